@@ -1,0 +1,54 @@
+// What every architecture offers the engine, and what the engine gives it. One file per architecture implements it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "files/tensor_file.h"
+#include "nn/exec.h"
+#include "nn/kv_cache.h"
+#include "text/vocab.h"
+
+namespace ogas {
+
+// What a model is, from its metadata and tensor table alone; no weights are touched.
+struct ModelFacts {
+  std::string architecture;     // "llama"
+  std::string name;             // general.name, or empty
+  uint32_t n_vocab = 0;
+  uint32_t n_layer = 0;
+  uint32_t n_embd = 0;
+  uint32_t n_head = 0;
+  uint32_t n_head_kv = 0;
+  uint32_t n_ff = 0;
+  uint32_t n_ctx_train = 0;     // positions it was trained for
+  uint64_t n_params = 0;        // weights in the bound tensors, shared ones counted once
+  uint64_t n_params_active = 0; // of these, read for one token (fewer than n_params with experts)
+  uint64_t weight_bytes = 0;    // bytes of the bound tensors
+  uint64_t token_bytes = 0;     // working memory for each token of a batch
+  KvShape kv;                   // keys and values of one position
+};
+
+// Tokens computed together: consecutive positions of one sequence. (Several sequences a batch come with the scheduler.)
+struct Batch {
+  std::span<const TokenId> tokens;  // [n]
+  uint32_t position = 0;            // of the first one; the cache holds this many before it
+  KvSequence* kv = nullptr;         // receives keys and values of the n positions
+  bool all_logits = false;          // logits of every token, or of the last only
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelFacts& facts() const = 0;
+  // Returns logits [n, n_vocab] (all_logits) or [1, n_vocab], valid until the next call. Tokens must be below n_vocab
+  // and kv must have room: the engine checks both.
+  virtual std::span<const float> forward(Exec& exec, const Batch& batch) = 0;
+};
+
+}  // namespace ogas

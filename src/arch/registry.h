@@ -1,0 +1,18 @@
+// The list of architectures: from the name in a file to the code that runs it.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "arch/model.h"
+
+namespace ogas {
+
+// Binds and validates every tensor. The file must outlive the model: weights stay where they are mapped.
+// Errors: unsupported (an unknown architecture: the message lists those known), bad_file (keys, missing or misshapen
+// tensors).
+Result<std::unique_ptr<Model>> create_model(const TensorFile& file);
+std::vector<std::string_view> known_architectures();
+
+}  // namespace ogas

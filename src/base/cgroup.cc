@@ -1,0 +1,109 @@
+#include "base/cgroup.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <string>
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::optional<std::string> first_line(const fs::path& path) {
+  std::ifstream file(path);
+  std::string line;
+  if (!std::getline(file, line)) return {};
+  return line;
+}
+
+// "max" and what is not a number give nothing.
+std::optional<double> number(const std::string& text) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (end == text.c_str()) return {};
+  return value;
+}
+
+std::optional<double> number_in(const fs::path& path) {
+  const auto line = first_line(path);
+  return line ? number(*line) : std::nullopt;
+}
+
+// A field of memory.stat ("inactive_file 4096"); 0 where it is missing.
+double memory_stat(const fs::path& folder, const std::string& field) {
+  std::ifstream file(folder / "memory.stat");
+  std::string key;
+  double value = 0;
+  while (file >> key >> value)
+    if (key == field) return value;
+  return 0;
+}
+
+// Where a controller's files of this process lie, from its own group up to the root of the hierarchy. An empty
+// controller means the unified hierarchy (v2). Inside a container /proc/self/cgroup may name a path the mount does not
+// show; its existing ancestors are visited all the same.
+void for_each_level(const std::string& controller, const std::function<void(const fs::path&)>& visit) {
+  std::ifstream file("/proc/self/cgroup");
+  std::string line;
+  while (std::getline(file, line)) {  // hierarchy-id:controller,controller:/path
+    const auto first = line.find(':');
+    const auto second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    std::istringstream controllers(line.substr(first + 1, second - first - 1));
+    bool matches = controller.empty() && second == first + 1;
+    for (std::string name; std::getline(controllers, name, ',');) matches |= !controller.empty() && name == controller;
+    if (!matches) continue;
+    const fs::path root = fs::path("/sys/fs/cgroup") / controller;
+    const fs::path own = root / fs::path(line.substr(second + 1)).relative_path();
+    for (fs::path folder = own;; folder = folder.parent_path()) {
+      visit(folder);
+      if (folder == root || folder.string().size() <= root.string().size()) break;
+    }
+  }
+}
+
+template <class T>
+void keep_smallest(std::optional<T>& smallest, T value) {
+  smallest = smallest ? std::min(*smallest, value) : value;
+}
+
+}  // namespace
+
+std::optional<double> cgroup_cpu_quota() {
+  std::optional<double> smallest;
+  for_each_level("", [&](const fs::path& folder) {
+    std::ifstream file(folder / "cpu.max");
+    std::string quota;
+    double period = 0;
+    if (file >> quota >> period && number(quota) && period > 0) keep_smallest(smallest, *number(quota) / period);
+  });
+  for_each_level("cpu", [&](const fs::path& folder) {
+    const auto quota = number_in(folder / "cpu.cfs_quota_us");
+    const auto period = number_in(folder / "cpu.cfs_period_us");
+    if (quota && period && *quota > 0 && *period > 0) keep_smallest(smallest, *quota / *period);
+  });
+  return smallest;
+}
+
+std::optional<uint64_t> cgroup_memory_available() {
+  std::optional<uint64_t> smallest;
+  const auto consider = [&](const fs::path& folder, const char* limit_file, const char* usage_file,
+                            const char* droppable_field) {
+    const auto limit = number_in(folder / limit_file);
+    const auto usage = number_in(folder / usage_file);
+    // v1 writes "no limit" as a number near 2^63.
+    if (!limit || !usage || *limit > 1e18) return;
+    const double used = std::max(0.0, *usage - memory_stat(folder, droppable_field));
+    keep_smallest(smallest, static_cast<uint64_t>(std::max(0.0, *limit - used)));
+  };
+  for_each_level("", [&](const fs::path& folder) { consider(folder, "memory.max", "memory.current", "inactive_file"); });
+  for_each_level("memory", [&](const fs::path& folder) {
+    consider(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+  });
+  return smallest;
+}
+
+}  // namespace ogas

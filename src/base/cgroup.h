@@ -1,0 +1,16 @@
+// The limits a container or service manager has put on this process: cgroup v2 and v1, all levels up to the root.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace ogas {
+
+// CPUs' worth of time the process may use (2.5 = two and a half), the smallest quota on the way up; empty if unlimited.
+std::optional<double> cgroup_cpu_quota();
+
+// Bytes the process's group may still take before it is killed or throttled: the smallest limit minus usage on the way
+// up, page cache that can be dropped counted as free; empty if unlimited.
+std::optional<uint64_t> cgroup_memory_available();
+
+}  // namespace ogas

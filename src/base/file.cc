@@ -1,0 +1,137 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+namespace ogas {
+namespace {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  ~FileDescriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  // Closes now and reports what close() said: a full disk may only show here.
+  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
+
+ private:
+  int fd_;
+};
+
+std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action) {
+  const int code = errno;
+  return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot {} '{}': {}", action,
+              path.string(), std::strerror(code));
+}
+
+// Fails on directories and devices: their size says nothing, and a pipe would hang.
+Result<size_t> regular_file_size(const FileDescriptor& fd, const std::filesystem::path& path) {
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) return system_error(path, "inspect");
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorCode::io, "cannot read '{}': it is {}, not a regular file", path.string(),
+                S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
+  return static_cast<size_t>(status.st_size);
+}
+
+bool write_all(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t n = ::write(fd, content.data(), content.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    content.remove_prefix(static_cast<size_t>(n));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) return system_error(path, "open");
+  MappedFile file;
+  file.path_ = path;
+  file.size_ = OGAS_TRY(regular_file_size(fd, path));
+  if (file.size_ == 0) return file;
+  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (data == MAP_FAILED) {
+    file.size_ = 0;
+    return system_error(path, "map");
+  }
+  file.data_ = static_cast<const std::byte*>(data);
+  return file;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      path_(std::move(other.path_)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Result<> MappedFile::populate(Bytes part) const {
+  if (part.empty()) return {};
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+  const uintptr_t end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+  if (::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ) == 0) return {};
+  // Kernels before 5.14 do not know it (EINVAL); what is not read ahead is read when it is touched.
+  if (errno != EINVAL) return system_error(path_, "read");
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WILLNEED);
+  return {};
+}
+
+Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes) {
+  FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) return system_error(path, "open");
+  const size_t size = OGAS_TRY(regular_file_size(fd, path));
+  if (size > max_bytes)
+    return fail(ErrorCode::bad_file, "'{}' has {} bytes; at most {} are expected here", path.string(), size, max_bytes);
+  std::string content(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t n = ::read(fd.get(), content.data() + done, size - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error(path, "read");
+    if (n == 0) break;
+    done += static_cast<size_t>(n);
+  }
+  content.resize(done);
+  return content;
+}
+
+Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  static std::atomic<unsigned> n_written = 0;
+  const std::string temporary = fmt::format("{}.{}-{}.tmp", path.string(), ::getpid(), ++n_written);
+  FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (fd.get() < 0) return system_error(path, "create");
+  if (!write_all(fd.get(), content) || ::fsync(fd.get()) != 0 || !fd.close() ||
+      ::rename(temporary.c_str(), path.c_str()) != 0) {
+    auto error = system_error(path, "write");
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return {};
+}
+
+}  // namespace ogas

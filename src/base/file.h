@@ -1,0 +1,46 @@
+// Files: read-only memory maps, whole reads, and writes that are either complete or absent.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace ogas {
+
+using Bytes = std::span<const std::byte>;
+
+// A read-only, private mapping of a whole regular file. Move-only; unmapped on destruction. The bytes are whatever the
+// file holds: untrusted. A file truncated by someone else while mapped raises SIGBUS, as with every memory map.
+class MappedFile {
+ public:
+  // Errors: not_found, io (not a regular file, no permission).
+  static Result<MappedFile> open(const std::filesystem::path& path);
+
+  MappedFile() = default;
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  Bytes bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+  // Reads this part into memory now. Errors: io, if the disk fails (which later would be a SIGBUS).
+  Result<> populate(Bytes part) const;
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  std::filesystem::path path_;
+};
+
+// The whole file as bytes in a string. Errors: not_found, io, and bad_file if it is larger than max_bytes.
+Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 30);
+
+// Writes beside the target and renames over it, so a reader sees the old file or the new one, never half of either.
+Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace ogas

@@ -1,0 +1,60 @@
+#include "base/memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/cgroup.h"
+#include "base/check.h"
+
+namespace ogas {
+
+uint64_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  std::string key;
+  std::string unit;
+  uint64_t kibibytes = 0;
+  uint64_t available = UINT64_MAX;
+  while (file >> key >> kibibytes && std::getline(file, unit))
+    if (key == "MemAvailable:") available = kibibytes * 1024;
+  if (const auto limit = cgroup_memory_available()) available = std::min(available, *limit);
+  return available;
+}
+
+uint64_t peak_memory() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+std::string format_bytes(uint64_t bytes) {
+  constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit_idx = 0;
+  while (value >= 999.5 && unit_idx + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit_idx;
+  }
+  const int decimals = unit_idx == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return fmt::format("{:.{}f} {}", value, decimals, kUnits[unit_idx]);
+}
+
+PageBuffer::PageBuffer(size_t size) : size_(size) {
+  if (size == 0) return;
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  OGAS_CHECK(data != MAP_FAILED, "cannot reserve {}", format_bytes(size));
+  data_ = static_cast<std::byte*>(data);
+}
+
+PageBuffer::~PageBuffer() {
+  if (data_) ::munmap(data_, size_);
+}
+
+void PageBuffer::check_range(size_t offset, size_t n_bytes) const {
+  OGAS_CHECK(offset <= size_ && n_bytes <= size_ - offset, "{} bytes at {} of a buffer of {}", n_bytes, offset, size_);
+}
+
+}  // namespace ogas

@@ -1,0 +1,48 @@
+// Memory of the machine and of this process, and buffers aligned for vector code.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace ogas {
+
+// Bytes a program may still take without swapping: what the kernel calls available, within the cgroup's limit.
+uint64_t available_memory();
+// The most this process has held in memory so far (resident set, mapped files included), in bytes.
+uint64_t peak_memory();
+// "1.84 GB", "47.2 MB": decimal units, three digits.
+std::string format_bytes(uint64_t bytes);
+
+// Zeroed anonymous memory in whole pages: costs nothing until touched. Aborts if the address space is exhausted.
+class PageBuffer {
+ public:
+  PageBuffer() = default;
+  explicit PageBuffer(size_t size);
+  PageBuffer(PageBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  PageBuffer& operator=(PageBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~PageBuffer();
+
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  // The buffer as n values of T from a byte offset; checked against its size.
+  template <class T>
+  std::span<T> as(size_t offset, size_t n) const {
+    check_range(offset, n * sizeof(T));
+    return {reinterpret_cast<T*>(data_ + offset), n};
+  }
+
+ private:
+  void check_range(size_t offset, size_t n_bytes) const;
+
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace ogas

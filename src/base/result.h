@@ -1,0 +1,63 @@
+// Errors that come from outside (files, users, the machine) travel as values; broken invariants abort.
+//
+// A message names what was found, what was expected and where, and where it can what to do next. Exceptions do not
+// cross folders: a library's own are caught at the call. For programming errors see check.h.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <expected>
+#include <string>
+#include <utility>
+
+namespace ogas {
+
+// What went wrong, in the classes a caller acts on (cli/ turns them into exit codes).
+enum class ErrorCode {
+  usage,          // the request itself is wrong: an unknown option, a value out of range
+  bad_file,       // bytes from outside break their format
+  out_of_memory,  // it would not fit; found out before anything large was allocated
+  unsupported,    // well-formed, but something ogas does not know (an architecture, a format)
+  not_found,      // no such file, model or key
+  io,             // the operating system refused
+  cancelled,      // the caller asked to stop
+};
+
+struct Error {
+  ErrorCode code;
+  std::string message;
+};
+
+template <class T = void>
+using Result = std::expected<T, Error>;
+
+// return fail(ErrorCode::bad_file, "tensor '{}': ...", name);
+template <class... Args>
+std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
+  return std::unexpected(Error{code, fmt::format(format, std::forward<Args>(args)...)});
+}
+
+// The same error with where it happened in front: "model.gguf: tensor 'x': ...".
+template <class... Args>
+std::unexpected<Error> fail_within(const Error& inner, fmt::format_string<Args...> format, Args&&... args) {
+  return std::unexpected(
+      Error{inner.code, fmt::format(format, std::forward<Args>(args)...) + ": " + inner.message});
+}
+
+}  // namespace ogas
+
+// auto value = OGAS_TRY(function());   OGAS_TRY(function_without_value());
+// Unwraps a Result, or returns its error from the enclosing function (which must return a Result too).
+#define OGAS_TRY(expression)                                                             \
+  __extension__({                                                                        \
+    auto ogas_result = (expression);                                                     \
+    if (!ogas_result) return std::unexpected(std::move(ogas_result).error());            \
+    ogas::detail::unwrap(std::move(ogas_result));                                        \
+  })
+
+namespace ogas::detail {
+template <class T>
+T unwrap(Result<T>&& result) {
+  if constexpr (!std::is_void_v<T>) return *std::move(result);
+}
+}  // namespace ogas::detail

@@ -1,0 +1,119 @@
+#include "base/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/cgroup.h"
+#include "base/check.h"
+
+namespace ogas {
+namespace {
+
+// About 20 microseconds on current cores: longer than the serial stretches between two jobs of a forward pass, and
+// shorter than what a scheduler would call hogging a core.
+constexpr int kSpins = 1000;
+
+// No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none left".
+constexpr uint64_t kNoTicket = UINT64_MAX;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+  asm volatile("pause");
+#elif defined(__aarch64__)
+  asm volatile("isb");
+#endif
+}
+
+template <class Condition>
+bool spin_until(Condition condition) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (condition()) return true;
+    pause_briefly();
+  }
+  return condition();
+}
+
+}  // namespace
+
+unsigned usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  unsigned n = std::thread::hardware_concurrency();
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) n = static_cast<unsigned>(CPU_COUNT(&set));
+  if (const auto quota = cgroup_cpu_quota()) n = std::min(n, static_cast<unsigned>(std::ceil(*quota)));
+  return std::max(1U, n);
+}
+
+ThreadPool::ThreadPool(unsigned n_threads) {
+  if (n_threads == 0) n_threads = usable_cores();
+  for (unsigned thread_idx = 1; thread_idx < n_threads; ++thread_idx)
+    workers_.emplace_back([this, thread_idx] { worker(thread_idx); });
+}
+
+ThreadPool::~ThreadPool() {
+  stopping_.store(true);
+  epoch_.fetch_add(1);
+  epoch_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::run(size_t n_chunks, Call call, void* context) {
+  if (n_chunks == 0) return;
+  OGAS_CHECK(n_chunks <= UINT32_MAX, "{} chunks", n_chunks);
+  if (workers_.empty() || n_chunks == 1) {
+    for (size_t chunk_idx = 0; chunk_idx < n_chunks; ++chunk_idx) call(context, chunk_idx, 0);
+    return;
+  }
+  const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
+  // The last job's ticket dies first: a worker still looking at it must not match it with the new number of chunks.
+  ticket_.store(kNoTicket, std::memory_order_relaxed);
+  n_chunks_.store(static_cast<uint32_t>(n_chunks), std::memory_order_release);
+  call_ = call;
+  context_ = context;
+  n_done_.store(0, std::memory_order_relaxed);
+  ticket_.store(uint64_t{epoch} << 32, std::memory_order_release);
+  epoch_.store(epoch);  // sequentially consistent, as is n_sleeping_: either we see the sleeper or it sees the epoch
+  if (n_sleeping_.load() > 0) epoch_.notify_all();
+
+  work_on(epoch, 0);
+  const auto all_done = [&] { return n_done_.load(std::memory_order_acquire) == n_chunks; };
+  if (spin_until(all_done)) return;
+  for (uint32_t n_done = n_done_.load(std::memory_order_acquire); n_done != n_chunks;
+       n_done = n_done_.load(std::memory_order_acquire))
+    n_done_.wait(n_done, std::memory_order_acquire);
+}
+
+void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
+  uint64_t ticket = ticket_.load(std::memory_order_acquire);
+  while (true) {
+    const uint32_t n_chunks = n_chunks_.load(std::memory_order_acquire);
+    const auto chunk_idx = static_cast<uint32_t>(ticket);
+    if (ticket >> 32 != epoch || chunk_idx >= n_chunks) return;
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+    call_(context_, chunk_idx, thread_idx);
+    // Whoever finishes the last chunk wakes the submitter, who may be asleep on the count.
+    if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_chunks) n_done_.notify_one();
+    ticket = ticket_.load(std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::worker(unsigned thread_idx) {
+  ::pthread_setname_np(::pthread_self(), "ogas-worker");
+  uint32_t seen = 0;
+  while (true) {
+    const auto has_news = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(has_news)) {
+      n_sleeping_.fetch_add(1);
+      epoch_.wait(seen);
+      n_sleeping_.fetch_sub(1);
+    }
+    seen = epoch_.load(std::memory_order_acquire);
+    if (stopping_.load()) return;
+    work_on(seen, thread_idx);
+  }
+}
+
+}  // namespace ogas

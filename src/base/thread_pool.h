@@ -1,0 +1,61 @@
+// A fixed set of threads that share the chunks of one job at a time.
+//
+// Chunks are handed out one by one, so a core that another process takes away delays one chunk, not half of the work.
+// Waiting is a short spin (the next job of a forward pass is microseconds away), then a futex (an idle engine costs
+// nothing). Not a task queue: jobs do not nest, and one thread submits.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace ogas {
+
+class ThreadPool {
+ public:
+  // n_threads counts the calling thread; 0 means usable_cores().
+  explicit ThreadPool(unsigned n_threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
+
+  // Calls function(chunk_idx, thread_idx) once for every chunk_idx in [0, n_chunks), in any order and on any thread;
+  // thread_idx < size() names scratch space of one's own. Returns when all are done. The function must not throw.
+  template <class Function>
+  void parallel_for(size_t n_chunks, Function&& function) {
+    using Callable = std::remove_reference_t<Function>;
+    run(n_chunks, [](void* context, size_t chunk_idx, unsigned thread_idx) {
+      (*static_cast<Callable*>(context))(chunk_idx, thread_idx);
+    }, const_cast<void*>(static_cast<const void*>(&function)));
+  }
+
+ private:
+  using Call = void (*)(void* context, size_t chunk_idx, unsigned thread_idx);
+
+  void run(size_t n_chunks, Call call, void* context);
+  void work_on(uint32_t epoch, unsigned thread_idx);
+  void worker(unsigned thread_idx);
+
+  // The job in progress. A chunk is claimed by advancing the low half of ticket_ while its high half still names the
+  // epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by mistake.
+  alignas(64) std::atomic<uint64_t> ticket_{0};  // epoch << 32 | next chunk
+  std::atomic<uint32_t> n_chunks_{0};
+  Call call_ = nullptr;
+  void* context_ = nullptr;
+  alignas(64) std::atomic<uint32_t> n_done_{0};
+  alignas(64) std::atomic<uint32_t> epoch_{0};  // workers sleep on it
+  std::atomic<uint32_t> n_sleeping_{0};
+  std::atomic<bool> stopping_{false};
+  std::vector<std::thread> workers_;
+};
+
+// Cores this process may use: its affinity mask, and no more than its cgroup's CPU quota (v1 or v2), at least 1.
+unsigned usable_cores();
+
+}  // namespace ogas

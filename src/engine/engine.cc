@@ -1,0 +1,337 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "arch/registry.h"
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/thread_pool.h"
+#include "engine/stop_filter.h"
+#include "files/vocab_reader.h"
+#include "kernels/dispatch.h"
+
+namespace ogas {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+constexpr uint32_t kMinContext = 512;
+
+KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
+  KvShape shape = facts.kv;
+  shape.format = options.kv_format;
+  return shape;
+}
+
+// What the model, a full context and a batch take, in bytes.
+uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
+  return facts.weight_bytes + kv_shape(facts, options).position_bytes() * options.n_ctx +
+         facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+}
+
+// Fills in what was left to us, and refuses what cannot work before anything is loaded.
+Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
+  if (options.n_batch == 0 || options.n_batch > 65536)
+    return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
+  if (options.n_threads > 1024)
+    return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
+  if (options.kv_format != Format::f16 && options.kv_format != Format::f32)
+    return fail(ErrorCode::usage, "keys and values can be kept as F16 or F32, not {}", facts_of(options.kv_format).name);
+  if (options.n_threads == 0) options.n_threads = usable_cores();
+
+  const uint64_t available = available_memory();
+  const uint64_t position_bytes = kv_shape(facts, options).position_bytes();
+  const bool chosen_by_us = options.n_ctx == 0;
+  if (chosen_by_us) {
+    // The model's own limit, or what half of the memory beside the weights holds.
+    const uint64_t room = available > facts.weight_bytes ? (available - facts.weight_bytes) / 2 : 0;
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, room / position_bytes);
+    options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
+  }
+  const uint64_t needed = bytes_needed(facts, options);
+  if (needed <= available) return options;
+  return fail(ErrorCode::out_of_memory, "the model needs {} ({} of weights, {} for {} positions of context); {} {} free",
+              format_bytes(needed), format_bytes(facts.weight_bytes),
+              format_bytes(position_bytes * options.n_ctx), options.n_ctx, format_bytes(available),
+              chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
+}
+
+// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error.
+Result<> read_weights(const TensorFile& file, const Engine::LoadProgress& progress) {
+  constexpr size_t kPiece = size_t{32} << 20;
+  uint64_t done = 0;
+  for (const MappedFile& shard : file.shards()) {
+    const Bytes bytes = shard.bytes();
+    for (size_t begin = 0; begin < bytes.size(); begin += kPiece) {
+      OGAS_TRY(shard.populate(bytes.subspan(begin, std::min(kPiece, bytes.size() - begin))));
+      done += std::min(kPiece, bytes.size() - begin);
+      if (progress) progress(static_cast<double>(done) / static_cast<double>(file.total_bytes()));
+    }
+  }
+  return {};
+}
+
+std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
+  return id ? std::string(tokenizer.bytes_of(*id)) : std::string();
+}
+
+}  // namespace
+
+std::string_view name_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop: return "stop";
+    case FinishReason::stop_text: return "stop_text";
+    case FinishReason::length: return "length";
+    case FinishReason::cancelled: return "cancelled";
+  }
+  std::unreachable();
+}
+
+double AnswerStats::prefill_rate() const {
+  return prefill_seconds > 0 ? (n_prompt - n_cached) / prefill_seconds : 0;
+}
+
+double AnswerStats::decode_rate() const {
+  // The first token comes with the prefill.
+  return decode_seconds > 0 && n_generated > 1 ? (n_generated - 1) / decode_seconds : 0;
+}
+
+class Session {
+ public:
+  explicit Session(KvCache& cache) : kv(cache) {}
+
+  KvSequence kv;
+  std::vector<TokenId> tokens;  // those kv holds
+};
+
+void Engine::SessionDeleter::operator()(Session* session) const { delete session; }
+
+struct Engine::Parts {
+  TensorFile file;
+  std::unique_ptr<Model> model;
+  EngineOptions options;
+  const Ops* ops = nullptr;
+  Result<std::unique_ptr<Tokenizer>> tokenizer = fail(ErrorCode::unsupported, "no tokenizer");
+  std::optional<ChatTemplate> chat_template;
+  std::string chat_template_error = "the model file has no chat template";
+  std::unique_ptr<ThreadPool> pool;
+  std::unique_ptr<KvCache> kv_cache;
+
+  std::span<const float> forward(const Batch& batch) {
+    Exec exec{*pool, *ops};
+    return model->forward(exec, batch);
+  }
+  Result<> check_tokens(std::span<const TokenId> tokens) const;
+  void read_chat_template();
+};
+
+// A request on its way, and the three verbs of a step.
+class Engine::Run {
+ public:
+  Run(Parts& parts, Session& session, const Request& request)
+      : parts_(parts), session_(session), request_(request), sequence_(request.prompt), sampler_(request.sampling),
+        decoder_(*parts.tokenizer->get()), filter_(request.stop) {
+    // The last prompt token is always computed: its logits are what the answer starts from.
+    const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
+    const auto n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
+    session.kv.truncate(n_cached);
+    session.tokens.resize(n_cached);
+    answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
+    answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
+  }
+
+  // The next tokens to compute: a piece of the prompt, or the token sampled last.
+  Batch schedule();
+  // Runs them; the logits of the last one.
+  std::span<const float> run(const Batch& batch);
+  // Samples, shows and decides whether that was all.
+  void finish(std::span<const float> logits);
+
+  bool done() const { return done_; }
+  void cancel() { end(FinishReason::cancelled); }
+  Answer take_answer();
+
+ private:
+  void accept(TokenId id);
+  void emit(std::string text);
+  void end(FinishReason reason);
+
+  Parts& parts_;
+  Session& session_;
+  const Request& request_;
+  std::vector<TokenId> sequence_;  // prompt and answer
+  Sampler sampler_;
+  StreamDecoder decoder_;
+  StopFilter filter_;
+  Answer answer_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point prefilled_ = start_;
+  bool done_ = false;
+};
+
+Result<> Engine::Parts::check_tokens(std::span<const TokenId> tokens) const {
+  if (tokens.empty()) return fail(ErrorCode::usage, "the prompt is empty");
+  if (tokens.size() > options.n_ctx)
+    return fail(ErrorCode::usage, "the prompt has {} tokens, {} more than the context of {}", tokens.size(),
+                tokens.size() - options.n_ctx, options.n_ctx);
+  const auto n_vocab = static_cast<TokenId>(model->facts().n_vocab);
+  for (size_t idx = 0; idx < tokens.size(); ++idx)
+    if (tokens[idx] < 0 || tokens[idx] >= n_vocab)
+      return fail(ErrorCode::usage, "token {} at position {}: the vocabulary has {}", tokens[idx], idx, n_vocab);
+  return {};
+}
+
+void Engine::Parts::read_chat_template() {
+  auto source = ogas::read_chat_template(file.metadata());
+  if (!source) return;
+  auto parsed = ChatTemplate::parse(*std::move(source));
+  if (parsed)
+    chat_template = *std::move(parsed);
+  else
+    chat_template_error = std::move(parsed).error().message;
+}
+
+Batch Engine::Run::schedule() {
+  const size_t begin = session_.tokens.size();
+  const size_t n = std::min<size_t>(parts_.options.n_batch, sequence_.size() - begin);
+  return {.tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
+          .position = static_cast<uint32_t>(begin),
+          .kv = &session_.kv,
+          .all_logits = false};
+}
+
+std::span<const float> Engine::Run::run(const Batch& batch) {
+  const auto logits = parts_.forward(batch);
+  session_.tokens.insert(session_.tokens.end(), batch.tokens.begin(), batch.tokens.end());
+  return logits;
+}
+
+void Engine::Run::finish(std::span<const float> logits) {
+  if (session_.tokens.size() < sequence_.size()) return;  // the prompt is not through yet
+  if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
+  const TokenId id = sampler_.sample(logits, sequence_);
+  if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
+  const Tokenizer& tokenizer = **parts_.tokenizer;
+  if (!request_.ignore_end && tokenizer.is_end_of_generation(id)) return end(FinishReason::stop);
+  accept(id);
+}
+
+void Engine::Run::accept(TokenId id) {
+  sequence_.push_back(id);
+  answer_.tokens.push_back(id);
+  const Tokenizer& tokenizer = **parts_.tokenizer;
+  if (!tokenizer.is_control(id)) emit(filter_.push(decoder_.push(id)));
+  if (filter_.found()) return end(FinishReason::stop_text);
+  const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
+  if (enough || sequence_.size() > parts_.options.n_ctx) end(FinishReason::length);
+}
+
+void Engine::Run::emit(std::string text) {
+  if (text.empty()) return;
+  answer_.text += text;
+  if (request_.on_text) request_.on_text(text);
+}
+
+void Engine::Run::end(FinishReason reason) {
+  emit(filter_.push(decoder_.flush()));
+  if (!filter_.found()) emit(filter_.flush());
+  answer_.finish = reason;
+  done_ = true;
+}
+
+Answer Engine::Run::take_answer() {
+  const auto now = Clock::now();
+  if (answer_.stats.n_generated == 0) prefilled_ = now;
+  answer_.stats.prefill_seconds = seconds_between(start_, prefilled_);
+  answer_.stats.decode_seconds = seconds_between(prefilled_, now);
+  return std::move(answer_);
+}
+
+Engine::Engine(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, const EngineOptions& options,
+                                             const LoadProgress& progress) {
+  const Ops* ops = OGAS_TRY(choose_ops());
+  auto parts = std::make_unique<Parts>();
+  parts->ops = ops;
+  parts->file = OGAS_TRY(TensorFile::open(path));
+  auto model = create_model(parts->file);
+  if (!model) return fail_within(model.error(), "{}", path.string());
+  parts->model = *std::move(model);
+  parts->options = OGAS_TRY(resolve(options, parts->model->facts()));
+
+  auto vocab = read_vocab(parts->file.metadata());
+  parts->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
+  parts->read_chat_template();
+  OGAS_TRY(read_weights(parts->file, progress));
+  parts->pool = std::make_unique<ThreadPool>(parts->options.n_threads);
+  parts->kv_cache = std::make_unique<KvCache>(kv_shape(parts->model->facts(), parts->options));
+  return std::unique_ptr<Engine>(new Engine(std::move(parts)));
+}
+
+const TensorFile& Engine::file() const { return parts_->file; }
+const ModelFacts& Engine::facts() const { return parts_->model->facts(); }
+const EngineOptions& Engine::options() const { return parts_->options; }
+const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { return parts_->tokenizer; }
+const Tokenizer* Engine::tokenizer() const { return parts_->tokenizer ? parts_->tokenizer->get() : nullptr; }
+const ChatTemplate* Engine::chat_template() const {
+  return parts_->chat_template ? &*parts_->chat_template : nullptr;
+}
+const std::string& Engine::chat_template_error() const { return parts_->chat_template_error; }
+uint64_t Engine::kv_bytes_used() const { return parts_->kv_cache->bytes_used(); }
+unsigned Engine::n_threads() const { return parts_->pool->size(); }
+std::string_view Engine::isa() const { return parts_->ops->name; }
+
+Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input) const {
+  if (!parts_->tokenizer) return std::unexpected(parts_->tokenizer.error());
+  if (!parts_->chat_template) return fail(ErrorCode::unsupported, "{}", parts_->chat_template_error);
+  const Tokenizer& tokenizer = **parts_->tokenizer;
+  ChatTemplateInput complete = input;
+  complete.bos_token = token_text(tokenizer, tokenizer.vocab().bos);
+  complete.eos_token = token_text(tokenizer, tokenizer.vocab().eos);
+  const std::string text = OGAS_TRY(parts_->chat_template->render(complete));
+  return tokenizer.encode(text, {.parse_special = true});
+}
+
+Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*parts_->kv_cache)); }
+
+std::span<const TokenId> Engine::tokens_of(const Session& session) { return session.tokens; }
+
+Result<Answer> Engine::generate(Session& session, const Request& request) {
+  if (!parts_->tokenizer) return std::unexpected(parts_->tokenizer.error());
+  OGAS_TRY(parts_->check_tokens(request.prompt));
+  OGAS_TRY(request.sampling.validate());
+  cancelled_.store(false, std::memory_order_relaxed);
+  Run run(*parts_, session, request);
+  while (!run.done()) {
+    const Batch batch = run.schedule();
+    const auto logits = run.run(batch);
+    run.finish(logits);
+    if (!run.done() && cancelled_.load(std::memory_order_relaxed)) run.cancel();
+  }
+  return run.take_answer();
+}
+
+Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch,
+                        const std::function<void(size_t, std::span<const float>)>& row) {
+  OGAS_TRY(parts_->check_tokens(tokens));
+  const size_t n_vocab = facts().n_vocab;
+  const size_t n_batch = batch > 0 ? batch : parts_->options.n_batch;
+  Session session(*parts_->kv_cache);
+  for (size_t begin = 0; begin < tokens.size(); begin += n_batch) {
+    const auto part = tokens.subspan(begin, std::min(n_batch, tokens.size() - begin));
+    const auto logits = parts_->forward(
+        {.tokens = part, .position = static_cast<uint32_t>(begin), .kv = &session.kv, .all_logits = true});
+    for (size_t idx = 0; idx < part.size(); ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
+  }
+  return {};
+}
+
+}  // namespace ogas

@@ -1,0 +1,134 @@
+// A loaded model that answers requests. The public face of the floors below: cli/ and later server/ use this.
+//
+//   auto engine = Engine::load("model.gguf", {}).value();
+//   auto session = engine->new_session();
+//   auto answer = engine->generate(*session, {.prompt = engine->tokenizer()->encode("Once upon a time")});
+//
+// One Engine belongs to one thread at a time, except cancel(), which any thread (or a signal handler) may call.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/model.h"
+#include "base/result.h"
+#include "engine/sampler.h"
+#include "files/tensor_file.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace ogas {
+
+struct EngineOptions {
+  uint32_t n_ctx = 0;          // positions a session can hold; 0: the model's own limit, or less where memory is short
+  uint32_t n_batch = 256;      // prompt tokens computed together
+  unsigned n_threads = 0;      // 0: one for each core this process may use
+  Format kv_format = Format::f16;  // f16 or f32
+};
+
+enum class FinishReason {
+  stop,       // the model ended its answer
+  stop_text,  // one of the request's stop strings came up
+  length,     // max_tokens, or the context is full
+  cancelled,
+};
+std::string_view name_of(FinishReason reason);
+
+struct Request {
+  std::vector<TokenId> prompt;  // the whole sequence; what the session already holds of it is not computed again
+  uint32_t max_tokens = 0;      // 0: until the context is full
+  SamplingOptions sampling;
+  std::vector<std::string> stop;  // strings that end the answer; they are not part of it
+  bool ignore_end = false;        // go on past the model's own end of answer
+  // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
+  std::function<void(std::string_view)> on_text;
+};
+
+struct AnswerStats {
+  uint32_t n_prompt = 0;     // tokens of the prompt
+  uint32_t n_cached = 0;     // of these, found in the session and not computed again
+  uint32_t n_generated = 0;  // tokens sampled, the ending one included
+  double prefill_seconds = 0;  // from submission to the logits of the last prompt token
+  double decode_seconds = 0;   // from there to the end
+  double first_token_seconds = 0;  // from submission to the first token
+
+  // Tokens a second; 0 where nothing was computed.
+  double prefill_rate() const;
+  double decode_rate() const;
+};
+
+struct Answer {
+  std::string text;
+  std::vector<TokenId> tokens;  // without the ending token
+  FinishReason finish = FinishReason::stop;
+  AnswerStats stats;
+};
+
+// One conversation's tokens and their keys and values. Made by Engine::new_session, and must not outlive the Engine.
+class Session;
+
+class Engine {
+ public:
+  // Called with the share done (0 to 1) while a model loads.
+  using LoadProgress = std::function<void(double)>;
+
+  // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format); out_of_memory before anything
+  // is loaded, with what it needs and what there is; usage for options out of range.
+  static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,
+                                              const LoadProgress& progress = {});
+  ~Engine();
+
+  const TensorFile& file() const;
+  const ModelFacts& facts() const;
+  const EngineOptions& options() const;  // with the defaults resolved
+  // Why there is none, or the tokenizer. (Logits need none.)
+  const Result<std::unique_ptr<Tokenizer>>& tokenizer_or_error() const;
+  const Tokenizer* tokenizer() const;           // null where the file has none that ogas can use
+  const ChatTemplate* chat_template() const;    // null where the file has none; see chat_template_error()
+  const std::string& chat_template_error() const;
+
+  // The text of a conversation by the model's own template, as tokens. Special tokens are recognised wherever they stand,
+  // in what a user typed too. Errors: unsupported (no template or no tokenizer), bad_file (the template fails).
+  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input) const;
+
+  struct SessionDeleter {
+    void operator()(Session* session) const;
+  };
+  using SessionPtr = std::unique_ptr<Session, SessionDeleter>;
+  SessionPtr new_session();
+  // The tokens a session holds keys and values of.
+  static std::span<const TokenId> tokens_of(const Session& session);
+
+  // Answers one request, step by step. Errors: usage (empty prompt, prompt longer than the context by how much, token
+  // out of range, sampling out of range).
+  Result<Answer> generate(Session& session, const Request& request);
+  // Ends the running answer after the current step; what came so far is returned with FinishReason::cancelled.
+  void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // Logits after each of the tokens, from an empty context: row(idx, logits[n_vocab]) for every position in order.
+  // batch: how many are computed together (0: n_batch); the result does not depend on it beyond float rounding.
+  Result<> logits(std::span<const TokenId> tokens, uint32_t batch,
+                  const std::function<void(size_t, std::span<const float>)>& row);
+
+  // Bytes held for keys and values by all sessions of this engine.
+  uint64_t kv_bytes_used() const;
+  unsigned n_threads() const;
+  std::string_view isa() const;  // the instruction set in use: "avx2"
+
+ private:
+  struct Parts;
+  class Run;
+  explicit Engine(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+  std::atomic<bool> cancelled_ = false;
+};
+
+}  // namespace ogas

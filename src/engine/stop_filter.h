@@ -1,0 +1,27 @@
+// Finds stop strings in text that arrives in pieces, and holds back what may turn out to be the start of one.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ogas {
+
+class StopFilter {
+ public:
+  // Empty strings are ignored.
+  explicit StopFilter(std::vector<std::string> stops);
+
+  // Adds text; returns what can be shown for certain. After a stop string was found nothing more comes out.
+  std::string push(std::string_view text);
+  // What was held back, at the end of an answer that no stop string ended.
+  std::string flush();
+  bool found() const { return found_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string held_;
+  bool found_ = false;
+};
+
+}  // namespace ogas

@@ -1,0 +1,56 @@
+#include "kernels/dispatch.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "kernels/implementations.h"
+
+namespace ogas {
+namespace {
+
+struct Implementation {
+  const Ops* ops;
+  bool (*runs_here)();
+};
+
+// Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
+constexpr Implementation kImplementations[] = {
+#if defined(__x86_64__)
+    {&kAvx2Ops,
+     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }},
+#endif
+    {&kReferenceOps, [] { return true; }},
+};
+
+std::string names_of(auto&& all_ops) {
+  std::string names;
+  for (const Ops* ops : all_ops) names += (names.empty() ? "" : ", ") + std::string(ops->name);
+  return names;
+}
+
+}  // namespace
+
+const std::vector<const Ops*>& available_ops() {
+  static const std::vector<const Ops*> available = [] {
+    std::vector<const Ops*> all;
+    for (const auto& implementation : kImplementations)
+      if (implementation.runs_here()) all.push_back(implementation.ops);
+    return all;
+  }();
+  return available;
+}
+
+Result<const Ops*> choose_ops() {
+  const char* wanted = std::getenv("OGAS_ISA");
+  if (!wanted || !*wanted) return available_ops().front();
+  const auto& available = available_ops();
+  const auto found = std::ranges::find(available, std::string_view(wanted), &Ops::name);
+  if (found != available.end()) return *found;
+  const bool known = std::ranges::any_of(kImplementations, [&](const auto& i) { return i.ops->name == wanted; });
+  return fail(ErrorCode::usage, "OGAS_ISA={}: {}; this CPU runs {}", wanted,
+              known ? "this CPU lacks that instruction set" : "ogas knows no instruction set of that name",
+              names_of(available));
+}
+
+}  // namespace ogas

@@ -1,0 +1,396 @@
+// The operations written once over an instruction set's vectors; included by each isa_<name>.cc and by nothing else.
+//
+// Everything is in an unnamed namespace and nothing of the standard library is instantiated, so that code compiled with
+// one set's flags cannot become the copy the linker keeps for all. A sum's order depends on n_in alone, never on how many
+// tokens are computed together or on how rows were cut: the same token gives the same bits in any batch.
+#pragma once
+
+#include "kernels/implementations.h"
+#include "quant/formats.h"
+#include "quant/half.h"
+
+namespace ogas {
+namespace {
+
+// Inputs of a row that are unpacked and multiplied at a time: small enough for its codes, and those of the tokens it meets,
+// to stay in the first-level cache. A multiple of every block (256).
+constexpr size_t kTile = 1024;
+
+template <class Isa>
+OGAS_INLINE typename Isa::Floats exp(typename Isa::Floats x) {
+  // e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its Taylor series to r^7, whose remainder is below
+  // 2^-27. ln 2 is split in two so that x - n ln 2 keeps all bits. Below -87.3 the result is about 1e-38 instead of 0.
+  x = Isa::max(Isa::min(x, Isa::set1(88)), Isa::set1(-87.3F));
+  const auto n = Isa::round(Isa::mul(x, Isa::set1(1.44269504F)));
+  auto r = Isa::fma(n, Isa::set1(-0.693359375F), x);
+  r = Isa::fma(n, Isa::set1(2.12194440e-4F), r);
+  constexpr float kCoefficients[] = {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 1.0F / 2, 1, 1};
+  auto p = Isa::set1(1.0F / 5040);
+  for (const float coefficient : kCoefficients) p = Isa::fma(p, r, Isa::set1(coefficient));
+  return Isa::mul(p, Isa::power_of_two(n));
+}
+
+// One value through the vector code, so that tails round as the rest does.
+template <class Isa>
+OGAS_INLINE float exp1(float x) {
+  float lanes[Isa::kWidth];
+  Isa::store(lanes, exp<Isa>(Isa::set1(x)));
+  return lanes[0];
+}
+
+// Elements of the plain formats, as vectors and one by one.
+template <class Isa, Format kFormat>
+struct Plain;
+
+template <class Isa>
+struct Plain<Isa, Format::f32> {
+  using Element = float;
+  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load(p); }
+  static OGAS_INLINE float load1(Element x) { return x; }
+};
+template <class Isa>
+struct Plain<Isa, Format::f16> {
+  using Element = uint16_t;
+  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load_f16(p); }
+  static OGAS_INLINE float load1(Element x) { return f16_to_f32(x); }
+};
+template <class Isa>
+struct Plain<Isa, Format::bf16> {
+  using Element = uint16_t;
+  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load_bf16(p); }
+  static OGAS_INLINE float load1(Element x) { return bf16_to_f32(x); }
+};
+
+// Dot products of one row of plain elements with kTokens rows of floats, `stride` apart.
+template <class Isa, class Row, size_t kTokens>
+OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, size_t stride, size_t n,
+                           float (&sums)[kTokens]) {
+  typename Isa::Floats even[kTokens], odd[kTokens];
+  for (size_t t = 0; t < kTokens; ++t) even[t] = odd[t] = Isa::zero();
+  size_t i = 0;
+  for (; i + 2 * Isa::kWidth <= n; i += 2 * Isa::kWidth) {
+    const auto first = Row::load(row + i);
+    const auto second = Row::load(row + i + Isa::kWidth);
+    for (size_t t = 0; t < kTokens; ++t) {
+      even[t] = Isa::fma(first, Isa::load(x + t * stride + i), even[t]);
+      odd[t] = Isa::fma(second, Isa::load(x + t * stride + i + Isa::kWidth), odd[t]);
+    }
+  }
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth)
+    for (size_t t = 0; t < kTokens; ++t)
+      even[t] = Isa::fma(Row::load(row + i), Isa::load(x + t * stride + i), even[t]);
+  for (size_t t = 0; t < kTokens; ++t) sums[t] = Isa::sum(Isa::add(even[t], odd[t]));
+  for (; i < n; ++i)
+    for (size_t t = 0; t < kTokens; ++t) sums[t] += Row::load1(row[i]) * x[t * stride + i];
+}
+
+template <class Isa, Format kFormat>
+void matmul_plain(const MatmulArgs& args) {
+  using Row = Plain<Isa, kFormat>;
+  for (size_t o = args.o_begin; o < args.o_end; ++o) {
+    const auto* row = reinterpret_cast<const typename Row::Element*>(args.weights) + o * args.n_in;
+    const auto run = [&]<size_t kTokens>(size_t t) {
+      float sums[kTokens];
+      dot_plain<Isa, Row, kTokens>(row, args.x + t * args.n_in, args.n_in, args.n_in, sums);
+      for (size_t k = 0; k < kTokens; ++k) args.y[(t + k) * args.y_stride + o] = sums[k];
+    };
+    size_t t = 0;
+    for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
+    for (; t < args.n_tokens; ++t) run.template operator()<1>(t);
+  }
+}
+
+// A tile of one row of weights, unpacked: value = scale * code + offset.
+template <class Block>
+struct UnpackedTile {
+  int8_t codes[kTile];
+  float scales[kTile / Block::group];
+  float offsets[kTile / kSumGroup];  // spread to groups of 16, to go with QuantizedRow::sums
+
+  OGAS_INLINE void unpack(const std::byte* blocks, size_t n) {
+    for (size_t i = 0, b = 0; i < n; i += Block::values, ++b) {
+      float block_offsets[Block::values / Block::group];
+      Block::unpack(blocks + b * Block::bytes, codes + i, scales + i / Block::group, block_offsets);
+      if constexpr (Block::has_offset) {
+        constexpr size_t kSpread = Block::group / kSumGroup;
+        for (size_t g = 0; g < Block::values / kSumGroup; ++g) offsets[i / kSumGroup + g] = block_offsets[g / kSpread];
+      }
+    }
+  }
+};
+
+// y += one tile of kRows rows times kTokens activations.
+template <class Isa, class Block, size_t kRows, size_t kTokens>
+OGAS_INLINE void dot_tile(const UnpackedTile<Block>* rows, const QuantizedRow* x, size_t i_begin, size_t n,
+                          float (&sums)[kRows][kTokens]) {
+  typename Isa::Floats total[kRows][kTokens];
+  for (auto& row : total)
+    for (auto& lane : row) lane = Isa::zero();
+  for (size_t i = 0; i < n; i += kActivationBlock) {
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto codes = Isa::load_codes(rows[r].codes + i);
+      const float* scales = rows[r].scales + i / Block::group;
+      for (size_t t = 0; t < kTokens; ++t) {
+        const auto products = Isa::to_floats(Isa::dot32(codes, x[t].codes + i_begin + i));
+        const float x_scale = x[t].scales[(i_begin + i) / kActivationBlock];
+        const auto scale = Block::group == 32 ? Isa::set1(scales[0] * x_scale)
+                                              : Isa::halves(scales[0] * x_scale, scales[Block::group == 32 ? 0 : 1] * x_scale);
+        total[r][t] = Isa::fma(products, scale, total[r][t]);
+      }
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t t = 0; t < kTokens; ++t) {
+      float offset_part[1] = {0};
+      if constexpr (Block::has_offset)
+        dot_plain<Isa, Plain<Isa, Format::f32>, 1>(rows[r].offsets, x[t].sums + i_begin / kSumGroup, 0, n / kSumGroup,
+                                                   offset_part);
+      sums[r][t] = Isa::sum(total[r][t]) + offset_part[0];
+    }
+  }
+}
+
+// All tokens against kRows rows from o on.
+template <class Isa, class Block, size_t kRows>
+OGAS_INLINE void matmul_rows(const MatmulArgs& args, size_t o) {
+  const size_t row_bytes = args.n_in / Block::values * Block::bytes;
+  UnpackedTile<Block> tiles[kRows];
+  for (size_t i = 0; i < args.n_in; i += kTile) {
+    const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
+    for (size_t r = 0; r < kRows; ++r)
+      tiles[r].unpack(args.weights + (o + r) * row_bytes + i / Block::values * Block::bytes, n);
+    const auto run = [&]<size_t kTokens>(size_t t) {
+      float sums[kRows][kTokens];
+      dot_tile<Isa, Block, kRows, kTokens>(tiles, args.quantized + t, i, n, sums);
+      for (size_t r = 0; r < kRows; ++r) {
+        for (size_t k = 0; k < kTokens; ++k) {
+          float& y = args.y[(t + k) * args.y_stride + o + r];
+          y = i == 0 ? sums[r][k] : y + sums[r][k];
+        }
+      }
+    };
+    size_t t = 0;
+    for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
+    for (; t < args.n_tokens; ++t) run.template operator()<1>(t);
+  }
+}
+
+template <class Isa, class Block>
+void matmul_quantized(const MatmulArgs& args) {
+  size_t o = args.o_begin;
+  for (; o + 2 <= args.o_end; o += 2) matmul_rows<Isa, Block, 2>(args, o);
+  for (; o < args.o_end; ++o) matmul_rows<Isa, Block, 1>(args, o);
+}
+
+// Block formats against unquantized activations: decoded, then as plain floats.
+template <class Isa, class Block>
+void matmul_decoded(const MatmulArgs& args) {
+  const size_t row_bytes = args.n_in / Block::values * Block::bytes;
+  float row[kTile];
+  for (size_t o = args.o_begin; o < args.o_end; ++o) {
+    for (size_t i = 0; i < args.n_in; i += kTile) {
+      const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
+      Block::decode(args.weights + o * row_bytes + i / Block::values * Block::bytes, row, n / Block::values);
+      for (size_t t = 0; t < args.n_tokens; ++t) {
+        float sums[1];
+        dot_plain<Isa, Plain<Isa, Format::f32>, 1>(row, args.x + t * args.n_in + i, 0, n, sums);
+        float& y = args.y[t * args.y_stride + o];
+        y = i == 0 ? sums[0] : y + sums[0];
+      }
+    }
+  }
+}
+
+template <class Isa, class Block>
+OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
+  if (args.format != Block::format) return false;
+  args.quantized ? matmul_quantized<Isa, Block>(args) : matmul_decoded<Isa, Block>(args);
+  return true;
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE void matmul_block(const MatmulArgs& args, FormatList<Blocks...>) {
+  (matmul_if<Isa, Blocks>(args) || ...);
+}
+
+template <class Isa>
+void matmul(const MatmulArgs& args) {
+  switch (args.format) {
+    case Format::f32: return matmul_plain<Isa, Format::f32>(args);
+    case Format::f16: return matmul_plain<Isa, Format::f16>(args);
+    case Format::bf16: return matmul_plain<Isa, Format::bf16>(args);
+    default: return matmul_block<Isa>(args, BlockFormats{});
+  }
+}
+
+template <class Isa>
+void quantize(const float* x, size_t n, const QuantizedRow& row) {
+  for (size_t begin = 0; begin < n; begin += kActivationBlock) {
+    auto largest = Isa::zero();
+    for (size_t i = 0; i < kActivationBlock; i += Isa::kWidth)
+      largest = Isa::max(largest, Isa::abs(Isa::load(x + begin + i)));
+    const float scale = Isa::largest(largest) / 127;
+    const float inverse = scale > 0 ? 1 / scale : 0;
+    row.scales[begin / kActivationBlock] = scale;
+    for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
+      int sum = 0;
+      for (size_t i = group; i < group + kSumGroup; i += Isa::kWidth)
+        sum += Isa::store_codes(row.codes + i, Isa::mul(Isa::load(x + i), Isa::set1(inverse)));
+      row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
+    }
+  }
+}
+
+template <class Isa>
+void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y) {
+  float squares[1];
+  dot_plain<Isa, Plain<Isa, Format::f32>, 1>(x, x, 0, n, squares);
+  const float scale = 1 / __builtin_sqrtf(squares[0] / static_cast<float>(n) + eps);
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth)
+    Isa::store(y + i, Isa::mul(Isa::mul(Isa::load(x + i), Isa::set1(scale)), Isa::load(weight + i)));
+  for (; i < n; ++i) y[i] = x[i] * scale * weight[i];
+}
+
+// A page of n positions: scores and running softmax of one head (Milakov & Gimelshein 2018, algorithm 3).
+struct RunningSoftmax {
+  float largest = -__builtin_inff();
+  float sum = 0;
+};
+
+// Turns scores[0..n) into weights relative to the largest score so far; returns the factor by which what was summed
+// before must be scaled.
+template <class Isa>
+OGAS_INLINE float soften(float* scores, size_t n, RunningSoftmax& state) {
+  float largest = state.largest;
+  for (size_t p = 0; p < n; ++p) largest = scores[p] > largest ? scores[p] : largest;
+  const float rescale = exp1<Isa>(state.largest - largest);
+  auto total = Isa::zero();
+  size_t p = 0;
+  for (; p + Isa::kWidth <= n; p += Isa::kWidth) {
+    const auto weight = exp<Isa>(Isa::sub(Isa::load(scores + p), Isa::set1(largest)));
+    Isa::store(scores + p, weight);
+    total = Isa::add(total, weight);
+  }
+  float sum = Isa::sum(total);
+  for (; p < n; ++p) sum += scores[p] = exp1<Isa>(scores[p] - largest);
+  state.sum = state.sum * rescale + sum;
+  state.largest = largest;
+  return rescale;
+}
+
+// out = out * rescale + weights . values, for n positions of head_dim values.
+template <class Isa, class Row>
+OGAS_INLINE void add_values(const float* weights, const typename Row::Element* values, size_t n, size_t head_dim,
+                            float rescale, float* out) {
+  size_t d = 0;
+  for (; d + Isa::kWidth <= head_dim; d += Isa::kWidth) {
+    auto total = Isa::mul(Isa::load(out + d), Isa::set1(rescale));
+    for (size_t p = 0; p < n; ++p)
+      total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * head_dim + d), total);
+    Isa::store(out + d, total);
+  }
+  for (; d < head_dim; ++d) {
+    float total = out[d] * rescale;
+    for (size_t p = 0; p < n; ++p) total += weights[p] * Row::load1(values[p * head_dim + d]);
+    out[d] = total;
+  }
+}
+
+template <class Isa, Format kFormat>
+void attend_in(const AttendArgs& args) {
+  using Row = Plain<Isa, kFormat>;
+  using Element = typename Row::Element;
+  for (size_t h = 0; h < args.n_heads; ++h) {
+    const float* q = args.q + h * args.head_dim;
+    float* out = args.out + h * args.head_dim;
+    float* scores = args.scores + h * args.page_size;
+    for (size_t d = 0; d < args.head_dim; ++d) out[d] = 0;
+    RunningSoftmax state;
+    for (size_t p_begin = 0; p_begin < args.n_positions; p_begin += args.page_size) {
+      const std::byte* page = args.pages[p_begin / args.page_size];
+      const auto* keys = reinterpret_cast<const Element*>(page + args.k_offset);
+      const auto* values = reinterpret_cast<const Element*>(page + args.v_offset);
+      const size_t rest = args.n_positions - p_begin;
+      const size_t n = rest < args.page_size ? rest : args.page_size;
+      for (size_t p = 0; p < n; ++p) {
+        float dot[1];
+        dot_plain<Isa, Row, 1>(keys + p * args.head_dim, q, 0, args.head_dim, dot);
+        scores[p] = dot[0] * args.scale;
+      }
+      const float rescale = soften<Isa>(scores, n, state);
+      add_values<Isa, Row>(scores, values, n, args.head_dim, rescale, out);
+    }
+    for (size_t d = 0; d < args.head_dim; ++d) out[d] /= state.sum;
+  }
+}
+
+template <class Isa>
+void attend(const AttendArgs& args) {
+  args.kv_format == Format::f16 ? attend_in<Isa, Format::f16>(args) : attend_in<Isa, Format::f32>(args);
+}
+
+template <class Isa>
+void swiglu(float* gate, const float* up, size_t n) {
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) {
+    const auto z = Isa::load(gate + i);
+    const auto silu = Isa::div(z, Isa::add(Isa::set1(1), exp<Isa>(Isa::sub(Isa::zero(), z))));
+    Isa::store(gate + i, Isa::mul(silu, Isa::load(up + i)));
+  }
+  for (; i < n; ++i) gate[i] = gate[i] / (1 + exp1<Isa>(-gate[i])) * up[i];
+}
+
+template <class Isa>
+void add(float* y, const float* x, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+template <class Isa>
+void store(const float* x, size_t n, Format format, std::byte* out) {
+  if (format == Format::f32) {
+    __builtin_memcpy(out, x, n * sizeof *x);
+    return;
+  }
+  auto* halves = reinterpret_cast<uint16_t*>(out);
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) Isa::store_f16(halves + i, Isa::load(x + i));
+  for (; i < n; ++i) halves[i] = f32_to_f16(x[i]);
+}
+
+// Rotation needs no vectors of its own: a few thousand multiplications a token, and plain loops that compilers handle.
+template <class Isa>
+void rope(const RopeArgs& args) {
+  const bool interleaved = args.style == RopeStyle::interleaved;
+  const size_t n_pairs = args.n_rot / 2;
+  for (size_t h = 0; h < args.n_heads; ++h) {
+    float* x = args.x + h * args.head_stride;
+    for (size_t j = 0; j < n_pairs; ++j) {
+      float& a = x[interleaved ? 2 * j : j];
+      float& b = x[interleaved ? 2 * j + 1 : j + n_pairs];
+      const float cos = args.cos_sin[2 * j], sin = args.cos_sin[2 * j + 1];
+      const float rotated = a * cos - b * sin;
+      b = a * sin + b * cos;
+      a = rotated;
+    }
+  }
+}
+
+template <class Isa>
+constexpr Ops make_ops(std::string_view name) {
+  return {
+      .name = name,
+      .quantizes_activations = true,
+      .quantize = quantize<Isa>,
+      .matmul = matmul<Isa>,
+      .rms_norm = rms_norm<Isa>,
+      .rope = rope<Isa>,
+      .attend = attend<Isa>,
+      .swiglu = swiglu<Isa>,
+      .add = add<Isa>,
+      .store = store<Isa>,
+  };
+}
+
+}  // namespace
+}  // namespace ogas

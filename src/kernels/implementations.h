@@ -1,0 +1,13 @@
+// The operation tables that dispatch.cc chooses from. Each lives in its own object, compiled for its instruction set.
+#pragma once
+
+#include "kernels/ops.h"
+
+namespace ogas {
+
+extern const Ops kReferenceOps;
+#if defined(__x86_64__)
+extern const Ops kAvx2Ops;
+#endif
+
+}  // namespace ogas

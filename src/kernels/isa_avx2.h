@@ -1,0 +1,93 @@
+// AVX2 with FMA and F16C: eight floats, or 32 bytes, at a time (Haswell 2013, Zen 2017 and later).
+//
+// Only what generic.h asks of an instruction set; the algorithms live there.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quant/unpacked.h"
+
+namespace ogas {
+namespace {
+
+struct Avx2 {
+  using Floats = __m256;  // kWidth floats
+  using Ints = __m256i;   // kWidth 32-bit integers
+  static constexpr size_t kWidth = 8;
+
+  static OGAS_INLINE Floats zero() { return _mm256_setzero_ps(); }
+  static OGAS_INLINE Floats set1(float x) { return _mm256_set1_ps(x); }
+  static OGAS_INLINE Floats load(const float* p) { return _mm256_loadu_ps(p); }
+  static OGAS_INLINE Floats load_f16(const uint16_t* p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static OGAS_INLINE Floats load_bf16(const uint16_t* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+  static OGAS_INLINE void store(float* p, Floats x) { _mm256_storeu_ps(p, x); }
+  static OGAS_INLINE void store_f16(uint16_t* p, Floats x) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static OGAS_INLINE Floats add(Floats a, Floats b) { return _mm256_add_ps(a, b); }
+  static OGAS_INLINE Floats sub(Floats a, Floats b) { return _mm256_sub_ps(a, b); }
+  static OGAS_INLINE Floats mul(Floats a, Floats b) { return _mm256_mul_ps(a, b); }
+  static OGAS_INLINE Floats div(Floats a, Floats b) { return _mm256_div_ps(a, b); }
+  static OGAS_INLINE Floats max(Floats a, Floats b) { return _mm256_max_ps(a, b); }
+  static OGAS_INLINE Floats min(Floats a, Floats b) { return _mm256_min_ps(a, b); }
+  static OGAS_INLINE Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
+  // a * b + c, rounded once.
+  static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  static OGAS_INLINE Floats round(Floats x) {
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  // 2^n of whole numbers -126 <= n <= 127.
+  static OGAS_INLINE Floats power_of_two(Floats n) {
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+  }
+  static OGAS_INLINE float sum(Floats x) {
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
+  static OGAS_INLINE float largest(Floats x) {
+    __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+    return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+  }
+  static OGAS_INLINE Floats to_floats(Ints x) { return _mm256_cvtepi32_ps(x); }
+  // `low` in the lanes that hold the first 16 of 32 products (dot32), `high` in the others.
+  static OGAS_INLINE Floats halves(float low, float high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(low)), _mm_set1_ps(high), 1);
+  }
+
+  // 32 weights, as maddubs wants them: magnitudes unsigned, and the signs to give to the other factor.
+  struct Codes {
+    __m256i magnitudes, signs;
+  };
+  static OGAS_INLINE Codes load_codes(const int8_t* p) {
+    const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_abs_epi8(codes), codes};
+  }
+  // Eight sums of four products each, in order. Exact: a pair is at most 2 * 128 * 127 < 2^15, so maddubs never saturates.
+  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
+    const __m256i signed_x = _mm256_sign_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), weights.signs);
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(weights.magnitudes, signed_x), _mm256_set1_epi16(1));
+  }
+  // Rounds kWidth floats in -127..127 to bytes; returns their sum.
+  static OGAS_INLINE int store_codes(int8_t* p, Floats x) {
+    const __m256i wide = _mm256_cvtps_epi32(x);
+    const __m128i narrow = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(narrow, narrow));
+    __m128i total = _mm_madd_epi16(narrow, _mm_set1_epi16(1));
+    total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(total, _mm_shuffle_epi32(total, 0xB1)));
+  }
+};
+
+}  // namespace
+}  // namespace ogas

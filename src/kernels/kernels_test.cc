@@ -1,0 +1,309 @@
+// Every instruction set this CPU has, held against the reference on random, extreme, odd-sized and unaligned inputs.
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace ogas {
+namespace {
+
+const Ops& reference() { return *available_ops().back(); }
+
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+  float normal(float scale = 1) { return scale * distribution_(engine_); }
+  uint32_t bits() { return engine_(); }
+  std::vector<float> normals(size_t n, float scale = 1) {
+    std::vector<float> values(n);
+    for (float& value : values) value = normal(scale);
+    return values;
+  }
+
+ private:
+  std::mt19937 engine_;
+  std::normal_distribution<float> distribution_;
+};
+
+// n_out rows of weights in a format, random but finite and of everyday size, at an odd address.
+class Weights {
+ public:
+  Weights(Format format, size_t n_out, size_t n_in, Random& random)
+      : facts_(facts_of(format)), n_in_(n_in), bytes_(n_out * facts_.bytes_for(n_in) + offset()) {
+    const size_t n_blocks = n_out * n_in / facts_.block_values;
+    for (size_t b = 0; b < n_blocks; ++b) fill_block(bytes_.data() + offset() + b * facts_.block_bytes, random);
+  }
+  const std::byte* data() const { return bytes_.data() + offset(); }
+  std::vector<float> row(size_t o) const {
+    std::vector<float> values(n_in_);
+    facts_.decode(data() + o * facts_.bytes_for(n_in_), values.data(), n_in_ / facts_.block_values);
+    return values;
+  }
+
+ private:
+  // Plain formats are read as arrays of their element and keep its alignment, as the files do; blocks need none.
+  size_t offset() const { return facts_.block_values == 1 ? 4 : 1; }
+  void fill_block(std::byte* block, Random& random) {
+    std::vector<float> values(facts_.block_values);
+    while (true) {
+      for (size_t i = 0; i < facts_.block_bytes; ++i) block[i] = static_cast<std::byte>(random.bits());
+      facts_.decode(block, values.data(), 1);
+      float largest = 0;
+      for (const float value : values) largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : INFINITY;
+      if (largest < 100) return;
+    }
+  }
+
+  const FormatFacts& facts_;
+  size_t n_in_;
+  std::vector<std::byte> bytes_;
+};
+
+// Rows of activations with their 8-bit form.
+class Quantized {
+ public:
+  Quantized(const Ops& ops, const std::vector<float>& x, size_t n_in) : n_in_(n_in) {
+    const size_t n_rows = x.size() / n_in;
+    codes_.resize(x.size());
+    scales_.resize(x.size() / kActivationBlock);
+    sums_.resize(x.size() / kSumGroup);
+    for (size_t t = 0; t < n_rows; ++t) {
+      rows.push_back({&codes_[t * n_in], &scales_[t * n_in / kActivationBlock], &sums_[t * n_in / kSumGroup]});
+      ops.quantize(&x[t * n_in], n_in, rows.back());
+    }
+  }
+  // What the codes stand for.
+  std::vector<float> values() const {
+    std::vector<float> values(codes_.size());
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = scales_[i / kActivationBlock] * static_cast<float>(codes_[i]);
+    return values;
+  }
+  std::vector<QuantizedRow> rows;
+
+ private:
+  size_t n_in_;
+  std::vector<int8_t> codes_;
+  std::vector<float> scales_, sums_;
+};
+
+class KernelsTest : public ::testing::TestWithParam<const Ops*> {
+ protected:
+  const Ops& ops() const { return *GetParam(); }
+};
+
+std::vector<float> multiply(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in,
+                            const std::vector<float>& x, const QuantizedRow* quantized) {
+  const size_t n_tokens = x.size() / n_in;
+  std::vector<float> y(n_tokens * n_out, NAN);
+  ops.matmul({.format = format, .weights = weights.data(), .n_in = n_in, .o_begin = 0, .o_end = n_out,
+              .n_tokens = n_tokens, .x = x.data(), .quantized = quantized, .y = y.data(), .y_stride = n_out});
+  return y;
+}
+
+// |a - b| in units of what rounding each product once could explain.
+void expect_close_sums(const std::vector<float>& actual, const std::vector<float>& expected, const Weights& weights,
+                       size_t n_out, size_t n_in, const std::vector<float>& x) {
+  for (size_t o = 0; o < n_out; ++o) {
+    const auto row = weights.row(o);
+    for (size_t t = 0; t < x.size() / n_in; ++t) {
+      double magnitude = 0;
+      for (size_t i = 0; i < n_in; ++i) magnitude += std::fabs(static_cast<double>(row[i]) * x[t * n_in + i]);
+      EXPECT_NEAR(actual[t * n_out + o], expected[t * n_out + o], 2e-6 * magnitude + 1e-30)
+          << "row " << o << ", token " << t;
+    }
+  }
+}
+
+TEST_P(KernelsTest, MatmulOfEveryFormat) {
+  Random random(1);
+  for (const FormatFacts& facts : all_formats()) {
+    const size_t block = facts.block_values;
+    for (const size_t n_in : {std::max<size_t>(block, 32), block == 1 ? 77 : 3 * block, block == 1 ? 1029 : 9 * 256UL}) {
+      SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
+      const size_t n_out = 7, n_tokens = 6;
+      const Weights weights(facts.format, n_out, n_in, random);
+      const auto x = random.normals(n_tokens * n_in);
+      const auto plain = multiply(ops(), facts.format, weights, n_out, n_in, x, nullptr);
+      expect_close_sums(plain, multiply(reference(), facts.format, weights, n_out, n_in, x, nullptr), weights, n_out,
+                        n_in, x);
+      if (block == 1 || n_in % kActivationBlock != 0) continue;
+      const Quantized quantized(ops(), x, n_in);
+      const auto rounded = quantized.values();
+      const auto integer = multiply(ops(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
+      if (ops().quantizes_activations)
+        expect_close_sums(integer, multiply(reference(), facts.format, weights, n_out, n_in, rounded, nullptr), weights,
+                          n_out, n_in, rounded);
+    }
+  }
+}
+
+// A token's result has the same bits whatever is computed beside it, and however the rows are cut.
+TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
+  Random random(2);
+  for (const FormatFacts& facts : all_formats()) {
+    SCOPED_TRACE(facts.name);
+    const size_t n_in = 1536, n_out = 9, n_tokens = 7;
+    const Weights weights(facts.format, n_out, n_in, random);
+    const auto x = random.normals(n_tokens * n_in);
+    const Quantized quantized(ops(), x, n_in);
+    const auto all = multiply(ops(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
+    std::vector<float> one_by_one(all.size());
+    for (size_t t = 0; t < n_tokens; ++t)
+      for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 1}, {1, 4}, {4, 9}})
+        ops().matmul({.format = facts.format, .weights = weights.data(), .n_in = n_in, .o_begin = begin, .o_end = end,
+                      .n_tokens = 1, .x = &x[t * n_in], .quantized = &quantized.rows[t], .y = &one_by_one[t * n_out],
+                      .y_stride = n_out});
+    EXPECT_EQ(0, std::memcmp(all.data(), one_by_one.data(), all.size() * sizeof(float)));
+  }
+}
+
+TEST_P(KernelsTest, QuantizeMatchesTheReference) {
+  Random random(3);
+  auto x = random.normals(32 * 12);
+  std::fill_n(x.begin(), 32, 0.0F);                                // all zero
+  for (size_t i = 32; i < 64; ++i) x[i] *= 1e30F;                  // huge
+  for (size_t i = 64; i < 96; ++i) x[i] *= 1e-37F;                 // near the smallest normal numbers
+  for (size_t i = 96; i < 128; ++i) x[i] = i % 2 ? 127.0F : -0.5F;  // ties
+  const Quantized actual(ops(), x, x.size());
+  const Quantized expected(reference(), x, x.size());
+  for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(actual.rows[0].codes[i], expected.rows[0].codes[i]) << i;
+  for (size_t b = 0; b < x.size() / kActivationBlock; ++b)
+    ASSERT_EQ(actual.rows[0].scales[b], expected.rows[0].scales[b]) << b;
+  for (size_t g = 0; g < x.size() / kSumGroup; ++g) ASSERT_EQ(actual.rows[0].sums[g], expected.rows[0].sums[g]) << g;
+}
+
+TEST_P(KernelsTest, RmsNorm) {
+  Random random(4);
+  for (const size_t n : {1UL, 7UL, 8UL, 63UL, 576UL, 4099UL}) {
+    const auto x = random.normals(n, 30);
+    const auto weight = random.normals(n);
+    std::vector<float> actual(n), expected(n);
+    ops().rms_norm(x.data(), weight.data(), 1e-5F, n, actual.data());
+    reference().rms_norm(x.data(), weight.data(), 1e-5F, n, expected.data());
+    for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-7) << n;
+  }
+}
+
+TEST_P(KernelsTest, Swiglu) {
+  Random random(5);
+  for (const size_t n : {1UL, 15UL, 1000UL}) {
+    auto actual = random.normals(n, 20);
+    if (n == 1000) {
+      actual[0] = -1e4F;
+      actual[1] = 1e4F;
+      actual[2] = 0;
+      actual[3] = -88.5F;
+    }
+    auto expected = actual;
+    const auto up = random.normals(n);
+    ops().swiglu(actual.data(), up.data(), n);
+    reference().swiglu(expected.data(), up.data(), n);
+    for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
+  }
+}
+
+TEST_P(KernelsTest, Add) {
+  Random random(6);
+  const auto x = random.normals(37);
+  auto actual = random.normals(37);
+  auto expected = actual;
+  ops().add(actual.data(), x.data(), x.size());
+  reference().add(expected.data(), x.data(), x.size());
+  EXPECT_EQ(actual, expected);
+}
+
+TEST_P(KernelsTest, Rope) {
+  Random random(7);
+  for (const RopeStyle style : {RopeStyle::interleaved, RopeStyle::half_split}) {
+    for (const size_t n_rot : {2UL, 16UL, 22UL, 64UL}) {
+      const auto cos_sin = random.normals(n_rot);
+      auto actual = random.normals(3 * 64);
+      auto expected = actual;
+      ops().rope({actual.data(), 3, 64, n_rot, cos_sin.data(), style});
+      reference().rope({expected.data(), 3, 64, n_rot, cos_sin.data(), style});
+      for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5);
+    }
+  }
+}
+
+TEST_P(KernelsTest, StoreRoundsAsTheReference) {
+  Random random(8);
+  auto x = random.normals(41, 1000);
+  x[0] = 1e6F;   // beyond F16
+  x[1] = 1e-7F;  // a subnormal there
+  x[2] = -0.0F;
+  for (const Format format : {Format::f16, Format::f32}) {
+    std::vector<std::byte> actual(x.size() * 4), expected(x.size() * 4);
+    ops().store(x.data(), x.size(), format, actual.data());
+    reference().store(x.data(), x.size(), format, expected.data());
+    EXPECT_EQ(actual, expected);
+  }
+}
+
+struct AttendCase {
+  size_t n_heads, head_dim, n_positions;
+  float q_scale;
+};
+
+TEST_P(KernelsTest, Attend) {
+  Random random(9);
+  for (const AttendCase& c : {AttendCase{3, 64, 1, 1}, {3, 64, 64, 1}, {1, 128, 65, 1}, {4, 20, 200, 1}, {2, 7, 33, 1},
+                              {2, 32, 150, 100}, {1, 16, 129, 1e4F}}) {
+    for (const Format format : {Format::f16, Format::f32}) {
+      SCOPED_TRACE(fmt::format("{} heads of {}, {} positions, {}", c.n_heads, c.head_dim, c.n_positions,
+                               facts_of(format).name));
+      const size_t page_size = 64, half = page_size * c.head_dim * 4;
+      const size_t n_pages = (c.n_positions + page_size - 1) / page_size;
+      std::vector<std::vector<std::byte>> storage(n_pages, std::vector<std::byte>(2 * half));
+      std::vector<const std::byte*> pages;
+      for (auto& page : storage) {
+        const auto kv = random.normals(2 * page_size * c.head_dim);
+        ops().store(kv.data(), page_size * c.head_dim, format, page.data());
+        ops().store(kv.data() + page_size * c.head_dim, page_size * c.head_dim, format, page.data() + half);
+        pages.push_back(page.data());
+      }
+      const auto q = random.normals(c.n_heads * c.head_dim, c.q_scale);
+      std::vector<float> actual(q.size()), expected(q.size()), scores(c.n_heads * page_size);
+      AttendArgs args{q.data(), c.n_heads, c.head_dim, c.n_positions, pages.data(), page_size, 0, half, format,
+                      1 / std::sqrt(static_cast<float>(c.head_dim)), actual.data(), scores.data()};
+      ops().attend(args);
+      args.out = expected.data();
+      reference().attend(args);
+      // Large scores amplify the rounding of the dot product by e^score.
+      const double tolerance = c.q_scale > 1 ? 5e-3 : 1e-5;
+      for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], tolerance) << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Available, KernelsTest, ::testing::ValuesIn(available_ops()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+class DispatchTest : public ::testing::Test {
+ protected:
+  ~DispatchTest() override { ::unsetenv("OGAS_ISA"); }
+};
+
+TEST_F(DispatchTest, TheVariableForcesOne) {
+  ::setenv("OGAS_ISA", "reference", 1);
+  EXPECT_EQ(choose_ops().value()->name, "reference");
+  ::unsetenv("OGAS_ISA");
+  EXPECT_EQ(choose_ops().value(), available_ops().front());
+}
+
+TEST_F(DispatchTest, AnUnknownNameListsWhatThereIs) {
+  ::setenv("OGAS_ISA", "mmx", 1);
+  const auto chosen = choose_ops();
+  ASSERT_FALSE(chosen);
+  EXPECT_EQ(chosen.error().code, ErrorCode::usage);
+  EXPECT_NE(chosen.error().message.find("reference"), std::string::npos) << chosen.error().message;
+}
+
+}  // namespace
+}  // namespace ogas

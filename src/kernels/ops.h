@@ -1,0 +1,92 @@
+// The list of operations a device offers. Every forward pass is made of these and of nothing else.
+//
+// reference.cc is the slow, readable truth; each isa_<name>.cc is the same list for one instruction set, compiled with its
+// flags and chosen at run time (dispatch.h). Operations work on one thread and on a part of the work: the floor above
+// cuts the work into chunks. Nothing here allocates, and pointers need no alignment.
+//
+// Axes: t tokens of a batch, i inputs and o outputs of a linear layer, h heads, d dimensions of a head, p positions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "quant/format.h"
+
+namespace ogas {
+
+// Activations of an integer dot product, quantized once per matrix: blocks of 32 values share a scale.
+inline constexpr size_t kActivationBlock = 32;
+// Offsets of a weight format are multiplied by sums over 16 activations, the smallest group any format has.
+inline constexpr size_t kSumGroup = 16;
+
+struct QuantizedRow {
+  int8_t* codes;  // [n_in], -127..127
+  float* scales;  // [n_in / 32]: value = scale * code
+  float* sums;    // [n_in / 16]: scale * (sum of 16 codes)
+};
+
+// Rows o_begin..o_end of y = W x for n_tokens columns x.
+struct MatmulArgs {
+  Format format;
+  const std::byte* weights;  // [n_out, n_in] in `format`, row after row
+  size_t n_in;               // a multiple of the format's block
+  size_t o_begin, o_end;
+  size_t n_tokens;
+  const float* x;                 // [n_tokens, n_in]
+  const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
+  float* y;                       // [n_tokens, y_stride]; columns o_begin..o_end are written
+  size_t y_stride;
+};
+
+enum class RopeStyle : uint8_t {
+  interleaved,  // pairs (x[2j], x[2j + 1]): GGUF files of the first family, DeepSeek, ERNIE
+  half_split,   // pairs (x[j], x[j + n_rot / 2]): GPT-NeoX, and the originals on the hub
+};
+
+// Rotates the first n_rot of d dimensions of every head in place (Su et al. 2021, eq. 34).
+struct RopeArgs {
+  float* x;  // [n_heads, head_stride]
+  size_t n_heads, head_stride;
+  size_t n_rot;
+  const float* cos_sin;  // [n_rot / 2][2] of this position
+  RopeStyle style;
+};
+
+// softmax(q K^T * scale) V for the heads that share one key-value head, and one token. Keys and values lie in pages of
+// page_size positions: those of position p start at pages[p / page_size] + offset + (p % page_size) * head_dim values.
+struct AttendArgs {
+  const float* q;  // [n_heads, head_dim]
+  size_t n_heads;  // query heads of this key-value head
+  size_t head_dim;
+  size_t n_positions;  // attends to positions 0..n_positions - 1; at least 1
+  const std::byte* const* pages;
+  size_t page_size;
+  size_t k_offset, v_offset;  // bytes from the start of a page
+  Format kv_format;           // f16 or f32
+  float scale;
+  float* out;     // [n_heads, head_dim]
+  float* scores;  // scratch: [n_heads, page_size]
+};
+
+struct Ops {
+  std::string_view name;
+  // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
+  bool quantizes_activations;
+
+  // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127.
+  void (*quantize)(const float* x, size_t n, const QuantizedRow& row);
+  void (*matmul)(const MatmulArgs& args);
+  // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
+  void (*rope)(const RopeArgs& args);
+  void (*attend)(const AttendArgs& args);
+  // gate = silu(gate) * up, silu(z) = z / (1 + e^-z) (Shazeer 2020, SwiGLU).
+  void (*swiglu)(float* gate, const float* up, size_t n);
+  // y += x
+  void (*add)(float* y, const float* x, size_t n);
+  // n values to f16 or f32, for the cache of keys and values.
+  void (*store)(const float* x, size_t n, Format format, std::byte* out);
+};
+
+}  // namespace ogas

@@ -1,0 +1,132 @@
+// The operations as their papers write them, in F32, one value at a time. Every other implementation is held against this
+// one, and `serial` figures in benchmarks are measured with it. Not to be made faster.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/check.h"
+#include "kernels/implementations.h"
+#include "quant/half.h"
+
+namespace ogas {
+namespace {
+
+void quantize(const float* x, size_t n, const QuantizedRow& row) {
+  for (size_t begin = 0; begin < n; begin += kActivationBlock) {
+    float largest = 0;
+    for (size_t i = begin; i < begin + kActivationBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
+    const float scale = largest / 127;
+    const float inverse = scale > 0 ? 1 / scale : 0;
+    row.scales[begin / kActivationBlock] = scale;
+    for (size_t i = begin; i < begin + kActivationBlock; ++i)
+      row.codes[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+    for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
+      int sum = 0;
+      for (size_t i = group; i < group + kSumGroup; ++i) sum += row.codes[i];
+      row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
+    }
+  }
+}
+
+void matmul(const MatmulArgs& args) {
+  const FormatFacts& format = facts_of(args.format);
+  std::vector<float> row(args.n_in);
+  for (size_t o = args.o_begin; o < args.o_end; ++o) {
+    format.decode(args.weights + o * format.bytes_for(args.n_in), row.data(), args.n_in / format.block_values);
+    for (size_t t = 0; t < args.n_tokens; ++t) {
+      float sum = 0;
+      for (size_t i = 0; i < args.n_in; ++i) sum += row[i] * args.x[t * args.n_in + i];
+      args.y[t * args.y_stride + o] = sum;
+    }
+  }
+}
+
+void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y) {
+  float sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += x[i] * x[i];
+  const float scale = 1 / std::sqrt(sum / static_cast<float>(n) + eps);
+  for (size_t i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
+}
+
+void rope(const RopeArgs& args) {
+  const bool interleaved = args.style == RopeStyle::interleaved;
+  for (size_t h = 0; h < args.n_heads; ++h) {
+    float* x = args.x + h * args.head_stride;
+    for (size_t j = 0; j < args.n_rot / 2; ++j) {
+      float& a = x[interleaved ? 2 * j : j];
+      float& b = x[interleaved ? 2 * j + 1 : j + args.n_rot / 2];
+      const float cos = args.cos_sin[2 * j];
+      const float sin = args.cos_sin[2 * j + 1];
+      const float rotated = a * cos - b * sin;
+      b = a * sin + b * cos;
+      a = rotated;
+    }
+  }
+}
+
+// The head_dim values of one position's key or value.
+void load_position(const AttendArgs& args, size_t p, size_t offset, float* out) {
+  const FormatFacts& format = facts_of(args.kv_format);
+  const std::byte* page = args.pages[p / args.page_size];
+  format.decode(page + offset + (p % args.page_size) * format.bytes_for(args.head_dim), out, args.head_dim);
+}
+
+void attend(const AttendArgs& args) {
+  std::vector<float> row(args.head_dim);
+  std::vector<float> weights(args.n_positions);
+  for (size_t h = 0; h < args.n_heads; ++h) {
+    for (size_t p = 0; p < args.n_positions; ++p) {
+      load_position(args, p, args.k_offset, row.data());
+      float dot = 0;
+      for (size_t d = 0; d < args.head_dim; ++d) dot += args.q[h * args.head_dim + d] * row[d];
+      weights[p] = dot * args.scale;
+    }
+    const float largest = *std::ranges::max_element(weights);
+    float sum = 0;
+    for (float& weight : weights) sum += weight = std::exp(weight - largest);
+    float* out = args.out + h * args.head_dim;
+    std::fill_n(out, args.head_dim, 0.0F);
+    for (size_t p = 0; p < args.n_positions; ++p) {
+      load_position(args, p, args.v_offset, row.data());
+      for (size_t d = 0; d < args.head_dim; ++d) out[d] += weights[p] / sum * row[d];
+    }
+  }
+}
+
+void swiglu(float* gate, const float* up, size_t n) {
+  for (size_t i = 0; i < n; ++i) gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+}
+
+void add(float* y, const float* x, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+void store(const float* x, size_t n, Format format, std::byte* out) {
+  if (format == Format::f32) {
+    std::memcpy(out, x, n * sizeof *x);
+    return;
+  }
+  OGAS_CHECK(format == Format::f16, "keys and values in {}", facts_of(format).name);
+  for (size_t i = 0; i < n; ++i) {
+    const uint16_t half = f32_to_f16(x[i]);
+    std::memcpy(out + i * sizeof half, &half, sizeof half);
+  }
+}
+
+}  // namespace
+
+const Ops kReferenceOps = {
+    .name = "reference",
+    .quantizes_activations = false,
+    .quantize = quantize,
+    .matmul = matmul,
+    .rms_norm = rms_norm,
+    .rope = rope,
+    .attend = attend,
+    .swiglu = swiglu,
+    .add = add,
+    .store = store,
+};
+
+}  // namespace ogas

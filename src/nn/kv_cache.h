@@ -1,0 +1,85 @@
+// Keys and values of past positions, in pages.
+//
+// A page holds kPagePositions consecutive positions of one sequence, for all layers; a sequence is a list of pages, so it
+// grows without copying, and later prefixes can be shared page by page. Within a page:
+// [layer][key-value head][keys, then values][position][dimension].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/memory.h"
+#include "quant/format.h"
+
+namespace ogas {
+
+// What one position takes.
+struct KvShape {
+  uint32_t n_layer = 0;
+  uint32_t n_head_kv = 0;
+  uint32_t head_dim = 0;        // of keys and of values
+  Format format = Format::f16;  // f16 or f32
+
+  static constexpr uint32_t kPagePositions = 64;
+
+  uint64_t position_bytes() const { return 2 * head_bytes() * n_head_kv * n_layer; }
+  uint64_t page_bytes() const { return position_bytes() * kPagePositions; }
+  // Bytes of one head's keys (or values) at one position.
+  uint64_t head_bytes() const { return facts_of(format).bytes_for(head_dim); }
+  // Bytes from the start of a page to the keys, or values, of its first position.
+  uint64_t k_offset(size_t layer_idx, size_t head_idx) const {
+    return (layer_idx * n_head_kv + head_idx) * 2 * head_bytes() * kPagePositions;
+  }
+  uint64_t v_offset(size_t layer_idx, size_t head_idx) const {
+    return k_offset(layer_idx, head_idx) + head_bytes() * kPagePositions;
+  }
+};
+
+// Where pages come from and go back to. Not thread-safe; must outlive its sequences.
+class KvCache {
+ public:
+  explicit KvCache(const KvShape& shape) : shape_(shape) {}
+
+  const KvShape& shape() const { return shape_; }
+  // Bytes of the pages that sequences hold.
+  uint64_t bytes_used() const { return n_used_ * shape_.page_bytes(); }
+
+ private:
+  friend class KvSequence;
+  std::byte* take();
+  void give_back(std::byte* page);
+
+  KvShape shape_;
+  std::vector<PageBuffer> pages_;
+  std::vector<std::byte*> free_;
+  size_t n_used_ = 0;
+};
+
+class KvSequence {
+ public:
+  explicit KvSequence(KvCache& cache) : cache_(&cache) {}
+  KvSequence(const KvSequence&) = delete;
+  KvSequence& operator=(const KvSequence&) = delete;
+  ~KvSequence() { truncate(0); }
+
+  const KvShape& shape() const { return cache_->shape(); }
+  size_t n_positions() const { return n_positions_; }
+  std::span<std::byte* const> pages() const { return pages_; }
+  // Adds room for n positions, to be written by the forward pass.
+  void extend(size_t n);
+  // Forgets all positions from n on.
+  void truncate(size_t n);
+  // Where the keys of a head at a position are; its values at v.
+  std::byte* k(size_t layer_idx, size_t head_idx, size_t position) const;
+  std::byte* v(size_t layer_idx, size_t head_idx, size_t position) const;
+
+ private:
+  KvCache* cache_;
+  std::vector<std::byte*> pages_;
+  size_t n_positions_ = 0;
+};
+
+}  // namespace ogas

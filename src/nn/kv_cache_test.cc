@@ -1,0 +1,59 @@
+#include "nn/kv_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace ogas {
+namespace {
+
+constexpr KvShape kShape = {.n_layer = 2, .n_head_kv = 3, .head_dim = 8, .format = Format::f16};
+
+TEST(KvShape, CountsBytes) {
+  EXPECT_EQ(kShape.position_bytes(), 2U * 3 * 2 * 8 * 2);
+  EXPECT_EQ(kShape.page_bytes(), kShape.position_bytes() * KvShape::kPagePositions);
+}
+
+TEST(KvSequence, EveryPlaceIsItsOwn) {
+  KvCache cache(kShape);
+  KvSequence sequence(cache);
+  const size_t n = KvShape::kPagePositions + 5;
+  sequence.extend(n);
+  std::set<std::byte*> places;
+  for (size_t layer_idx = 0; layer_idx < kShape.n_layer; ++layer_idx)
+    for (size_t h = 0; h < kShape.n_head_kv; ++h)
+      for (size_t p = 0; p < n; ++p) {
+        places.insert(sequence.k(layer_idx, h, p));
+        places.insert(sequence.v(layer_idx, h, p));
+      }
+  EXPECT_EQ(places.size(), 2 * kShape.n_layer * kShape.n_head_kv * n);
+  std::byte* previous = nullptr;
+  for (std::byte* place : places) {
+    if (previous && place - previous < 1 << 20) {
+      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kShape.head_bytes()));
+    }
+    previous = place;
+  }
+}
+
+TEST(KvSequence, PagesComeBack) {
+  KvCache cache(kShape);
+  {
+    KvSequence sequence(cache);
+    sequence.extend(1);
+    EXPECT_EQ(cache.bytes_used(), kShape.page_bytes());
+    std::byte* first = sequence.k(0, 0, 0);
+    sequence.extend(KvShape::kPagePositions);
+    EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
+    EXPECT_EQ(sequence.k(0, 0, 0), first);  // growing moves nothing
+    sequence.truncate(KvShape::kPagePositions);
+    EXPECT_EQ(cache.bytes_used(), kShape.page_bytes());
+    sequence.truncate(0);
+    EXPECT_EQ(cache.bytes_used(), 0U);
+    sequence.extend(1);
+  }
+  EXPECT_EQ(cache.bytes_used(), 0U);
+}
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,56 @@
+// Activations: rows of floats, one row a token, and where a linear layer reads them their 8-bit form beside them.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/memory.h"
+#include "kernels/ops.h"
+
+namespace ogas {
+
+// [max_rows, n_cols] floats in one piece; only what is written costs memory.
+class Matrix {
+ public:
+  Matrix() = default;
+  Matrix(size_t max_rows, size_t n_cols)
+      : buffer_(max_rows * n_cols * sizeof(float)), max_rows_(max_rows), n_cols_(n_cols) {}
+
+  size_t max_rows() const { return max_rows_; }
+  size_t n_cols() const { return n_cols_; }
+  float* data() const { return reinterpret_cast<float*>(buffer_.data()); }
+  float* row(size_t row_idx) const { return data() + row_idx * n_cols_; }
+
+ private:
+  PageBuffer buffer_;
+  size_t max_rows_ = 0;
+  size_t n_cols_ = 0;
+};
+
+// A matrix that linear layers multiply with. Whoever writes a row calls quantize_row() before the next multiply().
+class Activations {
+ public:
+  Activations() = default;
+  // n_cols need not be a multiple of 32, but then no block format reads it.
+  Activations(size_t max_rows, size_t n_cols);
+
+  // Bytes that n values take in both forms.
+  static uint64_t bytes_for(uint64_t n) {
+    return n * (sizeof(float) + 1) + n / kActivationBlock * sizeof(float) + n / kSumGroup * sizeof(float);
+  }
+
+  const Matrix& values() const { return values_; }
+  float* row(size_t row_idx) const { return values_.row(row_idx); }
+  // Makes the 8-bit form of a row, if these operations use one.
+  void quantize_row(const Ops& ops, size_t row_idx) const;
+  // The 8-bit form of all rows, or null where it cannot exist.
+  const QuantizedRow* quantized() const { return quantized_.empty() ? nullptr : quantized_.data(); }
+
+ private:
+  Matrix values_;
+  PageBuffer codes_, scales_, sums_;
+  std::vector<QuantizedRow> quantized_;
+};
+
+}  // namespace ogas

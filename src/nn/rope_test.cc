@@ -1,0 +1,51 @@
+#include "nn/rope.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace ogas {
+namespace {
+
+const Ops& reference() { return *available_ops().back(); }
+
+TEST(Rope, TurnsPairsByTheirAngles) {
+  const Rope rope(4, 100, {}, RopeStyle::interleaved);
+  const Matrix cos_sin(2, 4);
+  rope.prepare(2, 2, cos_sin);
+  std::vector<float> x = {1, 0, 1, 0};
+  rope.rotate(reference(), x.data(), 1, 4, cos_sin.row(1));  // position 3; frequencies 1 and 1/10
+  EXPECT_NEAR(x[0], std::cos(3.0), 1e-6);
+  EXPECT_NEAR(x[1], std::sin(3.0), 1e-6);
+  EXPECT_NEAR(x[2], std::cos(0.3), 1e-6);
+  EXPECT_NEAR(x[3], std::sin(0.3), 1e-6);
+}
+
+TEST(Rope, FactorsSlowItDown) {
+  const std::vector<float> factors = {1, 8};
+  const Rope rope(4, 100, factors, RopeStyle::half_split);
+  const Matrix cos_sin(1, 4);
+  rope.prepare(10, 1, cos_sin);
+  std::vector<float> x = {0, 1, 0, 0};
+  rope.rotate(reference(), x.data(), 1, 4, cos_sin.row(0));
+  EXPECT_NEAR(x[1], std::cos(10.0 * 0.1 / 8), 1e-6);
+  EXPECT_NEAR(x[3], std::sin(10.0 * 0.1 / 8), 1e-6);
+}
+
+TEST(Rope, LeavesTheRestOfAHeadAlone) {
+  const Rope rope(2, 10000, {}, RopeStyle::interleaved);
+  const Matrix cos_sin(1, 2);
+  rope.prepare(5, 1, cos_sin);
+  std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
+  rope.rotate(reference(), x.data(), 2, 4, cos_sin.row(0));
+  EXPECT_EQ(x[2], 3);
+  EXPECT_EQ(x[3], 4);
+  EXPECT_EQ(x[6], 7);
+  EXPECT_NE(x[4], 5);
+}
+
+}  // namespace
+}  // namespace ogas

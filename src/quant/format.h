@@ -1,0 +1,45 @@
+// The block formats of tensor data: what they are called, how large a block is, and how to get numbers out of it.
+//
+// One file per format (q4_k.h, mxfp4.h, ...) holds its layout, its facts and its scalar code; formats.h lists them.
+// Nothing here is fast on purpose: kernels/ compiles the same unpack code once per instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+
+namespace ogas {
+
+enum class Format : uint8_t {
+  f32, f16, bf16,
+  q4_0, q4_1, q5_0, q5_1, q8_0,
+  q2_k, q3_k, q4_k, q5_k, q6_k,
+  iq4_nl, iq4_xs, mxfp4,
+};
+
+struct FormatFacts {
+  Format format;
+  std::string_view name;   // as the field writes it: "Q4_K"
+  uint32_t ggml_type;      // its number in GGUF tensor records
+  uint32_t block_values;   // values in one block (1 for the plain formats)
+  uint32_t block_bytes;    // bytes of one block
+  // blocks: n_blocks * block_bytes bytes, any alignment. values: n_blocks * block_values floats.
+  // Bit-exact with gguf.quants (PyPI `gguf`).
+  void (*decode)(const std::byte* blocks, float* values, size_t n_blocks);
+
+  double bits_per_value() const { return 8.0 * block_bytes / block_values; }
+  // Bytes of n values; n must be a multiple of block_values.
+  size_t bytes_for(size_t n) const { return n / block_values * block_bytes; }
+};
+
+// All formats, in the order of the enum.
+std::span<const FormatFacts> all_formats();
+const FormatFacts& facts_of(Format format);
+// For bytes from outside; empty where ogas does not know the number or name (names compare without case).
+std::optional<Format> format_from_ggml_type(uint32_t ggml_type);
+std::optional<Format> format_from_name(std::string_view name);
+
+}  // namespace ogas

@@ -1,0 +1,44 @@
+// Renders a conversation to the text a model was trained on, by the Jinja template its file carries.
+//
+// The interpreter behind it lives in jinja*.{h,cc}: sandboxed, bounded in steps, nesting and output; templates are
+// untrusted.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace ogas {
+
+struct ChatTemplateInput {
+  nlohmann::ordered_json messages;               // [{"role": "user", "content": "..."}, ...]
+  nlohmann::ordered_json tools;                  // null, or a list of function schemas
+  nlohmann::ordered_json extra;                  // null, or an object of further variables (enable_thinking, ...)
+  bool add_generation_prompt = true;
+  std::string bos_token, eos_token;              // their text, "" where the model has none
+};
+
+class ChatTemplate {
+ public:
+  // Errors: bad_file with line and column of what could not be parsed.
+  static Result<ChatTemplate> parse(std::string source);
+
+  // Errors: bad_file (the template failed, called raise_exception, or ran past its bounds), with the line.
+  Result<std::string> render(const ChatTemplateInput& input) const;
+
+  const std::string& source() const;
+
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+ private:
+  struct Program;
+  explicit ChatTemplate(std::unique_ptr<Program> program);
+  std::unique_ptr<Program> program_;
+};
+
+}  // namespace ogas

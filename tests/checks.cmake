@@ -1,0 +1,17 @@
+# The checks of the sources, and the tests of the tools, as tests of ctest. Once is enough: with the build that ships.
+if(NOT OGAS_BUILD_TESTS OR NOT CMAKE_BUILD_TYPE STREQUAL "Release" OR OGAS_SANITIZE OR CMAKE_CROSSCOMPILING)
+  return()
+endif()
+set(tools ${PROJECT_SOURCE_DIR}/tools)
+
+# ogas_check(name COMMAND...): a test that runs in the source tree.
+function(ogas_check name)
+  add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+endfunction()
+
+ogas_check(check_floors ${Python3_EXECUTABLE} ${tools}/check_floors.py)
+ogas_check(check_floors_test ${Python3_EXECUTABLE} ${tools}/check_floors_test.py)
+ogas_check(check_format ${tools}/format --check)
+ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
+ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/package_test.sh ${PROJECT_BINARY_DIR})

