@@ -16,6 +16,9 @@ die() {
   exit 1
 }
 
+# For scripts that a person watches: Ctrl-C ends them with a word, not as if a step had failed.
+end_on_interrupt() { trap 'echo >&2; say "interrupted; the next start goes on from here"; exit 130' INT; }
+
 # One set-up at a time in this folder; held until unlock_setup or the end of the script.
 lock_setup() {
   mkdir -p "$ogas_state"

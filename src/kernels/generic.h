@@ -190,7 +190,7 @@ void matmul_decoded(const MatmulArgs& args) {
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
     for (size_t i = 0; i < args.n_in; i += kTile) {
       const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-      Block::decode(args.weights + o * row_bytes + i / Block::values * Block::bytes, row, n / Block::values);
+      decode_blocks<Block>(args.weights + o * row_bytes + i / Block::values * Block::bytes, row, n / Block::values);
       for (size_t t = 0; t < args.n_tokens; ++t) {
         float sums[1];
         dot_plain<Isa, Plain<Isa, Format::f32>, 1>(row, args.x + t * args.n_in + i, 0, n, sums);
@@ -229,8 +229,9 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
     auto largest = Isa::zero();
     for (size_t i = 0; i < kActivationBlock; i += Isa::kWidth)
       largest = Isa::max(largest, Isa::abs(Isa::load(x + begin + i)));
-    const float scale = Isa::largest(largest) / 127;
-    const float inverse = scale > 0 ? 1 / scale : 0;
+    const float exact = Isa::largest(largest) / 127;
+    const float scale = exact < kSmallestScale ? 0 : exact;
+    const float inverse = scale == 0 ? 0 : 1 / scale;
     row.scales[begin / kActivationBlock] = scale;
     for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
       int sum = 0;

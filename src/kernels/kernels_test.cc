@@ -18,7 +18,7 @@ class Random {
  public:
   explicit Random(uint32_t seed) : engine_(seed) {}
   float normal(float scale = 1) { return scale * distribution_(engine_); }
-  uint32_t bits() { return engine_(); }
+  uint32_t bits() { return static_cast<uint32_t>(engine_()); }
   std::vector<float> normals(size_t n, float scale = 1) {
     std::vector<float> values(n);
     for (float& value : values) value = normal(scale);

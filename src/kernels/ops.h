@@ -19,6 +19,9 @@ namespace ogas {
 inline constexpr size_t kActivationBlock = 32;
 // Offsets of a weight format are multiplied by sums over 16 activations, the smallest group any format has.
 inline constexpr size_t kSumGroup = 16;
+// A block whose scale would be smaller is taken as zeros: 1 / scale must stay finite, and 1e-28 is nothing beside the
+// numbers that flow through a network.
+inline constexpr float kSmallestScale = 1e-30F;
 
 struct QuantizedRow {
   int8_t* codes;  // [n_in], -127..127
@@ -74,7 +77,7 @@ struct Ops {
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations;
 
-  // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127.
+  // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see kSmallestScale).
   void (*quantize)(const float* x, size_t n, const QuantizedRow& row);
   void (*matmul)(const MatmulArgs& args);
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.

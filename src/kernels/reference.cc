@@ -16,8 +16,8 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
   for (size_t begin = 0; begin < n; begin += kActivationBlock) {
     float largest = 0;
     for (size_t i = begin; i < begin + kActivationBlock; ++i) largest = std::max(largest, std::fabs(x[i]));
-    const float scale = largest / 127;
-    const float inverse = scale > 0 ? 1 / scale : 0;
+    const float scale = largest / 127 < kSmallestScale ? 0 : largest / 127;
+    const float inverse = scale == 0 ? 0 : 1 / scale;
     row.scales[begin / kActivationBlock] = scale;
     for (size_t i = begin; i < begin + kActivationBlock; ++i)
       row.codes[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));

@@ -1,0 +1,69 @@
+#include "quant/format.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "quant/formats.h"
+
+namespace ogas {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "blocks are little-endian and read as they are");
+
+void decode_f32(const std::byte* blocks, float* values, size_t n) { std::memcpy(values, blocks, n * sizeof *values); }
+
+template <float (*kConvert)(uint16_t)>
+void decode_16_bits(const std::byte* blocks, float* values, size_t n) {
+  for (size_t i = 0; i < n; ++i) values[i] = kConvert(u16_at(blocks, 2 * i));
+}
+
+template <class Block>
+void decode(const std::byte* blocks, float* values, size_t n_blocks) {
+  decode_blocks<Block>(blocks, values, n_blocks);
+}
+
+template <class... Blocks>
+constexpr auto make_table(FormatList<Blocks...>) {
+  return std::array{
+      FormatFacts{Format::f32, "F32", 0, 1, 4, decode_f32},
+      FormatFacts{Format::f16, "F16", 1, 1, 2, decode_16_bits<f16_to_f32>},
+      FormatFacts{Format::bf16, "BF16", 30, 1, 2, decode_16_bits<bf16_to_f32>},
+      FormatFacts{Blocks::format, Blocks::name, Blocks::ggml_type, Blocks::values, Blocks::bytes, decode<Blocks>}...};
+}
+
+constexpr auto kTable = make_table(BlockFormats{});
+
+static_assert([] {
+  for (size_t idx = 0; idx < kTable.size(); ++idx)
+    if (kTable[idx].format != static_cast<Format>(idx)) return false;
+  return true;
+}(), "BlockFormats must follow the order of Format");
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+std::span<const FormatFacts> all_formats() { return kTable; }
+
+const FormatFacts& facts_of(Format format) {
+  const auto idx = static_cast<size_t>(format);
+  OGAS_CHECK(idx < kTable.size(), "format {}", idx);
+  return kTable[idx];
+}
+
+std::optional<Format> format_from_ggml_type(uint32_t ggml_type) {
+  const auto found = std::ranges::find(kTable, ggml_type, &FormatFacts::ggml_type);
+  return found == kTable.end() ? std::nullopt : std::optional(found->format);
+}
+
+std::optional<Format> format_from_name(std::string_view name) {
+  const auto found = std::ranges::find_if(
+      kTable, [&](const FormatFacts& facts) { return std::ranges::equal(facts.name, name, {}, lower, lower); });
+  return found == kTable.end() ? std::nullopt : std::optional(found->format);
+}
+
+}  // namespace ogas

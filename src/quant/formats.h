@@ -1,0 +1,45 @@
+// The list of block formats, for code that is compiled once for each of them.
+#pragma once
+
+#include "quant/iq4_nl.h"
+#include "quant/iq4_xs.h"
+#include "quant/mxfp4.h"
+#include "quant/q2_k.h"
+#include "quant/q3_k.h"
+#include "quant/q4_0.h"
+#include "quant/q4_1.h"
+#include "quant/q4_k.h"
+#include "quant/q5_0.h"
+#include "quant/q5_1.h"
+#include "quant/q5_k.h"
+#include "quant/q6_k.h"
+#include "quant/q8_0.h"
+
+namespace ogas {
+
+template <class... Blocks>
+struct FormatList {};
+
+// In the order of Format, after the plain ones.
+using BlockFormats =
+    FormatList<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4>;
+
+// n_blocks blocks as floats.
+template <class Block>
+OGAS_INLINE void decode_blocks(const std::byte* blocks, float* values, size_t n_blocks) {
+  for (size_t b = 0; b < n_blocks; ++b) {
+    int8_t codes[Block::values];
+    float scales[Block::values / Block::group], offsets[Block::values / Block::group];
+    Block::unpack(blocks + b * Block::bytes, codes, scales, offsets);
+    for (size_t i = 0; i < Block::values; ++i) {
+      const float product = scales[i / Block::group] * static_cast<float>(codes[i]);
+      // No zero is added where there is no offset: it would lose the sign of a negative zero.
+      if constexpr (Block::has_offset)
+        values[b * Block::values + i] = product + offsets[i / Block::group];
+      else
+        values[b * Block::values + i] = product;
+    }
+  }
+}
+
+}  // namespace ogas

@@ -1,0 +1,33 @@
+// 16-bit floats to 32 bits and back. Compilers turn _Float16 into one instruction where the target has it.
+#pragma once
+
+#include <cstdint>
+
+#include "quant/unpacked.h"
+
+namespace ogas {
+
+// IEEE 754 binary16; exact.
+OGAS_INLINE float f16_to_f32(uint16_t bits) {
+  _Float16 half;
+  __builtin_memcpy(&half, &bits, sizeof half);
+  return static_cast<float>(half);
+}
+
+// Round to nearest, ties to even; beyond 65504 to infinity.
+OGAS_INLINE uint16_t f32_to_f16(float value) {
+  const auto half = static_cast<_Float16>(value);
+  uint16_t bits;
+  __builtin_memcpy(&bits, &half, sizeof half);
+  return bits;
+}
+
+// bfloat16: the upper half of a float; exact.
+OGAS_INLINE float bf16_to_f32(uint16_t bits) {
+  const uint32_t wide = uint32_t{bits} << 16;
+  float value;
+  __builtin_memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+}  // namespace ogas
