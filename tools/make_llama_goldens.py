@@ -3,8 +3,8 @@
 
   make_llama_goldens.py OUT [--seed 1] [--only NAME] [--no-llama-cpp]
 
-Configurations are written as on the hub; weights are random, at scales where every tensor matters. The GGUF files follow
-llama.cpp's converter: rows of Q and K permuted for interleaved rotation, rope_freqs.weight from Llama 3.1's
+Configurations are written as on the hub; weights are random, at scales where every tensor matters. The GGUF files
+follow llama.cpp's converter: rows of Q and K permuted for interleaved rotation, rope_freqs.weight from Llama 3.1's
 rope_scaling, one-dimensional tensors in F32. transformers runs in float32, eager, on exactly the values that stand in
 the file (rounded to F16 or BF16, or quantized and decoded by PyPI gguf). NAME.npy is float32 [positions, n_vocab]:
 the logits after prompt[0 .. position] for each of the positions in goldens.json.
@@ -28,16 +28,16 @@ import transformers
 F32, F16, BF16 = gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16, gguf.GGMLQuantizationType.BF16
 Q4_0, Q4_1 = gguf.GGMLQuantizationType.Q4_0, gguf.GGMLQuantizationType.Q4_1
 Q5_0, Q5_1, Q8_0 = gguf.GGMLQuantizationType.Q5_0, gguf.GGMLQuantizationType.Q5_1, gguf.GGMLQuantizationType.Q8_0
-FILE_TYPES = {F32: gguf.LlamaFileType.ALL_F32, F16: gguf.LlamaFileType.MOSTLY_F16, BF16: gguf.LlamaFileType.MOSTLY_BF16,
-              Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0}
+FILE_TYPES = {F32: gguf.LlamaFileType.ALL_F32, F16: gguf.LlamaFileType.MOSTLY_F16,
+              BF16: gguf.LlamaFileType.MOSTLY_BF16, Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0}
 
-HUB = dict(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="silu", attention_bias=False, mlp_bias=False,
-           bos_token_id=0, eos_token_id=1, pretraining_tp=1)
-# Llama 3.1's scaling, and one query head size of 16: wavelengths of 6 to 610,000 positions, of which the scaling leaves
-# four alone, changes one in part and three in full.
-LONG = dict(HUB, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
-            vocab_size=256, rms_norm_eps=1e-5, rope_theta=500000.0, max_position_embeddings=131072,
-            tie_word_embeddings=False,
+HUB = dict(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="silu", attention_bias=False,
+           mlp_bias=False, bos_token_id=0, eos_token_id=1, pretraining_tp=1)
+# Llama 3.1's scaling, and heads of 16: wavelengths of 6 to 610,000 positions, of which the scaling leaves four alone,
+# changes one in part and three in full.
+LONG = dict(HUB, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=3,
+            num_key_value_heads=1, vocab_size=256, rms_norm_eps=1e-5, rope_theta=500000.0,
+            max_position_embeddings=131072, tie_word_embeddings=False,
             rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                               original_max_position_embeddings=8192))
 # Nothing a power of two, heads wider than hidden_size / num_attention_heads, embeddings that are the output matrix too.
@@ -45,9 +45,9 @@ ODD = dict(HUB, hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_a
            head_dim=24, vocab_size=271, rms_norm_eps=1e-6, rope_theta=10000.0, max_position_embeddings=2048,
            tie_word_embeddings=True)
 # Sizes that blocks of 32 divide.
-BLOCKS = dict(HUB, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-              vocab_size=288, rms_norm_eps=1e-5, rope_theta=100000.0, max_position_embeddings=2048,
-              tie_word_embeddings=False)
+BLOCKS = dict(HUB, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+              num_key_value_heads=2, vocab_size=288, rms_norm_eps=1e-5, rope_theta=100000.0,
+              max_position_embeddings=2048, tie_word_embeddings=False)
 MIX = {"token_embd": Q8_0, "output": Q8_0, "attn_q": Q4_0, "attn_k": Q4_1, "attn_v": Q5_0, "attn_output": Q5_1,
        "ffn_gate": Q4_0, "ffn_up": Q4_1, "ffn_down": Q8_0}
 
@@ -114,9 +114,8 @@ def byte_letters():
 def add_tokenizer(writer, n_vocab):
     """A small byte-level BPE: special tokens, the 256 bytes, and merges of common English pairs."""
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    merges = ["Ġ t", "h e", "Ġ a", "i n", "e r", "o n", "r e", "Ġt he", "a n", "Ġa n", "Ġan d", "in g", "e n", "o r"]
+    merges = ["Ġ t", "h e", "Ġ a", "i n", "e r", "o n", "r e", "Ġt he", "a n", "Ġa n", "Ġan d", "in g"]
     tokens = special + list(byte_letters().values())
-    merges = merges[:n_vocab - len(tokens)]
     tokens += [merge.replace(" ", "") for merge in merges]
     assert len(tokens) == n_vocab
     control, normal = gguf.TokenType.CONTROL, gguf.TokenType.NORMAL
@@ -210,15 +209,16 @@ def check_rope(config, model, prompt, logits):
 
 
 def llama_cpp_distance(path, prompt, logits):
-    """max |difference| of llama.cpp's logits with an F32 cache, in one batch and in batches of 7."""
+    """Of llama.cpp's logits with an F32 cache, in one batch and in batches of 7: max |difference| and its rms."""
     import llama_cpp_peer
-    model, worst = llama_cpp_peer.Model(path), 0.0
+    model, worst, rms = llama_cpp_peer.Model(path), 0.0, 0.0
     for batch in (len(prompt), 7):
         context = llama_cpp_peer.Context(model, n_ctx=2048, n_batch=2048, kv="f32")
-        worst = max(worst, float(np.abs(context.eval(prompt, batch) - logits).max()))
+        diff = np.abs(context.eval(prompt, batch) - logits)
+        worst, rms = max(worst, float(diff.max())), max(rms, float(np.sqrt((diff**2).mean())))
         context.close()
     model.close()
-    return worst
+    return float(f"{worst:.2e}"), float(f"{rms:.2e}")
 
 
 def positions_of(n):
@@ -245,7 +245,7 @@ def make_case(name, out, seed, use_llama_cpp):
     if "rope_scaling" in config:
         case["max_diff_without_rope_scaling"] = round(check_rope(config, model, prompt, logits), 4)
     if use_llama_cpp:
-        case["llama_cpp_max_diff"] = float(f"{llama_cpp_distance(path, prompt, logits):.2e}")
+        case["llama_cpp_max_diff"], case["llama_cpp_rms_diff"] = llama_cpp_distance(path, prompt, logits)
     print(f"{path.stat().st_size:7} bytes  {case}", flush=True)
     return case | {"positions": positions, "prompt": prompt}
 

@@ -30,7 +30,8 @@ SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 PROMPTS = [
     "The", "Once upon a time, in a village by the sea, there lived", "The capital of France is",
-    "Water boils at a temperature of", "1, 1, 2, 3, 5, 8, 13,", "3.14159265358979", "2024-01-01\n2024-01-02\n2024-01-03\n",
+    "Water boils at a temperature of", "1, 1, 2, 3, 5, 8, 13,", "3.14159265358979",
+    "2024-01-01\n2024-01-02\n2024-01-03\n",
     "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",
     "#include <stdio.h>\n\nint main(void) {\n\tfor (int i = 0; i < 10; ++i) {\n\t\t",
     "SELECT name, COUNT(*) FROM orders WHERE", "Shopping list:\n- apples\n- bread\n- ",
@@ -39,8 +40,8 @@ PROMPTS = [
     "{\"name\": \"Ada\", \"born\": 1815, \"known_for\": [\"",
     # Longer than a batch of most engines, so that attention reaches far back.
     "Minutes of the gardening club.\n" + "".join(
-        f"{i}. Member {chr(65 + i * 7 % 26)} reported {i * 37 % 101} tomatoes and {i * 53 % 89} peas from bed {i % 6}.\n"
-        for i in range(1, 31)) + "In summary, the club",
+        f"{i}. Member {chr(65 + i * 7 % 26)} reported {i * 37 % 101} tomatoes "
+        f"and {i * 53 % 89} peas from bed {i % 6}.\n" for i in range(1, 31)) + "In summary, the club",
 ]
 CHATS = ["What is gravity?", "Write a haiku about autumn rain.", "Translate to Spanish: Where is the library? 🙂"]
 
@@ -136,7 +137,7 @@ def make_greedy(model, f32, path):
     report = noise.report()
     for name, figures in report.items():
         print(f"{name:32} {figures}")
-    write(path, {"f32_logit_std": round(float(truth.std()), 3), "noise": report}, "cases", cases)
+    write(path, {"n_new": N_NEW, "llama_cpp": options, "noise": report}, "cases", cases)
 
 
 def rounded(values):

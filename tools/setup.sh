@@ -107,11 +107,13 @@ install_packages() {
   local apt=(env DEBIAN_FRONTEND=noninteractive apt-get --yes -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
   as_root true || die "sudo did not work; run this as root, then start again: apt-get update && $install"
   as_root dpkg --configure -a </dev/null >/dev/null 2>&1 || true  # ends what an interrupted installation left
-  run_logged apt-update as_root "${apt[@]}" update || say "some package lists could not be refreshed; using those at hand"
+  run_logged apt-update as_root "${apt[@]}" update ||
+    say "some package lists could not be refreshed; using those at hand"
   if ! run_logged apt-install as_root "${apt[@]}" install --no-install-recommends "$@"; then
     say "trying once more after repairing"
     run_logged apt-repair as_root "${apt[@]}" --fix-broken install || true
-    run_logged apt-install as_root "${apt[@]}" install --no-install-recommends "$@" || die "apt-get could not install: $*"
+    run_logged apt-install as_root "${apt[@]}" install --no-install-recommends "$@" ||
+      die "apt-get could not install: $*"
   fi
 }
 
@@ -149,8 +151,8 @@ ensure_hooks() {
   say "git now runs tools/hooks/pre-commit before a commit (undo: git config --unset core.hooksPath)"
 }
 
-# configure PRESET: again only after a change of the presets, or in a folder that was configured elsewhere. (Ninja itself
-# sees changes of CMakeLists.txt.)
+# configure PRESET: again only after a change of the presets, or in a folder that was configured elsewhere. (Ninja
+# itself sees changes of CMakeLists.txt.)
 configure() {
   local preset=$1 folder=$ogas_root/build/$1 options=()
   if [[ -f $folder/.configured && -f $folder/build.ninja && ! $ogas_root/CMakePresets.json -nt $folder/.configured &&

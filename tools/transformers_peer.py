@@ -23,7 +23,7 @@ LAYER_NAMES = {
 
 
 def rows_to_interleaved(weight, n_head):
-    """Rows of a Q or K projection, from transformers' order (the halves of a head rotate together) to GGUF's (pairs)."""
+    """Rows of a Q or K projection, from transformers' order (halves of a head rotate together) to GGUF's (pairs do)."""
     halves = weight.reshape(n_head, 2, -1, weight.shape[-1])
     return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(weight.shape)
 
@@ -35,7 +35,8 @@ def rows_to_halves(weight, n_head):
 
 
 def build(config):
-    return transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32).eval()
+    options = dict(attn_implementation="eager", dtype=torch.float32)
+    return transformers.AutoModelForCausalLM.from_config(config, **options).eval()
 
 
 def load(path, rope_scaling=None):

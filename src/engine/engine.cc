@@ -189,8 +189,12 @@ Result<> Engine::Parts::check_tokens(std::span<const TokenId> tokens) const {
 
 void Engine::Parts::read_chat_template() {
   auto source = ogas::read_chat_template(file.metadata());
-  if (!source) return;
-  auto parsed = ChatTemplate::parse(*std::move(source));
+  if (!source) {
+    chat_template_error = std::move(source).error().message;
+    return;
+  }
+  if (!source->has_value()) return;
+  auto parsed = ChatTemplate::parse(**std::move(source));
   if (parsed)
     chat_template = *std::move(parsed);
   else

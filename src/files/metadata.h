@@ -1,59 +1,66 @@
 // Typed key-value pairs of a model file, with errors that name the key, what was found and what was expected.
+//
+// Strings and arrays are views into the mapped file, which must outlive the Metadata: a vocabulary of 150,000 tokens costs
+// nothing until somebody asks for it.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/file.h"
 #include "base/result.h"
 
 namespace ogas {
 
-class MetaValue;
+// The value types of GGUF, by their numbers there.
+enum class MetaType : uint32_t {
+  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11,
+  f64 = 12,
+};
+std::string_view name_of(MetaType type);  // "u32", "string"
+// Bytes of one value; 0 for strings and arrays, whose size varies.
+size_t size_of(MetaType type);
 
-// An array of one element type, held compactly: numbers as they are, strings as views into the mapped file.
-using MetaArray = std::variant<std::vector<uint64_t>, std::vector<int64_t>, std::vector<double>, std::vector<bool>,
-                               std::vector<std::string_view>, std::vector<MetaValue>>;
+// `count` values of one type, back to back as they stand in the file (strings: u64 length and bytes), checked at opening.
+struct MetaArray {
+  MetaType element;
+  uint64_t count;
+  Bytes raw;
+};
 
-// One value. Integers widen to 64 bits by signedness, floats to double; the type as spelled in the file is kept for messages.
-class MetaValue {
- public:
-  using Scalar = std::variant<uint64_t, int64_t, double, bool, std::string_view, std::shared_ptr<const MetaArray>>;
+// A value: integers widen to 64 bits by signedness, floats to double; the type in the file is kept for messages.
+struct MetaValue {
+  MetaType type;
+  std::variant<uint64_t, int64_t, double, bool, std::string_view, MetaArray> value;
 
-  MetaValue(Scalar value, std::string_view type_name) : value_(std::move(value)), type_name_(type_name) {}
-
-  const Scalar& value() const { return value_; }
-  std::string_view type_name() const { return type_name_; }  // "u32", "string", "array of f32"
-
- private:
-  Scalar value_;
-  std::string_view type_name_;  // static storage
+  // "u32", "array of string"
+  std::string type_name() const;
 };
 
 class Metadata {
  public:
-  using Map = std::map<std::string, MetaValue, std::less<>>;
+  using Map = std::map<std::string_view, MetaValue, std::less<>>;
 
   // False if the key was there already.
-  bool insert(std::string key, MetaValue value) { return values_.emplace(std::move(key), std::move(value)).second; }
+  bool insert(std::string_view key, MetaValue value) { return values_.emplace(key, std::move(value)).second; }
   const Map& all() const { return values_; }
   bool contains(std::string_view key) const { return values_.contains(key); }
 
-  // Required values. Errors (bad_file): missing, of another type, or out of the type's range. Integers of either sign and
-  // width are accepted where the value fits; floats are accepted from f32 and f64.
+  // Required values. Errors (bad_file): missing, of another type, or out of range. Integers of either sign and width are
+  // accepted where the value fits; floats are accepted from f32 and f64.
   Result<uint64_t> get_uint(std::string_view key, uint64_t min = 0, uint64_t max = UINT32_MAX) const;
   Result<double> get_float(std::string_view key) const;
   Result<bool> get_bool(std::string_view key) const;
   Result<std::string_view> get_string(std::string_view key) const;
-  Result<const std::vector<std::string_view>*> get_strings(std::string_view key) const;
-  // Any integer or float array, converted.
-  Result<std::vector<int64_t>> get_ints(std::string_view key) const;
-  Result<std::vector<double>> get_floats(std::string_view key) const;
+  // Whole arrays, at most max_count long. Integers of any width become int64 (u64 beyond that is an error).
+  Result<std::vector<std::string_view>> get_strings(std::string_view key, uint64_t max_count) const;
+  Result<std::vector<int64_t>> get_ints(std::string_view key, uint64_t max_count) const;
+  Result<std::vector<float>> get_floats(std::string_view key, uint64_t max_count) const;
 
   // The same, or the given value where the key is missing (still an error if present with a wrong type).
   Result<uint64_t> get_uint_or(std::string_view key, uint64_t otherwise, uint64_t min = 0,
@@ -63,6 +70,9 @@ class Metadata {
   Result<std::string_view> get_string_or(std::string_view key, std::string_view otherwise) const;
 
  private:
+  Result<const MetaValue*> find(std::string_view key, std::string_view expected) const;
+  Result<const MetaArray*> find_array(std::string_view key, std::string_view expected, uint64_t max_count) const;
+
   Map values_;
 };
 

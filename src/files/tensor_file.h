@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +30,7 @@ struct Shape {
 };
 
 struct TensorInfo {
-  std::string name;
+  std::string_view name;
   Format format;
   Shape shape;
   Bytes data;       // format's bytes_for(n_values()), inside a mapped shard
@@ -40,7 +39,7 @@ struct TensorInfo {
 
 class TensorFile {
  public:
-  using Tensors = std::map<std::string, TensorInfo, std::less<>>;
+  using Tensors = std::map<std::string_view, TensorInfo, std::less<>>;
 
   // path: a .gguf file; the first shard of a split one opens all of them (they must lie beside it).
   // Errors: not_found, io, bad_file, unsupported; the message starts with the file's name.
@@ -54,7 +53,9 @@ class TensorFile {
   uint64_t total_bytes() const;  // of all shards
 
  private:
-  friend class TensorFileBuilder;
+  Result<> add_shard(const std::filesystem::path& path);
+
+  // Names, strings and data are views into the shards' mappings.
   Metadata metadata_;
   Tensors tensors_;
   std::vector<MappedFile> shards_;

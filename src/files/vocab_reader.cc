@@ -1,0 +1,93 @@
+#include "files/vocab_reader.h"
+
+#include <cmath>
+
+namespace ogas {
+namespace {
+
+// Entries of a vocabulary or of its list of merges: several times the largest in use.
+constexpr uint64_t kMaxEntries = 1U << 20;
+
+Result<TokenizerModel> read_model(const Metadata& metadata) {
+  const auto name = OGAS_TRY(metadata.get_string("tokenizer.ggml.model"));
+  if (name == "gpt2") return TokenizerModel::byte_level_bpe;
+  if (name == "llama") return TokenizerModel::sentencepiece_bpe;
+  return fail(ErrorCode::unsupported, "key 'tokenizer.ggml.model' is '{}'; ogas knows gpt2 and llama", name);
+}
+
+Result<std::vector<std::string>> read_strings(const Metadata& metadata, std::string_view key) {
+  const auto views = OGAS_TRY(metadata.get_strings(key, kMaxEntries));
+  return std::vector<std::string>(views.begin(), views.end());
+}
+
+Result<std::vector<TokenKind>> read_kinds(const Metadata& metadata, size_t n_tokens) {
+  constexpr std::string_view kKey = "tokenizer.ggml.token_type";
+  if (!metadata.contains(kKey)) return std::vector<TokenKind>(n_tokens, TokenKind::normal);
+  const auto numbers = OGAS_TRY(metadata.get_ints(kKey, kMaxEntries));
+  if (numbers.size() != n_tokens)
+    return fail(ErrorCode::bad_file, "key '{}' has {} elements; the vocabulary has {} tokens", kKey, numbers.size(),
+                n_tokens);
+  std::vector<TokenKind> kinds;
+  kinds.reserve(n_tokens);
+  for (const int64_t number : numbers) {
+    if (number < 1 || number > 6)
+      return fail(ErrorCode::bad_file, "key '{}' has {} for token {}; 1 to 6 are expected", kKey, number, kinds.size());
+    kinds.push_back(static_cast<TokenKind>(number));
+  }
+  return kinds;
+}
+
+Result<std::vector<float>> read_scores(const Metadata& metadata, size_t n_tokens) {
+  constexpr std::string_view kKey = "tokenizer.ggml.scores";
+  if (!metadata.contains(kKey)) return std::vector<float>();
+  auto scores = OGAS_TRY(metadata.get_floats(kKey, kMaxEntries));
+  if (scores.size() != n_tokens)
+    return fail(ErrorCode::bad_file, "key '{}' has {} elements; the vocabulary has {} tokens", kKey, scores.size(),
+                n_tokens);
+  for (size_t id = 0; id < scores.size(); ++id)
+    if (std::isnan(scores[id])) return fail(ErrorCode::bad_file, "key '{}' has no number for token {}", kKey, id);
+  return scores;
+}
+
+Result<std::optional<TokenId>> read_id(const Metadata& metadata, std::string_view name, size_t n_tokens) {
+  const std::string key = fmt::format("tokenizer.ggml.{}_token_id", name);
+  if (!metadata.contains(key)) return std::nullopt;
+  const auto id = OGAS_TRY(metadata.get_uint(key));
+  // Some converters write 2^32 - 1, or an id past the end, for a token the model does not have.
+  if (id >= n_tokens) return std::nullopt;
+  return static_cast<TokenId>(id);
+}
+
+}  // namespace
+
+Result<Vocab> read_vocab(const Metadata& metadata) {
+  if (!metadata.contains("tokenizer.ggml.model"))
+    return fail(ErrorCode::unsupported, "the model file has no tokenizer (key 'tokenizer.ggml.model' is missing)");
+  Vocab vocab;
+  vocab.model = OGAS_TRY(read_model(metadata));
+  vocab.pre = OGAS_TRY(metadata.get_string_or("tokenizer.ggml.pre", "default"));
+  vocab.tokens = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.tokens"));
+  const size_t n_tokens = vocab.tokens.size();
+  if (n_tokens == 0) return fail(ErrorCode::bad_file, "key 'tokenizer.ggml.tokens' is empty");
+  vocab.kinds = OGAS_TRY(read_kinds(metadata, n_tokens));
+  vocab.scores = OGAS_TRY(read_scores(metadata, n_tokens));
+  if (vocab.model == TokenizerModel::byte_level_bpe)
+    vocab.merges = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.merges"));
+  vocab.bos = OGAS_TRY(read_id(metadata, "bos", n_tokens));
+  vocab.eos = OGAS_TRY(read_id(metadata, "eos", n_tokens));
+  vocab.eot = OGAS_TRY(read_id(metadata, "eot", n_tokens));
+  vocab.unknown = OGAS_TRY(read_id(metadata, "unknown", n_tokens));
+  vocab.padding = OGAS_TRY(read_id(metadata, "padding", n_tokens));
+  const bool is_sentencepiece = vocab.model == TokenizerModel::sentencepiece_bpe;
+  vocab.add_bos = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_bos_token", is_sentencepiece));
+  vocab.add_eos = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_eos_token", false));
+  vocab.add_space_prefix = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_space_prefix", is_sentencepiece));
+  return vocab;
+}
+
+Result<std::optional<std::string>> read_chat_template(const Metadata& metadata) {
+  if (!metadata.contains("tokenizer.chat_template")) return std::nullopt;
+  return std::optional<std::string>(OGAS_TRY(metadata.get_string("tokenizer.chat_template")));
+}
+
+}  // namespace ogas
