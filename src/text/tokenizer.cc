@@ -1,0 +1,58 @@
+#include "text/tokenizer.h"
+
+#include <algorithm>
+#include <array>
+
+#include "text/bpe_tokenizer.h"
+#include "text/unicode.h"
+
+namespace ogas {
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::create(Vocab vocab) {
+  if (vocab.model == TokenizerModel::sentencepiece_bpe)
+    return fail(ErrorCode::unsupported, "SentencePiece-style tokenizers are not there yet");
+  return BpeTokenizer::create(std::move(vocab));
+}
+
+std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) const {
+  std::string text;
+  for (const TokenId id : ids)
+    if (keep_special || !is_control(id)) text += bytes_of(id);
+  return text;
+}
+
+bool Tokenizer::is_control(TokenId id) const {
+  const auto& kinds = vocab().kinds;
+  return id >= 0 && static_cast<size_t>(id) < kinds.size() && kinds[static_cast<size_t>(id)] == TokenKind::control;
+}
+
+bool Tokenizer::is_end_of_generation(TokenId id) const {
+  // Chat models end an answer with a token of their own, which their files do not always name as EOS.
+  constexpr std::array<std::string_view, 9> kEnds = {
+      "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|eom_id|>", "</s>", "<|end|>",
+      "<\uFF5Cend\u2581of\u2581sentence\uFF5C>", "<seed:eos>"};
+  if (id == vocab().eos || id == vocab().eot) return true;
+  return is_control(id) && std::ranges::find(kEnds, bytes_of(id)) != kEnds.end();
+}
+
+std::string StreamDecoder::push(TokenId id) {
+  pending_ += tokenizer_->bytes_of(id);
+  std::string certain;
+  std::string_view rest = pending_;
+  while (!rest.empty()) {
+    const Utf8Step step = next_utf8(rest);
+    if (step.kind == Utf8Kind::incomplete) break;
+    certain += step.kind == Utf8Kind::valid ? rest.substr(0, step.length) : kReplacement;
+    rest.remove_prefix(step.length);
+  }
+  pending_ = std::string(rest);
+  return certain;
+}
+
+std::string StreamDecoder::flush() {
+  const bool unfinished = !pending_.empty();
+  pending_.clear();
+  return unfinished ? std::string(kReplacement) : std::string();
+}
+
+}  // namespace ogas

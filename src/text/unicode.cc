@@ -1,0 +1,76 @@
+#include "text/unicode.h"
+
+namespace ogas {
+namespace {
+
+struct Lead {
+  size_t length;
+  uint8_t second_min, second_max;  // narrower than 80..BF where overlong forms, surrogates and 110000.. must be kept out
+};
+
+// By Unicode 15, table 3-7; length 0 for bytes that start no character.
+Lead lead_of(uint8_t byte) {
+  if (byte < 0x80) return {1, 0, 0};
+  if (byte < 0xC2) return {0, 0, 0};
+  if (byte < 0xE0) return {2, 0x80, 0xBF};
+  if (byte == 0xE0) return {3, 0xA0, 0xBF};
+  if (byte == 0xED) return {3, 0x80, 0x9F};
+  if (byte < 0xF0) return {3, 0x80, 0xBF};
+  if (byte == 0xF0) return {4, 0x90, 0xBF};
+  if (byte < 0xF4) return {4, 0x80, 0xBF};
+  if (byte == 0xF4) return {4, 0x80, 0x8F};
+  return {0, 0, 0};
+}
+
+}  // namespace
+
+Utf8Step next_utf8(std::string_view text) {
+  const auto byte = [&](size_t idx) { return static_cast<uint8_t>(text[idx]); };
+  const Lead lead = lead_of(byte(0));
+  if (lead.length == 0) return {Utf8Kind::invalid, 1, 0};
+  if (lead.length == 1) return {Utf8Kind::valid, 1, byte(0)};
+  char32_t code_point = byte(0) & (0x7FU >> lead.length);
+  for (size_t idx = 1; idx < lead.length; ++idx) {
+    if (idx == text.size()) return {Utf8Kind::incomplete, idx, 0};
+    const uint8_t min = idx == 1 ? lead.second_min : 0x80;
+    const uint8_t max = idx == 1 ? lead.second_max : 0xBF;
+    if (byte(idx) < min || byte(idx) > max) return {Utf8Kind::invalid, idx, 0};
+    code_point = code_point << 6 | (byte(idx) & 0x3FU);
+  }
+  return {Utf8Kind::valid, lead.length, code_point};
+}
+
+void append_utf8(std::string& text, char32_t c) {
+  const auto put = [&](char32_t byte) { text += static_cast<char>(byte); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) return put(0xC0 | c >> 6), put(0x80 | (c & 0x3F));
+  if (c < 0x10000) return put(0xE0 | c >> 12), put(0x80 | (c >> 6 & 0x3F)), put(0x80 | (c & 0x3F));
+  put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 0x3F)), put(0x80 | (c >> 6 & 0x3F)), put(0x80 | (c & 0x3F));
+}
+
+const std::array<char32_t, 256>& byte_letters() {
+  static const std::array<char32_t, 256> letters = [] {
+    std::array<char32_t, 256> table{};
+    char32_t next = 0x100;
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      const bool prints = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+      table[byte] = prints ? byte : next++;
+    }
+    return table;
+  }();
+  return letters;
+}
+
+std::optional<uint8_t> byte_of_letter(char32_t letter) {
+  // The last letter is U+0143: 256 letters up to it, one for each byte that prints and one for each that does not.
+  static const std::array<int16_t, 0x144> bytes = [] {
+    std::array<int16_t, 0x144> table{};
+    table.fill(-1);
+    for (uint32_t byte = 0; byte < 256; ++byte) table[byte_letters()[byte]] = static_cast<int16_t>(byte);
+    return table;
+  }();
+  if (letter >= bytes.size() || bytes[letter] < 0) return {};
+  return static_cast<uint8_t>(bytes[letter]);
+}
+
+}  // namespace ogas
