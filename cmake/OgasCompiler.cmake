@@ -2,7 +2,7 @@
 add_library(ogas_options INTERFACE)
 target_include_directories(ogas_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(ogas_options INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
-                       -Wnon-virtual-dtor -fno-math-errno -ffp-contract=off)
+                       -Wnon-virtual-dtor -Wno-psabi -fno-math-errno -ffp-contract=off)
 if(OGAS_WERROR)
   target_compile_options(ogas_options INTERFACE -Werror)
 endif()

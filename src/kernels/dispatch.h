@@ -12,8 +12,8 @@ namespace ogas {
 // All that are compiled in and that this CPU can run, best first; the last one is the reference.
 const std::vector<const Ops*>& available_ops();
 
-// The first of available_ops(), or the one OGAS_ISA names. Errors: usage, if OGAS_ISA names an unknown one or one this CPU
-// lacks; the message lists what there is.
+// The first of available_ops(), or the one OGAS_ISA names. Errors: usage, if OGAS_ISA names an unknown one or one this
+// CPU lacks; the message lists what there is.
 Result<const Ops*> choose_ops();
 
 }  // namespace ogas

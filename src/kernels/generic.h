@@ -1,8 +1,8 @@
 // The operations written once over an instruction set's vectors; included by each isa_<name>.cc and by nothing else.
 //
 // Everything is in an unnamed namespace and nothing of the standard library is instantiated, so that code compiled with
-// one set's flags cannot become the copy the linker keeps for all. A sum's order depends on n_in alone, never on how many
-// tokens are computed together or on how rows were cut: the same token gives the same bits in any batch.
+// one set's flags cannot become the copy the linker keeps for all. A sum's order depends on n_in alone, never on how
+// many tokens are computed together or on how rows were cut: the same token gives the same bits in any batch.
 #pragma once
 
 #include "kernels/implementations.h"
@@ -12,14 +12,15 @@
 namespace ogas {
 namespace {
 
-// Inputs of a row that are unpacked and multiplied at a time: small enough for its codes, and those of the tokens it meets,
-// to stay in the first-level cache. A multiple of every block (256).
+// Inputs of a row that are unpacked and multiplied at a time: small enough for its codes, and those of the tokens it
+// meets, to stay in the first-level cache. A multiple of every block (256).
 constexpr size_t kTile = 1024;
 
 template <class Isa>
 OGAS_INLINE typename Isa::Floats exp(typename Isa::Floats x) {
-  // e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its Taylor series to r^7, whose remainder is below
-  // 2^-27. ln 2 is split in two so that x - n ln 2 keeps all bits. Below -87.3 the result is about 1e-38 instead of 0.
+  // e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its Taylor series to r^7, whose remainder is
+  // below 2^-27. ln 2 is split in two so that x - n ln 2 keeps all bits. Below -87.3 the result is about 1e-38 instead
+  // of 0.
   x = Isa::max(Isa::min(x, Isa::set1(88)), Isa::set1(-87.3F));
   const auto n = Isa::round(Isa::mul(x, Isa::set1(1.44269504F)));
   auto r = Isa::fma(n, Isa::set1(-0.693359375F), x);
@@ -77,8 +78,7 @@ OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, siz
     }
   }
   for (; i + Isa::kWidth <= n; i += Isa::kWidth)
-    for (size_t t = 0; t < kTokens; ++t)
-      even[t] = Isa::fma(Row::load(row + i), Isa::load(x + t * stride + i), even[t]);
+    for (size_t t = 0; t < kTokens; ++t) even[t] = Isa::fma(Row::load(row + i), Isa::load(x + t * stride + i), even[t]);
   for (size_t t = 0; t < kTokens; ++t) sums[t] = Isa::sum(Isa::add(even[t], odd[t]));
   for (; i < n; ++i)
     for (size_t t = 0; t < kTokens; ++t) sums[t] += Row::load1(row[i]) * x[t * stride + i];
@@ -133,8 +133,9 @@ OGAS_INLINE void dot_tile(const UnpackedTile<Block>* rows, const QuantizedRow* x
       for (size_t t = 0; t < kTokens; ++t) {
         const auto products = Isa::to_floats(Isa::dot32(codes, x[t].codes + i_begin + i));
         const float x_scale = x[t].scales[(i_begin + i) / kActivationBlock];
-        const auto scale = Block::group == 32 ? Isa::set1(scales[0] * x_scale)
-                                              : Isa::halves(scales[0] * x_scale, scales[Block::group == 32 ? 0 : 1] * x_scale);
+        const auto scale = Block::group == 32
+                               ? Isa::set1(scales[0] * x_scale)
+                               : Isa::halves(scales[0] * x_scale, scales[Block::group == 32 ? 0 : 1] * x_scale);
         total[r][t] = Isa::fma(products, scale, total[r][t]);
       }
     }
@@ -287,8 +288,7 @@ OGAS_INLINE void add_values(const float* weights, const typename Row::Element* v
   size_t d = 0;
   for (; d + Isa::kWidth <= head_dim; d += Isa::kWidth) {
     auto total = Isa::mul(Isa::load(out + d), Isa::set1(rescale));
-    for (size_t p = 0; p < n; ++p)
-      total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * head_dim + d), total);
+    for (size_t p = 0; p < n; ++p) total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * head_dim + d), total);
     Isa::store(out + d, total);
   }
   for (; d < head_dim; ++d) {

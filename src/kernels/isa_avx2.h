@@ -46,8 +46,7 @@ struct Avx2 {
   }
   // 2^n of whole numbers -126 <= n <= 127.
   static OGAS_INLINE Floats power_of_two(Floats n) {
-    return _mm256_castsi256_ps(
-        _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   }
   static OGAS_INLINE float sum(Floats x) {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -73,7 +72,8 @@ struct Avx2 {
     const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm256_abs_epi8(codes), codes};
   }
-  // Eight sums of four products each, in order. Exact: a pair is at most 2 * 128 * 127 < 2^15, so maddubs never saturates.
+  // Eight sums of four products each, in order. Exact: a pair is at most 2 * 128 * 127 < 2^15, so maddubs never
+  // saturates.
   static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
     const __m256i signed_x = _mm256_sign_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), weights.signs);
     return _mm256_madd_epi16(_mm256_maddubs_epi16(weights.magnitudes, signed_x), _mm256_set1_epi16(1));

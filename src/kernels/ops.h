@@ -1,8 +1,8 @@
 // The list of operations a device offers. Every forward pass is made of these and of nothing else.
 //
-// reference.cc is the slow, readable truth; each isa_<name>.cc is the same list for one instruction set, compiled with its
-// flags and chosen at run time (dispatch.h). Operations work on one thread and on a part of the work: the floor above
-// cuts the work into chunks. Nothing here allocates, and pointers need no alignment.
+// reference.cc is the slow, readable truth; each isa_<name>.cc is the same list for one instruction set, compiled with
+// its flags and chosen at run time (dispatch.h). Operations work on one thread and on a part of the work: the floor
+// above cuts the work into chunks. Nothing here allocates, and pointers need no alignment.
 //
 // Axes: t tokens of a batch, i inputs and o outputs of a linear layer, h heads, d dimensions of a head, p positions.
 #pragma once
@@ -77,7 +77,8 @@ struct Ops {
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations;
 
-  // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see kSmallestScale).
+  // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see
+  // kSmallestScale).
   void (*quantize)(const float* x, size_t n, const QuantizedRow& row);
   void (*matmul)(const MatmulArgs& args);
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.

@@ -10,22 +10,33 @@
 #include <span>
 #include <string_view>
 
-
 namespace ogas {
 
 enum class Format : uint8_t {
-  f32, f16, bf16,
-  q4_0, q4_1, q5_0, q5_1, q8_0,
-  q2_k, q3_k, q4_k, q5_k, q6_k,
-  iq4_nl, iq4_xs, mxfp4,
+  f32,
+  f16,
+  bf16,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
 };
 
 struct FormatFacts {
   Format format;
-  std::string_view name;   // as the field writes it: "Q4_K"
-  uint32_t ggml_type;      // its number in GGUF tensor records
-  uint32_t block_values;   // values in one block (1 for the plain formats)
-  uint32_t block_bytes;    // bytes of one block
+  std::string_view name;  // as the field writes it: "Q4_K"
+  uint32_t ggml_type;     // its number in GGUF tensor records
+  uint32_t block_values;  // values in one block (1 for the plain formats)
+  uint32_t block_bytes;   // bytes of one block
   // blocks: n_blocks * block_bytes bytes, any alignment. values: n_blocks * block_values floats.
   // Bit-exact with gguf.quants (PyPI `gguf`).
   void (*decode)(const std::byte* blocks, float* values, size_t n_blocks);

@@ -21,8 +21,7 @@ template <class... Blocks>
 struct FormatList {};
 
 // In the order of Format, after the plain ones.
-using BlockFormats =
-    FormatList<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4>;
+using BlockFormats = FormatList<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4>;
 
 // n_blocks blocks as floats.
 template <class Block>

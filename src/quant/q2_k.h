@@ -9,16 +9,16 @@
 
 #include "quant/format.h"
 #include "quant/half.h"
-#include "quant/unpacked.h"
+#include "quant/lanes.h"
 
 namespace ogas {
 
 // 256 two-bit values as Q2_K and Q3_K lay them out.
 OGAS_INLINE void unpack_two_bits(const std::byte* packed, int8_t* codes) {
-  for (size_t half = 0; half < 2; ++half)
-    for (size_t s = 0; s < 4; ++s)
-      for (size_t l = 0; l < 32; ++l)
-        codes[128 * half + 32 * s + l] = static_cast<int8_t>(byte_at(packed, 32 * half + l) >> 2 * s & 3);
+  for (size_t half = 0; half < 2; ++half) {
+    const auto bits = load_lanes<Lanes32>(packed + 32 * half);
+    for (int s = 0; s < 4; ++s) store_codes(codes + 128 * half + 32 * s, bits >> 2 * s & 3);
+  }
 }
 
 struct Q2_K {

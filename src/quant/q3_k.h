@@ -2,7 +2,8 @@
 //
 //   0    32 bytes: bit b of byte l is the third bit of value 32 b + l; clear means minus 4
 //   32   64 bytes: the two lower bits, laid out as in Q2_K
-//   96   12 bytes: scales. Scale k has its four lower bits in nibble k / 8 of byte k % 8, and its two upper bits in bits
+//   96   12 bytes: scales. Scale k has its four lower bits in nibble k / 8 of byte k % 8, and its two upper bits in
+//   bits
 //        2 (k / 4).. of byte 8 + k % 4
 //   108  f16 d
 //   value = d * (scale - 32) * (bits - 4 where the third is clear)
@@ -27,9 +28,12 @@ struct Q3_K {
       scales[k] = d * static_cast<float>((low | high << 4) - 32);
     }
     unpack_two_bits(block + 32, codes);
-    for (size_t b = 0; b < 8; ++b)
-      for (size_t l = 0; l < 32; ++l)
-        codes[32 * b + l] = static_cast<int8_t>(codes[32 * b + l] - 4 + 4 * (byte_at(block, l) >> b & 1));
+    const auto third_bits = load_lanes<Lanes32>(block);
+    for (int b = 0; b < 8; ++b) {
+      Lanes32 lanes;
+      __builtin_memcpy(&lanes, codes + 32 * b, sizeof lanes);
+      store_codes(codes + 32 * b, lanes + (third_bits >> b & 1) * 4 - 4);
+    }
   }
 };
 

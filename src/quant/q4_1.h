@@ -8,7 +8,7 @@
 
 #include "quant/format.h"
 #include "quant/half.h"
-#include "quant/unpacked.h"
+#include "quant/lanes.h"
 
 namespace ogas {
 
@@ -21,10 +21,7 @@ struct Q4_1 {
   static OGAS_INLINE void unpack(const std::byte* block, int8_t* codes, float* scales, float* offsets) {
     scales[0] = f16_to_f32(u16_at(block, 0));
     offsets[0] = f16_to_f32(u16_at(block, 2));
-    for (size_t i = 0; i < 16; ++i) {
-      codes[i] = static_cast<int8_t>(byte_at(block, 4 + i) & 15);
-      codes[i + 16] = static_cast<int8_t>(byte_at(block, 4 + i) >> 4);
-    }
+    unpack_nibble_halves(block + 4, 0, codes);
   }
 };
 

@@ -9,13 +9,13 @@
 
 #include "quant/format.h"
 #include "quant/half.h"
-#include "quant/unpacked.h"
+#include "quant/lanes.h"
 
 namespace ogas {
 
 // The header that Q4_K and Q5_K share: d, dmin, and 8 pairs of 6 bits in 12 bytes. Groups 0..3 have their scale in the
-// lower six bits of byte g and their minimum in those of byte 4 + g. Groups 4..7 have the lower four bits of both in the
-// nibbles of byte 4 + g, and the upper two bits in the top of bytes g - 4 (scale) and g (minimum).
+// lower six bits of byte g and their minimum in those of byte 4 + g. Groups 4..7 have the lower four bits of both in
+// the nibbles of byte 4 + g, and the upper two bits in the top of bytes g - 4 (scale) and g (minimum).
 OGAS_INLINE void unpack_scales(const std::byte* block, float* scales, float* offsets) {
   const float d = f16_to_f32(u16_at(block, 0));
   const float dmin = f16_to_f32(u16_at(block, 2));
@@ -32,10 +32,9 @@ OGAS_INLINE void unpack_scales(const std::byte* block, float* scales, float* off
 // 256 nibbles as Q4_K and Q5_K lay them out.
 OGAS_INLINE void unpack_nibbles(const std::byte* packed, int8_t* codes) {
   for (size_t run = 0; run < 4; ++run) {
-    for (size_t l = 0; l < 32; ++l) {
-      codes[64 * run + l] = static_cast<int8_t>(byte_at(packed, 32 * run + l) & 15);
-      codes[64 * run + 32 + l] = static_cast<int8_t>(byte_at(packed, 32 * run + l) >> 4);
-    }
+    const auto nibbles = load_lanes<Lanes32>(packed + 32 * run);
+    store_codes(codes + 64 * run, nibbles & 15);
+    store_codes(codes + 64 * run + 32, nibbles >> 4);
   }
 }
 

@@ -8,16 +8,16 @@
 
 #include "quant/format.h"
 #include "quant/half.h"
-#include "quant/unpacked.h"
+#include "quant/lanes.h"
 
 namespace ogas {
 
-// The 5-bit values of Q5_0 and Q5_1, 0..31.
-OGAS_INLINE void unpack_five_bits(uint32_t fifth_bits, const std::byte* nibbles, int8_t* codes) {
-  for (size_t i = 0; i < 16; ++i) {
-    codes[i] = static_cast<int8_t>((byte_at(nibbles, i) & 15) | (fifth_bits >> i & 1) << 4);
-    codes[i + 16] = static_cast<int8_t>((byte_at(nibbles, i) >> 4) | (fifth_bits >> (i + 16) & 1) << 4);
-  }
+// The 5-bit values of Q5_0 and Q5_1, 0..31, less `bias`.
+OGAS_INLINE void unpack_five_bits(uint32_t fifth_bits, const std::byte* nibbles, uint8_t bias, int8_t* codes) {
+  unpack_nibble_halves(nibbles, 0, codes);
+  Lanes32 lanes;
+  __builtin_memcpy(&lanes, codes, sizeof lanes);
+  store_codes(codes, (lanes | (mask_from_bits(fifth_bits) & 16)) - bias);
 }
 
 struct Q5_0 {
@@ -28,8 +28,7 @@ struct Q5_0 {
 
   static OGAS_INLINE void unpack(const std::byte* block, int8_t* codes, float* scales, float* /*offsets*/) {
     scales[0] = f16_to_f32(u16_at(block, 0));
-    unpack_five_bits(u32_at(block, 2), block + 6, codes);
-    for (size_t i = 0; i < values; ++i) codes[i] = static_cast<int8_t>(codes[i] - 16);
+    unpack_five_bits(u32_at(block, 2), block + 6, 16, codes);
   }
 };
 

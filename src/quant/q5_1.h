@@ -20,7 +20,7 @@ struct Q5_1 {
   static OGAS_INLINE void unpack(const std::byte* block, int8_t* codes, float* scales, float* offsets) {
     scales[0] = f16_to_f32(u16_at(block, 0));
     offsets[0] = f16_to_f32(u16_at(block, 2));
-    unpack_five_bits(u32_at(block, 4), block + 8, codes);
+    unpack_five_bits(u32_at(block, 4), block + 8, 0, codes);
   }
 };
 

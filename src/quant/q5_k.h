@@ -19,9 +19,12 @@ struct Q5_K {
   static OGAS_INLINE void unpack(const std::byte* block, int8_t* codes, float* scales, float* offsets) {
     unpack_scales(block, scales, offsets);
     unpack_nibbles(block + 48, codes);
-    for (size_t b = 0; b < 8; ++b)
-      for (size_t l = 0; l < 32; ++l)
-        codes[32 * b + l] = static_cast<int8_t>(codes[32 * b + l] | (byte_at(block, 16 + l) >> b & 1) << 4);
+    const auto fifth_bits = load_lanes<Lanes32>(block + 16);
+    for (int b = 0; b < 8; ++b) {
+      Lanes32 lanes;
+      __builtin_memcpy(&lanes, codes + 32 * b, sizeof lanes);
+      store_codes(codes + 32 * b, lanes | (fifth_bits >> b & 1) << 4);
+    }
   }
 };
 

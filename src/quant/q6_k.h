@@ -9,7 +9,7 @@
 
 #include "quant/format.h"
 #include "quant/half.h"
-#include "quant/unpacked.h"
+#include "quant/lanes.h"
 
 namespace ogas {
 
@@ -26,13 +26,12 @@ struct Q6_K {
       const std::byte* low = block + 64 * half;
       const std::byte* high = block + 128 + 32 * half;
       int8_t* out = codes + 128 * half;
-      for (size_t l = 0; l < 32; ++l) {
-        const int upper = byte_at(high, l);
-        out[l] = static_cast<int8_t>(((byte_at(low, l) & 15) | (upper & 3) << 4) - 32);
-        out[l + 32] = static_cast<int8_t>(((byte_at(low, l + 32) & 15) | (upper >> 2 & 3) << 4) - 32);
-        out[l + 64] = static_cast<int8_t>((byte_at(low, l) >> 4 | (upper >> 4 & 3) << 4) - 32);
-        out[l + 96] = static_cast<int8_t>((byte_at(low, l + 32) >> 4 | upper >> 6 << 4) - 32);
-      }
+      const auto first = load_lanes<Lanes32>(low), second = load_lanes<Lanes32>(low + 32);
+      const auto upper = load_lanes<Lanes32>(high);
+      store_codes(out, ((first & 15) | (upper & 3) << 4) - 32);
+      store_codes(out + 32, ((second & 15) | (upper >> 2 & 3) << 4) - 32);
+      store_codes(out + 64, (first >> 4 | (upper >> 4 & 3) << 4) - 32);
+      store_codes(out + 96, (second >> 4 | upper >> 6 << 4) - 32);
     }
   }
 };

@@ -8,11 +8,11 @@
 //   group                              values that share a scale: 16 or 32
 //   has_offset                         false: there are no offsets and `offsets` is not written
 //   unpack(block, codes, scales, offsets)
-// so that kernels written against (codes, scales, offsets) serve all formats. Codes are at least -128. The formula above,
-// in float and in that order, is bit for bit what PyPI's gguf.quants computes: decoding is unpacking (decode.h).
+// so that kernels written against (codes, scales, offsets) serve all formats. Codes are at least -128. The formula
+// above, in float and in that order, is bit for bit what PyPI's gguf.quants computes: decoding is unpacking (decode.h).
 //
-// OGAS_INLINE, because kernels/ compiles these functions once per instruction set: an out-of-line copy with AVX-512 in it
-// must never be the one the linker keeps for everybody. For the same reason nothing here calls the standard library.
+// OGAS_INLINE, because kernels/ compiles these functions once per instruction set: an out-of-line copy with AVX-512 in
+// it must never be the one the linker keeps for everybody. For the same reason nothing here calls the standard library.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,44 @@
+// Bytes by the sixteen and thirty-two, in the compilers' own vector notation (GCC and Clang, any target): what
+// unpacking needs so that it becomes a few instructions everywhere. Compilers make a poor job of the same loops over
+// single bytes.
+#pragma once
+
+#include "quant/unpacked.h"
+
+namespace ogas {
+
+using Lanes16 = uint8_t __attribute__((vector_size(16)));
+using Lanes32 = uint8_t __attribute__((vector_size(32)));
+
+template <class Lanes>
+OGAS_INLINE Lanes load_lanes(const std::byte* p) {
+  Lanes lanes;
+  __builtin_memcpy(&lanes, p, sizeof lanes);
+  return lanes;
+}
+
+// Differences such as nibble - 8 wrap around, which is how int8_t writes them.
+template <class Lanes>
+OGAS_INLINE void store_codes(int8_t* p, Lanes lanes) {
+  __builtin_memcpy(p, &lanes, sizeof lanes);
+}
+
+// All ones in lane i where bit i of `bits` is set.
+OGAS_INLINE Lanes32 mask_from_bits(uint32_t bits) {
+  uint64_t spread[4];
+  for (int byte = 0; byte < 4; ++byte) spread[byte] = (bits >> 8 * byte & 255) * 0x0101010101010101;
+  Lanes32 lanes;
+  __builtin_memcpy(&lanes, spread, sizeof lanes);
+  constexpr Lanes32 kBit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128,
+                            1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  return reinterpret_cast<Lanes32>((lanes & kBit) != 0);
+}
+
+// 32 nibbles in 16 bytes: the low ones come first. `bias` is subtracted from each.
+OGAS_INLINE void unpack_nibble_halves(const std::byte* p, uint8_t bias, int8_t* codes) {
+  const auto packed = load_lanes<Lanes16>(p);
+  store_codes(codes, (packed & 15) - bias);
+  store_codes(codes + 16, (packed >> 4) - bias);
+}
+
+}  // namespace ogas
