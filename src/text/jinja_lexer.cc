@@ -1,0 +1,259 @@
+#include "text/jinja_lexer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "text/jinja_value.h"
+#include "text/unicode.h"
+
+namespace ogas::jinja {
+namespace {
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+// Longest first.
+constexpr std::array<std::string_view, 27> kOperators = {"**", "//", "==", "!=", "<=", ">=", "+", "-", "*",
+                                                         "/",  "%",  "~",  "<",  ">",  "=",  "(", ")", "[",
+                                                         "]",  "{",  "}",  ",",  ":",  ".",  "|", ";", "!"};
+
+class Lexer {
+ public:
+  explicit Lexer(std::string_view source) : source_(source) {
+    if (source_.ends_with("\n")) source_.remove_suffix(1);
+    if (source_.ends_with("\r")) source_.remove_suffix(1);
+  }
+
+  std::vector<Token> run() {
+    while (at_ < source_.size()) {
+      const size_t tag = find_tag();
+      if (tag == std::string_view::npos) {
+        add_text(source_.substr(at_));
+        at_ = source_.size();
+        break;
+      }
+      lex_tag(tag);
+    }
+    add(TokenType::end, "");
+    return std::move(tokens_);
+  }
+
+ private:
+  size_t find_tag() const {
+    for (size_t brace = source_.find('{', at_); brace != std::string_view::npos; brace = source_.find('{', brace + 1))
+      if (brace + 1 < source_.size() && std::string_view("{%#").find(source_[brace + 1]) != std::string_view::npos)
+        return brace;
+    return std::string_view::npos;
+  }
+
+  [[noreturn]] void fail(std::string message, size_t position) const {
+    const auto [line, column] = place_of(position);
+    throw Failure{fmt::format("line {}, column {}: {}", line, column, message), line};
+  }
+  std::pair<size_t, size_t> place_of(size_t position) const {
+    const std::string_view before = source_.substr(0, position);
+    const auto line = 1 + static_cast<size_t>(std::ranges::count(before, '\n'));
+    const size_t newline = before.rfind('\n');
+    return {line, newline == std::string_view::npos ? position + 1 : position - newline};
+  }
+
+  // Lines are counted as the text is passed, so that a long template costs one walk.
+  void advance_line_to(size_t position) {
+    for (; counted_ < position; ++counted_) {
+      if (source_[counted_] != '\n') continue;
+      ++line_;
+      line_start_ = counted_ + 1;
+    }
+  }
+  void add(TokenType type, std::string text) {
+    advance_line_to(at_);
+    tokens_.push_back({type, std::move(text), line_, at_ - line_start_ + 1});
+  }
+  void add_text(std::string_view text) {
+    if (!text.empty()) add(TokenType::text, std::string(text));
+  }
+
+  // The text before a tag, then the tag. '-' eats all white space on its side, '+' keeps what would be eaten by default.
+  void lex_tag(size_t tag) {
+    const char kind = source_[tag + 1];
+    const char sign = tag + 2 < source_.size() ? source_[tag + 2] : '\0';
+    std::string_view text = source_.substr(at_, tag - at_);
+    if (sign == '-') {
+      while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    } else if (kind != '{' && sign != '+') {
+      const size_t last = text.find_last_not_of(" \t");
+      const bool starts_line = last == std::string_view::npos ? at_ == 0 || source_[at_ - 1] == '\n' : text[last] == '\n';
+      if (starts_line) text = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+    }
+    add_text(text);
+    at_ = tag + 2 + (sign == '-' || (sign == '+' && kind != '{') ? 1 : 0);
+    if (kind == '#') return lex_comment(tag);
+    if (kind == '%' && lex_raw(tag)) return;
+    add(kind == '{' ? TokenType::output_begin : TokenType::block_begin, "");
+    lex_code(tag, kind == '{' ? "}}" : "%}");
+    add(kind == '{' ? TokenType::output_end : TokenType::block_end, "");
+    finish_tag(kind);
+  }
+
+  // at_ stands on an optional sign before the closing characters. Moves past them and what they eat.
+  void finish_tag(char kind) {
+    const char sign = source_[at_];
+    const bool signed_end = sign == '-' || sign == '+';
+    at_ += signed_end ? 3 : 2;
+    if (sign == '-') {
+      while (at_ < source_.size() && is_space(source_[at_])) ++at_;
+    } else if (kind != '{' && sign != '+') {
+      if (at_ < source_.size() && source_[at_] == '\n') ++at_;
+    }
+  }
+
+  void lex_comment(size_t tag) {
+    const size_t end = source_.find("#}", at_);
+    if (end == std::string_view::npos) fail("a comment is never closed", tag);
+    at_ = end > at_ && (source_[end - 1] == '-' || source_[end - 1] == '+') ? end - 1 : end;
+    finish_tag('#');
+  }
+
+  // {% raw %} ... {% endraw %}: everything between is text. False if the tag is another.
+  bool lex_raw(size_t tag) {
+    size_t p = at_;
+    const auto skip_spaces = [&] {
+      while (p < source_.size() && is_space(source_[p])) ++p;
+    };
+    const auto match_tag = [&](std::string_view word) {
+      skip_spaces();
+      if (source_.substr(p, word.size()) != word) return false;
+      p += word.size();
+      skip_spaces();
+      const size_t sign = p < source_.size() && (source_[p] == '-' || source_[p] == '+') ? 1 : 0;
+      return source_.substr(p + sign, 2) == "%}";
+    };
+    if (!match_tag("raw")) return false;
+    at_ = p;
+    finish_tag('%');
+    for (size_t open = source_.find("{%", at_); open != std::string_view::npos; open = source_.find("{%", open + 1)) {
+      p = open + 2;
+      const bool trims = p < source_.size() && source_[p] == '-';
+      if (trims) ++p;
+      if (!match_tag("endraw")) continue;
+      std::string_view text = source_.substr(at_, open - at_);
+      while (trims && !text.empty() && is_space(text.back())) text.remove_suffix(1);
+      add_text(text);
+      at_ = p;
+      finish_tag('%');
+      return true;
+    }
+    fail("a raw block is never closed", tag);
+  }
+
+  // Tokens up to the closing characters; leaves at_ on them (or on the sign before them).
+  void lex_code(size_t tag, std::string_view close) {
+    int depth = 0;  // of braces: a dictionary may end in }}
+    while (true) {
+      while (at_ < source_.size() && is_space(source_[at_])) ++at_;
+      if (at_ >= source_.size()) fail("a tag is never closed", tag);
+      const std::string_view rest = source_.substr(at_);
+      const bool is_signed = rest[0] == '-' || rest[0] == '+';
+      if (depth == 0 && (rest.starts_with(close) || (is_signed && rest.substr(1).starts_with(close)))) return;
+      if (rest[0] == '{') ++depth;
+      if (rest[0] == '}') --depth;
+      lex_token(rest);
+    }
+  }
+
+  void lex_token(std::string_view rest) {
+    if (is_name_start(rest[0])) {
+      size_t n = 1;
+      while (n < rest.size() && (is_name_start(rest[n]) || is_digit(rest[n]))) ++n;
+      return take(TokenType::name, rest.substr(0, n));
+    }
+    if (is_digit(rest[0])) return lex_number(rest);
+    if (rest[0] == '"' || rest[0] == '\'') return lex_string(rest);
+    for (const auto op : kOperators)
+      if (rest.starts_with(op)) return take(TokenType::op, op);
+    fail(fmt::format("unexpected character '{}'", rest.substr(0, next_utf8(rest).length)), at_);
+  }
+
+  void take(TokenType type, std::string_view text) {
+    add(type, std::string(text));
+    at_ += text.size();
+  }
+
+  void lex_number(std::string_view rest) {
+    size_t n = 0;
+    bool real = false;
+    const auto digits = [&] {
+      while (n < rest.size() && (is_digit(rest[n]) || (rest[n] == '_' && n + 1 < rest.size() && is_digit(rest[n + 1])))) ++n;
+    };
+    digits();
+    if (n + 1 < rest.size() && rest[n] == '.' && is_digit(rest[n + 1])) {
+      real = true;
+      ++n;
+      digits();
+    }
+    if (n < rest.size() && (rest[n] == 'e' || rest[n] == 'E')) {
+      const size_t sign = n + 1 < rest.size() && (rest[n + 1] == '-' || rest[n + 1] == '+') ? 1 : 0;
+      if (n + 1 + sign < rest.size() && is_digit(rest[n + 1 + sign])) {
+        real = true;
+        n += 1 + sign;
+        digits();
+      }
+    }
+    std::string text(rest.substr(0, n));
+    std::erase(text, '_');
+    add(real ? TokenType::real : TokenType::integer, std::move(text));
+    at_ += n;
+  }
+
+  void lex_string(std::string_view rest) {
+    std::string value;
+    size_t n = 1;
+    for (; n < rest.size() && rest[n] != rest[0]; ++n) {
+      if (rest[n] != '\\' || n + 1 >= rest.size())
+        value += rest[n];
+      else
+        n += unescape(rest.substr(n + 1), value);
+    }
+    if (n >= rest.size()) fail("a string is never closed", at_);
+    add(TokenType::string, std::move(value));
+    at_ += n + 1;
+  }
+
+  // What follows a backslash; returns how many characters it took. Unknown escapes stay as they are, as in Python.
+  static size_t unescape(std::string_view rest, std::string& value) {
+    constexpr std::string_view kLetters = "nrtbfav0\\'\"", kValues("\n\r\t\b\f\a\v\0\\'\"", 11);
+    if (rest[0] == '\n') return 1;
+    const size_t digits = rest[0] == 'x' ? 2 : rest[0] == 'u' ? 4 : rest[0] == 'U' ? 8 : 0;
+    if (digits > 0 && rest.size() > digits) {
+      char32_t code_point = 0;
+      const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + 1 + digits,
+                                                reinterpret_cast<uint32_t&>(code_point), 16);
+      if (error == std::errc() && end == rest.data() + 1 + digits && code_point < 0x110000) {
+        append_utf8(value, code_point);
+        return 1 + digits;
+      }
+    }
+    const size_t idx = kLetters.find(rest[0]);
+    if (idx == std::string_view::npos) {
+      value += '\\';
+      value += rest[0];
+    } else {
+      value += kValues[idx];
+    }
+    return 1;
+  }
+
+  std::string_view source_;
+  size_t at_ = 0;
+  size_t counted_ = 0, line_ = 1, line_start_ = 0;
+  std::vector<Token> tokens_;
+};
+
+}  // namespace
+
+std::vector<Token> tokenize(std::string_view source) { return Lexer(source).run(); }
+
+}  // namespace ogas::jinja
