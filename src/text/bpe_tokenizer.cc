@@ -109,7 +109,8 @@ Result<> BpeTokenizer::index_bytes() {
     const char c = static_cast<char>(byte);
     TokenId id = find_token({&c, 1});
     if (id < 0 && vocab_.unknown) id = *vocab_.unknown;
-    if (id < 0) return fail(ErrorCode::bad_file, "the vocabulary has no token for byte {:#04x}, nor one for unknown", byte);
+    if (id < 0)
+      return fail(ErrorCode::bad_file, "the vocabulary has no token for byte {:#04x}, nor one for unknown", byte);
     byte_ids_[byte] = id;
   }
   return {};
@@ -127,7 +128,8 @@ Result<> BpeTokenizer::index_merges() {
     const std::string right = bytes_from_letters(merge.substr(space + 1));
     const TokenId ids[] = {find_token(left), find_token(right), find_token(left + right)};
     if (std::ranges::min(ids) < 0)
-      return fail(ErrorCode::bad_file, "merge {}, '{}', names or makes a token that is not in the vocabulary", rank, merge);
+      return fail(ErrorCode::bad_file, "merge {}, '{}', names or makes a token that is not in the vocabulary", rank,
+                  merge);
     Merge* slot = slot_of(pair_of(ids[0], ids[1]));
     if (slot->pair == UINT64_MAX) *slot = {pair_of(ids[0], ids[1]), static_cast<uint32_t>(rank), ids[2]};
   }
@@ -204,7 +206,8 @@ void BpeTokenizer::encode_piece(std::string_view piece, std::vector<TokenId>& id
     if (left < 0 || symbols[static_cast<size_t>(left)].next < 0) return;
     const Symbol& symbol = symbols[static_cast<size_t>(left)];
     const TokenId right_id = symbols[static_cast<size_t>(symbol.next)].id;
-    if (const Merge* merge = find_merge(symbol.id, right_id)) queue.push({merge->rank, left, merge->pair, merge->result});
+    if (const Merge* merge = find_merge(symbol.id, right_id))
+      queue.push({merge->rank, left, merge->pair, merge->result});
   };
   for (size_t idx = 0; idx < symbols.size(); ++idx) consider(static_cast<int32_t>(idx));
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "text/pre_tokenizer.h"
-#include "text/tokenizer.h"
 #include "text/token_trie.h"
+#include "text/tokenizer.h"
 
 namespace ogas {
 

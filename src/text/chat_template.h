@@ -14,11 +14,11 @@
 namespace ogas {
 
 struct ChatTemplateInput {
-  nlohmann::ordered_json messages;               // [{"role": "user", "content": "..."}, ...]
-  nlohmann::ordered_json tools;                  // null, or a list of function schemas
-  nlohmann::ordered_json extra;                  // null, or an object of further variables (enable_thinking, ...)
+  nlohmann::ordered_json messages;  // [{"role": "user", "content": "..."}, ...]
+  nlohmann::ordered_json tools;     // null, or a list of function schemas
+  nlohmann::ordered_json extra;     // null, or an object of further variables (enable_thinking, ...)
   bool add_generation_prompt = true;
-  std::string bos_token, eos_token;              // their text, "" where the model has none
+  std::string bos_token, eos_token;  // their text, "" where the model has none
 };
 
 class ChatTemplate {

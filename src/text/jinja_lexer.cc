@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "text/jinja_value.h"
 #include "text/unicode.h"
@@ -76,7 +77,8 @@ class Lexer {
     if (!text.empty()) add(TokenType::text, std::string(text));
   }
 
-  // The text before a tag, then the tag. '-' eats all white space on its side, '+' keeps what would be eaten by default.
+  // The text before a tag, then the tag. '-' eats all white space on its side, '+' keeps what would be eaten by
+  // default.
   void lex_tag(size_t tag) {
     const char kind = source_[tag + 1];
     const char sign = tag + 2 < source_.size() ? source_[tag + 2] : '\0';
@@ -85,7 +87,8 @@ class Lexer {
       while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     } else if (kind != '{' && sign != '+') {
       const size_t last = text.find_last_not_of(" \t");
-      const bool starts_line = last == std::string_view::npos ? at_ == 0 || source_[at_ - 1] == '\n' : text[last] == '\n';
+      const bool starts_line =
+          last == std::string_view::npos ? at_ == 0 || source_[at_ - 1] == '\n' : text[last] == '\n';
       if (starts_line) text = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
     }
     add_text(text);
@@ -186,7 +189,8 @@ class Lexer {
     size_t n = 0;
     bool real = false;
     const auto digits = [&] {
-      while (n < rest.size() && (is_digit(rest[n]) || (rest[n] == '_' && n + 1 < rest.size() && is_digit(rest[n + 1])))) ++n;
+      while (n < rest.size() && (is_digit(rest[n]) || (rest[n] == '_' && n + 1 < rest.size() && is_digit(rest[n + 1]))))
+        ++n;
     };
     digits();
     if (n + 1 < rest.size() && rest[n] == '.' && is_digit(rest[n + 1])) {
@@ -229,8 +233,8 @@ class Lexer {
     const size_t digits = rest[0] == 'x' ? 2 : rest[0] == 'u' ? 4 : rest[0] == 'U' ? 8 : 0;
     if (digits > 0 && rest.size() > digits) {
       char32_t code_point = 0;
-      const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + 1 + digits,
-                                                reinterpret_cast<uint32_t&>(code_point), 16);
+      const auto [end, error] =
+          std::from_chars(rest.data() + 1, rest.data() + 1 + digits, reinterpret_cast<uint32_t&>(code_point), 16);
       if (error == std::errc() && end == rest.data() + 1 + digits && code_point < 0x110000) {
         append_utf8(value, code_point);
         return 1 + digits;

@@ -114,7 +114,8 @@ class JsonWriter {
   }
   std::string before(size_t idx, int depth) const {
     if (style_.indent < 0) return idx == 0 ? "" : style_.item_separator;
-    return (idx == 0 ? "" : style_.item_separator) + "\n" + std::string(static_cast<size_t>(style_.indent * (depth + 1)), ' ');
+    return (idx == 0 ? "" : style_.item_separator) + "\n" +
+           std::string(static_cast<size_t>(style_.indent * (depth + 1)), ' ');
   }
   std::string after(int depth) const {
     return style_.indent < 0 ? "" : "\n" + std::string(static_cast<size_t>(style_.indent * depth), ' ');
@@ -214,8 +215,8 @@ bool Value::truthy() const {
 }
 
 std::string_view Value::type_name() const {
-  constexpr std::string_view kNames[] = {"None", "undefined", "bool", "int", "float", "str",
-                                         "list", "dict",      "namespace", "function"};
+  constexpr std::string_view kNames[] = {"None", "undefined", "bool", "int",       "float",
+                                         "str",  "list",      "dict", "namespace", "function"};
   return kNames[data_.index()];
 }
 
@@ -282,7 +283,8 @@ bool Value::equals(const Value& other) const {
   }
   if (data_.index() != other.data_.index()) return false;
   if (string()) return *string() == *other.string();
-  if (list()) return std::ranges::equal(*list(), *other.list(), [](const Value& a, const Value& b) { return a.equals(b); });
+  if (list())
+    return std::ranges::equal(*list(), *other.list(), [](const Value& a, const Value& b) { return a.equals(b); });
   if (dict()) {
     if (dict()->items.size() != other.dict()->items.size()) return false;
     return std::ranges::all_of(dict()->items, [&](const auto& entry) {
@@ -319,9 +321,9 @@ const Value* Dict::find(const Value& key) const {
   return nullptr;
 }
 
-const Value* Dict::find(std::string_view key) const {
-  for (const auto& [name, value] : items)
-    if (name.string() && *name.string() == key) return &value;
+const Value* Dict::find_name(std::string_view name) const {
+  for (const auto& [key, value] : items)
+    if (key.string() && *key.string() == name) return &value;
   return nullptr;
 }
 

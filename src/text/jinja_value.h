@@ -16,7 +16,8 @@
 
 namespace ogas::jinja {
 
-// Ends a rendering or a parse; caught in chat_template.cc and never seen beyond it. Line 0 is filled in by whoever knows.
+// Ends a rendering or a parse; caught in chat_template.cc and never seen beyond it. Line 0 is filled in by whoever
+// knows.
 struct Failure {
   std::string message;
   size_t line = 0;
@@ -83,8 +84,8 @@ class Value {
   std::string str() const;   // Python's str()
   std::string repr() const;  // Python's repr()
   std::string_view type_name() const;
-  size_t length() const;     // characters of a string, elements of a list or dictionary; fails for others
-  List iterate() const;      // what a for loop sees
+  size_t length() const;  // characters of a string, elements of a list or dictionary; fails for others
+  List iterate() const;   // what a for loop sees
 
   bool equals(const Value& other) const;
   // Python's <; fails for types that have no order.
@@ -103,7 +104,7 @@ struct Dict {
   std::vector<std::pair<Value, Value>> items;
 
   const Value* find(const Value& key) const;
-  const Value* find(std::string_view key) const;
+  const Value* find_name(std::string_view name) const;
   void set(Value key, Value value);
 };
 

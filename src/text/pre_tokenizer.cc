@@ -13,8 +13,7 @@
 namespace ogas {
 namespace {
 
-constexpr const char* kGpt2 =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr const char* kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 struct Recipe {
   std::string_view name;
@@ -55,8 +54,8 @@ class PreTokenizer::Pattern {
     OGAS_CHECK(match, "out of memory");
     size_t done = 0;
     while (done < text.size()) {
-      const int n = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done, 0, match.get(),
-                                nullptr);
+      const int n = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), done, 0,
+                                match.get(), nullptr);
       if (n < 0) break;
       const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match.get());
       OGAS_CHECK(range[1] > range[0], "a pattern matched nothing");

@@ -19,8 +19,8 @@ class PreTokenizer {
   PreTokenizer& operator=(PreTokenizer&&) noexcept;
   ~PreTokenizer();
 
-  // Calls emit(piece) for the pieces in order; together they are the text. Bytes that are not UTF-8 come in pieces of their
-  // own.
+  // Calls emit(piece) for the pieces in order; together they are the text. Bytes that are not UTF-8 come in pieces of
+  // their own.
   void split(std::string_view text, const std::function<void(std::string_view)>& emit) const;
   // Whether a piece that is a token as a whole is taken as it is, without looking at the merges.
   bool ignores_merges() const { return ignores_merges_; }

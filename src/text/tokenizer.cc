@@ -29,8 +29,9 @@ bool Tokenizer::is_control(TokenId id) const {
 bool Tokenizer::is_end_of_generation(TokenId id) const {
   // Chat models end an answer with a token of their own, which their files do not always name as EOS.
   constexpr std::array<std::string_view, 9> kEnds = {
-      "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|eom_id|>", "</s>", "<|end|>",
-      "<\uFF5Cend\u2581of\u2581sentence\uFF5C>", "<seed:eos>"};
+      "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>",
+      "<|eom_id|>", "</s>",       "<|end|>",         "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
+      "<seed:eos>"};
   if (id == vocab().eos || id == vocab().eot) return true;
   return is_control(id) && std::ranges::find(kEnds, bytes_of(id)) != kEnds.end();
 }

@@ -30,7 +30,8 @@ class Tokenizer {
 
   // text may be invalid UTF-8; every byte is encoded, none is lost.
   virtual std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const = 0;
-  // The exact bytes of one token; control tokens give their name ("<|im_end|>"). Empty for an id outside the vocabulary.
+  // The exact bytes of one token; control tokens give their name ("<|im_end|>"). Empty for an id outside the
+  // vocabulary.
   virtual std::string_view bytes_of(TokenId id) const = 0;
   virtual const Vocab& vocab() const = 0;
 

@@ -5,7 +5,8 @@ namespace {
 
 struct Lead {
   size_t length;
-  uint8_t second_min, second_max;  // narrower than 80..BF where overlong forms, surrogates and 110000.. must be kept out
+  uint8_t second_min,
+      second_max;  // narrower than 80..BF where overlong forms, surrogates and 110000.. must be kept out
 };
 
 // By Unicode 15, table 3-7; length 0 for bytes that start no character.

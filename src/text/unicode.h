@@ -26,8 +26,8 @@ Utf8Step next_utf8(std::string_view text);
 void append_utf8(std::string& text, char32_t code_point);
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// GPT-2 spells each byte as a printable character: those of Latin-1 that print stand for themselves, the others follow from
-// U+0100 on in order. (Radford et al. 2019, encoder.py: bytes_to_unicode.)
+// GPT-2 spells each byte as a printable character: those of Latin-1 that print stand for themselves, the others follow
+// from U+0100 on in order. (Radford et al. 2019, encoder.py: bytes_to_unicode.)
 const std::array<char32_t, 256>& byte_letters();
 // The byte a letter stands for; empty for all other characters.
 std::optional<uint8_t> byte_of_letter(char32_t letter);

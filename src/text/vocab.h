@@ -26,7 +26,7 @@ struct Vocab {
   std::vector<float> scores;        // by id, or empty
   std::vector<std::string> merges;  // "left right", best first; empty for sentencepiece_bpe
   std::optional<TokenId> bos, eos, eot, unknown, padding;
-  bool add_bos = false;             // what the file asks for when text is encoded with special tokens around it
+  bool add_bos = false;  // what the file asks for when text is encoded with special tokens around it
   bool add_eos = false;
   bool add_space_prefix = false;
 };

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""What Python's jinja2 makes of templates: writes OUT/jinja_cases.json and OUT/chat_templates.json.
+
+    make_jinja_goldens.py OUT [--templates ../shared/templates]        (pip install jinja2)
+
+jinja_cases.json: small templates, one language feature each, with their input and output (or that they fail).
+chat_templates.json: every template of published models at hand, on several conversations: length and FNV-1a hash of the
+output, or that it fails. The environment is the one transformers uses for chat templates.
+"""
+import argparse
+import json
+import pathlib
+
+import jinja2
+import jinja2.ext
+import jinja2.nodes
+import jinja2.sandbox
+
+DATE = "26 Jul 2026"  # what strftime_now gives; templates are told the same
+
+
+class Generation(jinja2.ext.Extension):
+    """{% generation %} marks the assistant's words and changes nothing else."""
+
+    tags = {"generation"}
+
+    def parse(self, parser):
+        lineno = next(parser.stream).lineno
+        body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
+        return jinja2.nodes.Scope(body).set_lineno(lineno)
+
+
+def environment():
+    def raise_exception(message):
+        raise jinja2.exceptions.TemplateError(message)
+
+    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
+        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+    env = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols])
+    env.filters["tojson"] = tojson
+    env.globals["raise_exception"] = raise_exception
+    env.globals["strftime_now"] = lambda _: DATE
+    return env
+
+
+DATA = {
+    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi, Zoë! <b>\n"},
+                 {"role": "assistant", "content": "Hello\t\"you\"."}],
+    "items": [3, 1, 2], "words": ["b", "A", "c"], "nested": {"a": {"b": [1, 2.5, None, True]}, "z": "ü"},
+    "empty": [], "text": "  padded text  ", "n": 7, "x": 1.5, "flag": True, "nothing": None, "bos_token": "<s>",
+    "people": [{"name": "Ann", "age": 30}, {"name": "bob", "age": 25}, {"name": "Cy", "age": 30}],
+}
+
+CASES = r"""
+{{ n }} {{ x }} {{ flag }} {{ nothing }} {{ items }} {{ nested }} {{ missing }}|
+{{ 1 + 2 * 3 - 4 / 2 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ 7 % 3 }} {{ -7 % 3 }} {{ 2 ** 10 }} {{ 2 ** 3 ** 2 }} {{ 7 / 2 }}
+{{ 1e3 }} {{ 1.0 }} {{ 1e16 }} {{ 1e-5 }} {{ 0.1 + 0.2 }} {{ 123456789.125 }} {{ 1_000 }} {{ 1e100 }}
+{{ -n }} {{ +n }} {{ -n|abs }} {{ (-n)|abs }} {{ not n }} {{ not missing }}
+{{ 'a' ~ 1 ~ none ~ true }} {{ 'a' 'b' }} {{ "it's" }} {{ 'say "x"' }} {{ '\n\t\\\x41\u00e9' }}
+{{ 1 < 2 < 3 }} {{ 1 < 3 < 2 }} {{ 1 == 1.0 }} {{ 'a' < 'b' }} {{ [1, 2] < [1, 3] }} {{ none == missing }} {{ 1 != 2 }}
+{{ 1 in items }} {{ 'x' not in 'text' }} {{ 'a' in nested }} {{ not 1 in items }}
+{{ 1 and 2 }} {{ 0 and 2 }} {{ 0 or 'x' }} {{ '' or none }} {{ missing or 'default' }}
+{{ 'yes' if flag else 'no' }} {{ 'yes' if not flag }}| {{ 1 if n > 100 else 2 if n > 5 else 3 }}
+{{ nested.a.b[1] }} {{ nested['a']['b'][0] }} {{ messages[-1].role }} {{ messages[0]['content'] }} {{ items.0 }} {{ items[10] }}
+{{ items[1:] }} {{ items[:-1] }} {{ items[::-1] }} {{ 'abcdef'[1:5:2] }} {{ 'Zoë'[::-1] }} {{ items[5:] }} {{ 'héllo'[1] }} {{ items[-10:2] }}
+{{ [1, 'a', [2.0, none]] }} {{ (1, 2)|list }} {{ {'k': 'v', 'l': {'m': 1}} }} {{ {} }} {{ [] }}
+{% if n > 5 %}big{% elif n > 2 %}mid{% else %}small{% endif %}
+{% for i in items %}{{ loop.index }}/{{ loop.length }}:{{ i }}{{ ',' if not loop.last }}{% endfor %}
+{% for i in items %}{{ loop.index0 }} {{ loop.revindex }} {{ loop.revindex0 }} {{ loop.first }} {{ loop.last }} {{ loop.previtem }} {{ loop.nextitem }} {{ loop.depth }};{% endfor %}
+{% for k, v in nested.items() %}{{ k }}={{ v }};{% endfor %}
+{% for i in empty %}x{% else %}none at all{% endfor %}
+{% for m in messages if m.role != 'system' %}{{ loop.index }}{{ m.role }} {% endfor %}
+{% for i in range(10) %}{% if i == 2 %}{% continue %}{% endif %}{% if i == 5 %}{% break %}{% endif %}{{ i }}{% endfor %}
+{% for i in range(2, 10, 3) %}{{ i }} {% endfor %}{{ range(3)|list }} {{ range(5, 0, -2)|list }}
+{% for i in [1, 2] %}{% for j in [3, 4] %}{{ loop.index }}{{ i }}{{ j }} {% endfor %}{% endfor %}
+{% for i in items %}{{ loop.cycle('odd', 'even') }} {% endfor %}{% for i in [1, 1, 2] %}{{ loop.changed(i) }} {% endfor %}
+{% for c in 'aé' %}[{{ c }}]{% endfor %}{% for k in nested %}{{ k }}{% endfor %}{% for i in missing %}x{% endfor %}
+{% for x in [[1, [[2, []], [3, []]]]] recursive %}({{ x[0] }}{{ loop(x[1]) }}{{ loop.depth }}){% endfor %}
+{% set a = 1 %}{% set b, c = [2, 3] %}{{ a }}{{ b }}{{ c }}{% for i in [9] %}{% set a = i %}{{ a }}{% endfor %}{{ a }}
+{% set ns = namespace(count=0, found=false) %}{% for i in items %}{% set ns.count = ns.count + i %}{% endfor %}{{ ns.count }} {{ ns.found }} {{ ns.missing }}|
+{% set block %}inner {{ n }}{% endset %}[{{ block }}]{% set up | upper %}loud{% endset %}{{ up }}
+{% if true %}{% set inside = 5 %}{% endif %}{{ inside }}
+{% macro greet(name, greeting='Hello', mark) %}{{ greeting }} {{ name }}{{ mark }}{% endmacro %}
+{% macro greet(name, greeting='Hello') %}{{ greeting }} {{ name }}!{% endmacro %}{{ greet('Ann') }} {{ greet('Bob', greeting='Hi') }} {{ greet(name='Cy') }}
+{% macro m(x) %}{{ x }}{{ n }}{% if x > 0 %}{{ m(x - 1) }}{% endif %}{% endmacro %}{{ m(3) }}
+{% macro wrap(tag) %}<{{ tag }}>{{ caller() }}</{{ tag }}>{% endmacro %}{% call wrap('b') %}bold {{ n }}{% endcall %}
+{% filter upper %}some {{ n }} text{% endfilter %}
+{% raw %}{{ not evaluated }} {% if %}{% endraw %}{# a comment #}|
+{% generation %}said{% endgeneration %}
+  {% if true %}  
+   indented
+  {% endif %}  
+tail
+{%- if true -%}   x   {%- endif -%}   y
+a   {{- 1 -}}   b
+   {%+ if true %}kept{% endif %}
+{% if true +%}
+newline kept{% endif %}
+line
+{# comment on its own line #}
+next {# in line #} end
+{{ text|trim }}|{{ text.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ text.lstrip() }}|{{ text.rstrip() }}|{{ ''.strip() }}|
+{{ 'a,b,,c'.split(',') }} {{ ' a  b '.split() }} {{ 'a b c'.split(' ', 1) }} {{ ' a b c'.split(none, 1) }} {{ 'l1\nl2\n'.splitlines() }}
+{{ 'abc'.startswith('ab') }} {{ 'abc'.endswith(('x', 'c')) }} {{ 'aXbX'.replace('X', '-') }} {{ 'aaa'.replace('a', 'b', 2) }} {{ 'ab'.replace('', '.') }}
+{{ 'abc'.upper() }} {{ 'ABC'.lower() }} {{ 'hello world'.title() }} {{ 'hELLO'.capitalize() }} {{ 'a-b'.join(['1', '2']) }} {{ 'abcb'.find('b') }} {{ 'abcb'.rfind('b') }} {{ 'abcb'.count('b') }} {{ 'é1'.find('1') }}
+{{ '12'.isdigit() }} {{ 'ab'.isalpha() }} {{ ' '.isspace() }} {{ 'prefix-x'.removeprefix('prefix-') }} {{ 'x.py'.removesuffix('.py') }}
+{{ nested.keys()|list }} {{ nested.get('q') }} {{ nested.get('q', 'dflt') }} {{ nested.get('z') }} {{ {'a': 1}.values()|list }}
+{{ words|sort }} {{ words|sort(reverse=true) }} {{ words|sort(case_sensitive=true) }} {{ people|sort(attribute='age')|map(attribute='name')|join(', ') }}
+{{ words|join('-') }} {{ items|join }} {{ people|join(', ', attribute='name') }} {{ words|first }} {{ words|last }} {{ words|length }} {{ 'Zoë'|length }} {{ nested|count }}
+{{ words|map('upper')|list }} {{ people|map(attribute='age')|sum }} {{ items|sum }} {{ people|selectattr('age', 'equalto', 30)|map(attribute='name')|list }} {{ people|rejectattr('age', 'gt', 26)|list|length }}
+{{ items|select('odd')|list }} {{ items|reject('odd')|list }} {{ [0, 1, '']|select|list }} {{ people|selectattr('name')|list|length }}
+{{ missing|default('d') }} {{ ''|default('d') }}| {{ ''|default('d', true) }} {{ none|default('d') }} {{ missing|d }}|
+{{ nested|tojson }} {{ messages|tojson }} {{ 'é"\n'|tojson }} {{ 1.0|tojson }} {{ none|tojson }} {{ []|tojson }}
+{{ nested|tojson(indent=2) }}
+{{ {'b': 1, 'a': [1, 2]}|tojson(indent=4, sort_keys=true) }} {{ [1, 2]|tojson(separators=(',', ':')) }} {{ {'b': 1, 'a': 2}|tojson(separators=(',', ':'), indent=none) }}
+{{ '3'|int }} {{ 'x'|int }} {{ 'x'|int(5) }} {{ 3.9|int }} {{ '2.5'|float }} {{ 3|float }} {{ 3|string + 'x' }} {{ 2.5|round }} {{ 2.567|round(2) }} {{ 2.1|round(0, 'ceil') }}
+{{ 'a b'|upper }} {{ 'A B'|lower }} {{ 'a bc'|title }} {{ 'aBC'|capitalize }} {{ 'abc'|replace('b', 'x') }} {{ 'abc'|reverse }} {{ items|reverse|list }} {{ 'abc'|list }}
+{{ '<a href="x">&\''|escape }} {{ '<b>'|safe }} {{ '<b>'|e }}
+{{ 'l1\nl2\n\nl3'|indent }} {{ 'l1\nl2'|indent(2, true) }} {{ 'a\n\nb'|indent(1, blank=true) }}
+{{ {'b': 2, 'A': 1}|dictsort }} {{ nested|items|list|length }} {{ [1, 2, 1, 'a', 'A']|unique|list }} {{ items|min }} {{ items|max }} {{ empty|first }}|
+{{ missing is defined }} {{ n is defined }} {{ nothing is none }} {{ n is number }} {{ 'x' is string }} {{ nested is mapping }} {{ items is sequence }} {{ items is iterable }} {{ n is odd }} {{ n is not even }} {{ flag is true }} {{ flag is boolean }} {{ n is integer }} {{ x is float }}
+{{ 3 is divisibleby 3 }} {{ 3 is eq 3 }} {{ 1 is in items }} {{ 'a' is lower }} {{ range is callable }} {{ missing is undefined }} {{ 4 is sameas 4 }}
+{{ 'a' is string and 1 is number or false }} {{ n is defined and n > 5 }} {{ (n is defined) == true }} {{ messages[0].name is defined }} {{ messages[0].role is defined }}
+{{ 'abc' * 2 }} {{ [1] * 3 }} {{ [1] + [2] }} {{ 'a' + 'b' }} {{ '%s is %d' % ('x', 3) }} {{ 'pct: %s' % n }}
+{{ dict(a=1, b='x') }} {{ namespace(a=1).a }} {{ strftime_now('%d %b %Y') }}
+{{ missing.attribute }}
+{{ 'a' + 1 }}
+{{ raise_exception('no') }}
+{{ 1 / 0 }}
+{{ unknown_function() }}
+{{ items.append(4) }}
+{{ n|no_such_filter }}
+{{ 1 < 'a' }}
+{% if %}x{% endif %}
+{% for i in items %}x
+{% endfor %}
+{{ (1 }}
+{{ 'open }}
+{# open
+{% unknown %}
+{{ x y }}
+{% break %}
+""".strip("\n").split("\n")
+
+# Several lines each: white space control.
+BLOCKS = [
+    "  {% if true %}  \n   indented\n  {% endif %}  \ntail\n",
+    "a\n{%- if true -%}\n   x   \n{%- endif -%}\n   y\n\n",
+    "a\n   {%+ if true %}kept{% endif %}\n b",
+    "{% if true +%}\nnewline kept{% endif %}\nend\n",
+    "line\n{# comment on its own line #}\nnext {# in line #} end\n",
+    "{% for i in items %}\n  {{ i }}\n{% endfor %}\ndone",
+    "{% raw %}\n  {{ x }}\n{% endraw %}\nafter",
+    "  {{ n }}  \n  {{- n }}\n {{ n -}}  \n x\r\n",
+    "{% set x %}\nfoo\n{% endset %}[{{ x }}]\n\n",
+]
+
+USER = {"role": "user", "content": "What is 2 + 2?"}
+TOOL = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "A city"},
+                       "days": {"type": "integer", "enum": [1, 2]}}, "required": ["city"]}}}
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "call_123456", "type": "function", "function": {
+        "name": "get_weather", "arguments": {"city": "Zürich", "days": 2}}}]}
+CONVERSATIONS = [
+    {"messages": [USER], "add_generation_prompt": True},
+    {"messages": [{"role": "system", "content": "Be brief."}, USER, {"role": "assistant", "content": "4"},
+                  {"role": "user", "content": " And 3 + 3?\n"}], "add_generation_prompt": True},
+    {"messages": [USER, {"role": "assistant", "content": "<think>\nEasy.\n</think>\n\nFour"}], "add_generation_prompt": False},
+    {"messages": [USER], "add_generation_prompt": True, "enable_thinking": False, "reasoning_effort": "low"},
+    {"messages": [{"role": "user", "content": "Weather?"}, CALL,
+                  {"role": "tool", "name": "get_weather", "tool_call_id": "call_123456", "content": "{\"sky\": \"blau\"}"},
+                  {"role": "assistant", "content": "Blue."}], "tools": [TOOL], "add_generation_prompt": True},
+]
+
+
+def render(env, source, data):
+    try:
+        return env.from_string(source).render(**data)
+    except Exception:  # whatever Python raises, the template fails
+        return None
+
+
+def fnv1a(text):
+    value = 0xCBF29CE484222325
+    for byte in text.encode("utf-8", "surrogatepass"):
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return f"{value:016x}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--templates", type=pathlib.Path, default=pathlib.Path("../shared/templates"))
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    env = environment()
+    cases = [{"template": source, "output": render(env, source, DATA)} for source in CASES + BLOCKS]
+    (args.out / "jinja_cases.json").write_text(
+        json.dumps({"data": DATA, "date": DATE, "cases": cases}, ensure_ascii=False, indent=1) + "\n")
+    templates = {}
+    for path in sorted(args.templates.glob("*.jinja")):
+        outputs = []
+        for conversation in CONVERSATIONS:
+            data = {"tools": None, "documents": None, "bos_token": "<BOS>", "eos_token": "<EOS>", **conversation}
+            text = render(env, path.read_text(), data)
+            outputs.append(None if text is None else [len(text.encode()), fnv1a(text)])
+        templates[path.name] = outputs
+    (args.out / "chat_templates.json").write_text(json.dumps(
+        {"date": DATE, "conversations": CONVERSATIONS, "templates": templates}, ensure_ascii=False, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
