@@ -16,7 +16,8 @@ using ExprPtr = std::unique_ptr<Expr>;
 enum class ExprKind {
   literal,      // value
   name,         // text
-  list,         // children (a tuple, too: templates cannot tell)
+  list,         // children
+  tuple,        // children
   dict,         // children: key, value, key, value ...
   attribute,    // children[0] . text
   item,         // children[0] [ children[1] ]

@@ -107,6 +107,33 @@ bool matches_any(const Value& affixes, const auto& matches) {
                              [&](const Value& v) { return matches(text_of(v, "startswith or endswith")); });
 }
 
+// str.format() with {}, {0} and {name}; no format specifications.
+std::string formatted(Interpreter& in, const std::string& text, const Arguments& a) {
+  std::string result;
+  size_t n_used = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool is_brace = c == '{' || c == '}';
+    if (!is_brace || (at + 1 < text.size() && text[at + 1] == c)) {
+      result += c;
+      at += is_brace ? 1 : 0;
+      continue;
+    }
+    const size_t end = text.find('}', at);
+    if (c == '}' || end == std::string::npos) throw Failure{"format: a single brace"};
+    const std::string field = text.substr(at + 1, end - at - 1);
+    size_t idx = 0;
+    const auto [tail, error] = std::from_chars(field.data(), field.data() + field.size(), idx);
+    const bool is_index = error == std::errc() && tail == field.data() + field.size();
+    const Value& value = field.empty() ? a.at(n_used++, "") : a.at(is_index ? idx : SIZE_MAX, field);
+    const std::string part = value.str();
+    in.spend(part.size());
+    result += part;
+    at = end;
+  }
+  return result;
+}
+
 // Methods of strings.
 
 using StringMethod = Value (*)(Interpreter&, const std::string&, const Arguments&);
@@ -167,6 +194,7 @@ constexpr std::pair<std::string_view, StringMethod> kStringMethods[] = {
        }
        return Value(std::move(text));
      }},
+    {"format", [](Interpreter& in, const std::string& s, const Arguments& a) { return Value(formatted(in, s, a)); }},
     {"find", [](Interpreter&, const std::string& s,
                 const Arguments& a) { return position(s, s.find(text_of(a.at(0, "sub"), "find"))); }},
     {"rfind", [](Interpreter&, const std::string& s,
@@ -209,7 +237,7 @@ constexpr std::pair<std::string_view, StringMethod> kStringMethods[] = {
 
 List items_of(const Dict& dict) {
   List items;
-  for (const auto& [key, value] : dict.items) items.emplace_back(List{key, value});
+  for (const auto& [key, value] : dict.items) items.push_back(Value(List{key, value}, Sequence::tuple));
   return items;
 }
 
@@ -282,6 +310,12 @@ constexpr std::pair<std::string_view, Test> kTests[] = {
     {"upper", [](Interpreter&, const Value& v, const Arguments&) { return mapped(v.str(), upper) == v.str(); }},
     {"in", [](Interpreter&, const Value& v, const Arguments& a) { return a.at(0, "seq").contains(v); }},
     {"eq", [](Interpreter&, const Value& v, const Arguments& a) { return v.equals(a.at(0, "other")); }},
+    // Identity: of values that never change, equality within a type is as close as it gets.
+    {"sameas",
+     [](Interpreter&, const Value& v, const Arguments& a) {
+       const Value& other = a.at(0, "other");
+       return v.type_name() == other.type_name() && v.equals(other);
+     }},
     {"ne", [](Interpreter&, const Value& v, const Arguments& a) { return !v.equals(a.at(0, "other")); }},
     {"lt", [](Interpreter&, const Value& v, const Arguments& a) { return v.less(a.at(0, "other")); }},
     {"gt", [](Interpreter&, const Value& v, const Arguments& a) { return a.at(0, "other").less(v); }},
@@ -324,6 +358,7 @@ Arguments rest_of(const Arguments& a, size_t n) {
 
 // select, reject, selectattr and rejectattr.
 Value select(Interpreter& in, const Value& input, const Arguments& a, bool by_attribute, bool keep) {
+  if (!input.truthy()) return Value(List{}, Sequence::generator);
   const size_t n_path = by_attribute ? 1 : 0;
   List kept;
   for (const Value& element : in.elements_of(input)) {
@@ -334,10 +369,11 @@ Value select(Interpreter& in, const Value& input, const Arguments& a, bool by_at
         test ? in.apply_test(text_of(*test, "select"), subject, rest_of(a, n_path + 1)) : subject.truthy();
     if (holds == keep) kept.push_back(element);
   }
-  return kept;
+  return Value(std::move(kept), Sequence::generator);
 }
 
 Value map(Interpreter& in, const Value& input, const Arguments& a) {
+  if (!input.truthy()) return Value(List{}, Sequence::generator);
   List results;
   const Value* attribute = a.find(SIZE_MAX, "attribute");
   const Value* otherwise = a.find(SIZE_MAX, "default");
@@ -350,7 +386,7 @@ Value map(Interpreter& in, const Value& input, const Arguments& a) {
     Value value = follow(in, element, *attribute);
     results.push_back(value.is_undefined() && otherwise ? *otherwise : std::move(value));
   }
-  return results;
+  return Value(std::move(results), Sequence::generator);
 }
 
 // Strings compare without case unless asked for, as in Jinja.
@@ -388,7 +424,7 @@ Value unique(Interpreter& in, const Value& input, const Arguments& a) {
     seen.push_back(std::move(key));
     kept.push_back(element);
   }
-  return kept;
+  return Value(std::move(kept), Sequence::generator);
 }
 
 Value extreme(Interpreter& in, const Value& input, const Arguments& a, bool largest) {
@@ -451,6 +487,7 @@ Value tojson(Interpreter& in, const Value& input, const Arguments& a) {
     style.item_separator = text_of((*separators->list())[0], "separators");
     style.key_separator = text_of((*separators->list())[1], "separators");
   }
+  if (const Value* ascii = a.find(SIZE_MAX, "ensure_ascii")) style.ensure_ascii = ascii->truthy();
   if (const Value* sort_keys = a.find(SIZE_MAX, "sort_keys")) style.sort_keys = sort_keys->truthy();
   std::string text = to_json(input, style);
   in.spend(text.size());
@@ -543,7 +580,7 @@ Value rounded(const Value& input, const Arguments& a) {
 Value reversed(Interpreter& in, const Value& input) {
   List elements = in.elements_of(input);
   std::ranges::reverse(elements);
-  if (!input.string()) return elements;
+  if (!input.string()) return Value(std::move(elements), Sequence::generator);
   std::string text;
   for (const Value& element : elements) text += *element.string();
   return text;

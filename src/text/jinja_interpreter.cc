@@ -251,11 +251,12 @@ Value Interpreter::evaluate_kind(const Expr& expr, Scope& scope) {
       const Value* found = scope.find(expr.text);
       return found ? *found : Value(Undefined{expr.text});
     }
-    case ExprKind::list: {
+    case ExprKind::list:
+    case ExprKind::tuple: {
       List list;
       spend(expr.children.size() * sizeof(Value));
       for (const auto& element : expr.children) list.push_back(evaluate(*element, scope));
-      return list;
+      return Value(std::move(list), expr.kind == ExprKind::tuple ? Sequence::tuple : Sequence::list);
     }
     case ExprKind::dict: return evaluate_literal_dict(expr, scope);
     case ExprKind::attribute: return attribute_of(child(0), expr.text);
@@ -367,7 +368,7 @@ Value Interpreter::item_of(const Value& object, const Value& key) {
     throw Failure{fmt::format("'{}' is undefined, so it has no item {}", undefined->name, key.repr())};
   if (object.dict())
     if (const Value* found = object.dict()->find(key)) return *found;
-  if (key.is_int() && (object.list() || object.string())) {
+  if (key.is_int() && !object.is_generator() && (object.list() || object.string())) {
     const auto n = static_cast<int64_t>(object.length());
     const int64_t idx = key.to_int("an index") < 0 ? key.to_int("") + n : key.to_int("");
     if (idx < 0 || idx >= n) return Undefined{key.repr()};
@@ -439,27 +440,31 @@ namespace {
   throw Failure{fmt::format("{} {} {} is not possible", left.type_name(), op, right.type_name())};
 }
 
-int64_t checked(bool overflow, int64_t value) {
-  if (overflow) throw Failure{"a number is too large"};
-  return value;
+int64_t multiplied(int64_t a, int64_t b) {
+  int64_t product = 0;
+  if (__builtin_mul_overflow(a, b, &product)) throw Failure{"a number is too large"};
+  return product;
 }
 
 Value int_arithmetic(std::string_view op, int64_t a, int64_t b) {
   int64_t result = 0;
-  if (op == "+") return checked(__builtin_add_overflow(a, b, &result), result);
-  if (op == "-") return checked(__builtin_sub_overflow(a, b, &result), result);
-  if (op == "*") return checked(__builtin_mul_overflow(a, b, &result), result);
+  if (op == "*") return multiplied(a, b);
+  if (op == "+" || op == "-") {
+    const bool overflow = op == "+" ? __builtin_add_overflow(a, b, &result) : __builtin_sub_overflow(a, b, &result);
+    if (overflow) throw Failure{"a number is too large"};
+    return result;
+  }
   if (op == "**") {
     if (b < 0) return std::pow(static_cast<double>(a), static_cast<double>(b));
     result = 1;
     if (a == 0 || a == 1) return b == 0 ? 1 : a;
     if (a == -1) return b % 2 == 0 ? int64_t{1} : int64_t{-1};
-    for (int64_t idx = 0; idx < b; ++idx) result = checked(__builtin_mul_overflow(result, a, &result), result);
+    for (int64_t idx = 0; idx < b; ++idx) result = multiplied(result, a);
     return result;
   }
   if (b == 0) throw Failure{"division by zero"};
   if (op == "/") return static_cast<double>(a) / static_cast<double>(b);
-  if (b == -1) return op == "//" ? Value(checked(a == INT64_MIN, -a)) : Value(int64_t{0});
+  if (b == -1) return op == "//" ? Value(multiplied(a, -1)) : Value(int64_t{0});
   // Python rounds towards minus infinity.
   const int64_t remainder = a % b;
   const bool adjust = remainder != 0 && (remainder < 0) != (b < 0);

@@ -136,7 +136,7 @@ class Lexer {
     };
     if (!match_tag("raw")) return false;
     at_ = p;
-    finish_tag('%');
+    finish_tag('{');  // the newline after it stays
     for (size_t open = source_.find("{%", at_); open != std::string_view::npos; open = source_.find("{%", open + 1)) {
       p = open + 2;
       const bool trims = p < source_.size() && source_[p] == '-';

@@ -300,7 +300,7 @@ class Parser {
   ExprPtr parse_tuple(bool with_conditional = true) {
     auto first = with_conditional ? parse_expression() : parse_or();
     if (!is_op(",")) return first;
-    auto tuple = make(ExprKind::list, std::move(first));
+    auto tuple = make(ExprKind::tuple, std::move(first));
     while (take_op(",")) {
       if (!starts_expression()) break;
       tuple->children.push_back(with_conditional ? parse_expression() : parse_or());
@@ -440,7 +440,7 @@ class Parser {
 
   ExprPtr parse_bracketed() {
     if (take_op("(")) {
-      if (take_op(")")) return make(ExprKind::list);
+      if (take_op(")")) return make(ExprKind::tuple);
       auto expr = parse_tuple();
       expect_op(")");
       return expr;

@@ -50,6 +50,23 @@ std::string repr_of_string(std::string_view text) {
   return result + quote;
 }
 
+// Everything beyond ASCII as UTF-16 code units, which is how JSON escapes it.
+std::string escape_beyond_ascii(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Utf8Step step = next_utf8(text);
+    auto c = static_cast<uint32_t>(step.kind == Utf8Kind::valid ? step.code_point : 0xFFFD);
+    if (c < 0x80)
+      result += static_cast<char>(c);
+    else if (c < 0x10000)
+      result += fmt::format("\\u{:04x}", c);
+    else
+      result += fmt::format("\\u{:04x}\\u{:04x}", 0xD7C0 + (c >> 10), 0xDC00 + (c & 0x3FF));
+    text.remove_prefix(step.length);
+  }
+  return result;
+}
+
 std::string json_string(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -77,8 +94,8 @@ class JsonWriter {
 
   std::string write(const Value& value, int depth) {
     if (depth > kMaxDepth) throw Failure{"tojson: nested too deeply"};
-    if (const auto* text = value.string()) return json_string(*text);
-    if (const auto* list = value.list()) return write_list(*list, depth);
+    if (const auto* text = value.string()) return write_string(*text);
+    if (const auto* list = value.list(); list && !value.is_generator()) return write_list(*list, depth);
     if (const auto* dict = value.dict()) return write_dict(*dict, depth);
     if (value.is_none()) return "null";
     if (value.is_bool()) return value.truthy() ? "true" : "false";
@@ -91,6 +108,9 @@ class JsonWriter {
   }
 
  private:
+  std::string write_string(std::string_view text) const {
+    return style_.ensure_ascii ? escape_beyond_ascii(json_string(text)) : json_string(text);
+  }
   std::string write_list(const List& list, int depth) {
     if (list.empty()) return "[]";
     std::string result = "[";
@@ -107,7 +127,7 @@ class JsonWriter {
       const auto& [key, value] = items[idx];
       const bool plain = key.is_none() || key.is_number();
       if (!key.string() && !plain) throw Failure{fmt::format("tojson: a key of type {} is no JSON", key.type_name())};
-      result += before(idx, depth) + json_string(key.string() ? *key.string() : write(key, depth + 1)) +
+      result += before(idx, depth) + write_string(key.string() ? *key.string() : write(key, depth + 1)) +
                 style_.key_separator + write(value, depth + 1);
     }
     return result + after(depth) + "}";
@@ -209,7 +229,7 @@ bool Value::truthy() const {
   if (is_undefined() || is_none()) return false;
   if (is_number()) return to_double() != 0;
   if (string()) return !string()->empty();
-  if (list()) return !list()->empty();
+  if (list()) return is_generator() || !list()->empty();
   if (dict()) return !dict()->items.empty();
   return true;
 }
@@ -217,6 +237,7 @@ bool Value::truthy() const {
 std::string_view Value::type_name() const {
   constexpr std::string_view kNames[] = {"None", "undefined", "bool", "int",       "float",
                                          "str",  "list",      "dict", "namespace", "function"};
+  if (list() && sequence_ != Sequence::list) return sequence_ == Sequence::tuple ? "tuple" : "generator";
   return kNames[data_.index()];
 }
 
@@ -243,7 +264,11 @@ std::string Value::repr() const {
   if (const auto* i = std::get_if<int64_t>(&data_)) return fmt::format("{}", *i);
   if (const auto* d = std::get_if<double>(&data_)) return repr_of_float(*d);
   if (const auto* text = string()) return repr_of_string(*text);
-  if (const auto* elements = list()) return "[" + join_reprs(*elements) + "]";
+  if (is_generator()) return "<generator>";
+  if (const auto* elements = list()) {
+    if (sequence_ == Sequence::list) return "[" + join_reprs(*elements) + "]";
+    return "(" + join_reprs(*elements) + (elements->size() == 1 ? ",)" : ")");
+  }
   if (const auto* entries = dict()) {
     std::string text;
     for (const auto& [key, value] : entries->items)
@@ -255,7 +280,7 @@ std::string Value::repr() const {
 
 size_t Value::length() const {
   if (string()) return count_characters(*string());
-  if (list()) return list()->size();
+  if (list() && !is_generator()) return list()->size();
   if (dict()) return dict()->items.size();
   if (is_undefined()) return 0;
   throw Failure{fmt::format("a value of type {} has no length", type_name())};
@@ -283,6 +308,7 @@ bool Value::equals(const Value& other) const {
   }
   if (data_.index() != other.data_.index()) return false;
   if (string()) return *string() == *other.string();
+  if (list() && sequence_ != other.sequence_) return false;
   if (list())
     return std::ranges::equal(*list(), *other.list(), [](const Value& a, const Value& b) { return a.equals(b); });
   if (dict()) {

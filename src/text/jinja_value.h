@@ -27,6 +27,9 @@ class Value;
 class Interpreter;
 using List = std::vector<Value>;
 
+// How Python would have it: a tuple prints in parentheses, a generator (what map and select give) only yields.
+enum class Sequence : uint8_t { list, tuple, generator };
+
 struct Arguments {
   List positional;
   std::vector<std::pair<std::string, Value>> named;
@@ -56,7 +59,8 @@ class Value {
   Value(double d) : data_(d) {}
   Value(std::string s) : data_(std::make_shared<const std::string>(std::move(s))) {}
   Value(const char* s) : Value(std::string(s)) {}
-  Value(List list) : data_(std::make_shared<const List>(std::move(list))) {}
+  Value(List list, Sequence sequence = Sequence::list)
+      : data_(std::make_shared<const List>(std::move(list))), sequence_(sequence) {}
   Value(Dict dict);
   Value(std::shared_ptr<Namespace> ns) : data_(std::move(ns)) {}
   Value(Function function) : data_(std::make_shared<const Callable>(std::move(function))) {}
@@ -71,6 +75,7 @@ class Value {
   // Null where it is of another type.
   const std::string* string() const;
   const List* list() const;
+  bool is_generator() const { return list() && sequence_ == Sequence::generator; }
   const Dict* dict() const;
   Namespace* ns() const;
   const Callable* callable() const;
@@ -97,6 +102,7 @@ class Value {
                std::shared_ptr<const List>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
                std::shared_ptr<const Callable>>
       data_;
+  Sequence sequence_ = Sequence::list;  // of a list
 };
 
 // In the order of insertion; templates' dictionaries are small.
@@ -116,8 +122,9 @@ struct JsonStyle {
   int indent = -1;  // negative: on one line
   std::string item_separator = ", ", key_separator = ": ";
   bool sort_keys = false;
+  bool ensure_ascii = false;  // write everything else as \uXXXX
 };
-// json.dumps(value, ensure_ascii=False).
+// Python's json.dumps().
 std::string to_json(const Value& value, const JsonStyle& style);
 
 // Strings by characters, as Python counts them.
