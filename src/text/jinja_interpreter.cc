@@ -103,9 +103,9 @@ Interpreter::Flow Interpreter::run_if(const Stmt& stmt, Scope& scope, std::strin
 List Interpreter::elements_of(const Value& value) {
   // A character becomes a value with a string of its own.
   constexpr size_t kCharacterBytes = sizeof(Value) + 64;
-  spend(value.string()                 ? value.string()->size() * kCharacterBytes
-        : value.list() || value.dict() ? value.length() * sizeof(Value)
-                                       : 0);
+  if (value.string()) spend(value.string()->size() * kCharacterBytes);
+  if (value.list()) spend(value.list()->size() * sizeof(Value));
+  if (value.dict()) spend(value.length() * sizeof(Value));
   return value.iterate();
 }
 
