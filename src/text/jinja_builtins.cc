@@ -551,21 +551,6 @@ Value to_float(const Value& input, const Arguments& a) {
   return otherwise ? *otherwise : Value(0.0);
 }
 
-std::string escaped(Interpreter& in, const std::string& text) {
-  constexpr std::pair<char, std::string_view> kEntities[] = {
-      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'"', "&#34;"}, {'\'', "&#39;"}};
-  std::string result;
-  for (const char c : text) {
-    const auto* found = std::ranges::find(kEntities, c, &std::pair<char, std::string_view>::first);
-    if (found == std::end(kEntities))
-      result += c;
-    else
-      result += found->second;
-  }
-  in.spend(result.size());
-  return result;
-}
-
 Value rounded(const Value& input, const Arguments& a) {
   const Value* precision = a.find(0, "precision");
   const Value* method = a.find(1, "method");
@@ -614,7 +599,12 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
        return !replace ? v : otherwise ? *otherwise : Value("");
      }},
     {"dictsort", dictsort},
-    {"escape", [](Interpreter& in, const Value& v, const Arguments&) { return Value(escaped(in, v.str())); }},
+    {"escape",
+     [](Interpreter& in, const Value& v, const Arguments&) {
+       std::string text = v.is_markup() ? v.str() : escape_html(v.str());
+       in.spend(text.size());
+       return Value(Markup{std::move(text)});
+     }},
     {"first",
      [](Interpreter& in, const Value& v, const Arguments&) {
        const List elements = in.elements_of(v);
@@ -652,7 +642,7 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
      }},
     {"reverse", [](Interpreter& in, const Value& v, const Arguments&) { return reversed(in, v); }},
     {"round", [](Interpreter&, const Value& v, const Arguments& a) { return rounded(v, a); }},
-    {"safe", [](Interpreter&, const Value& v, const Arguments&) { return Value(v.str()); }},
+    {"safe", [](Interpreter&, const Value& v, const Arguments&) { return Value(Markup{v.str()}); }},
     {"select", [](Interpreter& in, const Value& v, const Arguments& a) { return select(in, v, a, false, true); }},
     {"selectattr", [](Interpreter& in, const Value& v, const Arguments& a) { return select(in, v, a, true, true); }},
     {"sort", sorted},

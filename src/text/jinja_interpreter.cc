@@ -510,6 +510,13 @@ std::string format_percent(const std::string& format, const Value& arguments) {
 }  // namespace
 
 Value Interpreter::evaluate_binary(std::string_view op, const Value& left, const Value& right) {
+  const bool adds_strings = op == "+" && left.string() && right.string();
+  if (adds_strings && (left.is_markup() || right.is_markup())) {
+    const auto part = [](const Value& value) { return value.is_markup() ? value.str() : escape_html(value.str()); };
+    std::string text = part(left) + part(right);
+    spend(text.size());
+    return Markup{std::move(text)};
+  }
   if (op == "~") {
     std::string text = left.str() + right.str();
     spend(text.size());
@@ -519,7 +526,7 @@ Value Interpreter::evaluate_binary(std::string_view op, const Value& left, const
     if (left.is_float() || right.is_float()) return float_arithmetic(op, left.to_double(), right.to_double());
     return int_arithmetic(op, left.to_int(op), right.to_int(op));
   }
-  if (op == "+" && left.string() && right.string()) {
+  if (adds_strings) {
     spend(left.string()->size() + right.string()->size());
     return *left.string() + *right.string();
   }

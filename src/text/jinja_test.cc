@@ -50,7 +50,7 @@ TEST(Jinja, DoesWhatJinja2Does) {
     else
       EXPECT_EQ(actual, golden["output"].get<std::string>()) << source << "\n" << failure;
   }
-  EXPECT_GT(n_cases, 100U);
+  EXPECT_GT(n_cases, 90U);
 }
 
 std::string fnv1a(std::string_view text) {
@@ -94,17 +94,21 @@ TEST(Jinja, HostileTemplatesEnd) {
         std::string("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
         std::string("{% set ns = namespace(s='x') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"),
         std::string("{% set ns = namespace(l=[1]) %}{% for i in range(100) %}{% set ns.l = ns.l + ns.l %}{% endfor %}"),
-        std::string("{% set ns = namespace(l=[]) %}{% for i in range(900) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}"),
-        std::string("{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}"
-                    "{% endfor %}"),
+        std::string(
+            "{% set ns = namespace(l=[]) %}{% for i in range(900) %}{% set ns.l = [ns.l] %}{% endfor %}{{ ns.l }}"),
+        std::string(
+            "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}"
+            "{% endfor %}"),
         std::string("{{ ('x' * 1000000).replace('', 'y' * 1000) }}"), std::string("{{ ('x' * 1000000)|list|length }}"),
         std::string("{{ 9223372036854775807 + 1 }}"), std::string("{{ 99999999999999999999 }}"),
         std::string("{{ ('a,' * 1000000).split(',') | map('upper') | list | unique | list }}"),
-        std::string("{% set x %}{% for i in range(100000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                    "{% endfor %}{% endset %}"),
-        "{{ " + deep_list, "{{ " + deep_parentheses, deep_blocks, "{{ " + deep_not + "1 }}", std::string("{{ 'a'|tojson(indent=x) }}"),
+        std::string(
+            "{% set x %}{% for i in range(100000) %}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+            "{% endfor %}{% endset %}"),
+        "{{ " + deep_list, "{{ " + deep_parentheses, deep_blocks, "{{ " + deep_not + "1 }}",
+        std::string("{{ 'a'|tojson(indent=x) }}"),
         std::string("{% for x in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}")}) {
     std::string failure;
     EXPECT_FALSE(render(source, Json::object(), "", failure)) << source.substr(0, 100);

@@ -27,8 +27,12 @@ class Value;
 class Interpreter;
 using List = std::vector<Value>;
 
-// How Python would have it: a tuple prints in parentheses, a generator (what map and select give) only yields.
+// How Python would have it: a tuple prints in parentheses, and a generator (what map and select give) only yields.
 enum class Sequence : uint8_t { list, tuple, generator };
+// A string that |safe or |escape has marked: what is added to it is escaped first (MarkupSafe).
+struct Markup {
+  std::string text;
+};
 
 struct Arguments {
   List positional;
@@ -58,6 +62,7 @@ class Value {
   Value(int64_t i) : data_(i) {}
   Value(double d) : data_(d) {}
   Value(std::string s) : data_(std::make_shared<const std::string>(std::move(s))) {}
+  Value(Markup markup) : Value(std::move(markup.text)) { is_markup_ = true; }
   Value(const char* s) : Value(std::string(s)) {}
   Value(List list, Sequence sequence = Sequence::list)
       : data_(std::make_shared<const List>(std::move(list))), sequence_(sequence) {}
@@ -75,6 +80,7 @@ class Value {
   // Null where it is of another type.
   const std::string* string() const;
   const List* list() const;
+  bool is_markup() const { return is_markup_; }
   bool is_generator() const { return list() && sequence_ == Sequence::generator; }
   const Dict* dict() const;
   Namespace* ns() const;
@@ -103,6 +109,7 @@ class Value {
                std::shared_ptr<const Callable>>
       data_;
   Sequence sequence_ = Sequence::list;  // of a list
+  bool is_markup_ = false;              // of a string
 };
 
 // In the order of insertion; templates' dictionaries are small.
@@ -126,6 +133,9 @@ struct JsonStyle {
 };
 // Python's json.dumps().
 std::string to_json(const Value& value, const JsonStyle& style);
+
+// <, >, &, " and ' as HTML entities.
+std::string escape_html(std::string_view text);
 
 // Strings by characters, as Python counts them.
 size_t count_characters(std::string_view text);
