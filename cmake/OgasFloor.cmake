@@ -1,5 +1,5 @@
 # ogas_floor(name NEEDS floors... LIBRARIES targets...)
-#   src/<name>/*.cc becomes the library ogas_<name>; src/<name>/*_test.cc the test program <name>_test.
+#   src/<name>/*.cc becomes the library ogas_<name> (main.cc apart); src/<name>/*_test.cc the test program <name>_test.
 function(ogas_floor name)
   cmake_parse_arguments(arg "" "" "NEEDS;LIBRARIES" ${ARGN})
   list(TRANSFORM arg_NEEDS PREPEND ogas_)
@@ -12,10 +12,10 @@ function(ogas_floor name)
   endif()
 endfunction()
 
-# Gives `target` every source of src/<floor>/ that is not a test.
+# Gives `target` every source of src/<floor>/ that is neither a test nor a program.
 function(ogas_floor_sources floor target)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${floor}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
   target_sources(${target} PRIVATE ${sources})
 endfunction()
 

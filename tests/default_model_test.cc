@@ -11,8 +11,8 @@
 namespace ogas {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::default_model_path;
+using ::testing::HasSubstr;
 using testing::load_default_model;
 
 class EngineTest : public ::testing::Test {
@@ -29,7 +29,9 @@ class EngineTest : public ::testing::Test {
     return result ? *std::move(result) : Answer{};
   }
   static Request request(uint32_t max_tokens = 24) {
-    return {.prompt = encode("The three primary colours are"), .max_tokens = max_tokens, .sampling = {.seed = 11},
+    return {.prompt = encode("The three primary colours are"),
+            .max_tokens = max_tokens,
+            .sampling = {.seed = 11},
             .ignore_end = true};
   }
 
@@ -49,7 +51,9 @@ TEST_F(EngineTest, TheSameSeedGivesTheSameText) {
 
 TEST_F(EngineTest, ThreadsAndBatchesDoNotChangeTheText) {
   Request long_request = request();
-  long_request.prompt = encode(std::string(400, 'a') + " Once upon a time, in a land of rivers and hills, there lived");
+  std::string text(400, 'a');
+  text += " Once upon a time, in a land of rivers and hills, there lived";
+  long_request.prompt = encode(text);
   const Answer expected = answer(*engine_, long_request);
   for (const EngineOptions& options : {EngineOptions{.n_ctx = 512, .n_batch = 1, .n_threads = 1},
                                        EngineOptions{.n_ctx = 512, .n_batch = 7, .n_threads = 3}}) {
@@ -101,8 +105,11 @@ TEST_F(EngineTest, StopStringsEndTheAnswerAndStayOutOfIt) {
 }
 
 TEST_F(EngineTest, TheModelEndsItsAnswer) {
-  const auto prompt = engine_->encode_chat({.messages = {{{"role", "user"}, {"content", "Say hello."}}}, .tools = {},
-                                            .extra = {}, .bos_token = {}, .eos_token = {}});
+  const auto prompt = engine_->encode_chat({.messages = {{{"role", "user"}, {"content", "Say hello."}}},
+                                            .tools = {},
+                                            .extra = {},
+                                            .bos_token = {},
+                                            .eos_token = {}});
   ASSERT_TRUE(prompt) << prompt.error().message;
   const Answer result = answer(*engine_, {.prompt = *prompt, .max_tokens = 200, .sampling = {.temperature = 0}});
   EXPECT_EQ(result.finish, FinishReason::stop);
@@ -139,7 +146,8 @@ TEST_F(EngineTest, TheContextIsALimit) {
 TEST_F(EngineTest, RequestsAreChecked) {
   auto session = engine_->new_session();
   EXPECT_EQ(engine_->generate(*session, {.prompt = {}}).error().code, ErrorCode::usage);
-  EXPECT_THAT(engine_->generate(*session, {.prompt = {1, 49152}}).error().message, HasSubstr("token 49152 at position 1"));
+  EXPECT_THAT(engine_->generate(*session, {.prompt = {1, 49152}}).error().message,
+              HasSubstr("token 49152 at position 1"));
   EXPECT_THAT(engine_->generate(*session, {.prompt = {-1}}).error().message, HasSubstr("token -1"));
   EXPECT_THAT(engine_->generate(*session, {.prompt = {1}, .sampling = {.temperature = -2}}).error().message,
               HasSubstr("temperature"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/quote.h"
 #include "nn/layers.h"
 #include "nn/linear.h"
 #include "nn/rope.h"
@@ -45,22 +46,21 @@ Result<Config> read_config(const TensorFile& file) {
   c.n_embd = static_cast<uint32_t>(OGAS_TRY(get("embedding_length", 1, 1U << 20)));
   c.n_ff = static_cast<uint32_t>(OGAS_TRY(get("feed_forward_length", 1, 1U << 24)));
   c.n_head = static_cast<uint32_t>(OGAS_TRY(get("attention.head_count", 1, 1U << 16)));
-  c.n_head_kv = static_cast<uint32_t>(
-      OGAS_TRY(meta.get_uint_or("llama.attention.head_count_kv", c.n_head, 1, c.n_head)));
+  c.n_head_kv =
+      static_cast<uint32_t>(OGAS_TRY(meta.get_uint_or("llama.attention.head_count_kv", c.n_head, 1, c.n_head)));
   if (c.n_head > c.n_embd)
     return fail(ErrorCode::bad_file, "llama.attention.head_count is {}, more than embedding_length, {}", c.n_head,
                 c.n_embd);
   if (c.n_head % c.n_head_kv != 0)
     return fail(ErrorCode::bad_file, "llama.attention.head_count is {}, not a multiple of head_count_kv, {}", c.n_head,
                 c.n_head_kv);
-  c.head_dim = static_cast<uint32_t>(
-      OGAS_TRY(meta.get_uint_or("llama.attention.key_length", c.n_embd / c.n_head, 1, 1U << 16)));
+  c.head_dim =
+      static_cast<uint32_t>(OGAS_TRY(meta.get_uint_or("llama.attention.key_length", c.n_embd / c.n_head, 1, 1U << 16)));
   const auto v_dim = OGAS_TRY(meta.get_uint_or("llama.attention.value_length", c.head_dim, 1, 1U << 16));
   if (v_dim != c.head_dim)
     return fail(ErrorCode::unsupported, "llama.attention.value_length is {}; it must equal key_length, {}", v_dim,
                 c.head_dim);
-  c.n_rot = static_cast<uint32_t>(
-      OGAS_TRY(meta.get_uint_or("llama.rope.dimension_count", c.head_dim, 2, c.head_dim)));
+  c.n_rot = static_cast<uint32_t>(OGAS_TRY(meta.get_uint_or("llama.rope.dimension_count", c.head_dim, 2, c.head_dim)));
   if (c.n_rot % 2 != 0)
     return fail(ErrorCode::bad_file, "llama.rope.dimension_count is {}; rotation needs an even number", c.n_rot);
   c.rms_eps = static_cast<float>(OGAS_TRY(meta.get_float("llama.attention.layer_norm_rms_epsilon")));
@@ -68,8 +68,8 @@ Result<Config> read_config(const TensorFile& file) {
 
   const auto scaling = OGAS_TRY(meta.get_string_or("llama.rope.scaling.type", "none"));
   if (scaling != "none")
-    return fail(ErrorCode::unsupported, "llama.rope.scaling.type is '{}'; ogas reads scaling from rope_freqs.weight only",
-                scaling);
+    return fail(ErrorCode::unsupported, "llama.rope.scaling.type is {}; ogas reads scaling from rope_freqs.weight only",
+                in_quotes(scaling));
   const TensorInfo* embeddings = file.find("token_embd.weight");
   if (!embeddings) return fail(ErrorCode::bad_file, "tensor 'token_embd.weight' is missing");
   if (embeddings->shape[0] > INT32_MAX)
@@ -109,10 +109,16 @@ TensorTable tensor_table(const TensorFile& file, const Config& c, Weights& w) {
 // Activations of a batch, one row a token.
 struct Workspace {
   Workspace(const Config& c, size_t n_batch)
-      : hidden(n_batch, c.n_embd), delta(n_batch, c.n_embd), normed(n_batch, c.n_embd),
-        q(n_batch, size_t{c.n_head} * c.head_dim), k(n_batch, size_t{c.n_head_kv} * c.head_dim),
-        v(n_batch, size_t{c.n_head_kv} * c.head_dim), attended(n_batch, size_t{c.n_head} * c.head_dim),
-        gate(n_batch, c.n_ff), up(n_batch, c.n_ff), cos_sin(n_batch, c.n_rot) {}
+      : hidden(n_batch, c.n_embd),
+        delta(n_batch, c.n_embd),
+        normed(n_batch, c.n_embd),
+        q(n_batch, size_t{c.n_head} * c.head_dim),
+        k(n_batch, size_t{c.n_head_kv} * c.head_dim),
+        v(n_batch, size_t{c.n_head_kv} * c.head_dim),
+        attended(n_batch, size_t{c.n_head} * c.head_dim),
+        gate(n_batch, c.n_ff),
+        up(n_batch, c.n_ff),
+        cos_sin(n_batch, c.n_rot) {}
 
   static uint64_t bytes_per_token(const Config& c) {
     const uint64_t n_q = uint64_t{c.n_head} * c.head_dim;
@@ -133,7 +139,9 @@ struct Workspace {
 class Llama : public Model {
  public:
   Llama(Config config, Weights weights, ModelFacts facts)
-      : c_(config), w_(std::move(weights)), facts_(std::move(facts)),
+      : c_(config),
+        w_(std::move(weights)),
+        facts_(std::move(facts)),
         rope_(c_.n_rot, c_.rope_base, w_.rope_freqs, RopeStyle::interleaved) {}
 
   const ModelFacts& facts() const override { return facts_; }
@@ -150,8 +158,16 @@ class Llama : public Model {
       const Layer& layer = w_.layers[layer_idx];
       rms_norm(exec, s.hidden, n, layer.attn_norm, c_.rms_eps, s.normed);
       multiply(exec, s.normed, n, {{layer.attn_q, s.q}, {layer.attn_k, s.k}, {layer.attn_v, s.v}});
-      attend(exec, {.layer_idx = layer_idx, .n_head = c_.n_head, .position = batch.position, .n_tokens = n,
-                    .rope = rope_, .cos_sin = s.cos_sin, .q = s.q, .k = s.k, .v = s.v, .kv = *batch.kv,
+      attend(exec, {.layer_idx = layer_idx,
+                    .n_head = c_.n_head,
+                    .position = batch.position,
+                    .n_tokens = n,
+                    .rope = rope_,
+                    .cos_sin = s.cos_sin,
+                    .q = s.q,
+                    .k = s.k,
+                    .v = s.v,
+                    .kv = *batch.kv,
                     .out = s.attended});
       multiply(exec, s.attended, n, {{layer.attn_output, s.delta}});
       add(exec, s.hidden, s.delta, n);
@@ -195,10 +211,20 @@ Result<std::unique_ptr<Model>> create_llama(const TensorFile& file) {
   Weights weights;
   TensorTable table = tensor_table(file, c, weights);
   OGAS_TRY(table.bind(file));
-  ModelFacts facts{.architecture = "llama", .name = {}, .n_vocab = c.n_vocab, .n_layer = c.n_layer, .n_embd = c.n_embd,
-                   .n_head = c.n_head, .n_head_kv = c.n_head_kv, .n_ff = c.n_ff, .n_ctx_train = c.n_ctx_train,
-                   .n_params = table.n_params(), .n_params_active = table.n_params(), .weight_bytes = table.n_bytes(),
-                   .token_bytes = Workspace::bytes_per_token(c), .kv = {.n_layer = c.n_layer, .n_head_kv = c.n_head_kv, .head_dim = c.head_dim}};
+  ModelFacts facts{.architecture = "llama",
+                   .name = {},
+                   .n_vocab = c.n_vocab,
+                   .n_layer = c.n_layer,
+                   .n_embd = c.n_embd,
+                   .n_head = c.n_head,
+                   .n_head_kv = c.n_head_kv,
+                   .n_ff = c.n_ff,
+                   .n_ctx_train = c.n_ctx_train,
+                   .n_params = table.n_params(),
+                   .n_params_active = table.n_params(),
+                   .weight_bytes = table.n_bytes(),
+                   .token_bytes = Workspace::bytes_per_token(c),
+                   .kv = {.n_layer = c.n_layer, .n_head_kv = c.n_head_kv, .head_dim = c.head_dim}};
   facts.name = OGAS_TRY(file.metadata().get_string_or("general.name", ""));
   return std::make_unique<Llama>(c, std::move(weights), std::move(facts));
 }

@@ -18,20 +18,20 @@ namespace ogas {
 
 // What a model is, from its metadata and tensor table alone; no weights are touched.
 struct ModelFacts {
-  std::string architecture;     // "llama"
-  std::string name;             // general.name, or empty
+  std::string architecture;  // "llama"
+  std::string name;          // general.name, or empty
   uint32_t n_vocab = 0;
   uint32_t n_layer = 0;
   uint32_t n_embd = 0;
   uint32_t n_head = 0;
   uint32_t n_head_kv = 0;
   uint32_t n_ff = 0;
-  uint32_t n_ctx_train = 0;     // positions it was trained for
-  uint64_t n_params = 0;        // weights in the bound tensors, shared ones counted once
-  uint64_t n_params_active = 0; // of these, read for one token (fewer than n_params with experts)
-  uint64_t weight_bytes = 0;    // bytes of the bound tensors
-  uint64_t token_bytes = 0;     // working memory for each token of a batch
-  KvShape kv;                   // keys and values of one position
+  uint32_t n_ctx_train = 0;      // positions it was trained for
+  uint64_t n_params = 0;         // weights in the bound tensors, shared ones counted once
+  uint64_t n_params_active = 0;  // of these, read for one token (fewer than n_params with experts)
+  uint64_t weight_bytes = 0;     // bytes of the bound tensors
+  uint64_t token_bytes = 0;      // working memory for each token of a batch
+  KvShape kv;                    // keys and values of one position
 };
 
 // Tokens computed together: consecutive positions of one sequence. (Several sequences a batch come with the scheduler.)

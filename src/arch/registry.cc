@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "arch/llama.h"
+#include "base/quote.h"
 
 namespace ogas {
 namespace {
@@ -29,7 +30,7 @@ Result<std::unique_ptr<Model>> create_model(const TensorFile& file) {
   const auto name = OGAS_TRY(file.metadata().get_string("general.architecture"));
   const auto* found = std::ranges::find(kArchitectures, name, &Architecture::name);
   if (found == std::end(kArchitectures))
-    return fail(ErrorCode::unsupported, "architecture '{}' is not one ogas knows; it knows: {}", name,
+    return fail(ErrorCode::unsupported, "architecture {} is not one ogas knows; it knows: {}", in_quotes(name),
                 fmt::join(known_architectures(), ", "));
   return found->create(file);
 }

@@ -99,7 +99,8 @@ std::optional<uint64_t> cgroup_memory_available() {
     const double used = std::max(0.0, *usage - memory_stat(folder, droppable_field));
     keep_smallest(smallest, static_cast<uint64_t>(std::max(0.0, *limit - used)));
   };
-  for_each_level("", [&](const fs::path& folder) { consider(folder, "memory.max", "memory.current", "inactive_file"); });
+  for_each_level("",
+                 [&](const fs::path& folder) { consider(folder, "memory.max", "memory.current", "inactive_file"); });
   for_each_level("memory", [&](const fs::path& folder) {
     consider(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
   });

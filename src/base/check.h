@@ -13,8 +13,8 @@ namespace ogas::detail {
 }
 
 // OGAS_CHECK(n > 0, "n is {}", n): always on; not for the innermost loops.
-#define OGAS_CHECK(condition, ...)                                                                        \
-  do {                                                                                                    \
-    if (!(condition)) [[unlikely]]                                                                        \
-      ogas::detail::check_failed(__FILE__, __LINE__, #condition, fmt::format("" __VA_ARGS__));            \
+#define OGAS_CHECK(condition, ...)                                                             \
+  do {                                                                                         \
+    if (!(condition)) [[unlikely]]                                                             \
+      ogas::detail::check_failed(__FILE__, __LINE__, #condition, fmt::format("" __VA_ARGS__)); \
   } while (false)

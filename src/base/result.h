@@ -40,20 +40,23 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, 
 // The same error with where it happened in front: "model.gguf: tensor 'x': ...".
 template <class... Args>
 std::unexpected<Error> fail_within(const Error& inner, fmt::format_string<Args...> format, Args&&... args) {
-  return std::unexpected(
-      Error{inner.code, fmt::format(format, std::forward<Args>(args)...) + ": " + inner.message});
+  return std::unexpected(Error{inner.code, fmt::format(format, std::forward<Args>(args)...) + ": " + inner.message});
 }
 
 }  // namespace ogas
 
 // auto value = OGAS_TRY(function());   OGAS_TRY(function_without_value());
 // Unwraps a Result, or returns its error from the enclosing function (which must return a Result too).
-#define OGAS_TRY(expression)                                                             \
-  __extension__({                                                                        \
-    auto ogas_result = (expression);                                                     \
-    if (!ogas_result) return std::unexpected(std::move(ogas_result).error());            \
-    ogas::detail::unwrap(std::move(ogas_result));                                        \
+#define OGAS_TRY(expression) OGAS_TRY_AS(OGAS_NAME(ogas_result_, __COUNTER__), expression)
+#define OGAS_TRY_AS(result, expression)                             \
+  __extension__({                                                   \
+    auto result = (expression);                                     \
+    if (!result) return std::unexpected(std::move(result).error()); \
+    ogas::detail::unwrap(std::move(result));                        \
   })
+// A name of its own for each use, so that one may stand within another.
+#define OGAS_NAME(prefix, number) OGAS_JOIN(prefix, number)
+#define OGAS_JOIN(prefix, number) prefix##number
 
 namespace ogas::detail {
 template <class T>

@@ -16,7 +16,8 @@ namespace {
 // shorter than what a scheduler would call hogging a core.
 constexpr int kSpins = 1000;
 
-// No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none left".
+// No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none
+// left".
 constexpr uint64_t kNoTicket = UINT64_MAX;
 
 void pause_briefly() {

@@ -30,9 +30,12 @@ class ThreadPool {
   template <class Function>
   void parallel_for(size_t n_chunks, Function&& function) {
     using Callable = std::remove_reference_t<Function>;
-    run(n_chunks, [](void* context, size_t chunk_idx, unsigned thread_idx) {
-      (*static_cast<Callable*>(context))(chunk_idx, thread_idx);
-    }, const_cast<void*>(static_cast<const void*>(&function)));
+    run(
+        n_chunks,
+        [](void* context, size_t chunk_idx, unsigned thread_idx) {
+          (*static_cast<Callable*>(context))(chunk_idx, thread_idx);
+        },
+        const_cast<void*>(static_cast<const void*>(&function)));
   }
 
  private:

@@ -42,7 +42,8 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
   if (options.kv_format != Format::f16 && options.kv_format != Format::f32)
-    return fail(ErrorCode::usage, "keys and values can be kept as F16 or F32, not {}", facts_of(options.kv_format).name);
+    return fail(ErrorCode::usage, "keys and values can be kept as F16 or F32, not {}",
+                facts_of(options.kv_format).name);
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
   const uint64_t available = available_memory();
@@ -56,9 +57,10 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   }
   const uint64_t needed = bytes_needed(facts, options);
   if (needed <= available) return options;
-  return fail(ErrorCode::out_of_memory, "the model needs {} ({} of weights, {} for {} positions of context); {} {} free",
-              format_bytes(needed), format_bytes(facts.weight_bytes),
-              format_bytes(position_bytes * options.n_ctx), options.n_ctx, format_bytes(available),
+  return fail(ErrorCode::out_of_memory,
+              "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
+              format_bytes(facts.weight_bytes), format_bytes(position_bytes * options.n_ctx), options.n_ctx,
+              format_bytes(available),
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
@@ -93,9 +95,7 @@ std::string_view name_of(FinishReason reason) {
   std::unreachable();
 }
 
-double AnswerStats::prefill_rate() const {
-  return prefill_seconds > 0 ? (n_prompt - n_cached) / prefill_seconds : 0;
-}
+double AnswerStats::prefill_rate() const { return prefill_seconds > 0 ? (n_prompt - n_cached) / prefill_seconds : 0; }
 
 double AnswerStats::decode_rate() const {
   // The first token comes with the prefill.
@@ -135,8 +135,13 @@ struct Engine::Parts {
 class Engine::Run {
  public:
   Run(Parts& parts, Session& session, const Request& request)
-      : parts_(parts), session_(session), request_(request), sequence_(request.prompt), sampler_(request.sampling),
-        decoder_(*parts.tokenizer->get()), filter_(request.stop) {
+      : parts_(parts),
+        session_(session),
+        request_(request),
+        sequence_(request.prompt),
+        sampler_(request.sampling),
+        decoder_(*parts.tokenizer->get()),
+        filter_(request.stop) {
     // The last prompt token is always computed: its logits are what the answer starts from.
     const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
     const auto n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
@@ -285,9 +290,7 @@ const ModelFacts& Engine::facts() const { return parts_->model->facts(); }
 const EngineOptions& Engine::options() const { return parts_->options; }
 const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { return parts_->tokenizer; }
 const Tokenizer* Engine::tokenizer() const { return parts_->tokenizer ? parts_->tokenizer->get() : nullptr; }
-const ChatTemplate* Engine::chat_template() const {
-  return parts_->chat_template ? &*parts_->chat_template : nullptr;
-}
+const ChatTemplate* Engine::chat_template() const { return parts_->chat_template ? &*parts_->chat_template : nullptr; }
 const std::string& Engine::chat_template_error() const { return parts_->chat_template_error; }
 uint64_t Engine::kv_bytes_used() const { return parts_->kv_cache->bytes_used(); }
 unsigned Engine::n_threads() const { return parts_->pool->size(); }

@@ -28,9 +28,9 @@
 namespace ogas {
 
 struct EngineOptions {
-  uint32_t n_ctx = 0;          // positions a session can hold; 0: the model's own limit, or less where memory is short
-  uint32_t n_batch = 256;      // prompt tokens computed together
-  unsigned n_threads = 0;      // 0: one for each core this process may use
+  uint32_t n_ctx = 0;      // positions a session can hold; 0: the model's own limit, or less where memory is short
+  uint32_t n_batch = 256;  // prompt tokens computed together
+  unsigned n_threads = 0;  // 0: one for each core this process may use
   Format kv_format = Format::f16;  // f16 or f32
 };
 
@@ -43,21 +43,21 @@ enum class FinishReason {
 std::string_view name_of(FinishReason reason);
 
 struct Request {
-  std::vector<TokenId> prompt;  // the whole sequence; what the session already holds of it is not computed again
-  uint32_t max_tokens = 0;      // 0: until the context is full
-  SamplingOptions sampling;
-  std::vector<std::string> stop;  // strings that end the answer; they are not part of it
-  bool ignore_end = false;        // go on past the model's own end of answer
+  std::vector<TokenId> prompt = {};  // the whole sequence; what the session already holds of it is not computed again
+  uint32_t max_tokens = 0;           // 0: until the context is full
+  SamplingOptions sampling = {};
+  std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
+  bool ignore_end = false;             // go on past the model's own end of answer
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
-  std::function<void(std::string_view)> on_text;
+  std::function<void(std::string_view)> on_text = {};
 };
 
 struct AnswerStats {
-  uint32_t n_prompt = 0;     // tokens of the prompt
-  uint32_t n_cached = 0;     // of these, found in the session and not computed again
-  uint32_t n_generated = 0;  // tokens sampled, the ending one included
-  double prefill_seconds = 0;  // from submission to the logits of the last prompt token
-  double decode_seconds = 0;   // from there to the end
+  uint32_t n_prompt = 0;           // tokens of the prompt
+  uint32_t n_cached = 0;           // of these, found in the session and not computed again
+  uint32_t n_generated = 0;        // tokens sampled, the ending one included
+  double prefill_seconds = 0;      // from submission to the logits of the last prompt token
+  double decode_seconds = 0;       // from there to the end
   double first_token_seconds = 0;  // from submission to the first token
 
   // Tokens a second; 0 where nothing was computed.
@@ -91,12 +91,12 @@ class Engine {
   const EngineOptions& options() const;  // with the defaults resolved
   // Why there is none, or the tokenizer. (Logits need none.)
   const Result<std::unique_ptr<Tokenizer>>& tokenizer_or_error() const;
-  const Tokenizer* tokenizer() const;           // null where the file has none that ogas can use
-  const ChatTemplate* chat_template() const;    // null where the file has none; see chat_template_error()
+  const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use
+  const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
 
-  // The text of a conversation by the model's own template, as tokens. Special tokens are recognised wherever they stand,
-  // in what a user typed too. Errors: unsupported (no template or no tokenizer), bad_file (the template fails).
+  // The text of a conversation by the model's own template, as tokens. Special tokens are recognised wherever they
+  // stand, in what a user typed too. Errors: unsupported (no template or no tokenizer), bad_file (the template fails).
   Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input) const;
 
   struct SessionDeleter {

@@ -69,8 +69,8 @@ void Sampler::penalise(std::span<const TokenId> recent) {
   }
 }
 
-// Fills candidates_ with the top_k largest logits, in falling order; equal ones by id, so that order never depends on how
-// the sort works.
+// Fills candidates_ with the top_k largest logits, in falling order; equal ones by id, so that order never depends on
+// how the sort works.
 void Sampler::keep_most_likely() {
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
@@ -88,12 +88,14 @@ void Sampler::keep_nucleus() {
   weights_.clear();
   const double largest = static_cast<double>(candidates_.front().logit);
   for (const Candidate& candidate : candidates_)
-    weights_.push_back(std::exp((static_cast<double>(candidate.logit) - largest) / static_cast<double>(options_.temperature)));
+    weights_.push_back(
+        std::exp((static_cast<double>(candidate.logit) - largest) / static_cast<double>(options_.temperature)));
   const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
   double covered = 0;
   size_t n_kept = 0;
   for (; n_kept < weights_.size(); ++n_kept) {
-    const bool nucleus_full = n_kept > 0 && options_.top_p < 1 && covered >= static_cast<double>(options_.top_p) * total;
+    const bool nucleus_full =
+        n_kept > 0 && options_.top_p < 1 && covered >= static_cast<double>(options_.top_p) * total;
     if (nucleus_full || weights_[n_kept] < static_cast<double>(options_.min_p) * weights_.front()) break;
     covered += weights_[n_kept];
   }

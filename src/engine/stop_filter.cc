@@ -5,9 +5,7 @@
 
 namespace ogas {
 
-StopFilter::StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) {
-  std::erase(stops_, "");
-}
+StopFilter::StopFilter(std::vector<std::string> stops) : stops_(std::move(stops)) { std::erase(stops_, ""); }
 
 std::string StopFilter::push(std::string_view text) {
   if (found_) return {};

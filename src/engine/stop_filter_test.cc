@@ -8,7 +8,8 @@ namespace ogas {
 namespace {
 
 // What is shown when the pieces arrive one after the other.
-std::string filter(std::vector<std::string> stops, std::initializer_list<std::string_view> pieces, bool* found = nullptr) {
+std::string filter(std::vector<std::string> stops, std::initializer_list<std::string_view> pieces,
+                   bool* found = nullptr) {
   StopFilter filter(std::move(stops));
   std::string shown;
   for (const auto piece : pieces) shown += filter.push(piece);

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "base/quote.h"
+
 namespace ogas {
 namespace {
 
@@ -18,25 +20,13 @@ constexpr int kMaxArrayDepth = 4;
 // Types of tensor data that exist but that ogas cannot decode yet, for a better message.
 std::string_view name_of_ggml_type(uint32_t type) {
   constexpr std::pair<uint32_t, std::string_view> kNames[] = {
-      {9, "Q8_1"},     {15, "Q8_K"},    {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"}, {21, "IQ3_S"},
-      {22, "IQ2_S"},   {24, "I8"},      {25, "I16"},     {26, "I32"},    {27, "I64"},     {28, "F64"},   {29, "IQ1_M"},
-      {34, "TQ1_0"},   {35, "TQ2_0"},   {40, "NVFP4"},
+      {9, "Q8_1"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"}, {18, "IQ3_XXS"}, {19, "IQ1_S"},
+      {21, "IQ3_S"}, {22, "IQ2_S"}, {24, "I8"},      {25, "I16"},    {26, "I32"},     {27, "I64"},
+      {28, "F64"},   {29, "IQ1_M"}, {34, "TQ1_0"},   {35, "TQ2_0"},  {40, "NVFP4"},
   };
   for (const auto& [number, name] : kNames)
     if (number == type) return name;
   return "unknown";
-}
-
-// Printable for messages, whatever the bytes.
-std::string quoted(std::string_view text) {
-  std::string result = "'";
-  for (const char c : text.substr(0, 80)) {
-    if (c >= 0x20 && c < 0x7F)
-      result += c;
-    else
-      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  }
-  return result + (text.size() > 80 ? "...'" : "'");
 }
 
 bool is_plain_name(std::string_view name) {
@@ -90,8 +80,7 @@ class Cursor {
 
 // Walks over an array, checking everything in it.
 Result<MetaArray> read_array(Cursor& in, std::string_view what, int depth) {
-  if (depth > kMaxArrayDepth)
-    return fail(ErrorCode::bad_file, "{} nests arrays deeper than {}", what, kMaxArrayDepth);
+  if (depth > kMaxArrayDepth) return fail(ErrorCode::bad_file, "{} nests arrays deeper than {}", what, kMaxArrayDepth);
   const MetaType element = OGAS_TRY(in.read_type(what));
   const auto count = OGAS_TRY(in.read<uint64_t>(what));
   // The least an element takes: a string its length, an array its type and count.
@@ -148,7 +137,7 @@ Result<Header> read_header(Cursor& in) {
   const Bytes magic = OGAS_TRY(in.take(4, "the magic number"));
   if (std::memcmp(magic.data(), "GGUF", 4) != 0)
     return fail(ErrorCode::bad_file, "the file starts with {}; a GGUF file starts with 'GGUF'",
-                quoted({reinterpret_cast<const char*>(magic.data()), magic.size()}));
+                in_quotes({reinterpret_cast<const char*>(magic.data()), magic.size()}));
   const auto version = OGAS_TRY(in.read<uint32_t>("the version"));
   if ((version & 0xFFFF) == 0 && version != 0)
     return fail(ErrorCode::unsupported, "the file is big-endian GGUF; ogas reads little-endian files");
@@ -168,9 +157,10 @@ Result<Header> read_header(Cursor& in) {
 Result<> read_key(Cursor& in, uint64_t idx, Metadata& metadata) {
   const auto key = OGAS_TRY(in.read_string(fmt::format("the name of key {}", idx), kMaxKeyLength));
   if (!is_plain_name(key))
-    return fail(ErrorCode::bad_file, "key {} is named {}; printable ASCII without spaces is expected", idx, quoted(key));
-  MetaValue value = OGAS_TRY(read_value(in, fmt::format("key {}", quoted(key))));
-  if (!metadata.insert(key, std::move(value))) return fail(ErrorCode::bad_file, "key {} appears twice", quoted(key));
+    return fail(ErrorCode::bad_file, "key {} is named {}; printable ASCII without spaces is expected", idx,
+                in_quotes(key));
+  MetaValue value = OGAS_TRY(read_value(in, fmt::format("key {}", in_quotes(key))));
+  if (!metadata.insert(key, std::move(value))) return fail(ErrorCode::bad_file, "key {} appears twice", in_quotes(key));
   return {};
 }
 
@@ -201,10 +191,11 @@ Result<TensorRecord> read_tensor(Cursor& in, uint64_t idx, uint64_t alignment) {
   const auto name = OGAS_TRY(in.read_string(fmt::format("the name of tensor {}", idx), kMaxNameLength));
   if (!is_plain_name(name))
     return fail(ErrorCode::bad_file, "tensor {} is named {}; printable ASCII without spaces is expected", idx,
-                quoted(name));
+                in_quotes(name));
   const std::string what = fmt::format("tensor '{}'", name);
-  TensorRecord record{.info = {.name = name, .format = {}, .shape = OGAS_TRY(read_shape(in, what)), .data = {}, .shard = 0},
-                      .offset = 0};
+  TensorRecord record{
+      .info = {.name = name, .format = {}, .shape = OGAS_TRY(read_shape(in, what)), .data = {}, .shard = 0},
+      .offset = 0};
   const auto type = OGAS_TRY(in.read<uint32_t>(what));
   const auto format = format_from_ggml_type(type);
   if (!format)
@@ -229,9 +220,11 @@ Result<> place_tensors(std::vector<TensorRecord>& records, Bytes data) {
     const FormatFacts& facts = facts_of(record.info.format);
     const uint64_t n_blocks = record.info.shape.n_values() / facts.block_values;
     if (record.offset > data.size() || n_blocks > (data.size() - record.offset) / facts.block_bytes)
-      return fail(ErrorCode::bad_file, "tensor '{}' ({} {}) needs {} blocks of {} bytes from offset {}; {} bytes of data "
-                  "are in the file", record.info.name, facts.name, record.info.shape.to_string(), n_blocks,
-                  facts.block_bytes, record.offset, data.size());
+      return fail(ErrorCode::bad_file,
+                  "tensor '{}' ({} {}) needs {} blocks of {} bytes from offset {}; {} bytes of data "
+                  "are in the file",
+                  record.info.name, facts.name, record.info.shape.to_string(), n_blocks, facts.block_bytes,
+                  record.offset, data.size());
     record.info.data = data.subspan(record.offset, n_blocks * facts.block_bytes);
   }
   std::vector<const TensorRecord*> by_offset;
@@ -250,7 +243,8 @@ Result<> place_tensors(std::vector<TensorRecord>& records, Bytes data) {
 Result<uint64_t> read_alignment(const Metadata& metadata) {
   const auto alignment = OGAS_TRY(metadata.get_uint_or("general.alignment", 32));
   if (alignment < 8 || !std::has_single_bit(alignment))
-    return fail(ErrorCode::bad_file, "key 'general.alignment' is {}; a power of two, 8 or more, is expected", alignment);
+    return fail(ErrorCode::bad_file, "key 'general.alignment' is {}; a power of two, 8 or more, is expected",
+                alignment);
   return alignment;
 }
 

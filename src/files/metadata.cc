@@ -17,7 +17,9 @@ std::unexpected<Error> wrong_type(std::string_view key, const MetaValue& found, 
   return fail(ErrorCode::bad_file, "key '{}' is of type {}; {} is expected", key, found.type_name(), expected);
 }
 
-// Element idx of an array of whole numbers; empty where it is not one, or beyond int64.
+bool is_integer(MetaType type) { return type <= MetaType::i32 || type == MetaType::u64 || type == MetaType::i64; }
+
+// Element idx of an array of integers; empty where it is beyond int64.
 std::optional<int64_t> int_at(const MetaArray& array, uint64_t idx) {
   const std::byte* p = array.raw.data() + idx * size_of(array.element);
   switch (array.element) {
@@ -93,7 +95,8 @@ Result<double> Metadata::get_float(std::string_view key) const {
   const MetaValue* found = OGAS_TRY(find(key, "a float"));
   const auto* value = std::get_if<double>(&found->value);
   if (!value) return wrong_type(key, *found, "a float");
-  if (!std::isfinite(*value)) return fail(ErrorCode::bad_file, "key '{}' is {}; a finite number is expected", key, *value);
+  if (!std::isfinite(*value))
+    return fail(ErrorCode::bad_file, "key '{}' is {}; a finite number is expected", key, *value);
   return *value;
 }
 
@@ -114,7 +117,8 @@ Result<std::string_view> Metadata::get_string(std::string_view key) const {
 Result<std::vector<std::string_view>> Metadata::get_strings(std::string_view key, uint64_t max_count) const {
   const MetaArray* array = OGAS_TRY(find_array(key, "an array of strings", max_count));
   if (array->element != MetaType::string)
-    return fail(ErrorCode::bad_file, "key '{}' is an array of {}; of strings is expected", key, name_of(array->element));
+    return fail(ErrorCode::bad_file, "key '{}' is an array of {}; of strings is expected", key,
+                name_of(array->element));
   std::vector<std::string_view> strings;
   strings.reserve(array->count);
   const auto* p = reinterpret_cast<const char*>(array->raw.data());
@@ -128,13 +132,16 @@ Result<std::vector<std::string_view>> Metadata::get_strings(std::string_view key
 
 Result<std::vector<int64_t>> Metadata::get_ints(std::string_view key, uint64_t max_count) const {
   const MetaArray* array = OGAS_TRY(find_array(key, "an array of integers", max_count));
+  if (!is_integer(array->element))
+    return fail(ErrorCode::bad_file, "key '{}' is an array of {}; of integers is expected", key,
+                name_of(array->element));
   std::vector<int64_t> values;
   values.reserve(array->count);
   for (uint64_t idx = 0; idx < array->count; ++idx) {
     const auto value = int_at(*array, idx);
     if (!value)
-      return fail(ErrorCode::bad_file, "key '{}' is an array of {} with element {} no integer below 2^63", key,
-                  name_of(array->element), idx);
+      return fail(ErrorCode::bad_file, "key '{}' is an array of {} whose element {} is {}; below 2^63 is expected", key,
+                  name_of(array->element), idx, read_as<uint64_t>(array->raw.data() + 8 * idx));
     values.push_back(*value);
   }
   return values;

@@ -1,7 +1,7 @@
 // Typed key-value pairs of a model file, with errors that name the key, what was found and what was expected.
 //
-// Strings and arrays are views into the mapped file, which must outlive the Metadata: a vocabulary of 150,000 tokens costs
-// nothing until somebody asks for it.
+// Strings and arrays are views into the mapped file, which must outlive the Metadata: a vocabulary of 150,000 tokens
+// costs nothing until somebody asks for it.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +19,26 @@ namespace ogas {
 
 // The value types of GGUF, by their numbers there.
 enum class MetaType : uint32_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11,
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
   f64 = 12,
 };
 std::string_view name_of(MetaType type);  // "u32", "string"
 // Bytes of one value; 0 for strings and arrays, whose size varies.
 size_t size_of(MetaType type);
 
-// `count` values of one type, back to back as they stand in the file (strings: u64 length and bytes), checked at opening.
+// `count` values of one type, back to back as they stand in the file (strings: u64 length and bytes), checked at
+// opening.
 struct MetaArray {
   MetaType element;
   uint64_t count;
@@ -51,8 +63,8 @@ class Metadata {
   const Map& all() const { return values_; }
   bool contains(std::string_view key) const { return values_.contains(key); }
 
-  // Required values. Errors (bad_file): missing, of another type, or out of range. Integers of either sign and width are
-  // accepted where the value fits; floats are accepted from f32 and f64.
+  // Required values. Errors (bad_file): missing, of another type, or out of range. Integers of either sign and width
+  // are accepted where the value fits; floats are accepted from f32 and f64.
   Result<uint64_t> get_uint(std::string_view key, uint64_t min = 0, uint64_t max = UINT32_MAX) const;
   Result<double> get_float(std::string_view key) const;
   Result<bool> get_bool(std::string_view key) const;

@@ -70,8 +70,9 @@ Result<> TensorFile::add_shard(const std::filesystem::path& path) {
   for (const auto* value : {&count, &own_count, &own_number})
     if (!*value) return fail_within(value->error(), "{}", path.string());
   if (*own_number != shard_idx)
-    return fail(ErrorCode::bad_file, "{}: key 'split.no' is {}; {} is expected here (open a split model by its first part)",
-                path.string(), *own_number, shard_idx);
+    return fail(ErrorCode::bad_file,
+                "{}: key 'split.no' is {}; {} is expected here (open a split model by its first part)", path.string(),
+                *own_number, shard_idx);
   if (*own_count != *count)
     return fail(ErrorCode::bad_file, "{}: key 'split.count' is {}; the first part says {}", path.string(), *own_count,
                 *count);

@@ -33,8 +33,8 @@ struct TensorInfo {
   std::string_view name;
   Format format;
   Shape shape;
-  Bytes data;       // format's bytes_for(n_values()), inside a mapped shard
-  uint32_t shard;   // which file it lies in
+  Bytes data;      // format's bytes_for(n_values()), inside a mapped shard
+  uint32_t shard;  // which file it lies in
 };
 
 class TensorFile {

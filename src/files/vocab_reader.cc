@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "base/quote.h"
+
 namespace ogas {
 namespace {
 
@@ -12,7 +14,7 @@ Result<TokenizerModel> read_model(const Metadata& metadata) {
   const auto name = OGAS_TRY(metadata.get_string("tokenizer.ggml.model"));
   if (name == "gpt2") return TokenizerModel::byte_level_bpe;
   if (name == "llama") return TokenizerModel::sentencepiece_bpe;
-  return fail(ErrorCode::unsupported, "key 'tokenizer.ggml.model' is '{}'; ogas knows gpt2 and llama", name);
+  return fail(ErrorCode::unsupported, "key 'tokenizer.ggml.model' is {}; ogas knows gpt2 and llama", in_quotes(name));
 }
 
 Result<std::vector<std::string>> read_strings(const Metadata& metadata, std::string_view key) {

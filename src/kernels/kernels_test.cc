@@ -101,8 +101,16 @@ std::vector<float> multiply(const Ops& ops, Format format, const Weights& weight
                             const std::vector<float>& x, const QuantizedRow* quantized) {
   const size_t n_tokens = x.size() / n_in;
   std::vector<float> y(n_tokens * n_out, NAN);
-  ops.matmul({.format = format, .weights = weights.data(), .n_in = n_in, .o_begin = 0, .o_end = n_out,
-              .n_tokens = n_tokens, .x = x.data(), .quantized = quantized, .y = y.data(), .y_stride = n_out});
+  ops.matmul({.format = format,
+              .weights = weights.data(),
+              .n_in = n_in,
+              .o_begin = 0,
+              .o_end = n_out,
+              .n_tokens = n_tokens,
+              .x = x.data(),
+              .quantized = quantized,
+              .y = y.data(),
+              .y_stride = n_out});
   return y;
 }
 
@@ -124,7 +132,8 @@ TEST_P(KernelsTest, MatmulOfEveryFormat) {
   Random random(1);
   for (const FormatFacts& facts : all_formats()) {
     const size_t block = facts.block_values;
-    for (const size_t n_in : {std::max<size_t>(block, 32), block == 1 ? 77 : 3 * block, block == 1 ? 1029 : 9 * 256UL}) {
+    for (const size_t n_in :
+         {std::max<size_t>(block, 32), block == 1 ? 77 : 3 * block, block == 1 ? 1029 : 9 * 256UL}) {
       SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
       const size_t n_out = 7, n_tokens = 6;
       const Weights weights(facts.format, n_out, n_in, random);
@@ -156,8 +165,15 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
     std::vector<float> one_by_one(all.size());
     for (size_t t = 0; t < n_tokens; ++t)
       for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 1}, {1, 4}, {4, 9}})
-        ops().matmul({.format = facts.format, .weights = weights.data(), .n_in = n_in, .o_begin = begin, .o_end = end,
-                      .n_tokens = 1, .x = &x[t * n_in], .quantized = &quantized.rows[t], .y = &one_by_one[t * n_out],
+        ops().matmul({.format = facts.format,
+                      .weights = weights.data(),
+                      .n_in = n_in,
+                      .o_begin = begin,
+                      .o_end = end,
+                      .n_tokens = 1,
+                      .x = &x[t * n_in],
+                      .quantized = &quantized.rows[t],
+                      .y = &one_by_one[t * n_out],
                       .y_stride = n_out});
     EXPECT_EQ(0, std::memcmp(all.data(), one_by_one.data(), all.size() * sizeof(float)));
   }
@@ -166,9 +182,9 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
 TEST_P(KernelsTest, QuantizeMatchesTheReference) {
   Random random(3);
   auto x = random.normals(32 * 12);
-  std::fill_n(x.begin(), 32, 0.0F);                                // all zero
-  for (size_t i = 32; i < 64; ++i) x[i] *= 1e30F;                  // huge
-  for (size_t i = 64; i < 96; ++i) x[i] *= 1e-37F;                 // near the smallest normal numbers
+  std::fill_n(x.begin(), 32, 0.0F);                                 // all zero
+  for (size_t i = 32; i < 64; ++i) x[i] *= 1e30F;                   // huge
+  for (size_t i = 64; i < 96; ++i) x[i] *= 1e-37F;                  // near the smallest normal numbers
   for (size_t i = 96; i < 128; ++i) x[i] = i % 2 ? 127.0F : -0.5F;  // ties
   const Quantized actual(ops(), x, x.size());
   const Quantized expected(reference(), x, x.size());
@@ -253,11 +269,16 @@ struct AttendCase {
 
 TEST_P(KernelsTest, Attend) {
   Random random(9);
-  for (const AttendCase& c : {AttendCase{3, 64, 1, 1}, {3, 64, 64, 1}, {1, 128, 65, 1}, {4, 20, 200, 1}, {2, 7, 33, 1},
-                              {2, 32, 150, 100}, {1, 16, 129, 1e4F}}) {
+  for (const AttendCase& c : {AttendCase{3, 64, 1, 1},
+                              {3, 64, 64, 1},
+                              {1, 128, 65, 1},
+                              {4, 20, 200, 1},
+                              {2, 7, 33, 1},
+                              {2, 32, 150, 100},
+                              {1, 16, 129, 1e4F}}) {
     for (const Format format : {Format::f16, Format::f32}) {
-      SCOPED_TRACE(fmt::format("{} heads of {}, {} positions, {}", c.n_heads, c.head_dim, c.n_positions,
-                               facts_of(format).name));
+      SCOPED_TRACE(
+          fmt::format("{} heads of {}, {} positions, {}", c.n_heads, c.head_dim, c.n_positions, facts_of(format).name));
       const size_t page_size = 64, half = page_size * c.head_dim * 4;
       const size_t n_pages = (c.n_positions + page_size - 1) / page_size;
       std::vector<std::vector<std::byte>> storage(n_pages, std::vector<std::byte>(2 * half));
@@ -270,8 +291,18 @@ TEST_P(KernelsTest, Attend) {
       }
       const auto q = random.normals(c.n_heads * c.head_dim, c.q_scale);
       std::vector<float> actual(q.size()), expected(q.size()), scores(c.n_heads * page_size);
-      AttendArgs args{q.data(), c.n_heads, c.head_dim, c.n_positions, pages.data(), page_size, 0, half, format,
-                      1 / std::sqrt(static_cast<float>(c.head_dim)), actual.data(), scores.data()};
+      AttendArgs args{q.data(),
+                      c.n_heads,
+                      c.head_dim,
+                      c.n_positions,
+                      pages.data(),
+                      page_size,
+                      0,
+                      half,
+                      format,
+                      1 / std::sqrt(static_cast<float>(c.head_dim)),
+                      actual.data(),
+                      scores.data()};
       ops().attend(args);
       args.out = expected.data();
       reference().attend(args);

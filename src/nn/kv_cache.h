@@ -1,8 +1,8 @@
 // Keys and values of past positions, in pages.
 //
-// A page holds kPagePositions consecutive positions of one sequence, for all layers; a sequence is a list of pages, so it
-// grows without copying, and later prefixes can be shared page by page. Within a page:
-// [layer][key-value head][keys, then values][position][dimension].
+// A page holds kPagePositions consecutive positions of one sequence, for all layers; a sequence is a list of pages, so
+// it grows without copying, and later prefixes can be shared page by page. Within a page: [layer][key-value head][keys,
+// then values][position][dimension].
 #pragma once
 
 #include <cstddef>

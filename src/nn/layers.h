@@ -24,16 +24,16 @@ void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens);
 // Causal attention of n_tokens consecutive positions of one sequence, from `position` on.
 struct AttentionArgs {
   size_t layer_idx;
-  size_t n_head;            // a multiple of the key-value heads: head h reads key-value head h / (n_head / n_head_kv)
-  size_t position;          // of the first token; kv holds room for position + n_tokens
+  size_t n_head;    // a multiple of the key-value heads: head h reads key-value head h / (n_head / n_head_kv)
+  size_t position;  // of the first token; kv holds room for position + n_tokens
   size_t n_tokens;
   const Rope& rope;
-  const Matrix& cos_sin;    // of these positions (Rope::prepare)
-  const Matrix& q;          // [n_tokens, n_head * head_dim], rotated in place
-  const Matrix& k;          // [n_tokens, n_head_kv * head_dim], rotated in place, then stored
-  const Matrix& v;          // likewise, stored as it is
+  const Matrix& cos_sin;  // of these positions (Rope::prepare)
+  const Matrix& q;        // [n_tokens, n_head * head_dim], rotated in place
+  const Matrix& k;        // [n_tokens, n_head_kv * head_dim], rotated in place, then stored
+  const Matrix& v;        // likewise, stored as it is
   KvSequence& kv;
-  const Activations& out;   // [n_tokens, n_head * head_dim], ready for multiply()
+  const Activations& out;  // [n_tokens, n_head * head_dim], ready for multiply()
 };
 void attend(Exec& exec, const AttentionArgs& args);
 

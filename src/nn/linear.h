@@ -36,8 +36,8 @@ struct Product {
   const Matrix& y;  // its n_cols must be the layer's n_out
 };
 
-// Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at one
-// barrier instead of three or two.
+// Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
+// one barrier instead of three or two.
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products);
 
 }  // namespace ogas

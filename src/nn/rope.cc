@@ -26,7 +26,8 @@ void Rope::prepare(size_t first, size_t n_tokens, const Matrix& cos_sin) const {
 }
 
 void Rope::rotate(const Ops& ops, float* x, size_t n_heads, size_t head_dim, const float* cos_sin) const {
-  ops.rope({.x = x, .n_heads = n_heads, .head_stride = head_dim, .n_rot = n_rot(), .cos_sin = cos_sin, .style = style_});
+  ops.rope(
+      {.x = x, .n_heads = n_heads, .head_stride = head_dim, .n_rot = n_rot(), .cos_sin = cos_sin, .style = style_});
 }
 
 }  // namespace ogas

@@ -6,7 +6,8 @@ namespace ogas {
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   const bool is_matrix = entry.linear != nullptr;
-  const Shape expected = is_matrix ? Shape{{entry.dims[0], entry.dims[1], 1, 1}, 2} : Shape{{entry.dims[0], 1, 1, 1}, 1};
+  const Shape expected =
+      is_matrix ? Shape{{entry.dims[0], entry.dims[1], 1, 1}, 2} : Shape{{entry.dims[0], 1, 1, 1}, 1};
   if (tensor.shape.dims != expected.dims)
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
                 tensor.shape.to_string(), expected.to_string());

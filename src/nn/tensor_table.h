@@ -1,5 +1,5 @@
-// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding, validation
-// and the forecast of sizes all follow from it.
+// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding,
+// validation and the forecast of sizes all follow from it.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class TensorTable {
     entries_.push_back({std::move(name), {n, 0}, nullptr, &destination});
   }
 
-  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in a
-  // block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
+  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
+  // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind(const TensorFile& file);
 
   // After bind(): numbers in the bound tensors, and the bytes they take.

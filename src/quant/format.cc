@@ -37,11 +37,13 @@ constexpr auto make_table(FormatList<Blocks...>) {
 
 constexpr auto kTable = make_table(BlockFormats{});
 
-static_assert([] {
-  for (size_t idx = 0; idx < kTable.size(); ++idx)
-    if (kTable[idx].format != static_cast<Format>(idx)) return false;
-  return true;
-}(), "BlockFormats must follow the order of Format");
+static_assert(
+    [] {
+      for (size_t idx = 0; idx < kTable.size(); ++idx)
+        if (kTable[idx].format != static_cast<Format>(idx)) return false;
+      return true;
+    }(),
+    "BlockFormats must follow the order of Format");
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 

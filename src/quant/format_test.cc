@@ -100,8 +100,8 @@ TEST(Half, EveryPattern) {
 TEST(Half, RoundsTiesToEven) {
   EXPECT_EQ(f16_to_f32(f32_to_f16(2049.0F)), 2048.0F);
   EXPECT_EQ(f16_to_f32(f32_to_f16(2051.0F)), 2052.0F);
-  EXPECT_EQ(f32_to_f16(65519.0F), 0x7BFF);  // still the largest number
-  EXPECT_EQ(f32_to_f16(65520.0F), 0x7C00);  // infinity
+  EXPECT_EQ(f32_to_f16(65519.0F), 0x7BFF);          // still the largest number
+  EXPECT_EQ(f32_to_f16(65520.0F), 0x7C00);          // infinity
   EXPECT_EQ(f32_to_f16(std::ldexp(1.0F, -25)), 0);  // half of the smallest: to even
   EXPECT_EQ(f32_to_f16(std::ldexp(1.5F, -25)), 1);
 }

@@ -12,7 +12,7 @@
 namespace ogas {
 
 // The levels of IQ4_NL and IQ4_XS (llama.cpp, kvalues_iq4nl).
-inline constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+constexpr int8_t kIq4Levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 struct IQ4_NL {
   static constexpr Format format = Format::iq4_nl;

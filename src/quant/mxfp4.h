@@ -11,7 +11,7 @@
 namespace ogas {
 
 // Twice the numbers that E2M1 can write, by their bits.
-inline constexpr int8_t kE2m1Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+constexpr int8_t kE2m1Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 // 2^(e - 128) as a float; the two smallest are subnormal.
 OGAS_INLINE float half_of_e8m0(uint8_t e) {

@@ -5,6 +5,7 @@
 #include <queue>
 #include <tuple>
 
+#include "base/quote.h"
 #include "text/unicode.h"
 
 namespace ogas {
@@ -123,13 +124,14 @@ Result<> BpeTokenizer::index_merges() {
     const std::string_view merge = vocab_.merges[rank];
     const size_t space = merge.find(' ', 1);
     if (space == std::string_view::npos)
-      return fail(ErrorCode::bad_file, "merge {} is '{}'; two tokens with a space between are expected", rank, merge);
+      return fail(ErrorCode::bad_file, "merge {} is {}; two tokens with a space between are expected", rank,
+                  in_quotes(merge));
     const std::string left = bytes_from_letters(merge.substr(0, space));
     const std::string right = bytes_from_letters(merge.substr(space + 1));
     const TokenId ids[] = {find_token(left), find_token(right), find_token(left + right)};
     if (std::ranges::min(ids) < 0)
-      return fail(ErrorCode::bad_file, "merge {}, '{}', names or makes a token that is not in the vocabulary", rank,
-                  merge);
+      return fail(ErrorCode::bad_file, "merge {}, {}, names or makes a token that is not in the vocabulary", rank,
+                  in_quotes(merge));
     Merge* slot = slot_of(pair_of(ids[0], ids[1]));
     if (slot->pair == UINT64_MAX) *slot = {pair_of(ids[0], ids[1]), static_cast<uint32_t>(rank), ids[2]};
   }

@@ -1,4 +1,5 @@
 // Filters, tests, methods and functions: Jinja 3.1's and Python's, as far as chat templates use them.
+// Over 600 lines because it is several tables of short functions that share helpers.
 #include <fmt/format.h>
 
 #include <algorithm>

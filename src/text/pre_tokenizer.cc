@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "base/quote.h"
 
 namespace ogas {
 namespace {
@@ -84,7 +85,7 @@ Result<PreTokenizer> PreTokenizer::create(std::string_view name) {
   if (recipe == std::end(kRecipes)) {
     std::vector<std::string_view> known;
     std::ranges::transform(kRecipes, std::back_inserter(known), &Recipe::name);
-    return fail(ErrorCode::unsupported, "pre-tokenizer '{}' is not one ogas knows; it knows: {}", name,
+    return fail(ErrorCode::unsupported, "pre-tokenizer {} is not one ogas knows; it knows: {}", in_quotes(name),
                 fmt::join(known, ", "));
   }
   PreTokenizer result;

@@ -1,0 +1,161 @@
+#include "cli/conversation.h"
+
+#include <algorithm>
+#include <charconv>
+#include <functional>
+#include <iterator>
+#include <limits>
+
+#include "cli/suggest.h"
+
+namespace ogas::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Result<T> parse_number(std::string_view name, std::string_view value) {
+  T number{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size())
+    return fail(ErrorCode::usage, "{}: '{}' is no {}", name, value,
+                std::is_floating_point_v<T> ? "number" : "whole number in range");
+  return number;
+}
+
+struct Row {
+  Setting setting;
+  Result<> (*set)(AnswerOptions&, std::string_view name, std::string_view value);
+  std::string (*show)(const AnswerOptions&);
+};
+
+// A row for a member of SamplingOptions.
+template <auto kMember>
+constexpr Row sampling_row(std::string_view name, std::string_view help) {
+  return {{name, help},
+          [](AnswerOptions& options, std::string_view key, std::string_view value) -> Result<> {
+            using Number = std::remove_reference_t<decltype(options.sampling.*kMember)>;
+            SamplingOptions changed = options.sampling;
+            changed.*kMember = OGAS_TRY(parse_number<Number>(key, value));
+            OGAS_TRY(changed.validate());
+            options.sampling = changed;
+            return {};
+          },
+          [](const AnswerOptions& options) { return fmt::format("{}", options.sampling.*kMember); }};
+}
+
+constexpr Row kRows[] = {
+    sampling_row<&SamplingOptions::temperature>("temperature", "0 always takes the likeliest token"),
+    sampling_row<&SamplingOptions::top_k>("top_k", "keep the k likeliest tokens; 0 keeps all"),
+    sampling_row<&SamplingOptions::top_p>("top_p", "keep the smallest set of tokens with this probability"),
+    sampling_row<&SamplingOptions::min_p>("min_p", "drop tokens less likely than this share of the likeliest"),
+    sampling_row<&SamplingOptions::repetition_penalty>("repetition_penalty", "divide the logits of tokens seen lately"),
+    sampling_row<&SamplingOptions::frequency_penalty>("frequency_penalty", "subtract for every time a token was seen"),
+    sampling_row<&SamplingOptions::presence_penalty>("presence_penalty", "subtract if a token was seen"),
+    sampling_row<&SamplingOptions::penalty_window>("repeat_last_n", "how many tokens the penalties look back"),
+    {{"seed", "the same seed gives the same answer; -1 is a random one"},
+     [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
+       options.seed = OGAS_TRY(parse_number<int64_t>(name, value));
+       return {};
+     },
+     [](const AnswerOptions& options) { return fmt::format("{}", options.seed); }},
+    {{"max_tokens", "longest answer; 0 is until the context is full"},
+     [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
+       options.max_tokens = OGAS_TRY(parse_number<uint32_t>(name, value));
+       return {};
+     },
+     [](const AnswerOptions& options) { return fmt::format("{}", options.max_tokens); }},
+};
+
+std::string names_of_settings() {
+  std::string names;
+  for (const Row& row : kRows) names += (names.empty() ? "" : ", ") + std::string(row.setting.name);
+  return names;
+}
+
+Result<const Row*> find_row(std::string_view name) {
+  const auto* row = std::ranges::find(kRows, name, [](const Row& r) { return r.setting.name; });
+  if (row == std::end(kRows))
+    return fail(ErrorCode::usage, "there is no setting '{}'; there are: {}", name, names_of_settings());
+  return row;
+}
+
+Result<> check_message(const Json& message, size_t idx) {
+  const auto is_string = [&](const char* key) { return message.contains(key) && message[key].is_string(); };
+  if (!message.is_object() || !is_string("role") || !is_string("content"))
+    return fail(ErrorCode::bad_file, "messages[{}] is not an object with the strings 'role' and 'content'", idx);
+  const auto& role = message["role"].get_ref<const std::string&>();
+  const std::string_view known[] = {"system", "user", "assistant"};
+  if (std::ranges::find(known, role) == std::end(known))
+    return fail(ErrorCode::bad_file, "messages[{}].role is '{}'; system, user or assistant is expected", idx, role);
+  if (role == "system" && idx != 0)
+    return fail(ErrorCode::bad_file, "messages[{}] is a system message; only the first may be one", idx);
+  return {};
+}
+
+Result<> read_settings(const Json& settings, AnswerOptions& options) {
+  if (!settings.is_object()) return fail(ErrorCode::bad_file, "'settings' is not an object");
+  for (const auto& [name, value] : settings.items()) {
+    auto changed = change_setting(options, name, value.is_string() ? value.get<std::string>() : value.dump());
+    if (!changed) return fail(ErrorCode::bad_file, "settings: {}", changed.error().message);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::span<const Setting> all_settings() {
+  static const auto settings = [] {
+    std::vector<Setting> all;
+    for (const Row& row : kRows) all.push_back(row.setting);
+    return all;
+  }();
+  return settings;
+}
+
+Result<> change_setting(AnswerOptions& options, std::string_view name, std::string_view value) {
+  const Row* row = OGAS_TRY(find_row(name));
+  OGAS_TRY(row->set(options, name, value));
+  if (name == "temperature") options.greedy = false;
+  return {};
+}
+
+std::string show_setting(const AnswerOptions& options, std::string_view name) {
+  const auto row = find_row(name);
+  if (name == "temperature" && options.greedy) return "0";
+  return row ? (*row)->show(options) : std::string();
+}
+
+Json Conversation::all_messages() const {
+  Json all = Json::array();
+  if (!system.empty()) all.push_back({{"role", "system"}, {"content", system}});
+  for (const auto& message : messages) all.push_back(message);
+  return all;
+}
+
+Json Conversation::to_json(std::string_view model) const {
+  Json numbers = Json::object();
+  for (const Setting& setting : all_settings())
+    numbers[std::string(setting.name)] = Json::parse(show_setting(settings, setting.name));
+  return {{"ogas", 1}, {"model", model}, {"messages", all_messages()}, {"settings", numbers}};
+}
+
+Result<Conversation> Conversation::from_json(std::string_view text, const AnswerOptions& defaults) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array())
+    return fail(ErrorCode::bad_file, "this is not a saved conversation: a JSON object with 'messages' is expected");
+  Conversation result;
+  result.settings = defaults;
+  for (size_t idx = 0; idx < json["messages"].size(); ++idx) {
+    const Json& message = json["messages"][idx];
+    OGAS_TRY(check_message(message, idx));
+    if (message["role"] == "system")
+      result.system = message["content"].get<std::string>();
+    else
+      result.messages.push_back({{"role", message["role"]}, {"content", message["content"]}});
+  }
+  if (json.contains("settings")) OGAS_TRY(read_settings(json["settings"], result.settings));
+  return result;
+}
+
+}  // namespace ogas::cli

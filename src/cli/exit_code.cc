@@ -1,0 +1,27 @@
+#include "cli/exit_code.h"
+
+#include <cstdio>
+
+#include "cli/terminal.h"
+
+namespace ogas::cli {
+
+int exit_code_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::usage: return kUsage;
+    case ErrorCode::bad_file:
+    case ErrorCode::unsupported:
+    case ErrorCode::not_found: return kBadModel;
+    case ErrorCode::out_of_memory: return kOutOfMemory;
+    case ErrorCode::io: return kFailure;
+    case ErrorCode::cancelled: return kInterrupted;
+  }
+  return kFailure;
+}
+
+int report(const Error& error) {
+  fmt::print(stderr, "ogas: {} {}\n", style_stderr(Style::error, "error:"), printable(error.message));
+  return exit_code_of(error.code);
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,271 @@
+// ogas inspect: what a model file holds, from its headers alone.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "arch/registry.h"
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/model_path.h"
+#include "cli/terminal.h"
+#include "files/vocab_reader.h"
+
+namespace ogas::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions {
+  std::string model;
+  bool tensors = false, metadata = false, chat_template = false, json = false;
+};
+
+struct FormatUse {
+  uint64_t n_tensors = 0, n_values = 0, n_bytes = 0;
+};
+
+// Largest first.
+std::vector<std::pair<Format, FormatUse>> uses_by_format(const TensorFile& file) {
+  std::map<Format, FormatUse> uses;
+  for (const auto& [name, tensor] : file.tensors()) {
+    FormatUse& use = uses[tensor.format];
+    ++use.n_tensors;
+    use.n_values += tensor.shape.n_values();
+    use.n_bytes += tensor.data.size();
+  }
+  std::vector<std::pair<Format, FormatUse>> sorted(uses.begin(), uses.end());
+  std::ranges::sort(sorted, std::greater(), [](const auto& use) { return use.second.n_bytes; });
+  return sorted;
+}
+
+// "134.5 M", "30.5 B"
+std::string format_count(uint64_t n) {
+  const auto value = static_cast<double>(n);
+  if (n < 1'000'000) return fmt::format("{}", n);
+  return n < 1'000'000'000 ? fmt::format("{:.1f} M", value / 1e6) : fmt::format("{:.2f} B", value / 1e9);
+}
+
+// A metadata value in at most a line; arrays by their type, length and first elements.
+std::string show_value(const Metadata& metadata, std::string_view key, const MetaValue& value) {
+  constexpr size_t kMaxLetters = 80;
+  const auto shorten = [&](std::string_view text) {
+    std::string line = printable(text.substr(0, kMaxLetters));
+    std::ranges::replace(line, '\n', ' ');
+    return text.size() > kMaxLetters ? line + "…" : line;
+  };
+  if (const auto* array = std::get_if<MetaArray>(&value.value)) {
+    const std::string head = fmt::format("[{} {}]", array->count, name_of(array->element));
+    if (const auto ints = metadata.get_ints(key, 16)) return fmt::format("{} {}", head, fmt::join(*ints, ", "));
+    if (const auto floats = metadata.get_floats(key, 16)) return fmt::format("{} {:g}", head, fmt::join(*floats, ", "));
+    return head;
+  }
+  return std::visit(
+      [&](const auto& x) -> std::string {
+        using T = std::decay_t<decltype(x)>;
+        if constexpr (std::is_same_v<T, std::string_view>)
+          return shorten(x);
+        else if constexpr (std::is_same_v<T, MetaArray>)
+          return {};
+        else if constexpr (std::is_same_v<T, double>)
+          return fmt::format("{:g}", x);
+        else
+          return fmt::format("{}", x);
+      },
+      value.value);
+}
+
+Json value_as_json(const MetaValue& value) {
+  if (const auto* array = std::get_if<MetaArray>(&value.value))
+    return {{"array_of", name_of(array->element)}, {"count", array->count}};
+  return std::visit(
+      [](const auto& x) -> Json {
+        if constexpr (std::is_same_v<std::decay_t<decltype(x)>, MetaArray>)
+          return nullptr;
+        else
+          return x;
+      },
+      value.value);
+}
+
+// Everything that is shown, gathered once.
+struct Report {
+  const TensorFile& file;
+  Result<std::unique_ptr<Model>> model;
+  Result<Vocab> vocab;
+  std::string chat_template;  // empty: none
+
+  const ModelFacts* facts() const { return model ? &(*model)->facts() : nullptr; }
+};
+
+Result<Report> make_report(const TensorFile& file) {
+  auto chat_template = read_chat_template(file.metadata());
+  return Report{.file = file,
+                .model = create_model(file),
+                .vocab = read_vocab(file.metadata()),
+                .chat_template = chat_template && *chat_template ? **chat_template : std::string()};
+}
+
+class Table {
+ public:
+  void row(std::string_view name, const std::string& value) {
+    text_ += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<16}", name)), printable(value));
+  }
+  void title(std::string_view text) { text_ += fmt::format("\n{}\n", style_stdout(Style::bold, text)); }
+  void line(const std::string& text) { text_ += printable(text) + "\n"; }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void show_model(Table& table, const Report& report) {
+  const Metadata& meta = report.file.metadata();
+  const auto text = [&](std::string_view key) { return std::string(meta.get_string_or(key, "").value_or("")); };
+  table.row("file", report.file.path().string());
+  table.row("size", fmt::format("{} in {} {}", format_bytes(report.file.total_bytes()), report.file.shards().size(),
+                                report.file.shards().size() == 1 ? "file" : "files"));
+  table.row("name", text("general.name"));
+  table.row("architecture", text("general.architecture"));
+  if (const std::string license = text("general.license"); !license.empty()) table.row("license", license);
+  const ModelFacts* facts = report.facts();
+  if (!facts) {
+    table.row("runs here", "no: " + report.model.error().message);
+    return;
+  }
+  table.row("parameters", facts->n_params_active == facts->n_params
+                              ? format_count(facts->n_params)
+                              : fmt::format("{}, {} of them active for a token", format_count(facts->n_params),
+                                            format_count(facts->n_params_active)));
+  table.row("layers", fmt::format("{}", facts->n_layer));
+  table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
+  table.row("heads",
+            fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.head_dim, facts->n_head_kv));
+  table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
+  table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
+}
+
+void show_text(Table& table, const Report& report) {
+  if (report.vocab)
+    table.row("tokenizer", fmt::format("{}, pre-tokenizer '{}', {} tokens",
+                                       report.vocab->model == TokenizerModel::byte_level_bpe ? "byte-level BPE"
+                                                                                             : "SentencePiece BPE",
+                                       report.vocab->pre, report.vocab->tokens.size()));
+  else
+    table.row("tokenizer", "no: " + report.vocab.error().message);
+  table.row("chat template", report.chat_template.empty()
+                                 ? "none"
+                                 : fmt::format("{} letters (--template shows it)", report.chat_template.size()));
+}
+
+void show_formats(Table& table, const Report& report) {
+  table.title(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12}", "format", "tensors", "values", "bytes", "bits/value"));
+  for (const auto& [format, use] : uses_by_format(report.file))
+    table.line(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12.2f}", facts_of(format).name, use.n_tensors,
+                           format_count(use.n_values), format_bytes(use.n_bytes), facts_of(format).bits_per_value()));
+}
+
+void show_tensors(Table& table, const Report& report) {
+  table.title(fmt::format("{:<10} {:<20} {:>10}  {}", "format", "shape", "bytes", "tensor"));
+  for (const auto& [name, tensor] : report.file.tensors())
+    table.line(fmt::format("{:<10} {:<20} {:>10}  {}", facts_of(tensor.format).name, tensor.shape.to_string(),
+                           format_bytes(tensor.data.size()), name));
+}
+
+void show_metadata(Table& table, const Report& report) {
+  table.title("metadata");
+  for (const auto& [key, value] : report.file.metadata().all())
+    table.line(fmt::format("{} ({}) = {}", key, value.type_name(), show_value(report.file.metadata(), key, value)));
+}
+
+Json facts_as_json(const ModelFacts& facts) {
+  return {{"parameters", facts.n_params},
+          {"parameters_active", facts.n_params_active},
+          {"layers", facts.n_layer},
+          {"embedding_length", facts.n_embd},
+          {"feed_forward_length", facts.n_ff},
+          {"heads", facts.n_head},
+          {"heads_kv", facts.n_head_kv},
+          {"head_dim", facts.kv.head_dim},
+          {"context_length", facts.n_ctx_train},
+          {"vocabulary", facts.n_vocab},
+          {"weight_bytes", facts.weight_bytes},
+          {"kv_bytes_per_token", facts.kv.position_bytes()}};
+}
+
+Json as_json(const Report& report, const InspectOptions& options) {
+  const Metadata& meta = report.file.metadata();
+  Json json = {{"file", report.file.path().string()},
+               {"bytes", report.file.total_bytes()},
+               {"files", report.file.shards().size()},
+               {"name", meta.get_string_or("general.name", "").value_or("")},
+               {"architecture", meta.get_string_or("general.architecture", "").value_or("")}};
+  if (const ModelFacts* facts = report.facts())
+    json["model"] = facts_as_json(*facts);
+  else
+    json["error"] = report.model.error().message;
+  for (const auto& [format, use] : uses_by_format(report.file))
+    json["formats"][std::string(facts_of(format).name)] = {
+        {"tensors", use.n_tensors}, {"values", use.n_values}, {"bytes", use.n_bytes}};
+  if (report.vocab) json["tokenizer"] = {{"pre", report.vocab->pre}, {"tokens", report.vocab->tokens.size()}};
+  json["chat_template"] = report.chat_template.empty() ? Json(nullptr) : Json(report.chat_template);
+  if (options.metadata)
+    for (const auto& [key, value] : meta.all()) json["metadata"][std::string(key)] = value_as_json(value);
+  if (options.tensors)
+    for (const auto& [name, tensor] : report.file.tensors())
+      json["tensors"].push_back(
+          {{"name", name},
+           {"format", facts_of(tensor.format).name},
+           {"shape", std::vector<uint64_t>(tensor.shape.dims.begin(), tensor.shape.dims.begin() + tensor.shape.n_dims)},
+           {"bytes", tensor.data.size()}});
+  return json;
+}
+
+Result<int> inspect(const InspectOptions& options) {
+  const auto file = OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(options.model))));
+  const Report report = OGAS_TRY(make_report(file));
+  if (options.json) {
+    write_stdout(as_json(report, options).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    return kSuccess;
+  }
+  if (options.chat_template) {
+    if (report.chat_template.empty()) return fail(ErrorCode::not_found, "the model file has no chat template");
+    write_stdout(stdout_is_terminal() ? printable(report.chat_template) : report.chat_template);
+    write_stdout("\n");
+    return kSuccess;
+  }
+  Table table;
+  show_model(table, report);
+  show_text(table, report);
+  show_formats(table, report);
+  if (options.metadata) show_metadata(table, report);
+  if (options.tensors) show_tensors(table, report);
+  write_stdout(table.text());
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* inspect_app = app.add_subcommand("inspect", "Show what a model file holds, without loading it");
+  inspect_app->add_option("MODEL", options->model, "Model, as a file or a name (default: the small one)");
+  inspect_app->add_flag("--tensors", options->tensors, "Every tensor with format, shape and bytes");
+  inspect_app->add_flag("--metadata", options->metadata, "Every key of the metadata");
+  inspect_app->add_flag("--template", options->chat_template, "The chat template alone");
+  inspect_app->add_flag("--json", options->json, "As JSON");
+  inspect_app->footer(
+      "Examples:\n"
+      "  ogas inspect\n"
+      "  ogas inspect model.gguf --tensors | less\n"
+      "  ogas inspect model.gguf --json | jq .model.parameters");
+  inspect_app->callback([options, &chosen] {
+    chosen = [options] {
+      const auto code = inspect(*options);
+      return code ? *code : report(code.error());
+    };
+  });
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,115 @@
+// ogas logits: the numbers behind the answer, for anyone who wants to check them.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/npy.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+
+namespace ogas::cli {
+namespace {
+
+struct LogitsOptions {
+  ModelOptions model;
+  std::string tokens, out;
+};
+
+// Ids separated by commas, white space or brackets; "@file" and "-" read them from elsewhere.
+Result<std::vector<TokenId>> parse_tokens(const std::string& argument) {
+  std::string text = argument;
+  if (argument == "-")
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  else if (argument.starts_with("@"))
+    text = OGAS_TRY(read_file(argument.substr(1), size_t{256} << 20));
+  std::vector<TokenId> ids;
+  constexpr std::string_view kSeparators = ", \t\r\n[]";
+  for (size_t at = text.find_first_not_of(kSeparators); at != std::string::npos;) {
+    const size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
+    TokenId id = 0;
+    const auto [tail, error] = std::from_chars(text.data() + at, text.data() + end, id);
+    if (error != std::errc() || tail != text.data() + end)
+      return fail(ErrorCode::usage, "--tokens: '{}' is no token id", text.substr(at, std::min<size_t>(end - at, 40)));
+    ids.push_back(id);
+    at = text.find_first_not_of(kSeparators, end);
+  }
+  return ids;
+}
+
+// A file that appears under its name only when it is complete.
+class PendingFile {
+ public:
+  explicit PendingFile(std::filesystem::path path)
+      : path_(std::move(path)),
+        temporary_(fmt::format("{}.{}.tmp", path_.string(), ::getpid())),
+        file_(std::fopen(temporary_.c_str(), "wbx")) {}
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+  ~PendingFile() {
+    if (file_) std::fclose(file_);
+    if (!done_) ::unlink(temporary_.c_str());
+  }
+  bool write(const void* data, size_t n_bytes) { return file_ && std::fwrite(data, 1, n_bytes, file_) == n_bytes; }
+  bool finish() {
+    if (!file_ || std::fclose(std::exchange(file_, nullptr)) != 0) return false;
+    std::error_code error;
+    std::filesystem::rename(temporary_, path_, error);
+    return done_ = !error;
+  }
+
+ private:
+  std::filesystem::path path_;
+  std::string temporary_;
+  std::FILE* file_;
+  bool done_ = false;
+};
+
+Result<int> logits(const LogitsOptions& options) {
+  const auto tokens = OGAS_TRY(parse_tokens(options.tokens));
+  const auto engine = OGAS_TRY(options.model.load());
+  PendingFile file(options.out);
+  const std::string header = npy_header(tokens.size(), engine->facts().n_vocab);
+  bool written = file.write(header.data(), header.size());
+  OGAS_TRY(engine->logits(tokens, 0, [&](size_t, std::span<const float> row) {
+    written = written && file.write(row.data(), row.size_bytes());
+  }));
+  if (!written || !file.finish()) return fail(ErrorCode::io, "cannot write '{}'", options.out);
+  fmt::print(stderr, "{}\n",
+             style_stderr(Style::dim,
+                          fmt::format("{}: float32 [{}, {}]", options.out, tokens.size(), engine->facts().n_vocab)));
+  return kSuccess;
+}
+
+}  // namespace
+
+void add_logits(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<LogitsOptions>();
+  options->model.kv_type = "f32";
+  CLI::App* logits_app = app.add_subcommand("logits", "Write the logits after each of some tokens to a .npy file");
+  logits_app->add_option("MODEL", options->model.model, "Model, as a file or a name")->required();
+  logits_app->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @FILE or - for stdin")->required();
+  logits_app->add_option("-o,--out", options->out, "The .npy file: float32 [tokens, vocabulary]")->required();
+  options->model.add_to(*logits_app);
+  logits_app->footer(
+      "Keys and values are kept in F32 here, so that what is compared is the model; --kv-type f16 shows what run "
+      "does.\n"
+      "Examples:\n"
+      "  ogas logits model.gguf --tokens 1,2,3 --out x.npy\n"
+      "  ogas tokenize model.gguf < text | ogas logits model.gguf --tokens - --out x.npy --batch 1");
+  logits_app->callback([options, &chosen] {
+    chosen = [options] {
+      const auto code = logits(*options);
+      return code ? *code : report(code.error());
+    };
+  });
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,87 @@
+// The program: its commands, and how it ends.
+#include <cstdio>
+#include <new>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/signals.h"
+#include "cli/suggest.h"
+#include "cli/terminal.h"
+#include "kernels/dispatch.h"
+#include "version.h"
+
+namespace ogas::cli {
+namespace {
+
+std::string version_text() {
+  const auto ops = choose_ops();
+  return fmt::format("ogas {} (commit {}, {})", OGAS_VERSION, OGAS_COMMIT, ops ? (*ops)->name : "OGAS_ISA is wrong");
+}
+
+void describe(CLI::App& app) {
+  app.set_version_flag("--version", version_text, "Version, commit and instruction set");
+  app.require_subcommand(0, 1);
+  app.get_formatter()->column_width(36);
+  app.footer(
+      "Examples:\n"
+      "  ogas run \"Why is the sky blue?\"         one answer from the small default model\n"
+      "  ogas chat model.gguf                    a conversation; /help shows its commands\n"
+      "  ogas inspect model.gguf                 what a model file holds, without loading it\n"
+      "  git diff | ogas run -p - --system \"Summarise this change\"\n"
+      "\n"
+      "A MODEL is a .gguf file (of a split one the first part), or the name of one in the folders of OGAS_MODELS\n"
+      "(default: ~/.cache/ogas/models).\n"
+      "Environment: OGAS_MODELS folders of models; OGAS_ISA forces an instruction set (reference, avx2); "
+      "OGAS_LOG=debug;\n"
+      "NO_COLOR. Exit codes: 0 success, 1 failure, 2 usage, 3 bad model file, 4 out of memory, 130 interrupted.");
+}
+
+// What CLI11 has to say, in our words and with our exit codes.
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
+  std::string message = error.what();
+  if (argc > 1 && app.get_subcommands().empty() && argv[1][0] != '-') {
+    message = fmt::format("'{}' is not a command", argv[1]);
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+      if (!command->get_name().empty()) names.push_back(command->get_name());
+    if (const auto name = closest(argv[1], names)) message += fmt::format("; did you mean '{}'?", *name);
+  }
+  const auto chosen = app.get_subcommands();
+  const std::string help = chosen.empty() ? "ogas --help" : fmt::format("ogas {} --help", chosen.front()->get_name());
+  return report({ErrorCode::usage, fmt::format("{}; see {}", message, help)});
+}
+
+int run_program(int argc, char** argv) {
+  start_log();
+  install_signal_handlers();
+  CLI::App app("Open-weight language models on the machine you own.", "ogas");
+  Command chosen;
+  describe(app);
+  add_run(app, chosen);
+  add_chat(app, chosen);
+  add_inspect(app, chosen);
+  add_tokenize(app, chosen);
+  add_logits(app, chosen);
+  add_completion(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return report_parse_error(app, error, argc, argv);
+  }
+  if (!chosen) {
+    write_stdout(app.help());
+    return kSuccess;
+  }
+  try {
+    return chosen();
+  } catch (const std::bad_alloc&) {
+    return report({ErrorCode::out_of_memory, "the machine has no memory left for this"});
+  }
+}
+
+}  // namespace
+}  // namespace ogas::cli
+
+int main(int argc, char** argv) { return ogas::cli::run_program(argc, argv); }

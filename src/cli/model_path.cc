@@ -1,0 +1,95 @@
+#include "cli/model_path.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace ogas::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::ranges::transform(result, result.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return result;
+}
+
+// A later part of a split model is opened through its first.
+bool is_later_part(const std::string& file_name) {
+  const size_t of = file_name.rfind("-of-");
+  return of != std::string::npos && of >= 6 && file_name[of - 6] == '-' && file_name.substr(of - 5, 5) != "00001";
+}
+
+std::string list_of(const std::vector<fs::path>& models) {
+  std::vector<std::string> names;
+  for (const auto& model : models) names.push_back(model.stem().string());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::vector<fs::path> model_folders() {
+  std::vector<fs::path> folders;
+  if (const char* variable = std::getenv("OGAS_MODELS"); variable && *variable) {
+    std::istringstream list(variable);
+    for (std::string folder; std::getline(list, folder, ':');)
+      if (!folder.empty()) folders.emplace_back(folder);
+    return folders;
+  }
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache && *cache)
+    folders.push_back(fs::path(cache) / "ogas" / "models");
+  else if (home && *home)
+    folders.push_back(fs::path(home) / ".cache" / "ogas" / "models");
+  return folders;
+}
+
+std::vector<fs::path> all_models() {
+  std::vector<fs::path> models;
+  for (const auto& folder : model_folders()) {
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+      if (it->path().extension() == ".gguf" && !is_later_part(it->path().filename().string()))
+        models.push_back(it->path());
+  }
+  std::ranges::sort(models);
+  return models;
+}
+
+Result<fs::path> find_model(std::string_view name) {
+  const bool is_default = name.empty();
+  if (is_default) name = kDefaultModel;
+  std::error_code error;
+  if (!is_default && fs::exists(fs::path(name), error)) return fs::path(name);
+
+  const auto models = all_models();
+  const std::string wanted = lower(name);
+  std::vector<fs::path> beginning;
+  for (const auto& model : models) {
+    const std::string file_name = lower(model.filename().string());
+    if (file_name == wanted || file_name == wanted + ".gguf") return model;
+    if (file_name.starts_with(wanted)) beginning.push_back(model);
+  }
+  if (beginning.size() == 1) return beginning.front();
+  if (beginning.size() > 1) return fail(ErrorCode::usage, "'{}' fits several models: {}", name, list_of(beginning));
+  if (is_default)
+    return fail(ErrorCode::not_found,
+                "the default model, {}, is not there yet; tools/get_default_model (or ./run) gets it", name);
+  return fail(ErrorCode::not_found, "no model file or name '{}'; {}", name,
+              models.empty() ? "no models lie in OGAS_MODELS or the cache folder" : "there is: " + list_of(models));
+}
+
+bool names_a_model(std::string_view text) {
+  std::error_code error;
+  if (text.empty()) return false;
+  if (text.ends_with(".gguf")) return true;
+  if (text.size() < 4096 && fs::is_regular_file(fs::path(text), error)) return true;
+  return text.find_first_of(" \n?!") == std::string_view::npos && find_model(text).has_value();
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,30 @@
+// From what a person typed to a model file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace ogas::cli {
+
+inline constexpr std::string_view kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+// Where models lie: the folders of OGAS_MODELS (separated by colons), or ogas/models in the user's cache folder.
+std::vector<std::filesystem::path> model_folders();
+
+// The models that lie there, later parts of split ones left out, in the order of their paths.
+std::vector<std::filesystem::path> all_models();
+
+// A path to a file as it is; else a name looked up in model_folders(): the file's name with or without .gguf, or the
+// beginning of exactly one, letters compared without case. Empty means the default model. Errors: not_found, with what
+// there is; usage, if the beginning fits several.
+Result<std::filesystem::path> find_model(std::string_view name);
+
+// Whether a lone argument of `ogas run` names a model rather than being the prompt: it is an existing file, ends in
+// .gguf, or find_model() knows it and it has no space in it.
+bool names_a_model(std::string_view text);
+
+}  // namespace ogas::cli

@@ -1,0 +1,103 @@
+#include "cli/options.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "base/memory.h"
+#include "cli/model_path.h"
+#include "cli/terminal.h"
+#include "quant/format.h"
+
+namespace ogas::cli {
+
+void ModelOptions::add_to(CLI::App& app) {
+  app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
+      ->check(CLI::Range(1U, 1024U));
+  app.add_option("-b,--batch,--batch-size", n_batch, "Prompt tokens computed together")
+      ->check(CLI::Range(1U, 65536U))
+      ->capture_default_str();
+  app.add_option("--kv-type", kv_type, "How keys and values are kept: f16 or f32")
+      ->check(CLI::IsMember({"f16", "f32"}, CLI::ignore_case))
+      ->capture_default_str();
+}
+
+Result<std::unique_ptr<Engine>> ModelOptions::load() const {
+  const auto path = OGAS_TRY(find_model(model));
+  ProgressBar bar("loading " + path.filename().string());
+  return Engine::load(path,
+                      {.n_ctx = n_ctx,
+                       .n_batch = n_batch,
+                       .n_threads = n_threads,
+                       .kv_format = format_from_name(kv_type).value_or(Format::f16)},
+                      [&](double share) { bar.update(share); });
+}
+
+void AnswerOptions::add_to(CLI::App& app) {
+  const std::string group = "Sampling";
+  const auto option = [&](const char* names, auto& value, const char* text) {
+    return app.add_option(names, value, text)->group(group)->capture_default_str();
+  };
+  option("--temp,--temperature", sampling.temperature, "0 always takes the likeliest token");
+  app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
+  option("--top-k", sampling.top_k, "Keep the k likeliest tokens; 0 keeps all");
+  option("--top-p", sampling.top_p, "Keep the smallest set of tokens with this probability");
+  option("--min-p", sampling.min_p, "Drop tokens less likely than this share of the likeliest");
+  option("--repeat-penalty,--repetition-penalty", sampling.repetition_penalty,
+         "Divide the logits of tokens seen lately");
+  option("--frequency-penalty", sampling.frequency_penalty, "Subtract for every time a token was seen lately");
+  option("--presence-penalty", sampling.presence_penalty, "Subtract if a token was seen lately");
+  option("--repeat-last-n", sampling.penalty_window, "How many of the last tokens the penalties look at");
+  app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")->group(group);
+  app.add_option("-n,--max-tokens,--n-predict", max_tokens,
+                 "Longest answer in tokens (default: until the context is full)")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--stop", stop, "End the answer before this text; may be given several times")
+      ->allow_extra_args(false);
+  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer");
+}
+
+Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {
+  Request request{.prompt = std::move(prompt),
+                  .max_tokens = max_tokens,
+                  .sampling = sampling,
+                  .stop = stop,
+                  .ignore_end = ignore_end,
+                  .on_text = {}};
+  if (greedy) request.sampling.temperature = 0;
+  // 32 bits, so that a seed is short enough to be typed again.
+  request.sampling.seed = seed >= 0 ? static_cast<uint64_t>(seed) : std::random_device{}();
+  return request;
+}
+
+std::string describe_stats(const AnswerStats& stats, double first_token_seconds) {
+  const auto rate = [](double value) { return fmt::format("{:.{}f} tok/s", value, value < 100 ? 1 : 0); };
+  std::string text = fmt::format("{} + {} tokens", stats.n_prompt, stats.n_generated);
+  if (stats.n_cached > 0) text += fmt::format(" ({} remembered)", stats.n_cached);
+  if (stats.prefill_rate() > 0) text += " · prefill " + rate(stats.prefill_rate());
+  if (stats.decode_rate() > 0) text += " · decode " + rate(stats.decode_rate());
+  return text +
+         fmt::format(" · first token {:.2f} s · peak memory {}", first_token_seconds, format_bytes(peak_memory()));
+}
+
+double seconds_since_process_start() {
+  // Field 22 of /proc/self/stat: ticks since boot. The name in field 2 may hold anything, but its last ')' is the last.
+  std::ifstream file("/proc/self/stat");
+  std::string line;
+  std::getline(file, line);
+  const size_t name_end = line.rfind(')');
+  std::istringstream fields(name_end == std::string::npos ? std::string() : line.substr(name_end + 1));
+  std::string field;
+  for (int idx = 3; idx <= 22; ++idx) fields >> field;
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  const double started = std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9 - started;
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,51 @@
+// Options that several commands share, by the names the field uses.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace ogas::cli {
+
+// What a parsed command line asks for; returns the exit code.
+using Command = std::function<int()>;
+
+struct ModelOptions {
+  std::string model;  // path or name; empty: the default model
+  uint32_t n_ctx = 0;
+  uint32_t n_batch = EngineOptions{}.n_batch;
+  unsigned n_threads = 0;
+  std::string kv_type = "f16";
+
+  // --ctx, --threads, --batch, --kv-type
+  void add_to(CLI::App& app);
+  // Finds and loads the model, with a progress bar if it takes long.
+  Result<std::unique_ptr<Engine>> load() const;
+};
+
+struct AnswerOptions {
+  SamplingOptions sampling;
+  bool greedy = false;
+  int64_t seed = -1;  // negative: a random one
+  uint32_t max_tokens = 0;
+  std::vector<std::string> stop;
+  bool ignore_end = false;
+
+  void add_to(CLI::App& app);
+  // A request with these settings and a seed drawn where none was given.
+  Request make_request(std::vector<TokenId> prompt) const;
+};
+
+// One line on an answer: tokens, speed, first token, memory. first_token_seconds is what the person waited.
+std::string describe_stats(const AnswerStats& stats, double first_token_seconds);
+
+// Seconds since this process was started.
+double seconds_since_process_start();
+
+}  // namespace ogas::cli

@@ -1,0 +1,132 @@
+// ogas run: one answer to stdout, and nothing else on stdout.
+#include <iostream>
+#include <iterator>
+
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/model_path.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+
+namespace ogas::cli {
+namespace {
+
+struct RunOptions {
+  ModelOptions model;
+  AnswerOptions answer;
+  std::vector<std::string> positional;  // MODEL, prompt, or both
+  std::string prompt, system;
+  bool raw = false, json = false, quiet = false;
+};
+
+// Tells MODEL from prompt. Errors: usage.
+Result<> sort_positional(RunOptions& options, bool prompt_given) {
+  auto& rest = options.positional;
+  const auto take_front = [&] {
+    std::string text = rest.front();
+    rest.erase(rest.begin());
+    return text;
+  };
+  if (!rest.empty() && (rest.size() == 2 || prompt_given || names_a_model(rest.front())))
+    options.model.model = take_front();
+  if (!rest.empty() && !prompt_given) {
+    options.prompt = take_front();
+    prompt_given = true;
+  }
+  if (!rest.empty()) return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as '{}'", rest.front());
+  if (prompt_given) return {};
+  if (stdin_is_terminal())
+    return fail(ErrorCode::usage, "a prompt is missing; for example: ogas run \"Why is the sky blue?\"");
+  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  // What a shell adds at the end of a pipe is not part of the question.
+  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
+  return {};
+}
+
+Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
+  if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
+  if (options.raw) return engine.tokenizer()->encode(options.prompt, {.add_special = true});
+  if (!engine.chat_template())
+    return fail(ErrorCode::unsupported, "{}; --raw completes the text without one", engine.chat_template_error());
+  ChatTemplateInput input{};
+  input.messages = nlohmann::ordered_json::array();
+  if (!options.system.empty()) input.messages.push_back({{"role", "system"}, {"content", options.system}});
+  input.messages.push_back({{"role", "user"}, {"content", options.prompt}});
+  return engine.encode_chat(input);
+}
+
+void print_json(const Engine& engine, const Request& request, const Answer& answer, double load_seconds,
+                double first_token_seconds) {
+  const nlohmann::ordered_json json = {
+      {"model", engine.file().path().filename().string()},
+      {"text", answer.text},
+      {"tokens", answer.tokens},
+      {"finish_reason", name_of(answer.finish)},
+      {"prompt_tokens", answer.stats.n_prompt},
+      {"completion_tokens", answer.stats.n_generated},
+      {"seed", request.sampling.seed},
+      {"timings",
+       {{"load_s", load_seconds},
+        {"first_token_s", first_token_seconds},
+        {"prefill_tokens_per_s", answer.stats.prefill_rate()},
+        {"decode_tokens_per_s", answer.stats.decode_rate()}}},
+      {"peak_rss_bytes", peak_memory()},
+      {"threads", engine.n_threads()},
+      {"instruction_set", engine.isa()},
+  };
+  write_stdout(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+Result<int> run(RunOptions& options, bool prompt_given) {
+  OGAS_TRY(sort_positional(options, prompt_given));
+  const auto engine = OGAS_TRY(options.model.load());
+  const double load_seconds = seconds_since_process_start();
+  Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)));
+  if (!options.json) request.on_text = write_stdout;
+  auto session = engine->new_session();
+  const double submitted = seconds_since_process_start();
+  const AnswerInProgress in_progress(*engine);
+  const Answer answer = OGAS_TRY(engine->generate(*session, request));
+  const double first_token_seconds = submitted + answer.stats.first_token_seconds;
+  if (options.json)
+    print_json(*engine, request, answer, load_seconds, first_token_seconds);
+  else
+    write_stdout("\n");
+  if (!options.quiet && !options.json)
+    fmt::print(stderr, "{}\n", style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)));
+  return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* run_app = app.add_subcommand("run", "Answer one prompt on stdout");
+  run_app->add_option("MODEL PROMPT", options->positional, "Model (file or name; default: the small one) and prompt")
+      ->expected(0, 2);
+  CLI::Option* prompt =
+      run_app->add_option("-p,--prompt", options->prompt, "The prompt; without one it is read from stdin");
+  run_app->add_option("--system", options->system, "System message before the prompt");
+  run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
+  run_app->add_flag("--json", options->json, "One JSON object with text, tokens and timings instead of streamed text");
+  run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
+  options->model.add_to(*run_app);
+  options->answer.add_to(*run_app);
+  run_app->footer(
+      "Examples:\n"
+      "  ogas run \"Why is the sky blue?\"\n"
+      "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"
+      "  git diff | ogas run -p - --system \"Summarise this change\" --json\n"
+      "  ogas run --raw --greedy \"The capital of France is\" -n 8");
+  run_app->callback([options, prompt, &chosen] {
+    chosen = [options, given = prompt->count() > 0] {
+      // "-p -" reads stdin, as elsewhere.
+      const bool from_stdin = given && options->prompt == "-";
+      const auto code = run(*options, given && !from_stdin);
+      return code ? *code : report(code.error());
+    };
+  });
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,36 @@
+// Ctrl-C: what it means depends on what the program is doing.
+#pragma once
+
+#include "engine/engine.h"
+
+namespace ogas::cli {
+
+// From here on SIGINT cancels the answer the engine is giving; a second SIGINT within the same answer, or one while
+// nothing is being answered, ends the program with exit code 130. SIGPIPE is ignored: writes report it.
+void install_signal_handlers();
+
+// Marks that this engine answers while the object lives.
+class AnswerInProgress {
+ public:
+  explicit AnswerInProgress(Engine& engine);
+  ~AnswerInProgress();
+  AnswerInProgress(const AnswerInProgress&) = delete;
+  AnswerInProgress& operator=(const AnswerInProgress&) = delete;
+};
+
+// While it lives SIGINT only makes fd() readable, for whoever waits for a line; take() tells and forgets. One at a
+// time.
+class InterruptsAsInput {
+ public:
+  InterruptsAsInput();
+  ~InterruptsAsInput();
+  InterruptsAsInput(const InterruptsAsInput&) = delete;
+  InterruptsAsInput& operator=(const InterruptsAsInput&) = delete;
+  int fd() const { return fd_; }
+  bool take();
+
+ private:
+  int fd_;
+};
+
+}  // namespace ogas::cli

@@ -1,0 +1,88 @@
+#include "cli/terminal.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "cli/exit_code.h"
+#include "text/unicode.h"
+
+namespace ogas::cli {
+namespace {
+
+bool colours_wanted() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return !(no_color && *no_color) && !(term && std::string_view(term) == "dumb");
+}
+
+std::string styled(Style style, std::string_view text, bool is_terminal) {
+  if (!is_terminal || !colours_wanted()) return std::string(text);
+  const char* code = style == Style::dim ? "2" : style == Style::bold ? "1" : style == Style::error ? "1;31" : "1;36";
+  return fmt::format("\033[{}m{}\033[0m", code, text);
+}
+
+}  // namespace
+
+bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
+bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+std::string style_stderr(Style style, std::string_view text) { return styled(style, text, stderr_is_terminal()); }
+std::string style_stdout(Style style, std::string_view text) { return styled(style, text, stdout_is_terminal()); }
+
+std::string printable(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const Utf8Step step = next_utf8(text);
+    const bool is_control = step.code_point < 0x20 || (step.code_point >= 0x7F && step.code_point < 0xA0);
+    const bool is_layout = step.code_point == '\n' || step.code_point == '\t';
+    if (step.kind != Utf8Kind::valid || (is_control && !is_layout))
+      result += kReplacement;
+    else
+      result += text.substr(0, step.length);
+    text.remove_prefix(step.length);
+  }
+  return result;
+}
+
+void write_stdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      if (errno == EPIPE) ::_exit(128 + 13);
+      fmt::print(stderr, "ogas: {} cannot write the answer: {}\n", style_stderr(Style::error, "error:"),
+                 std::strerror(errno));
+      std::exit(kFailure);
+    }
+    text.remove_prefix(static_cast<size_t>(n));
+  }
+}
+
+void ProgressBar::update(double share) {
+  constexpr auto kMoment = std::chrono::milliseconds(300);
+  constexpr int kWidth = 30;
+  if (!stderr_is_terminal() || std::chrono::steady_clock::now() - start_ < kMoment) return;
+  const int percent = static_cast<int>(share * 100);
+  if (percent == shown_percent_) return;
+  shown_percent_ = percent;
+  const int filled = percent * kWidth / 100;
+  std::string bar;
+  for (int idx = 0; idx < kWidth; ++idx) bar += idx < filled ? "━" : " ";
+  fmt::print(stderr, "\r{} {} {:3}%", label_, style_stderr(Style::prompt, bar), percent);
+  std::fflush(stderr);
+}
+
+void ProgressBar::clear() {
+  if (shown_percent_ < 0) return;
+  fmt::print(stderr, "\r\033[K");
+  std::fflush(stderr);
+  shown_percent_ = -1;
+}
+
+}  // namespace ogas::cli
