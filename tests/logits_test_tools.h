@@ -1,0 +1,73 @@
+// Logits for tests: computed by an engine, read from .npy files, and compared.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace ogas::testing {
+
+// [n_rows, n_cols], row after row.
+struct LogitMatrix {
+  size_t n_cols = 0;
+  std::vector<float> values;
+
+  size_t n_rows() const { return n_cols == 0 ? 0 : values.size() / n_cols; }
+  std::span<const float> row(size_t idx) const { return std::span(values).subspan(idx * n_cols, n_cols); }
+};
+
+inline nlohmann::json read_json(const std::string& path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << path;
+  return nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+}
+
+// A .npy file of version 1.0 that holds a C-ordered float32 matrix.
+inline LogitMatrix read_npy(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  LogitMatrix result;
+  std::smatch shape;
+  const size_t header =
+      bytes.size() < 10 ? 0 : 10 + static_cast<uint8_t>(bytes[8]) + 256 * static_cast<uint8_t>(bytes[9]);
+  const std::string dict = bytes.substr(0, header);
+  if (!std::regex_search(dict, shape,
+                         std::regex(R"('descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\))"))) {
+    ADD_FAILURE() << path << " is no float32 matrix";
+    return result;
+  }
+  result.n_cols = std::stoul(shape[2]);
+  result.values.resize(std::stoul(shape[1]) * result.n_cols);
+  EXPECT_EQ(bytes.size() - header, result.values.size() * sizeof(float)) << path;
+  std::memcpy(result.values.data(), bytes.data() + header,
+              std::min(bytes.size() - header, result.values.size() * sizeof(float)));
+  return result;
+}
+
+// Logits after each of the tokens.
+inline LogitMatrix logits_of(Engine& engine, std::span<const TokenId> tokens, uint32_t batch = 0) {
+  LogitMatrix result{.n_cols = engine.facts().n_vocab, .values = {}};
+  const auto computed = engine.logits(tokens, batch, [&](size_t, std::span<const float> row) {
+    result.values.insert(result.values.end(), row.begin(), row.end());
+  });
+  EXPECT_TRUE(computed) << computed.error().message;
+  return result;
+}
+
+inline double log_probability(std::span<const float> logits, TokenId id) {
+  const double largest = *std::ranges::max_element(logits);
+  double sum = 0;
+  for (const float logit : logits) sum += std::exp(logit - largest);
+  return logits[static_cast<size_t>(id)] - largest - std::log(sum);
+}
+
+}  // namespace ogas::testing
