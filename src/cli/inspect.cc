@@ -141,7 +141,7 @@ void show_model(Table& table, const Report& report) {
   table.row("layers", fmt::format("{}", facts->n_layer));
   table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
   table.row("heads",
-            fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.head_dim, facts->n_head_kv));
+            fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
 }
@@ -187,7 +187,7 @@ Json facts_as_json(const ModelFacts& facts) {
           {"feed_forward_length", facts.n_ff},
           {"heads", facts.n_head},
           {"heads_kv", facts.n_head_kv},
-          {"head_dim", facts.kv.head_dim},
+          {"head_dim", facts.kv.k_dim},
           {"context_length", facts.n_ctx_train},
           {"vocabulary", facts.n_vocab},
           {"weight_bytes", facts.weight_bytes},

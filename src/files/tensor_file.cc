@@ -57,7 +57,7 @@ uint64_t TensorFile::total_bytes() const {
 }
 
 // Maps and parses one part. Its place in the set must be what its own keys say; the first one's metadata is kept.
-Result<> TensorFile::add_shard(const std::filesystem::path& path) {
+Result<> TensorFile::add_gguf_shard(const std::filesystem::path& path) {
   const auto shard_idx = static_cast<uint32_t>(shards_.size());
   shards_.push_back(OGAS_TRY(MappedFile::open(path)));
   auto parsed = parse_gguf(shards_.back().bytes());
@@ -87,23 +87,37 @@ Result<> TensorFile::add_shard(const std::filesystem::path& path) {
   return {};
 }
 
-Result<TensorFile> TensorFile::open(const std::filesystem::path& path) {
+Result<> TensorFile::open_gguf(const std::filesystem::path& path) {
   const auto shard_name = parse_shard_name(path);
   if (shard_name && shard_name->number != 1)
     return fail(ErrorCode::bad_file, "{} is part {} of a split model; open its first part, {}", path.string(),
                 shard_name->number, shard_name->path_of(1).filename().string());
-  TensorFile file;
-  OGAS_TRY(file.add_shard(path));
-  const auto count = OGAS_TRY(file.metadata_.get_uint_or("split.count", 1, 0, kMaxShards));
-  if (count <= 1) return file;
+  OGAS_TRY(add_gguf_shard(path));
+  const auto count = OGAS_TRY(metadata_.get_uint_or("split.count", 1, 0, kMaxShards));
+  if (count <= 1) return {};
   if (!shard_name || shard_name->count != count)
     return fail(ErrorCode::bad_file, "{}: key 'split.count' is {}; the file's name should end in -00001-of-{:05}.gguf",
                 path.string(), count, count);
-  for (uint32_t number = 2; number <= count; ++number) OGAS_TRY(file.add_shard(shard_name->path_of(number)));
-  const auto n_tensors = OGAS_TRY(file.metadata_.get_uint_or("split.tensors.count", file.tensors_.size()));
-  if (n_tensors != file.tensors_.size())
+  for (uint32_t number = 2; number <= count; ++number) OGAS_TRY(add_gguf_shard(shard_name->path_of(number)));
+  const auto n_tensors = OGAS_TRY(metadata_.get_uint_or("split.tensors.count", tensors_.size()));
+  if (n_tensors != tensors_.size())
     return fail(ErrorCode::bad_file, "{}: key 'split.tensors.count' is {}; the {} parts hold {} tensors", path.string(),
-                n_tensors, count, file.tensors_.size());
+                n_tensors, count, tensors_.size());
+  return {};
+}
+
+Result<TensorFile> TensorFile::open(const std::filesystem::path& path) {
+  std::error_code error;
+  TensorFile file;
+  const bool is_folder = std::filesystem::is_directory(path, error);
+  if (is_folder || path.extension() == ".safetensors" || path.extension() == ".json") {
+    file.naming_ = Naming::hub;
+    file.path_ = is_folder ? path : path.parent_path();
+    OGAS_TRY(file.open_hub(file.path_));
+  } else {
+    file.path_ = path;
+    OGAS_TRY(file.open_gguf(path));
+  }
   return file;
 }
 

@@ -1,12 +1,15 @@
 // A model file opened: metadata and tensors by name, the bytes memory-mapped and never copied.
 //
-// Today GGUF (gguf.h); safetensors folders come to the same TensorFile. Floors above see no difference.
+// GGUF files (gguf.h) and the folders of the hub, safetensors with a config.json (safetensors.h), come to the same class.
+// What differs is how tensors and keys are called; whoever asks for them by name asks naming() first.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,30 +38,49 @@ struct TensorInfo {
   Shape shape;
   Bytes data;      // format's bytes_for(n_values()), inside a mapped shard
   uint32_t shard;  // which file it lies in
+  // F8_E4M3: the factors of its blocks of 128 x 128, [ceil(rows / 128), ceil(columns / 128)]; empty for other formats.
+  std::span<const float> block_scales = {};
+};
+
+// By which convention tensors and keys are called.
+enum class Naming : uint8_t {
+  gguf,  // blk.0.attn_q.weight, qwen3.block_count
+  hub,   // model.layers.0.self_attn.q_proj.weight, num_hidden_layers; of an object in config.json rope_scaling.factor
 };
 
 class TensorFile {
  public:
   using Tensors = std::map<std::string_view, TensorInfo, std::less<>>;
 
-  // path: a .gguf file; the first shard of a split one opens all of them (they must lie beside it).
+  // path: a .gguf file (the first shard of a split one opens all of them; they must lie beside it), or a folder with
+  // config.json and safetensors, or a file of such a folder.
   // Errors: not_found, io, bad_file, unsupported; the message starts with the file's name.
   static Result<TensorFile> open(const std::filesystem::path& path);
 
   const Metadata& metadata() const { return metadata_; }
   const Tensors& tensors() const { return tensors_; }
   const TensorInfo* find(std::string_view name) const;  // null where there is none
-  const std::filesystem::path& path() const { return shards_.front().path(); }
+  Naming naming() const { return naming_; }
+  const std::filesystem::path& path() const { return path_; }  // the file, or the folder
   const std::vector<MappedFile>& shards() const { return shards_; }
   uint64_t total_bytes() const;  // of all shards
 
  private:
-  Result<> add_shard(const std::filesystem::path& path);
+  Result<> open_gguf(const std::filesystem::path& path);
+  Result<> add_gguf_shard(const std::filesystem::path& path);
+  // hub_folder.cc
+  Result<> open_hub(const std::filesystem::path& folder);
+  Result<> add_safetensors(const std::filesystem::path& path);
+  Result<> attach_block_scales();
 
-  // Names, strings and data are views into the shards' mappings.
+  std::filesystem::path path_;
+  Naming naming_ = Naming::gguf;
+  // Names, strings and data are views into the shards' mappings, or into texts_ where a file has them in another form.
   Metadata metadata_;
   Tensors tensors_;
   std::vector<MappedFile> shards_;
+  std::deque<std::string> texts_;            // a deque: what is added moves nothing
+  std::deque<std::vector<float>> scales_;    // block_scales
 };
 
 }  // namespace ogas

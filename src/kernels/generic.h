@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/implementations.h"
+#include "quant/f8_e4m3.h"
 #include "quant/formats.h"
 #include "quant/half.h"
 
@@ -202,6 +203,33 @@ void matmul_decoded(const MatmulArgs& args) {
   }
 }
 
+// FP8 weights with a factor for each 128 x 128 block: decoded, then as plain floats.
+template <class Isa>
+void matmul_f8(const MatmulArgs& args) {
+  const size_t n_scales = (args.n_in + kF8Block - 1) / kF8Block;
+  const auto* weights = reinterpret_cast<const uint8_t*>(args.weights);
+  float row[kTile];
+  for (size_t o = args.o_begin; o < args.o_end; ++o) {
+    const float* scales = args.block_scales + o / kF8Block * n_scales;
+    for (size_t i = 0; i < args.n_in; i += kTile) {
+      const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
+      const uint8_t* codes = weights + o * args.n_in + i;
+      for (size_t j = 0; j < n; ++j) row[j] = f8_e4m3_to_f32(codes[j]) * scales[(i + j) / kF8Block];
+      const auto run = [&]<size_t kTokens>(size_t t) {
+        float sums[kTokens];
+        dot_plain<Isa, Plain<Isa, Format::f32>, kTokens>(row, args.x + t * args.n_in + i, args.n_in, n, sums);
+        for (size_t k = 0; k < kTokens; ++k) {
+          float& y = args.y[(t + k) * args.y_stride + o];
+          y = i == 0 ? sums[k] : y + sums[k];
+        }
+      };
+      size_t t = 0;
+      for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
+      for (; t < args.n_tokens; ++t) run.template operator()<1>(t);
+    }
+  }
+}
+
 template <class Isa, class Block>
 OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
   if (args.format != Block::format) return false;
@@ -220,6 +248,7 @@ void matmul(const MatmulArgs& args) {
     case Format::f32: return matmul_plain<Isa, Format::f32>(args);
     case Format::f16: return matmul_plain<Isa, Format::f16>(args);
     case Format::bf16: return matmul_plain<Isa, Format::bf16>(args);
+    case Format::f8_e4m3: return matmul_f8<Isa>(args);
     default: return matmul_block<Isa>(args, BlockFormats{});
   }
 }
@@ -281,19 +310,19 @@ OGAS_INLINE float soften(float* scores, size_t n, RunningSoftmax& state) {
   return rescale;
 }
 
-// out = out * rescale + weights . values, for n positions of head_dim values.
+// out = out * rescale + weights . values, for n positions of v_dim values.
 template <class Isa, class Row>
-OGAS_INLINE void add_values(const float* weights, const typename Row::Element* values, size_t n, size_t head_dim,
-                            float rescale, float* out) {
+OGAS_INLINE void add_values(const float* weights, const typename Row::Element* values, size_t n, size_t stride,
+                            size_t v_dim, float rescale, float* out) {
   size_t d = 0;
-  for (; d + Isa::kWidth <= head_dim; d += Isa::kWidth) {
+  for (; d + Isa::kWidth <= v_dim; d += Isa::kWidth) {
     auto total = Isa::mul(Isa::load(out + d), Isa::set1(rescale));
-    for (size_t p = 0; p < n; ++p) total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * head_dim + d), total);
+    for (size_t p = 0; p < n; ++p) total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * stride + d), total);
     Isa::store(out + d, total);
   }
-  for (; d < head_dim; ++d) {
+  for (; d < v_dim; ++d) {
     float total = out[d] * rescale;
-    for (size_t p = 0; p < n; ++p) total += weights[p] * Row::load1(values[p * head_dim + d]);
+    for (size_t p = 0; p < n; ++p) total += weights[p] * Row::load1(values[p * stride + d]);
     out[d] = total;
   }
 }
@@ -303,26 +332,29 @@ void attend_in(const AttendArgs& args) {
   using Row = Plain<Isa, kFormat>;
   using Element = typename Row::Element;
   for (size_t h = 0; h < args.n_heads; ++h) {
-    const float* q = args.q + h * args.head_dim;
-    float* out = args.out + h * args.head_dim;
+    const float* q = args.q + h * args.k_dim;
+    float* out = args.out + h * args.v_dim;
     float* scores = args.scores + h * args.page_size;
-    for (size_t d = 0; d < args.head_dim; ++d) out[d] = 0;
+    for (size_t d = 0; d < args.v_dim; ++d) out[d] = 0;
     RunningSoftmax state;
-    for (size_t p_begin = 0; p_begin < args.n_positions; p_begin += args.page_size) {
-      const std::byte* page = args.pages[p_begin / args.page_size];
-      const auto* keys = reinterpret_cast<const Element*>(page + args.k_offset);
-      const auto* values = reinterpret_cast<const Element*>(page + args.v_offset);
-      const size_t rest = args.n_positions - p_begin;
-      const size_t n = rest < args.page_size ? rest : args.page_size;
+    if (args.sinks) state = {args.sinks[h], 1};
+    for (size_t begin = args.p_begin, end = 0; begin < args.p_end; begin = end) {
+      end = (begin / args.page_size + 1) * args.page_size;
+      if (end > args.p_end) end = args.p_end;
+      const std::byte* page = args.pages[begin / args.page_size];
+      const size_t in_page = begin % args.page_size;
+      const auto* keys = reinterpret_cast<const Element*>(page + args.k_offset) + in_page * args.k_stride;
+      const auto* values = reinterpret_cast<const Element*>(page + args.v_offset) + in_page * args.v_stride;
+      const size_t n = end - begin;
       for (size_t p = 0; p < n; ++p) {
         float dot[1];
-        dot_plain<Isa, Row, 1>(keys + p * args.head_dim, q, 0, args.head_dim, dot);
+        dot_plain<Isa, Row, 1>(keys + p * args.k_stride, q, 0, args.k_dim, dot);
         scores[p] = dot[0] * args.scale;
       }
       const float rescale = soften<Isa>(scores, n, state);
-      add_values<Isa, Row>(scores, values, n, args.head_dim, rescale, out);
+      add_values<Isa, Row>(scores, values, n, args.v_stride, args.v_dim, rescale, out);
     }
-    for (size_t d = 0; d < args.head_dim; ++d) out[d] /= state.sum;
+    for (size_t d = 0; d < args.v_dim; ++d) out[d] /= state.sum;
   }
 }
 

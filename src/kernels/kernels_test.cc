@@ -294,6 +294,10 @@ TEST_P(KernelsTest, Attend) {
       AttendArgs args{q.data(),
                       c.n_heads,
                       c.head_dim,
+                      c.head_dim,
+                      c.head_dim,
+                      c.head_dim,
+                      0,
                       c.n_positions,
                       pages.data(),
                       page_size,
@@ -301,6 +305,7 @@ TEST_P(KernelsTest, Attend) {
                       half,
                       format,
                       1 / std::sqrt(static_cast<float>(c.head_dim)),
+                      nullptr,
                       actual.data(),
                       scores.data()};
       ops().attend(args);

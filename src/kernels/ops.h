@@ -34,6 +34,8 @@ struct MatmulArgs {
   Format format;
   const std::byte* weights;  // [n_out, n_in] in `format`, row after row
   size_t n_in;               // a multiple of the format's block
+  // F8_E4M3 only: factors of 128 x 128 blocks, [ceil(rows / 128), ceil(n_in / 128)] from row 0 of `weights` on.
+  const float* block_scales;
   size_t o_begin, o_end;
   size_t n_tokens;
   const float* x;                 // [n_tokens, n_in]
@@ -57,19 +59,22 @@ struct RopeArgs {
 };
 
 // softmax(q K^T * scale) V for the heads that share one key-value head, and one token. Keys and values lie in pages of
-// page_size positions: those of position p start at pages[p / page_size] + offset + (p % page_size) * head_dim values.
+// page_size positions: those of position p start at pages[p / page_size] + offset + (p % page_size) * stride values.
+// (Where values are the first part of the keys, as in absorbed MLA, both offsets and both strides are the same.)
 struct AttendArgs {
-  const float* q;  // [n_heads, head_dim]
-  size_t n_heads;  // query heads of this key-value head
-  size_t head_dim;
-  size_t n_positions;  // attends to positions 0..n_positions - 1; at least 1
+  const float* q;             // [n_heads, k_dim]
+  size_t n_heads;             // query heads of this key-value head
+  size_t k_dim, v_dim;        // of a key, and of a value
+  size_t k_stride, v_stride;  // values from one position to the next
+  size_t p_begin, p_end;      // attends to positions p_begin..p_end - 1; at least one
   const std::byte* const* pages;
   size_t page_size;
   size_t k_offset, v_offset;  // bytes from the start of a page
   Format kv_format;           // f16 or f32
   float scale;
-  float* out;     // [n_heads, head_dim]
-  float* scores;  // scratch: [n_heads, page_size]
+  const float* sinks;  // [n_heads] scores that take part in the softmax and have no value (gpt-oss), or null
+  float* out;          // [n_heads, v_dim]
+  float* scores;       // scratch: [n_heads, page_size]
 };
 
 struct Ops {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
 #include "kernels/implementations.h"
+#include "quant/f8_e4m3.h"
 #include "quant/half.h"
 
 namespace ogas {
@@ -29,11 +31,18 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
   }
 }
 
+// Row o of FP8 weights: each value times the factor of its 128 x 128 block.
+void scale_f8_row(const float* block_scales, size_t o, std::span<float> row) {
+  const size_t n_scales = (row.size() + kF8Block - 1) / kF8Block;
+  for (size_t i = 0; i < row.size(); ++i) row[i] *= block_scales[o / kF8Block * n_scales + i / kF8Block];
+}
+
 void matmul(const MatmulArgs& args) {
   const FormatFacts& format = facts_of(args.format);
   std::vector<float> row(args.n_in);
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
     format.decode(args.weights + o * format.bytes_for(args.n_in), row.data(), args.n_in / format.block_values);
+    if (args.format == Format::f8_e4m3) scale_f8_row(args.block_scales, o, row);
     for (size_t t = 0; t < args.n_tokens; ++t) {
       float sum = 0;
       for (size_t i = 0; i < args.n_in; ++i) sum += row[i] * args.x[t * args.n_in + i];
@@ -65,31 +74,32 @@ void rope(const RopeArgs& args) {
   }
 }
 
-// The head_dim values of one position's key or value.
-void load_position(const AttendArgs& args, size_t p, size_t offset, float* out) {
+// The values of one position's key or value.
+void load_position(const AttendArgs& args, size_t p, size_t offset, size_t stride, std::span<float> out) {
   const FormatFacts& format = facts_of(args.kv_format);
   const std::byte* page = args.pages[p / args.page_size];
-  format.decode(page + offset + (p % args.page_size) * format.bytes_for(args.head_dim), out, args.head_dim);
+  format.decode(page + offset + (p % args.page_size) * format.bytes_for(stride), out.data(), out.size());
 }
 
 void attend(const AttendArgs& args) {
-  std::vector<float> row(args.head_dim);
-  std::vector<float> weights(args.n_positions);
+  std::vector<float> key(args.k_dim), value(args.v_dim);
+  std::vector<float> weights(args.p_end - args.p_begin);
   for (size_t h = 0; h < args.n_heads; ++h) {
-    for (size_t p = 0; p < args.n_positions; ++p) {
-      load_position(args, p, args.k_offset, row.data());
+    for (size_t p = args.p_begin; p < args.p_end; ++p) {
+      load_position(args, p, args.k_offset, args.k_stride, key);
       float dot = 0;
-      for (size_t d = 0; d < args.head_dim; ++d) dot += args.q[h * args.head_dim + d] * row[d];
-      weights[p] = dot * args.scale;
+      for (size_t d = 0; d < args.k_dim; ++d) dot += args.q[h * args.k_dim + d] * key[d];
+      weights[p - args.p_begin] = dot * args.scale;
     }
-    const float largest = *std::ranges::max_element(weights);
-    float sum = 0;
+    float largest = *std::ranges::max_element(weights);
+    if (args.sinks) largest = std::max(largest, args.sinks[h]);
+    float sum = args.sinks ? std::exp(args.sinks[h] - largest) : 0;
     for (float& weight : weights) sum += weight = std::exp(weight - largest);
-    float* out = args.out + h * args.head_dim;
-    std::fill_n(out, args.head_dim, 0.0F);
-    for (size_t p = 0; p < args.n_positions; ++p) {
-      load_position(args, p, args.v_offset, row.data());
-      for (size_t d = 0; d < args.head_dim; ++d) out[d] += weights[p] / sum * row[d];
+    float* out = args.out + h * args.v_dim;
+    std::fill_n(out, args.v_dim, 0.0F);
+    for (size_t p = args.p_begin; p < args.p_end; ++p) {
+      load_position(args, p, args.v_offset, args.v_stride, value);
+      for (size_t d = 0; d < args.v_dim; ++d) out[d] += weights[p - args.p_begin] / sum * value[d];
     }
   }
 }

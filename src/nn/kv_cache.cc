@@ -34,11 +34,12 @@ void KvSequence::truncate(size_t n) {
 
 std::byte* KvSequence::k(size_t layer_idx, size_t head_idx, size_t position) const {
   return pages_[position / KvShape::kPagePositions] + shape().k_offset(layer_idx, head_idx) +
-         position % KvShape::kPagePositions * shape().head_bytes();
+         position % KvShape::kPagePositions * shape().k_bytes();
 }
 
 std::byte* KvSequence::v(size_t layer_idx, size_t head_idx, size_t position) const {
-  return k(layer_idx, head_idx, position) + shape().head_bytes() * KvShape::kPagePositions;
+  return pages_[position / KvShape::kPagePositions] + shape().v_offset(layer_idx, head_idx) +
+         position % KvShape::kPagePositions * shape().v_bytes();
 }
 
 }  // namespace ogas

@@ -20,21 +20,23 @@ namespace ogas {
 struct KvShape {
   uint32_t n_layer = 0;
   uint32_t n_head_kv = 0;
-  uint32_t head_dim = 0;        // of keys and of values
+  uint32_t k_dim = 0;           // values of a key
+  uint32_t v_dim = 0;           // values of a value; 0: values are the first part of the keys (absorbed MLA)
   Format format = Format::f16;  // f16 or f32
 
   static constexpr uint32_t kPagePositions = 64;
 
-  uint64_t position_bytes() const { return 2 * head_bytes() * n_head_kv * n_layer; }
+  uint64_t position_bytes() const { return (k_bytes() + v_bytes()) * n_head_kv * n_layer; }
   uint64_t page_bytes() const { return position_bytes() * kPagePositions; }
-  // Bytes of one head's keys (or values) at one position.
-  uint64_t head_bytes() const { return facts_of(format).bytes_for(head_dim); }
+  // Bytes of one head's key, and of its value, at one position.
+  uint64_t k_bytes() const { return facts_of(format).bytes_for(k_dim); }
+  uint64_t v_bytes() const { return facts_of(format).bytes_for(v_dim); }
   // Bytes from the start of a page to the keys, or values, of its first position.
   uint64_t k_offset(size_t layer_idx, size_t head_idx) const {
-    return (layer_idx * n_head_kv + head_idx) * 2 * head_bytes() * kPagePositions;
+    return (layer_idx * n_head_kv + head_idx) * (k_bytes() + v_bytes()) * kPagePositions;
   }
   uint64_t v_offset(size_t layer_idx, size_t head_idx) const {
-    return k_offset(layer_idx, head_idx) + head_bytes() * kPagePositions;
+    return k_offset(layer_idx, head_idx) + (v_dim == 0 ? 0 : k_bytes() * kPagePositions);
   }
 };
 

@@ -7,7 +7,7 @@
 namespace ogas {
 namespace {
 
-constexpr KvShape kShape = {.n_layer = 2, .n_head_kv = 3, .head_dim = 8, .format = Format::f16};
+constexpr KvShape kShape = {.n_layer = 2, .n_head_kv = 3, .k_dim = 8, .v_dim = 8, .format = Format::f16};
 
 TEST(KvShape, CountsBytes) {
   EXPECT_EQ(kShape.position_bytes(), 2U * 3 * 2 * 8 * 2);
@@ -30,7 +30,7 @@ TEST(KvSequence, EveryPlaceIsItsOwn) {
   std::byte* previous = nullptr;
   for (std::byte* place : places) {
     if (previous && place - previous < 1 << 20) {
-      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kShape.head_bytes()));
+      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kShape.k_bytes()));
     }
     previous = place;
   }

@@ -3,56 +3,62 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "quant/f8_e4m3.h"
 
 namespace ogas {
-namespace {
 
-// Rows a chunk: enough chunks that a core which falls behind is made up for by the others, few enough that handing them
-// out costs nothing. Even, since kernels take rows by twos.
-size_t rows_per_chunk(size_t n_rows, unsigned n_threads) {
+// Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
+// nothing. Even, since kernels take rows of weights by twos.
+size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
   constexpr size_t kChunksPerThread = 16;
-  const size_t rows = n_rows / (size_t{n_threads} * kChunksPerThread);
-  return std::max<size_t>(8, rows / 2 * 2);
+  const size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
+  return std::max<size_t>(8, outputs / 2 * 2);
 }
-
-}  // namespace
 
 void Linear::decode_row(size_t o, float* values) const {
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
   const FormatFacts& format = facts_of(format_);
   format.decode(weights_ + o * format.bytes_for(n_in_), values, n_in_ / format.block_values);
+  if (!block_scales_) return;
+  const float* scales = block_scales_ + o / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
+  for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
+}
+
+void MatmulCall::run(const Ops& ops) const {
+  run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr);
+}
+
+void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr); }
+
+void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized) const {
+  OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out() && linear.n_out() <= y.n_cols(),
+             "[{}, {}] times {} into {}", linear.n_out(), linear.n_in(), x.values().n_cols(), y.n_cols());
+  ops.matmul({.format = linear.format_,
+              .weights = linear.weights_,
+              .n_in = linear.n_in(),
+              .block_scales = linear.block_scales_,
+              .o_begin = o_begin,
+              .o_end = o_end,
+              .n_tokens = n_rows,
+              .x = x.row(first_row),
+              .quantized = quantized ? quantized + first_row : nullptr,
+              .y = y.row(first_row),
+              .y_stride = y.n_cols()});
 }
 
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {
-  size_t n_rows = 0;
-  for (const Product& product : products) {
-    OGAS_CHECK(product.linear.n_in() == x.values().n_cols() && product.linear.n_out() == product.y.n_cols(),
-               "[{}, {}] times {} into {}", product.linear.n_out(), product.linear.n_in(), x.values().n_cols(),
-               product.y.n_cols());
-    n_rows += product.linear.n_out();
-  }
-  const size_t chunk_rows = rows_per_chunk(n_rows, exec.pool.size());
-  const QuantizedRow* quantized = exec.ops.quantizes_activations ? x.quantized() : nullptr;
-
-  // Rows of all products are numbered through; a chunk may span two of them.
-  exec.pool.parallel_for((n_rows + chunk_rows - 1) / chunk_rows, [&](size_t chunk_idx, unsigned) {
+  size_t n_out = 0;
+  for (const Product& product : products) n_out += product.linear.n_out();
+  const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size());
+  // Outputs of all products are numbered through; a chunk may span two of them.
+  exec.pool.parallel_for((n_out + chunk_size - 1) / chunk_size, [&](size_t chunk_idx, unsigned) {
     size_t first = 0;
     for (const Product& product : products) {
-      const size_t n_out = product.linear.n_out();
-      const size_t begin = std::max(chunk_idx * chunk_rows, first);
-      const size_t end = std::min((chunk_idx + 1) * chunk_rows, first + n_out);
+      const size_t begin = std::max(chunk_idx * chunk_size, first);
+      const size_t end = std::min((chunk_idx + 1) * chunk_size, first + product.linear.n_out());
       if (begin < end)
-        exec.ops.matmul({.format = product.linear.format_,
-                         .weights = product.linear.weights_,
-                         .n_in = product.linear.n_in(),
-                         .o_begin = begin - first,
-                         .o_end = end - first,
-                         .n_tokens = n_tokens,
-                         .x = x.values().data(),
-                         .quantized = quantized,
-                         .y = product.y.data(),
-                         .y_stride = product.y.n_cols()});
-      first += n_out;
+        MatmulCall{product.linear, x, product.y, 0, n_tokens, begin - first, end - first}.run(exec.ops);
+      first += product.linear.n_out();
     }
   });
 }

@@ -14,8 +14,9 @@ namespace ogas {
 class Linear {
  public:
   Linear() = default;
-  Linear(Format format, const std::byte* weights, size_t n_out, size_t n_in)
-      : format_(format), weights_(weights), n_out_(n_out), n_in_(n_in) {}
+  // block_scales: of F8_E4M3 weights (kernels/ops.h), else null.
+  Linear(Format format, const std::byte* weights, size_t n_out, size_t n_in, const float* block_scales = nullptr)
+      : format_(format), weights_(weights), block_scales_(block_scales), n_out_(n_out), n_in_(n_in) {}
 
   size_t n_out() const { return n_out_; }
   size_t n_in() const { return n_in_; }
@@ -23,10 +24,11 @@ class Linear {
   void decode_row(size_t o, float* values) const;
 
  private:
-  friend void multiply(Exec&, const Activations&, size_t, std::initializer_list<struct Product>);
+  friend struct MatmulCall;
 
   Format format_ = Format::f32;
   const std::byte* weights_ = nullptr;
+  const float* block_scales_ = nullptr;
   size_t n_out_ = 0;
   size_t n_in_ = 0;
 };
@@ -35,6 +37,26 @@ struct Product {
   const Linear& linear;
   const Matrix& y;  // its n_cols must be the layer's n_out
 };
+
+// Outputs o_begin..o_end of a layer for n_rows rows of x from first_row on, on the calling thread: what regions made of
+// several layers (experts) are put together from.
+struct MatmulCall {
+  const Linear& linear;
+  const Activations& x;
+  const Matrix& y;  // row r of y belongs to row r of x
+  size_t first_row, n_rows;
+  size_t o_begin, o_end;
+
+  void run(const Ops& ops) const;
+  // The same without rounding activations to 8 bits.
+  void run_in_f32(const Ops& ops) const;
+
+ private:
+  void run_with(const Ops& ops, const QuantizedRow* quantized) const;
+};
+
+// Outputs a chunk, for layers of n_out outputs in all.
+size_t outputs_per_chunk(size_t n_out, unsigned n_threads);
 
 // Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
 // one barrier instead of three or two.

@@ -1,5 +1,7 @@
 #include "nn/matrix.h"
 
+#include "base/check.h"
+
 namespace ogas {
 
 Activations::Activations(size_t max_rows, size_t n_cols) : values_(max_rows, n_cols) {
@@ -16,8 +18,15 @@ Activations::Activations(size_t max_rows, size_t n_cols) : values_(max_rows, n_c
 }
 
 void Activations::quantize_row(const Ops& ops, size_t row_idx) const {
-  if (ops.quantizes_activations && !quantized_.empty())
-    ops.quantize(row(row_idx), values_.n_cols(), quantized_[row_idx]);
+  quantize_part(ops, row_idx, 0, values_.n_cols());
+}
+
+void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end) const {
+  if (!ops.quantizes_activations || quantized_.empty()) return;
+  OGAS_CHECK(begin % kActivationBlock == 0 && end % kActivationBlock == 0, "columns {} to {}", begin, end);
+  const QuantizedRow& whole = quantized_[row_idx];
+  ops.quantize(row(row_idx) + begin, end - begin,
+               {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums + begin / kSumGroup});
 }
 
 }  // namespace ogas

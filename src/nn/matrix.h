@@ -44,6 +44,8 @@ class Activations {
   float* row(size_t row_idx) const { return values_.row(row_idx); }
   // Makes the 8-bit form of a row, if these operations use one.
   void quantize_row(const Ops& ops, size_t row_idx) const;
+  // The same for columns begin..end, whole blocks of 32.
+  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end) const;
   // The 8-bit form of all rows, or null where it cannot exist.
   const QuantizedRow* quantized() const { return quantized_.empty() ? nullptr : quantized_.data(); }
 

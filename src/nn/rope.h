@@ -1,9 +1,8 @@
-// Rotary position embedding: which angle each pair of dimensions turns by at a position.
+// Rotary position embedding (Su et al. 2021): which angle each pair of dimensions turns by at a position.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "nn/exec.h"
@@ -11,22 +10,49 @@
 
 namespace ogas {
 
+// How frequencies are changed for contexts longer than those of the first training.
+enum class RopeScaling : uint8_t {
+  none,
+  linear,  // all divided by `factor` (Chen et al. 2023)
+  llama3,  // long wavelengths divided, short ones kept, a ramp between (Llama 3.1, released code)
+  yarn,    // the same by number of turns, and queries and keys scaled (Peng et al. 2023)
+};
+
+struct RopeParams {
+  uint32_t n_rot = 0;  // dimensions of a head that are rotated; even
+  double base = 10000;
+  RopeStyle style = RopeStyle::half_split;
+  std::vector<float> factors = {};  // [n_rot / 2] divisors of the frequencies (GGUF's rope_freqs.weight), or none
+  RopeScaling scaling = RopeScaling::none;
+  double factor = 1;              // longer contexts / n_ctx_original
+  double n_ctx_original = 0;      // positions of the first training
+  double low_freq_factor = 1;     // llama3
+  double high_freq_factor = 4;    // llama3
+  double beta_fast = 32;          // yarn: turns within n_ctx_original above which a pair is left alone
+  double beta_slow = 1;           // yarn: turns below which it is divided
+  bool truncate = true;           // yarn: borders of the ramp are rounded to whole pairs
+  double attention_factor = 1;    // yarn: cosines and sines are multiplied by it
+};
+
+// YaRN's factor for queries and keys at a scale: 0.1 mscale ln(scale) + 1, or 1 up to scale 1 (Peng et al. 2023, eq. 22).
+double yarn_mscale(double scale, double mscale);
+
 class Rope {
  public:
   Rope() = default;
-  // n_rot dimensions of a head are rotated, pair j by position * base^(-2j / n_rot) / factors[j] radians. factors has
-  // n_rot / 2 values (how a file stores Llama 3.1's scaling of long wavelengths) or none.
-  Rope(uint32_t n_rot, double base, std::span<const float> factors, RopeStyle style);
+  // Pair j of the n_rot dimensions turns by position * base^(-2j / n_rot), scaled as params say, in radians.
+  explicit Rope(const RopeParams& params);
 
   uint32_t n_rot() const { return static_cast<uint32_t>(2 * frequencies_.size()); }
 
   // Fills the cosines and sines of positions first..first + n_tokens, row after row [n_rot / 2][2].
   void prepare(size_t first, size_t n_tokens, const Matrix& cos_sin) const;
-  // Rotates n_heads heads of head_dim each, packed in a row of x, by a row of cos_sin.
-  void rotate(const Ops& ops, float* x, size_t n_heads, size_t head_dim, const float* cos_sin) const;
+  // Rotates the first n_rot dimensions of n_heads heads, head_stride apart, by a row of cos_sin.
+  void rotate(const Ops& ops, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const;
 
  private:
   std::vector<double> frequencies_;  // radians a position
+  double magnitude_ = 1;
   RopeStyle style_ = RopeStyle::interleaved;
 };
 

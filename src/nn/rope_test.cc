@@ -13,7 +13,7 @@ namespace {
 const Ops& reference() { return *available_ops().back(); }
 
 TEST(Rope, TurnsPairsByTheirAngles) {
-  const Rope rope(4, 100, {}, RopeStyle::interleaved);
+  const Rope rope({.n_rot = 4, .base = 100, .style = RopeStyle::interleaved});
   const Matrix cos_sin(2, 4);
   rope.prepare(2, 2, cos_sin);
   std::vector<float> x = {1, 0, 1, 0};
@@ -25,8 +25,7 @@ TEST(Rope, TurnsPairsByTheirAngles) {
 }
 
 TEST(Rope, FactorsSlowItDown) {
-  const std::vector<float> factors = {1, 8};
-  const Rope rope(4, 100, factors, RopeStyle::half_split);
+  const Rope rope({.n_rot = 4, .base = 100, .style = RopeStyle::half_split, .factors = {1, 8}});
   const Matrix cos_sin(1, 4);
   rope.prepare(10, 1, cos_sin);
   std::vector<float> x = {0, 1, 0, 0};
@@ -36,7 +35,7 @@ TEST(Rope, FactorsSlowItDown) {
 }
 
 TEST(Rope, LeavesTheRestOfAHeadAlone) {
-  const Rope rope(2, 10000, {}, RopeStyle::interleaved);
+  const Rope rope({.n_rot = 2, .style = RopeStyle::interleaved});
   const Matrix cos_sin(1, 2);
   rope.prepare(5, 1, cos_sin);
   std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};

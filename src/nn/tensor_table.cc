@@ -1,44 +1,104 @@
 #include "nn/tensor_table.h"
 
-#include <set>
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/quote.h"
 
 namespace ogas {
+namespace {
+
+Linear as_linear(const TensorInfo& tensor, uint64_t first_row, uint64_t n_out, uint64_t n_in) {
+  const uint64_t row_bytes = facts_of(tensor.format).bytes_for(n_in);
+  return {tensor.format, tensor.data.data() + first_row * row_bytes, n_out, n_in, tensor.block_scales.data()};
+}
+
+}  // namespace
+
+void TensorTable::begin_layer(uint32_t layer_idx) {
+  gguf_prefix_ = fmt::format("blk.{}.", layer_idx);
+  hub_prefix_ = fmt::format("model.layers.{}.", layer_idx);
+}
+
+std::string TensorTable::full_name(const TensorName& name) const {
+  const bool is_gguf = file_.naming() == Naming::gguf;
+  const std::string_view own = is_gguf ? name.gguf : name.hub;
+  return own.empty() ? std::string() : (is_gguf ? gguf_prefix_ : hub_prefix_) + std::string(own);
+}
+
+bool TensorTable::has(const TensorName& name) const { return file_.find(full_name(name)) != nullptr; }
+
+void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
+  entries_.push_back({full_name(name), {{n_out, n_in, 1, 1}, 2}, &destination});
+}
+
+void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
+  entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, &destination});
+}
+
+void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
+                          uint64_t n_in) {
+  destination.resize(n_expert);
+  if (file_.naming() == Naming::gguf) {
+    entries_.push_back({full_name(name), {{n_expert, n_out, n_in, 1}, 3}, Stacked{&destination}});
+    return;
+  }
+  const size_t place = name.hub.find("{}");
+  OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hub);
+  for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
+    std::string own(name.hub);
+    own.replace(place, 2, std::to_string(expert_idx));
+    entries_.push_back({hub_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx}});
+  }
+}
+
+void TensorTable::ignore(const TensorName& name) {
+  if (has(name)) entries_.push_back({full_name(name), {}, {}});
+}
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
-  const bool is_matrix = entry.linear != nullptr;
-  const Shape expected =
-      is_matrix ? Shape{{entry.dims[0], entry.dims[1], 1, 1}, 2} : Shape{{entry.dims[0], 1, 1, 1}, 1};
-  if (tensor.shape.dims != expected.dims)
+  if (std::holds_alternative<std::monostate>(entry.destination)) return {};
+  if (tensor.shape.dims != entry.shape.dims)
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
-                tensor.shape.to_string(), expected.to_string());
-  const FormatFacts& format = facts_of(tensor.format);
-  if (is_matrix) {
-    *entry.linear = Linear(tensor.format, tensor.data.data(), entry.dims[0], entry.dims[1]);
-    return {};
+                tensor.shape.to_string(), entry.shape.to_string());
+  const auto& dims = entry.shape.dims;
+  if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) {
+    **linear = as_linear(tensor, 0, dims[0], dims[1]);
+  } else if (const auto* of_expert = std::get_if<OfExpert>(&entry.destination)) {
+    (*of_expert->experts)[of_expert->expert_idx] = as_linear(tensor, 0, dims[0], dims[1]);
+  } else if (const auto* stacked = std::get_if<Stacked>(&entry.destination)) {
+    for (uint64_t expert_idx = 0; expert_idx < dims[0]; ++expert_idx)
+      (*stacked->experts)[expert_idx] = as_linear(tensor, expert_idx * dims[1], dims[1], dims[2]);
+  } else {
+    const FormatFacts& format = facts_of(tensor.format);
+    if (format.block_values != 1 || tensor.format == Format::f8_e4m3)
+      return fail(ErrorCode::unsupported, "tensor '{}' is {}; a plain format (F32, F16, BF16) is expected", entry.name,
+                  format.name);
+    auto& values = *std::get<std::vector<float>*>(entry.destination);
+    values.resize(dims[0]);
+    format.decode(tensor.data.data(), values.data(), dims[0]);
   }
-  if (format.block_values != 1)
-    return fail(ErrorCode::unsupported, "tensor '{}' is {}; a plain format (F32, F16, BF16) is expected", entry.name,
-                format.name);
-  entry.vector->resize(entry.dims[0]);
-  format.decode(tensor.data.data(), entry.vector->data(), entry.dims[0]);
   return {};
 }
 
-Result<> TensorTable::bind(const TensorFile& file) {
+Result<> TensorTable::bind() {
   std::set<std::string_view> bound;
   for (const Entry& entry : entries_) {
-    const TensorInfo* tensor = file.find(entry.name);
+    const TensorInfo* tensor = file_.find(entry.name);
     if (!tensor) return fail(ErrorCode::bad_file, "tensor '{}' is missing", entry.name);
     OGAS_TRY(bind_entry(entry, *tensor));
-    if (!bound.insert(tensor->name).second) continue;
-    n_params_ += tensor->shape.n_values();
+    if (!bound.insert(tensor->name).second || std::holds_alternative<std::monostate>(entry.destination)) continue;
+    const uint64_t n_values = tensor->shape.n_values();
+    n_params_ += n_values;
     n_bytes_ += tensor->data.size();
+    if (std::holds_alternative<Stacked>(entry.destination) || std::holds_alternative<OfExpert>(entry.destination))
+      n_expert_params_ += n_values;
   }
-  for (const auto& [name, tensor] : file.tensors())
+  for (const auto& [name, tensor] : file_.tensors())
     if (!bound.contains(name))
       return fail(ErrorCode::unsupported,
-                  "tensor '{}' {} is not one this architecture uses; running without it would give wrong answers", name,
-                  tensor.shape.to_string());
+                  "tensor {} {} is not one this architecture uses; running without it would give wrong answers",
+                  in_quotes(name), tensor.shape.to_string());
   return {};
 }
 

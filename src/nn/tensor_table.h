@@ -1,10 +1,12 @@
-// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding,
-// validation and the forecast of sizes all follow from it.
+// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding, validation
+// and the forecast of sizes all follow from it.
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/result.h"
@@ -13,36 +15,66 @@
 
 namespace ogas {
 
+// How a tensor is called in GGUF files and on the hub. An empty name: that world has no such tensor.
+struct TensorName {
+  std::string_view gguf, hub;
+};
+
 class TensorTable {
  public:
+  explicit TensorTable(const TensorFile& file) : file_(file) {}
+
+  // Names from here on stand under "blk.N." and "model.layers.N."; after end_layers() they are whole again.
+  void begin_layer(uint32_t layer_idx);
+  void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
+
+  // Whether the file has a tensor of this name.
+  bool has(const TensorName& name) const;
+
   // A matrix [n_out, n_in] of any format, left where it is mapped.
-  void linear(std::string name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-    entries_.push_back({std::move(name), {n_out, n_in}, &destination, nullptr});
-  }
-  // A short row of n numbers in a plain format (norm weights, frequency factors), copied out as floats.
-  void vector(std::string name, std::vector<float>& destination, uint64_t n) {
-    entries_.push_back({std::move(name), {n, 0}, nullptr, &destination});
-  }
+  void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
+  // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
+  void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
+  // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each has
+  // its own, and the name has "{}" where its number stands.
+  void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
+               uint64_t n_in);
+  // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
+  void ignore(const TensorName& name);
 
-  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
-  // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
-  Result<> bind(const TensorFile& file);
+  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in a
+  // block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
+  Result<> bind();
 
-  // After bind(): numbers in the bound tensors, and the bytes they take.
+  // After bind(): numbers in the bound tensors, of these in experts, and the bytes all take.
   uint64_t n_params() const { return n_params_; }
+  uint64_t n_expert_params() const { return n_expert_params_; }
   uint64_t n_bytes() const { return n_bytes_; }
 
  private:
+  // Where a tensor goes; nowhere if it is ignored.
+  struct Stacked {
+    std::vector<Linear>* experts;
+  };
+  struct OfExpert {
+    std::vector<Linear>* experts;
+    size_t expert_idx;
+  };
+  using Destination = std::variant<std::monostate, Linear*, std::vector<float>*, Stacked, OfExpert>;
   struct Entry {
     std::string name;
-    uint64_t dims[2];  // {n_out, n_in}, or {n, 0} for a vector
-    Linear* linear;
-    std::vector<float>* vector;
+    Shape shape;
+    Destination destination;
   };
+
+  std::string full_name(const TensorName& name) const;
   static Result<> bind_entry(const Entry& entry, const TensorInfo& tensor);
 
+  const TensorFile& file_;
+  std::string gguf_prefix_, hub_prefix_;
   std::vector<Entry> entries_;
   uint64_t n_params_ = 0;
+  uint64_t n_expert_params_ = 0;
   uint64_t n_bytes_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "quant/f8_e4m3.h"
 #include "quant/formats.h"
 
 namespace ogas {
@@ -21,6 +22,10 @@ void decode_16_bits(const std::byte* blocks, float* values, size_t n) {
   for (size_t i = 0; i < n; ++i) values[i] = kConvert(u16_at(blocks, 2 * i));
 }
 
+void decode_f8_e4m3(const std::byte* blocks, float* values, size_t n) {
+  for (size_t i = 0; i < n; ++i) values[i] = f8_e4m3_to_f32(byte_at(blocks, i));
+}
+
 template <class Block>
 void decode(const std::byte* blocks, float* values, size_t n_blocks) {
   decode_blocks<Block>(blocks, values, n_blocks);
@@ -32,6 +37,7 @@ constexpr auto make_table(FormatList<Blocks...>) {
       FormatFacts{Format::f32, "F32", 0, 1, 4, decode_f32},
       FormatFacts{Format::f16, "F16", 1, 1, 2, decode_16_bits<f16_to_f32>},
       FormatFacts{Format::bf16, "BF16", 30, 1, 2, decode_16_bits<bf16_to_f32>},
+      FormatFacts{Format::f8_e4m3, "F8_E4M3", kNoGgmlType, 1, 1, decode_f8_e4m3},
       FormatFacts{Blocks::format, Blocks::name, Blocks::ggml_type, Blocks::values, Blocks::bytes, decode<Blocks>}...};
 }
 
@@ -58,6 +64,7 @@ const FormatFacts& facts_of(Format format) {
 }
 
 std::optional<Format> format_from_ggml_type(uint32_t ggml_type) {
+  if (ggml_type == kNoGgmlType) return {};
   const auto found = std::ranges::find(kTable, ggml_type, &FormatFacts::ggml_type);
   return found == kTable.end() ? std::nullopt : std::optional(found->format);
 }

@@ -16,6 +16,7 @@ enum class Format : uint8_t {
   f32,
   f16,
   bf16,
+  f8_e4m3,
   q4_0,
   q4_1,
   q5_0,
@@ -31,14 +32,16 @@ enum class Format : uint8_t {
   mxfp4,
 };
 
+inline constexpr uint32_t kNoGgmlType = UINT32_MAX;
+
 struct FormatFacts {
   Format format;
   std::string_view name;  // as the field writes it: "Q4_K"
-  uint32_t ggml_type;     // its number in GGUF tensor records
+  uint32_t ggml_type;     // its number in GGUF tensor records; kNoGgmlType where it has none
   uint32_t block_values;  // values in one block (1 for the plain formats)
   uint32_t block_bytes;   // bytes of one block
   // blocks: n_blocks * block_bytes bytes, any alignment. values: n_blocks * block_values floats.
-  // Bit-exact with gguf.quants (PyPI `gguf`).
+  // Bit-exact with gguf.quants (PyPI `gguf`). Of F8_E4M3 without the factors of its blocks (f8_e4m3.h).
   void (*decode)(const std::byte* blocks, float* values, size_t n_blocks);
 
   double bits_per_value() const { return 8.0 * block_bytes / block_values; }

@@ -1,0 +1,46 @@
+#include "arch/config_reader.h"
+
+namespace ogas {
+
+std::string ConfigReader::name_of(ConfigKey key) const {
+  if (is_hub()) return std::string(key.hub);
+  return key.gguf.empty() ? std::string() : fmt::format("{}.{}", architecture_, key.gguf);
+}
+
+bool ConfigReader::has(ConfigKey key) const { return file_.metadata().contains(name_of(key)); }
+
+uint32_t ConfigReader::count(ConfigKey key, uint64_t min, uint64_t max) {
+  return static_cast<uint32_t>(take(file_.metadata().get_uint(name_of(key), min, max), min));
+}
+
+uint32_t ConfigReader::count_or(ConfigKey key, uint64_t otherwise, uint64_t min, uint64_t max) {
+  return static_cast<uint32_t>(take(file_.metadata().get_uint_or(name_of(key), otherwise, min, max), min));
+}
+
+float ConfigReader::number(ConfigKey key) {
+  return static_cast<float>(take(file_.metadata().get_float(name_of(key)), 1.0));
+}
+
+double ConfigReader::number_or(ConfigKey key, double otherwise) {
+  return take(file_.metadata().get_float_or(name_of(key), otherwise), 1.0);
+}
+
+bool ConfigReader::flag_or(ConfigKey key, bool otherwise) {
+  return take(file_.metadata().get_bool_or(name_of(key), otherwise), otherwise);
+}
+
+std::string ConfigReader::text_or(ConfigKey key, std::string_view otherwise) {
+  return std::string(take(file_.metadata().get_string_or(name_of(key), otherwise), otherwise));
+}
+
+std::vector<int64_t> ConfigReader::integers_or_none(ConfigKey key, uint64_t max_count) {
+  if (!has(key)) return {};
+  return take(file_.metadata().get_ints(name_of(key), max_count), {});
+}
+
+std::vector<std::string_view> ConfigReader::texts_or_none(ConfigKey key, uint64_t max_count) {
+  if (!has(key)) return {};
+  return take(file_.metadata().get_strings(name_of(key), max_count), {});
+}
+
+}  // namespace ogas

@@ -1,0 +1,59 @@
+// A model's numbers by the names both worlds give them. The first thing that is wrong is remembered and told by status(),
+// so that an architecture reads its keys line by line without asking after each.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "files/tensor_file.h"
+
+namespace ogas {
+
+// A key in GGUF, without the architecture's name before it, and in config.json. An empty name: that world has no such key.
+struct ConfigKey {
+  std::string_view gguf, hub;
+};
+
+class ConfigReader {
+ public:
+  // architecture: as GGUF keys begin, "qwen3moe".
+  ConfigReader(const TensorFile& file, std::string_view architecture) : file_(file), architecture_(architecture) {}
+
+  bool is_hub() const { return file_.naming() == Naming::hub; }
+  bool has(ConfigKey key) const;
+  // Required integers, within [min, max]; after an error min.
+  uint32_t count(ConfigKey key, uint64_t min, uint64_t max);
+  // Values that may be missing.
+  uint32_t count_or(ConfigKey key, uint64_t otherwise, uint64_t min, uint64_t max);
+  float number(ConfigKey key);
+  double number_or(ConfigKey key, double otherwise);
+  bool flag_or(ConfigKey key, bool otherwise);
+  std::string text_or(ConfigKey key, std::string_view otherwise);
+  std::vector<int64_t> integers_or_none(ConfigKey key, uint64_t max_count);
+  std::vector<std::string_view> texts_or_none(ConfigKey key, uint64_t max_count);
+
+  // The key as it stands in this file: "qwen3moe.block_count".
+  std::string name_of(ConfigKey key) const;
+  // Remembers an error of one's own, unless there was one before.
+  template <class... Args>
+  void refuse(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
+    if (status_) status_ = fail(code, format, std::forward<Args>(args)...);
+  }
+  const Result<>& status() const { return status_; }
+
+ private:
+  template <class T>
+  T take(Result<T> result, T otherwise) {
+    if (result) return *std::move(result);
+    if (status_) status_ = std::unexpected(std::move(result).error());
+    return otherwise;
+  }
+
+  const TensorFile& file_;
+  std::string architecture_;
+  Result<> status_;
+};
+
+}  // namespace ogas

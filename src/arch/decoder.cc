@@ -1,0 +1,165 @@
+#include "arch/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/quote.h"
+#include "nn/layers.h"
+
+namespace ogas {
+
+DecoderConfig read_decoder_config(ConfigReader& r, const TensorFile& file) {
+  DecoderConfig c{};
+  c.n_layer = r.count({"block_count", "num_hidden_layers"}, 1, 4096);
+  c.n_ctx_train = r.count({"context_length", "max_position_embeddings"}, 1, 1U << 30);
+  c.n_embd = r.count({"embedding_length", "hidden_size"}, 1, 1U << 20);
+  c.rms_eps = r.number({"attention.layer_norm_rms_epsilon", "rms_norm_eps"});
+  const bool is_gguf = file.naming() == Naming::gguf;
+  const TensorInfo* embeddings = file.find(is_gguf ? "token_embd.weight" : "model.embed_tokens.weight");
+  if (!embeddings)
+    r.refuse(ErrorCode::bad_file, "tensor '{}' is missing", is_gguf ? "token_embd.weight" : "model.embed_tokens.weight");
+  else if (embeddings->shape[0] > INT32_MAX)
+    r.refuse(ErrorCode::bad_file, "tensor '{}' has shape {}: too many tokens", embeddings->name,
+             embeddings->shape.to_string());
+  else
+    c.n_vocab = static_cast<uint32_t>(embeddings->shape[0]);
+  c.is_tied = r.flag_or({"", "tie_word_embeddings"}, false) || !file.find(is_gguf ? "output.weight" : "lm_head.weight");
+  return c;
+}
+
+AttentionDims read_attention_dims(ConfigReader& r, uint32_t n_embd) {
+  AttentionDims d{.n_embd = n_embd, .n_head = 1, .n_head_kv = 1, .head_dim = 1};
+  d.n_head = r.count({"attention.head_count", "num_attention_heads"}, 1, 1U << 16);
+  d.n_head_kv = r.count_or({"attention.head_count_kv", "num_key_value_heads"}, d.n_head, 1, d.n_head);
+  if (d.n_head % d.n_head_kv != 0)
+    r.refuse(ErrorCode::bad_file, "{} is {}, not a multiple of {}, {}",
+             r.name_of({"attention.head_count", "num_attention_heads"}), d.n_head,
+             r.name_of({"attention.head_count_kv", "num_key_value_heads"}), d.n_head_kv);
+  d.head_dim = r.count_or({"attention.key_length", "head_dim"}, std::max(1U, n_embd / d.n_head), 1, 1U << 16);
+  const auto v_dim = r.count_or({"attention.value_length", ""}, d.head_dim, 1, 1U << 16);
+  if (v_dim != d.head_dim)
+    r.refuse(ErrorCode::unsupported, "{} is {}; it must equal that of keys, {}", r.name_of({"attention.value_length", ""}),
+             v_dim, d.head_dim);
+  return d;
+}
+
+namespace {
+
+void read_yarn(ConfigReader& r, const std::string& hub, RopeParams& p) {
+  const auto key = [&](std::string_view name) { return hub + std::string(name); };
+  p.scaling = RopeScaling::yarn;
+  p.beta_fast = r.number_or({"rope.scaling.yarn_beta_fast", key("beta_fast")}, 32);
+  p.beta_slow = r.number_or({"rope.scaling.yarn_beta_slow", key("beta_slow")}, 1);
+  p.truncate = r.flag_or({"", key("truncate")}, true);
+  const double mscale = r.number_or({"", key("mscale")}, 0);
+  const double all = r.number_or({"", key("mscale_all_dim")}, 0);
+  const double usual =
+      mscale != 0 && all != 0 ? yarn_mscale(p.factor, mscale) / yarn_mscale(p.factor, all) : yarn_mscale(p.factor, 1);
+  p.attention_factor = r.number_or({"", key("attention_factor")}, usual);
+}
+
+}  // namespace
+
+RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
+  // transformers 5 writes rope_parameters with everything in it, those before rope_theta and rope_scaling.
+  const std::string hub = r.has({"", "rope_parameters.rope_theta"}) ? "rope_parameters." : "rope_scaling.";
+  const auto key = [&](std::string_view name) { return hub + std::string(name); };
+  RopeParams p{.n_rot = n_rot, .style = style};
+  if (n_rot == 0 || n_rot % 2 != 0)
+    r.refuse(ErrorCode::bad_file, "{} dimensions to rotate; an even number is expected", n_rot);
+  p.base = r.number_or({"rope.freq_base", hub == "rope_parameters." ? "rope_parameters.rope_theta" : "rope_theta"}, 10000);
+  const std::string old_name = r.text_or({"rope.scaling.type", key("type")}, "none");
+  const std::string type = r.text_or({"rope.scaling.type", key("rope_type")}, old_name);
+  if (p.base <= 1) r.refuse(ErrorCode::bad_file, "the base of the rotation is {}; more than 1 is expected", p.base);
+  if (type == "none" || type == "default") return p;
+  p.factor = r.number_or({"rope.scaling.factor", key("factor")}, 1);
+  p.n_ctx_original =
+      r.number_or({"rope.scaling.original_context_length", key("original_max_position_embeddings")},
+                  r.count_or({"context_length", "max_position_embeddings"}, 4096, 1, 1U << 30));
+  if (!(p.factor > 0) || !(p.n_ctx_original > 0))
+    r.refuse(ErrorCode::bad_file, "the rotation is scaled by {} from {} positions; positive numbers are expected", p.factor,
+             p.n_ctx_original);
+  if (type == "linear") {
+    p.scaling = RopeScaling::linear;
+  } else if (type == "llama3") {
+    p.scaling = RopeScaling::llama3;
+    p.low_freq_factor = r.number_or({"", key("low_freq_factor")}, 1);
+    p.high_freq_factor = r.number_or({"", key("high_freq_factor")}, 4);
+    if (!(p.high_freq_factor > p.low_freq_factor))
+      r.refuse(ErrorCode::bad_file, "high_freq_factor is {}; more than low_freq_factor, {}, is expected",
+               p.high_freq_factor, p.low_freq_factor);
+  } else if (type == "yarn") {
+    read_yarn(r, hub, p);
+  } else {
+    r.refuse(ErrorCode::unsupported, "{} is {}; ogas knows none, linear, llama3 and yarn",
+             r.name_of({"rope.scaling.type", key("rope_type")}), in_quotes(type));
+  }
+  return p;
+}
+
+RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_used) {
+  RouterRules rules;
+  rules.n_expert = r.count(n_expert, 1, 65536);
+  rules.n_used = r.count(n_used, 1, rules.n_expert);
+  return rules;
+}
+
+void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
+  const TensorName embd = {"token_embd.weight", "model.embed_tokens.weight"};
+  const TensorName out = {"output.weight", "lm_head.weight"};
+  table.linear(embd, token_embd, c.n_vocab, c.n_embd);
+  table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
+  table.linear(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
+  if (c.is_tied) table.ignore(out);
+}
+
+void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {
+  rms_norm(step.exec, step.s.hidden, step.n_tokens, norm, c_.rms_eps, step.s.normed);
+}
+
+void Decoder::add_delta(const Step& step) { add(step.exec, step.s.hidden, step.s.delta, step.n_tokens); }
+
+std::span<const float> Decoder::forward(Exec& exec, const Batch& batch) {
+  const size_t n = batch.tokens.size();
+  if (!space_ || space_->hidden.max_rows() < n) {
+    space_ = std::make_unique<HiddenSpace>(c_, n, rope_.n_rot());
+    reserve(n);
+  }
+  const Step step{exec, batch.position, n, *batch.kv, *space_};
+  batch.kv->extend(n);
+  rope_.prepare(batch.position, n, space_->cos_sin);
+  for (size_t t = 0; t < n; ++t) w_.token_embd.decode_row(static_cast<size_t>(batch.tokens[t]), space_->hidden.row(t));
+  for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
+  return output_logits(step, batch.all_logits);
+}
+
+std::span<const float> Decoder::output_logits(const Step& step, bool all_logits) {
+  const size_t n = step.n_tokens, n_rows = all_logits ? n : 1;
+  if (logits_.max_rows() < n_rows) logits_ = Matrix(n_rows, c_.n_vocab);
+  if (n_rows < n) std::copy_n(step.s.hidden.row(n - 1), c_.n_embd, step.s.hidden.row(0));
+  rms_norm(step.exec, step.s.hidden, n_rows, w_.output_norm, c_.rms_eps, step.s.normed);
+  multiply(step.exec, step.s.normed, n_rows, {{w_.output, logits_}});
+  return {logits_.data(), n_rows * c_.n_vocab};
+}
+
+ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims,
+                         const TensorTable& table) {
+  ModelFacts facts;
+  facts.name = file.metadata().get_string_or("general.name", "").value_or("");
+  facts.n_vocab = c.n_vocab;
+  facts.n_layer = c.n_layer;
+  facts.n_embd = c.n_embd;
+  facts.n_head = dims.n_head;
+  facts.n_head_kv = dims.n_head_kv;
+  facts.n_ctx_train = c.n_ctx_train;
+  facts.n_params = facts.n_params_active = table.n_params();
+  facts.weight_bytes = table.n_bytes();
+  facts.kv = {.n_layer = c.n_layer, .n_head_kv = dims.n_head_kv, .k_dim = dims.head_dim, .v_dim = dims.head_dim};
+  return facts;
+}
+
+uint64_t active_params(const TensorTable& table, const RouterRules& rules) {
+  return table.n_params() - table.n_expert_params() / rules.n_expert * (rules.n_expert - rules.n_used);
+}
+
+}  // namespace ogas

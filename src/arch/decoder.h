@@ -1,0 +1,109 @@
+// What decoders have around their layers: embedding, layers in order, final norm, logits. An architecture derives from
+// Decoder and says what a layer does.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "arch/config_reader.h"
+#include "arch/model.h"
+#include "nn/attention.h"
+#include "nn/linear.h"
+#include "nn/matrix.h"
+#include "nn/rope.h"
+#include "nn/router.h"
+#include "nn/tensor_table.h"
+
+namespace ogas {
+
+struct DecoderConfig {
+  uint32_t n_vocab, n_ctx_train, n_embd, n_layer;
+  float rms_eps;
+  bool is_tied;  // the embeddings are the output matrix, too
+};
+
+// block_count, context_length, embedding_length, layer_norm_rms_epsilon; the vocabulary is that of the embeddings.
+DecoderConfig read_decoder_config(ConfigReader& reader, const TensorFile& file);
+// head_count, head_count_kv, key_length. Errors: head counts that do not divide, keys and values of different sizes.
+AttentionDims read_attention_dims(ConfigReader& reader, uint32_t n_embd);
+// Base and scaling of the rotation of n_rot dimensions.
+RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
+// expert_count, expert_used_count, with what is usual for the rest.
+RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
+
+struct DecoderWeights {
+  Linear token_embd;               // [n_vocab, n_embd]
+  std::vector<float> output_norm;  // [n_embd]
+  Linear output;                   // [n_vocab, n_embd]; token_embd itself where they are tied
+
+  void add_to(TensorTable& table, const DecoderConfig& c);
+};
+
+// Rows of n_embd that all layers work on.
+struct HiddenSpace {
+  HiddenSpace(const DecoderConfig& c, size_t n_batch, uint32_t n_rot)
+      : hidden(n_batch, c.n_embd), delta(n_batch, c.n_embd), normed(n_batch, c.n_embd), cos_sin(n_batch, n_rot) {}
+  static uint64_t bytes_per_token(const DecoderConfig& c, uint32_t n_rot) {
+    return (2 * uint64_t{c.n_embd} + n_rot) * sizeof(float) + Activations::bytes_for(c.n_embd);
+  }
+
+  Matrix hidden, delta;
+  Activations normed;
+  Matrix cos_sin;
+};
+
+class Decoder : public Model {
+ public:
+  const ModelFacts& facts() const override { return facts_; }
+  std::span<const float> forward(Exec& exec, const Batch& batch) override;
+
+ protected:
+  // A forward pass on its way.
+  struct Step {
+    Exec& exec;
+    size_t position, n_tokens;
+    KvSequence& kv;
+    HiddenSpace& s;
+  };
+
+  Decoder(const DecoderConfig& config, const RopeParams& rope) : c_(config), rope_(rope) {}
+
+  // Reads and writes step.s.hidden.
+  virtual void run_layer(const Step& step, uint32_t layer_idx) = 0;
+  // Makes room for batches of n_tokens.
+  virtual void reserve(size_t n_tokens) = 0;
+
+  // hidden += block(RMSNorm(hidden)), block(y) writing step.s.delta.
+  template <class Block>
+  void add_block(const Step& step, const std::vector<float>& norm, const Block& block) {
+    rms_norm_hidden(step, norm);
+    block();
+    add_delta(step);
+  }
+  AttentionCall attention_call(const Step& step, uint32_t layer_idx, const AttentionSpace& space) const {
+    return {.layer_idx = layer_idx, .position = step.position, .n_tokens = step.n_tokens, .kv = step.kv, .rope = &rope_,
+            .cos_sin = step.s.cos_sin, .x = step.s.normed, .space = space, .y = step.s.delta};
+  }
+
+  DecoderConfig c_;
+  Rope rope_;
+  DecoderWeights w_;
+  ModelFacts facts_;
+
+ private:
+  void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
+  void add_delta(const Step& step);
+  std::span<const float> output_logits(const Step& step, bool all_logits);
+
+  std::unique_ptr<HiddenSpace> space_;
+  Matrix logits_;
+};
+
+// Facts that follow from config and bound table; the architecture adds what is its own.
+ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims, const TensorTable& table);
+// Of these n_params are read for one token when n_used of n_expert experts are.
+uint64_t active_params(const TensorTable& table, const RouterRules& rules);
+
+}  // namespace ogas

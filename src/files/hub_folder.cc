@@ -1,0 +1,184 @@
+// Folders as the hub publishes them: config.json, and safetensors in one file or in several named by an index.
+#include <algorithm>
+#include <set>
+
+#include "base/quote.h"
+#include "files/json.h"
+#include "files/safetensors.h"
+#include "files/tensor_file.h"
+#include "quant/f8_e4m3.h"
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxConfigBytes = size_t{16} << 20;
+constexpr size_t kMaxIndexBytes = size_t{64} << 20;
+constexpr std::string_view kScaleSuffix = "_scale_inv";
+
+Result<Json> read_json_file(const fs::path& path, size_t max_bytes) {
+  const std::string text = OGAS_TRY(read_file(path, max_bytes));
+  Json json = OGAS_TRY(parse_json(text, path.string()));
+  if (!json.is_object()) return fail(ErrorCode::bad_file, "{}: a JSON object is expected", path.string());
+  return json;
+}
+
+// Puts a config's values under dotted keys: "rope_scaling.factor". Nulls count as absent, and arrays of anything but
+// numbers or strings are left out.
+class ConfigReader {
+ public:
+  ConfigReader(Metadata& metadata, std::deque<std::string>& texts) : metadata_(metadata), texts_(texts) {}
+
+  void add_object(const std::string& prefix, const Json& object) {
+    for (const auto& [key, value] : object.items()) add(prefix + key, value);
+  }
+
+ private:
+  std::string_view keep(std::string text) { return texts_.emplace_back(std::move(text)); }
+  template <class T>
+  void insert(const std::string& key, MetaType type, T value) {
+    metadata_.insert(keep(key), {type, value});
+  }
+
+  void add(const std::string& key, const Json& value) {
+    if (value.is_boolean()) return insert(key, MetaType::boolean, value.get<bool>());
+    if (value.is_number_unsigned()) return insert(key, MetaType::u64, value.get<uint64_t>());
+    if (value.is_number_integer()) return insert(key, MetaType::i64, value.get<int64_t>());
+    if (value.is_number_float()) return insert(key, MetaType::f64, value.get<double>());
+    if (value.is_string()) return insert(key, MetaType::string, keep(value.get<std::string>()));
+    if (value.is_object()) return add_object(key + ".", value);
+    if (value.is_array()) return add_array(key, value);
+  }
+
+  void add_array(const std::string& key, const Json& array) {
+    const auto all = [&](auto is) { return std::ranges::all_of(array, is); };
+    if (all([](const Json& e) { return e.is_number_integer(); }))
+      insert_array<int64_t>(key, MetaType::i64, array);
+    else if (all([](const Json& e) { return e.is_number(); }))
+      insert_array<double>(key, MetaType::f64, array);
+    else if (all([](const Json& e) { return e.is_string(); }))
+      insert_strings(key, array);
+  }
+
+  void insert_raw(const std::string& key, MetaType element, size_t count, std::string raw) {
+    const std::string_view kept = keep(std::move(raw));
+    insert(key, MetaType::array, MetaArray{element, count, std::as_bytes(std::span(kept.data(), kept.size()))});
+  }
+  template <class T>
+  void insert_array(const std::string& key, MetaType element, const Json& array) {
+    std::string raw;
+    for (const Json& entry : array) {
+      const T value = entry.get<T>();
+      raw.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+    insert_raw(key, element, array.size(), std::move(raw));
+  }
+  void insert_strings(const std::string& key, const Json& array) {
+    std::string raw;
+    for (const Json& entry : array) {
+      const auto& text = entry.get_ref<const std::string&>();
+      const uint64_t length = text.size();
+      raw.append(reinterpret_cast<const char*>(&length), sizeof length);
+      raw += text;
+    }
+    insert_raw(key, MetaType::string, array.size(), std::move(raw));
+  }
+
+  Metadata& metadata_;
+  std::deque<std::string>& texts_;
+};
+
+// The files an index names, in order. They lie beside it: a name with a folder in it is refused.
+Result<std::vector<fs::path>> shards_of_index(const fs::path& folder, const fs::path& index_path) {
+  const Json index = OGAS_TRY(read_json_file(index_path, kMaxIndexBytes));
+  if (!index.contains("weight_map") || !index["weight_map"].is_object())
+    return fail(ErrorCode::bad_file, "{}: 'weight_map' is no object", index_path.string());
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : index["weight_map"].items()) {
+    if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>() ||
+        !file.get<std::string>().ends_with(".safetensors"))
+      return fail(ErrorCode::bad_file, "{}: weight_map has {} for {}; the name of a .safetensors file is expected",
+                  index_path.string(), excerpt(file), in_quotes(tensor));
+    names.insert(file.get<std::string>());
+  }
+  std::vector<fs::path> paths;
+  for (const std::string& name : names) paths.push_back(folder / name);
+  return paths;
+}
+
+Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
+  std::error_code error;
+  const fs::path index = folder / "model.safetensors.index.json";
+  if (fs::exists(index, error)) return shards_of_index(folder, index);
+  const fs::path single = folder / "model.safetensors";
+  if (fs::exists(single, error)) return std::vector{single};
+  return fail(ErrorCode::not_found, "{}: there is neither model.safetensors nor model.safetensors.index.json",
+              folder.string());
+}
+
+}  // namespace
+
+Result<> TensorFile::open_hub(const fs::path& folder) {
+  const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
+  ConfigReader(metadata_, texts_).add_object("", config);
+  const auto shards = OGAS_TRY(find_shards(folder));
+  for (const fs::path& shard : shards) {
+    auto added = add_safetensors(shard);
+    if (!added) return fail_within(added.error(), "{}", shard.string());
+  }
+  auto attached = attach_block_scales();
+  if (!attached) return fail_within(attached.error(), "{}", folder.string());
+  return {};
+}
+
+Result<> TensorFile::add_safetensors(const fs::path& path) {
+  const auto shard_idx = static_cast<uint32_t>(shards_.size());
+  shards_.push_back(OGAS_TRY(MappedFile::open(path)));
+  auto entries = OGAS_TRY(parse_safetensors(shards_.back().bytes()));
+  for (SafetensorsEntry& entry : entries) {
+    const std::string_view name = texts_.emplace_back(std::move(entry.name));
+    entry.info.name = name;
+    entry.info.shard = shard_idx;
+    const auto [place, inserted] = tensors_.emplace(name, entry.info);
+    if (!inserted)
+      return fail(ErrorCode::bad_file, "tensor {} is in {} already", in_quotes(name),
+                  shards_[place->second.shard].path().filename().string());
+  }
+  return {};
+}
+
+// "x.weight_scale_inv" belongs to "x.weight": it becomes its block_scales and is no tensor of its own any more.
+Result<> TensorFile::attach_block_scales() {
+  const auto block = OGAS_TRY(
+      metadata_.contains("quantization_config.weight_block_size")
+          ? metadata_.get_ints("quantization_config.weight_block_size", 2)
+          : Result<std::vector<int64_t>>(std::vector<int64_t>{kF8Block, kF8Block}));
+  for (auto& [name, tensor] : tensors_) {
+    if (tensor.format != Format::f8_e4m3) continue;
+    const auto found = tensors_.find(std::string(name) + std::string(kScaleSuffix));
+    if (found == tensors_.end())
+      return fail(ErrorCode::bad_file, "tensor {} is F8_E4M3, and there is no '{}{}'", in_quotes(name), name, kScaleSuffix);
+    if (block != std::vector<int64_t>{kF8Block, kF8Block})
+      return fail(ErrorCode::unsupported, "quantization_config.weight_block_size is [{}]; ogas reads blocks of 128 x 128",
+                  fmt::join(block, ", "));
+    const TensorInfo& scale = found->second;
+    const auto n_blocks = [](uint64_t n) { return (n + kF8Block - 1) / kF8Block; };
+    const Shape expected{{n_blocks(tensor.shape[0]), n_blocks(tensor.shape[1]), 1, 1}, 2};
+    if (tensor.shape.n_dims != 2 || scale.shape.dims != expected.dims || facts_of(scale.format).block_values != 1)
+      return fail(ErrorCode::bad_file, "tensor '{}{}' is {} {}; for {} a plain {} is expected", name, kScaleSuffix,
+                  facts_of(scale.format).name, scale.shape.to_string(), tensor.shape.to_string(), expected.to_string());
+    auto& values = scales_.emplace_back(scale.shape.n_values());
+    facts_of(scale.format).decode(scale.data.data(), values.data(), values.size());
+    tensor.block_scales = values;
+  }
+  std::erase_if(tensors_, [&](const auto& entry) {
+    const std::string_view name = entry.first;
+    if (!name.ends_with(kScaleSuffix)) return false;
+    const TensorInfo* scaled = find(name.substr(0, name.size() - kScaleSuffix.size()));
+    return scaled && scaled->format == Format::f8_e4m3;
+  });
+  return {};
+}
+
+}  // namespace ogas

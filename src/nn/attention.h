@@ -1,0 +1,75 @@
+// Causal self-attention over pages of keys and values, with heads that share them (Ainslie et al. 2023: GQA).
+//
+// What families add to it stands here, too: biases, norms of queries and keys, windows, sinks. Latent attention (MLA) is
+// another thing: mla.h.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "nn/exec.h"
+#include "nn/kv_cache.h"
+#include "nn/linear.h"
+#include "nn/matrix.h"
+#include "nn/rope.h"
+#include "nn/tensor_table.h"
+
+namespace ogas {
+
+struct AttentionDims {
+  uint32_t n_embd, n_head, n_head_kv, head_dim;
+
+  uint64_t n_q() const { return uint64_t{n_head} * head_dim; }
+  uint64_t n_kv() const { return uint64_t{n_head_kv} * head_dim; }
+};
+
+// Activations of a batch, one row a token, shared by all layers.
+struct AttentionSpace {
+  AttentionSpace(const AttentionDims& dims, size_t n_batch)
+      : q(n_batch, dims.n_q()), k(n_batch, dims.n_kv()), v(n_batch, dims.n_kv()), attended(n_batch, dims.n_q()) {}
+  static uint64_t bytes_per_token(const AttentionDims& dims) {
+    return (dims.n_q() + 2 * dims.n_kv()) * sizeof(float) + Activations::bytes_for(dims.n_q());
+  }
+
+  Matrix q, k, v;
+  Activations attended;
+};
+
+// A layer's turn: n_tokens consecutive positions of one sequence, from `position` on.
+struct AttentionCall {
+  size_t layer_idx;  // in the cache
+  size_t position, n_tokens;
+  KvSequence& kv;         // holds room for position + n_tokens
+  const Rope* rope;       // null: positions are not rotated
+  const Matrix& cos_sin;  // of these positions (Rope::prepare)
+  const Activations& x;   // [n_tokens, n_embd], normed
+  const AttentionSpace& space;
+  const Matrix& y;  // [n_tokens, n_embd] receives the output
+};
+
+struct Attention {
+  AttentionDims dims{};
+  Linear attn_q;                                    // [n_q, n_embd]
+  Linear attn_k, attn_v;                            // [n_kv, n_embd]
+  Linear attn_output;                               // [n_embd, n_q]
+  std::vector<float> q_bias, k_bias, v_bias;        // [n_q], [n_kv], [n_kv]; empty: none
+  std::vector<float> output_bias;                   // [n_embd]; empty: none
+  std::vector<float> attn_q_norm, attn_k_norm;      // [head_dim], each head on its own before rotation; empty: none
+  std::vector<float> attn_sinks;                    // [n_head]; empty: none
+  float norm_eps = 0;                               // of attn_q_norm and attn_k_norm
+  uint32_t window = 0;                              // positions a token sees, itself included; 0: all
+
+  // The four matrices by the names everybody uses; the rest is added by those who have it.
+  void add_to(TensorTable& table, const AttentionDims& dims);
+  void add_qkv_bias(TensorTable& table);
+  void add_qk_norm(TensorTable& table, float eps);
+
+  void forward(Exec& exec, const AttentionCall& call) const;
+
+ private:
+  void rotate_and_store(const Ops& ops, const AttentionCall& call, size_t t) const;
+  void attend(const Ops& ops, const AttentionCall& call, size_t t, size_t head_kv_idx) const;
+};
+
+}  // namespace ogas

@@ -1,0 +1,47 @@
+// The gated feed-forward block, down(silu(gate(x)) * up(x)) (Shazeer 2020: SwiGLU), alone or for many experts at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "nn/exec.h"
+#include "nn/linear.h"
+#include "nn/matrix.h"
+#include "nn/tensor_table.h"
+
+namespace ogas {
+
+// Activations of a batch, shared by all layers: rows of up to n_ff values.
+struct FeedForwardSpace {
+  FeedForwardSpace(size_t n_rows, uint64_t n_ff) : gate(n_rows, n_ff), up(n_rows, n_ff) {}
+  static uint64_t bytes_per_row(uint64_t n_ff) { return n_ff * sizeof(float) + Activations::bytes_for(n_ff); }
+
+  Activations gate;
+  Matrix up;
+};
+
+// Rows first_row..first_row + n_rows of x through one set of matrices.
+struct GatedRows {
+  const Linear& gate;  // [n_ff, n_embd]
+  const Linear& up;    // [n_ff, n_embd]
+  const Linear& down;  // [n_embd, n_ff]
+  size_t first_row, n_rows;
+};
+
+// y = down(silu(gate(x)) * up(x)) for every group of rows, as two parallel regions whatever the number of groups: gate, up
+// and activation in one, down in the other. All groups have the same n_ff, that of the space.
+void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> groups, const FeedForwardSpace& space,
+                  const Matrix& y);
+
+struct FeedForward {
+  Linear ffn_gate, ffn_up;  // [n_ff, n_embd]
+  Linear ffn_down;          // [n_embd, n_ff]
+
+  // By the names everybody uses.
+  void add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff);
+  // Rows 0..n_tokens.
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, const FeedForwardSpace& space, const Matrix& y) const;
+};
+
+}  // namespace ogas

@@ -1,0 +1,75 @@
+#include "nn/moe.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace ogas {
+namespace {
+
+// Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
+struct Grouping {
+  std::vector<size_t> row_of;  // [n_tokens * n_used]
+  std::vector<size_t> first;   // [n_expert + 1]
+};
+
+// Counting sort by expert; within one by token.
+Grouping group_by_expert(std::span<const Routed> routed, uint32_t n_expert) {
+  Grouping grouping{std::vector<size_t>(routed.size()), std::vector<size_t>(n_expert + 1, 0)};
+  for (const Routed& slot : routed) ++grouping.first[slot.expert_idx + 1];
+  for (uint32_t e = 0; e < n_expert; ++e) grouping.first[e + 1] += grouping.first[e];
+  std::vector<size_t> next(grouping.first.begin(), grouping.first.end() - 1);
+  for (size_t idx = 0; idx < routed.size(); ++idx) grouping.row_of[idx] = next[routed[idx].expert_idx]++;
+  return grouping;
+}
+
+}  // namespace
+
+void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff) {
+  rules = router_rules;
+  table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd);
+  table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff, n_embd);
+  table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
+  table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd, n_ff);
+}
+
+// The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
+std::vector<Routed> Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const {
+  std::vector<Routed> routed(n_tokens * rules.n_used);
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+    thread_local std::vector<float> scratch;
+    MatmulCall{ffn_gate_inp, x, space.logits, t, 1, 0, rules.n_expert}.run_in_f32(exec.ops);
+    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
+          std::span(routed).subspan(t * rules.n_used, rules.n_used));
+  });
+  return routed;
+}
+
+void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const {
+  const std::vector<Routed> routed = route_all(exec, x, n_tokens, space);
+  const Grouping grouping = group_by_expert(routed, rules.n_expert);
+  const size_t n_embd = x.values().n_cols();
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+    for (size_t rank = 0; rank < rules.n_used; ++rank) {
+      const size_t row = grouping.row_of[t * rules.n_used + rank];
+      std::memcpy(space.gathered.row(row), x.row(t), n_embd * sizeof(float));
+      space.gathered.quantize_row(exec.ops, row);
+    }
+  });
+  std::vector<GatedRows> groups;
+  for (uint32_t e = 0; e < rules.n_expert; ++e)
+    if (const size_t n_rows = grouping.first[e + 1] - grouping.first[e]; n_rows > 0)
+      groups.push_back({ffn_gate_exps[e], ffn_up_exps[e], ffn_down_exps[e], grouping.first[e], n_rows});
+  feed_forward(exec, space.gathered, groups, space.expert, space.result);
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+    std::fill_n(y.row(t), n_embd, 0.0F);
+    for (size_t rank = 0; rank < rules.n_used; ++rank) {
+      const Routed& slot = routed[t * rules.n_used + rank];
+      const float* result = space.result.row(grouping.row_of[t * rules.n_used + rank]);
+      for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
+    }
+  });
+}
+
+}  // namespace ogas

@@ -1,0 +1,49 @@
+// A mixture of experts: each token goes through a few of many feed-forward blocks (Shazeer et al. 2017), and through
+// shared ones where the model has them (DeepSeekMoE, Dai et al. 2024).
+//
+// Tokens are grouped by expert, so that an expert's weights are read once a batch, and all experts of a layer run as one
+// parallel region. A token's sum is formed in the order of its experts' ranks: it does not depend on threads or batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "nn/feed_forward.h"
+#include "nn/router.h"
+
+namespace ogas {
+
+// Activations of a batch, shared by all layers: a row for each token and expert it goes to.
+struct MoeSpace {
+  MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
+      : logits(n_batch, rules.n_expert), gathered(n_batch * rules.n_used, n_embd), expert(n_batch * rules.n_used, n_ff),
+        result(n_batch * rules.n_used, n_embd) {}
+  static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
+    return rules.n_expert * sizeof(float) +
+           rules.n_used * (Activations::bytes_for(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
+  }
+
+  Matrix logits;
+  Activations gathered;  // x, rows of the same expert together
+  FeedForwardSpace expert;
+  Matrix result;
+};
+
+struct Moe {
+  RouterRules rules;
+  Linear ffn_gate_inp;                                     // [n_expert, n_embd]: the router
+  std::vector<float> exp_probs_b;                          // [n_expert] for choosing; empty: none
+  std::vector<Linear> ffn_gate_exps, ffn_up_exps;          // each [n_ff, n_embd]
+  std::vector<Linear> ffn_down_exps;                       // each [n_embd, n_ff]
+
+  // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
+  void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
+  // Rows 0..n_tokens of y = sum of the chosen experts.
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const;
+
+ private:
+  std::vector<Routed> route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const;
+};
+
+}  // namespace ogas
