@@ -53,8 +53,9 @@ void attend(Exec& exec, const AttentionArgs& args) {
 
   // Longest rows first, so that the last chunks to be handed out are the short ones.
   const size_t n_chunks = args.n_tokens * shape.n_head_kv;
-  thread_local std::vector<float> scores;
   exec.pool.parallel_for(n_chunks, [&](size_t chunk_idx, unsigned) {
+    // Declared where each thread passes: only then does it free its own at its end.
+    thread_local std::vector<float> scores;
     const size_t t = args.n_tokens - 1 - chunk_idx / shape.n_head_kv;
     const size_t h = chunk_idx % shape.n_head_kv;
     scores.resize(group * KvShape::kPagePositions);
