@@ -19,7 +19,8 @@ const std::string kFolder = "tests/data/smollm2/";
 TEST(DefaultModelGoldens, PromptsHaveTheSameTokens) {
   const auto engine = load_default_model();
   ASSERT_NE(engine, nullptr);
-  for (const auto& c : testing::read_json(kFolder + "greedy.json")["cases"])
+  const auto json = testing::read_json(kFolder + "greedy.json");
+  for (const auto& c : json["cases"])
     EXPECT_EQ(engine->tokenizer()->encode(c["prompt"].get<std::string>(), {.parse_special = c["parse_special"]}),
               c["prompt_ids"].get<std::vector<TokenId>>())
         << c["prompt"];

@@ -1,0 +1,68 @@
+#include "arch/gqa_decoder.h"
+
+#include <algorithm>
+
+namespace ogas {
+
+GqaDecoder::GqaDecoder(std::string_view architecture, GqaConfig config)
+    : Decoder(config.decoder, RopeParams{}), config_(std::move(config)), layers_(c_.n_layer) {
+  facts_.architecture = architecture;
+}
+
+Result<> GqaDecoder::bind(const TensorFile& file) {
+  TensorTable table(file);
+  w_.add_to(table, c_);
+  add_more(table);
+  for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) {
+    GqaLayer& layer = layers_[layer_idx];
+    table.begin_layer(layer_idx);
+    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
+    table.vector(ffn_norm_name(), layer.ffn_norm, c_.n_embd);
+    layer.attn.add_to(table, config_.attn);
+    add_tensors(table, layer, layer_idx);
+    table.ignore({"", "self_attn.rotary_emb.inv_freq"});
+  }
+  OGAS_TRY(table.bind());
+  rope_ = Rope(config_.rope);
+
+  const std::string architecture = facts_.architecture;
+  facts_ = decoder_facts(file, c_, config_.attn, table);
+  facts_.architecture = architecture;
+  facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
+  if (!config_.has_experts.empty()) {
+    facts_.n_expert = config_.ffn.rules.n_expert;
+    facts_.n_expert_used = config_.ffn.rules.n_used;
+    facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
+    facts_.n_params_active = active_params(table, config_.ffn.rules);
+  }
+  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + AttentionSpace::bytes_per_token(config_.attn) +
+                       FfnSpace::bytes_per_token(config_.ffn);
+  return {};
+}
+
+void GqaDecoder::add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer_idx) {
+  if (has_experts(layer_idx))
+    layer.ffn.add_experts(table, config_.ffn);
+  else
+    layer.ffn.add_dense(table, config_.ffn);
+}
+
+void GqaDecoder::reserve(size_t n_tokens) {
+  space_.reset(new Space{{config_.attn, n_tokens}, {config_.ffn, n_tokens}});
+}
+
+void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
+  const GqaLayer& layer = layers_[layer_idx];
+  add_block(step, layer.attn_norm,
+            [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx, space_->attn)); });
+  add_block(step, layer.ffn_norm,
+            [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
+}
+
+std::vector<bool> experts_from(uint32_t first, uint32_t n_layer) {
+  std::vector<bool> has_experts(n_layer, false);
+  std::fill(has_experts.begin() + std::min(first, n_layer), has_experts.end(), true);
+  return has_experts;
+}
+
+}  // namespace ogas

@@ -1,0 +1,59 @@
+// Decoders of grouped-query attention and gated feed-forward blocks, each behind an RMSNorm: the plan that Llama, Qwen,
+// ERNIE, Seed and GLM share. Their files say what is their own: keys, biases, norms, rotation, routing.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "arch/decoder.h"
+#include "nn/ffn_layer.h"
+
+namespace ogas {
+
+struct GqaConfig {
+  DecoderConfig decoder{};
+  AttentionDims attn{};
+  RopeParams rope;
+  FfnDims ffn;
+  std::vector<bool> has_experts = {};  // [n_layer]; empty: no layer has
+};
+
+struct GqaLayer {
+  std::vector<float> attn_norm, ffn_norm;  // [n_embd]
+  Attention attn;
+  FfnLayer ffn;
+};
+
+class GqaDecoder : public Decoder {
+ public:
+  GqaDecoder(std::string_view architecture, GqaConfig config);
+  // Binds every tensor of the file.
+  Result<> bind(const TensorFile& file);
+
+ protected:
+  // Adds to the table what a layer has beside the norms and the four matrices of attention; its names stand under the
+  // layer's. The default adds the feed-forward block, dense or with experts.
+  virtual void add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer_idx);
+  // Tensors outside of layers, beside embeddings, norm and output.
+  virtual void add_more(TensorTable&) {}
+  virtual TensorName ffn_norm_name() const { return {"ffn_norm.weight", "post_attention_layernorm.weight"}; }
+  bool has_experts(uint32_t layer_idx) const { return !config_.has_experts.empty() && config_.has_experts[layer_idx]; }
+
+  void run_layer(const Step& step, uint32_t layer_idx) override;
+  void reserve(size_t n_tokens) override;
+
+  GqaConfig config_;
+  std::vector<GqaLayer> layers_;
+
+ private:
+  struct Space {
+    AttentionSpace attn;
+    FfnSpace ffn;
+  };
+  std::unique_ptr<Space> space_;
+};
+
+// Every layer from `first` on has experts.
+std::vector<bool> experts_from(uint32_t first, uint32_t n_layer);
+
+}  // namespace ogas

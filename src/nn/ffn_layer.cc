@@ -1,0 +1,56 @@
+#include "nn/ffn_layer.h"
+
+#include <cmath>
+
+namespace ogas {
+
+FfnSpace::FfnSpace(const FfnDims& d, size_t n_batch) {
+  if (d.n_ff > 0) dense.emplace(n_batch, d.n_ff);
+  if (d.n_ff_exp > 0) moe.emplace(d.rules, d.n_embd, d.n_ff_exp, n_batch);
+  if (d.n_ff_shared > 0) {
+    shared.emplace(n_batch, d.n_ff_shared);
+    shared_result = Matrix(n_batch, d.n_embd);
+  }
+}
+
+uint64_t FfnSpace::bytes_per_token(const FfnDims& d) {
+  uint64_t bytes = d.n_ff > 0 ? FeedForwardSpace::bytes_per_row(d.n_ff) : 0;
+  if (d.n_ff_exp > 0) bytes += MoeSpace::bytes_per_token(d.rules, d.n_embd, d.n_ff_exp);
+  if (d.n_ff_shared > 0) bytes += FeedForwardSpace::bytes_per_row(d.n_ff_shared) + d.n_embd * sizeof(float);
+  return bytes;
+}
+
+void FfnLayer::add_dense(TensorTable& table, const FfnDims& dims) { dense.add_to(table, dims.n_embd, dims.n_ff); }
+
+void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_view hub_shared) {
+  has_experts = true;
+  moe.add_to(table, dims.rules, dims.n_embd, dims.n_ff_exp);
+  has_shared_ = dims.n_ff_shared > 0;
+  if (!has_shared_) return;
+  const auto add = [&](std::string_view part, Linear& linear, uint64_t n_out, uint64_t n_in) {
+    table.linear({fmt::format("ffn_{}_shexp.weight", part), fmt::format("{}.{}_proj.weight", hub_shared, part)}, linear,
+                 n_out, n_in);
+  };
+  add("gate", shared.ffn_gate, dims.n_ff_shared, dims.n_embd);
+  add("up", shared.ffn_up, dims.n_ff_shared, dims.n_embd);
+  add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared);
+}
+
+void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, const FfnSpace& space, const Matrix& y) const {
+  if (!has_experts) return dense.forward(exec, x, n_tokens, *space.dense, y);
+  moe.forward(exec, x, n_tokens, *space.moe, y);
+  if (!has_shared_) return;
+  shared.forward(exec, x, n_tokens, *space.shared, space.shared_result);
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+    float share = 1;
+    if (ffn_gate_inp_shexp.n_out() > 0) {
+      // One number a token; the first place of the router's row is free again.
+      MatmulCall{ffn_gate_inp_shexp, x, space.moe->logits, t, 1, 0, 1}.run_in_f32(exec.ops);
+      share = 1 / (1 + std::exp(-space.moe->logits.row(t)[0]));
+    }
+    const float* result = space.shared_result.row(t);
+    for (size_t i = 0; i < y.n_cols(); ++i) y.row(t)[i] += share * result[i];
+  });
+}
+
+}  // namespace ogas
