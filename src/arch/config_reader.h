@@ -1,5 +1,5 @@
-// A model's numbers by the names both worlds give them. The first thing that is wrong is remembered and told by status(),
-// so that an architecture reads its keys line by line without asking after each.
+// A model's numbers by the names both worlds give them. The first thing that is wrong is remembered and told by
+// status(), so that an architecture reads its keys line by line without asking after each.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace ogas {
 
-// A key in GGUF, without the architecture's name before it, and in config.json. An empty name: that world has no such key.
+// A key in GGUF, without the architecture's name before it, and in config.json. An empty name: that world has no such
+// key.
 struct ConfigKey {
   std::string_view gguf, hub;
 };

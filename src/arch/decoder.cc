@@ -17,7 +17,8 @@ DecoderConfig read_decoder_config(ConfigReader& r, const TensorFile& file) {
   const bool is_gguf = file.naming() == Naming::gguf;
   const TensorInfo* embeddings = file.find(is_gguf ? "token_embd.weight" : "model.embed_tokens.weight");
   if (!embeddings)
-    r.refuse(ErrorCode::bad_file, "tensor '{}' is missing", is_gguf ? "token_embd.weight" : "model.embed_tokens.weight");
+    r.refuse(ErrorCode::bad_file, "tensor '{}' is missing",
+             is_gguf ? "token_embd.weight" : "model.embed_tokens.weight");
   else if (embeddings->shape[0] > INT32_MAX)
     r.refuse(ErrorCode::bad_file, "tensor '{}' has shape {}: too many tokens", embeddings->name,
              embeddings->shape.to_string());
@@ -38,8 +39,8 @@ AttentionDims read_attention_dims(ConfigReader& r, uint32_t n_embd) {
   d.head_dim = r.count_or({"attention.key_length", "head_dim"}, std::max(1U, n_embd / d.n_head), 1, 1U << 16);
   const auto v_dim = r.count_or({"attention.value_length", ""}, d.head_dim, 1, 1U << 16);
   if (v_dim != d.head_dim)
-    r.refuse(ErrorCode::unsupported, "{} is {}; it must equal that of keys, {}", r.name_of({"attention.value_length", ""}),
-             v_dim, d.head_dim);
+    r.refuse(ErrorCode::unsupported, "{} is {}; it must equal that of keys, {}",
+             r.name_of({"attention.value_length", ""}), v_dim, d.head_dim);
   return d;
 }
 
@@ -67,18 +68,18 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   RopeParams p{.n_rot = n_rot, .style = style};
   if (n_rot == 0 || n_rot % 2 != 0)
     r.refuse(ErrorCode::bad_file, "{} dimensions to rotate; an even number is expected", n_rot);
-  p.base = r.number_or({"rope.freq_base", hub == "rope_parameters." ? "rope_parameters.rope_theta" : "rope_theta"}, 10000);
+  p.base =
+      r.number_or({"rope.freq_base", hub == "rope_parameters." ? "rope_parameters.rope_theta" : "rope_theta"}, 10000);
   const std::string old_name = r.text_or({"rope.scaling.type", key("type")}, "none");
   const std::string type = r.text_or({"rope.scaling.type", key("rope_type")}, old_name);
   if (p.base <= 1) r.refuse(ErrorCode::bad_file, "the base of the rotation is {}; more than 1 is expected", p.base);
   if (type == "none" || type == "default") return p;
   p.factor = r.number_or({"rope.scaling.factor", key("factor")}, 1);
-  p.n_ctx_original =
-      r.number_or({"rope.scaling.original_context_length", key("original_max_position_embeddings")},
-                  r.count_or({"context_length", "max_position_embeddings"}, 4096, 1, 1U << 30));
+  p.n_ctx_original = r.number_or({"rope.scaling.original_context_length", key("original_max_position_embeddings")},
+                                 r.count_or({"context_length", "max_position_embeddings"}, 4096, 1, 1U << 30));
   if (!(p.factor > 0) || !(p.n_ctx_original > 0))
-    r.refuse(ErrorCode::bad_file, "the rotation is scaled by {} from {} positions; positive numbers are expected", p.factor,
-             p.n_ctx_original);
+    r.refuse(ErrorCode::bad_file, "the rotation is scaled by {} from {} positions; positive numbers are expected",
+             p.factor, p.n_ctx_original);
   if (type == "linear") {
     p.scaling = RopeScaling::linear;
   } else if (type == "llama3") {

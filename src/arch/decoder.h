@@ -83,8 +83,15 @@ class Decoder : public Model {
     add_delta(step);
   }
   AttentionCall attention_call(const Step& step, uint32_t layer_idx, const AttentionSpace& space) const {
-    return {.layer_idx = layer_idx, .position = step.position, .n_tokens = step.n_tokens, .kv = step.kv, .rope = &rope_,
-            .cos_sin = step.s.cos_sin, .x = step.s.normed, .space = space, .y = step.s.delta};
+    return {.layer_idx = layer_idx,
+            .position = step.position,
+            .n_tokens = step.n_tokens,
+            .kv = step.kv,
+            .rope = &rope_,
+            .cos_sin = step.s.cos_sin,
+            .x = step.s.normed,
+            .space = space,
+            .y = step.s.delta};
   }
 
   DecoderConfig c_;
@@ -102,7 +109,8 @@ class Decoder : public Model {
 };
 
 // Facts that follow from config and bound table; the architecture adds what is its own.
-ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims, const TensorTable& table);
+ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims,
+                         const TensorTable& table);
 // Of these n_params are read for one token when n_used of n_expert experts are.
 uint64_t active_params(const TensorTable& table, const RouterRules& rules);
 

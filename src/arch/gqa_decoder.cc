@@ -59,6 +59,16 @@ void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
             [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
 }
 
+GqaConfig read_dense_config(ConfigReader& r, const TensorFile& file, RopeStyle style) {
+  GqaConfig c;
+  c.decoder = read_decoder_config(r, file);
+  c.attn = read_attention_dims(r, c.decoder.n_embd);
+  c.rope = read_rope(r, r.count_or({"rope.dimension_count", ""}, c.attn.head_dim, 2, c.attn.head_dim), style);
+  c.ffn.n_embd = c.decoder.n_embd;
+  c.ffn.n_ff = r.count({"feed_forward_length", "intermediate_size"}, 1, 1U << 24);
+  return c;
+}
+
 std::vector<bool> experts_from(uint32_t first, uint32_t n_layer) {
   std::vector<bool> has_experts(n_layer, false);
   std::fill(has_experts.begin() + std::min(first, n_layer), has_experts.end(), true);

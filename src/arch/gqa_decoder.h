@@ -53,6 +53,15 @@ class GqaDecoder : public Decoder {
   std::unique_ptr<Space> space_;
 };
 
+// What dense models of this plan have: decoder, attention, rotation of whole heads, one feed-forward size.
+GqaConfig read_dense_config(ConfigReader& reader, const TensorFile& file, RopeStyle style);
+
+template <class Decoder>
+Result<std::unique_ptr<Model>> bind_model(std::unique_ptr<Decoder> model, const TensorFile& file) {
+  OGAS_TRY(model->bind(file));
+  return model;
+}
+
 // Every layer from `first` on has experts.
 std::vector<bool> experts_from(uint32_t first, uint32_t n_layer);
 

@@ -1,5 +1,5 @@
-#include "arch/llama.h"
-
+// Llama 1 to 3.x, and what shares its tensors: SmolLM2, Yi, Mistral.
+#include "arch/architectures.h"
 #include "arch/gqa_decoder.h"
 
 namespace ogas {
@@ -29,19 +29,13 @@ class Llama : public GqaDecoder {
 
 Result<std::unique_ptr<Model>> create_llama(const TensorFile& file) {
   ConfigReader r(file, "llama");
-  GqaConfig c;
-  c.decoder = read_decoder_config(r, file);
-  c.attn = read_attention_dims(r, c.decoder.n_embd);
-  c.ffn = {.n_embd = c.decoder.n_embd, .n_ff = r.count({"feed_forward_length", "intermediate_size"}, 1, 1U << 24)};
   // GGUF's converters permute the rows of Q and K from halves to neighbours.
-  const auto style = r.is_hub() ? RopeStyle::half_split : RopeStyle::interleaved;
-  c.rope = read_rope(r, r.count_or({"rope.dimension_count", ""}, c.attn.head_dim, 2, c.attn.head_dim), style);
-  if (r.flag_or({"", "mlp_bias"}, false)) r.refuse(ErrorCode::unsupported, "mlp_bias is true; ogas knows this family without");
+  GqaConfig c = read_dense_config(r, file, r.is_hub() ? RopeStyle::half_split : RopeStyle::interleaved);
+  if (r.flag_or({"", "mlp_bias"}, false))
+    r.refuse(ErrorCode::unsupported, "mlp_bias is true; ogas knows this family without");
   const bool has_bias = r.flag_or({"", "attention_bias"}, false);
   OGAS_TRY(r.status());
-  auto model = std::make_unique<Llama>(std::move(c), has_bias);
-  OGAS_TRY(model->bind(file));
-  return model;
+  return bind_model(std::make_unique<Llama>(std::move(c), has_bias), file);
 }
 
 }  // namespace ogas

@@ -25,10 +25,10 @@ struct ModelFacts {
   uint32_t n_embd = 0;
   uint32_t n_head = 0;
   uint32_t n_head_kv = 0;
-  uint32_t n_ff = 0;            // of a dense layer; 0: all layers have experts
-  uint32_t n_expert = 0;        // routed experts of a layer; 0: none
-  uint32_t n_expert_used = 0;   // of these for one token
-  uint32_t n_ff_exp = 0;        // of an expert
+  uint32_t n_ff = 0;             // of a dense layer; 0: all layers have experts
+  uint32_t n_expert = 0;         // routed experts of a layer; 0: none
+  uint32_t n_expert_used = 0;    // of these for one token
+  uint32_t n_ff_exp = 0;         // of an expert
   uint32_t n_ctx_train = 0;      // positions it was trained for
   uint64_t n_params = 0;         // weights in the bound tensors, shared ones counted once
   uint64_t n_params_active = 0;  // of these, read for one token (fewer than n_params with experts)

@@ -3,35 +3,41 @@
 #include <algorithm>
 #include <iterator>
 
-#include "arch/llama.h"
+#include "arch/architectures.h"
 #include "base/quote.h"
 
 namespace ogas {
 namespace {
 
+// By the name in GGUF's general.architecture and in config.json's model_type.
 struct Architecture {
-  std::string_view name;  // general.architecture
+  std::string_view gguf, hub;
   Result<std::unique_ptr<Model>> (*create)(const TensorFile& file);
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", create_llama},
+    {"llama", "llama", create_llama},          {"qwen2", "qwen2", create_qwen2},
+    {"qwen3", "qwen3", create_qwen3},          {"qwen3moe", "qwen3_moe", create_qwen3_moe},
+    {"ernie4_5", "ernie4_5", create_ernie4_5}, {"ernie4_5-moe", "ernie4_5_moe", create_ernie4_5_moe},
+    {"seed_oss", "seed_oss", create_seed_oss}, {"glm4moe", "glm4_moe", create_glm4_moe},
 };
 
 }  // namespace
 
-std::vector<std::string_view> known_architectures() {
+std::vector<std::string_view> known_architectures(Naming naming) {
   std::vector<std::string_view> names;
-  std::ranges::transform(kArchitectures, std::back_inserter(names), &Architecture::name);
+  for (const Architecture& architecture : kArchitectures)
+    names.push_back(naming == Naming::gguf ? architecture.gguf : architecture.hub);
   return names;
 }
 
 Result<std::unique_ptr<Model>> create_model(const TensorFile& file) {
-  const auto name = OGAS_TRY(file.metadata().get_string("general.architecture"));
-  const auto* found = std::ranges::find(kArchitectures, name, &Architecture::name);
+  const bool is_gguf = file.naming() == Naming::gguf;
+  const auto name = OGAS_TRY(file.metadata().get_string(is_gguf ? "general.architecture" : "model_type"));
+  const auto* found = std::ranges::find(kArchitectures, name, is_gguf ? &Architecture::gguf : &Architecture::hub);
   if (found == std::end(kArchitectures))
     return fail(ErrorCode::unsupported, "architecture {} is not one ogas knows; it knows: {}", in_quotes(name),
-                fmt::join(known_architectures(), ", "));
+                fmt::join(known_architectures(file.naming()), ", "));
   return found->create(file);
 }
 

@@ -13,6 +13,7 @@ namespace ogas {
 // Errors: unsupported (an unknown architecture: the message lists those known), bad_file (keys, missing or misshapen
 // tensors).
 Result<std::unique_ptr<Model>> create_model(const TensorFile& file);
-std::vector<std::string_view> known_architectures();
+// By the names that files of this naming use.
+std::vector<std::string_view> known_architectures(Naming naming);
 
 }  // namespace ogas

@@ -140,8 +140,7 @@ void show_model(Table& table, const Report& report) {
                                             format_count(facts->n_params_active)));
   table.row("layers", fmt::format("{}", facts->n_layer));
   table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
-  table.row("heads",
-            fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
+  table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
 }

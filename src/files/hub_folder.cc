@@ -150,17 +150,18 @@ Result<> TensorFile::add_safetensors(const fs::path& path) {
 
 // "x.weight_scale_inv" belongs to "x.weight": it becomes its block_scales and is no tensor of its own any more.
 Result<> TensorFile::attach_block_scales() {
-  const auto block = OGAS_TRY(
-      metadata_.contains("quantization_config.weight_block_size")
-          ? metadata_.get_ints("quantization_config.weight_block_size", 2)
-          : Result<std::vector<int64_t>>(std::vector<int64_t>{kF8Block, kF8Block}));
+  const auto block = OGAS_TRY(metadata_.contains("quantization_config.weight_block_size")
+                                  ? metadata_.get_ints("quantization_config.weight_block_size", 2)
+                                  : Result<std::vector<int64_t>>(std::vector<int64_t>{kF8Block, kF8Block}));
   for (auto& [name, tensor] : tensors_) {
     if (tensor.format != Format::f8_e4m3) continue;
     const auto found = tensors_.find(std::string(name) + std::string(kScaleSuffix));
     if (found == tensors_.end())
-      return fail(ErrorCode::bad_file, "tensor {} is F8_E4M3, and there is no '{}{}'", in_quotes(name), name, kScaleSuffix);
+      return fail(ErrorCode::bad_file, "tensor {} is F8_E4M3, and there is no '{}{}'", in_quotes(name), name,
+                  kScaleSuffix);
     if (block != std::vector<int64_t>{kF8Block, kF8Block})
-      return fail(ErrorCode::unsupported, "quantization_config.weight_block_size is [{}]; ogas reads blocks of 128 x 128",
+      return fail(ErrorCode::unsupported,
+                  "quantization_config.weight_block_size is [{}]; ogas reads blocks of 128 x 128",
                   fmt::join(block, ", "));
     const TensorInfo& scale = found->second;
     const auto n_blocks = [](uint64_t n) { return (n + kF8Block - 1) / kF8Block; };

@@ -95,8 +95,10 @@ Result<double> Metadata::get_float(std::string_view key) const {
   const MetaValue* found = OGAS_TRY(find(key, "a float"));
   const auto* value = std::get_if<double>(&found->value);
   // JSON writes 10000.0 as 10000.
-  if (const auto* i = std::get_if<int64_t>(&found->value); i && found->type == MetaType::i64) return static_cast<double>(*i);
-  if (const auto* u = std::get_if<uint64_t>(&found->value); u && found->type == MetaType::u64) return static_cast<double>(*u);
+  if (const auto* i = std::get_if<int64_t>(&found->value); i && found->type == MetaType::i64)
+    return static_cast<double>(*i);
+  if (const auto* u = std::get_if<uint64_t>(&found->value); u && found->type == MetaType::u64)
+    return static_cast<double>(*u);
   if (!value) return wrong_type(key, *found, "a float");
   if (!std::isfinite(*value))
     return fail(ErrorCode::bad_file, "key '{}' is {}; a finite number is expected", key, *value);

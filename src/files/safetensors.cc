@@ -21,10 +21,20 @@ struct DataType {
 };
 
 constexpr DataType kDataTypes[] = {
-    {"F32", Format::f32, 4}, {"F16", Format::f16, 2}, {"BF16", Format::bf16, 2}, {"F8_E4M3", Format::f8_e4m3, 1},
-    {"F64", {}, 8},          {"I64", {}, 8},          {"I32", {}, 4},            {"I16", {}, 2},
-    {"I8", {}, 1},           {"U8", {}, 1},           {"U16", {}, 2},            {"U32", {}, 4},
-    {"U64", {}, 8},          {"BOOL", {}, 1},
+    {"F32", Format::f32, 4},
+    {"F16", Format::f16, 2},
+    {"BF16", Format::bf16, 2},
+    {"F8_E4M3", Format::f8_e4m3, 1},
+    {"F64", {}, 8},
+    {"I64", {}, 8},
+    {"I32", {}, 4},
+    {"I16", {}, 2},
+    {"I8", {}, 1},
+    {"U8", {}, 1},
+    {"U16", {}, 2},
+    {"U32", {}, 4},
+    {"U64", {}, 8},
+    {"BOOL", {}, 1},
 };
 
 // Numbers of an array that are not negative; at most `max` of them.
@@ -64,7 +74,8 @@ Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, cons
                                                    std::vector<Placed>& places) {
   const std::string what = fmt::format("tensor {}", in_quotes(name));
   if (name.empty() || name.size() > kMaxNameBytes)
-    return fail(ErrorCode::bad_file, "{}: its name has {} bytes; 1 to {} are expected", what, name.size(), kMaxNameBytes);
+    return fail(ErrorCode::bad_file, "{}: its name has {} bytes; 1 to {} are expected", what, name.size(),
+                kMaxNameBytes);
   if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string())
     return fail(ErrorCode::bad_file, "{}: an object with 'dtype', 'shape' and 'data_offsets' is expected", what);
   const auto& dtype_name = entry["dtype"].get_ref<const std::string&>();
@@ -82,12 +93,9 @@ Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, cons
                 shape.to_string(), shape.n_values() * type->bytes);
   places.push_back({offsets[0], offsets[1], name});
   if (!type->format) return std::nullopt;
-  return SafetensorsEntry{name,
-                          {.name = {},
-                           .format = *type->format,
-                           .shape = shape,
-                           .data = data.subspan(offsets[0], n_bytes),
-                           .shard = 0}};
+  return SafetensorsEntry{
+      name,
+      {.name = {}, .format = *type->format, .shape = shape, .data = data.subspan(offsets[0], n_bytes), .shard = 0}};
 }
 
 Result<> check_overlaps(std::vector<Placed>& places) {
@@ -108,8 +116,8 @@ Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file) {
   std::memcpy(&n_header, file.data(), sizeof n_header);
   const uint64_t n_rest = file.size() - sizeof n_header;
   if (n_header > kMaxHeaderBytes || n_header > n_rest)
-    return fail(ErrorCode::bad_file, "the header claims {} bytes; {} follow in the file, and at most {} make sense", n_header,
-                n_rest, kMaxHeaderBytes);
+    return fail(ErrorCode::bad_file, "the header claims {} bytes; {} follow in the file, and at most {} make sense",
+                n_header, n_rest, kMaxHeaderBytes);
   const Json header = OGAS_TRY(parse_json(file.subspan(sizeof n_header, n_header), "the header"));
   if (!header.is_object()) return fail(ErrorCode::bad_file, "the header is no JSON object");
   const Bytes data = file.subspan(sizeof n_header + n_header);

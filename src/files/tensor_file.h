@@ -1,7 +1,7 @@
 // A model file opened: metadata and tensors by name, the bytes memory-mapped and never copied.
 //
-// GGUF files (gguf.h) and the folders of the hub, safetensors with a config.json (safetensors.h), come to the same class.
-// What differs is how tensors and keys are called; whoever asks for them by name asks naming() first.
+// GGUF files (gguf.h) and the folders of the hub, safetensors with a config.json (safetensors.h), come to the same
+// class. What differs is how tensors and keys are called; whoever asks for them by name asks naming() first.
 #pragma once
 
 #include <array>
@@ -79,8 +79,8 @@ class TensorFile {
   Metadata metadata_;
   Tensors tensors_;
   std::vector<MappedFile> shards_;
-  std::deque<std::string> texts_;            // a deque: what is added moves nothing
-  std::deque<std::vector<float>> scales_;    // block_scales
+  std::deque<std::string> texts_;          // a deque: what is added moves nothing
+  std::deque<std::vector<float>> scales_;  // block_scales
 };
 
 }  // namespace ogas

@@ -95,9 +95,8 @@ void Attention::forward(Exec& exec, const AttentionCall& call) const {
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
   multiply(exec, s.attended, n, {{attn_output, call.y}});
   if (output_bias.empty()) return;
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    exec.ops.add(call.y.row(t), output_bias.data(), output_bias.size());
-  });
+  exec.pool.parallel_for(
+      n, [&](size_t t, unsigned) { exec.ops.add(call.y.row(t), output_bias.data(), output_bias.size()); });
 }
 
 }  // namespace ogas

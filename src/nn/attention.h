@@ -1,7 +1,7 @@
 // Causal self-attention over pages of keys and values, with heads that share them (Ainslie et al. 2023: GQA).
 //
-// What families add to it stands here, too: biases, norms of queries and keys, windows, sinks. Latent attention (MLA) is
-// another thing: mla.h.
+// What families add to it stands here, too: biases, norms of queries and keys, windows, sinks. Latent attention (MLA)
+// is another thing: mla.h.
 #pragma once
 
 #include <cstddef>
@@ -50,15 +50,15 @@ struct AttentionCall {
 
 struct Attention {
   AttentionDims dims{};
-  Linear attn_q;                                    // [n_q, n_embd]
-  Linear attn_k, attn_v;                            // [n_kv, n_embd]
-  Linear attn_output;                               // [n_embd, n_q]
-  std::vector<float> q_bias, k_bias, v_bias;        // [n_q], [n_kv], [n_kv]; empty: none
-  std::vector<float> output_bias;                   // [n_embd]; empty: none
-  std::vector<float> attn_q_norm, attn_k_norm;      // [head_dim], each head on its own before rotation; empty: none
-  std::vector<float> attn_sinks;                    // [n_head]; empty: none
-  float norm_eps = 0;                               // of attn_q_norm and attn_k_norm
-  uint32_t window = 0;                              // positions a token sees, itself included; 0: all
+  Linear attn_q;                                // [n_q, n_embd]
+  Linear attn_k, attn_v;                        // [n_kv, n_embd]
+  Linear attn_output;                           // [n_embd, n_q]
+  std::vector<float> q_bias, k_bias, v_bias;    // [n_q], [n_kv], [n_kv]; empty: none
+  std::vector<float> output_bias;               // [n_embd]; empty: none
+  std::vector<float> attn_q_norm, attn_k_norm;  // [head_dim], each head on its own before rotation; empty: none
+  std::vector<float> attn_sinks;                // [n_head]; empty: none
+  float norm_eps = 0;                           // of attn_q_norm and attn_k_norm
+  uint32_t window = 0;                          // positions a token sees, itself included; 0: all
 
   // The four matrices by the names everybody uses; the rest is added by those who have it.
   void add_to(TensorTable& table, const AttentionDims& dims);

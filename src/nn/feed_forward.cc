@@ -9,9 +9,10 @@ namespace {
 
 size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
 
-// Gate, up and activation for outputs o_begin..o_end of a group: whole blocks, so that their 8-bit form is made here, too.
-void activate(const Ops& ops, const Activations& x, const GatedRows& group, const FeedForwardSpace& space, size_t o_begin,
-              size_t o_end) {
+// Gate, up and activation for outputs o_begin..o_end of a group: whole blocks, so that their 8-bit form is made here,
+// too.
+void activate(const Ops& ops, const Activations& x, const GatedRows& group, const FeedForwardSpace& space,
+              size_t o_begin, size_t o_end) {
   MatmulCall{group.gate, x, space.gate.values(), group.first_row, group.n_rows, o_begin, o_end}.run(ops);
   MatmulCall{group.up, x, space.up, group.first_row, group.n_rows, o_begin, o_end}.run(ops);
   for (size_t row = group.first_row; row < group.first_row + group.n_rows; ++row) {
@@ -26,9 +27,11 @@ void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> g
                   const Matrix& y) {
   if (groups.empty()) return;
   const size_t n_ff = groups.front().gate.n_out(), n_embd = groups.front().down.n_out();
-  OGAS_CHECK(space.gate.values().n_cols() == n_ff, "space for {} columns, {} needed", space.gate.values().n_cols(), n_ff);
+  OGAS_CHECK(space.gate.values().n_cols() == n_ff, "space for {} columns, {} needed", space.gate.values().n_cols(),
+             n_ff);
   const size_t n_threads = std::max<size_t>(1, exec.pool.size() / groups.size());
-  const size_t ff_chunk = divide_up(outputs_per_chunk(n_ff, static_cast<unsigned>(n_threads)), kActivationBlock) * kActivationBlock;
+  const size_t ff_chunk =
+      divide_up(outputs_per_chunk(n_ff, static_cast<unsigned>(n_threads)), kActivationBlock) * kActivationBlock;
   const size_t n_ff_chunks = divide_up(n_ff, ff_chunk);
   exec.pool.parallel_for(groups.size() * n_ff_chunks, [&](size_t chunk_idx, unsigned) {
     const size_t begin = chunk_idx % n_ff_chunks * ff_chunk;
@@ -39,8 +42,8 @@ void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> g
   exec.pool.parallel_for(groups.size() * n_out_chunks, [&](size_t chunk_idx, unsigned) {
     const GatedRows& group = groups[chunk_idx / n_out_chunks];
     const size_t begin = chunk_idx % n_out_chunks * out_chunk;
-    MatmulCall{group.down, space.gate, y, group.first_row, group.n_rows, begin, std::min(n_embd, begin + out_chunk)}.run(
-        exec.ops);
+    MatmulCall{group.down, space.gate, y, group.first_row, group.n_rows, begin, std::min(n_embd, begin + out_chunk)}
+        .run(exec.ops);
   });
 }
 

@@ -29,8 +29,8 @@ struct GatedRows {
   size_t first_row, n_rows;
 };
 
-// y = down(silu(gate(x)) * up(x)) for every group of rows, as two parallel regions whatever the number of groups: gate, up
-// and activation in one, down in the other. All groups have the same n_ff, that of the space.
+// y = down(silu(gate(x)) * up(x)) for every group of rows, as two parallel regions whatever the number of groups: gate,
+// up and activation in one, down in the other. All groups have the same n_ff, that of the space.
 void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> groups, const FeedForwardSpace& space,
                   const Matrix& y);
 

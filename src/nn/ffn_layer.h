@@ -33,7 +33,8 @@ struct FfnLayer {
   FeedForward dense;  // without experts
   Moe moe;            // with
   FeedForward shared;
-  Linear ffn_gate_inp_shexp;  // [1, n_embd]: shared experts count by the sigmoid of it (Qwen2-MoE); n_out 0: always whole
+  Linear
+      ffn_gate_inp_shexp;  // [1, n_embd]: shared experts count by the sigmoid of it (Qwen2-MoE); n_out 0: always whole
 
   void add_dense(TensorTable& table, const FfnDims& dims);
   // Router, routed experts, and shared ones if there are, by the names most use.

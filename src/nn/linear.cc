@@ -24,9 +24,7 @@ void Linear::decode_row(size_t o, float* values) const {
   for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
 }
 
-void MatmulCall::run(const Ops& ops) const {
-  run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr);
-}
+void MatmulCall::run(const Ops& ops) const { run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr); }
 
 void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr); }
 
@@ -56,8 +54,7 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
     for (const Product& product : products) {
       const size_t begin = std::max(chunk_idx * chunk_size, first);
       const size_t end = std::min((chunk_idx + 1) * chunk_size, first + product.linear.n_out());
-      if (begin < end)
-        MatmulCall{product.linear, x, product.y, 0, n_tokens, begin - first, end - first}.run(exec.ops);
+      if (begin < end) MatmulCall{product.linear, x, product.y, 0, n_tokens, begin - first, end - first}.run(exec.ops);
       first += product.linear.n_out();
     }
   });

@@ -29,9 +29,11 @@ Grouping group_by_expert(std::span<const Routed> routed, uint32_t n_expert) {
 void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff) {
   rules = router_rules;
   table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd);
-  table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff, n_embd);
+  table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff,
+                n_embd);
   table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
-  table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd, n_ff);
+  table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd,
+                n_ff);
 }
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.

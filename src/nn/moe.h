@@ -1,8 +1,9 @@
 // A mixture of experts: each token goes through a few of many feed-forward blocks (Shazeer et al. 2017), and through
 // shared ones where the model has them (DeepSeekMoE, Dai et al. 2024).
 //
-// Tokens are grouped by expert, so that an expert's weights are read once a batch, and all experts of a layer run as one
-// parallel region. A token's sum is formed in the order of its experts' ranks: it does not depend on threads or batch.
+// Tokens are grouped by expert, so that an expert's weights are read once a batch, and all experts of a layer run as
+// one parallel region. A token's sum is formed in the order of its experts' ranks: it does not depend on threads or
+// batch.
 #pragma once
 
 #include <cstddef>
@@ -17,11 +18,14 @@ namespace ogas {
 // Activations of a batch, shared by all layers: a row for each token and expert it goes to.
 struct MoeSpace {
   MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
-      : logits(n_batch, rules.n_expert), gathered(n_batch * rules.n_used, n_embd), expert(n_batch * rules.n_used, n_ff),
+      : logits(n_batch, rules.n_expert),
+        gathered(n_batch * rules.n_used, n_embd),
+        expert(n_batch * rules.n_used, n_ff),
         result(n_batch * rules.n_used, n_embd) {}
   static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
     return rules.n_expert * sizeof(float) +
-           rules.n_used * (Activations::bytes_for(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
+           rules.n_used *
+               (Activations::bytes_for(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
   }
 
   Matrix logits;
@@ -32,10 +36,10 @@ struct MoeSpace {
 
 struct Moe {
   RouterRules rules;
-  Linear ffn_gate_inp;                                     // [n_expert, n_embd]: the router
-  std::vector<float> exp_probs_b;                          // [n_expert] for choosing; empty: none
-  std::vector<Linear> ffn_gate_exps, ffn_up_exps;          // each [n_ff, n_embd]
-  std::vector<Linear> ffn_down_exps;                       // each [n_embd, n_ff]
+  Linear ffn_gate_inp;                             // [n_expert, n_embd]: the router
+  std::vector<float> exp_probs_b;                  // [n_expert] for choosing; empty: none
+  std::vector<Linear> ffn_gate_exps, ffn_up_exps;  // each [n_ff, n_embd]
+  std::vector<Linear> ffn_down_exps;               // each [n_embd, n_ff]
 
   // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);

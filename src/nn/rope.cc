@@ -20,7 +20,8 @@ double llama3_frequency(double frequency, const RopeParams& params) {
 
 // The pair, as a fraction of their number, that makes so many turns within the original context.
 double yarn_pair(double n_turns, const RopeParams& params) {
-  return params.n_rot * std::log(params.n_ctx_original / (n_turns * 2 * std::numbers::pi)) / (2 * std::log(params.base));
+  return params.n_rot * std::log(params.n_ctx_original / (n_turns * 2 * std::numbers::pi)) /
+         (2 * std::log(params.base));
 }
 
 double yarn_frequency(double frequency, double j, const RopeParams& params) {
@@ -69,12 +70,8 @@ void Rope::prepare(size_t first, size_t n_tokens, const Matrix& cos_sin) const {
 }
 
 void Rope::rotate(const Ops& ops, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const {
-  ops.rope({.x = x,
-            .n_heads = n_heads,
-            .head_stride = head_stride,
-            .n_rot = n_rot(),
-            .cos_sin = cos_sin,
-            .style = style_});
+  ops.rope(
+      {.x = x, .n_heads = n_heads, .head_stride = head_stride, .n_rot = n_rot(), .cos_sin = cos_sin, .style = style_});
 }
 
 }  // namespace ogas

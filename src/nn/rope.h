@@ -24,17 +24,18 @@ struct RopeParams {
   RopeStyle style = RopeStyle::half_split;
   std::vector<float> factors = {};  // [n_rot / 2] divisors of the frequencies (GGUF's rope_freqs.weight), or none
   RopeScaling scaling = RopeScaling::none;
-  double factor = 1;              // longer contexts / n_ctx_original
-  double n_ctx_original = 0;      // positions of the first training
-  double low_freq_factor = 1;     // llama3
-  double high_freq_factor = 4;    // llama3
-  double beta_fast = 32;          // yarn: turns within n_ctx_original above which a pair is left alone
-  double beta_slow = 1;           // yarn: turns below which it is divided
-  bool truncate = true;           // yarn: borders of the ramp are rounded to whole pairs
-  double attention_factor = 1;    // yarn: cosines and sines are multiplied by it
+  double factor = 1;            // longer contexts / n_ctx_original
+  double n_ctx_original = 0;    // positions of the first training
+  double low_freq_factor = 1;   // llama3
+  double high_freq_factor = 4;  // llama3
+  double beta_fast = 32;        // yarn: turns within n_ctx_original above which a pair is left alone
+  double beta_slow = 1;         // yarn: turns below which it is divided
+  bool truncate = true;         // yarn: borders of the ramp are rounded to whole pairs
+  double attention_factor = 1;  // yarn: cosines and sines are multiplied by it
 };
 
-// YaRN's factor for queries and keys at a scale: 0.1 mscale ln(scale) + 1, or 1 up to scale 1 (Peng et al. 2023, eq. 22).
+// YaRN's factor for queries and keys at a scale: 0.1 mscale ln(scale) + 1, or 1 up to scale 1 (Peng et al. 2023, eq.
+// 22).
 double yarn_mscale(double scale, double mscale);
 
 class Rope {

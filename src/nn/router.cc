@@ -64,7 +64,8 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
   scratch.resize(2 * n);
   const std::span<float> scores(scratch.data(), n), choice(scratch.data() + n, n);
   // A damaged model may give NaN, which has no place in an order.
-  std::ranges::transform(logits, scores.begin(), [](float x) { return std::isnan(x) ? -1e30F : std::clamp(x, -1e30F, 1e30F); });
+  std::ranges::transform(logits, scores.begin(),
+                         [](float x) { return std::isnan(x) ? -1e30F : std::clamp(x, -1e30F, 1e30F); });
   if (rules.scores == RouterScores::softmax) softmax(scores);
   if (rules.scores == RouterScores::sigmoid)
     for (float& score : scores) score = 1 / (1 + std::exp(-score));

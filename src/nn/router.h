@@ -14,19 +14,19 @@ enum class RouterScores : uint8_t {
 };
 
 enum class GroupScores : uint8_t {
-  largest,       // of a group's experts (DeepSeek-V2: group_limited_greedy)
-  two_largest,   // their sum (DeepSeek-V3: noaux_tc)
+  largest,      // of a group's experts (DeepSeek-V2: group_limited_greedy)
+  two_largest,  // their sum (DeepSeek-V3: noaux_tc)
 };
 
 struct RouterRules {
   uint32_t n_expert = 0;
-  uint32_t n_used = 0;         // experts a token
+  uint32_t n_used = 0;  // experts a token
   RouterScores scores = RouterScores::softmax;
-  uint32_t n_group = 1;        // groups of neighbouring experts; only those of n_group_used groups can be chosen
+  uint32_t n_group = 1;  // groups of neighbouring experts; only those of n_group_used groups can be chosen
   uint32_t n_group_used = 1;
   GroupScores group_scores = GroupScores::largest;
-  bool normalize = false;      // weights of the chosen experts are divided by their sum
-  float scale = 1;             // then multiplied by it
+  bool normalize = false;  // weights of the chosen experts are divided by their sum
+  float scale = 1;         // then multiplied by it
 };
 
 struct Routed {
@@ -34,9 +34,9 @@ struct Routed {
   float weight;
 };
 
-// The n_used experts for one token, best first; among equals the lower number. logits: [n_expert]. bias: [n_expert] added
-// to the scores for choosing only, not to the weights; empty: none. scratch is overwritten.
-void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, std::vector<float>& scratch,
-           std::span<Routed> chosen);
+// The n_used experts for one token, best first; among equals the lower number. logits: [n_expert]. bias: [n_expert]
+// added to the scores for choosing only, not to the weights; empty: none. scratch is overwritten.
+void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias,
+           std::vector<float>& scratch, std::span<Routed> chosen);
 
 }  // namespace ogas

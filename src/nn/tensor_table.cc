@@ -58,7 +58,12 @@ void TensorTable::ignore(const TensorName& name) {
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   if (std::holds_alternative<std::monostate>(entry.destination)) return {};
-  if (tensor.shape.dims != entry.shape.dims)
+  // A row may stand in its file as [1, n].
+  const bool is_row = std::holds_alternative<std::vector<float>*>(entry.destination);
+  const bool fits = is_row ? tensor.shape.n_values() == entry.shape.dims[0] &&
+                                 std::ranges::count(tensor.shape.dims, entry.shape.dims[0]) > 0
+                           : tensor.shape.dims == entry.shape.dims;
+  if (!fits)
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
                 tensor.shape.to_string(), entry.shape.to_string());
   const auto& dims = entry.shape.dims;

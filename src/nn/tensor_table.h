@@ -1,5 +1,5 @@
-// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding, validation
-// and the forecast of sizes all follow from it.
+// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding,
+// validation and the forecast of sizes all follow from it.
 #pragma once
 
 #include <cstdint>
@@ -35,15 +35,15 @@ class TensorTable {
   void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
   void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
-  // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each has
-  // its own, and the name has "{}" where its number stands.
+  // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each
+  // has its own, and the name has "{}" where its number stands.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
                uint64_t n_in);
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
-  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in a
-  // block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
+  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
+  // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 
   // After bind(): numbers in the bound tensors, of these in experts, and the bytes all take.

@@ -1,0 +1,18 @@
+// The architectures, one file each; registry.cc says by which names files call them.
+#pragma once
+
+#include "arch/model.h"
+
+namespace ogas {
+
+// Binds and validates every tensor. Errors: bad_file (keys, missing or misshapen tensors), unsupported (variants).
+Result<std::unique_ptr<Model>> create_llama(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_qwen2(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_qwen3(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_qwen3_moe(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_ernie4_5(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file);
+
+}  // namespace ogas
