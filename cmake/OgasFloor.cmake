@@ -30,5 +30,5 @@ function(ogas_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} ogas_options GTest::gtest GTest::gtest_main GTest::gmock)
   target_precompile_headers(${name} PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
   gtest_discover_tests(${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_TIMEOUT 60
-                       PROPERTIES TIMEOUT 300)
+                       PROPERTIES TIMEOUT 900)
 endfunction()
