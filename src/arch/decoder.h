@@ -82,7 +82,7 @@ class Decoder : public Model {
     block();
     add_delta(step);
   }
-  AttentionCall attention_call(const Step& step, uint32_t layer_idx, const AttentionSpace& space) const {
+  AttentionCall attention_call(const Step& step, uint32_t layer_idx) const {
     return {.layer_idx = layer_idx,
             .position = step.position,
             .n_tokens = step.n_tokens,
@@ -90,7 +90,6 @@ class Decoder : public Model {
             .rope = &rope_,
             .cos_sin = step.s.cos_sin,
             .x = step.s.normed,
-            .space = space,
             .y = step.s.delta};
   }
 

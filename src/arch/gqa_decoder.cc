@@ -54,7 +54,7 @@ void GqaDecoder::reserve(size_t n_tokens) {
 void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
   add_block(step, layer.attn_norm,
-            [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx, space_->attn)); });
+            [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); });
   add_block(step, layer.ffn_norm,
             [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
 }

@@ -16,10 +16,16 @@ struct Architecture {
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", "llama", create_llama},          {"qwen2", "qwen2", create_qwen2},
-    {"qwen3", "qwen3", create_qwen3},          {"qwen3moe", "qwen3_moe", create_qwen3_moe},
-    {"ernie4_5", "ernie4_5", create_ernie4_5}, {"ernie4_5-moe", "ernie4_5_moe", create_ernie4_5_moe},
-    {"seed_oss", "seed_oss", create_seed_oss}, {"glm4moe", "glm4_moe", create_glm4_moe},
+    {"llama", "llama", create_llama},
+    {"qwen2", "qwen2", create_qwen2},
+    {"qwen3", "qwen3", create_qwen3},
+    {"qwen3moe", "qwen3_moe", create_qwen3_moe},
+    {"ernie4_5", "ernie4_5", create_ernie4_5},
+    {"ernie4_5-moe", "ernie4_5_moe", create_ernie4_5_moe},
+    {"seed_oss", "seed_oss", create_seed_oss},
+    {"glm4moe", "glm4_moe", create_glm4_moe},
+    {"deepseek2", "deepseek_v2", create_deepseek},
+    {"deepseek2", "deepseek_v3", create_deepseek},
 };
 
 }  // namespace

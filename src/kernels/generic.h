@@ -93,7 +93,7 @@ void matmul_plain(const MatmulArgs& args) {
     const auto run = [&]<size_t kTokens>(size_t t) {
       float sums[kTokens];
       dot_plain<Isa, Row, kTokens>(row, args.x + t * args.n_in, args.n_in, args.n_in, sums);
-      for (size_t k = 0; k < kTokens; ++k) args.y[(t + k) * args.y_stride + o] = sums[k];
+      for (size_t k = 0; k < kTokens; ++k) args.y[(t + k) * args.y_stride + o - args.o_begin] = sums[k];
     };
     size_t t = 0;
     for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
@@ -166,7 +166,7 @@ OGAS_INLINE void matmul_rows(const MatmulArgs& args, size_t o) {
       dot_tile<Isa, Block, kRows, kTokens>(tiles, args.quantized + t, i, n, sums);
       for (size_t r = 0; r < kRows; ++r) {
         for (size_t k = 0; k < kTokens; ++k) {
-          float& y = args.y[(t + k) * args.y_stride + o + r];
+          float& y = args.y[(t + k) * args.y_stride + o + r - args.o_begin];
           y = i == 0 ? sums[r][k] : y + sums[r][k];
         }
       }
@@ -196,7 +196,7 @@ void matmul_decoded(const MatmulArgs& args) {
       for (size_t t = 0; t < args.n_tokens; ++t) {
         float sums[1];
         dot_plain<Isa, Plain<Isa, Format::f32>, 1>(row, args.x + t * args.n_in + i, 0, n, sums);
-        float& y = args.y[t * args.y_stride + o];
+        float& y = args.y[t * args.y_stride + o - args.o_begin];
         y = i == 0 ? sums[0] : y + sums[0];
       }
     }
@@ -219,7 +219,7 @@ void matmul_f8(const MatmulArgs& args) {
         float sums[kTokens];
         dot_plain<Isa, Plain<Isa, Format::f32>, kTokens>(row, args.x + t * args.n_in + i, args.n_in, n, sums);
         for (size_t k = 0; k < kTokens; ++k) {
-          float& y = args.y[(t + k) * args.y_stride + o];
+          float& y = args.y[(t + k) * args.y_stride + o - args.o_begin];
           y = i == 0 ? sums[k] : y + sums[k];
         }
       };

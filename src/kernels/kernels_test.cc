@@ -173,7 +173,7 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
                       .n_tokens = 1,
                       .x = &x[t * n_in],
                       .quantized = &quantized.rows[t],
-                      .y = &one_by_one[t * n_out],
+                      .y = &one_by_one[t * n_out + begin],
                       .y_stride = n_out});
     EXPECT_EQ(0, std::memcmp(all.data(), one_by_one.data(), all.size() * sizeof(float)));
   }

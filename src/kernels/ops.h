@@ -40,7 +40,7 @@ struct MatmulArgs {
   size_t n_tokens;
   const float* x;                 // [n_tokens, n_in]
   const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
-  float* y;                       // [n_tokens, y_stride]; columns o_begin..o_end are written
+  float* y;                       // [n_tokens, y_stride]; column 0 receives output o_begin
   size_t y_stride;
 };
 

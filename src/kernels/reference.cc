@@ -46,7 +46,7 @@ void matmul(const MatmulArgs& args) {
     for (size_t t = 0; t < args.n_tokens; ++t) {
       float sum = 0;
       for (size_t i = 0; i < args.n_in; ++i) sum += row[i] * args.x[t * args.n_in + i];
-      args.y[t * args.y_stride + o] = sum;
+      args.y[t * args.y_stride + o - args.o_begin] = sum;
     }
   }
 }

@@ -27,8 +27,7 @@ void Attention::add_qk_norm(TensorTable& table, float eps) {
 }
 
 // One token: biases, norms and rotation of its queries and keys; its keys and values go into the cache.
-void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, size_t t) const {
-  const AttentionSpace& s = call.space;
+void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const {
   float *q = s.q.row(t), *k = s.k.row(t), *v = s.v.row(t);
   if (!q_bias.empty()) ops.add(q, q_bias.data(), q_bias.size());
   if (!k_bias.empty()) ops.add(k, k_bias.data(), k_bias.size());
@@ -53,13 +52,13 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, size
 }
 
 // One token's query heads that share a head of keys and values.
-void Attention::attend(const Ops& ops, const AttentionCall& call, size_t t, size_t h) const {
+void Attention::attend(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t, size_t h) const {
   const KvShape& shape = call.kv.shape();
   const size_t group = dims.n_head / dims.n_head_kv;
   const size_t end = call.position + t + 1;
   thread_local std::vector<float> scores;
   scores.resize(group * KvShape::kPagePositions);
-  ops.attend({.q = call.space.q.row(t) + h * group * dims.head_dim,
+  ops.attend({.q = s.q.row(t) + h * group * dims.head_dim,
               .n_heads = group,
               .k_dim = dims.head_dim,
               .v_dim = dims.head_dim,
@@ -74,23 +73,22 @@ void Attention::attend(const Ops& ops, const AttentionCall& call, size_t t, size
               .kv_format = shape.format,
               .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim)),
               .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + h * group,
-              .out = call.space.attended.row(t) + h * group * dims.head_dim,
+              .out = s.attended.row(t) + h * group * dims.head_dim,
               .scores = scores.data()});
 }
 
-void Attention::forward(Exec& exec, const AttentionCall& call) const {
+void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
   const KvShape& shape = call.kv.shape();
-  const AttentionSpace& s = call.space;
   const size_t n = call.n_tokens;
   OGAS_CHECK(call.kv.n_positions() >= call.position + n, "{} positions, {} needed", call.kv.n_positions(),
              call.position + n);
   OGAS_CHECK(shape.k_dim == dims.head_dim && shape.v_dim == dims.head_dim && shape.n_head_kv == dims.n_head_kv,
              "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, t); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, s, t); });
   // Longest rows first, so that the last chunks to be handed out are the short ones.
   exec.pool.parallel_for(n * dims.n_head_kv, [&](size_t chunk_idx, unsigned) {
-    attend(exec.ops, call, n - 1 - chunk_idx / dims.n_head_kv, chunk_idx % dims.n_head_kv);
+    attend(exec.ops, call, s, n - 1 - chunk_idx / dims.n_head_kv, chunk_idx % dims.n_head_kv);
   });
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
   multiply(exec, s.attended, n, {{attn_output, call.y}});

@@ -44,8 +44,7 @@ struct AttentionCall {
   const Rope* rope;       // null: positions are not rotated
   const Matrix& cos_sin;  // of these positions (Rope::prepare)
   const Activations& x;   // [n_tokens, n_embd], normed
-  const AttentionSpace& space;
-  const Matrix& y;  // [n_tokens, n_embd] receives the output
+  const Matrix& y;        // [n_tokens, n_embd] receives the output
 };
 
 struct Attention {
@@ -65,11 +64,11 @@ struct Attention {
   void add_qkv_bias(TensorTable& table);
   void add_qk_norm(TensorTable& table, float eps);
 
-  void forward(Exec& exec, const AttentionCall& call) const;
+  void forward(Exec& exec, const AttentionCall& call, const AttentionSpace& space) const;
 
  private:
-  void rotate_and_store(const Ops& ops, const AttentionCall& call, size_t t) const;
-  void attend(const Ops& ops, const AttentionCall& call, size_t t, size_t head_kv_idx) const;
+  void rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const;
+  void attend(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t, size_t head_kv_idx) const;
 };
 
 }  // namespace ogas

@@ -15,33 +15,51 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
   return std::max<size_t>(8, outputs / 2 * 2);
 }
 
+Linear Linear::rows(size_t first_row, size_t n_rows) const {
+  OGAS_CHECK(first_row + n_rows <= n_out_, "rows {} to {} of {}", first_row, first_row + n_rows, n_out_);
+  Linear part = *this;
+  part.first_row_ = first_row_ + first_row;
+  part.n_out_ = n_rows;
+  return part;
+}
+
 void Linear::decode_row(size_t o, float* values) const {
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
   const FormatFacts& format = facts_of(format_);
-  format.decode(weights_ + o * format.bytes_for(n_in_), values, n_in_ / format.block_values);
+  const size_t row = first_row_ + o;
+  format.decode(weights_ + row * format.bytes_for(n_in_), values, n_in_ / format.block_values);
   if (!block_scales_) return;
-  const float* scales = block_scales_ + o / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
+  const float* scales = block_scales_ + row / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
   for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
 }
 
-void MatmulCall::run(const Ops& ops) const { run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr); }
+void Linear::multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
+                           size_t y_stride) const {
+  MatmulCall{*this, x, x.values(), x_row, n_rows, 0, n_out_}.run_with(
+      ops, ops.quantizes_activations ? x.quantized() : nullptr, y, y_stride);
+}
 
-void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr); }
+void MatmulCall::run(const Ops& ops) const {
+  OGAS_CHECK(linear.n_out() <= y.n_cols(), "{} outputs into {} columns", linear.n_out(), y.n_cols());
+  run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr, y.row(first_row) + o_begin, y.n_cols());
+}
 
-void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized) const {
-  OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out() && linear.n_out() <= y.n_cols(),
-             "[{}, {}] times {} into {}", linear.n_out(), linear.n_in(), x.values().n_cols(), y.n_cols());
+void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr, y.row(first_row) + o_begin, y.n_cols()); }
+
+void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized, float* y_data, size_t y_stride) const {
+  OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
+             linear.n_in(), x.values().n_cols());
   ops.matmul({.format = linear.format_,
               .weights = linear.weights_,
               .n_in = linear.n_in(),
               .block_scales = linear.block_scales_,
-              .o_begin = o_begin,
-              .o_end = o_end,
+              .o_begin = linear.first_row_ + o_begin,
+              .o_end = linear.first_row_ + o_end,
               .n_tokens = n_rows,
               .x = x.row(first_row),
               .quantized = quantized ? quantized + first_row : nullptr,
-              .y = y.row(first_row),
-              .y_stride = y.n_cols()});
+              .y = y_data,
+              .y_stride = y_stride});
 }
 
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {

@@ -20,15 +20,21 @@ class Linear {
 
   size_t n_out() const { return n_out_; }
   size_t n_in() const { return n_in_; }
+  // The layer made of n_rows of these rows, from first_row on.
+  Linear rows(size_t first_row, size_t n_rows) const;
   // Row o of the weights as floats [n_in]: an embedding's vector.
   void decode_row(size_t o, float* values) const;
+  // All outputs for rows x_row..x_row + n_rows of x, on the calling thread; y[r * y_stride] receives those of row r.
+  void multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
+                     size_t y_stride) const;
 
  private:
   friend struct MatmulCall;
 
   Format format_ = Format::f32;
-  const std::byte* weights_ = nullptr;
+  const std::byte* weights_ = nullptr;  // of the whole matrix that this is rows of
   const float* block_scales_ = nullptr;
+  size_t first_row_ = 0;  // in that matrix: blocks of scales are counted from its first row
   size_t n_out_ = 0;
   size_t n_in_ = 0;
 };
@@ -52,7 +58,8 @@ struct MatmulCall {
   void run_in_f32(const Ops& ops) const;
 
  private:
-  void run_with(const Ops& ops, const QuantizedRow* quantized) const;
+  friend class Linear;
+  void run_with(const Ops& ops, const QuantizedRow* quantized, float* y_data, size_t y_stride) const;
 };
 
 // Outputs a chunk, for layers of n_out outputs in all.

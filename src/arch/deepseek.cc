@@ -1,0 +1,190 @@
+// DeepSeek-V2 and -Lite, V3 and R1: latent attention, and experts of which each token takes a few beside shared ones.
+#include <cmath>
+
+#include "arch/architectures.h"
+#include "arch/decoder.h"
+#include "nn/ffn_layer.h"
+#include "nn/mla.h"
+
+namespace ogas {
+namespace {
+
+struct Config {
+  DecoderConfig decoder{};
+  MlaDims mla{};
+  RopeParams rope;
+  float attn_scale = 0;
+  FfnDims ffn;
+  uint32_t n_dense = 0;          // the first layers have no experts
+  bool has_choice_bias = false;  // V3: balances the experts without a loss of its own
+  uint32_t n_mtp = 0;            // layers behind the last that predict further tokens
+};
+
+struct Layer {
+  std::vector<float> attn_norm, ffn_norm;  // [n_embd]
+  Mla attn;
+  FfnLayer ffn;
+};
+
+MlaDims read_mla_dims(ConfigReader& r, uint32_t n_embd) {
+  MlaDims d{.n_embd = n_embd,
+            .n_head = 1,
+            .q_lora_rank = 0,
+            .kv_lora_rank = 1,
+            .qk_nope_head_dim = 1,
+            .qk_rope_head_dim = 2,
+            .v_head_dim = 1};
+  constexpr uint64_t kMaxDim = 1U << 16;
+  d.n_head = r.count({"attention.head_count", "num_attention_heads"}, 1, kMaxDim);
+  d.q_lora_rank = r.count_or({"attention.q_lora_rank", "q_lora_rank"}, 0, 0, kMaxDim);
+  d.kv_lora_rank = r.count({"attention.kv_lora_rank", "kv_lora_rank"}, 1, kMaxDim);
+  d.qk_rope_head_dim = r.count({"rope.dimension_count", "qk_rope_head_dim"}, 2, kMaxDim);
+  if (r.is_hub()) {
+    d.qk_nope_head_dim = r.count({"", "qk_nope_head_dim"}, 1, kMaxDim);
+    d.v_head_dim = r.count({"", "v_head_dim"}, 1, kMaxDim);
+    return d;
+  }
+  // Files that store attn_k_b and attn_v_b give the sizes of what is cached as key_length, those of a head apart.
+  const bool is_split = r.has({"attention.key_length_mla", ""});
+  const uint32_t k =
+      r.count({is_split ? "attention.key_length_mla" : "attention.key_length", ""}, d.qk_rope_head_dim + 1, kMaxDim);
+  d.qk_nope_head_dim = k - d.qk_rope_head_dim;
+  d.v_head_dim = r.count({is_split ? "attention.value_length_mla" : "attention.value_length", ""}, 1, kMaxDim);
+  return d;
+}
+
+RouterRules read_rules(ConfigReader& r) {
+  RouterRules rules =
+      read_router_counts(r, {"expert_count", "n_routed_experts"}, {"expert_used_count", "num_experts_per_tok"});
+  // GGUF numbers them: 1 softmax, 2 sigmoid.
+  const bool is_sigmoid = r.is_hub() ? r.text_or({"", "scoring_func"}, "softmax") == "sigmoid"
+                                     : r.count_or({"expert_gating_func", ""}, 1, 0, 3) == 2;
+  const bool is_grouped = r.text_or({"", "topk_method"}, "") != "greedy";
+  rules.scores = is_sigmoid ? RouterScores::sigmoid : RouterScores::softmax;
+  rules.group_scores = is_sigmoid ? GroupScores::two_largest : GroupScores::largest;
+  if (is_grouped) {
+    rules.n_group = r.count_or({"expert_group_count", "n_group"}, 1, 1, rules.n_expert);
+    rules.n_group_used = r.count_or({"expert_group_used_count", "topk_group"}, 1, 1, rules.n_group);
+  }
+  if (rules.n_expert % rules.n_group != 0)
+    r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
+  else if (rules.n_used > rules.n_expert / rules.n_group * rules.n_group_used)
+    r.refuse(ErrorCode::bad_file, "{} experts a token of {} groups of {}", rules.n_used, rules.n_group_used,
+             rules.n_expert / rules.n_group);
+  rules.normalize = r.flag_or({"expert_weights_norm", "norm_topk_prob"}, false);
+  rules.scale = static_cast<float>(r.number_or({"expert_weights_scale", "routed_scaling_factor"}, 1));
+  return rules;
+}
+
+// V2 and V3 scale the scores by YaRN's factor for mscale_all_dim, and rotations by the ratio of both.
+float read_attn_scale(ConfigReader& r, Config& c) {
+  const double plain = 1 / std::sqrt(static_cast<double>(c.mla.qk_head_dim()));
+  if (c.rope.scaling != RopeScaling::yarn) return static_cast<float>(plain);
+  double all = r.number_or({"", r.has({"", "rope_parameters.mscale_all_dim"}) ? "rope_parameters.mscale_all_dim"
+                                                                              : "rope_scaling.mscale_all_dim"},
+                           0);
+  if (!r.is_hub()) {
+    all = 10 * r.number_or({"rope.scaling.yarn_log_multiplier", ""}, 0);  // GGUF stores 0.1 mscale_all_dim
+    c.rope.attention_factor = 1;  // mscale and mscale_all_dim are the same in all of them
+  }
+  const double factor = all == 0 ? 1 : yarn_mscale(c.rope.factor, all);
+  return static_cast<float>(plain * factor * factor);
+}
+
+Result<Config> read_config(const TensorFile& file) {
+  ConfigReader r(file, "deepseek2");
+  Config c;
+  c.decoder = read_decoder_config(r, file);
+  c.mla = read_mla_dims(r, c.decoder.n_embd);
+  c.rope = read_rope(r, c.mla.qk_rope_head_dim, RopeStyle::interleaved);
+  c.attn_scale = read_attn_scale(r, c);
+  c.ffn = {.n_embd = c.decoder.n_embd,
+           .n_ff = r.count({"feed_forward_length", "intermediate_size"}, 1, 1U << 24),
+           .rules = read_rules(r)};
+  c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
+  c.ffn.n_ff_shared = c.ffn.n_ff_exp * r.count_or({"expert_shared_count", "n_shared_experts"}, 0, 0, 1024);
+  c.n_dense = r.count_or({"leading_dense_block_count", "first_k_dense_replace"}, 0, 0, c.decoder.n_layer);
+  c.has_choice_bias = c.ffn.rules.scores == RouterScores::sigmoid;
+  c.n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 16);
+  if (!r.is_hub() && c.n_mtp < c.decoder.n_layer) c.decoder.n_layer -= c.n_mtp;  // GGUF counts them as layers
+  if (r.flag_or({"", "attention_bias"}, false))
+    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+  if (r.count_or({"", "moe_layer_freq"}, 1, 0, 1U << 16) != 1)
+    r.refuse(ErrorCode::unsupported,
+             "moe_layer_freq is not 1; ogas knows this family with experts in every later layer");
+  OGAS_TRY(r.status());
+  return c;
+}
+
+class DeepSeek : public Decoder {
+ public:
+  explicit DeepSeek(const Config& config)
+      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer) {}
+
+  Result<> bind(const TensorFile& file) {
+    TensorTable table(file);
+    w_.add_to(table, c_);
+    for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) add_layer(table, layer_idx, layers_[layer_idx]);
+    OGAS_TRY(table.bind());
+    make_facts(file, table);
+    return {};
+  }
+
+ private:
+  struct Space {
+    MlaSpace attn;
+    FfnSpace ffn;
+  };
+
+  void add_layer(TensorTable& table, uint32_t layer_idx, Layer& layer) const {
+    table.begin_layer(layer_idx);
+    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
+    layer.attn.add_to(table, config_.mla, c_.rms_eps);
+    layer.attn.scale = config_.attn_scale;
+    table.vector({"ffn_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
+    if (layer_idx < config_.n_dense) return layer.ffn.add_dense(table, config_.ffn);
+    layer.ffn.add_experts(table, config_.ffn);
+    if (config_.has_choice_bias)
+      table.vector({"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}, layer.ffn.moe.exp_probs_b,
+                   config_.ffn.rules.n_expert);
+    table.ignore({"", "self_attn.rotary_emb.inv_freq"});
+  }
+
+  void make_facts(const TensorFile& file, const TensorTable& table) {
+    facts_ = decoder_facts(file, c_, {.n_embd = c_.n_embd, .n_head = config_.mla.n_head, .n_head_kv = 1, .head_dim = 1},
+                           table);
+    facts_.architecture = "deepseek2";
+    facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
+    facts_.n_expert = config_.ffn.rules.n_expert;
+    facts_.n_expert_used = config_.ffn.rules.n_used;
+    facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
+    facts_.n_params_active = active_params(table, config_.ffn.rules);
+    facts_.kv = {.n_layer = c_.n_layer, .n_head_kv = 1, .k_dim = config_.mla.latent_dim(), .v_dim = 0};
+    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + MlaSpace::bytes_per_token(config_.mla) +
+                         FfnSpace::bytes_per_token(config_.ffn);
+  }
+
+  void reserve(size_t n_tokens) override { space_.reset(new Space{{config_.mla, n_tokens}, {config_.ffn, n_tokens}}); }
+
+  void run_layer(const Step& step, uint32_t layer_idx) override {
+    const Layer& layer = layers_[layer_idx];
+    add_block(step, layer.attn_norm,
+              [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); });
+    add_block(step, layer.ffn_norm,
+              [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
+  }
+
+  Config config_;
+  std::vector<Layer> layers_;
+  std::unique_ptr<Space> space_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file) {
+  auto model = std::make_unique<DeepSeek>(OGAS_TRY(read_config(file)));
+  OGAS_TRY(model->bind(file));
+  return model;
+}
+
+}  // namespace ogas

@@ -1,0 +1,81 @@
+// Multi-head latent attention (DeepSeek-V2, 2.1): keys and values of all heads come from one small latent vector, and
+// the cache holds that and one rotated key for all heads.
+//
+// Two ways to the same result. Absorbed: the matrix from latent to keys moves over to the query, and attention runs on
+// the latents themselves; little is read a position, so decoding takes it. Expanded: keys and values are made for each
+// position, which costs once what then is cheaper for every token of a long batch; prefill takes it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "nn/attention.h"
+
+namespace ogas {
+
+struct MlaDims {
+  uint32_t n_embd, n_head;
+  uint32_t q_lora_rank;  // 0: queries come straight from the input
+  uint32_t kv_lora_rank;
+  uint32_t qk_nope_head_dim, qk_rope_head_dim;  // of a key: not rotated, rotated
+  uint32_t v_head_dim;
+
+  uint32_t qk_head_dim() const { return qk_nope_head_dim + qk_rope_head_dim; }
+  // What the cache holds of a position: latent, then rotated key.
+  uint32_t latent_dim() const { return kv_lora_rank + qk_rope_head_dim; }
+  uint64_t n_q() const { return uint64_t{n_head} * qk_head_dim(); }
+  // Tokens a batch from which on expanding costs less. With P positions behind it, a token costs a head
+  // P (2 kv_lora_rank + rope) absorbed and P (nope + rope + v) expanded; expanding costs P kv_lora_rank (nope + v)
+  // once.
+  size_t n_tokens_to_expand() const;
+};
+
+// Activations of a batch, shared by all layers.
+struct MlaSpace {
+  MlaSpace(const MlaDims& dims, size_t n_batch);
+  static uint64_t bytes_per_token(const MlaDims& dims);
+
+  Activations q_lora;    // [n, q_lora_rank]
+  Matrix q;              // [n, n_head * qk_head_dim]
+  Matrix kv;             // [n, latent_dim]
+  Activations attended;  // [n, n_head * v_head_dim]
+  // Of batches that are absorbed, which are no longer than n_tokens_to_expand(): rows (token, head).
+  Activations q_nope;  // [rows, qk_nope_head_dim]
+  Matrix q_latent;     // [rows, latent_dim]
+  Activations latent;  // [rows, kv_lora_rank]
+};
+
+enum class MlaMode : uint8_t { automatic, absorbed, expanded };
+
+struct Mla {
+  MlaDims dims{};
+  float norm_eps = 0;
+  float scale = 0;            // of scores: qk_head_dim^-0.5, times YaRN's factor squared where there is one
+  Linear attn_q;              // [n_head * qk_head_dim, n_embd], or from the rank below:
+  Linear attn_q_a, attn_q_b;  // [q_lora_rank, n_embd], [n_head * qk_head_dim, q_lora_rank]
+  Linear attn_kv_a_mqa;       // [latent_dim, n_embd]
+  Linear attn_kv_b;           // [n_head * (nope + v), kv_lora_rank], or in two:
+  std::vector<Linear> attn_k_b, attn_v_b;  // of each head [kv_lora_rank, nope] and [v, kv_lora_rank]
+  Linear attn_output;                      // [n_embd, n_head * v_head_dim]
+  std::vector<float> attn_q_a_norm;        // [q_lora_rank]
+  std::vector<float> attn_kv_a_norm;       // [kv_lora_rank]
+
+  void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
+  void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::automatic) const;
+
+ private:
+  void project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
+  void absorb_query(const Ops& ops, const MlaSpace& s, size_t n_tokens, size_t h) const;
+  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void expand_head(const Ops& ops, const Activations& latents, size_t n_positions, const KvSequence& kv,
+                   size_t layer_idx, size_t h, float* expanded) const;
+  // Rows of kv_b that make a head's keys, and its values.
+  Linear k_rows(size_t h) const;
+  Linear v_rows(size_t h) const;
+};
+
+}  // namespace ogas
