@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random blocks of every format and what PyPI's `gguf` decodes them to (pip install gguf numpy).
+"""Random blocks of every format and what PyPI's `gguf` decodes them to (pip install gguf numpy torch).
 
     make_quant_goldens.py OUT_FOLDER [--blocks N] [--seed S]
 
@@ -17,6 +17,8 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, quants
 HALVES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2],
     "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [], "F32": [], "F16": [0], "BF16": [0],
+    "IQ1_S": [0], "IQ1_M": [], "IQ2_XXS": [0], "IQ2_XS": [0], "IQ2_S": [0], "IQ3_XXS": [0], "IQ3_S": [0],
+    "TQ1_0": [52], "TQ2_0": [64],
 }
 EXTREMES = np.array([0x0000, 0x8000, 0x0001, 0x8001, 0x03FF, 0x0400, 0x3C00, 0xBC00, 0x7BFF, 0xFBFF, 0x7C00, 0xFC00, 0x7E00],
                     dtype="<u2")
@@ -30,7 +32,19 @@ def random_blocks(name, block_bytes, n_blocks, rng):
     if name == "MXFP4":  # every exponent once, if there is room
         blocks[:, 0] = np.arange(n_blocks) % 256 if n_blocks >= 256 else rng.permutation(256)[:n_blocks]
         blocks[:2, 0] = [0, 1]
+    if name == "IQ1_M":  # the scale lies in the upper nibbles of four words
+        words = blocks[: n_blocks // 2, 48:56].view("<u2")
+        scale = rng.choice(EXTREMES, (len(words), 1))
+        words[:] = words & 0x0FFF | (scale >> np.array([0, 4, 8, 12], "<u2") & 15) << 12
     return blocks
+
+
+def write_f8_e4m3(path):
+    """All codes; what they mean by torch, since it is no format of GGUF."""
+    import torch
+    codes = np.arange(256, dtype=np.uint8)
+    values = torch.from_numpy(codes).view(torch.float8_e4m3fn).float().numpy().astype("<f4")
+    path.write_bytes(f"{2**32 - 1} 256 1 1\n".encode() + codes.tobytes() + values.tobytes())
 
 
 def main():
@@ -41,6 +55,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     np.seterr(all="ignore")
+    write_f8_e4m3(args.out / "F8_E4M3.golden")
     for name in HALVES:
         kind = GGMLQuantizationType[name]
         block_values, block_bytes = GGML_QUANT_SIZES[kind]

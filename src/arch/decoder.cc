@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/quote.h"
 #include "nn/layers.h"
 
@@ -75,15 +76,17 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   if (p.base <= 1) r.refuse(ErrorCode::bad_file, "the base of the rotation is {}; more than 1 is expected", p.base);
   if (type == "none" || type == "default") return p;
   p.factor = r.number_or({"rope.scaling.factor", key("factor")}, 1);
-  p.n_ctx_original = r.number_or({"rope.scaling.original_context_length", key("original_max_position_embeddings")},
-                                 r.count_or({"context_length", "max_position_embeddings"}, 4096, 1, 1U << 30));
+  constexpr uint64_t kMaxContext = 1U << 30;
+  const uint32_t n_ctx = r.count_or({"context_length", "max_position_embeddings"}, 4096, 1, kMaxContext);
+  p.n_ctx_original = r.count_or({"rope.scaling.original_context_length", key("original_max_position_embeddings")},
+                                n_ctx, 1, kMaxContext);
   if (!(p.factor > 0) || !(p.n_ctx_original > 0))
     r.refuse(ErrorCode::bad_file, "the rotation is scaled by {} from {} positions; positive numbers are expected",
              p.factor, p.n_ctx_original);
   if (type == "linear") {
     p.scaling = RopeScaling::linear;
   } else if (type == "llama3") {
-    p.scaling = RopeScaling::llama3;
+    p.scaling = RopeScaling::wavelength;
     p.low_freq_factor = r.number_or({"", key("low_freq_factor")}, 1);
     p.high_freq_factor = r.number_or({"", key("high_freq_factor")}, 4);
     if (!(p.high_freq_factor > p.low_freq_factor))
@@ -96,6 +99,17 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
              r.name_of({"rope.scaling.type", key("rope_type")}), in_quotes(type));
   }
   return p;
+}
+
+uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer) {
+  const uint32_t n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 1);
+  if (n_mtp == 0) return 0;
+  if (!r.is_hub() && n_layer < 2)
+    r.refuse(ErrorCode::bad_file, "{} layer, and one of them for further tokens", n_layer);
+  if (!r.is_hub()) n_layer -= n_mtp;
+  const std::string name = r.is_hub() ? fmt::format("model.layers.{}.eh_proj.weight", n_layer)
+                                      : fmt::format("blk.{}.nextn.eh_proj.weight", n_layer);
+  return file.find(name) ? n_mtp : 0;
 }
 
 RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_used) {
@@ -112,6 +126,17 @@ void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
   table.linear(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
   if (c.is_tied) table.ignore(out);
+}
+
+void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
+  table.vector({"nextn.enorm.weight", "enorm.weight"}, enorm, c.n_embd);
+  table.vector({"nextn.hnorm.weight", "hnorm.weight"}, hnorm, c.n_embd);
+  table.linear({"nextn.eh_proj.weight", "eh_proj.weight"}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
+  table.vector({"nextn.shared_head_norm.weight", "shared_head.norm.weight"}, output_norm, c.n_embd);
+  const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
+  const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
+  if (table.has(embd)) table.linear(embd, token_embd, c.n_vocab, c.n_embd);
+  if (table.has(head)) table.linear(head, output, c.n_vocab, c.n_embd);
 }
 
 void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {
@@ -131,15 +156,48 @@ std::span<const float> Decoder::forward(Exec& exec, const Batch& batch) {
   rope_.prepare(batch.position, n, space_->cos_sin);
   for (size_t t = 0; t < n; ++t) w_.token_embd.decode_row(static_cast<size_t>(batch.tokens[t]), space_->hidden.row(t));
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
-  return output_logits(step, batch.all_logits);
+  if (facts_.n_mtp > 0) keep_for_mtp(step);
+  return logits_of(step, w_.output_norm, w_.output, batch.all_logits);
 }
 
-std::span<const float> Decoder::output_logits(const Step& step, bool all_logits) {
+void Decoder::keep_for_mtp(const Step& step) {
+  if (last_hidden_.max_rows() < step.n_tokens) {
+    last_hidden_ = Matrix(step.n_tokens, c_.n_embd);
+    mtp_input_ = Activations(step.n_tokens, 2 * size_t{c_.n_embd});
+  }
+  n_last_ = step.n_tokens;
+  last_position_ = step.position;
+  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned) {
+    step.exec.ops.rms_norm(step.s.hidden.row(t), w_.output_norm.data(), c_.rms_eps, c_.n_embd, last_hidden_.row(t));
+  });
+}
+
+std::span<const float> Decoder::forward_mtp(Exec& exec, const Batch& batch) {
+  const size_t n = batch.tokens.size();
+  OGAS_CHECK(facts_.n_mtp > 0 && n > 0 && n <= n_last_ && batch.position == last_position_,
+             "{} tokens at {}; the last pass had {} at {}", n, batch.position, n_last_, last_position_);
+  const Step step{exec, batch.position, n, *batch.kv, *space_};
+  rope_.prepare(batch.position + 1, n, space_->cos_sin);
+  const Linear& embeddings = mtp_.token_embd.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    float* input = mtp_input_.row(t);
+    embeddings.decode_row(static_cast<size_t>(batch.tokens[t]), space_->delta.row(t));
+    exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
+    exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
+    mtp_input_.quantize_row(exec.ops, t);
+  });
+  multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
+  run_layer(step, c_.n_layer);
+  return logits_of(step, mtp_.output_norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, batch.all_logits);
+}
+
+std::span<const float> Decoder::logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
+                                          bool all_logits) {
   const size_t n = step.n_tokens, n_rows = all_logits ? n : 1;
   if (logits_.max_rows() < n_rows) logits_ = Matrix(n_rows, c_.n_vocab);
   if (n_rows < n) std::copy_n(step.s.hidden.row(n - 1), c_.n_embd, step.s.hidden.row(0));
-  rms_norm(step.exec, step.s.hidden, n_rows, w_.output_norm, c_.rms_eps, step.s.normed);
-  multiply(step.exec, step.s.normed, n_rows, {{w_.output, logits_}});
+  rms_norm(step.exec, step.s.hidden, n_rows, norm, c_.rms_eps, step.s.normed);
+  multiply(step.exec, step.s.normed, n_rows, {{output, logits_}});
   return {logits_.data(), n_rows * c_.n_vocab};
 }
 

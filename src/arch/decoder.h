@@ -33,11 +33,27 @@ RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
 // expert_count, expert_used_count, with what is usual for the rest.
 RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
 
+// Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
+// loses. 0 where the file was published without their tensors.
+uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer);
+
 struct DecoderWeights {
   Linear token_embd;               // [n_vocab, n_embd]
   std::vector<float> output_norm;  // [n_embd]
   Linear output;                   // [n_vocab, n_embd]; token_embd itself where they are tied
 
+  void add_to(TensorTable& table, const DecoderConfig& c);
+};
+
+// A head for the token after the next: norms of the next token's embedding and of the last hidden state, a matrix that
+// brings both together, a layer, and output (DeepSeek-V3 technical report, eq. 21 to 23).
+struct MtpHead {
+  std::vector<float> enorm, hnorm;  // [n_embd]
+  Linear eh_proj;                   // [n_embd, 2 n_embd]
+  std::vector<float> output_norm;   // [n_embd]
+  Linear token_embd, output;        // [n_vocab, n_embd]; the main model's where the file has none of its own
+
+  // Under the name of the layer; the layer's own tensors are the architecture's to add.
   void add_to(TensorTable& table, const DecoderConfig& c);
 };
 
@@ -58,6 +74,7 @@ class Decoder : public Model {
  public:
   const ModelFacts& facts() const override { return facts_; }
   std::span<const float> forward(Exec& exec, const Batch& batch) override;
+  std::span<const float> forward_mtp(Exec& exec, const Batch& batch) override;
 
  protected:
   // A forward pass on its way.
@@ -70,7 +87,7 @@ class Decoder : public Model {
 
   Decoder(const DecoderConfig& config, const RopeParams& rope) : c_(config), rope_(rope) {}
 
-  // Reads and writes step.s.hidden.
+  // Reads and writes step.s.hidden. Layer n_layer is that of the MTP head.
   virtual void run_layer(const Step& step, uint32_t layer_idx) = 0;
   // Makes room for batches of n_tokens.
   virtual void reserve(size_t n_tokens) = 0;
@@ -96,14 +113,21 @@ class Decoder : public Model {
   DecoderConfig c_;
   Rope rope_;
   DecoderWeights w_;
+  MtpHead mtp_;
   ModelFacts facts_;
 
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
   void add_delta(const Step& step);
-  std::span<const float> output_logits(const Step& step, bool all_logits);
+  std::span<const float> logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
+                                   bool all_logits);
+  void keep_for_mtp(const Step& step);
 
   std::unique_ptr<HiddenSpace> space_;
+  // For the MTP head: normed hidden states of the last forward pass, and the head's input.
+  Matrix last_hidden_;
+  size_t n_last_ = 0, last_position_ = 0;
+  Activations mtp_input_;
   Matrix logits_;
 };
 

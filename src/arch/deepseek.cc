@@ -105,8 +105,7 @@ Result<Config> read_config(const TensorFile& file) {
   c.ffn.n_ff_shared = c.ffn.n_ff_exp * r.count_or({"expert_shared_count", "n_shared_experts"}, 0, 0, 1024);
   c.n_dense = r.count_or({"leading_dense_block_count", "first_k_dense_replace"}, 0, 0, c.decoder.n_layer);
   c.has_choice_bias = c.ffn.rules.scores == RouterScores::sigmoid;
-  c.n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 16);
-  if (!r.is_hub() && c.n_mtp < c.decoder.n_layer) c.decoder.n_layer -= c.n_mtp;  // GGUF counts them as layers
+  c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
   if (r.flag_or({"", "attention_bias"}, false))
     r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
   if (r.count_or({"", "moe_layer_freq"}, 1, 0, 1U << 16) != 1)
@@ -119,12 +118,14 @@ Result<Config> read_config(const TensorFile& file) {
 class DeepSeek : public Decoder {
  public:
   explicit DeepSeek(const Config& config)
-      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer) {}
+      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {}
 
   Result<> bind(const TensorFile& file) {
     TensorTable table(file);
     w_.add_to(table, c_);
-    for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) add_layer(table, layer_idx, layers_[layer_idx]);
+    for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)
+      add_layer(table, layer_idx, layers_[layer_idx]);
+    if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
     make_facts(file, table);
     return {};
@@ -159,7 +160,8 @@ class DeepSeek : public Decoder {
     facts_.n_expert_used = config_.ffn.rules.n_used;
     facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
     facts_.n_params_active = active_params(table, config_.ffn.rules);
-    facts_.kv = {.n_layer = c_.n_layer, .n_head_kv = 1, .k_dim = config_.mla.latent_dim(), .v_dim = 0};
+    facts_.n_mtp = config_.n_mtp;
+    facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp, .n_head_kv = 1, .k_dim = config_.mla.latent_dim(), .v_dim = 0};
     facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + MlaSpace::bytes_per_token(config_.mla) +
                          FfnSpace::bytes_per_token(config_.ffn);
   }

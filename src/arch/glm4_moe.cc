@@ -47,8 +47,10 @@ Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file) {
     r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
   c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
   c.ffn.n_ff_shared = c.ffn.n_ff_exp * r.count_or({"expert_shared_count", "n_shared_experts"}, 1, 0, 1024);
-  c.has_experts = experts_from(
-      r.count_or({"leading_dense_block_count", "first_k_dense_replace"}, 1, 0, c.decoder.n_layer), c.decoder.n_layer);
+  c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
+  c.has_experts =
+      experts_from(r.count_or({"leading_dense_block_count", "first_k_dense_replace"}, 1, 0, c.decoder.n_layer),
+                   c.decoder.n_layer + c.n_mtp);
   const bool has_bias = r.flag_or({"", "attention_bias"}, true);
   const bool has_qk_norm =
       r.is_hub() ? r.flag_or({"", "use_qk_norm"}, false) : file.find("blk.0.attn_q_norm.weight") != nullptr;

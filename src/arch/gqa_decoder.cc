@@ -5,7 +5,7 @@
 namespace ogas {
 
 GqaDecoder::GqaDecoder(std::string_view architecture, GqaConfig config)
-    : Decoder(config.decoder, RopeParams{}), config_(std::move(config)), layers_(c_.n_layer) {
+    : Decoder(config.decoder, RopeParams{}), config_(std::move(config)), layers_(c_.n_layer + config_.n_mtp) {
   facts_.architecture = architecture;
 }
 
@@ -13,7 +13,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   TensorTable table(file);
   w_.add_to(table, c_);
   add_more(table);
-  for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) {
+  for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
     GqaLayer& layer = layers_[layer_idx];
     table.begin_layer(layer_idx);
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
@@ -22,12 +22,15 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
     add_tensors(table, layer, layer_idx);
     table.ignore({"", "self_attn.rotary_emb.inv_freq"});
   }
+  if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
   OGAS_TRY(table.bind());
   rope_ = Rope(config_.rope);
 
   const std::string architecture = facts_.architecture;
   facts_ = decoder_facts(file, c_, config_.attn, table);
   facts_.architecture = architecture;
+  facts_.n_mtp = config_.n_mtp;
+  facts_.kv.n_layer += config_.n_mtp;
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   if (!config_.has_experts.empty()) {
     facts_.n_expert = config_.ffn.rules.n_expert;

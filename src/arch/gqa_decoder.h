@@ -15,7 +15,8 @@ struct GqaConfig {
   AttentionDims attn{};
   RopeParams rope;
   FfnDims ffn;
-  std::vector<bool> has_experts = {};  // [n_layer]; empty: no layer has
+  uint32_t n_mtp = 0;                  // heads for the token after the next, each with a layer behind the last
+  std::vector<bool> has_experts = {};  // [n_layer + n_mtp]; empty: no layer has
 };
 
 struct GqaLayer {

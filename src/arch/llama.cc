@@ -33,7 +33,8 @@ Result<std::unique_ptr<Model>> create_llama(const TensorFile& file) {
   GqaConfig c = read_dense_config(r, file, r.is_hub() ? RopeStyle::half_split : RopeStyle::interleaved);
   if (r.flag_or({"", "mlp_bias"}, false))
     r.refuse(ErrorCode::unsupported, "mlp_bias is true; ogas knows this family without");
-  const bool has_bias = r.flag_or({"", "attention_bias"}, false);
+  const bool has_bias =
+      r.is_hub() ? r.flag_or({"", "attention_bias"}, false) : file.find("blk.0.attn_q.bias") != nullptr;
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<Llama>(std::move(c), has_bias), file);
 }

@@ -30,6 +30,7 @@ struct ModelFacts {
   uint32_t n_expert_used = 0;    // of these for one token
   uint32_t n_ff_exp = 0;         // of an expert
   uint32_t n_ctx_train = 0;      // positions it was trained for
+  uint32_t n_mtp = 0;            // heads that predict the token after the next (DeepSeek-V3 technical report, 2.2)
   uint64_t n_params = 0;         // weights in the bound tensors, shared ones counted once
   uint64_t n_params_active = 0;  // of these, read for one token (fewer than n_params with experts)
   uint64_t weight_bytes = 0;     // bytes of the bound tensors
@@ -52,6 +53,11 @@ class Model {
   // Returns logits [n, n_vocab] (all_logits) or [1, n_vocab], valid until the next call. Tokens must be below n_vocab
   // and kv must have room: the engine checks both.
   virtual std::span<const float> forward(Exec& exec, const Batch& batch) = 0;
+  // Where facts().n_mtp is not 0: what the head for further tokens says, to be called after forward() for the same
+  // positions or the first of them. batch.tokens are those that follow: tokens[t] stands at batch.position + t + 1, and
+  // the logits are of the token after it. Reads the hidden states of the forward pass and writes keys and values of its
+  // own.
+  virtual std::span<const float> forward_mtp(Exec& exec, const Batch& batch) = 0;
 };
 
 }  // namespace ogas

@@ -341,4 +341,29 @@ Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch,
   return {};
 }
 
+Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch,
+                            const std::function<void(size_t, std::span<const float>)>& row) {
+  OGAS_TRY(parts_->check_tokens(tokens));
+  if (facts().n_mtp == 0) return fail(ErrorCode::usage, "the model has no head for the token after the next");
+  if (tokens.size() < 2)
+    return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
+  const size_t n_vocab = facts().n_vocab;
+  const size_t n_batch = batch > 0 ? batch : parts_->options.n_batch;
+  Session session(*parts_->kv_cache);
+  for (size_t begin = 0; begin + 1 < tokens.size(); begin += n_batch) {
+    const size_t n = std::min(n_batch, tokens.size() - 1 - begin);
+    Batch part{.tokens = tokens.subspan(begin, n),
+               .position = static_cast<uint32_t>(begin),
+               .kv = &session.kv,
+               .all_logits = false};
+    parts_->forward(part);
+    part.tokens = tokens.subspan(begin + 1, n);
+    part.all_logits = true;
+    Exec exec{*parts_->pool, *parts_->ops};
+    const auto logits = parts_->model->forward_mtp(exec, part);
+    for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
+  }
+  return {};
+}
+
 }  // namespace ogas

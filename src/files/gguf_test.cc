@@ -116,11 +116,11 @@ TEST(Gguf, NothingInItIsAFileToo) {
 }
 
 TEST(Gguf, KnownButUndecodableTypesAreNamed) {
-  const std::string bytes = TestGguf{.tensors = {{"blk.0.ffn_up.weight", {256}, 16, std::string(66, 'x')}}}.write();
+  const std::string bytes = TestGguf{.tensors = {{"blk.0.ffn_up.weight", {256}, 15, std::string(292, 'x')}}}.write();
   const auto parsed = parse_gguf(test::as_bytes(bytes));
   ASSERT_FALSE(parsed);
   EXPECT_EQ(parsed.error().code, ErrorCode::unsupported);
-  EXPECT_THAT(parsed.error().message, HasSubstr("'blk.0.ffn_up.weight' is of data type 16 (IQ2_XXS)"));
+  EXPECT_THAT(parsed.error().message, HasSubstr("'blk.0.ffn_up.weight' is of data type 15 (Q8_K)"));
 }
 
 }  // namespace

@@ -54,6 +54,9 @@ class Checker : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Result<Json> parse_json(std::string_view text, std::string_view what) {
+  // The parser takes a NUL for the end.
+  if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
+    return fail(ErrorCode::bad_file, "{}: no JSON at byte {}", what, nul);
   Checker checker;
   if (!Json::sax_parse(text, &checker)) return fail(ErrorCode::bad_file, "{}: {}", what, checker.error());
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);

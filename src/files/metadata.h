@@ -64,7 +64,8 @@ class Metadata {
   bool contains(std::string_view key) const { return values_.contains(key); }
 
   // Required values. Errors (bad_file): missing, of another type, or out of range. Integers of either sign and width
-  // are accepted where the value fits; floats are accepted from f32 and f64.
+  // are accepted where the value fits; floats are accepted from f32 and f64, and
+  // from 64-bit integers, as which JSON gives whole ones.
   Result<uint64_t> get_uint(std::string_view key, uint64_t min = 0, uint64_t max = UINT32_MAX) const;
   Result<double> get_float(std::string_view key) const;
   Result<bool> get_bool(std::string_view key) const;

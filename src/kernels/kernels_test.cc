@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "quant/f8_e4m3.h"
 
 namespace ogas {
 namespace {
@@ -37,11 +38,17 @@ class Weights {
       : facts_(facts_of(format)), n_in_(n_in), bytes_(n_out * facts_.bytes_for(n_in) + offset()) {
     const size_t n_blocks = n_out * n_in / facts_.block_values;
     for (size_t b = 0; b < n_blocks; ++b) fill_block(bytes_.data() + offset() + b * facts_.block_bytes, random);
+    if (format == Format::f8_e4m3)
+      block_scales_ = random.normals((n_out + kF8Block - 1) / kF8Block * ((n_in + kF8Block - 1) / kF8Block));
   }
   const std::byte* data() const { return bytes_.data() + offset(); }
+  const float* block_scales() const { return block_scales_.empty() ? nullptr : block_scales_.data(); }
   std::vector<float> row(size_t o) const {
     std::vector<float> values(n_in_);
     facts_.decode(data() + o * facts_.bytes_for(n_in_), values.data(), n_in_ / facts_.block_values);
+    const size_t n_scales = (n_in_ + kF8Block - 1) / kF8Block;
+    if (!block_scales_.empty())
+      for (size_t i = 0; i < n_in_; ++i) values[i] *= block_scales_[o / kF8Block * n_scales + i / kF8Block];
     return values;
   }
 
@@ -62,6 +69,7 @@ class Weights {
   const FormatFacts& facts_;
   size_t n_in_;
   std::vector<std::byte> bytes_;
+  std::vector<float> block_scales_;
 };
 
 // Rows of activations with their 8-bit form.
@@ -104,6 +112,7 @@ std::vector<float> multiply(const Ops& ops, Format format, const Weights& weight
   ops.matmul({.format = format,
               .weights = weights.data(),
               .n_in = n_in,
+              .block_scales = weights.block_scales(),
               .o_begin = 0,
               .o_end = n_out,
               .n_tokens = n_tokens,
@@ -168,6 +177,7 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
         ops().matmul({.format = facts.format,
                       .weights = weights.data(),
                       .n_in = n_in,
+                      .block_scales = weights.block_scales(),
                       .o_begin = begin,
                       .o_end = end,
                       .n_tokens = 1,
@@ -266,6 +276,45 @@ struct AttendCase {
   size_t n_heads, head_dim, n_positions;
   float q_scale;
 };
+
+// Values that are the first part of the keys (as MLA caches them), a window that begins within a page, and sinks.
+TEST_P(KernelsTest, AttendToLatentsInAWindow) {
+  Random random(10);
+  const size_t n_heads = 3, k_dim = 44, v_dim = 36, page_size = 64, n_pages = 3;
+  for (const Format format : {Format::f16, Format::f32}) {
+    std::vector<std::vector<std::byte>> storage(n_pages, std::vector<std::byte>(page_size * k_dim * 4 + 8));
+    std::vector<const std::byte*> pages;
+    for (auto& page : storage) {
+      ops().store(random.normals(page_size * k_dim).data(), page_size * k_dim, format, page.data() + 8);
+      pages.push_back(page.data());
+    }
+    const auto q = random.normals(n_heads * k_dim), sinks = random.normals(n_heads, 3);
+    for (const float* sink : {static_cast<const float*>(nullptr), sinks.data()}) {
+      std::vector<float> actual(n_heads * v_dim), expected(actual.size()), scores(n_heads * page_size);
+      AttendArgs args{.q = q.data(),
+                      .n_heads = n_heads,
+                      .k_dim = k_dim,
+                      .v_dim = v_dim,
+                      .k_stride = k_dim,
+                      .v_stride = k_dim,
+                      .p_begin = 50,
+                      .p_end = 150,
+                      .pages = pages.data(),
+                      .page_size = page_size,
+                      .k_offset = 8,
+                      .v_offset = 8,
+                      .kv_format = format,
+                      .scale = 0.2F,
+                      .sinks = sink,
+                      .out = actual.data(),
+                      .scores = scores.data()};
+      ops().attend(args);
+      args.out = expected.data();
+      reference().attend(args);
+      for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5) << i;
+    }
+  }
+}
 
 TEST_P(KernelsTest, Attend) {
   Random random(9);

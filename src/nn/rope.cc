@@ -9,7 +9,7 @@
 namespace ogas {
 namespace {
 
-double llama3_frequency(double frequency, const RopeParams& params) {
+double wavelength_frequency(double frequency, const RopeParams& params) {
   const double wavelength = 2 * std::numbers::pi / frequency;
   if (wavelength < params.n_ctx_original / params.high_freq_factor) return frequency;
   if (wavelength > params.n_ctx_original / params.low_freq_factor) return frequency / params.factor;
@@ -38,7 +38,7 @@ double scaled(double frequency, double j, const RopeParams& params) {
   switch (params.scaling) {
     case RopeScaling::none: return frequency;
     case RopeScaling::linear: return frequency / params.factor;
-    case RopeScaling::llama3: return llama3_frequency(frequency, params);
+    case RopeScaling::wavelength: return wavelength_frequency(frequency, params);
     case RopeScaling::yarn: return yarn_frequency(frequency, j, params);
   }
   return frequency;

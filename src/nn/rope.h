@@ -13,9 +13,9 @@ namespace ogas {
 // How frequencies are changed for contexts longer than those of the first training.
 enum class RopeScaling : uint8_t {
   none,
-  linear,  // all divided by `factor` (Chen et al. 2023)
-  llama3,  // long wavelengths divided, short ones kept, a ramp between (Llama 3.1, released code)
-  yarn,    // the same by number of turns, and queries and keys scaled (Peng et al. 2023)
+  linear,      // all divided by `factor` (Chen et al. 2023)
+  wavelength,  // long ones divided, short ones kept, a ramp between (Llama 3.1, released code)
+  yarn,        // the same by number of turns, and queries and keys scaled (Peng et al. 2023)
 };
 
 struct RopeParams {
@@ -26,8 +26,8 @@ struct RopeParams {
   RopeScaling scaling = RopeScaling::none;
   double factor = 1;            // longer contexts / n_ctx_original
   double n_ctx_original = 0;    // positions of the first training
-  double low_freq_factor = 1;   // llama3
-  double high_freq_factor = 4;  // llama3
+  double low_freq_factor = 1;   // wavelength
+  double high_freq_factor = 4;  // wavelength
   double beta_fast = 32;        // yarn: turns within n_ctx_original above which a pair is left alone
   double beta_slow = 1;         // yarn: turns below which it is divided
   bool truncate = true;         // yarn: borders of the ramp are rounded to whole pairs

@@ -30,6 +30,15 @@ enum class Format : uint8_t {
   iq4_nl,
   iq4_xs,
   mxfp4,
+  iq1_s,
+  iq1_m,
+  iq2_xxs,
+  iq2_xs,
+  iq2_s,
+  iq3_xxs,
+  iq3_s,
+  tq1_0,
+  tq2_0,
 };
 
 inline constexpr uint32_t kNoGgmlType = UINT32_MAX;

@@ -1,0 +1,34 @@
+// IQ2_S: 256 values in 16 groups of 16, each with a 4-bit scale. 2.5625 bits a value.
+//
+//   0   f16 d
+//   2   32 bytes: the lower eight bits of entries of kIq2SGrid, one for eight values
+//   34  32 bytes of signs, one for eight values
+//   66  8 bytes: the upper two bits of four entries each
+//   74  8 bytes of scales: low nibble of byte s is group 2 s, high nibble group 2 s + 1
+//   value = d * (0.5 + scale) / 4 * code
+#pragma once
+
+#include "quant/format.h"
+#include "quant/half.h"
+#include "quant/iq_codes.h"
+
+namespace ogas {
+
+struct IQ2_S {
+  static constexpr Format format = Format::iq2_s;
+  static constexpr std::string_view name = "IQ2_S";
+  static constexpr uint32_t ggml_type = 22, values = 256, bytes = 82, group = 16;
+  static constexpr bool has_offset = false;
+
+  static OGAS_INLINE void unpack(const std::byte* block, int8_t* codes, float* scales, float*) {
+    const float d = f16_to_f32(u16_at(block, 0));
+    for (size_t g = 0; g < 16; ++g)
+      scales[g] = d * (0.5F + static_cast<float>(byte_at(block, 74 + g / 2) >> 4 * (g % 2) & 15)) * 0.25F;
+    for (size_t e = 0; e < 32; ++e) {
+      const uint32_t upper = byte_at(block, 66 + e / 4) >> 2 * (e % 4) & 3U;
+      unpack_entry2(kIq2SGrid[byte_at(block, 2 + e) | upper << 8], byte_at(block, 34 + e), codes + 8 * e);
+    }
+  }
+};
+
+}  // namespace ogas

@@ -1,0 +1,156 @@
+// Tiny random models of every architecture, from the hub's files and from GGUF, against the logits of transformers
+// (tools/make_arch_goldens.py).
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+#include "kernels/dispatch.h"
+#include "logits_test_tools.h"
+
+namespace ogas {
+namespace {
+
+using testing::LogitMatrix;
+using testing::logits_of;
+
+const std::filesystem::path kFolder = "tests/data/arch";
+
+std::vector<std::string> all_cases() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kFolder))
+    names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+std::unique_ptr<Engine> load(const std::filesystem::path& path, unsigned n_threads = 2) {
+  auto engine = Engine::load(path, {.n_threads = n_threads, .kv_format = Format::f32});
+  EXPECT_TRUE(engine) << engine.error().message;
+  return engine ? *std::move(engine) : nullptr;
+}
+
+double largest_difference(const LogitMatrix& a, const LogitMatrix& b) {
+  EXPECT_EQ(a.n_cols, b.n_cols);
+  EXPECT_EQ(a.values.size(), b.values.size());
+  double largest = 0;
+  for (size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i)
+    largest = std::max(largest, std::fabs(double{a.values[i]} - double{b.values[i]}));
+  return largest;
+}
+
+// Rows whose winners differ although the golden's margin is larger than the tolerance.
+int n_flipped(const LogitMatrix& golden, const LogitMatrix& found, float tolerance) {
+  int n = 0;
+  for (size_t r = 0; r < golden.n_rows(); ++r) {
+    std::vector<float> sorted(golden.row(r).begin(), golden.row(r).end());
+    std::ranges::partial_sort(sorted, sorted.begin() + 2, std::greater());
+    const auto winner = std::ranges::max_element(golden.row(r)) - golden.row(r).begin();
+    n += sorted[0] - sorted[1] > tolerance && std::ranges::max_element(found.row(r)) - found.row(r).begin() != winner;
+  }
+  return n;
+}
+
+constexpr float kTolerance = 1e-3F;  // of logits whose standard deviation is 1 to 3.5
+
+class Architectures : public ::testing::TestWithParam<std::string> {
+ protected:
+  void TearDown() override { ::unsetenv("OGAS_ISA"); }
+  std::filesystem::path folder() const { return kFolder / GetParam(); }
+  nlohmann::json golden() const { return testing::read_json((folder() / "golden.json").string()); }
+};
+
+TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
+  const LogitMatrix expected = testing::read_npy((folder() / "logits.npy").string());
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  for (const Ops* ops : available_ops()) {
+    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+    for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+      const auto engine = load(path);
+      ASSERT_NE(engine, nullptr) << path;
+      for (const uint32_t batch : {256U, 1U, 7U}) {
+        SCOPED_TRACE(fmt::format("{}, {}, batches of {}", path.string(), ops->name, batch));
+        const LogitMatrix found = logits_of(*engine, prompt, batch);
+        EXPECT_LT(largest_difference(expected, found), kTolerance);
+        EXPECT_EQ(n_flipped(expected, found, kTolerance), 0);
+      }
+    }
+  }
+}
+
+TEST_P(Architectures, ThreadsDoNotChangeABit) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto one = load(folder(), 1), three = load(folder(), 3);
+  ASSERT_TRUE(one && three);
+  EXPECT_EQ(logits_of(*one, prompt).values, logits_of(*three, prompt).values);
+}
+
+TEST_P(Architectures, GreedyTokensAreThoseOfTransformers) {
+  const auto json = golden();
+  const std::vector<TokenId> prompt = json["prompt"], expected = json["greedy"];
+  const auto engine = load(folder());
+  ASSERT_NE(engine, nullptr);
+  std::vector<TokenId> sequence = prompt;
+  for (size_t n = 0; n < expected.size(); ++n) {
+    const LogitMatrix logits = logits_of(*engine, sequence);
+    const auto last = logits.row(logits.n_rows() - 1);
+    sequence.push_back(static_cast<TokenId>(std::ranges::max_element(last) - last.begin()));
+  }
+  EXPECT_EQ(std::vector<TokenId>(sequence.begin() + std::ssize(prompt), sequence.end()), expected);
+}
+
+TEST_P(Architectures, FactsAreThoseOfTheConfig) {
+  const auto config = testing::read_json((folder() / "config.json").string());
+  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+    const auto engine = load(path);
+    ASSERT_NE(engine, nullptr);
+    const ModelFacts& facts = engine->facts();
+    EXPECT_EQ(facts.n_layer, config["num_hidden_layers"]);
+    EXPECT_EQ(facts.n_embd, config["hidden_size"]);
+    EXPECT_EQ(facts.n_vocab, config["vocab_size"]);
+    EXPECT_EQ(facts.n_mtp, config.value("num_nextn_predict_layers", 0U));
+    EXPECT_EQ(facts.n_params_active < facts.n_params, facts.n_expert > 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(all_cases()),
+                         [](const auto& test) { return test.param; });
+
+std::vector<std::string> cases_with_mtp() {
+  std::vector<std::string> names = all_cases();
+  std::erase_if(names, [](const auto& name) { return !std::filesystem::exists(kFolder / name / "mtp_logits.npy"); });
+  return names;
+}
+
+class MtpHeads : public Architectures {};
+
+TEST_P(MtpHeads, SayWhatThoseOfTransformersSay) {
+  const LogitMatrix expected = testing::read_npy((folder() / "mtp_logits.npy").string());
+  const auto json = golden();
+  std::vector<TokenId> tokens = json["prompt"];
+  tokens.push_back(json["following"].back());
+  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+    const auto engine = load(path);
+    ASSERT_NE(engine, nullptr) << path;
+    for (const uint32_t batch : {256U, 1U, 7U}) {
+      LogitMatrix found{.n_cols = engine->facts().n_vocab, .values = {}};
+      const auto computed = engine->mtp_logits(tokens, batch, [&](size_t, std::span<const float> row) {
+        found.values.insert(found.values.end(), row.begin(), row.end());
+      });
+      ASSERT_TRUE(computed) << computed.error().message;
+      LogitMatrix chosen{.n_cols = found.n_cols, .values = {}};
+      for (const size_t length : json["mtp_lengths"]) {
+        const auto row = found.row(length - 1);
+        chosen.values.insert(chosen.values.end(), row.begin(), row.end());
+      }
+      EXPECT_LT(largest_difference(expected, chosen), kTolerance) << path << ", batches of " << batch;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MtpHeads, ::testing::ValuesIn(cases_with_mtp()),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,357 @@
+#!/usr/bin/env python3
+"""Tiny random models of every architecture, as the hub publishes them and as GGUF, with the logits of transformers.
+
+  make_arch_goldens.py OUT [--seed 7] [--only NAME]...
+
+For each case OUT/NAME/: config.json, model.safetensors, logits.npy (float32 [72, n_vocab], eager, in float32, after each
+token of the prompt), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
+(same weights, names and keys as llama.cpp's converter writes them; of architectures it knows), and golden.json: prompt,
+tokens that the head was given, greedy continuation, and the smallest margin between best and second.
+Shapes have few powers of two, so that a mixed-up axis shows; weights are at scales where every tensor matters.
+Needs: gguf transformers>=5 torch safetensors numpy
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import gguf
+import numpy as np
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+N_PROMPT, N_VOCAB = 72, 144
+BASE = dict(hidden_act="silu", max_position_embeddings=4096, rms_norm_eps=1e-6, tie_word_embeddings=False,
+            attention_dropout=0.0, bos_token_id=0, eos_token_id=1, pad_token_id=0, vocab_size=N_VOCAB)
+GQA = dict(BASE, hidden_size=48, intermediate_size=56, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
+           head_dim=12)
+MLA = dict(BASE, hidden_size=42, intermediate_size=56, num_hidden_layers=3, num_attention_heads=3, num_key_value_heads=3,
+           qk_nope_head_dim=14, qk_rope_head_dim=8, v_head_dim=10, kv_lora_rank=20, attention_bias=False,
+           moe_intermediate_size=24, moe_layer_freq=1, first_k_dense_replace=1, rope_theta=10000.0,
+           max_position_embeddings=16384)
+YARN = dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=2048, beta_fast=32.0, beta_slow=1.0)
+
+CASES = {
+    "llama": dict(GQA, model_type="llama", attention_bias=False, mlp_bias=False, rope_theta=500000.0,
+                  rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                                    original_max_position_embeddings=64)),
+    "llama_bias_tied": dict(GQA, model_type="llama", attention_bias=True, mlp_bias=False, rope_theta=10000.0,
+                            tie_word_embeddings=True),
+    "qwen2": dict(GQA, model_type="qwen2", num_attention_heads=4, rope_theta=1e6,
+                  tie_word_embeddings=True, use_sliding_window=False, sliding_window=None, max_window_layers=2),
+    "qwen3": dict(GQA, model_type="qwen3", attention_bias=False, rope_theta=1e6, tie_word_embeddings=True,
+                  use_sliding_window=False, sliding_window=None, max_window_layers=2),
+    "qwen3_yarn": dict(GQA, model_type="qwen3", attention_bias=False, rope_theta=1e6, use_sliding_window=False,
+                       sliding_window=None, max_window_layers=2, rope_scaling=YARN, max_position_embeddings=16384),
+    "qwen3_moe": dict(GQA, model_type="qwen3_moe", attention_bias=False, rope_theta=1e6, num_experts=7,
+                      num_experts_per_tok=3, moe_intermediate_size=20, norm_topk_prob=True, decoder_sparse_step=1,
+                      mlp_only_layers=[], use_sliding_window=False, sliding_window=None, max_window_layers=2),
+    "deepseek_v2": dict(MLA, model_type="deepseek_v2", q_lora_rank=28, n_routed_experts=8, n_shared_experts=2,
+                        num_experts_per_tok=3, n_group=4, topk_group=2, topk_method="group_limited_greedy",
+                        scoring_func="softmax", norm_topk_prob=False, routed_scaling_factor=4.0,
+                        rope_scaling=dict(YARN, mscale=0.707, mscale_all_dim=0.707)),
+    "deepseek_v2_lite": dict(MLA, model_type="deepseek_v2", q_lora_rank=None, n_routed_experts=6, n_shared_experts=2,
+                             num_experts_per_tok=2, n_group=1, topk_group=1, topk_method="greedy",
+                             scoring_func="softmax", norm_topk_prob=False, routed_scaling_factor=1.0,
+                             rope_scaling=dict(YARN, mscale=0.707, mscale_all_dim=0.707)),
+    "deepseek_v3": dict(MLA, model_type="deepseek_v3", q_lora_rank=28, n_routed_experts=12, n_shared_experts=1,
+                        num_experts_per_tok=4, n_group=4, topk_group=2, topk_method="noaux_tc", scoring_func="sigmoid",
+                        norm_topk_prob=True, routed_scaling_factor=2.5, num_nextn_predict_layers=1,
+                        rope_scaling=dict(YARN, mscale=1.0, mscale_all_dim=1.0)),
+    "ernie4_5": dict(GQA, model_type="ernie4_5", use_bias=False, rope_theta=500000.0, tie_word_embeddings=True),
+    "ernie4_5_moe": dict(GQA, model_type="ernie4_5_moe", num_hidden_layers=3, num_attention_heads=4,
+                         use_bias=False, rope_theta=500000.0, tie_word_embeddings=True, moe_intermediate_size=20,
+                         moe_k=3, moe_num_experts=7, moe_num_shared_experts=2, moe_layer_start_index=1,
+                         moe_layer_end_index=-1, moe_layer_interval=1, moe_gate="topk", moe_use_aux_free=True),
+    "seed_oss": dict(GQA, model_type="seed_oss", attention_bias=True, attention_out_bias=False, mlp_bias=False,
+                     rope_theta=1e7, residual_dropout=0.0),
+    "glm4_moe": dict(GQA, model_type="glm4_moe", num_hidden_layers=2, attention_bias=True, use_qk_norm=True,
+                     partial_rotary_factor=0.5, rope_theta=1e6, moe_intermediate_size=20, num_experts_per_tok=3,
+                     n_shared_experts=1, n_routed_experts=8, routed_scaling_factor=2.5, n_group=1, topk_group=1,
+                     first_k_dense_replace=1, norm_topk_prob=True, num_nextn_predict_layers=1),
+}
+
+
+def fill(name, tensor, rng, tied):
+    """Random values at a scale where the tensor matters and logits stay of order one."""
+    def normal(scale, mean=0.0):
+        tensor.copy_(torch.randn(tensor.shape, generator=rng) * scale + mean)
+
+    if "correction_bias" in name: normal(0.05)
+    elif "norm" in name and name.endswith("weight"): normal(0.15, 1.0)
+    elif name.endswith("bias"): normal(0.2)
+    elif "embed_tokens" in name: normal(0.3 if tied else 1.0)
+    elif name.endswith("mlp.gate.weight"): normal(2 / math.sqrt(tensor.shape[-1]))
+    else: normal(1 / math.sqrt(tensor.shape[-1]))
+
+
+def add_mtp(state, config, rng):
+    """The release's layout: a layer behind the last, with norms, projection and (shared) embedding and head."""
+    n_layer, n_embd = config["num_hidden_layers"], config["hidden_size"]
+    last, more = f"model.layers.{n_layer - 1}.", f"model.layers.{n_layer}."
+    for name in [name for name in state if name.startswith(last)]:
+        tensor = torch.empty_like(state[name])
+        fill(name, tensor, rng, False)
+        state[name.replace(last, more)] = tensor
+    for name, shape in (("enorm", (n_embd,)), ("hnorm", (n_embd,)), ("shared_head.norm", (n_embd,)),
+                        ("eh_proj", (n_embd, 2 * n_embd))):
+        tensor = torch.empty(shape)
+        fill(name + ".weight", tensor, rng, False)
+        state[f"{more}{name}.weight"] = tensor
+    state[more + "embed_tokens.weight"] = state["model.embed_tokens.weight"].clone()
+    state[more + "shared_head.head.weight"] = state["lm_head.weight"].clone()
+
+
+def continue_greedily(model, prompt, n):
+    """Without a cache: that of some families drifts in transformers itself."""
+    sequence = prompt
+    for _ in range(n):
+        sequence = torch.cat([sequence, model(sequence, use_cache=False).logits[:, -1:].argmax(-1)], 1)
+    return sequence[0, prompt.shape[1]:]
+
+
+MTP_LENGTHS = (1, 2, 9, 17, 33, 50, 71, 72)
+
+
+def mtp_logits(model, prompt, following):
+    """What the head for the token after the next says at the end of prompts of MTP_LENGTHS, given the token that follows."""
+    from transformers.cache_utils import MtpCache
+    from transformers.modeling_layers import MtpModel
+    # Its layers are found by a pattern made for the release's number of layers.
+    model._keys_to_ignore_on_load_unexpected = [rf"model\.layers\.{model.config.num_hidden_layers}.*"]
+    hidden = model(prompt, output_hidden_states=True, use_cache=False).hidden_states[-1]
+    head = MtpModel.from_pretrained(model).eval()
+    rows = []
+    for n in MTP_LENGTHS:
+        _, logits, _ = head(input_ids=following[:, :n], last_hidden_states=hidden[:, :n], attention_mask=None,
+                            position_ids=torch.arange(1, n + 1)[None], mtp_cache=MtpCache(config=model.config.get_mtp_config()))
+        rows.append(logits[0, -1].float().numpy())
+    return np.stack(rows)
+
+
+def make_case(name, out, seed):
+    config, folder = dict(CASES[name], torch_dtype="float32"), out / name
+    n_mtp = config.get("num_nextn_predict_layers", 0)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    options = dict(attn_implementation="eager", experts_implementation="eager", dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(folder), **options).eval()
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        buffers = [(key, b) for key, b in model.named_buffers() if "correction_bias" in key]
+        for key, tensor in sorted(list(model.named_parameters()) + buffers):
+            fill(key, tensor, rng, config["tie_word_embeddings"])
+    model.save_pretrained(folder)
+    state = load_file(folder / "model.safetensors")
+    if n_mtp:
+        add_mtp(state, config, rng)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "generation_config.json").unlink(missing_ok=True)
+
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+    prompt = torch.randint(0, N_VOCAB, (1, N_PROMPT), generator=rng)
+    with torch.no_grad():
+        logits = model(prompt, use_cache=False).logits[0].float().numpy()
+        greedy = continue_greedily(model, prompt, 16)
+        np.save(folder / "logits.npy", logits.astype("<f4"))
+        golden = {"prompt": prompt[0].tolist(), "greedy": greedy.tolist()}
+        if n_mtp:
+            following = torch.cat([prompt[:, 1:], greedy[None, :1]], 1)
+            np.save(folder / "mtp_logits.npy", mtp_logits(model, prompt, following).astype("<f4"))
+            golden |= {"following": following[0].tolist(), "mtp_lengths": MTP_LENGTHS}
+    top = np.partition(logits, -2, axis=-1)[:, -2:]
+    golden["smallest_margin"] = round(float((top[:, 1] - top[:, 0]).min()), 5)
+    (folder / "golden.json").write_text(json.dumps(golden) + "\n")
+    write_gguf(folder / "model.gguf", name, config, state)
+    print(f"{name:18} {sum(t.numel() for t in state.values()):7} values, deviation {logits.std():.3f}", flush=True)
+
+
+# GGUF.
+
+ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe", "deepseek_v2": "deepseek2",
+                 "deepseek_v3": "deepseek2", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
+                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe"}
+LAYER = {
+    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "self_attn.q_a_proj": "attn_q_a",
+    "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
+    "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp",
+    "mlp.shared_experts.gate_proj": "ffn_gate_shexp", "mlp.shared_experts.up_proj": "ffn_up_shexp",
+    "mlp.shared_experts.down_proj": "ffn_down_shexp", "enorm": "nextn.enorm", "hnorm": "nextn.hnorm",
+    "eh_proj": "nextn.eh_proj", "shared_head.norm": "nextn.shared_head_norm", "embed_tokens": "nextn.embed_tokens",
+    "shared_head.head": "nextn.shared_head_head",
+}
+EXPERT = {"gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
+TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
+       "lm_head.weight": "output.weight"}
+
+
+def to_pairs(weight, n_head):
+    """Rows of Q or K from halves to neighbours: Llama's converter stores them so."""
+    halves = weight.reshape(n_head, 2, -1, *weight.shape[1:])
+    return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(weight.shape)
+
+
+def layer_tensors(config, part, weight):
+    """GGUF's (name, values) of one tensor of a layer."""
+    kind = config["model_type"]
+    if "correction_bias" in part:
+        return [("exp_probs_b.bias", weight.reshape(-1))]
+    module, suffix = part.rsplit(".", 1)
+    if module == "self_attn.kv_b_proj":
+        heads = weight.reshape(config["num_attention_heads"], -1, config["kv_lora_rank"])
+        keys, values = np.split(heads, [config["qk_nope_head_dim"]], axis=1)
+        return [("attn_k_b.weight", np.ascontiguousarray(keys.swapaxes(1, 2))),
+                ("attn_v_b.weight", np.ascontiguousarray(values))]
+    # Biases, too.
+    if kind == "llama" and module in ("self_attn.q_proj", "self_attn.k_proj"):
+        n_head = config["num_attention_heads" if "q_proj" in module else "num_key_value_heads"]
+        weight = to_pairs(weight, n_head)
+    name = LAYER[module]
+    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe"):
+        name = "post_attention_norm"
+    return [(f"{name}.{suffix}", weight)]
+
+
+def gguf_tensors(config, state):
+    """GGUF's names and values."""
+    tensors, experts = {}, {}
+    for name, tensor in state.items():
+        weight = tensor.float().numpy()
+        if name in TOP:
+            if name == "lm_head.weight" and config["tie_word_embeddings"]:
+                continue
+            tensors[TOP[name]] = weight
+            continue
+        _, _, layer, part = name.split(".", 3)
+        if ".experts." in "." + part:
+            _, _, number, projection, _ = part.split(".")
+            experts.setdefault((layer, EXPERT[projection]), {})[int(number)] = weight
+            continue
+        for gguf_name, values in layer_tensors(config, part, weight):
+            tensors[f"blk.{layer}.{gguf_name}"] = values
+    for (layer, name), by_number in experts.items():
+        tensors[f"blk.{layer}.{name}.weight"] = np.stack([by_number[number] for number in sorted(by_number)])
+    return tensors
+
+
+def rope_factors(config):
+    """Llama 3.1's scaling as divisors of the frequencies."""
+    s, n_rot = config["rope_scaling"], config["head_dim"]
+    factors = []
+    for j in range(n_rot // 2):
+        wavelength = 2 * math.pi * config["rope_theta"] ** (2 * j / n_rot)
+        low, high = (s["original_max_position_embeddings"] / s[f"{which}_freq_factor"] for which in ("low", "high"))
+        if wavelength < high: factors.append(1.0)
+        elif wavelength > low: factors.append(s["factor"])
+        else:
+            smooth = (s["original_max_position_embeddings"] / wavelength - s["low_freq_factor"]) / (
+                s["high_freq_factor"] - s["low_freq_factor"])
+            factors.append(1 / ((1 - smooth) / s["factor"] + smooth))
+    return np.array(factors, np.float32)
+
+
+def add_rope(writer, config):
+    writer.add_rope_freq_base(config["rope_theta"])
+    scaling = config.get("rope_scaling")
+    if scaling and scaling["rope_type"] == "yarn":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+        writer.add_rope_scaling_factor(scaling["factor"])
+        writer.add_rope_scaling_orig_ctx_len(scaling["original_max_position_embeddings"])
+        if "mscale_all_dim" in scaling:
+            writer.add_rope_scaling_yarn_log_mul(0.1 * scaling["mscale_all_dim"])
+
+
+def add_experts(writer, config):
+    kind = config["model_type"]
+    n_expert = config.get("num_experts", config.get("n_routed_experts", config.get("moe_num_experts")))
+    if not n_expert:
+        return
+    n_shared = config.get("n_shared_experts", config.get("moe_num_shared_experts", 0))
+    writer.add_expert_count(n_expert)
+    writer.add_expert_used_count(config.get("num_experts_per_tok", config.get("moe_k")))
+    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    if kind == "ernie4_5_moe":
+        writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
+        writer.add_leading_dense_block_count(config["moe_layer_start_index"])
+        writer.add_expert_shared_feed_forward_length(n_shared * config["moe_intermediate_size"])
+    if n_shared:
+        writer.add_expert_shared_count(n_shared)
+    if "routed_scaling_factor" in config:
+        writer.add_leading_dense_block_count(config["first_k_dense_replace"])
+        writer.add_expert_weights_scale(config["routed_scaling_factor"])
+        writer.add_expert_weights_norm(config["norm_topk_prob"])
+        is_sigmoid = config.get("scoring_func", "sigmoid") == "sigmoid"
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID if is_sigmoid else gguf.ExpertGatingFuncType.SOFTMAX)
+    if config.get("n_group", 1) > 1:
+        writer.add_expert_group_count(config["n_group"])
+        writer.add_expert_group_used_count(config["topk_group"])
+
+
+def add_attention(writer, config):
+    writer.add_head_count(config["num_attention_heads"])
+    if "kv_lora_rank" not in config:
+        writer.add_head_count_kv(config["num_key_value_heads"])
+        writer.add_key_length(config["head_dim"])
+        writer.add_value_length(config["head_dim"])
+        writer.add_rope_dimension_count(int(config["head_dim"] * config.get("partial_rotary_factor", 1)))
+        return
+    writer.add_head_count_kv(1)  # as the cache sees it
+    if config["q_lora_rank"]:
+        writer.add_q_lora_rank(config["q_lora_rank"])
+    writer.add_kv_lora_rank(config["kv_lora_rank"])
+    writer.add_key_length(config["kv_lora_rank"] + config["qk_rope_head_dim"])
+    writer.add_value_length(config["kv_lora_rank"])
+    writer.add_key_length_mla(config["qk_nope_head_dim"] + config["qk_rope_head_dim"])
+    writer.add_value_length_mla(config["v_head_dim"])
+    writer.add_rope_dimension_count(config["qk_rope_head_dim"])
+
+
+def write_gguf(path, name, config, state):
+    writer = gguf.GGUFWriter(path, ARCHITECTURES[config["model_type"]])
+    n_mtp = config.get("num_nextn_predict_layers", 0)
+    writer.add_name(f"ogas test {name}")
+    writer.add_block_count(config["num_hidden_layers"] + n_mtp)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_vocab_size(N_VOCAB)
+    if n_mtp:
+        writer.add_nextn_predict_layers(n_mtp)
+    add_attention(writer, config)
+    add_rope(writer, config)
+    add_experts(writer, config)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("none")
+    if config.get("rope_scaling", {}).get("rope_type") == "llama3":
+        writer.add_tensor("rope_freqs.weight", rope_factors(config))
+    for tensor_name, values in sorted(gguf_tensors(config, state).items()):
+        writer.add_tensor(tensor_name, np.ascontiguousarray(values, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--only", choices=CASES, action="append")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in args.only or CASES:
+        make_case(name, args.out, args.seed)
+
+
+if __name__ == "__main__":
+    main()
