@@ -26,7 +26,7 @@ OGAS_INLINE void store_codes(int8_t* p, Lanes lanes) {
 // All ones in lane i where bit i of `bits` is set.
 OGAS_INLINE Lanes32 mask_from_bits(uint32_t bits) {
   uint64_t spread[4];
-  for (int byte = 0; byte < 4; ++byte) spread[byte] = (bits >> 8 * byte & 255) * 0x0101010101010101;
+  for (int byte = 0; byte < 4; ++byte) spread[byte] = (bits >> 8 * byte & 255) * 0x0101010101010101U;
   Lanes32 lanes;
   __builtin_memcpy(&lanes, spread, sizeof lanes);
   constexpr Lanes32 kBit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128,
