@@ -17,11 +17,6 @@ Result<TokenizerModel> read_model(const Metadata& metadata) {
   return fail(ErrorCode::unsupported, "key 'tokenizer.ggml.model' is {}; ogas knows gpt2 and llama", in_quotes(name));
 }
 
-Result<std::vector<std::string>> read_strings(const Metadata& metadata, std::string_view key) {
-  const auto views = OGAS_TRY(metadata.get_strings(key, kMaxEntries));
-  return std::vector<std::string>(views.begin(), views.end());
-}
-
 Result<std::vector<TokenKind>> read_kinds(const Metadata& metadata, size_t n_tokens) {
   constexpr std::string_view kKey = "tokenizer.ggml.token_type";
   if (!metadata.contains(kKey)) return std::vector<TokenKind>(n_tokens, TokenKind::normal);
@@ -68,13 +63,13 @@ Result<Vocab> read_vocab(const Metadata& metadata) {
   Vocab vocab;
   vocab.model = OGAS_TRY(read_model(metadata));
   vocab.pre = OGAS_TRY(metadata.get_string_or("tokenizer.ggml.pre", "default"));
-  vocab.tokens = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.tokens"));
+  vocab.tokens = OGAS_TRY(metadata.get_strings("tokenizer.ggml.tokens", kMaxEntries));
   const size_t n_tokens = vocab.tokens.size();
   if (n_tokens == 0) return fail(ErrorCode::bad_file, "key 'tokenizer.ggml.tokens' is empty");
   vocab.kinds = OGAS_TRY(read_kinds(metadata, n_tokens));
   vocab.scores = OGAS_TRY(read_scores(metadata, n_tokens));
   if (vocab.model == TokenizerModel::byte_level_bpe)
-    vocab.merges = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.merges"));
+    vocab.merges = OGAS_TRY(metadata.get_strings("tokenizer.ggml.merges", kMaxEntries));
   vocab.bos = OGAS_TRY(read_id(metadata, "bos", n_tokens));
   vocab.eos = OGAS_TRY(read_id(metadata, "eos", n_tokens));
   vocab.eot = OGAS_TRY(read_id(metadata, "eot", n_tokens));
