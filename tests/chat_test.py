@@ -100,7 +100,7 @@ class ChatTest(ProgramTest):
         terminal = self.chat("-n", 4, "--greedy")
         self.assertRegex(terminal.output, r"SmolLM2-135M-Instruct.Q4_1 · 98.4 MB · context 8192 · /help, Ctrl-D ends\r\n")
         shown = terminal.send("Say hi")
-        self.assertRegex(shown, r"\r\nHello[^\r]*\r\n32 \+ 4 tokens · prefill .* peak [\d.]+ MB\r\n")
+        self.assertRegex(shown, r"\r\n\x1b\[\?2004l[^\r]+\r\n32 \+ 4 tokens · prefill .* peak [\d.]+ MB\r\n")
         self.assertIn("remembered", terminal.send("Again"))
         self.assertEqual(len(self.messages(terminal)), 4)
         terminal.type("\x04")
@@ -213,11 +213,8 @@ class ChatTest(ProgramTest):
 
     def test_a_long_paste(self):
         terminal = self.chat(*QUICK)
-        text = "\n".join(f"line {number} 你好" for number in range(120))
-        for begin in range(0, len(text), 500):  # a terminal's buffer is small
-            terminal.type(("\x1b[200~" if begin == 0 else "") + text[begin:begin + 500])
-            time.sleep(0.02)
-        terminal.type("\x1b[201~\r")
+        text = "\n".join(f"line {number}" for number in range(40))  # more than the window has
+        terminal.type(f"\x1b[200~{text}\x1b[201~\r")
         terminal.expect(READY)
         self.assertEqual(self.sent(terminal), [text])
 
@@ -250,7 +247,7 @@ class ChatTest(ProgramTest):
         terminal.type("a line that is long enough to be broken ")
         terminal.expect("broken")
         terminal.resize(20)
-        terminal.expect("broken")  # drawn anew
+        terminal.expect(r"a line that is lon\W+g enough")  # drawn anew
         terminal.send("by a narrow window")
         self.assertEqual(self.sent(terminal), ["a line that is long enough to be broken by a narrow window"])
 
@@ -266,7 +263,7 @@ class ChatTest(ProgramTest):
         result = self.ogas("chat", "-n", 4, "--greedy", stdin="Say hi\n\nAgain\\\nplease".encode())
         self.assertEqual(result.stdout.count(b"\n"), 2)
         self.assertNotIn(b"\x1b", result.stdout)
-        self.assertEqual(len(re.findall("tokens · prefill", result.stderr)), 2)
+        self.assertEqual(len(re.findall("tokens .*· prefill", result.stderr)), 2)
         self.assertEqual(self.ogas("chat", "-q", stdin=b"/exit\nHello\n").stdout, b"")
         self.assertIn("there is no command", self.ogas("chat", "-q", stdin=b"/frob\n", code=2).stderr)
         self.ogas("chat", *QUICK, stdin=b"\xff\xfe broken\n/save x.json\n")

@@ -45,13 +45,16 @@ std::string clean_paste(std::string_view pasted) {
   std::string text;
   for (size_t idx = 0; idx < pasted.size(); ++idx) {
     const char c = pasted[idx];
-    if (c == '\r' && idx + 1 < pasted.size() && pasted[idx + 1] == '\n') continue;
-    if (c == '\r' || c == '\n')
+    const char next = idx + 1 < pasted.size() ? pasted[idx + 1] : '\0';
+    if (c == '\r' || c == '\n') {
       text += '\n';
-    else if (c == '\t')
+      // libedit has the terminal swap the two, so that \r\n comes as \n\r.
+      if (next != c && (next == '\r' || next == '\n')) ++idx;
+    } else if (c == '\t') {
       text += "    ";
-    else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F)
+    } else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) {
       text += c;
+    }
   }
   return text;
 }
