@@ -25,7 +25,7 @@ class RunTest(ProgramTest):
         answer = json.loads(self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy", "--json").stdout)
         self.assertEqual(result.stdout.decode(), answer["text"] + "\n")
         self.assertGreater(len(answer["text"]), 5)
-        self.assertRegex(result.stderr, r"\A36 \+ 5 tokens · prefill [\d.]+, decode [\d.]+ tok/s · "
+        self.assertRegex(result.stderr, r"\A36 \+ 5 tok · prefill [\d.]+, decode [\d.]+ tok/s · "
                                         r"first token \d+\.\d\d s · peak [\d.]+ MB\n\Z")
         self.assertEqual(self.ogas("run", "-q", "Hi", *QUICK).stderr, "")
 
@@ -182,7 +182,7 @@ class OutputTest(ProgramTest):
         self.assertEqual(program.wait(SECONDS), 130)
         text = begin + program.stdout.read()
         self.assertRegex(text.decode(), r"\A(?s:.)+\n\Z")
-        self.assertIn("tokens · prefill", program.stderr.read().decode())
+        self.assertIn("tok · prefill", program.stderr.read().decode())
         program = self.start_story("--json", "--ctx", "2048")
         time.sleep(2)
         program.send_signal(signal.SIGINT)

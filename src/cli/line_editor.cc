@@ -136,6 +136,7 @@ int LineEditor::Terminal::read_byte() {
 void LineEditor::Terminal::follow_terminal() {
   if (take_window_changed()) {
     el_resize(editor);
+    write_stdout("\r\033[J");  // libedit takes the cursor to be where a line begins
     el_set(editor, EL_REFRESH);
   }
   // After Ctrl-Z the shell has put the terminal back to its own mode.
