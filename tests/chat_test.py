@@ -191,7 +191,7 @@ class ChatTest(ProgramTest):
     def test_an_interrupt_stops_the_answer(self):
         terminal = self.chat("--ignore-eos", "-q", "--greedy")
         terminal.type("Tell me a long story\r")
-        terminal.expect(r"\r\n\w\w")
+        terminal.expect(r"2004l[^\x1b]{3}")
         terminal.type("\x03")
         terminal.expect(r"\(stopped; what came so far stays")
         terminal.expect(READY)

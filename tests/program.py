@@ -9,7 +9,7 @@ import unittest
 
 BINARY = os.environ.get("OGAS_BINARY", str(pathlib.Path(__file__).resolve().parent.parent / "build/release/ogas"))
 MODEL = os.environ["OGAS_TEST_MODEL"]
-SECONDS = 120  # longer than anything takes on a busy machine
+SECONDS = 60  # longer than anything takes on a busy machine
 
 
 class ProgramTest(unittest.TestCase):
