@@ -51,8 +51,7 @@ std::string format_count(uint64_t n) {
 std::string show_value(const Metadata& metadata, std::string_view key, const MetaValue& value) {
   constexpr size_t kMaxLetters = 80;
   const auto shorten = [&](std::string_view text) {
-    std::string line = printable(text.substr(0, kMaxLetters));
-    std::ranges::replace(line, '\n', ' ');
+    const std::string line = printable_line(text.substr(0, kMaxLetters));
     return text.size() > kMaxLetters ? line + "…" : line;
   };
   if (const auto* array = std::get_if<MetaArray>(&value.value)) {
@@ -110,10 +109,10 @@ Result<Report> make_report(const TensorFile& file) {
 class Table {
  public:
   void row(std::string_view name, const std::string& value) {
-    text_ += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<16}", name)), printable(value));
+    text_ += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<16}", name)), printable_line(value));
   }
   void title(std::string_view text) { text_ += fmt::format("\n{}\n", style_stdout(Style::bold, text)); }
-  void line(const std::string& text) { text_ += printable(text) + "\n"; }
+  void line(const std::string& text) { text_ += printable_line(text) + "\n"; }
   const std::string& text() const { return text_; }
 
  private:
@@ -226,12 +225,12 @@ Result<int> inspect(const InspectOptions& options) {
   const auto file = OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(options.model))));
   const Report report = OGAS_TRY(make_report(file));
   if (options.json) {
-    write_stdout(as_json(report, options).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_json(as_json(report, options), 2);
     return kSuccess;
   }
   if (options.chat_template) {
     if (report.chat_template.empty()) return fail(ErrorCode::not_found, "the model file has no chat template");
-    write_stdout(stdout_is_terminal() ? printable(report.chat_template) : report.chat_template);
+    write_foreign(report.chat_template);
     write_stdout("\n");
     return kSuccess;
   }

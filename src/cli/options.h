@@ -42,7 +42,8 @@ struct AnswerOptions {
   Request make_request(std::vector<TokenId> prompt) const;
 };
 
-// One line on an answer: tokens, speed, first token, memory. first_token_seconds is what the person waited.
+// One line on an answer: tokens of the prompt and the answer, speed, first token, memory. first_token_seconds is what
+// the person waited.
 std::string describe_stats(const AnswerStats& stats, double first_token_seconds);
 
 // Seconds since this process was started.

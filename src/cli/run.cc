@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "base/memory.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/model_path.h"
@@ -20,9 +21,22 @@ struct RunOptions {
   bool raw = false, json = false, quiet = false;
 };
 
+Result<> read_prompt(RunOptions& options) {
+  constexpr std::string_view kExample = "for example: ogas run \"Why is the sky blue?\"";
+  if (stdin_is_terminal()) return fail(ErrorCode::usage, "a prompt is missing; {}", kExample);
+  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  // What a shell adds at the end of a pipe is not part of the question.
+  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
+  if (options.prompt.empty()) return fail(ErrorCode::usage, "a prompt is missing, and stdin is empty; {}", kExample);
+  return {};
+}
+
 // Tells MODEL from prompt. Errors: usage.
 Result<> sort_positional(RunOptions& options, bool prompt_given) {
   auto& rest = options.positional;
+  if (rest.size() > 2)
+    return fail(ErrorCode::usage, "{} arguments, where a model and a prompt are expected; put quotes around the prompt",
+                rest.size());
   const auto take_front = [&] {
     std::string text = rest.front();
     rest.erase(rest.begin());
@@ -34,14 +48,9 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
     options.prompt = take_front();
     prompt_given = true;
   }
-  if (!rest.empty()) return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as '{}'", rest.front());
-  if (prompt_given) return {};
-  if (stdin_is_terminal())
-    return fail(ErrorCode::usage, "a prompt is missing; for example: ogas run \"Why is the sky blue?\"");
-  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  // What a shell adds at the end of a pipe is not part of the question.
-  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
-  return {};
+  if (!rest.empty())
+    return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as {}", in_quotes(rest.front()));
+  return prompt_given ? Result<>() : read_prompt(options);
 }
 
 Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
@@ -75,7 +84,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"threads", engine.n_threads()},
       {"instruction_set", engine.isa()},
   };
-  write_stdout(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_json(json);
 }
 
 Result<int> run(RunOptions& options, bool prompt_given) {
@@ -83,7 +92,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   const auto engine = OGAS_TRY(options.model.load());
   const double load_seconds = seconds_since_process_start();
   Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)));
-  if (!options.json) request.on_text = write_stdout;
+  if (!options.json) request.on_text = write_foreign;
   auto session = engine->new_session();
   const double submitted = seconds_since_process_start();
   const AnswerInProgress in_progress(*engine);
@@ -94,7 +103,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   else
     write_stdout("\n");
   if (!options.quiet && !options.json)
-    fmt::print(stderr, "{}\n", style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)));
+    write_stderr(style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)) + "\n");
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }
 
@@ -104,7 +113,8 @@ void add_run(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* run_app = app.add_subcommand("run", "Answer one prompt on stdout");
   run_app->add_option("MODEL PROMPT", options->positional, "Model (file or name; default: the small one) and prompt")
-      ->expected(0, 2);
+      ->expected(0, -1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* prompt =
       run_app->add_option("-p,--prompt", options->prompt, "The prompt; without one it is read from stdin");
   run_app->add_option("--system", options->system, "System message before the prompt");

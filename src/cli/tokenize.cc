@@ -30,16 +30,16 @@ Result<std::vector<TokenId>> parse_ids(const std::string& text) {
   return ids;
 }
 
-std::string encode(const Tokenizer& tokenizer, const std::string& text, const TokenizeOptions& options) {
+nlohmann::ordered_json encode(const Tokenizer& tokenizer, const std::string& text, const TokenizeOptions& options) {
   const auto ids = tokenizer.encode(text, {.parse_special = options.special, .add_special = options.add_special});
-  nlohmann::json json = nlohmann::json::array();
+  auto json = nlohmann::ordered_json::array();
   for (const TokenId id : ids) {
     if (options.pieces)
       json.push_back({id, std::string(tokenizer.bytes_of(id))});
     else
       json.push_back(id);
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json;
 }
 
 Result<int> tokenize(const TokenizeOptions& options) {
@@ -48,14 +48,14 @@ Result<int> tokenize(const TokenizeOptions& options) {
   const auto tokenizer = OGAS_TRY(Tokenizer::create(std::move(vocab)));
   const std::string input(std::istreambuf_iterator<char>(std::cin), {});
   if (!options.decode) {
-    write_stdout(encode(*tokenizer, input, options));
+    write_json(encode(*tokenizer, input, options));
     return kSuccess;
   }
   const auto ids = OGAS_TRY(parse_ids(input));
   for (const TokenId id : ids)
     if (id < 0 || static_cast<size_t>(id) >= tokenizer->vocab().tokens.size())
       return fail(ErrorCode::usage, "token {} is not in the vocabulary of {}", id, tokenizer->vocab().tokens.size());
-  write_stdout(tokenizer->decode(ids));
+  write_foreign(tokenizer->decode(ids));
   return kSuccess;
 }
 
