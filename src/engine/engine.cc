@@ -296,15 +296,17 @@ uint64_t Engine::kv_bytes_used() const { return parts_->kv_cache->bytes_used(); 
 unsigned Engine::n_threads() const { return parts_->pool->size(); }
 std::string_view Engine::isa() const { return parts_->ops->name; }
 
-Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input) const {
+Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input, ChatOptions options) const {
   if (!parts_->tokenizer) return std::unexpected(parts_->tokenizer.error());
   if (!parts_->chat_template) return fail(ErrorCode::unsupported, "{}", parts_->chat_template_error);
   const Tokenizer& tokenizer = **parts_->tokenizer;
   ChatTemplateInput complete = input;
   complete.bos_token = token_text(tokenizer, tokenizer.vocab().bos);
   complete.eos_token = token_text(tokenizer, tokenizer.vocab().eos);
-  const std::string text = OGAS_TRY(parts_->chat_template->render(complete));
-  return tokenizer.encode(text, {.parse_special = true});
+  const RenderedChat chat = OGAS_TRY(parts_->chat_template->render(complete));
+  EncodeOptions encoding{.parse_special = true};
+  if (!options.special_in_input) encoding.input = chat.input;
+  return tokenizer.encode(chat.text, encoding);
 }
 
 Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*parts_->kv_cache)); }

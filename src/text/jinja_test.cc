@@ -25,12 +25,11 @@ Json read_json(const std::string& path) {
 std::optional<std::string> render(const std::string& source, const Json& data, const std::string& date,
                                   std::string& failure) {
   try {
-    Scope scope;
-    add_global_functions(scope);
-    scope.variables["strftime_now"] = Function([&](Interpreter&, const Arguments&) { return Value(date); });
-    for (const auto& [key, value] : data.items()) scope.variables[key] = Value::from_json(value);
-    const Block block = parse_template(source);
-    return Interpreter().render(block, scope);
+    const Program program = parse_template(source);
+    Interpreter interpreter;
+    interpreter.fixed_date = date;
+    for (const auto& [key, value] : data.items()) interpreter.globals().variables[key] = Value::from_json(value, true);
+    return interpreter.render(program).bytes();
   } catch (const Failure& error) {
     failure = error.message;
     return {};
@@ -139,7 +138,7 @@ TEST(ChatTemplate, SeesItsInput) {
                                     .add_generation_prompt = true,
                                     .bos_token = "<s>",
                                     .eos_token = "</s>"});
-  EXPECT_EQ(text.value(), "<s>[user|hi]>FalseTrue</s>");
+  EXPECT_EQ(text.value().text, "<s>[user|hi]>FalseTrue</s>");
 }
 
 }  // namespace

@@ -1,0 +1,146 @@
+// Upper and lower case as Python's str methods have it, by Unicode.
+#include <utf8proc.h>
+
+#include <algorithm>
+
+#include "text/jinja_builtins.h"
+#include "text/jinja_spaces.h"
+#include "text/unicode.h"
+
+namespace ogas::jinja {
+namespace {
+
+utf8proc_category_t category_of(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+char32_t lower_of(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
+char32_t upper_of(char32_t c) { return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))); }
+char32_t title_of(char32_t c) { return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))); }
+
+bool is_cased(char32_t c) {
+  const auto category = category_of(c);
+  return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT ||
+         lower_of(c) != c || upper_of(c) != c;
+}
+
+// Letters whose capital is several (Unicode's SpecialCasing.txt), those that texts have.
+struct Special {
+  char32_t c;
+  std::string_view upper, title;
+};
+constexpr Special kSpecial[] = {
+    {0xDF, "SS", "Ss"},
+    {0x149, "\u02BCN", "\u02BCN"},
+    {0x1F0, "J\u030C", "J\u030C"},
+    {0xFB00, "FF", "Ff"},
+    {0xFB01, "FI", "Fi"},
+    {0xFB02, "FL", "Fl"},
+    {0xFB03, "FFI", "Ffi"},
+    {0xFB04, "FFL", "Ffl"},
+    {0xFB05, "ST", "St"},
+    {0xFB06, "ST", "St"},
+    {0x587, "\u0535\u0552", "\u0535\u0582"},
+    {0x390, "\u0399\u0308\u0301", "\u0399\u0308\u0301"},
+    {0x3B0, "\u03A5\u0308\u0301", "\u03A5\u0308\u0301"},
+};
+
+enum class Case { lower, upper, title };
+
+void append_as(std::string& out, char32_t c, Case to, bool ends_word) {
+  if (to == Case::lower) {
+    if (c == 0x130) {
+      out += "i\u0307";
+      return;
+    }
+    return append_utf8(out, c == 0x3A3 && ends_word ? 0x3C2 : lower_of(c));
+  }
+  const auto* special = std::ranges::find(kSpecial, c, &Special::c);
+  if (special != std::end(kSpecial))
+    out += to == Case::upper ? special->upper : special->title;
+  else
+    append_utf8(out, to == Case::upper ? upper_of(c) : title_of(c));
+}
+
+// Each character in the case that choose(the character before, or 0) asks for.
+template <class Choose>
+Text recased(const Text& text, const Choose& choose) {
+  Text result;
+  char32_t before = 0;
+  text.for_each_run([&](std::string_view run, bool is_input) {
+    std::string changed;
+    while (!run.empty()) {
+      const Utf8Step step = next_utf8(run);
+      if (step.kind == Utf8Kind::valid) {
+        const std::string_view rest = run.substr(step.length);
+        const bool ends_word = is_cased(before) && (rest.empty() || !is_cased(next_utf8(rest).code_point));
+        append_as(changed, step.code_point, choose(before), ends_word);
+        before = step.code_point;
+      } else {
+        changed += run.substr(0, step.length);
+        before = 0xFFFD;
+      }
+      run.remove_prefix(step.length);
+    }
+    result.append(changed, is_input);
+  });
+  return result;
+}
+
+}  // namespace
+
+Text to_lower(const Text& text) {
+  return recased(text, [](char32_t) { return Case::lower; });
+}
+Text to_upper(const Text& text) {
+  return recased(text, [](char32_t) { return Case::upper; });
+}
+Text capitalize(const Text& text) {
+  return recased(text, [](char32_t before) { return before == 0 ? Case::title : Case::lower; });
+}
+Text to_title(const Text& text) {
+  return recased(text, [](char32_t before) { return is_cased(before) ? Case::lower : Case::title; });
+}
+// Words start after white space, opening brackets and '-'.
+Text title_words(const Text& text) {
+  return recased(text, [](char32_t before) {
+    std::string character;
+    append_utf8(character, before);
+    const bool divides = before == 0 || leading_space(character) > 0 ||
+                         (before < 0x80 && std::string_view("-({[<").find(character) != std::string_view::npos);
+    return divides ? Case::upper : Case::lower;
+  });
+}
+
+bool is_cased_as(std::string_view text, bool upper) {
+  bool has_cased = false;
+  for (; !text.empty(); text.remove_prefix(next_utf8(text).length)) {
+    const Utf8Step step = next_utf8(text);
+    if (step.kind != Utf8Kind::valid) continue;
+    const auto category = category_of(step.code_point);
+    const bool is_upper = category == UTF8PROC_CATEGORY_LU, is_lower = category == UTF8PROC_CATEGORY_LL;
+    if (category == UTF8PROC_CATEGORY_LT || (upper ? is_lower : is_upper)) return false;
+    has_cased |= upper ? is_upper : is_lower;
+  }
+  return has_cased;
+}
+
+bool all_characters(std::string_view text, CharacterClass which) {
+  if (text.empty()) return false;
+  for (; !text.empty(); text.remove_prefix(next_utf8(text).length)) {
+    const Utf8Step step = next_utf8(text);
+    const char32_t c = step.kind == Utf8Kind::valid ? step.code_point : 0xFFFD;
+    const auto category = category_of(c);
+    const bool is_alpha = category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+    const bool is_decimal = category == UTF8PROC_CATEGORY_ND;
+    const bool is_digit = is_decimal || c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 ||
+                          (c >= 0x2074 && c <= 0x2079) || (c >= 0x2080 && c <= 0x2089) || (c >= 0x2460 && c <= 0x2468);
+    const bool is_numeric = is_digit || category == UTF8PROC_CATEGORY_NL || category == UTF8PROC_CATEGORY_NO;
+    const bool holds = which == CharacterClass::alpha     ? is_alpha
+                       : which == CharacterClass::decimal ? is_decimal
+                       : which == CharacterClass::digit   ? is_digit
+                       : which == CharacterClass::numeric ? is_numeric
+                                                          : is_alpha || is_numeric;
+    if (!holds) return false;
+  }
+  return true;
+}
+
+}  // namespace ogas::jinja
