@@ -59,25 +59,46 @@ void append_as(std::string& out, char32_t c, Case to, bool ends_word) {
     append_utf8(out, to == Case::upper ? upper_of(c) : title_of(c));
 }
 
-// Each character in the case that choose(the character before, or 0) asks for.
+// What does not end or start a word for the form of a sigma: marks, apostrophes and the like.
+bool is_case_ignorable(char32_t c) {
+  const auto category = category_of(c);
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME || category == UTF8PROC_CATEGORY_CF ||
+         category == UTF8PROC_CATEGORY_LM || category == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' ||
+         c == 0xB7 || c == 0x2018 || c == 0x2019 || c == 0x2024 || c == 0x2027;
+}
+
+bool goes_on_cased(std::string_view rest) {
+  for (; !rest.empty(); rest.remove_prefix(next_utf8(rest).length)) {
+    const char32_t c = next_utf8(rest).code_point;
+    if (!is_case_ignorable(c)) return is_cased(c);
+  }
+  return false;
+}
+
+// Each character in the case that choose(the character before, or 0) asks for. by_word: what follows a capital is a
+// string of its own for the form of a sigma.
 template <class Choose>
-Text recased(const Text& text, const Choose& choose) {
+Text recased(const Text& text, const Choose& choose, bool by_word = false) {
   Text result;
   char32_t before = 0;
+  bool follows_cased = false;
+  std::string_view rest = text.bytes();
   text.for_each_run([&](std::string_view run, bool is_input) {
     std::string changed;
-    while (!run.empty()) {
-      const Utf8Step step = next_utf8(run);
-      if (step.kind == Utf8Kind::valid) {
-        const std::string_view rest = run.substr(step.length);
-        const bool ends_word = is_cased(before) && (rest.empty() || !is_cased(next_utf8(rest).code_point));
-        append_as(changed, step.code_point, choose(before), ends_word);
-        before = step.code_point;
-      } else {
-        changed += run.substr(0, step.length);
-        before = 0xFFFD;
-      }
-      run.remove_prefix(step.length);
+    for (size_t at = 0; at < run.size();) {
+      const Utf8Step step = next_utf8(rest);
+      at += step.length;
+      const std::string_view character = rest.substr(0, step.length);
+      rest.remove_prefix(step.length);
+      const char32_t c = step.kind == Utf8Kind::valid ? step.code_point : 0xFFFD;
+      const Case to = choose(before);
+      if (step.kind != Utf8Kind::valid)
+        changed += character;
+      else
+        append_as(changed, c, to, c == 0x3A3 && follows_cased && !goes_on_cased(rest));
+      if (!is_case_ignorable(c)) follows_cased = is_cased(c);
+      if (by_word && to == Case::upper) follows_cased = false;
+      before = c;
     }
     result.append(changed, is_input);
   });
@@ -100,13 +121,16 @@ Text to_title(const Text& text) {
 }
 // Words start after white space, opening brackets and '-'.
 Text title_words(const Text& text) {
-  return recased(text, [](char32_t before) {
-    std::string character;
-    append_utf8(character, before);
-    const bool divides = before == 0 || leading_space(character) > 0 ||
-                         (before < 0x80 && std::string_view("-({[<").find(character) != std::string_view::npos);
-    return divides ? Case::upper : Case::lower;
-  });
+  return recased(
+      text,
+      [](char32_t before) {
+        std::string character;
+        append_utf8(character, before);
+        const bool divides = before == 0 || leading_space(character) > 0 ||
+                             (before < 0x80 && std::string_view("-({[<").find(character) != std::string_view::npos);
+        return divides ? Case::upper : Case::lower;
+      },
+      /*by_word=*/true);
 }
 
 bool is_cased_as(std::string_view text, bool upper) {

@@ -162,14 +162,20 @@ Value Interpreter::evaluate_slice(const Expr& expr, Scope& scope) {
   List kept;
   Text text;
   for (int64_t idx = first; stride > 0 ? idx < last : idx > last;) {
-    step();
+    Budget::step();
     if (object.string())
       text.append(*elements[static_cast<size_t>(idx)].text());
     else
       kept.push_back(elements[static_cast<size_t>(idx)]);
     if (__builtin_add_overflow(idx, stride, &idx)) break;
   }
-  return object.string() ? keep_markup(object, std::move(text)) : Value(std::move(kept), object.sequence());
+  if (object.string()) return keep_markup(object, std::move(text));
+  if (object.sequence() != Sequence::range) return Value(std::move(kept), object.sequence());
+  const auto& [begin, end, step] = object.elements()->range;
+  // Positions are at most as many as a range has, so that only a hostile step can overflow.
+  int64_t wider = 0;
+  if (__builtin_mul_overflow(step, stride, &wider)) throw Failure{"a number is too large"};
+  return Value::range(std::move(kept), {begin + first * step, begin + last * step, wider});
 }
 
 Value Interpreter::evaluate_compare(const Expr& expr, Scope& scope) {

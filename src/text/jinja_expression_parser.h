@@ -27,11 +27,11 @@ class ExpressionParser {
   static constexpr int kMaxHeight = 200;
 
   struct DepthGuard {
-    explicit DepthGuard(Parser& parser) : parser_(parser) {
+    explicit DepthGuard(ExpressionParser& parser) : parser_(parser) {
       if (++parser_.depth_ > kMaxDepth) parser_.fail("nested too deeply");
     }
     ~DepthGuard() { --parser_.depth_; }
-    Parser& parser_;
+    ExpressionParser& parser_;
   };
 
   const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
@@ -356,9 +356,14 @@ class ExpressionParser {
         return expr;
     }
   }
+  std::string take_dotted_name() {
+    std::string name = take_identifier();
+    while (take_op(".")) name += "." + take_identifier();
+    return name;
+  }
   ExprPtr parse_filter(ExprPtr input) {
     auto filter = make(ExprKind::filter, std::move(input));
-    filter->text = take_identifier();
+    filter->text = take_dotted_name();
     if (is_op("(")) parse_arguments(*filter);
     return filter;
   }
@@ -366,7 +371,7 @@ class ExpressionParser {
   ExprPtr parse_test(ExprPtr subject) {
     const bool negated = take_name("not");
     auto test = make(ExprKind::test, std::move(subject));
-    test->text = take_identifier();
+    test->text = take_dotted_name();
     const Token& next = peek();
     const bool is_word = next.type == TokenType::name && next.text != "else" && next.text != "or" && next.text != "and";
     if (is_op("(")) {

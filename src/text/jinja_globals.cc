@@ -23,8 +23,7 @@ Value range(Interpreter& in, const Arguments& a) {
     numbers.emplace_back(number);
     if (__builtin_add_overflow(number, stride, &number)) break;
   }
-  return Value::range(std::move(numbers), stride == 1 ? fmt::format("range({}, {})", start, stop)
-                                                      : fmt::format("range({}, {}, {})", start, stop, stride));
+  return Value::range(std::move(numbers), {start, stop, stride});
 }
 
 Value strftime_now(Interpreter& in, const Arguments& a) {

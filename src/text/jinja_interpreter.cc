@@ -229,6 +229,8 @@ bool Interpreter::contains(const Value& container, const Value& element) {
     return dict->find(element, *this) != nullptr;
   }
   const auto is_element = [&](const Value& value) { return value.equals(element, *this); };
+  if (container.list() && container.sequence() == Sequence::keys && !element.is_hashable())
+    throw Failure{fmt::format("a value of type {} is no key", element.type_name())};
   if (container.list()) return std::ranges::any_of(*container.list(), is_element);
   if (Generator* generator = container.generator()) {
     for (Value value; next(*generator, value);)

@@ -109,7 +109,11 @@ class ReprWriter {
     constexpr std::pair<std::string_view, std::string_view> kBrackets[] = {
         {"[", "]"}, {"(", ")"}, {"", ""}, {"dict_keys([", "])"}, {"dict_values([", "])"}, {"dict_items([", "])"}};
     const List& list = *value.list();
-    if (value.sequence() == Sequence::range) return out.append(value.elements()->shown);
+    if (value.sequence() == Sequence::range) {
+      const auto& [start, stop, step] = value.elements()->range;
+      return out.append(step == 1 ? fmt::format("range({}, {})", start, stop)
+                                  : fmt::format("range({}, {}, {})", start, stop, step));
+    }
     const auto& [open, close] = kBrackets[static_cast<size_t>(value.sequence())];
     out.append(open);
     for (size_t idx = 0; idx < list.size(); ++idx) {

@@ -158,7 +158,7 @@ Value rounded(Interpreter& in, const Value& input, const Bound& a) {
   const double scaled = apply_operator(in, "*", input, factor).to_double();
   const double whole = way == "ceil" ? std::ceil(scaled) : std::floor(scaled);
   if (!std::isfinite(whole)) throw Failure{"round: a number is too large"};
-  return whole / factor.to_double();
+  return (whole == 0 ? 0.0 : whole) / factor.to_double();  // an integer in Python, which has no -0
 }
 
 Value truncate(Interpreter& in, const Value& input, const Bound& a) {

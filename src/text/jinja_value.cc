@@ -79,9 +79,9 @@ Value Value::generator(List elements, const Value& source, Transform transform, 
   return value;
 }
 
-Value Value::range(List elements, std::string shown) {
+Value Value::range(List elements, const std::array<int64_t, 3>& bounds) {
   Value value;
-  value.data_ = std::make_shared<const Elements>(Elements{std::move(elements), 1, std::move(shown)});
+  value.data_ = std::make_shared<const Elements>(Elements{std::move(elements), 1, bounds});
   value.sequence_ = Sequence::range;
   return value;
 }

@@ -4,6 +4,7 @@
 // (an immutable sandbox). What can change (namespaces, loops) belongs to the Interpreter, so that no cycle can leak.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,7 +73,7 @@ class Value {
   using Transform = std::function<bool(Interpreter&, Value&)>;
   static Value generator(List elements, const Value& source, Transform transform, const List& holds);
   // range(start, stop, step), its elements made already.
-  static Value range(List elements, std::string shown);
+  static Value range(List elements, const std::array<int64_t, 3>& bounds);
   Value(Namespace* ns) : data_(ns) {}
   Value(LoopState* loop) : data_(loop) {}
   // Strings become input where is_input (keys too).
@@ -126,7 +127,7 @@ class Value {
 struct Elements {
   List list;
   int depth = 1;
-  std::string shown = {};  // how a range prints
+  std::array<int64_t, 3> range = {};  // start, stop and step of a range
 };
 
 // In the order of insertion; templates' dictionaries are small.
