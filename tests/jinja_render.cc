@@ -1,7 +1,7 @@
-// Renders templates for tools/fuzz_jinja.py: a JSON object {"template", "context"} a line on standard input, and for
-// each one line {"text", "input": [[begin, end], ...], "steps", "bytes"} or {"error"} on standard output. Not
-// installed.
-#include <cstdio>
+// Renders templates for tools/fuzz_jinja.py and bench/jinja_bench.py; not installed. Standard input has a JSON object
+// {"template", "context", "date", "repeat"} a line; for each comes a line {"text", "input": [[begin, end], ...],
+// "parse_seconds", "seconds"} or {"error", "seconds"}.
+#include <chrono>
 #include <iostream>
 #include <string>
 
@@ -15,23 +15,42 @@ using ogas::jinja::Failure;
 using ogas::jinja::Interpreter;
 using ogas::jinja::Value;
 
-Json answer(const Json& request) {
-  if (!request.is_object() || !request.contains("template") || !request["template"].is_string())
-    return {{"error", "no request"}};
-  try {
-    const auto program = ogas::jinja::parse_template(request["template"].get_ref<const std::string&>());
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Renders `repeat` times; seconds are of one rendering on average.
+Json rendered(const Json& request) {
+  const int repeat = request.value("repeat", 1);
+  auto start = std::chrono::steady_clock::now();
+  ogas::jinja::Program program;
+  for (int idx = 0; idx < repeat; ++idx)
+    program = ogas::jinja::parse_template(request["template"].get_ref<const std::string&>());
+  const double parse_seconds = seconds_since(start) / repeat;
+  Json input = Json::array();
+  ogas::jinja::Text text;
+  start = std::chrono::steady_clock::now();
+  for (int idx = 0; idx < repeat; ++idx) {
     Interpreter interpreter;
     interpreter.fixed_date = request.value("date", "26 Jul 2026");
     if (request.contains("context"))
       for (const auto& [name, value] : request["context"].items())
         interpreter.globals().variables[name] = Value::from_json(value, /*is_input=*/true);
-    const auto text = interpreter.render(program);
-    Json input = Json::array();
-    for (const auto& range : text.input()) input.push_back({range.begin, range.end});
-    return {
-        {"text", text.bytes()}, {"input", input}, {"steps", interpreter.n_steps()}, {"bytes", interpreter.n_bytes()}};
+    text = interpreter.render(program);
+  }
+  const double seconds = seconds_since(start) / repeat;
+  for (const auto& range : text.input()) input.push_back({range.begin, range.end});
+  return {{"text", text.bytes()}, {"input", input}, {"parse_seconds", parse_seconds}, {"seconds", seconds}};
+}
+
+Json answer(const Json& request) {
+  if (!request.is_object() || !request.contains("template") || !request["template"].is_string())
+    return {{"error", "no request"}};
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    return rendered(request);
   } catch (const Failure& failure) {
-    return {{"error", failure.message}};
+    return {{"error", failure.message}, {"seconds", seconds_since(start)}};
   }
 }
 

@@ -29,9 +29,9 @@ Value range(Interpreter& in, const Arguments& a) {
 Value strftime_now(Interpreter& in, const Arguments& a) {
   if (a.positional.size() != 1 || !a.named.empty()) throw Failure{"strftime_now takes one argument"};
   const Text& format = text_of(a.positional[0], "strftime_now");
-  if (!in.fixed_date.empty()) return in.fixed_date;
   constexpr size_t kMaxFormat = 1000;
   if (format.size() > kMaxFormat) throw Failure{"strftime_now: the format is too long"};
+  if (!in.fixed_date.empty()) return in.fixed_date;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   ::localtime_r(&now, &local);

@@ -221,7 +221,7 @@ bool Interpreter::next(Generator& generator, Value& value) {
 bool Interpreter::contains(const Value& container, const Value& element) {
   if (const Text* text = container.text()) {
     if (!element.string()) throw Failure{fmt::format("'in <str>' needs a string, not {}", element.type_name())};
-    step(text->size() >> 8);
+    step(text->size() >> 6);
     return text->bytes().find(*element.string()) != std::string::npos;
   }
   if (const Dict* dict = container.dict()) {
@@ -398,7 +398,7 @@ Value Interpreter::item_of(const Value& object, const Value& key) {
     const int64_t idx = given < 0 ? given + n : given;
     if (idx < 0 || idx >= n) return Undefined{"an index out of range"};
     if (object.list()) return (*object.list())[static_cast<size_t>(idx)];
-    step(object.string()->size() >> 8);
+    step(object.string()->size() >> 6);
     const size_t begin = byte_of_character(object.text()->bytes(), static_cast<size_t>(idx));
     const size_t end = byte_of_character(object.text()->bytes(), static_cast<size_t>(idx) + 1);
     return keep_markup(object, object.text()->slice(begin, end - begin));

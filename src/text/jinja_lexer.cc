@@ -79,6 +79,8 @@ class Lexer {
     }
   }
   void add(TokenType type, std::string text) {
+    constexpr size_t kMaxTokens = 50'000;  // published templates have up to 4,000
+    if (tokens_.size() == kMaxTokens) fail("the template has too many tags", at_);
     advance_line_to(at_);
     tokens_.push_back({type, std::move(text), line_, at_ - line_start_ + 1});
   }

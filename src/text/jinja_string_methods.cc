@@ -42,7 +42,7 @@ size_t find_within(const std::string& text, const std::string& sub, const Window
 
 Value find(Interpreter& in, const Value& self, const Bound& a, bool last, bool must) {
   const std::string& text = *self.string();
-  in.step(text.size() >> 8);
+  in.step(text.size() >> 6);
   const size_t found = find_within(text, text_of(*a[0], "find").bytes(), window_of(text, a, 1), last);
   if (found == kNowhere && must) throw Failure{"index: the text was not found"};
   return found == kNowhere ? int64_t{-1}
@@ -171,7 +171,9 @@ Value partition(Interpreter& in, const Value& self, const Bound& a, bool last) {
                Sequence::tuple);
 }
 
-Value stripped(const Value& self, const Bound& a, bool left, bool right) {
+Value stripped(Interpreter& in, const Value& self, const Bound& a, bool left, bool right) {
+  in.spend(self.string()->size());
+  if (a.given(0)) in.step(self.string()->size() >> 6);
   return keep_markup(self, strip(self_text(self), a.given(0), left, right));
 }
 
@@ -238,14 +240,17 @@ Value is_of(Interpreter&, const Value& self, const Bound&) {
 template <Text (*kChange)(const Text&)>
 Value changed(Interpreter& in, const Value& self, const Bound&) {
   in.spend(self.string()->size());
-  in.step(self.string()->size() >> 6);
+  in.step(self.string()->size() >> 3);
   return keep_markup(self, kChange(self_text(self)));
 }
 
 constexpr Builtin kMethods[] = {
-    {"strip", "/ chars?", [](Interpreter&, const Value& s, const Bound& a) { return stripped(s, a, true, true); }},
-    {"lstrip", "/ chars?", [](Interpreter&, const Value& s, const Bound& a) { return stripped(s, a, true, false); }},
-    {"rstrip", "/ chars?", [](Interpreter&, const Value& s, const Bound& a) { return stripped(s, a, false, true); }},
+    {"strip", "/ chars?",
+     [](Interpreter& in, const Value& s, const Bound& a) { return stripped(in, s, a, true, true); }},
+    {"lstrip", "/ chars?",
+     [](Interpreter& in, const Value& s, const Bound& a) { return stripped(in, s, a, true, false); }},
+    {"rstrip", "/ chars?",
+     [](Interpreter& in, const Value& s, const Bound& a) { return stripped(in, s, a, false, true); }},
     {"lower", "/", changed<to_lower>},
     {"upper", "/", changed<to_upper>},
     {"title", "/", changed<to_title>},

@@ -101,7 +101,8 @@ TEST(Jinja, RendersPublishedTemplates) {
 // milliseconds, bench/jinja_bench.py shows.
 TEST(Jinja, HostileTemplatesEnd) {
   size_t n_templates = 0;
-  for (const auto& [name, parts] : read_json("tests/data/text/hostile_templates.json").items()) {
+  const Json templates = read_json("tests/data/text/hostile_templates.json");
+  for (const auto& [name, parts] : templates.items()) {
     std::string source, failure;
     for (const Json& part : parts)
       for (int64_t idx = 0; idx < part[1].get<int64_t>(); ++idx) source += part[0].get<std::string>();

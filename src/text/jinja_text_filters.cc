@@ -18,7 +18,7 @@ template <Text (*kChange)(const Text&)>
 Value changed(Interpreter& in, const Value& value, const Bound&) {
   const Text text = soft_text(in, value);
   in.spend(text.size());
-  in.step(text.size() >> 6);
+  in.step(text.size() >> 3);
   return keep_markup(value, kChange(text));
 }
 
@@ -225,7 +225,11 @@ constexpr Builtin kFilters[] = {
     {"format", "*", format},
     {"indent", "width? first? blank?", indent},
     {"int", "default? base?", to_integer},
-    {"length", "", [](Interpreter&, const Value& v, const Bound&) { return Value(static_cast<int64_t>(v.length())); }},
+    {"length", "",
+     [](Interpreter& in, const Value& v, const Bound&) {
+       if (v.string()) in.step(v.string()->size() >> 6);
+       return Value(static_cast<int64_t>(v.length()));
+     }},
     {"lower", "", changed<to_lower>},
     {"replace", "old new count?",
      [](Interpreter& in, const Value& v, const Bound& a) {
@@ -239,13 +243,16 @@ constexpr Builtin kFilters[] = {
      [](Interpreter& in, const Value& v, const Bound&) {
        const Text text = soft_text(in, v);
        in.spend(text.size());
-       in.step(text.size() >> 6);
+       in.step(text.size() >> 3);
        return Value(title_words(text));
      }},
     {"tojson", "ensure_ascii? indent? separators? sort_keys?", tojson},
     {"trim", "chars?",
      [](Interpreter& in, const Value& v, const Bound& a) {
-       return keep_markup(v, strip(soft_text(in, v), a.given(0), true, true));
+       const Text text = soft_text(in, v);
+       in.spend(text.size());
+       if (a.given(0)) in.step(text.size() >> 6);
+       return keep_markup(v, strip(text, a.given(0), true, true));
      }},
     {"truncate", "length? killwords? end? leeway?", truncate},
     {"upper", "", changed<to_upper>},
