@@ -103,8 +103,8 @@ Interpreter::Flow Interpreter::run(const Stmt& stmt, Scope& scope, Text& out) {
     case StmtKind::output: print(out, str(evaluate(*stmt.expressions[0], scope))); break;
     case StmtKind::if_: return run_if(stmt, scope, out);
     case StmtKind::for_:
-      run_for(stmt, scope, out, filter_elements(stmt, scope, elements_of(evaluate(*stmt.expressions[0], scope))), 1);
-      break;
+      return run_for(stmt, scope, out, filter_elements(stmt, scope, elements_of(evaluate(*stmt.expressions[0], scope))),
+                     1);
     case StmtKind::set: assign(stmt.target, evaluate(*stmt.expressions[0], scope), scope); break;
     case StmtKind::set_block:
     case StmtKind::filter_block:
@@ -253,7 +253,8 @@ List Interpreter::filter_elements(const Stmt& stmt, Scope& scope, List elements)
   return kept;
 }
 
-void Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth) {
+// break and continue in the else belong to the loop around.
+Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth) {
   auto state = std::make_unique<LoopState>();
   LoopState& loop = *state;
   loop.elements = std::make_shared<const List>(std::move(elements));
@@ -285,9 +286,9 @@ void Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out, List elemen
     if (flow == Flow::break_) break;
     if (flow == Flow::normal) is_through = true;
   }
-  if (is_through || stmt.bodies.size() < 2) return;
+  if (is_through || stmt.bodies.size() < 2) return Flow::normal;
   OwnScope otherwise(*this, scope, stmt.hidden_else);
-  run(stmt.bodies[1], *otherwise, out);
+  return run(stmt.bodies[1], *otherwise, out);
 }
 
 void Interpreter::assign(const Target& target, const Value& value, Scope& scope) {

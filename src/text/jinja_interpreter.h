@@ -58,7 +58,7 @@ class Interpreter : public Budget {
   Flow run(const Block& block, Scope& scope, Text& out);
   Flow run(const Stmt& stmt, Scope& scope, Text& out);
   Flow run_if(const Stmt& stmt, Scope& scope, Text& out);
-  void run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth);
+  Flow run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth);
   Flow run_with(const Stmt& stmt, Scope& scope, Text& out);
   void run_call_block(const Stmt& stmt, Scope& scope, Text& out);
   Flow run_captured(const Stmt& stmt, Scope& scope, Text& out);

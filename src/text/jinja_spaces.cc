@@ -23,6 +23,7 @@ size_t leading_space(std::string_view text) {
       ++n;
       continue;
     }
+    if (static_cast<unsigned char>(rest[0]) < 0x80) break;
     const auto* wide = std::ranges::find_if(kWide, [&](std::string_view space) { return rest.starts_with(space); });
     if (wide == kWide.end()) break;
     n += wide->size();
@@ -37,6 +38,7 @@ size_t trailing_space(std::string_view text) {
       text.remove_suffix(1);
       continue;
     }
+    if (static_cast<unsigned char>(text.back()) < 0x80) break;
     const auto* wide = std::ranges::find_if(kWide, [&](std::string_view space) { return text.ends_with(space); });
     if (wide == kWide.end()) break;
     text.remove_suffix(wide->size());

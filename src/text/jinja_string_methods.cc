@@ -152,7 +152,7 @@ class Splitter {
 
 Value split(Interpreter& in, const Value& self, const Bound& a, bool from_right) {
   const int64_t limit = a.number(1, -1);
-  in.step(self.string()->size() >> 6);
+  in.step(self.string()->size() >> 4);
   Splitter splitter(in, self);
   if (!a.given(0)) return from_right ? splitter.by_space_from_the_right(limit) : splitter.by_space(limit);
   const std::string& mark = text_of(*a[0], "split").bytes();
