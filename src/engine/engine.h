@@ -34,6 +34,12 @@ struct EngineOptions {
   Format kv_format = Format::f16;  // f16 or f32
 };
 
+struct ChatOptions {
+  // Read special tokens ("<|im_end|>") in what the conversation's messages say too. Off, they stay text there, so that
+  // nobody can end a turn or speak as the system by typing.
+  bool special_in_input = false;
+};
+
 enum class FinishReason {
   stop,       // the model ended its answer
   stop_text,  // one of the request's stop strings came up
@@ -95,9 +101,9 @@ class Engine {
   const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
 
-  // The text of a conversation by the model's own template, as tokens. Special tokens are recognised wherever they
-  // stand, in what a user typed too. Errors: unsupported (no template or no tokenizer), bad_file (the template fails).
-  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input) const;
+  // The text of a conversation by the model's own template, as tokens. Errors: unsupported (no template or no
+  // tokenizer), bad_file (the template fails).
+  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input, ChatOptions options = {}) const;
 
   struct SessionDeleter {
     void operator()(Session* session) const;

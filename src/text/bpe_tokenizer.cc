@@ -172,8 +172,12 @@ std::vector<TokenId> BpeTokenizer::encode(std::string_view text, EncodeOptions o
   std::vector<TokenId> ids;
   if (options.add_special && vocab_.add_bos && vocab_.bos) ids.push_back(*vocab_.bos);
   size_t begin = 0;
+  auto input = options.input.begin();
   for (size_t at = 0; at < text.size();) {
-    const auto match = whole_tokens.longest_at(text.substr(at));
+    auto match = whole_tokens.longest_at(text.substr(at));
+    while (input != options.input.end() && input->end <= at) ++input;
+    if (match.length > 0 && input != options.input.end() && input->begin < at + match.length)
+      match = always_.longest_at(text.substr(at));
     if (match.length == 0) {
       ++at;
       continue;

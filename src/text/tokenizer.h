@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/byte_range.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -19,6 +20,9 @@ struct EncodeOptions {
   bool parse_special = false;
   // Put BOS/EOS around it where the file asks for them.
   bool add_special = false;
+  // Stretches where control tokens stay letters although parse_special is set: what a user typed within a chat's text.
+  // A control token that only touches one stays letters too. In order, apart from each other.
+  std::span<const ByteRange> input = {};
 };
 
 // Immutable and safe to share between threads once created.
