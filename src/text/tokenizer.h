@@ -38,6 +38,8 @@ class Tokenizer {
   // The bytes of all ids in order; may end in half a character (see StreamDecoder). Control tokens are left out unless
   // keep_special.
   std::string decode(std::span<const TokenId> ids, bool keep_special = true) const;
+  // The same for ids that begin a text: without the space that the tokenizer put in front of it.
+  std::string decode_text(std::span<const TokenId> ids, bool keep_special = true) const;
   bool is_control(TokenId id) const;
   // True for EOS, EOT and the other ends of an answer that the vocabulary marks (<|im_end|>, <|eot_id|>, ...).
   bool is_end_of_generation(TokenId id) const;
