@@ -123,14 +123,24 @@ Result<> BpeTokenizer::read_rules() {
   return {};
 }
 
-// Control and user-defined tokens are written as they read; all others in byte letters, or with marks for spaces.
+// Control and user-defined tokens are written as they read (those that are looked for in normalized text: as that
+// reads); all others in byte letters, or with marks for spaces.
 void BpeTokenizer::spell_tokens() {
   spelling_.reserve(vocab_.tokens.size(), 8 * vocab_.tokens.size());
+  std::map<size_t, std::string> normalized;
   std::string bytes;
+  for (const AddedToken& token : vocab_.added) {
+    if (!token.normalized || rules_.normalizer.empty()) continue;
+    const std::string_view content = normalized_content(token, bytes);
+    normalized[static_cast<size_t>(token.id)] =
+        !is_byte_level() && vocab_.marks_spaces ? with_spaces(content) : std::string(content);
+  }
   for (size_t id = 0; id < vocab_.tokens.size(); ++id) {
     const std::string_view token = vocab_.tokens[id];
     const TokenKind kind = vocab_.kinds[id];
-    if (kind == TokenKind::control || kind == TokenKind::user_defined) {
+    if (const auto found = normalized.find(id); found != normalized.end()) {
+      spelling_.push_back(found->second);
+    } else if (kind == TokenKind::control || kind == TokenKind::user_defined) {
       spelling_.push_back(token);
     } else if (is_byte_level()) {
       bytes.clear();
@@ -160,12 +170,17 @@ void BpeTokenizer::index_tokens() {
 void BpeTokenizer::index_added() {
   std::string storage;
   for (const AddedToken& token : vocab_.added) {
-    const std::string_view content = vocab_.tokens[static_cast<size_t>(token.id)];
-    if (!token.normalized)
-      added_raw_.insert(content, token);
-    else if (valid_utf8_prefix(content) == content.size())
-      added_normalized_.insert(apply_steps(rules_.normalizer, content, TextStart::text, storage), token);
+    if (token.normalized)
+      added_normalized_.insert(normalized_content(token, storage), token);
+    else
+      added_raw_.insert(vocab_.tokens[static_cast<size_t>(token.id)], token);
   }
+}
+
+std::string_view BpeTokenizer::normalized_content(const AddedToken& token, std::string& storage) const {
+  const std::string_view content = vocab_.tokens[static_cast<size_t>(token.id)];
+  if (valid_utf8_prefix(content) != content.size()) return content;
+  return apply_steps(rules_.normalizer, content, TextStart::nothing, storage);
 }
 
 Result<> BpeTokenizer::index_bytes() {

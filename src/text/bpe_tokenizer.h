@@ -38,6 +38,7 @@ class BpeTokenizer : public Tokenizer {
   void spell_tokens();
   void index_tokens();
   void index_added();
+  std::string_view normalized_content(const AddedToken& token, std::string& storage) const;
   Result<> index_bytes();
   Result<> index_merges();
   Result<> index_scores();
