@@ -2,7 +2,8 @@
 """Holds ogas's tokenizer against PyPI tokenizers: N texts each, both directions. See --help.
 
     tools/get_tokenizers                 prints the folder of the published tokenizer.json files
-    tools/compare_tokenizers.py          all of them, 100,000 texts each (needs PyPI tokenizers; about 10 minutes)
+    tools/compare_tokenizers.py          all of them, 100,000 texts each (needs PyPI tokenizers; about 5 minutes)
+    tools/compare_tokenizers.py --gguf   the same through GGUF metadata as converters write it (needs PyPI gguf)
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import tokenizers  # noqa: E402
@@ -19,6 +21,27 @@ from tokenizer_texts import texts  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHUNK = 5000
+
+
+PRE_NAMES = {"deepseek_v3": "deepseek-v3", "llama3_1": "llama-bpe", "qwen3": "qwen2"}
+
+
+def write_gguf(model, path):
+    """The tokenizer as GGUF holds it; special tokens as control, other added ones as user-defined."""
+    import gguf
+    value = json.loads(model.read_text(encoding="utf-8"))
+    added = {t["id"]: t for t in value["added_tokens"]}
+    by_id = {i: t for t, i in value["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
+    kinds = [1 if i not in added else 3 if added[i]["special"] else 4 for i in range(max(by_id) + 1)]
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre(PRE_NAMES[model.parent.name])
+    writer.add_token_list([by_id[i] for i in range(len(kinds))])
+    writer.add_token_types(kinds)
+    writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in value["model"]["merges"]])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
 
 
 def run_ogas(program, model, values, *flags):
@@ -30,9 +53,9 @@ def run_ogas(program, model, values, *flags):
 
 
 class Comparison:
-    def __init__(self, program, model, limit=5):
+    def __init__(self, program, model, oracle, limit=5):
         self.program, self.model, self.limit = program, model, limit
-        self.oracle = tokenizers.Tokenizer.from_file(str(model))
+        self.oracle = tokenizers.Tokenizer.from_file(str(oracle))
         self.n_differences = 0
 
     def report(self, what, text, expected, found):
@@ -70,6 +93,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tokenizers", nargs="*", type=pathlib.Path, help="tokenizer.json files")
     parser.add_argument("-n", type=int, default=100_000, help="texts for each (default 100000)")
+    parser.add_argument("--gguf", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ogas", default=str(ROOT / "build/release/ogas"))
     arguments = parser.parse_args()
@@ -80,7 +104,12 @@ def main():
     values = texts(arguments.n, arguments.seed)
     n_all = 0
     for model in models:
-        n_differences = Comparison(arguments.ogas, model).run(values)
+        with tempfile.TemporaryDirectory() as folder:
+            opened = model
+            if arguments.gguf:
+                opened = pathlib.Path(folder) / "tokenizer.gguf"
+                write_gguf(model, opened)
+            n_differences = Comparison(arguments.ogas, opened, model).run(values)
         n_all += n_differences
         print(f"{model}: {len(values)} texts, {n_differences} differences", flush=True)
     return 1 if n_all else 0

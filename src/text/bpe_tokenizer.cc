@@ -186,13 +186,13 @@ std::string_view BpeTokenizer::normalized_content(const AddedToken& token, std::
 Result<> BpeTokenizer::index_bytes() {
   byte_ids_.fill(-1);
   if (is_byte_level()) {
+    // A tokenizer.json names the token for bytes that have none, or wants them left out. GGUF files carry an unknown
+    // token that is not meant for this (often <|endoftext|>): bytes are left out there.
+    const TokenId missing = vocab_.rules && vocab_.unknown ? *vocab_.unknown : -1;
     for (uint32_t byte = 0; byte < 256; ++byte) {
       const char c = static_cast<char>(byte);
-      TokenId id = find_token({&c, 1});
-      if (id < 0 && vocab_.unknown) id = *vocab_.unknown;
-      if (id < 0)
-        return fail(ErrorCode::bad_file, "the vocabulary has no token for byte {:#04x}, nor one for unknown", byte);
-      byte_ids_[byte] = id;
+      const TokenId id = find_token({&c, 1});
+      byte_ids_[byte] = id < 0 ? missing : id;
     }
     return {};
   }
@@ -393,7 +393,8 @@ void BpeTokenizer::merge_piece(std::string_view piece, Encoding& encoding) const
   auto& symbols = encoding.symbols;
   symbols.clear();
   if (is_byte_level()) {
-    for (const char c : piece) symbols.push_back(byte_ids_[static_cast<uint8_t>(c)]);
+    for (const char c : piece)
+      if (const TokenId id = byte_ids_[static_cast<uint8_t>(c)]; id >= 0) symbols.push_back(id);
   } else {
     while (!piece.empty()) {
       const size_t length = character_length(piece);
@@ -425,6 +426,11 @@ void BpeTokenizer::put_character(std::string_view character, std::vector<TokenId
 
 // As bytes, or as unknown where bytes are missing.
 void BpeTokenizer::put_unmerged(std::string_view bytes, std::vector<TokenId>& ids) const {
+  if (is_byte_level()) {
+    for (const char c : bytes)
+      if (const TokenId id = byte_ids_[static_cast<uint8_t>(c)]; id >= 0) ids.push_back(id);
+    return;
+  }
   const bool known = std::ranges::all_of(bytes, [&](char c) { return byte_ids_[static_cast<uint8_t>(c)] >= 0; });
   if (known) {
     for (const char c : bytes) ids.push_back(byte_ids_[static_cast<uint8_t>(c)]);

@@ -64,7 +64,7 @@ class BpeTokenizer : public Tokenizer {
   TokenIndex index_;     // what text can become by merging; control tokens are not in it
   MergeTable merges_;
   AddedTokens added_raw_, added_normalized_;
-  std::array<TokenId, 256> byte_ids_{};  // sentencepiece: -1 where there is none
+  std::array<TokenId, 256> byte_ids_{};  // -1 where there is none
   // Characters that are no token but part of one take ids from the vocabulary's size on while merging.
   std::map<std::string, TokenId, std::less<>> part_ids_;
   StringList parts_;

@@ -28,7 +28,8 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> create(Vocab vocab);
   virtual ~Tokenizer() = default;
 
-  // text may be invalid UTF-8; every byte is encoded, none is lost.
+  // text may be invalid UTF-8: its bytes are encoded all the same. What normalization changes, and bytes that the
+  // vocabulary has no token for (SmolLM2 lacks 21 rare ones), do not come back.
   virtual std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const = 0;
   // The exact bytes of one token; control tokens give their name ("<|im_end|>"). Empty for an id outside the
   // vocabulary.

@@ -78,6 +78,18 @@ TEST(BpeTokenizer, EveryByteIsKept) {
   EXPECT_EQ(tokenizer->decode(tokenizer->encode(bytes)), bytes);
 }
 
+// As PyPI tokenizers and llama.cpp do it: what stands beside a missing byte may merge across it.
+TEST(BpeTokenizer, BytesWithoutATokenAreLeftOut) {
+  Vocab vocab = byte_level({{"a", "b"}});
+  StringList tokens;
+  for (size_t id = 0; id < vocab.tokens.size(); ++id) tokens.push_back(id == 4 ? "(gone)" : vocab.tokens[id]);
+  vocab.tokens = tokens;
+  vocab.unknown = 256;
+  EXPECT_THAT(create(vocab)->encode("a\4bc"), ElementsAre(258, 'c'));
+  vocab.rules = rules_named("gpt-2").value();  // a tokenizer.json that names its unknown token means it
+  EXPECT_THAT(create(std::move(vocab))->encode("a\4b"), ElementsAre('a', 256, 'b'));
+}
+
 TEST(BpeTokenizer, DamagedVocabulariesAreRefused) {
   const auto error_of = [](Vocab vocab) {
     const auto tokenizer = Tokenizer::create(std::move(vocab));
