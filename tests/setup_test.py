@@ -196,8 +196,9 @@ class SetupTest(unittest.TestCase):
         self.assertFalse((self.tree / "build").exists())
 
     def test_unknown_arguments(self):
-        for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"], ["test", "fuzz", "9", "no_target"],
-                          ["tools/get_default_model", "x"]):
+        for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"],
+                          ["test", "fuzz", "9", "no_target"], ["tools/get_default_model", "x"],
+                          ["tools/get_tokenizers", "x"]):
             result = self.script(*arguments)
             self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
             self.assertIn("ogas: error: ", result.stderr)
@@ -225,7 +226,7 @@ class SetupTest(unittest.TestCase):
     def test_every_package_has_a_group_and_a_reason(self):
         for line in (ROOT / "tools/packages.txt").read_text().splitlines():
             if line and not line.startswith("#") and ":" not in line:
-                self.assertRegex(line, re.compile(r"^(build|model|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
+                self.assertRegex(line, re.compile(r"^(build|model|tokenizers|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
 
 
 if __name__ == "__main__":

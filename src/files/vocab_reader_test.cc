@@ -68,7 +68,7 @@ TEST(VocabReader, ReadsByteLevelBpe) {
   EXPECT_THAT(vocab->tokens, ElementsAre("<|im_end|>", "a", "b", "ab"));
   EXPECT_THAT(vocab->kinds,
               ElementsAre(TokenKind::control, TokenKind::normal, TokenKind::byte, TokenKind::user_defined));
-  EXPECT_THAT(vocab->merges, ElementsAre("a b"));
+  EXPECT_THAT(vocab->merges, ElementsAre("a", "b"));
   EXPECT_TRUE(vocab->scores.empty());
   EXPECT_EQ(vocab->bos, 1);
   EXPECT_EQ(vocab->eos, 0);
