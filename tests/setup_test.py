@@ -197,16 +197,36 @@ class SetupTest(unittest.TestCase):
 
     def test_unknown_arguments(self):
         for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"],
-                          ["tools/get_default_model", "x"]):
+                          ["test", "fuzz", "9", "no_target"], ["tools/get_default_model", "x"],
+                          ["tools/get_tokenizers", "x"]):
             result = self.script(*arguments)
             self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
             self.assertIn("ogas: error: ", result.stderr)
         self.assertFalse((self.tree / "build").exists())
 
+    def test_fuzzing_only_what_is_named(self):
+        (self.tree / "fuzz").mkdir()
+        built = self.tree / "build/fuzz/fuzz"
+        built.mkdir(parents=True)
+        for name in ("a", "b"):
+            (self.tree / f"fuzz/fuzz_{name}.cc").touch()
+            program = built / f"fuzz_{name}"
+            program.write_text(f'#!/bin/bash\necho "{name} $*" >>"$CALLS"\n')
+            program.chmod(0o755)
+        # A set-up with nothing to do.
+        setup = self.tree / "tools/setup.sh"
+        setup.write_text(setup.read_text() + "\nensure_packages() { :; }\nensure_hooks() { :; }\nbuild() { :; }\n")
+        for arguments, fuzzed in ((["b"], "b 60"), (["7", "a"], "a 7"), (["7"], "a 7 b 7"), (["a", "b"], "a 60 b 60")):
+            self.calls.unlink(missing_ok=True)
+            result = self.script("test", "fuzz", *arguments)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            seen = re.findall(r"^(\w) .*-max_total_time=(\d+) ", self.called(), re.MULTILINE)
+            self.assertEqual(" ".join(" ".join(pair) for pair in seen), fuzzed)
+
     def test_every_package_has_a_group_and_a_reason(self):
         for line in (ROOT / "tools/packages.txt").read_text().splitlines():
             if line and not line.startswith("#") and ":" not in line:
-                self.assertRegex(line, re.compile(r"^(build|model|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
+                self.assertRegex(line, re.compile(r"^(build|model|tokenizers|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
 
 
 if __name__ == "__main__":

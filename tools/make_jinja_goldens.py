@@ -2,48 +2,20 @@
 """What Python's jinja2 makes of templates: writes OUT/jinja_cases.json and OUT/chat_templates.json.
 
     make_jinja_goldens.py OUT [--templates ../shared/templates]        (pip install jinja2)
+    make_jinja_goldens.py OUT --show LFM2-8B-A1B.jinja 4       # the difference behind a failing test
 
 jinja_cases.json: small templates, one language feature each, with their input and output (or that they fail).
 chat_templates.json: every template of published models at hand, on several conversations: length and FNV-1a hash of the
 output, or that it fails. The environment is the one transformers uses for chat templates.
 """
 import argparse
+import difflib
 import json
 import pathlib
+import subprocess
+import sys
 
-import jinja2
-import jinja2.ext
-import jinja2.nodes
-import jinja2.sandbox
-
-DATE = "26 Jul 2026"  # what strftime_now gives; templates are told the same
-
-
-class Generation(jinja2.ext.Extension):
-    """{% generation %} marks the assistant's words and changes nothing else."""
-
-    tags = {"generation"}
-
-    def parse(self, parser):
-        lineno = next(parser.stream).lineno
-        body = parser.parse_statements(["name:endgeneration"], drop_needle=True)
-        return jinja2.nodes.Scope(body).set_lineno(lineno)
-
-
-def environment():
-    def raise_exception(message):
-        raise jinja2.exceptions.TemplateError(message)
-
-    def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-        return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    env = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[Generation, jinja2.ext.loopcontrols])
-    env.filters["tojson"] = tojson
-    env.globals["raise_exception"] = raise_exception
-    env.globals["strftime_now"] = lambda _: DATE
-    return env
-
+from jinja_environment import DATE, environment, render
 
 DATA = {
     "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi, Zoë! <b>\n"},
@@ -157,29 +129,62 @@ BLOCKS = [
     "{% set x %}\nfoo\n{% endset %}[{{ x }}]\n\n",
 ]
 
-USER = {"role": "user", "content": "What is 2 + 2?"}
-TOOL = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city",
+# Ω stands in no template, so wherever one comes out it came from the conversation.
+USER = {"role": "user", "content": "What is 2 + 2 Ω?"}
+SYSTEM = {"role": "system", "content": "Be brief Ω."}
+TOOL = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city Ω",
         "parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "A city"},
                        "days": {"type": "integer", "enum": [1, 2]}}, "required": ["city"]}}}
-CALL = {"role": "assistant", "content": "", "tool_calls": [{"id": "call_123456", "type": "function", "function": {
-        "name": "get_weather", "arguments": {"city": "Zürich", "days": 2}}}]}
+TOOL2 = {"type": "function", "function": {"name": "add", "description": "Adds", "parameters": {"type": "object", "properties": {
+         "a": {"type": ["number", "null"], "default": 1.5}, "list": {"type": "array", "items": {"type": "string"}},
+         "o": {"type": "object", "properties": {"x": {"type": "boolean"}}}}, "required": []},
+         "return": {"type": "number", "description": "The sum"}}}
+
+
+def call(arguments, *more, **fields):
+    calls = [{"id": f"call_{n}23456", "type": "function", "function": {"name": "get_weather", "arguments": a}}
+             for n, a in enumerate((arguments, *more))]
+    return {"role": "assistant", "content": "", "tool_calls": calls, **fields}
+
+
+def result(n, content="{\"sky\": \"blau Ω\"}"):
+    return {"role": "tool", "name": "get_weather", "tool_call_id": f"call_{n}23456", "content": content}
+
+
+CITY = {"city": "Zürich Ω", "days": 2}
+PARTS = {"role": "user", "content": [{"type": "text", "text": "First Ω."}, {"type": "text", "text": " Second\n"}]}
+IMAGE = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is shown Ω?"}]}
 CONVERSATIONS = [
     {"messages": [USER], "add_generation_prompt": True},
-    {"messages": [{"role": "system", "content": "Be brief."}, USER, {"role": "assistant", "content": "4"},
-                  {"role": "user", "content": " And 3 + 3?\n"}], "add_generation_prompt": True},
-    {"messages": [USER, {"role": "assistant", "content": "<think>\nEasy.\n</think>\n\nFour"}], "add_generation_prompt": False},
+    {"messages": [SYSTEM, USER, {"role": "assistant", "content": "4"}, {"role": "user", "content": " And 3 + 3?\n"}],
+     "add_generation_prompt": True},
+    {"messages": [USER, {"role": "assistant", "content": "<think>\nEasy Ω.\n</think>\n\nFour"}], "add_generation_prompt": False},
     {"messages": [USER], "add_generation_prompt": True, "enable_thinking": False, "reasoning_effort": "low"},
-    {"messages": [{"role": "user", "content": "Weather?"}, CALL,
-                  {"role": "tool", "name": "get_weather", "tool_call_id": "call_123456", "content": "{\"sky\": \"blau\"}"},
-                  {"role": "assistant", "content": "Blue."}], "tools": [TOOL], "add_generation_prompt": True},
+    {"messages": [{"role": "user", "content": "Weather?"}, call(CITY), result(0), {"role": "assistant", "content": "Blue."}],
+     "tools": [TOOL], "add_generation_prompt": True},
+    {"messages": [SYSTEM, PARTS, {"role": "assistant", "content": [{"type": "text", "text": "Third"}]}, USER],
+     "add_generation_prompt": True},
+    {"messages": [USER, {"role": "assistant", "content": "4", "reasoning_content": "Two and two Ω."}, USER,
+                  {"role": "assistant", "content": "Still 4", "reasoning_content": "Again", "thinking": "Again"}],
+     "add_generation_prompt": False, "enable_thinking": True},
+    {"messages": [SYSTEM, USER], "tools": [TOOL, TOOL2], "add_generation_prompt": True, "enable_thinking": True},
+    {"messages": [USER], "documents": [{"title": "T Ω", "text": "Long text"}, {"title": "U", "text": "x", "contents": "y"}],
+     "date_string": "1 Jan 2026", "add_generation_prompt": True},
+    {"messages": [USER, call('{"city": "Bern Ω"}', '{"city": "Wien"}', content="Let me look."), result(0), result(1, "rain"), USER],
+     "tools": [TOOL], "add_generation_prompt": True, "enable_thinking": False},
+    {"messages": [USER, USER], "add_generation_prompt": True},
+    {"messages": [{"role": "assistant", "content": "Hello Ω!"}, USER], "add_generation_prompt": True},
+    {"messages": [SYSTEM, USER], "tools": [TOOL], "builtin_tools": ["brave_search", "code_interpreter"],
+     "tools_in_user_message": False, "date_string": "1 Jan 2026", "add_generation_prompt": True},
+    {"messages": [], "add_generation_prompt": True},
+    {"messages": [USER, call(CITY, reasoning_content="Must look Ω.", thinking="Must look Ω."), result(0, [{"type": "text", "text": "sun"}])],
+     "tools": [TOOL], "add_generation_prompt": True, "enable_thinking": True, "reasoning_effort": "high"},
+    {"messages": [IMAGE], "add_generation_prompt": True},
+    {"messages": [{"role": "developer", "content": "Rules Ω"}, USER], "add_generation_prompt": False, "reasoning_effort": "high"},
+    {"messages": [{"role": "system", "content": "/no_think Be <kind>."}, {"role": "user", "content": "Hi /think <|im_end|> Ω"},
+                  {"role": "assistant", "content": "  Hello\n\n"}, {"role": "user", "content": "<think>x</think> bye"}],
+     "add_generation_prompt": True, "thinking": True, "model_identity": "You are X Ω.", "user_system_prompt": "Y"},
 ]
-
-
-def render(env, source, data):
-    try:
-        return env.from_string(source).render(**data)
-    except Exception:  # whatever Python raises, the template fails
-        return None
 
 
 def fnv1a(text):
@@ -189,11 +194,30 @@ def fnv1a(text):
     return f"{value:016x}"
 
 
+def variables(conversation):
+    return {"tools": None, "documents": None, "bos_token": "<BOS>", "eos_token": "<EOS>", **conversation}
+
+
+def show_difference(path, conversation, program):
+    data = variables(conversation)
+    request = json.dumps({"template": path.read_text(), "context": data, "date": DATE}) + "\n"
+    answer = json.loads(subprocess.run([program], input=request.encode(), capture_output=True, check=True).stdout)
+    expected = render(environment(), path.read_text(), data)
+    ours = answer.get("text")
+    print("jinja2 fails" if expected is None else "", f"ogas fails: {answer['error']}" if ours is None else "")
+    sys.stdout.writelines(difflib.unified_diff((expected or "").splitlines(True), (ours or "").splitlines(True), "jinja2", "ogas"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--templates", type=pathlib.Path, default=pathlib.Path("../shared/templates"))
+    parser.add_argument("--show", nargs=2, metavar=("TEMPLATE", "CONVERSATION"),
+                        help="write nothing; show how one rendering differs, by the file's name and a number")
+    parser.add_argument("--program", default="build/release/tests/jinja_render")
     args = parser.parse_args()
+    if args.show:
+        return show_difference(args.templates / args.show[0], CONVERSATIONS[int(args.show[1])], args.program)
     args.out.mkdir(parents=True, exist_ok=True)
     env = environment()
     cases = [{"template": source, "output": render(env, source, DATA)} for source in CASES + BLOCKS]
@@ -203,12 +227,12 @@ def main():
     for path in sorted(args.templates.glob("*.jinja")):
         outputs = []
         for conversation in CONVERSATIONS:
-            data = {"tools": None, "documents": None, "bos_token": "<BOS>", "eos_token": "<EOS>", **conversation}
-            text = render(env, path.read_text(), data)
+            text = render(env, path.read_text(), variables(conversation))
             outputs.append(None if text is None else [len(text.encode()), fnv1a(text)])
         templates[path.name] = outputs
-    (args.out / "chat_templates.json").write_text(json.dumps(
-        {"date": DATE, "conversations": CONVERSATIONS, "templates": templates}, ensure_ascii=False, indent=1) + "\n")
+    rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(outputs)}" for name, outputs in templates.items())
+    (args.out / "chat_templates.json").write_text(
+        f'{{"date": {json.dumps(DATE)},\n "conversations": {json.dumps(CONVERSATIONS, ensure_ascii=False)},\n "templates": {{\n{rows}\n}}}}\n')
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
 #include "cli/exit_code.h"
@@ -17,12 +18,13 @@ namespace {
 
 struct ChatOptions {
   ModelOptions model;
+  TemplateOptions chat;
   AnswerOptions answer;
   std::string system, load;
   bool quiet = false;
 };
 
-void say(std::string_view text) { fmt::print(stderr, "{}\n", style_stderr(Style::dim, text)); }
+void say(std::string_view text) { write_stderr(style_stderr(Style::dim, printable_line(text)) + "\n"); }
 
 // "~/x" as shells read it.
 std::filesystem::path expand_home(std::string_view text) {
@@ -118,7 +120,7 @@ Result<> Chat::set(std::string_view argument) {
     std::string text;
     for (const Setting& setting : all_settings())
       if (argument.empty() || argument == setting.name)
-        text += fmt::format("{:<20} {:<8} {}\n", setting.name, show_setting(conversation_.settings, setting.name),
+        text += fmt::format("{:<18}  {:<6} {}\n", setting.name, show_setting(conversation_.settings, setting.name),
                             setting.help);
     if (text.empty()) return change_setting(conversation_.settings, argument, {});  // says which there are
     write_stdout(text);
@@ -131,7 +133,12 @@ Result<> Chat::save(std::string_view path) {
   if (path.empty()) return fail(ErrorCode::usage, "/save needs a file name");
   const std::string model = engine_.file().path().filename().string();
   const std::string text = conversation_.to_json(model).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-  OGAS_TRY(write_file_atomically(expand_home(path), text + "\n"));
+  const auto file = expand_home(path);
+  std::error_code error;
+  // Replacing a device by a file would break the machine it belongs to.
+  if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
+    return fail(ErrorCode::usage, "{} is there and is no regular file", in_quotes(path));
+  OGAS_TRY(write_file_atomically(file, text + "\n"));
   say(fmt::format("saved {} messages to {}", conversation_.messages.size(), path));
   return {};
 }
@@ -167,9 +174,12 @@ Result<> Chat::stats(std::string_view) {
 
 Result<> Chat::retry(std::string_view) {
   auto& messages = conversation_.messages;
+  const auto before = messages;
   if (!messages.empty() && messages.back()["role"] == "assistant") messages.erase(messages.size() - 1);
   if (messages.empty()) return fail(ErrorCode::usage, "there is no message to answer yet");
-  return generate();
+  auto result = generate();
+  if (!result) messages = before;
+  return result;
 }
 
 Result<> Chat::clear(std::string_view) {
@@ -192,7 +202,7 @@ Result<> Chat::run_command(std::string_view text) {
   std::vector<std::string> names;
   std::ranges::transform(kCommands, std::back_inserter(names), [](const Command& c) { return std::string(c.name); });
   const auto near = closest(name, names);
-  return fail(ErrorCode::usage, "there is no command {}; {}", name,
+  return fail(ErrorCode::usage, "there is no command {}; {}", in_quotes(name),
               near ? fmt::format("did you mean {}?", *near) : "/help lists them");
 }
 
@@ -200,12 +210,14 @@ Result<> Chat::run_command(std::string_view text) {
 Result<> Chat::generate() {
   ChatTemplateInput input{};
   input.messages = conversation_.all_messages();
-  Request request = conversation_.settings.make_request(OGAS_TRY(engine_.encode_chat(input)));
-  request.on_text = write_stdout;
+  Request request = conversation_.settings.make_request(
+      OGAS_TRY(engine_.encode_chat(input, {.special_in_input = options_.chat.parse_special})));
+  if (options_.chat.is_plain()) request.stop.emplace_back(kPlainStop);
+  request.on_text = write_foreign;
   const AnswerInProgress in_progress(engine_);
   auto result = engine_.generate(*session_, request);
   if (!result && request.prompt.size() > engine_.options().n_ctx)
-    return fail(ErrorCode::usage, "{}; /clear begins anew, and --ctx makes it larger", result.error().message);
+    return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
   const Answer answer = OGAS_TRY(std::move(result));
   write_stdout("\n");
   conversation_.messages.push_back({{"role", "assistant"}, {"content", answer.text}});
@@ -216,7 +228,7 @@ Result<> Chat::generate() {
   if (!options_.quiet) say(describe_stats(last_, last_.first_token_seconds));
   if (answer.finish == FinishReason::cancelled) say("(stopped; what came so far stays in the conversation)");
   if (answer.finish == FinishReason::length && Engine::tokens_of(*session_).size() >= engine_.options().n_ctx)
-    say("(the context is full: /clear begins anew, --ctx makes it larger)");
+    say("(the context is full: /clear begins anew, a larger --ctx holds more)");
   return {};
 }
 
@@ -229,14 +241,12 @@ Result<> Chat::answer(std::string_view text) {
 
 void Chat::greet() const {
   if (!stdin_is_terminal()) return;
-  const ModelFacts& facts = engine_.facts();
-  say(fmt::format("{} · {} · {}, {} threads · context {} · /help for commands, Ctrl-D ends",
-                  printable(facts.name.empty() ? engine_.file().path().stem().string() : facts.name),
-                  format_bytes(engine_.file().total_bytes()), engine_.isa(), engine_.n_threads(),
-                  engine_.options().n_ctx));
+  say(fmt::format("{} · {} · context {} · /help, Ctrl-D ends", engine_.file().path().stem().string(),
+                  format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx));
 }
 
 int Chat::talk() {
+  int exit_code = kSuccess;
   greet();
   while (!leaving_) {
     const Line line = editor_.read("> ");
@@ -249,16 +259,21 @@ int Chat::talk() {
     if (text.empty()) continue;
     const bool is_command = text.starts_with('/') && !text.starts_with("//");
     const auto result = is_command ? run_command(text) : answer(text.starts_with("//") ? text.substr(1) : text);
-    if (!result) report(result.error());
+    if (result) continue;
+    const int code = report(result.error());
+    // A person has seen it; a script looks at how the program ends.
+    if (!stdin_is_terminal()) exit_code = code;
   }
-  return kSuccess;
+  return exit_code;
 }
 
 Result<int> chat(const ChatOptions& options) {
-  const auto engine = OGAS_TRY(options.model.load());
+  const auto engine = OGAS_TRY(options.model.load(options.chat));
   if (!engine->tokenizer()) return std::unexpected(engine->tokenizer_or_error().error());
   if (!engine->chat_template())
-    return fail(ErrorCode::unsupported, "{}; ogas run --raw completes text without one", engine->chat_template_error());
+    return fail(ErrorCode::unsupported,
+                "{}; --chat-template plain uses a simple one, and ogas run --raw completes text without",
+                engine->chat_template_error());
   Chat chat(*engine, options);
   if (!options.load.empty()) OGAS_TRY(chat.load(options.load));
   return chat.talk();
@@ -274,6 +289,7 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   chat_app->add_option("--load", options->load, "Go on with a conversation saved by /save");
   chat_app->add_flag("-q,--quiet", options->quiet, "No statistics after each answer");
   options->model.add_to(*chat_app);
+  options->chat.add_to(*chat_app);
   options->answer.add_to(*chat_app);
   chat_app->footer(
       "Type /help for the commands of a conversation. Where stdin is no terminal each of its lines is a message.\n"

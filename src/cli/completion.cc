@@ -1,10 +1,13 @@
 // ogas completion: scripts that let shells complete commands, options, choices and models. Made from the application
 // itself, so that they know what it knows.
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <ranges>
 
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
 
@@ -16,11 +19,13 @@ struct Flag {
   std::string name;  // "--top-p", "-s"
   std::string help;
   bool takes_value = false;
+  std::vector<std::string> choices = {};
 };
 
 struct CommandFacts {
   std::string name, help;
   std::vector<Flag> flags;
+  std::vector<std::string> arguments;  // what an argument chooses from; empty where it is free
   bool takes_model = false;
 };
 
@@ -30,7 +35,7 @@ std::vector<Flag> flags_of(const CLI::App& app) {
   std::vector<Flag> flags;
   for (const CLI::Option* option : app.get_options()) {
     const auto add = [&](const std::string& name) {
-      flags.push_back({name, first_line(option->get_description()), option->get_expected_max() > 0});
+      flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, choices_of(*option)});
     };
     for (const std::string& name : option->get_lnames()) add("--" + name);
     for (const std::string& name : option->get_snames()) add("-" + name);
@@ -44,11 +49,17 @@ bool takes_model(const CLI::App& app) {
   });
 }
 
+std::vector<std::string> arguments_of(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    if (option->get_positional()) return choices_of(*option);
+  return {};
+}
+
 std::vector<CommandFacts> commands_of(const CLI::App& app) {
   std::vector<CommandFacts> commands;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-    commands.push_back(
-        {command->get_name(), first_line(command->get_description()), flags_of(*command), takes_model(*command)});
+    commands.push_back({command->get_name(), first_line(command->get_description()), flags_of(*command),
+                        arguments_of(*command), takes_model(*command)});
   return commands;
 }
 
@@ -67,20 +78,32 @@ std::string fill(std::string script, std::initializer_list<std::pair<std::string
 }
 
 std::string bash_script(const CLI::App& app) {
-  std::string cases;
-  for (const CommandFacts& command : commands_of(app))
+  std::string cases, choices;
+  for (const CommandFacts& command : commands_of(app)) {
     cases += fmt::format("    {}) flags=\"{}\"; models={} ;;\n", command.name, join_names(command.flags),
                          command.takes_model ? "yes" : "no");
+    for (const Flag& flag : command.flags)
+      if (!flag.choices.empty())
+        choices += fmt::format("    '{} {}') choices='{}' ;;\n", command.name, flag.name, fmt::join(flag.choices, " "));
+    if (!command.arguments.empty())
+      choices += fmt::format("    '{} '*) choices='{}' ;;\n", command.name, fmt::join(command.arguments, " "));
+  }
   return fill(
       R"sh(# Completion of ogas for bash. In ~/.bashrc:  source <(ogas completion bash)
 _ogas() {
-  local word=${COMP_WORDS[COMP_CWORD]} flags= models=no IFS=$'\n'
+  local word=${COMP_WORDS[COMP_CWORD]} flags= choices= models=no IFS=$'\n'
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(IFS=' ' compgen -W "@COMMANDS@ @FLAGS@" -- "$word"))
     return
   fi
   case ${COMP_WORDS[1]} in
 @CASES@  esac
+  case "${COMP_WORDS[1]} ${COMP_WORDS[COMP_CWORD - 1]}" in
+@CHOICES@  esac
+  if [[ $choices ]]; then
+    COMPREPLY=($(IFS=' ' compgen -W "$choices" -- "$word"))
+    return
+  fi
   if [[ $word == -* ]]; then
     COMPREPLY=($(IFS=' ' compgen -W "$flags" -- "$word"))
     return
@@ -92,7 +115,10 @@ _ogas() {
 }
 complete -o filenames -F _ogas ogas
 )sh",
-      {{"@COMMANDS@", join_names(commands_of(app))}, {"@FLAGS@", join_names(flags_of(app))}, {"@CASES@", cases}});
+      {{"@COMMANDS@", join_names(commands_of(app))},
+       {"@FLAGS@", join_names(flags_of(app))},
+       {"@CASES@", cases},
+       {"@CHOICES@", choices}});
 }
 
 // Within single quotes of zsh's _arguments: no quotes, brackets or colons.
@@ -102,16 +128,22 @@ std::string zsh_text(std::string text) {
   return text;
 }
 
+std::string zsh_value(const Flag& flag) {
+  if (!flag.choices.empty()) return fmt::format(":value:({})", fmt::join(flag.choices, " "));
+  return flag.takes_value ? ":value:_files" : "";
+}
+
 std::string zsh_script(const CLI::App& app) {
   std::string commands, cases;
   for (const CommandFacts& command : commands_of(app)) {
     commands += fmt::format("    '{}:{}'\n", command.name, zsh_text(command.help));
     std::string arguments;
     for (const Flag& flag : command.flags)
-      arguments += fmt::format("        '{}[{}]{}' \\\n", flag.name, zsh_text(flag.help),
-                               flag.takes_value ? ":value:_files" : "");
+      arguments += fmt::format("        '{}[{}]{}' \\\n", flag.name, zsh_text(flag.help), zsh_value(flag));
+    const std::string rest = !command.arguments.empty() ? fmt::format("({})", fmt::join(command.arguments, " "))
+                                                        : (command.takes_model ? "_ogas_models" : "_files");
     cases += fmt::format("    {})\n      _arguments -s \\\n{}        '*:argument:{}'\n      ;;\n", command.name,
-                         arguments, command.takes_model ? "_ogas_models" : "_files");
+                         arguments, rest);
   }
   return fill(R"sh(#compdef ogas
 # Completion of ogas for zsh. In ~/.zshrc, after compinit:  source <(ogas completion zsh)
@@ -146,8 +178,11 @@ std::string fish_text(std::string text) {
 
 std::string fish_flag(const Flag& flag, std::string_view condition) {
   const bool is_long = flag.name.starts_with("--");
+  const std::string value = !flag.choices.empty() ? fmt::format(" -x -a '{}'", fmt::join(flag.choices, " "))
+                            : flag.takes_value    ? " -r"
+                                                  : "";
   return fmt::format("complete -c ogas -n '{}' {} {} -d '{}'{}\n", condition, is_long ? "-l" : "-s",
-                     flag.name.substr(is_long ? 2 : 1), fish_text(flag.help), flag.takes_value ? " -r" : "");
+                     flag.name.substr(is_long ? 2 : 1), fish_text(flag.help), value);
 }
 
 std::string fish_script(const CLI::App& app) {
@@ -159,6 +194,8 @@ std::string fish_script(const CLI::App& app) {
     const std::string condition = "__fish_seen_subcommand_from " + command.name;
     if (command.takes_model)
       script += fmt::format("complete -c ogas -n '{}' -a '(ogas completion models)'\n", condition);
+    if (!command.arguments.empty())
+      script += fmt::format("complete -c ogas -n '{}' -f -a '{}'\n", condition, fmt::join(command.arguments, " "));
     for (const Flag& flag : command.flags) script += fish_flag(flag, condition);
   }
   return script;
@@ -184,7 +221,8 @@ void add_completion(CLI::App& app, Command& chosen) {
   CLI::App* completion_app = app.add_subcommand("completion", "Print a completion script for a shell");
   completion_app->add_option("SHELL", *shell, "bash, zsh or fish; or models, for the names of models that lie here")
       ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish", "models"}));
+      ->type_name("bash|zsh|fish|models")
+      ->check(one_of({"bash", "zsh", "fish", "models"}));
   completion_app->footer(
       "Examples:\n"
       "  source <(ogas completion bash)\n"

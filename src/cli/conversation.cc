@@ -1,11 +1,14 @@
 #include "cli/conversation.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <functional>
 #include <iterator>
 #include <limits>
 
+#include "base/quote.h"
 #include "cli/suggest.h"
 
 namespace ogas::cli {
@@ -18,7 +21,7 @@ Result<T> parse_number(std::string_view name, std::string_view value) {
   T number{};
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
   if (error != std::errc() || end != value.data() + value.size())
-    return fail(ErrorCode::usage, "{}: '{}' is no {}", name, value,
+    return fail(ErrorCode::usage, "{}: {} is no {}", name, in_quotes(value),
                 std::is_floating_point_v<T> ? "number" : "whole number in range");
   return number;
 }
@@ -47,13 +50,14 @@ constexpr Row sampling_row(std::string_view name, std::string_view help) {
 constexpr Row kRows[] = {
     sampling_row<&SamplingOptions::temperature>("temperature", "0 always takes the likeliest token"),
     sampling_row<&SamplingOptions::top_k>("top_k", "keep the k likeliest tokens; 0 keeps all"),
-    sampling_row<&SamplingOptions::top_p>("top_p", "keep the smallest set of tokens with this probability"),
-    sampling_row<&SamplingOptions::min_p>("min_p", "drop tokens less likely than this share of the likeliest"),
-    sampling_row<&SamplingOptions::repetition_penalty>("repetition_penalty", "divide the logits of tokens seen lately"),
+    sampling_row<&SamplingOptions::top_p>("top_p", "keep the likeliest that add up to this share"),
+    sampling_row<&SamplingOptions::min_p>("min_p", "drop what is below this share of the likeliest"),
+    sampling_row<&SamplingOptions::repetition_penalty>("repetition_penalty",
+                                                       "divide the logits of tokens seen lately by this"),
     sampling_row<&SamplingOptions::frequency_penalty>("frequency_penalty", "subtract for every time a token was seen"),
     sampling_row<&SamplingOptions::presence_penalty>("presence_penalty", "subtract if a token was seen"),
     sampling_row<&SamplingOptions::penalty_window>("repeat_last_n", "how many tokens the penalties look back"),
-    {{"seed", "the same seed gives the same answer; -1 is a random one"},
+    {{"seed", "the same seed, the same answer; -1 draws one"},
      [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
        options.seed = OGAS_TRY(parse_number<int64_t>(name, value));
        return {};
@@ -67,16 +71,18 @@ constexpr Row kRows[] = {
      [](const AnswerOptions& options) { return fmt::format("{}", options.max_tokens); }},
 };
 
-std::string names_of_settings() {
-  std::string names;
-  for (const Row& row : kRows) names += (names.empty() ? "" : ", ") + std::string(row.setting.name);
-  return names;
+// The end of "there is no such setting; ...".
+std::string what_there_is(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Row& row : kRows) names.emplace_back(row.setting.name);
+  if (const auto near = closest(name, names)) return fmt::format("did you mean {}?", *near);
+  return fmt::format("there are: {}", fmt::join(names, ", "));
 }
 
 Result<const Row*> find_row(std::string_view name) {
   const auto* row = std::ranges::find(kRows, name, [](const Row& r) { return r.setting.name; });
   if (row == std::end(kRows))
-    return fail(ErrorCode::usage, "there is no setting '{}'; there are: {}", name, names_of_settings());
+    return fail(ErrorCode::usage, "there is no setting {}; {}", in_quotes(name), what_there_is(name));
   return row;
 }
 

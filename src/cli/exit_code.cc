@@ -1,7 +1,5 @@
 #include "cli/exit_code.h"
 
-#include <cstdio>
-
 #include "cli/terminal.h"
 
 namespace ogas::cli {
@@ -20,7 +18,7 @@ int exit_code_of(ErrorCode code) {
 }
 
 int report(const Error& error) {
-  fmt::print(stderr, "ogas: {} {}\n", style_stderr(Style::error, "error:"), printable(error.message));
+  write_stderr(fmt::format("ogas: {} {}\n", style_stderr(Style::error, "error:"), printable(error.message)));
   return exit_code_of(error.code);
 }
 

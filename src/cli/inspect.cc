@@ -10,7 +10,9 @@
 #include "cli/exit_code.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
+#include "files/template_reader.h"
 #include "files/vocab_reader.h"
+#include "text/chat_template.h"
 
 namespace ogas::cli {
 namespace {
@@ -19,7 +21,8 @@ using Json = nlohmann::ordered_json;
 
 struct InspectOptions {
   std::string model;
-  bool tensors = false, metadata = false, chat_template = false, json = false;
+  bool tensors = false, metadata = false, json = false;
+  bool sample = false, template_source = false;  // of the chat template
 };
 
 struct FormatUse {
@@ -51,8 +54,7 @@ std::string format_count(uint64_t n) {
 std::string show_value(const Metadata& metadata, std::string_view key, const MetaValue& value) {
   constexpr size_t kMaxLetters = 80;
   const auto shorten = [&](std::string_view text) {
-    std::string line = printable(text.substr(0, kMaxLetters));
-    std::ranges::replace(line, '\n', ' ');
+    const std::string line = printable_line(text.substr(0, kMaxLetters));
     return text.size() > kMaxLetters ? line + "…" : line;
   };
   if (const auto* array = std::get_if<MetaArray>(&value.value)) {
@@ -100,20 +102,21 @@ struct Report {
 };
 
 Result<Report> make_report(const TensorFile& file) {
-  auto chat_template = read_chat_template(file.metadata());
+  const auto templates = read_chat_templates(file);
+  const std::string* chat_template = templates ? choose_chat_template(*templates, /*has_tools=*/false) : nullptr;
   return Report{.file = file,
                 .model = create_model(file),
-                .vocab = read_vocab(file.metadata()),
-                .chat_template = chat_template && *chat_template ? **chat_template : std::string()};
+                .vocab = read_vocab(file),
+                .chat_template = chat_template ? *chat_template : std::string()};
 }
 
 class Table {
  public:
   void row(std::string_view name, const std::string& value) {
-    text_ += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<16}", name)), printable(value));
+    text_ += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<16}", name)), printable_line(value));
   }
   void title(std::string_view text) { text_ += fmt::format("\n{}\n", style_stdout(Style::bold, text)); }
-  void line(const std::string& text) { text_ += printable(text) + "\n"; }
+  void line(const std::string& text) { text_ += printable_line(text) + "\n"; }
   const std::string& text() const { return text_; }
 
  private:
@@ -139,6 +142,10 @@ void show_model(Table& table, const Report& report) {
                               : fmt::format("{}, {} of them active for a token", format_count(facts->n_params),
                                             format_count(facts->n_params_active)));
   table.row("layers", fmt::format("{}", facts->n_layer));
+  if (facts->n_expert > 0)
+    table.row("experts", fmt::format("{} a layer of width {}, {} for each token", facts->n_expert, facts->n_ff_exp,
+                                     facts->n_expert_used));
+  if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP)");
   table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
   table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
@@ -153,9 +160,9 @@ void show_text(Table& table, const Report& report) {
                                        report.vocab->pre, report.vocab->tokens.size()));
   else
     table.row("tokenizer", "no: " + report.vocab.error().message);
-  table.row("chat template", report.chat_template.empty()
-                                 ? "none"
-                                 : fmt::format("{} letters (--template shows it)", report.chat_template.size()));
+  table.row("chat template", report.chat_template.empty() ? "none"
+                                                          : fmt::format("{} letters (--template renders a sample)",
+                                                                        report.chat_template.size()));
 }
 
 void show_formats(Table& table, const Report& report) {
@@ -189,6 +196,9 @@ Json facts_as_json(const ModelFacts& facts) {
           {"head_dim", facts.kv.k_dim},
           {"context_length", facts.n_ctx_train},
           {"vocabulary", facts.n_vocab},
+          {"experts", facts.n_expert},
+          {"experts_used", facts.n_expert_used},
+          {"mtp_heads", facts.n_mtp},
           {"weight_bytes", facts.weight_bytes},
           {"kv_bytes_per_token", facts.kv.position_bytes()}};
 }
@@ -221,19 +231,43 @@ Json as_json(const Report& report, const InspectOptions& options) {
   return json;
 }
 
+// A short conversation as the template renders it; without the system message where it refuses one.
+Result<std::string> render_sample(const Report& report) {
+  const auto chat_template = OGAS_TRY(ChatTemplate::parse(report.chat_template));
+  ChatTemplateInput input{};
+  if (report.vocab) {
+    const auto text_of = [&](std::optional<TokenId> id) {
+      return id ? std::string(report.vocab->tokens[static_cast<size_t>(*id)]) : std::string();
+    };
+    input.bos_token = text_of(report.vocab->bos);
+    input.eos_token = text_of(report.vocab->eos);
+  }
+  const Json turns = {{{"role", "user"}, {"content", "What is the capital of France?"}},
+                      {{"role", "assistant"}, {"content", "Paris."}},
+                      {{"role", "user"}, {"content", "And of Japan?"}}};
+  input.messages = Json::array({{{"role", "system"}, {"content", "You answer briefly."}}});
+  input.messages.insert(input.messages.end(), turns.begin(), turns.end());
+  auto rendered = chat_template.render(input);
+  if (rendered) return rendered->text;
+  input.messages = turns;
+  return OGAS_TRY(chat_template.render(input)).text;
+}
+
+Result<int> show_template(const Report& report, bool source) {
+  if (report.chat_template.empty())
+    return fail(ErrorCode::not_found, "the model has no chat template; run and chat take --chat-template plain");
+  write_foreign((source ? report.chat_template : OGAS_TRY(render_sample(report))) + "\n");
+  return kSuccess;
+}
+
 Result<int> inspect(const InspectOptions& options) {
   const auto file = OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(options.model))));
   const Report report = OGAS_TRY(make_report(file));
   if (options.json) {
-    write_stdout(as_json(report, options).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+    write_json(as_json(report, options), 2);
     return kSuccess;
   }
-  if (options.chat_template) {
-    if (report.chat_template.empty()) return fail(ErrorCode::not_found, "the model file has no chat template");
-    write_stdout(stdout_is_terminal() ? printable(report.chat_template) : report.chat_template);
-    write_stdout("\n");
-    return kSuccess;
-  }
+  if (options.sample || options.template_source) return show_template(report, options.template_source);
   Table table;
   show_model(table, report);
   show_text(table, report);
@@ -252,7 +286,8 @@ void add_inspect(CLI::App& app, Command& chosen) {
   inspect_app->add_option("MODEL", options->model, "Model, as a file or a name (default: the small one)");
   inspect_app->add_flag("--tensors", options->tensors, "Every tensor with format, shape and bytes");
   inspect_app->add_flag("--metadata", options->metadata, "Every key of the metadata");
-  inspect_app->add_flag("--template", options->chat_template, "The chat template alone");
+  inspect_app->add_flag("--template", options->sample, "A short conversation as the chat template renders it");
+  inspect_app->add_flag("--template-source", options->template_source, "The chat template itself");
   inspect_app->add_flag("--json", options->json, "As JSON");
   inspect_app->footer(
       "Examples:\n"

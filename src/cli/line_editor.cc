@@ -20,6 +20,8 @@ namespace ogas::cli {
 namespace {
 
 constexpr int kHistoryLines = 1000;
+constexpr std::string_view kPasteOn = "\033[?2004h";
+constexpr std::string_view kPasteOff = "\033[?2004l";
 constexpr std::string_view kPasteEnd = "\033[201~";
 
 // libedit turns what is typed into wide characters by the locale, so that must be some UTF-8.
@@ -43,13 +45,16 @@ std::string clean_paste(std::string_view pasted) {
   std::string text;
   for (size_t idx = 0; idx < pasted.size(); ++idx) {
     const char c = pasted[idx];
-    if (c == '\r' && idx + 1 < pasted.size() && pasted[idx + 1] == '\n') continue;
-    if (c == '\r' || c == '\n')
+    const char next = idx + 1 < pasted.size() ? pasted[idx + 1] : '\0';
+    if (c == '\r' || c == '\n') {
       text += '\n';
-    else if (c == '\t')
+      // libedit has the terminal swap the two, so that \r\n comes as \n\r.
+      if (next != c && (next == '\r' || next == '\n')) ++idx;
+    } else if (c == '\t') {
       text += "    ";
-    else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F)
+    } else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) {
       text += c;
+    }
   }
   return text;
 }
@@ -64,6 +69,8 @@ struct LineEditor::Terminal {
 
   // -1 at the end of the input, -2 when interrupted.
   int read_byte();
+  // Draws the line anew where the terminal changed under it.
+  void follow_terminal();
   static int read_char(EditLine* editor, wchar_t* out);
   static unsigned char paste(EditLine* editor, int);
   static unsigned char new_line(EditLine* editor, int);
@@ -112,6 +119,7 @@ LineEditor::Terminal::~Terminal() {
 
 int LineEditor::Terminal::read_byte() {
   for (;;) {
+    follow_terminal();
     pollfd wanted[] = {{STDIN_FILENO, POLLIN, 0}, {interrupts->fd(), POLLIN, 0}};
     if (::poll(wanted, 2, -1) < 0) {
       if (errno == EINTR) continue;
@@ -122,6 +130,20 @@ int LineEditor::Terminal::read_byte() {
     const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
     if (n == 1) return byte;
     if (n == 0 || (errno != EINTR && errno != EAGAIN)) return -1;
+  }
+}
+
+void LineEditor::Terminal::follow_terminal() {
+  if (take_window_changed()) {
+    el_resize(editor);
+    write_stdout("\r\033[J");  // libedit takes the cursor to be where a line begins
+    el_set(editor, EL_REFRESH);
+  }
+  // After Ctrl-Z the shell has put the terminal back to its own mode.
+  if (take_continued()) {
+    el_set(editor, EL_PREP_TERM, 1);
+    write_stdout(kPasteOn);
+    el_set(editor, EL_REFRESH);
   }
 }
 
@@ -163,17 +185,20 @@ unsigned char LineEditor::Terminal::new_line(EditLine* editor, int) {
 }
 
 Line LineEditor::Terminal::read(std::string_view text) {
-  // What stands between two \1 takes no room on the line.
+  // What stands between two \1 takes no room on the line, and goes out with the letter after it: so the colour has to
+  // end before the last letter, a space.
   const bool in_colour = style_stdout(Style::prompt, text) != text;
-  prompt = in_colour ? fmt::format("\1\033[1;36m\1{}\1\033[0m\1", text) : std::string(text);
+  prompt = in_colour ? fmt::format("\1\033[1;36m\1{}\1\033[0m\1 ", text.substr(0, text.size() - 1)) : std::string(text);
   InterruptsAsInput as_input;
   interrupts = &as_input;
-  write_stdout("\033[?2004h");
+  // In this order, so that no paste meets the terminal's own line editing.
+  el_set(editor, EL_PREP_TERM, 1);
+  write_stdout(kPasteOn);
   int n = 0;
   errno = 0;
   const char* line = el_gets(editor, &n);
   const bool was_interrupted = !line && errno == EINTR;
-  write_stdout("\033[?2004l");
+  write_stdout(kPasteOff);
   interrupts = nullptr;
   if (line && n > 0) {
     std::string result(line, static_cast<size_t>(n));

@@ -31,7 +31,7 @@ class LineEditor {
   LineEditor(const LineEditor&) = delete;
   LineEditor& operator=(const LineEditor&) = delete;
 
-  // Shows the prompt (on a terminal) and reads one message.
+  // Shows the prompt (on a terminal), which ends in a space, and reads one message.
   Line read(std::string_view prompt);
 
  private:

@@ -1,14 +1,16 @@
 // ogas logits: the numbers behind the answer, for anyone who wants to check them.
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
 
 #include "base/file.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/npy.h"
@@ -37,29 +39,37 @@ Result<std::vector<TokenId>> parse_tokens(const std::string& argument) {
     TokenId id = 0;
     const auto [tail, error] = std::from_chars(text.data() + at, text.data() + end, id);
     if (error != std::errc() || tail != text.data() + end)
-      return fail(ErrorCode::usage, "--tokens: '{}' is no token id", text.substr(at, std::min<size_t>(end - at, 40)));
+      return fail(ErrorCode::usage, "--tokens: {} is no token id",
+                  in_quotes(std::string_view(text).substr(at, end - at)));
     ids.push_back(id);
     at = text.find_first_not_of(kSeparators, end);
   }
   return ids;
 }
 
-// A file that appears under its name only when it is complete.
+// A file that appears under its name only when it is complete. A device or a pipe is written to as it is.
 class PendingFile {
  public:
-  explicit PendingFile(std::filesystem::path path)
-      : path_(std::move(path)),
-        temporary_(fmt::format("{}.{}.tmp", path_.string(), ::getpid())),
-        file_(std::fopen(temporary_.c_str(), "wbx")) {}
+  explicit PendingFile(std::filesystem::path path) : path_(std::move(path)) {
+    std::error_code error;
+    const bool is_special = std::filesystem::exists(path_, error) && !std::filesystem::is_regular_file(path_, error);
+    temporary_ = is_special ? path_.string() : fmt::format("{}.{}.tmp", path_.string(), ::getpid());
+    done_ = is_special;
+    file_ = std::fopen(temporary_.c_str(), is_special ? "wb" : "wbx");
+    if (file_ && !is_special) remove_on_interrupt(temporary_.c_str());
+  }
   PendingFile(const PendingFile&) = delete;
   PendingFile& operator=(const PendingFile&) = delete;
   ~PendingFile() {
     if (file_) std::fclose(file_);
+    remove_on_interrupt(nullptr);
     if (!done_) ::unlink(temporary_.c_str());
   }
+  bool is_open() const { return file_ != nullptr; }
   bool write(const void* data, size_t n_bytes) { return file_ && std::fwrite(data, 1, n_bytes, file_) == n_bytes; }
   bool finish() {
     if (!file_ || std::fclose(std::exchange(file_, nullptr)) != 0) return false;
+    if (done_) return true;
     std::error_code error;
     std::filesystem::rename(temporary_, path_, error);
     return done_ = !error;
@@ -68,23 +78,27 @@ class PendingFile {
  private:
   std::filesystem::path path_;
   std::string temporary_;
-  std::FILE* file_;
-  bool done_ = false;
+  std::FILE* file_ = nullptr;
+  bool done_ = false;  // nothing to rename or to remove any more
 };
 
 Result<int> logits(const LogitsOptions& options) {
   const auto tokens = OGAS_TRY(parse_tokens(options.tokens));
-  const auto engine = OGAS_TRY(options.model.load());
+  if (tokens.empty()) return fail(ErrorCode::usage, "--tokens holds no token");
+  const auto cannot_write = [&] {
+    return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(options.out), std::strerror(errno));
+  };
   PendingFile file(options.out);
+  if (!file.is_open()) return cannot_write();
+  const auto engine = OGAS_TRY(options.model.load());
   const std::string header = npy_header(tokens.size(), engine->facts().n_vocab);
   bool written = file.write(header.data(), header.size());
   OGAS_TRY(engine->logits(tokens, 0, [&](size_t, std::span<const float> row) {
     written = written && file.write(row.data(), row.size_bytes());
   }));
-  if (!written || !file.finish()) return fail(ErrorCode::io, "cannot write '{}'", options.out);
-  fmt::print(stderr, "{}\n",
-             style_stderr(Style::dim,
-                          fmt::format("{}: float32 [{}, {}]", options.out, tokens.size(), engine->facts().n_vocab)));
+  if (!written || !file.finish()) return cannot_write();
+  const std::string what = fmt::format("{}: float32 [{}, {}]", options.out, tokens.size(), engine->facts().n_vocab);
+  write_stderr(style_stderr(Style::dim, printable_line(what)) + "\n");
   return kSuccess;
 }
 

@@ -5,8 +5,8 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/signals.h"
-#include "cli/suggest.h"
 #include "cli/terminal.h"
 #include "kernels/dispatch.h"
 #include "version.h"
@@ -22,7 +22,9 @@ std::string version_text() {
 void describe(CLI::App& app) {
   app.set_version_flag("--version", version_text, "Version, commit and instruction set");
   app.require_subcommand(0, 1);
-  app.get_formatter()->column_width(36);
+  app.formatter(make_help_formatter());
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.set_help_flag("-h,--help", "This text");
   app.footer(
       "Examples:\n"
       "  ogas run \"Why is the sky blue?\"         one answer from the small default model\n"
@@ -30,27 +32,26 @@ void describe(CLI::App& app) {
       "  ogas inspect model.gguf                 what a model file holds, without loading it\n"
       "  git diff | ogas run -p - --system \"Summarise this change\"\n"
       "\n"
-      "A MODEL is a .gguf file (of a split one the first part), or the name of one in the folders of OGAS_MODELS\n"
-      "(default: ~/.cache/ogas/models).\n"
-      "Environment: OGAS_MODELS folders of models; OGAS_ISA forces an instruction set (reference, avx2); "
-      "OGAS_LOG=debug;\n"
-      "NO_COLOR. Exit codes: 0 success, 1 failure, 2 usage, 3 bad model file, 4 out of memory, 130 interrupted.");
+      "MODEL is a .gguf file (of a split one the first part), or the beginning of the name of one that lies in\n"
+      "~/.cache/ogas/models or in the folders of OGAS_MODELS.\n"
+      "\n"
+      "Environment:\n"
+      "  OGAS_MODELS    folders of models, separated by colons\n"
+      "  OGAS_ISA       forces an instruction set: reference, avx2\n"
+      "  OGAS_LOG       debug, info, warn or error: diagnostics on stderr\n"
+      "  NO_COLOR       no colours\n"
+      "\n"
+      "Exit codes: 0 success, 1 failure, 2 usage, 3 bad model file, 4 out of memory, 130 interrupted.");
 }
 
 // What CLI11 has to say, in our words and with our exit codes.
-int report_parse_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
-  std::string message = error.what();
-  if (argc > 1 && app.get_subcommands().empty() && argv[1][0] != '-') {
-    message = fmt::format("'{}' is not a command", argv[1]);
-    std::vector<std::string> names;
-    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
-      if (!command->get_name().empty()) names.push_back(command->get_name());
-    if (const auto name = closest(argv[1], names)) message += fmt::format("; did you mean '{}'?", *name);
+int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == 0) {
+    const bool is_version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
+    write_stdout(is_version ? std::string(error.what()) + "\n" : app.help());
+    return kSuccess;
   }
-  const auto chosen = app.get_subcommands();
-  const std::string help = chosen.empty() ? "ogas --help" : fmt::format("ogas {} --help", chosen.front()->get_name());
-  return report({ErrorCode::usage, fmt::format("{}; see {}", message, help)});
+  return report({ErrorCode::usage, explain_usage_error(app, error)});
 }
 
 int run_program(int argc, char** argv) {
@@ -68,7 +69,7 @@ int run_program(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return report_parse_error(app, error, argc, argv);
+    return report_parse_error(app, error);
   }
   if (!chosen) {
     write_stdout(app.help());

@@ -1,10 +1,16 @@
 #include "cli/model_path.h"
 
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <sstream>
+
+#include "base/quote.h"
+#include "cli/suggest.h"
 
 namespace ogas::cli {
 namespace {
@@ -28,6 +34,32 @@ std::string list_of(const std::vector<fs::path>& models) {
   std::vector<std::string> names;
   for (const auto& model : models) names.push_back(model.stem().string());
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// The end of "there is no such model; ...".
+std::string what_there_is(std::string_view name, const std::vector<fs::path>& models) {
+  if (models.empty()) return "and no models lie in the folders of OGAS_MODELS or the cache folder";
+  std::vector<std::string> names;
+  for (const auto& model : models) names.push_back(model.stem().string());
+  if (const auto near = closest(name.substr(0, name.size() - (name.ends_with(".gguf") ? 5 : 0)), names))
+    return fmt::format("did you mean {}?", *near);
+  return "there is: " + list_of(models);
+}
+
+// What exists but cannot be a model file is refused by its name.
+Result<> check_is_file(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    if (fs::exists(path / "config.json", error)) return {};  // as the hub publishes models
+    return fail(ErrorCode::bad_file,
+                "{} is a directory without a config.json; a .gguf file or a model's folder is expected",
+                in_quotes(path.string()));
+  }
+  if (!fs::is_regular_file(path, error))
+    return fail(ErrorCode::bad_file, "{} is a device or pipe; a .gguf file is expected", in_quotes(path.string()));
+  if (::access(path.c_str(), R_OK) != 0)
+    return fail(ErrorCode::bad_file, "cannot read {}: {}", in_quotes(path.string()), std::strerror(errno));
+  return {};
 }
 
 }  // namespace
@@ -54,7 +86,8 @@ std::vector<fs::path> all_models() {
   for (const auto& folder : model_folders()) {
     std::error_code error;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-      if (it->path().extension() == ".gguf" && !is_later_part(it->path().filename().string()))
+      if ((it->path().extension() == ".gguf" && !is_later_part(it->path().filename().string())) ||
+          fs::is_regular_file(it->path() / "config.json", error))
         models.push_back(it->path());
   }
   std::ranges::sort(models);
@@ -65,7 +98,10 @@ Result<fs::path> find_model(std::string_view name) {
   const bool is_default = name.empty();
   if (is_default) name = kDefaultModel;
   std::error_code error;
-  if (!is_default && fs::exists(fs::path(name), error)) return fs::path(name);
+  if (!is_default && fs::exists(fs::path(name), error)) {
+    OGAS_TRY(check_is_file(name));
+    return fs::path(name);
+  }
 
   const auto models = all_models();
   const std::string wanted = lower(name);
@@ -76,12 +112,13 @@ Result<fs::path> find_model(std::string_view name) {
     if (file_name.starts_with(wanted)) beginning.push_back(model);
   }
   if (beginning.size() == 1) return beginning.front();
-  if (beginning.size() > 1) return fail(ErrorCode::usage, "'{}' fits several models: {}", name, list_of(beginning));
+  if (beginning.size() > 1)
+    return fail(ErrorCode::usage, "{} fits several models: {}", in_quotes(name), list_of(beginning));
   if (is_default)
     return fail(ErrorCode::not_found,
                 "the default model, {}, is not there yet; tools/get_default_model (or ./run) gets it", name);
-  return fail(ErrorCode::not_found, "no model file or name '{}'; {}", name,
-              models.empty() ? "no models lie in OGAS_MODELS or the cache folder" : "there is: " + list_of(models));
+  return fail(ErrorCode::not_found, "there is no model file or name {}; {}", in_quotes(name),
+              what_there_is(name, models));
 }
 
 bool names_a_model(std::string_view text) {
@@ -89,7 +126,11 @@ bool names_a_model(std::string_view text) {
   if (text.empty()) return false;
   if (text.ends_with(".gguf")) return true;
   if (text.size() < 4096 && fs::is_regular_file(fs::path(text), error)) return true;
-  return text.find_first_of(" \n?!") == std::string_view::npos && find_model(text).has_value();
+  if (text.size() < 4096 && fs::is_regular_file(fs::path(text) / "config.json", error)) return true;
+  // Shorter beginnings are as likely a word.
+  constexpr size_t kShortestName = 3;
+  return text.size() >= kShortestName && text.find_first_of(" \n?!") == std::string_view::npos &&
+         find_model(text).has_value();
 }
 
 }  // namespace ogas::cli

@@ -20,11 +20,11 @@ std::vector<std::filesystem::path> all_models();
 
 // A path to a file as it is; else a name looked up in model_folders(): the file's name with or without .gguf, or the
 // beginning of exactly one, letters compared without case. Empty means the default model. Errors: not_found, with what
-// there is; usage, if the beginning fits several.
+// there is; usage, if the beginning fits several; bad_file, if it is a directory, a device or may not be read.
 Result<std::filesystem::path> find_model(std::string_view name);
 
 // Whether a lone argument of `ogas run` names a model rather than being the prompt: it is an existing file, ends in
-// .gguf, or find_model() knows it and it has no space in it.
+// .gguf, or is a word of at least three letters that find_model() knows.
 bool names_a_model(std::string_view text);
 
 }  // namespace ogas::cli

@@ -4,45 +4,92 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
 #include "quant/format.h"
 
 namespace ogas::cli {
 
+namespace {
+constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
+}
+
 void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
-      ->check(CLI::PositiveNumber);
+      ->type_name("N")
+      ->check(whole_number(1, kMaxUint32));
   app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
-      ->check(CLI::Range(1U, 1024U));
+      ->type_name("N")
+      ->check(whole_number(1, 1024));
   app.add_option("-b,--batch,--batch-size", n_batch, "Prompt tokens computed together")
-      ->check(CLI::Range(1U, 65536U))
+      ->type_name("N")
+      ->check(whole_number(1, 65536))
       ->capture_default_str();
-  app.add_option("--kv-type", kv_type, "How keys and values are kept: f16 or f32")
-      ->check(CLI::IsMember({"f16", "f32"}, CLI::ignore_case))
+  app.add_option("--kv-type", kv_type, "How keys and values are kept")
+      ->type_name("f16|f32")
+      ->check(one_of({"f16", "f32"}))
       ->capture_default_str();
 }
 
-Result<std::unique_ptr<Engine>> ModelOptions::load() const {
+void TemplateOptions::add_to(CLI::App& app) {
+  app.add_option("--chat-template", chat_template, "Instead of the model's: a Jinja file, or plain (User:, Assistant:)")
+      ->type_name("plain|FILE");
+  app.add_flag("--parse-special", parse_special, "Recognise special tokens such as <|im_end|> in what you type");
+}
+
+Result<std::string> TemplateOptions::source() const {
+  // For models without a template: base models, above all, for which any clear form does.
+  constexpr std::string_view kPlain =
+      "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n\n{% endfor %}"
+      "{% if add_generation_prompt %}Assistant:{% endif %}";
+  if (chat_template.empty()) return std::string();
+  return is_plain() ? std::string(kPlain) : read_file(chat_template, size_t{1} << 20);
+}
+
+Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
   const auto path = OGAS_TRY(find_model(model));
+  const std::string chat_template = OGAS_TRY(chat.source());
   ProgressBar bar("loading " + path.filename().string());
   return Engine::load(path,
                       {.n_ctx = n_ctx,
                        .n_batch = n_batch,
                        .n_threads = n_threads,
+                       .chat_template = chat_template,
                        .kv_format = format_from_name(kv_type).value_or(Format::f16)},
                       [&](double share) { bar.update(share); });
 }
 
 void AnswerOptions::add_to(CLI::App& app) {
-  const std::string group = "Sampling";
+  const std::string group = "Answer";
   const auto option = [&](const char* names, auto& value, const char* text) {
-    return app.add_option(names, value, text)->group(group)->capture_default_str();
+    constexpr bool kIsFloat = std::is_floating_point_v<std::remove_reference_t<decltype(value)>>;
+    app.add_option(names, value, text)
+        ->group(group)
+        ->type_name(kIsFloat ? "X" : "N")
+        ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
+        ->capture_default_str();
   };
+  app.add_option("-n,--max-tokens,--n-predict", max_tokens,
+                 "Longest answer in tokens (default: until the context is full)")
+      ->group(group)
+      ->type_name("N")
+      ->check(whole_number(1, kMaxUint32));
+  app.add_option("--stop", stop, "End the answer before this text; may be given several times")
+      ->group(group)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
+  app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")
+      ->group(group)
+      ->type_name("N")
+      ->check(whole_number(-1));
   option("--temp,--temperature", sampling.temperature, "0 always takes the likeliest token");
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
   option("--top-k", sampling.top_k, "Keep the k likeliest tokens; 0 keeps all");
@@ -53,13 +100,6 @@ void AnswerOptions::add_to(CLI::App& app) {
   option("--frequency-penalty", sampling.frequency_penalty, "Subtract for every time a token was seen lately");
   option("--presence-penalty", sampling.presence_penalty, "Subtract if a token was seen lately");
   option("--repeat-last-n", sampling.penalty_window, "How many of the last tokens the penalties look at");
-  app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")->group(group);
-  app.add_option("-n,--max-tokens,--n-predict", max_tokens,
-                 "Longest answer in tokens (default: until the context is full)")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--stop", stop, "End the answer before this text; may be given several times")
-      ->allow_extra_args(false);
-  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer");
 }
 
 Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {
@@ -76,13 +116,14 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {
 }
 
 std::string describe_stats(const AnswerStats& stats, double first_token_seconds) {
-  const auto rate = [](double value) { return fmt::format("{:.{}f} tok/s", value, value < 100 ? 1 : 0); };
-  std::string text = fmt::format("{} + {} tokens", stats.n_prompt, stats.n_generated);
+  const auto rate = [](double value) { return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0); };
+  std::string text = fmt::format("{} + {} tok", stats.n_prompt, stats.n_generated);
   if (stats.n_cached > 0) text += fmt::format(" ({} remembered)", stats.n_cached);
-  if (stats.prefill_rate() > 0) text += " · prefill " + rate(stats.prefill_rate());
-  if (stats.decode_rate() > 0) text += " · decode " + rate(stats.decode_rate());
+  text += " · prefill " + rate(stats.prefill_rate());
+  if (stats.decode_rate() > 0) text += ", decode " + rate(stats.decode_rate());
+  // Fits into 80 columns.
   return text +
-         fmt::format(" · first token {:.2f} s · peak memory {}", first_token_seconds, format_bytes(peak_memory()));
+         fmt::format(" tok/s · first token {:.2f} s · peak {}", first_token_seconds, format_bytes(peak_memory()));
 }
 
 double seconds_since_process_start() {

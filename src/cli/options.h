@@ -16,6 +16,21 @@ namespace ogas::cli {
 // What a parsed command line asks for; returns the exit code.
 using Command = std::function<int()>;
 
+// With the plain template, models go on with the next line of the conversation where their answer should end.
+inline constexpr std::string_view kPlainStop = "\nUser:";
+
+// How conversations become text: by the model's own template, or by another.
+struct TemplateOptions {
+  std::string chat_template;  // "plain", a file, or empty: the model's own
+  bool parse_special = false;
+
+  // --chat-template, --parse-special
+  void add_to(CLI::App& app);
+  bool is_plain() const { return chat_template == "plain"; }
+  // The template's text; empty for the model's own. Errors: as read_file.
+  Result<std::string> source() const;
+};
+
 struct ModelOptions {
   std::string model;  // path or name; empty: the default model
   uint32_t n_ctx = 0;
@@ -26,7 +41,7 @@ struct ModelOptions {
   // --ctx, --threads, --batch, --kv-type
   void add_to(CLI::App& app);
   // Finds and loads the model, with a progress bar if it takes long.
-  Result<std::unique_ptr<Engine>> load() const;
+  Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
 };
 
 struct AnswerOptions {
@@ -42,7 +57,8 @@ struct AnswerOptions {
   Request make_request(std::vector<TokenId> prompt) const;
 };
 
-// One line on an answer: tokens, speed, first token, memory. first_token_seconds is what the person waited.
+// One line on an answer: tokens of the prompt and the answer, speed, first token, memory. first_token_seconds is what
+// the person waited.
 std::string describe_stats(const AnswerStats& stats, double first_token_seconds);
 
 // Seconds since this process was started.

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "base/memory.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/model_path.h"
@@ -14,15 +15,29 @@ namespace {
 
 struct RunOptions {
   ModelOptions model;
+  TemplateOptions chat;
   AnswerOptions answer;
   std::vector<std::string> positional;  // MODEL, prompt, or both
   std::string prompt, system;
   bool raw = false, json = false, quiet = false;
 };
 
+Result<> read_prompt(RunOptions& options) {
+  constexpr std::string_view kExample = "for example: ogas run \"Why is the sky blue?\"";
+  if (stdin_is_terminal()) return fail(ErrorCode::usage, "a prompt is missing; {}", kExample);
+  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  // What a shell adds at the end of a pipe is not part of the question.
+  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
+  if (options.prompt.empty()) return fail(ErrorCode::usage, "a prompt is missing, and stdin is empty; {}", kExample);
+  return {};
+}
+
 // Tells MODEL from prompt. Errors: usage.
 Result<> sort_positional(RunOptions& options, bool prompt_given) {
   auto& rest = options.positional;
+  if (rest.size() > 2)
+    return fail(ErrorCode::usage, "{} arguments, where a model and a prompt are expected; put quotes around the prompt",
+                rest.size());
   const auto take_front = [&] {
     std::string text = rest.front();
     rest.erase(rest.begin());
@@ -34,26 +49,25 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
     options.prompt = take_front();
     prompt_given = true;
   }
-  if (!rest.empty()) return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as '{}'", rest.front());
-  if (prompt_given) return {};
-  if (stdin_is_terminal())
-    return fail(ErrorCode::usage, "a prompt is missing; for example: ogas run \"Why is the sky blue?\"");
-  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  // What a shell adds at the end of a pipe is not part of the question.
-  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
-  return {};
+  if (!rest.empty())
+    return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as {}", in_quotes(rest.front()));
+  return prompt_given ? Result<>() : read_prompt(options);
 }
 
 Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
   if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
-  if (options.raw) return engine.tokenizer()->encode(options.prompt, {.add_special = true});
+  if (options.raw)
+    return engine.tokenizer()->encode(options.prompt,
+                                      {.parse_special = options.chat.parse_special, .add_special = true});
   if (!engine.chat_template())
-    return fail(ErrorCode::unsupported, "{}; --raw completes the text without one", engine.chat_template_error());
+    return fail(ErrorCode::unsupported,
+                "{}; --chat-template plain uses a simple one, and --raw completes the text without",
+                engine.chat_template_error());
   ChatTemplateInput input{};
   input.messages = nlohmann::ordered_json::array();
   if (!options.system.empty()) input.messages.push_back({{"role", "system"}, {"content", options.system}});
   input.messages.push_back({{"role", "user"}, {"content", options.prompt}});
-  return engine.encode_chat(input);
+  return engine.encode_chat(input, {.special_in_input = options.chat.parse_special});
 }
 
 void print_json(const Engine& engine, const Request& request, const Answer& answer, double load_seconds,
@@ -75,15 +89,16 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"threads", engine.n_threads()},
       {"instruction_set", engine.isa()},
   };
-  write_stdout(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  write_json(json);
 }
 
 Result<int> run(RunOptions& options, bool prompt_given) {
   OGAS_TRY(sort_positional(options, prompt_given));
-  const auto engine = OGAS_TRY(options.model.load());
+  const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_process_start();
   Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)));
-  if (!options.json) request.on_text = write_stdout;
+  if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
+  if (!options.json) request.on_text = write_foreign;
   auto session = engine->new_session();
   const double submitted = seconds_since_process_start();
   const AnswerInProgress in_progress(*engine);
@@ -94,7 +109,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   else
     write_stdout("\n");
   if (!options.quiet && !options.json)
-    fmt::print(stderr, "{}\n", style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)));
+    write_stderr(style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)) + "\n");
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }
 
@@ -104,7 +119,8 @@ void add_run(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<RunOptions>();
   CLI::App* run_app = app.add_subcommand("run", "Answer one prompt on stdout");
   run_app->add_option("MODEL PROMPT", options->positional, "Model (file or name; default: the small one) and prompt")
-      ->expected(0, 2);
+      ->expected(0, -1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* prompt =
       run_app->add_option("-p,--prompt", options->prompt, "The prompt; without one it is read from stdin");
   run_app->add_option("--system", options->system, "System message before the prompt");
@@ -112,6 +128,7 @@ void add_run(CLI::App& app, Command& chosen) {
   run_app->add_flag("--json", options->json, "One JSON object with text, tokens and timings instead of streamed text");
   run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
   options->model.add_to(*run_app);
+  options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
   run_app->footer(
       "Examples:\n"

@@ -9,6 +9,9 @@ namespace ogas::cli {
 // nothing is being answered, ends the program with exit code 130. SIGPIPE is ignored: writes report it.
 void install_signal_handlers();
 
+// The file that SIGINT removes where it ends the program; null for none. The text must live until the next call.
+void remove_on_interrupt(const char* path);
+
 // Marks that this engine answers while the object lives.
 class AnswerInProgress {
  public:
@@ -32,5 +35,10 @@ class InterruptsAsInput {
  private:
   int fd_;
 };
+
+// From the first call on, whether the terminal got another size, or the program went on after Ctrl-Z, since the last
+// one.
+bool take_window_changed();
+bool take_continued();
 
 }  // namespace ogas::cli

@@ -8,7 +8,8 @@
 
 namespace ogas::cli {
 
-// Letters to insert, delete or replace to get from one to the other (Levenshtein 1966).
+// Letters to insert, delete, replace or swap with their neighbour to get from one to the other (Damerau 1964, each
+// place edited once).
 size_t edit_distance(std::string_view a, std::string_view b);
 
 // The name nearest to `word` if it is near enough to be a slip: at most a third of the word, and at most three letters.

@@ -13,6 +13,9 @@ TEST(Suggest, EditDistance) {
   EXPECT_EQ(edit_distance("", "abc"), 3U);
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
   EXPECT_EQ(edit_distance("flaw", "lawn"), 2U);
+  EXPECT_EQ(edit_distance("hlep", "help"), 1U);
+  EXPECT_EQ(edit_distance("ehlp", "help"), 1U);
+  EXPECT_EQ(edit_distance("ca", "abc"), 3U);
 }
 
 TEST(Suggest, OnlySlipsAreAnswered) {

@@ -1,10 +1,11 @@
 #include "cli/terminal.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -24,6 +25,22 @@ std::string styled(Style style, std::string_view text, bool is_terminal) {
   if (!is_terminal || !colours_wanted()) return std::string(text);
   const char* code = style == Style::dim ? "2" : style == Style::bold ? "1" : style == Style::error ? "1;31" : "1;36";
   return fmt::format("\033[{}m{}\033[0m", code, text);
+}
+
+// False leaves the reason in errno. A pipe that someone made non-blocking is waited for.
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(fd, text.data(), text.size());
+    if (n >= 0) {
+      text.remove_prefix(static_cast<size_t>(n));
+    } else if (errno == EAGAIN) {
+      pollfd writable = {fd, POLLOUT, 0};
+      ::poll(&writable, 1, -1);
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
@@ -50,19 +67,33 @@ std::string printable(std::string_view text) {
   return result;
 }
 
-void write_stdout(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = ::write(STDOUT_FILENO, text.data(), text.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      if (errno == EPIPE) ::_exit(128 + 13);
-      fmt::print(stderr, "ogas: {} cannot write the answer: {}\n", style_stderr(Style::error, "error:"),
-                 std::strerror(errno));
-      std::exit(kFailure);
-    }
-    text.remove_prefix(static_cast<size_t>(n));
-  }
+std::string printable_line(std::string_view text) {
+  std::string line = printable(text);
+  std::ranges::replace_if(line, [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return line;
 }
+
+void write_stdout(std::string_view text) {
+  if (write_all(STDOUT_FILENO, text)) return;
+  if (errno == EPIPE) ::_exit(128 + 13);
+  write_stderr(
+      fmt::format("ogas: {} cannot write to stdout: {}\n", style_stderr(Style::error, "error:"), std::strerror(errno)));
+  std::exit(kFailure);
+}
+
+void write_foreign(std::string_view text) {
+  if (stdout_is_terminal())
+    write_stdout(printable(text));
+  else
+    write_stdout(text);
+}
+
+void write_json(const nlohmann::ordered_json& json, int indent) {
+  const auto invalid = nlohmann::ordered_json::error_handler_t::replace;
+  write_stdout(json.dump(indent, ' ', /*ensure_ascii=*/stdout_is_terminal(), invalid) + "\n");
+}
+
+void write_stderr(std::string_view text) { (void)write_all(STDERR_FILENO, text); }
 
 void ProgressBar::update(double share) {
   constexpr auto kMoment = std::chrono::milliseconds(300);
@@ -74,14 +105,12 @@ void ProgressBar::update(double share) {
   const int filled = percent * kWidth / 100;
   std::string bar;
   for (int idx = 0; idx < kWidth; ++idx) bar += idx < filled ? "━" : " ";
-  fmt::print(stderr, "\r{} {} {:3}%", label_, style_stderr(Style::prompt, bar), percent);
-  std::fflush(stderr);
+  write_stderr(fmt::format("\r{} {} {:3}%", printable_line(label_), style_stderr(Style::prompt, bar), percent));
 }
 
 void ProgressBar::clear() {
   if (shown_percent_ < 0) return;
-  fmt::print(stderr, "\r\033[K");
-  std::fflush(stderr);
+  write_stderr("\r\033[K");
   shown_percent_ = -1;
 }
 

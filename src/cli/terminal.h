@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,19 @@ std::string style_stdout(Style style, std::string_view text);
 // Control characters replaced, so that bytes from a file cannot drive the terminal; newlines and tabs stay.
 std::string printable(std::string_view text);
 
+// The same with newlines and tabs as spaces: what came from outside cannot begin a line of its own.
+std::string printable_line(std::string_view text);
+
 // Writes to stdout at once. A reader that went away (a closed pipe) ends the program quietly, with the status a shell
 // gives for SIGPIPE; any other failure, a full disk say, ends it with an error.
 void write_stdout(std::string_view text);
+// What a model or a file says: to a terminal without control characters, elsewhere as it is.
+void write_foreign(std::string_view text);
+// JSON is ASCII on a terminal, since U+009B alone can drive some.
+void write_json(const nlohmann::ordered_json& json, int indent = -1);
+
+// Writes to stderr. That this fails is nobody's error: there is no place left to report it.
+void write_stderr(std::string_view text);
 
 // A bar on stderr for work that takes longer than a moment; nothing where stderr is no terminal.
 class ProgressBar {

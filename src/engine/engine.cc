@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/thread_pool.h"
 #include "engine/stop_filter.h"
+#include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
 
@@ -119,6 +120,7 @@ struct Engine::Parts {
   const Ops* ops = nullptr;
   Result<std::unique_ptr<Tokenizer>> tokenizer = fail(ErrorCode::unsupported, "no tokenizer");
   std::optional<ChatTemplate> chat_template;
+  std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
   std::string chat_template_error = "the model file has no chat template";
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<KvCache> kv_cache;
@@ -193,17 +195,24 @@ Result<> Engine::Parts::check_tokens(std::span<const TokenId> tokens) const {
 }
 
 void Engine::Parts::read_chat_template() {
-  auto source = ogas::read_chat_template(file.metadata());
-  if (!source) {
-    chat_template_error = std::move(source).error().message;
+  const auto sources = options.chat_template.empty() ? read_chat_templates(file)
+                                                     : Result<NamedTemplates>({{"default", options.chat_template}});
+  if (!sources) {
+    chat_template_error = sources.error().message;
     return;
   }
-  if (!source->has_value()) return;
-  auto parsed = ChatTemplate::parse(**std::move(source));
-  if (parsed)
-    chat_template = *std::move(parsed);
-  else
-    chat_template_error = std::move(parsed).error().message;
+  const std::string* plain = choose_chat_template(*sources, /*has_tools=*/false);
+  const std::string* with_tools = choose_chat_template(*sources, /*has_tools=*/true);
+  const auto parse_into = [&](const std::string* source, std::optional<ChatTemplate>& destination) {
+    if (!source) return;
+    auto parsed = ChatTemplate::parse(*source);
+    if (parsed)
+      destination = *std::move(parsed);
+    else
+      chat_template_error = std::move(parsed).error().message;
+  };
+  parse_into(plain, chat_template);
+  if (with_tools != plain) parse_into(with_tools, tool_template);
 }
 
 Batch Engine::Run::schedule() {
@@ -276,7 +285,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   parts->model = *std::move(model);
   parts->options = OGAS_TRY(resolve(options, parts->model->facts()));
 
-  auto vocab = read_vocab(parts->file.metadata());
+  auto vocab = read_vocab(parts->file);
   parts->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   parts->read_chat_template();
   OGAS_TRY(read_weights(parts->file, progress));
@@ -296,15 +305,19 @@ uint64_t Engine::kv_bytes_used() const { return parts_->kv_cache->bytes_used(); 
 unsigned Engine::n_threads() const { return parts_->pool->size(); }
 std::string_view Engine::isa() const { return parts_->ops->name; }
 
-Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input) const {
+Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input, ChatOptions options) const {
   if (!parts_->tokenizer) return std::unexpected(parts_->tokenizer.error());
   if (!parts_->chat_template) return fail(ErrorCode::unsupported, "{}", parts_->chat_template_error);
   const Tokenizer& tokenizer = **parts_->tokenizer;
   ChatTemplateInput complete = input;
   complete.bos_token = token_text(tokenizer, tokenizer.vocab().bos);
   complete.eos_token = token_text(tokenizer, tokenizer.vocab().eos);
-  const std::string text = OGAS_TRY(parts_->chat_template->render(complete));
-  return tokenizer.encode(text, {.parse_special = true});
+  const bool has_tools = input.tools.is_array() && !input.tools.empty();
+  const auto& chosen = has_tools && parts_->tool_template ? parts_->tool_template : parts_->chat_template;
+  const RenderedChat chat = OGAS_TRY(chosen->render(complete));
+  EncodeOptions encoding{.parse_special = true};
+  if (!options.special_in_input) encoding.input = chat.input;
+  return tokenizer.encode(chat.text, encoding);
 }
 
 Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*parts_->kv_cache)); }

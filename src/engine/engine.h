@@ -31,7 +31,14 @@ struct EngineOptions {
   uint32_t n_ctx = 0;      // positions a session can hold; 0: the model's own limit, or less where memory is short
   uint32_t n_batch = 256;  // prompt tokens computed together
   unsigned n_threads = 0;  // 0: one for each core this process may use
+  std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
   Format kv_format = Format::f16;  // f16 or f32
+};
+
+struct ChatOptions {
+  // Read special tokens ("<|im_end|>") in what the conversation's messages say too. Off, they stay text there, so that
+  // nobody can end a turn or speak as the system by typing.
+  bool special_in_input = false;
 };
 
 enum class FinishReason {
@@ -95,9 +102,9 @@ class Engine {
   const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
 
-  // The text of a conversation by the model's own template, as tokens. Special tokens are recognised wherever they
-  // stand, in what a user typed too. Errors: unsupported (no template or no tokenizer), bad_file (the template fails).
-  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input) const;
+  // The text of a conversation by the model's own template, as tokens. Errors: unsupported (no template or no
+  // tokenizer), bad_file (the template fails).
+  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input, ChatOptions options = {}) const;
 
   struct SessionDeleter {
     void operator()(Session* session) const;

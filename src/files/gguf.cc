@@ -16,6 +16,8 @@ constexpr uint64_t kMaxTensors = 131'072;
 constexpr uint64_t kMaxKeyLength = 65'535;  // the specification's
 constexpr uint64_t kMaxNameLength = 255;    // it says 64; converters have gone beyond
 constexpr int kMaxArrayDepth = 4;
+// A version that is this or less with its bytes swapped means a big-endian file.
+constexpr uint32_t kMaxSwappedVersion = 15;
 
 // Types of tensor data that exist but that ogas cannot decode yet, for a better message.
 std::string_view name_of_ggml_type(uint32_t type) {
@@ -76,6 +78,14 @@ class Cursor {
   size_t position_ = 0;
 };
 
+Result<> check_bools(Bytes values, std::string_view what) {
+  for (const std::byte value : values)
+    if (value > std::byte{1})
+      return fail(ErrorCode::bad_file, "{} holds a bool with value {}; 0 or 1 is expected", what,
+                  static_cast<int>(value));
+  return {};
+}
+
 // Walks over an array, checking everything in it.
 Result<MetaArray> read_array(Cursor& in, std::string_view what, int depth) {
   if (depth > kMaxArrayDepth) return fail(ErrorCode::bad_file, "{} nests arrays deeper than {}", what, kMaxArrayDepth);
@@ -93,7 +103,8 @@ Result<MetaArray> read_array(Cursor& in, std::string_view what, int depth) {
   } else if (element == MetaType::array) {
     for (uint64_t idx = 0; idx < count; ++idx) OGAS_TRY(read_array(in, what, depth + 1));
   } else {
-    OGAS_TRY(in.take(count * size_of(element), what));
+    const Bytes values = OGAS_TRY(in.take(count * size_of(element), what));
+    if (element == MetaType::boolean) OGAS_TRY(check_bools(values, what));
   }
   return MetaArray{element, count, OGAS_TRY(start.take(in.position() - begin, what))};
 }
@@ -119,9 +130,9 @@ Result<MetaValue> read_value(Cursor& in, std::string_view what) {
     case MetaType::string: return MetaValue{type, OGAS_TRY(in.read_string(what))};
     case MetaType::array: return MetaValue{type, OGAS_TRY(read_array(in, what, 1))};
     case MetaType::boolean: {
-      const auto value = OGAS_TRY(in.read<uint8_t>(what));
-      if (value > 1) return fail(ErrorCode::bad_file, "{} is a bool with value {}; 0 or 1 is expected", what, value);
-      return MetaValue{type, value == 1};
+      const Bytes value = OGAS_TRY(in.take(1, what));
+      OGAS_TRY(check_bools(value, what));
+      return MetaValue{type, value[0] == std::byte{1}};
     }
   }
   std::unreachable();
@@ -137,8 +148,9 @@ Result<Header> read_header(Cursor& in) {
     return fail(ErrorCode::bad_file, "the file starts with {}; a GGUF file starts with 'GGUF'",
                 in_quotes({reinterpret_cast<const char*>(magic.data()), magic.size()}));
   const auto version = OGAS_TRY(in.read<uint32_t>("the version"));
-  if ((version & 0xFFFF) == 0 && version != 0)
-    return fail(ErrorCode::unsupported, "the file is big-endian GGUF; ogas reads little-endian files");
+  if (const uint32_t swapped = std::byteswap(version); swapped >= 1 && swapped <= kMaxSwappedVersion)
+    return fail(ErrorCode::unsupported, "the file is big-endian GGUF (version {}); ogas reads little-endian files",
+                swapped);
   if (version != 2 && version != 3)
     return fail(ErrorCode::unsupported, "the file is GGUF version {}; ogas reads versions 2 and 3", version);
   Header header{};
@@ -168,14 +180,14 @@ Result<Shape> read_shape(Cursor& in, const std::string& what) {
   shape.n_dims = OGAS_TRY(in.read<uint32_t>(what));
   if (shape.n_dims < 1 || shape.n_dims > 4)
     return fail(ErrorCode::bad_file, "{} has {} dimensions; 1 to 4 are expected", what, shape.n_dims);
+  for (uint32_t axis = shape.n_dims; axis-- > 0;) shape.dims[axis] = OGAS_TRY(in.read<uint64_t>(what));
   uint64_t n_values = 1;
-  for (uint32_t axis = shape.n_dims; axis-- > 0;) {
-    const auto dim = OGAS_TRY(in.read<uint64_t>(what));
-    if (dim == 0) return fail(ErrorCode::bad_file, "{} has a dimension of 0", what);
+  for (const uint64_t dim : shape.dims) {
+    if (dim == 0) return fail(ErrorCode::bad_file, "{} has a dimension of 0: {}", what, shape.to_string());
     if (dim > INT64_MAX / n_values)
-      return fail(ErrorCode::bad_file, "{} has dimensions whose product is beyond 2^63 (one is {})", what, dim);
+      return fail(ErrorCode::bad_file, "{} has the dimensions {}; their product is beyond 2^63", what,
+                  shape.to_string());
     n_values *= dim;
-    shape.dims[axis] = dim;
   }
   return shape;
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "files/gguf.h"
+#include "files/template_reader.h"
 #include "files/vocab_reader.h"
 
 namespace ogas::test {
@@ -14,7 +15,7 @@ inline Result<> use_gguf(Bytes file) {
   const auto contents = OGAS_TRY(parse_gguf(file));
   const Metadata& metadata = contents.metadata;
   (void)read_vocab(metadata);
-  (void)read_chat_template(metadata);
+  (void)read_chat_templates(metadata);
   constexpr uint64_t kMaxCount = 1U << 20;
   for (const auto& [key, value] : metadata.all()) {
     (void)value.type_name();

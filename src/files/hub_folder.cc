@@ -120,6 +120,9 @@ Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
 }  // namespace
 
 Result<> TensorFile::open_hub(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder / "config.json", error))
+    return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
   const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
   ConfigReader(metadata_, texts_).add_object("", config);
   const auto shards = OGAS_TRY(find_shards(folder));

@@ -119,18 +119,19 @@ Result<std::string_view> Metadata::get_string(std::string_view key) const {
   return *value;
 }
 
-Result<std::vector<std::string_view>> Metadata::get_strings(std::string_view key, uint64_t max_count) const {
+Result<std::vector<std::string>> Metadata::get_strings(std::string_view key, uint64_t max_count) const {
   const MetaArray* array = OGAS_TRY(find_array(key, "an array of strings", max_count));
   if (array->element != MetaType::string)
     return fail(ErrorCode::bad_file, "key '{}' is an array of {}; of strings is expected", key,
                 name_of(array->element));
-  std::vector<std::string_view> strings;
+  std::vector<std::string> strings;
   strings.reserve(array->count);
-  const auto* p = reinterpret_cast<const char*>(array->raw.data());
+  const std::byte* p = array->raw.data();
   for (uint64_t idx = 0; idx < array->count; ++idx) {
-    const auto length = read_as<uint64_t>(reinterpret_cast<const std::byte*>(p));
-    strings.emplace_back(p + sizeof length, length);
-    p += sizeof length + length;
+    const auto length = read_as<uint64_t>(p);
+    p += sizeof length;
+    strings.emplace_back(reinterpret_cast<const char*>(p), length);
+    p += length;
   }
   return strings;
 }

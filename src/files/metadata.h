@@ -70,8 +70,8 @@ class Metadata {
   Result<double> get_float(std::string_view key) const;
   Result<bool> get_bool(std::string_view key) const;
   Result<std::string_view> get_string(std::string_view key) const;
-  // Whole arrays, at most max_count long. Integers of any width become int64 (u64 beyond that is an error).
-  Result<std::vector<std::string_view>> get_strings(std::string_view key, uint64_t max_count) const;
+  // Whole arrays, copied, at most max_count long. Integers of any width become int64 (u64 beyond that is an error).
+  Result<std::vector<std::string>> get_strings(std::string_view key, uint64_t max_count) const;
   Result<std::vector<int64_t>> get_ints(std::string_view key, uint64_t max_count) const;
   Result<std::vector<float>> get_floats(std::string_view key, uint64_t max_count) const;
 

@@ -67,7 +67,7 @@ Result<> TensorFile::add_gguf_shard(const std::filesystem::path& path) {
   const auto count = metadata_.get_uint_or("split.count", 1);
   const auto own_count = parsed->metadata.get_uint_or("split.count", 1);
   const auto own_number = parsed->metadata.get_uint_or("split.no", 0);
-  for (const auto* value : {&count, &own_count, &own_number})
+  for (const auto* value : {&own_count, &own_number, &count})
     if (!*value) return fail_within(value->error(), "{}", path.string());
   if (*own_number != shard_idx)
     return fail(ErrorCode::bad_file,
@@ -93,16 +93,24 @@ Result<> TensorFile::open_gguf(const std::filesystem::path& path) {
     return fail(ErrorCode::bad_file, "{} is part {} of a split model; open its first part, {}", path.string(),
                 shard_name->number, shard_name->path_of(1).filename().string());
   OGAS_TRY(add_gguf_shard(path));
-  const auto count = OGAS_TRY(metadata_.get_uint_or("split.count", 1, 0, kMaxShards));
-  if (count <= 1) return {};
+  const uint64_t count = *metadata_.get_uint_or("split.count", 1);  // add_gguf_shard() has seen that it is right
+  if (count > kMaxShards)
+    return fail(ErrorCode::bad_file, "{}: key 'split.count' is {}; at most {} is expected", path.string(), count,
+                kMaxShards);
+  if (count <= 1 && !shard_name) return {};
   if (!shard_name || shard_name->count != count)
     return fail(ErrorCode::bad_file, "{}: key 'split.count' is {}; the file's name should end in -00001-of-{:05}.gguf",
                 path.string(), count, count);
-  for (uint32_t number = 2; number <= count; ++number) OGAS_TRY(add_gguf_shard(shard_name->path_of(number)));
-  const auto n_tensors = OGAS_TRY(metadata_.get_uint_or("split.tensors.count", tensors_.size()));
-  if (n_tensors != tensors_.size())
+  for (uint32_t number = 2; number <= count; ++number) {
+    const auto added = add_gguf_shard(shard_name->path_of(number));
+    if (!added)
+      return fail_within(added.error(), "{} has {} parts, of which part {} fails", path.string(), count, number);
+  }
+  const auto n_tensors = metadata_.get_uint_or("split.tensors.count", tensors_.size());
+  if (!n_tensors) return fail_within(n_tensors.error(), "{}", path.string());
+  if (*n_tensors != tensors_.size())
     return fail(ErrorCode::bad_file, "{}: key 'split.tensors.count' is {}; the {} parts hold {} tensors", path.string(),
-                n_tensors, count, tensors_.size());
+                *n_tensors, count, tensors_.size());
   return {};
 }
 

@@ -54,7 +54,7 @@ class TensorFile {
 
   // path: a .gguf file (the first shard of a split one opens all of them; they must lie beside it), or a folder with
   // config.json and safetensors, or a file of such a folder.
-  // Errors: not_found, io, bad_file, unsupported; the message starts with the file's name.
+  // Errors: not_found, io, bad_file, unsupported; the message names the file (of a split one, the part that is wrong).
   static Result<TensorFile> open(const std::filesystem::path& path);
 
   const Metadata& metadata() const { return metadata_; }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/quote.h"
+#include "files/tokenizer_json.h"
 
 namespace ogas {
 namespace {
@@ -17,9 +18,27 @@ Result<TokenizerModel> read_model(const Metadata& metadata) {
   return fail(ErrorCode::unsupported, "key 'tokenizer.ggml.model' is {}; ogas knows gpt2 and llama", in_quotes(name));
 }
 
-Result<std::vector<std::string>> read_strings(const Metadata& metadata, std::string_view key) {
-  const auto views = OGAS_TRY(metadata.get_strings(key, kMaxEntries));
-  return std::vector<std::string>(views.begin(), views.end());
+Result<StringList> read_tokens(const Metadata& metadata) {
+  StringList tokens;
+  for (const std::string& token : OGAS_TRY(metadata.get_strings("tokenizer.ggml.tokens", kMaxEntries)))
+    tokens.push_back(token);
+  if (tokens.empty()) return fail(ErrorCode::bad_file, "key 'tokenizer.ggml.tokens' is empty");
+  return tokens;
+}
+
+// "left right" each; a token of spaces would make it ambiguous, but byte-level tokens spell a space as another letter.
+Result<StringList> read_merges(const Metadata& metadata) {
+  constexpr std::string_view kKey = "tokenizer.ggml.merges";
+  StringList merges;
+  for (const std::string_view merge : OGAS_TRY(metadata.get_strings(kKey, kMaxEntries))) {
+    const size_t space = merge.find(' ', 1);
+    if (space == std::string_view::npos)
+      return fail(ErrorCode::bad_file, "key '{}' has {} for merge {}; two tokens with a space between are expected",
+                  kKey, in_quotes(merge), merges.size() / 2);
+    merges.push_back(merge.substr(0, space));
+    merges.push_back(merge.substr(space + 1));
+  }
+  return merges;
 }
 
 Result<std::vector<TokenKind>> read_kinds(const Metadata& metadata, size_t n_tokens) {
@@ -68,13 +87,14 @@ Result<Vocab> read_vocab(const Metadata& metadata) {
   Vocab vocab;
   vocab.model = OGAS_TRY(read_model(metadata));
   vocab.pre = OGAS_TRY(metadata.get_string_or("tokenizer.ggml.pre", "default"));
-  vocab.tokens = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.tokens"));
+  vocab.tokens = OGAS_TRY(read_tokens(metadata));
   const size_t n_tokens = vocab.tokens.size();
-  if (n_tokens == 0) return fail(ErrorCode::bad_file, "key 'tokenizer.ggml.tokens' is empty");
   vocab.kinds = OGAS_TRY(read_kinds(metadata, n_tokens));
   vocab.scores = OGAS_TRY(read_scores(metadata, n_tokens));
-  if (vocab.model == TokenizerModel::byte_level_bpe)
-    vocab.merges = OGAS_TRY(read_strings(metadata, "tokenizer.ggml.merges"));
+  if (vocab.model == TokenizerModel::byte_level_bpe) vocab.merges = OGAS_TRY(read_merges(metadata));
+  for (size_t id = 0; id < n_tokens; ++id)
+    if (vocab.kinds[id] == TokenKind::control || vocab.kinds[id] == TokenKind::user_defined)
+      vocab.added.push_back({.id = static_cast<TokenId>(id), .is_special = vocab.kinds[id] == TokenKind::control});
   vocab.bos = OGAS_TRY(read_id(metadata, "bos", n_tokens));
   vocab.eos = OGAS_TRY(read_id(metadata, "eos", n_tokens));
   vocab.eot = OGAS_TRY(read_id(metadata, "eot", n_tokens));
@@ -84,12 +104,16 @@ Result<Vocab> read_vocab(const Metadata& metadata) {
   vocab.add_bos = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_bos_token", is_sentencepiece));
   vocab.add_eos = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_eos_token", false));
   vocab.add_space_prefix = OGAS_TRY(metadata.get_bool_or("tokenizer.ggml.add_space_prefix", is_sentencepiece));
+  vocab.fuse_unknown = is_sentencepiece;
   return vocab;
 }
 
-Result<std::optional<std::string>> read_chat_template(const Metadata& metadata) {
-  if (!metadata.contains("tokenizer.chat_template")) return std::nullopt;
-  return std::optional<std::string>(OGAS_TRY(metadata.get_string("tokenizer.chat_template")));
+Result<Vocab> read_vocab(const TensorFile& file) {
+  if (file.naming() == Naming::gguf) return read_vocab(file.metadata());
+  auto vocab = open_tokenizer_json(file.path());
+  if (!vocab && vocab.error().code == ErrorCode::not_found)
+    return fail(ErrorCode::unsupported, "the model's folder has no tokenizer.json");
+  return vocab;
 }
 
 }  // namespace ogas

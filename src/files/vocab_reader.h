@@ -5,6 +5,7 @@
 #include <string>
 
 #include "files/metadata.h"
+#include "files/tensor_file.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -13,7 +14,7 @@ namespace ogas {
 // unsupported (a tokenizer model ogas does not know, by name).
 Result<Vocab> read_vocab(const Metadata& metadata);
 
-// tokenizer.chat_template; empty where there is none. Errors: bad_file, if it is not a string.
-Result<std::optional<std::string>> read_chat_template(const Metadata& metadata);
+// The same of a model file, whichever it is: of a folder of the hub from its tokenizer.json.
+Result<Vocab> read_vocab(const TensorFile& file);
 
 }  // namespace ogas

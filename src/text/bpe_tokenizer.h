@@ -1,16 +1,21 @@
-// Byte-level byte-pair encoding (Sennrich et al. 2016, on bytes as GPT-2 does it).
+// Byte-pair encoding in its two forms: on bytes, as GPT-2 does it, and on characters with bytes for those that are no
+// token, as SentencePiece does it. Which, and all that surrounds it, the Vocab says.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/added_tokens.h"
+#include "text/merge_table.h"
+#include "text/normalizer.h"
 #include "text/pre_tokenizer.h"
-#include "text/token_trie.h"
+#include "text/token_index.h"
 #include "text/tokenizer.h"
 
 namespace ogas {
@@ -24,32 +29,49 @@ class BpeTokenizer : public Tokenizer {
   const Vocab& vocab() const override { return vocab_; }
 
  private:
-  // What two neighbours become, and how early: smaller ranks merge first.
-  struct Merge {
-    uint64_t pair = UINT64_MAX;  // left id << 32 | right id; UINT64_MAX marks an empty slot
-    uint32_t rank = 0;
-    TokenId result = 0;
-  };
+  struct Encoding;  // one call of encode()
 
-  BpeTokenizer(Vocab vocab, PreTokenizer pre_tokenizer);
+  explicit BpeTokenizer(Vocab vocab) : vocab_(std::move(vocab)) {}
+  bool is_byte_level() const { return vocab_.model == TokenizerModel::byte_level_bpe; }
+  Result<> check_vocab() const;
+  Result<> read_rules();
   void spell_tokens();
   void index_tokens();
+  void index_added();
+  std::string_view normalized_content(const AddedToken& token, std::string& storage) const;
   Result<> index_bytes();
   Result<> index_merges();
-  TokenId find_token(std::string_view bytes) const;  // -1 where there is none
-  const Merge* find_merge(TokenId left, TokenId right) const;
-  Merge* slot_of(uint64_t pair);
-  void encode_text(std::string_view text, std::vector<TokenId>& ids) const;
-  void encode_piece(std::string_view piece, std::vector<TokenId>& ids) const;
+  Result<> index_scores();
+  bool can_cut_at_spaces() const;
+  // What a token looks like in text that is about to be merged.
+  const StringList& spelled() const { return is_byte_level() ? spelling_ : vocab_.tokens; }
+  TokenId find_token(std::string_view text) const { return index_.find(spelled(), text); }
+  // A token, or a character that only occurs within tokens; -1 for others.
+  TokenId find_symbol(std::string_view text) const;
+
+  void encode_valid(std::string_view text, TextStart start, Encoding& encoding) const;
+  void encode_chunk(std::string_view text, TextStart start, Encoding& encoding) const;
+  void encode_prepared(std::string_view text, Encoding& encoding) const;
+  void encode_piece(std::string_view piece, Encoding& encoding) const;
+  void merge_piece(std::string_view piece, Encoding& encoding) const;
+  void put_character(std::string_view character, std::vector<TokenId>& symbols) const;
+  void put_unmerged(std::string_view bytes, std::vector<TokenId>& ids) const;
 
   Vocab vocab_;  // without its merges, which live in merges_
+  TextRules rules_;
   PreTokenizer pre_tokenizer_;
-  std::string spelling_;                // the bytes of all tokens, one after the other
-  std::vector<uint32_t> spelling_end_;  // by id
-  std::vector<TokenId> token_table_;    // open addressing by the hash of a normal token's bytes; -1 is empty
-  std::vector<Merge> merges_;           // open addressing by pair; a power of two
-  std::array<TokenId, 256> byte_ids_{};
-  TokenTrie always_, special_;  // tokens found in text as a whole: always, and only where asked for
+  StringList spelling_;  // by id: the bytes a token stands for
+  TokenIndex index_;     // what text can become by merging; control tokens are not in it
+  MergeTable merges_;
+  AddedTokens added_raw_, added_normalized_;
+  std::array<TokenId, 256> byte_ids_{};  // -1 where there is none
+  // Characters that are no token but part of one take ids from the vocabulary's size on while merging.
+  std::map<std::string, TokenId, std::less<>> part_ids_;
+  StringList parts_;
+  size_t longest_token_ = 0;  // bytes
+  bool cuts_at_spaces_ = false;
+  // By id: whether merging a token's own bytes gives it back; 0 is not yet known. Found out when first asked.
+  std::unique_ptr<std::atomic<uint8_t>[]> merges_whole_;
 };
 
 }  // namespace ogas

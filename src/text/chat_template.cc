@@ -1,21 +1,24 @@
 #include "text/chat_template.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "text/jinja_interpreter.h"
 #include "text/jinja_parser.h"
 
 namespace ogas {
 
-struct ChatTemplate::Program {
+struct ChatTemplate::Parsed {
   std::string source;
-  jinja::Block block;
+  jinja::Program program;
 };
 
-ChatTemplate::ChatTemplate(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+ChatTemplate::ChatTemplate(std::unique_ptr<Parsed> parsed) : parsed_(std::move(parsed)) {}
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
-const std::string& ChatTemplate::source() const { return program_->source; }
+const std::string& ChatTemplate::source() const { return parsed_->source; }
 
 Result<ChatTemplate> ChatTemplate::parse(std::string source) {
   constexpr size_t kMaxBytes = size_t{1} << 20;
@@ -23,27 +26,53 @@ Result<ChatTemplate> ChatTemplate::parse(std::string source) {
     return fail(ErrorCode::bad_file, "the chat template has {} bytes; at most {} are expected", source.size(),
                 kMaxBytes);
   try {
-    auto block = jinja::parse_template(source);
-    return ChatTemplate(std::make_unique<Program>(std::move(source), std::move(block)));
+    auto program = jinja::parse_template(source);
+    return ChatTemplate(std::make_unique<Parsed>(std::move(source), std::move(program)));
   } catch (const jinja::Failure& failure) {
     return fail(ErrorCode::bad_file, "chat template, {}", failure.message);
   }
 }
 
-Result<std::string> ChatTemplate::render(const ChatTemplateInput& input) const {
+namespace {
+
+// Messages as the template's variable. A usual role is part of the format and not of what somebody typed.
+jinja::Value messages_value(const nlohmann::ordered_json& messages) {
+  constexpr std::string_view kRoles[] = {"system", "user",     "assistant", "tool",
+                                         "model",  "function", "developer", "ipython"};
+  if (!messages.is_array()) return jinja::Value::from_json(messages, /*is_input=*/true);
+  jinja::List list;
+  for (const auto& message : messages) {
+    jinja::Value value = jinja::Value::from_json(message, /*is_input=*/true);
+    if (!value.dict()) {
+      list.push_back(std::move(value));
+      continue;
+    }
+    jinja::Dict marked = *value.dict();
+    for (auto& [key, entry] : marked.items)
+      if (*key.string() == "role" && entry.string() && std::ranges::find(kRoles, *entry.string()) != std::end(kRoles))
+        entry = jinja::Value(*entry.string());
+    list.emplace_back(std::move(marked));
+  }
+  return list;
+}
+
+}  // namespace
+
+Result<RenderedChat> ChatTemplate::render(const ChatTemplateInput& input) const {
   try {
-    jinja::Scope scope;
-    jinja::add_global_functions(scope);
-    const auto set = [&](const char* name, jinja::Value value) { scope.variables[name] = std::move(value); };
-    set("messages", jinja::Value::from_json(input.messages));
-    set("tools", jinja::Value::from_json(input.tools));
-    set("documents", {});
-    set("add_generation_prompt", input.add_generation_prompt);
-    set("bos_token", input.bos_token);
-    set("eos_token", input.eos_token);
+    jinja::Interpreter interpreter;
+    auto& variables = interpreter.globals().variables;
+    variables["messages"] = messages_value(input.messages);
+    variables["tools"] = jinja::Value::from_json(input.tools, /*is_input=*/true);
+    variables["documents"] = {};
+    variables["add_generation_prompt"] = input.add_generation_prompt;
+    variables["bos_token"] = input.bos_token;
+    variables["eos_token"] = input.eos_token;
     if (input.extra.is_object())
-      for (const auto& [key, value] : input.extra.items()) scope.variables[key] = jinja::Value::from_json(value);
-    return jinja::Interpreter().render(program_->block, scope);
+      for (const auto& [key, value] : input.extra.items())
+        variables[key] = jinja::Value::from_json(value, /*is_input=*/true);
+    jinja::Text text = interpreter.render(parsed_->program);
+    return RenderedChat{.text = text.bytes(), .input = text.input()};
   } catch (const jinja::Failure& failure) {
     return fail(ErrorCode::bad_file, "chat template, line {}: {}", failure.line, failure.message);
   }

@@ -8,17 +8,26 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "text/byte_range.h"
 
 namespace ogas {
 
 struct ChatTemplateInput {
   nlohmann::ordered_json messages;  // [{"role": "user", "content": "..."}, ...]
   nlohmann::ordered_json tools;     // null, or a list of function schemas
-  nlohmann::ordered_json extra;     // null, or an object of further variables (enable_thinking, ...)
+  nlohmann::ordered_json extra;     // null, or an object of further variables (documents, enable_thinking, ...)
   bool add_generation_prompt = true;
-  std::string bos_token, eos_token;  // their text, "" where the model has none
+  std::string bos_token = {}, eos_token = {};  // their text, "" where the model has none
+};
+
+// A rendered conversation, and which of its bytes come from the input: from strings in messages, tools and extra,
+// whatever the template did to them. Roles by their usual names ("user", "tool", ...) count as the template's.
+struct RenderedChat {
+  std::string text;
+  std::vector<ByteRange> input;  // in order, apart from each other
 };
 
 class ChatTemplate {
@@ -27,7 +36,7 @@ class ChatTemplate {
   static Result<ChatTemplate> parse(std::string source);
 
   // Errors: bad_file (the template failed, called raise_exception, or ran past its bounds), with the line.
-  Result<std::string> render(const ChatTemplateInput& input) const;
+  Result<RenderedChat> render(const ChatTemplateInput& input) const;
 
   const std::string& source() const;
 
@@ -36,9 +45,9 @@ class ChatTemplate {
   ~ChatTemplate();
 
  private:
-  struct Program;
-  explicit ChatTemplate(std::unique_ptr<Program> program);
-  std::unique_ptr<Program> program_;
+  struct Parsed;
+  explicit ChatTemplate(std::unique_ptr<Parsed> parsed);
+  std::unique_ptr<Parsed> parsed_;
 };
 
 }  // namespace ogas

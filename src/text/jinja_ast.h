@@ -35,13 +35,21 @@ enum class ExprKind {
 };
 
 struct Expr {
-  ExprKind kind;
-  size_t line;
+  ExprKind kind = ExprKind::literal;
+  size_t line = 0;
+  int height = 0;  // of the tree below
   std::string text;
   Value value;
   std::vector<ExprPtr> children;
   std::vector<ExprPtr> arguments;  // positional, then one for each of names
-  std::vector<std::string> names;  // of named arguments; of operators in a comparison
+  std::vector<std::string> names;  // of named arguments ("*" and "**": to unpack); of operators in a comparison
+};
+
+// What is assigned to: a name, a field of a namespace, or several of these.
+struct Target {
+  std::string name;
+  std::string field;  // of the namespace `name`; else empty
+  std::vector<Target> parts;
 };
 
 struct Stmt;
@@ -51,13 +59,14 @@ enum class StmtKind {
   text,    // text
   output,  // expressions[0]
   if_,     // expressions[i] guards bodies[i]; one more body is the else
-  for_,    // targets in expressions[0], filtered by expressions[1] (may be null); bodies[0], and bodies[1] is the else
-  set,     // targets = expressions[0]
-  set_block,     // targets[0] = what bodies[0] prints, through the filters of expressions[0] (may be null)
-  macro,         // text(targets), the last expressions.size() of them with defaults; bodies[0]
-  call_block,    // expressions[0], a call; bodies[0] is its caller(targets)
+  for_,    // target in expressions[0], filtered by expressions[1] (may be null); bodies[0], and bodies[1] is the else
+  set,     // target = expressions[0]
+  set_block,     // target = what bodies[0] prints, through the filters of expressions[0] (may be null)
+  macro,         // text(names), the last expressions.size() of them with defaults; bodies[0]
+  call_block,    // call, with bodies[0] as its caller(names), defaults as of a macro
   filter_block,  // bodies[0] through expressions[0]
-  body,          // bodies[0] as it is ({% generation %})
+  with,          // bodies[0] with target.parts[i] = expressions[i]
+  generation,    // bodies[0] as it is, in a scope of its own ({% generation %})
   break_,
   continue_,
 };
@@ -65,11 +74,24 @@ enum class StmtKind {
 struct Stmt {
   StmtKind kind;
   size_t line;
-  std::string text;
-  std::vector<std::string> targets;  // "ns.field" for an attribute of a namespace
-  std::vector<ExprPtr> expressions;
-  std::vector<Block> bodies;
-  bool recursive = false;  // of a for loop
+  std::string text = {};
+  Target target = {};
+  std::vector<std::string> names = {};
+  std::vector<ExprPtr> expressions = {};
+  ExprPtr call = nullptr;
+  std::vector<Block> bodies = {};
+  // Names that are undefined at the start of bodies[0] (and of the else) whatever they are outside (jinja_check.h).
+  std::vector<std::string> hidden = {}, hidden_else = {};
+  bool recursive = false;   // of a for loop
+  bool reads_loop = false;  // of a for loop: its body reads `loop`
+  // Of a macro: it takes more than its parameters if its body reads these names.
+  bool takes_caller = false, takes_varargs = false, takes_kwargs = false;
+};
+
+// A whole template.
+struct Program {
+  Block body;
+  std::vector<std::string> hidden;
 };
 
 // A placeholder that a chain of filters is applied to where there is no expression before it.

@@ -8,6 +8,6 @@
 namespace ogas::jinja {
 
 // Throws Failure with line and column.
-Block parse_template(std::string_view source);
+Program parse_template(std::string_view source);
 
 }  // namespace ogas::jinja

@@ -1,9 +1,6 @@
 #include "text/jinja_value.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "text/unicode.h"
@@ -11,163 +8,20 @@
 namespace ogas::jinja {
 namespace {
 
-// Nesting of values to print or compare: what JSON brings is bounded, what templates build might not be.
-constexpr int kMaxDepth = 100;
-
-std::string repr_of_float(double value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  // The shortest digits that read back the same, in Python's choice of notation.
-  const double magnitude = std::fabs(value);
-  const bool scientific = magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e16);
-  char buffer[400];
-  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value,
-                                    scientific ? std::chars_format::scientific : std::chars_format::fixed);
-  std::string text(buffer, result.ptr);
-  if (!scientific && text.find('.') == std::string::npos) text += ".0";
-  return text;
+int depth_within(const List& list) {
+  int depth = 0;
+  for (const Value& value : list) depth = std::max(depth, value.depth());
+  return depth;
 }
 
-std::string repr_of_string(std::string_view text) {
-  const bool has_single = text.find('\'') != std::string_view::npos;
-  const char quote = has_single && text.find('"') == std::string_view::npos ? '"' : '\'';
-  std::string result(1, quote);
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == quote || c == '\\')
-      result += {'\\', c};
-    else if (c == '\n')
-      result += "\\n";
-    else if (c == '\r')
-      result += "\\r";
-    else if (c == '\t')
-      result += "\\t";
-    else if (byte < 0x20 || byte == 0x7F)
-      result += fmt::format("\\x{:02x}", byte);
-    else
-      result += c;
-  }
-  return result + quote;
+int checked_depth(int within) {
+  if (within >= kMaxValueDepth) throw Failure{"a value is nested too deeply"};
+  return within + 1;
 }
 
-// Everything beyond ASCII as UTF-16 code units, which is how JSON escapes it.
-std::string escape_beyond_ascii(std::string_view text) {
-  std::string result;
-  while (!text.empty()) {
-    const Utf8Step step = next_utf8(text);
-    auto c = static_cast<uint32_t>(step.kind == Utf8Kind::valid ? step.code_point : 0xFFFD);
-    if (c < 0x80)
-      result += static_cast<char>(c);
-    else if (c < 0x10000)
-      result += fmt::format("\\u{:04x}", c);
-    else
-      result += fmt::format("\\u{:04x}\\u{:04x}", 0xD7C0 + (c >> 10), 0xDC00 + (c & 0x3FF));
-    text.remove_prefix(step.length);
-  }
-  return result;
-}
-
-std::string json_string(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"': result += "\\\""; break;
-      case '\\': result += "\\\\"; break;
-      case '\n': result += "\\n"; break;
-      case '\r': result += "\\r"; break;
-      case '\t': result += "\\t"; break;
-      case '\b': result += "\\b"; break;
-      case '\f': result += "\\f"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20)
-          result += fmt::format("\\u{:04x}", static_cast<int>(c));
-        else
-          result += c;
-    }
-  }
-  return result + "\"";
-}
-
-class JsonWriter {
- public:
-  explicit JsonWriter(const JsonStyle& style) : style_(style) {}
-
-  std::string write(const Value& value, int depth) {
-    if (depth > kMaxDepth) throw Failure{"tojson: nested too deeply"};
-    if (const auto* text = value.string()) return write_string(*text);
-    if (const auto* list = value.list(); list && !value.is_generator()) return write_list(*list, depth);
-    if (const auto* dict = value.dict()) return write_dict(*dict, depth);
-    if (value.is_none()) return "null";
-    if (value.is_bool()) return value.truthy() ? "true" : "false";
-    if (value.is_int()) return value.str();
-    if (value.is_float()) {
-      const double number = value.to_double();
-      return std::isnan(number) ? "NaN" : std::isinf(number) ? (number > 0 ? "Infinity" : "-Infinity") : value.str();
-    }
-    throw Failure{fmt::format("tojson: a value of type {} is no JSON", value.type_name())};
-  }
-
- private:
-  std::string write_string(std::string_view text) const {
-    return style_.ensure_ascii ? escape_beyond_ascii(json_string(text)) : json_string(text);
-  }
-  std::string write_list(const List& list, int depth) {
-    if (list.empty()) return "[]";
-    std::string result = "[";
-    for (size_t idx = 0; idx < list.size(); ++idx) result += before(idx, depth) + write(list[idx], depth + 1);
-    return result + after(depth) + "]";
-  }
-  std::string write_dict(const Dict& dict, int depth) {
-    if (dict.items.empty()) return "{}";
-    auto items = dict.items;
-    if (style_.sort_keys)
-      std::ranges::stable_sort(items, [](const auto& a, const auto& b) { return a.first.less(b.first); });
-    std::string result = "{";
-    for (size_t idx = 0; idx < items.size(); ++idx) {
-      const auto& [key, value] = items[idx];
-      const bool plain = key.is_none() || key.is_number();
-      if (!key.string() && !plain) throw Failure{fmt::format("tojson: a key of type {} is no JSON", key.type_name())};
-      result += before(idx, depth) + write_string(key.string() ? *key.string() : write(key, depth + 1)) +
-                style_.key_separator + write(value, depth + 1);
-    }
-    return result + after(depth) + "}";
-  }
-  std::string before(size_t idx, int depth) const {
-    if (style_.indent < 0) return idx == 0 ? "" : style_.item_separator;
-    return (idx == 0 ? "" : style_.item_separator) + "\n" +
-           std::string(static_cast<size_t>(style_.indent * (depth + 1)), ' ');
-  }
-  std::string after(int depth) const {
-    return style_.indent < 0 ? "" : "\n" + std::string(static_cast<size_t>(style_.indent * depth), ' ');
-  }
-
-  const JsonStyle& style_;
-};
-
-std::string join_reprs(const List& list) {
-  std::string text;
-  for (const Value& value : list) text += (text.empty() ? "" : ", ") + value.repr();
-  return text;
-}
-
-}  // namespace
-
-const Value* Arguments::find(size_t idx, std::string_view name) const {
-  if (idx < positional.size()) return &positional[idx];
-  for (const auto& [key, value] : named)
-    if (key == name) return &value;
-  return nullptr;
-}
-
-const Value& Arguments::at(size_t idx, std::string_view name) const {
-  if (const Value* value = find(idx, name)) return *value;
-  throw Failure{fmt::format("argument '{}' is missing", name)};
-}
-
-Value::Value(Dict dict) : data_(std::make_shared<const Dict>(std::move(dict))) {}
-
-Value Value::from_json(const nlohmann::ordered_json& json) {
+Value json_value(const nlohmann::ordered_json& json, bool is_input, int depth) {
   using Type = nlohmann::ordered_json::value_t;
+  if (depth > kMaxValueDepth) throw Failure{"the input is nested too deeply"};
   switch (json.type()) {
     case Type::boolean: return json.get<bool>();
     case Type::number_integer: return json.get<int64_t>();
@@ -176,40 +30,103 @@ Value Value::from_json(const nlohmann::ordered_json& json) {
       return number <= INT64_MAX ? Value(static_cast<int64_t>(number)) : Value(static_cast<double>(number));
     }
     case Type::number_float: return json.get<double>();
-    case Type::string: return json.get<std::string>();
+    case Type::string: return Text(json.get<std::string>(), is_input);
     case Type::array: {
       List list;
-      for (const auto& element : json) list.push_back(from_json(element));
+      list.reserve(json.size());
+      for (const auto& element : json) list.push_back(json_value(element, is_input, depth + 1));
       return list;
     }
     case Type::object: {
       Dict dict;
-      for (const auto& [key, value] : json.items()) dict.items.emplace_back(key, from_json(value));
+      for (const auto& [key, value] : json.items())
+        dict.items.emplace_back(Text(key, is_input), json_value(value, is_input, depth + 1));
       return dict;
     }
     default: return {};
   }
 }
 
+template <class T, class Variant>
+const T* get_shared(const Variant& data) {
+  const auto* p = std::get_if<std::shared_ptr<const T>>(&data);
+  return p ? p->get() : nullptr;
+}
+
+}  // namespace
+
+Value::Value(List list, Sequence sequence) : sequence_(sequence) {
+  const int depth = checked_depth(depth_within(list));
+  data_ = std::make_shared<const Elements>(Elements{std::move(list), depth});
+}
+
+Value::Value(Dict dict) {
+  int within = 0;
+  for (const auto& [key, value] : dict.items) within = std::max({within, key.depth(), value.depth()});
+  dict.depth = checked_depth(within);
+  data_ = std::make_shared<const Dict>(std::move(dict));
+}
+
+Value::Value(Function function, const Value* holds, std::string shown) {
+  const int depth = checked_depth(holds ? holds->depth() : 0);
+  data_ = std::make_shared<const Callable>(Callable{std::move(function), depth, std::move(shown)});
+}
+
+Value Value::generator(List elements, const Value& source, Transform transform, const List& holds) {
+  const int depth = checked_depth(std::max({depth_within(elements), source.depth(), depth_within(holds)}));
+  Value value;
+  value.data_ = std::make_shared<Generator>(Generator{std::move(elements), 0, source, std::move(transform), depth});
+  return value;
+}
+
+Value Value::range(List elements, const std::array<int64_t, 3>& bounds) {
+  Value value;
+  value.data_ = std::make_shared<const Elements>(Elements{std::move(elements), 1, bounds});
+  value.sequence_ = Sequence::range;
+  return value;
+}
+
+Value Value::from_json(const nlohmann::ordered_json& json, bool is_input) { return json_value(json, is_input, 0); }
+
+const Text* Value::text() const { return get_shared<Text>(data_); }
 const std::string* Value::string() const {
-  const auto* p = std::get_if<std::shared_ptr<const std::string>>(&data_);
-  return p ? p->get() : nullptr;
+  const Text* value = text();
+  return value ? &value->bytes() : nullptr;
 }
+const Elements* Value::elements() const { return get_shared<Elements>(data_); }
 const List* Value::list() const {
-  const auto* p = std::get_if<std::shared_ptr<const List>>(&data_);
-  return p ? p->get() : nullptr;
+  const Elements* value = elements();
+  return value ? &value->list : nullptr;
 }
-const Dict* Value::dict() const {
-  const auto* p = std::get_if<std::shared_ptr<const Dict>>(&data_);
+const Dict* Value::dict() const { return get_shared<Dict>(data_); }
+const Callable* Value::callable() const { return get_shared<Callable>(data_); }
+Generator* Value::generator() const {
+  const auto* p = std::get_if<std::shared_ptr<Generator>>(&data_);
   return p ? p->get() : nullptr;
 }
 Namespace* Value::ns() const {
-  const auto* p = std::get_if<std::shared_ptr<Namespace>>(&data_);
-  return p ? p->get() : nullptr;
+  const auto* p = std::get_if<Namespace*>(&data_);
+  return p ? *p : nullptr;
 }
-const Callable* Value::callable() const {
-  const auto* p = std::get_if<std::shared_ptr<const Callable>>(&data_);
-  return p ? p->get() : nullptr;
+LoopState* Value::loop() const {
+  const auto* p = std::get_if<LoopState*>(&data_);
+  return p ? *p : nullptr;
+}
+
+int Value::depth() const {
+  if (const auto* value = elements()) return value->depth;
+  if (const auto* value = dict()) return value->depth;
+  if (const auto* value = generator()) return value->depth;
+  if (const auto* value = callable()) return value->depth;
+  return 0;
+}
+
+bool Value::is_hashable() const {
+  if (dict()) return false;
+  if (!list()) return true;
+  if (sequence_ == Sequence::tuple)
+    return std::ranges::all_of(*list(), [](const Value& value) { return value.is_hashable(); });
+  return sequence_ == Sequence::range || sequence_ == Sequence::values;
 }
 
 double Value::to_double() const {
@@ -229,121 +146,79 @@ bool Value::truthy() const {
   if (is_undefined() || is_none()) return false;
   if (is_number()) return to_double() != 0;
   if (string()) return !string()->empty();
-  if (list()) return is_generator() || !list()->empty();
+  if (list()) return !list()->empty();
   if (dict()) return !dict()->items.empty();
   return true;
 }
 
 std::string_view Value::type_name() const {
-  constexpr std::string_view kNames[] = {"None", "undefined", "bool", "int",       "float",
-                                         "str",  "list",      "dict", "namespace", "function"};
-  if (list() && sequence_ != Sequence::list) return sequence_ == Sequence::tuple ? "tuple" : "generator";
-  return kNames[data_.index()];
-}
-
-std::string Value::str() const {
-  if (is_undefined()) return "";
-  if (const auto* text = string()) return *text;
-  return repr();
-}
-
-std::string Value::repr() const {
-  thread_local int depth = 0;
-  struct Guard {
-    Guard() {
-      if (++depth > kMaxDepth) {
-        --depth;
-        throw Failure{"a value is nested too deeply to print"};
-      }
-    }
-    ~Guard() { --depth; }
-  } guard;
-  if (is_none()) return "None";
-  if (is_undefined()) return "Undefined";
-  if (const auto* b = std::get_if<bool>(&data_)) return *b ? "True" : "False";
-  if (const auto* i = std::get_if<int64_t>(&data_)) return fmt::format("{}", *i);
-  if (const auto* d = std::get_if<double>(&data_)) return repr_of_float(*d);
-  if (const auto* text = string()) return repr_of_string(*text);
-  if (is_generator()) return "<generator>";
-  if (const auto* elements = list()) {
-    if (sequence_ == Sequence::list) return "[" + join_reprs(*elements) + "]";
-    return "(" + join_reprs(*elements) + (elements->size() == 1 ? ",)" : ")");
-  }
-  if (const auto* entries = dict()) {
-    std::string text;
-    for (const auto& [key, value] : entries->items)
-      text += (text.empty() ? "" : ", ") + key.repr() + ": " + value.repr();
-    return "{" + text + "}";
-  }
-  return fmt::format("<{}>", type_name());
+  constexpr std::string_view kNames[] = {"None", "undefined", "bool",      "int",       "float",       "str",
+                                         "list", "dict",      "generator", "namespace", "LoopContext", "function"};
+  constexpr std::string_view kSequences[] = {"list", "tuple", "range", "dict_keys", "dict_values", "dict_items"};
+  return list() ? kSequences[static_cast<size_t>(sequence_)] : kNames[data_.index()];
 }
 
 size_t Value::length() const {
   if (string()) return count_characters(*string());
-  if (list() && !is_generator()) return list()->size();
+  if (list()) return list()->size();
   if (dict()) return dict()->items.size();
+  if (loop()) return loop()->elements->size();
   if (is_undefined()) return 0;
   throw Failure{fmt::format("a value of type {} has no length", type_name())};
 }
 
-List Value::iterate() const {
-  if (list()) return *list();
-  List elements;
-  if (is_undefined()) return elements;
-  if (string()) {
-    for (const auto character : characters_of(*string())) elements.emplace_back(std::string(character));
-    return elements;
-  }
-  if (dict()) {
-    for (const auto& entry : dict()->items) elements.push_back(entry.first);
-    return elements;
-  }
-  throw Failure{fmt::format("a value of type {} cannot be iterated over", type_name())};
-}
-
-bool Value::equals(const Value& other) const {
+bool Value::equals(const Value& other, Budget& budget) const {
+  budget.step();
   if (is_number() && other.is_number()) {
     if (!is_float() && !other.is_float()) return to_int("") == other.to_int("");
     return to_double() == other.to_double();
   }
   if (data_.index() != other.data_.index()) return false;
-  if (string()) return *string() == *other.string();
-  if (list() && sequence_ != other.sequence_) return false;
-  if (list())
-    return std::ranges::equal(*list(), *other.list(), [](const Value& a, const Value& b) { return a.equals(b); });
+  if (string()) {
+    budget.step(std::min(string()->size(), other.string()->size()) >> 10);
+    return *string() == *other.string();
+  }
+  if (list()) {
+    if (sequence_ != other.sequence_) return false;
+    return std::ranges::equal(*list(), *other.list(),
+                              [&](const Value& a, const Value& b) { return a.equals(b, budget); });
+  }
   if (dict()) {
     if (dict()->items.size() != other.dict()->items.size()) return false;
     return std::ranges::all_of(dict()->items, [&](const auto& entry) {
-      const Value* value = other.dict()->find(entry.first);
-      return value && value->equals(entry.second);
+      const Value* value = other.dict()->find(entry.first, budget);
+      return value && value->equals(entry.second, budget);
     });
   }
+  if (generator()) return generator() == other.generator();
   if (ns()) return ns() == other.ns();
+  if (loop()) return loop() == other.loop();
   if (callable()) return callable() == other.callable();
   return true;  // none and undefined
 }
 
-bool Value::less(const Value& other) const {
-  if (is_number() && other.is_number()) return to_double() < other.to_double();
-  if (string() && other.string()) return *string() < *other.string();  // UTF-8 sorts as its code points do
-  if (list() && other.list())
-    return std::ranges::lexicographical_compare(*list(), *other.list(),
-                                                [](const Value& a, const Value& b) { return a.less(b); });
+bool Value::less(const Value& other, Budget& budget) const {
+  budget.step();
+  if (is_number() && other.is_number()) {
+    if (!is_float() && !other.is_float()) return to_int("") < other.to_int("");
+    return to_double() < other.to_double();
+  }
+  if (string() && other.string()) {
+    budget.step(std::min(string()->size(), other.string()->size()) >> 10);
+    return *string() < *other.string();  // UTF-8 sorts as its code points do
+  }
+  if (list() && other.list() && sequence_ == other.sequence_ && sequence_ <= Sequence::tuple) {
+    const List &a = *list(), &b = *other.list();
+    for (size_t idx = 0; idx < std::min(a.size(), b.size()); ++idx)
+      if (!a[idx].equals(b[idx], budget)) return a[idx].less(b[idx], budget);
+    return a.size() < b.size();
+  }
   throw Failure{fmt::format("values of types {} and {} have no order", type_name(), other.type_name())};
 }
 
-bool Value::contains(const Value& element) const {
-  if (string()) {
-    if (!element.string()) throw Failure{fmt::format("'in <str>' needs a string, not {}", element.type_name())};
-    return string()->find(*element.string()) != std::string::npos;
-  }
-  if (dict()) return dict()->find(element) != nullptr;
-  return std::ranges::any_of(iterate(), [&](const Value& value) { return value.equals(element); });
-}
-
-const Value* Dict::find(const Value& key) const {
+const Value* Dict::find(const Value& key, Budget& budget) const {
   for (const auto& [name, value] : items)
-    if (name.equals(key)) return &value;
+    if (name.equals(key, budget)) return &value;
   return nullptr;
 }
 
@@ -353,31 +228,33 @@ const Value* Dict::find_name(std::string_view name) const {
   return nullptr;
 }
 
-void Dict::set(Value key, Value value) {
+void Dict::set(Value key, Value value, Budget& budget) {
+  if (!key.is_hashable()) throw Failure{fmt::format("a value of type {} cannot be a key", key.type_name())};
   for (auto& entry : items) {
-    if (entry.first.equals(key)) {
+    if (entry.first.equals(key, budget)) {
       entry.second = std::move(value);
       return;
     }
   }
+  budget.spend(2 * sizeof(Value));
   items.emplace_back(std::move(key), std::move(value));
 }
 
-std::string to_json(const Value& value, const JsonStyle& style) { return JsonWriter(style).write(value, 0); }
-
-std::string escape_html(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&#34;"; break;
-      case '\'': result += "&#39;"; break;
-      default: result += c;
+Text escape_html(const Text& text) {
+  return text.mapped([](std::string_view run) {
+    std::string result;
+    for (const char c : run) {
+      switch (c) {
+        case '&': result += "&amp;"; break;
+        case '<': result += "&lt;"; break;
+        case '>': result += "&gt;"; break;
+        case '"': result += "&#34;"; break;
+        case '\'': result += "&#39;"; break;
+        default: result += c;
+      }
     }
-  }
-  return result;
+    return result;
+  });
 }
 
 std::vector<std::string_view> characters_of(std::string_view text) {
@@ -388,6 +265,12 @@ std::vector<std::string_view> characters_of(std::string_view text) {
     text.remove_prefix(length);
   }
   return characters;
+}
+
+size_t byte_of_character(std::string_view text, size_t idx) {
+  size_t at = 0;
+  for (; idx > 0 && at < text.size(); --idx) at += next_utf8(text.substr(at)).length;
+  return at;
 }
 
 size_t count_characters(std::string_view text) {

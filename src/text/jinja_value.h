@@ -1,9 +1,10 @@
 // Values of the template language: Python's, as far as templates can tell.
 //
 // Strings, lists and dictionaries are shared and never change once made, which is how transformers runs templates too
-// (an immutable sandbox); only a namespace can be written to.
+// (an immutable sandbox). What can change (namespaces, loops) belongs to the Interpreter, so that no cycle can leak.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,33 +15,29 @@
 #include <variant>
 #include <vector>
 
-namespace ogas::jinja {
+#include "text/jinja_budget.h"
+#include "text/jinja_text.h"
 
-// Ends a rendering or a parse; caught in chat_template.cc and never seen beyond it. Line 0 is filled in by whoever
-// knows.
-struct Failure {
-  std::string message;
-  size_t line = 0;
-};
+namespace ogas::jinja {
 
 class Value;
 class Interpreter;
 using List = std::vector<Value>;
 
-// How Python would have it: a tuple prints in parentheses, and a generator (what map and select give) only yields.
-enum class Sequence : uint8_t { list, tuple, generator };
+// Nesting of values within values: bounds every walk over them, their destruction included.
+inline constexpr int kMaxValueDepth = 120;
+
+// Kinds of sequences that print or behave apart. The last three are what dict.keys() and so on give.
+enum class Sequence : uint8_t { list, tuple, range, keys, values, items };
+
 // A string that |safe or |escape has marked: what is added to it is escaped first (MarkupSafe).
 struct Markup {
-  std::string text;
+  Text text;
 };
 
 struct Arguments {
   List positional;
   std::vector<std::pair<std::string, Value>> named;
-
-  // Argument idx, or the one of that name; null where neither was given.
-  const Value* find(size_t idx, std::string_view name) const;
-  const Value& at(size_t idx, std::string_view name) const;  // fails where it is missing
 };
 
 using Function = std::function<Value(Interpreter&, const Arguments&)>;
@@ -48,11 +45,12 @@ using Function = std::function<Value(Interpreter&, const Arguments&)>;
 struct Undefined {
   std::string name;  // for messages
 };
+struct Elements;
 struct Dict;
+struct Generator;
 struct Namespace;
-struct Callable {
-  Function call;
-};
+struct LoopState;
+struct Callable;
 
 class Value {
  public:
@@ -61,15 +59,25 @@ class Value {
   Value(bool b) : data_(b) {}
   Value(int64_t i) : data_(i) {}
   Value(double d) : data_(d) {}
-  Value(std::string s) : data_(std::make_shared<const std::string>(std::move(s))) {}
-  Value(Markup markup) : Value(std::move(markup.text)) { is_markup_ = true; }
+  Value(Text text) : data_(std::make_shared<const Text>(std::move(text))) {}
+  Value(std::string s) : Value(Text(std::move(s))) {}
   Value(const char* s) : Value(std::string(s)) {}
-  Value(List list, Sequence sequence = Sequence::list)
-      : data_(std::make_shared<const List>(std::move(list))), sequence_(sequence) {}
+  Value(Markup markup) : Value(std::move(markup.text)) { is_markup_ = true; }
+  // Throw Failure past kMaxValueDepth.
+  Value(List list, Sequence sequence = Sequence::list);
   Value(Dict dict);
-  Value(std::shared_ptr<Namespace> ns) : data_(std::move(ns)) {}
-  Value(Function function) : data_(std::make_shared<const Callable>(std::move(function))) {}
-  static Value from_json(const nlohmann::ordered_json& json);
+  // holds: a value the function keeps, which counts as nested in it.
+  Value(Function function, const Value* holds = nullptr, std::string shown = {});
+  // Yields the elements once, each as transform leaves it; those it answers false for are left out. source: a generator
+  // to draw from in place of elements, or none. holds: values the transform keeps.
+  using Transform = std::function<bool(Interpreter&, Value&)>;
+  static Value generator(List elements, const Value& source, Transform transform, const List& holds);
+  // range(start, stop, step), its elements made already.
+  static Value range(List elements, const std::array<int64_t, 3>& bounds);
+  Value(Namespace* ns) : data_(ns) {}
+  Value(LoopState* loop) : data_(loop) {}
+  // Strings become input where is_input (keys too).
+  static Value from_json(const nlohmann::ordered_json& json, bool is_input = false);
 
   bool is_undefined() const { return std::holds_alternative<Undefined>(data_); }
   bool is_none() const { return std::holds_alternative<std::monostate>(data_); }
@@ -77,68 +85,111 @@ class Value {
   bool is_int() const { return std::holds_alternative<int64_t>(data_); }
   bool is_float() const { return std::holds_alternative<double>(data_); }
   bool is_number() const { return is_int() || is_float() || is_bool(); }
-  // Null where it is of another type.
-  const std::string* string() const;
-  const List* list() const;
   bool is_markup() const { return is_markup_; }
-  bool is_generator() const { return list() && sequence_ == Sequence::generator; }
+  Sequence sequence() const { return sequence_; }
+  // A list or tuple or range, which can be indexed.
+  bool is_indexable() const { return list() && sequence_ <= Sequence::range; }
+  bool is_hashable() const;
+  // Null where it is of another type.
+  const Text* text() const;
+  const std::string* string() const;
+  const List* list() const;  // of any Sequence
+  const Elements* elements() const;
   const Dict* dict() const;
+  Generator* generator() const;
   Namespace* ns() const;
+  LoopState* loop() const;
   const Callable* callable() const;
   const Undefined* undefined() const { return std::get_if<Undefined>(&data_); }
+  int depth() const;  // values within values
 
   // The number of a bool, int or float; fails for others.
   double to_double() const;
   // The number of a bool or int; fails for others, naming `what`.
   int64_t to_int(std::string_view what) const;
   bool truthy() const;
-  std::string str() const;   // Python's str()
-  std::string repr() const;  // Python's repr()
   std::string_view type_name() const;
   size_t length() const;  // characters of a string, elements of a list or dictionary; fails for others
-  List iterate() const;   // what a for loop sees
 
-  bool equals(const Value& other) const;
+  bool equals(const Value& other, Budget& budget) const;
   // Python's <; fails for types that have no order.
-  bool less(const Value& other) const;
-  bool contains(const Value& element) const;  // element in *this
+  bool less(const Value& other, Budget& budget) const;
 
  private:
-  std::variant<std::monostate, Undefined, bool, int64_t, double, std::shared_ptr<const std::string>,
-               std::shared_ptr<const List>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
-               std::shared_ptr<const Callable>>
+  std::variant<std::monostate, Undefined, bool, int64_t, double, std::shared_ptr<const Text>,
+               std::shared_ptr<const Elements>, std::shared_ptr<const Dict>, std::shared_ptr<Generator>, Namespace*,
+               LoopState*, std::shared_ptr<const Callable>>
       data_;
   Sequence sequence_ = Sequence::list;  // of a list
   bool is_markup_ = false;              // of a string
 };
 
+struct Elements {
+  List list;
+  int depth = 1;
+  std::array<int64_t, 3> range = {};  // start, stop and step of a range
+};
+
 // In the order of insertion; templates' dictionaries are small.
 struct Dict {
   std::vector<std::pair<Value, Value>> items;
+  int depth = 1;
 
-  const Value* find(const Value& key) const;
+  const Value* find(const Value& key, Budget& budget) const;
   const Value* find_name(std::string_view name) const;
-  void set(Value key, Value value);
+  // Fails for keys that cannot be hashed.
+  void set(Value key, Value value, Budget& budget);
+};
+
+struct Generator {
+  List elements;
+  size_t at = 0;  // the next to give
+  Value source = {};
+  Value::Transform transform = {};
+  int depth = 1;
 };
 
 struct Namespace {
   Dict values;
 };
 
+struct Callable {
+  Function call;
+  int depth = 1;
+  std::string shown = {};  // how it prints
+};
+
+// What `loop` is within a for loop.
+struct LoopState {
+  std::shared_ptr<const List> elements;
+  size_t idx = 0;
+  int64_t depth = 1;
+  Function recurse = {};  // empty unless the loop is recursive
+  List changed_from = {};
+  bool has_changed_from = false;
+};
+
+// Python's str() and repr().
+Text str_of(const Value& value, Budget& budget);
+Text repr_of(const Value& value, Budget& budget);
+std::string repr_of(double value);
+
 struct JsonStyle {
-  int indent = -1;  // negative: on one line
-  std::string item_separator = ", ", key_separator = ": ";
+  int64_t indent = -1;  // negative: on one line
+  Text margin = {};     // in place of spaces, where indent is not negative
+  Text item_separator = Text(", "), key_separator = Text(": ");
   bool sort_keys = false;
   bool ensure_ascii = false;  // write everything else as \uXXXX
 };
 // Python's json.dumps().
-std::string to_json(const Value& value, const JsonStyle& style);
+Text to_json(const Value& value, const JsonStyle& style, Budget& budget);
 
 // <, >, &, " and ' as HTML entities.
-std::string escape_html(std::string_view text);
+Text escape_html(const Text& text);
 
 // Strings by characters, as Python counts them.
 size_t count_characters(std::string_view text);
+size_t byte_of_character(std::string_view text, size_t idx);  // where it starts; text.size() past the last
 std::vector<std::string_view> characters_of(std::string_view text);
 
 }  // namespace ogas::jinja

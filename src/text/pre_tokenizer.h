@@ -1,37 +1,42 @@
-// Cuts text into the pieces within which a tokenizer merges, by the regular expressions its name stands for.
+// Cuts text into the pieces within which a tokenizer merges, by regular expressions.
 #pragma once
 
-#include <functional>
-#include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "text/function_ref.h"
+#include "text/pattern.h"
+#include "text/vocab.h"
 
 namespace ogas {
 
+// The rules a GGUF file means by its tokenizer.ggml.pre. Errors: unsupported; the message lists the known names.
+Result<TextRules> rules_named(std::string_view name);
+
+// GPT-2's own pattern, which tokenizer.json calls ByteLevel with use_regex.
+extern const std::string_view kGpt2Pattern;
+
 class PreTokenizer {
  public:
-  // name: as in GGUF's tokenizer.ggml.pre. Errors: unsupported; the message lists the known ones.
-  static Result<PreTokenizer> create(std::string_view name);
+  // Errors: as Pattern::compile.
+  static Result<PreTokenizer> create(std::span<const SplitStep> steps);
 
-  PreTokenizer(PreTokenizer&&) noexcept;
-  PreTokenizer& operator=(PreTokenizer&&) noexcept;
-  ~PreTokenizer();
-
-  // Calls emit(piece) for the pieces in order; together they are the text. Bytes that are not UTF-8 come in pieces of
-  // their own.
-  void split(std::string_view text, const std::function<void(std::string_view)>& emit) const;
-  // Whether a piece that is a token as a whole is taken as it is, without looking at the merges.
-  bool ignores_merges() const { return ignores_merges_; }
+  // Calls emit(piece) for the pieces in order; together they are the text, but for what a step removes.
+  // text must be valid UTF-8.
+  using Emit = FunctionRef<void(std::string_view)>;
+  void split(std::string_view text, Emit emit) const;
 
  private:
-  class Pattern;
-  PreTokenizer();
-  void split_from(size_t step, std::string_view text, const std::function<void(std::string_view)>& emit) const;
+  struct Step {
+    Pattern pattern;
+    SplitStep::Behavior behavior;
+    bool invert;
+  };
+  class Run;
 
-  std::vector<Pattern> steps_;  // each cuts what the one before left whole
-  bool ignores_merges_ = false;
+  std::vector<Step> steps_;  // each cuts what the one before left whole
 };
 
 }  // namespace ogas

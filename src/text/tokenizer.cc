@@ -8,16 +8,18 @@
 
 namespace ogas {
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::create(Vocab vocab) {
-  if (vocab.model == TokenizerModel::sentencepiece_bpe)
-    return fail(ErrorCode::unsupported, "SentencePiece-style tokenizers are not there yet");
-  return BpeTokenizer::create(std::move(vocab));
-}
+Result<std::unique_ptr<Tokenizer>> Tokenizer::create(Vocab vocab) { return BpeTokenizer::create(std::move(vocab)); }
 
 std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) const {
   std::string text;
   for (const TokenId id : ids)
     if (keep_special || !is_control(id)) text += bytes_of(id);
+  return text;
+}
+
+std::string Tokenizer::decode_text(std::span<const TokenId> ids, bool keep_special) const {
+  std::string text = decode(ids, keep_special);
+  if (vocab().add_space_prefix && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "text/byte_range.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -19,6 +20,9 @@ struct EncodeOptions {
   bool parse_special = false;
   // Put BOS/EOS around it where the file asks for them.
   bool add_special = false;
+  // Stretches where control tokens stay letters although parse_special is set: what a user typed within a chat's text.
+  // A control token that only touches one stays letters too. In order, apart from each other.
+  std::span<const ByteRange> input = {};
 };
 
 // Immutable and safe to share between threads once created.
@@ -28,7 +32,8 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> create(Vocab vocab);
   virtual ~Tokenizer() = default;
 
-  // text may be invalid UTF-8; every byte is encoded, none is lost.
+  // text may be invalid UTF-8: its bytes are encoded all the same. What normalization changes, and bytes that the
+  // vocabulary has no token for (SmolLM2 lacks 21 rare ones), do not come back.
   virtual std::vector<TokenId> encode(std::string_view text, EncodeOptions options = {}) const = 0;
   // The exact bytes of one token; control tokens give their name ("<|im_end|>"). Empty for an id outside the
   // vocabulary.
@@ -38,6 +43,8 @@ class Tokenizer {
   // The bytes of all ids in order; may end in half a character (see StreamDecoder). Control tokens are left out unless
   // keep_special.
   std::string decode(std::span<const TokenId> ids, bool keep_special = true) const;
+  // The same for ids that begin a text: without the space that the tokenizer put in front of it.
+  std::string decode_text(std::span<const TokenId> ids, bool keep_special = true) const;
   bool is_control(TokenId id) const;
   // True for EOS, EOT and the other ends of an answer that the vocabulary marks (<|im_end|>, <|eot_id|>, ...).
   bool is_end_of_generation(TokenId id) const;

@@ -23,6 +23,12 @@ struct Utf8Step {
 
 // What stands at the start of a text that is not empty.
 Utf8Step next_utf8(std::string_view text);
+// How many bytes at the start of text are valid UTF-8 (whole characters).
+size_t valid_utf8_prefix(std::string_view text);
+// Where the last character of valid UTF-8 that is not empty begins.
+size_t last_character(std::string_view text);
+bool is_white_space(char32_t code_point);     // Unicode's White_Space
+bool is_word_character(char32_t code_point);  // letters, marks, numbers, connecting punctuation
 void append_utf8(std::string& text, char32_t code_point);
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 

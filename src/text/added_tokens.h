@@ -1,0 +1,66 @@
+// Finds added tokens in text: those that stand for themselves as a whole, such as <|im_end|>.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "text/byte_range.h"
+#include "text/function_ref.h"
+#include "text/vocab.h"
+
+namespace ogas {
+
+// Whether and where special tokens are looked for.
+struct SpecialTokens {
+  bool wanted = false;
+  std::span<const ByteRange> input = {};  // not in these stretches, nor touching them; sorted, apart from each other
+  size_t offset = 0;                      // of the text at hand within that which `input` counts from
+
+  // Whether one may stand at begin..end of the text at hand.
+  bool allows(size_t begin, size_t end) const { return wanted && !overlaps_input(begin, end); }
+  // Whether the text at hand, `size` bytes of it, has any input in it.
+  bool meets_input(size_t size) const { return overlaps_input(0, size); }
+
+ private:
+  bool overlaps_input(size_t begin, size_t end) const {
+    const auto range = std::ranges::upper_bound(input, offset + begin, {}, &ByteRange::end);
+    return range != input.end() && range->begin < offset + end;
+  }
+};
+
+class AddedTokens {
+ public:
+  // content: what is looked for; an empty one is never found.
+  void insert(std::string_view content, const AddedToken& token);
+  bool empty() const { return nodes_.size() == 1; }
+
+  // Calls on_text(stretch, from) and on_token(id) for what text consists of, in order; stretches are never empty, and
+  // `from` is where one begins. At each place the longest token is found; one that is special and not allowed, or no
+  // whole word where it must be one, is passed over as text.
+  using OnText = FunctionRef<void(std::string_view, size_t)>;
+  using OnToken = FunctionRef<void(TokenId)>;
+  void cut(std::string_view text, const SpecialTokens& special, OnText on_text, OnToken on_token) const;
+
+ private:
+  struct Node {
+    int32_t token_idx = -1;
+    std::vector<std::pair<char, uint32_t>> children;
+  };
+  struct Match {
+    const AddedToken* token = nullptr;
+    size_t length = 0;
+  };
+  uint32_t child(uint32_t node, char c) const;
+  Match longest_at(std::string_view text) const;
+
+  std::vector<Node> nodes_{1};
+  std::vector<AddedToken> tokens_;
+  std::array<bool, 256> begins_{};  // the bytes that any token begins with
+};
+
+}  // namespace ogas

@@ -1,0 +1,416 @@
+#!/usr/bin/env python3
+"""ogas run, logits, tokenize, inspect and completion as a user or a script meets them. (tests/chat_test.py: chat.)"""
+
+import json
+import math
+import os
+import pathlib
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from program import BINARY, MODEL, SECONDS, ProgramTest, gguf
+
+NAME = pathlib.Path(MODEL).stem
+QUICK = ("-n", "4", "--greedy")
+
+
+class RunTest(ProgramTest):
+    def test_only_the_answer_is_on_stdout(self):
+        result = self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy")
+        answer = json.loads(self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy", "--json").stdout)
+        self.assertEqual(result.stdout.decode(), answer["text"] + "\n")
+        self.assertGreater(len(answer["text"]), 5)
+        self.assertRegex(result.stderr, r"\A36 \+ 5 tok · prefill [\d.]+, decode [\d.]+ tok/s · "
+                                        r"first token \d+\.\d\d s · peak [\d.]+ MB\n\Z")
+        self.assertEqual(self.ogas("run", "-q", "Hi", *QUICK).stderr, "")
+
+    def test_seeds(self):
+        def answer(*options):
+            return self.ogas("run", "Tell me a story", "-n", 12, *options).stdout
+        self.assertEqual(answer("--seed", 7), answer("--seed", 7, "--threads", 1, "--batch", 3))
+        self.assertNotEqual(answer("--seed", 7), answer("--seed", 8))
+        self.assertEqual(answer("--greedy", "--seed", 1), answer("--temp", 0, "--seed", 2))
+        drawn = json.loads(answer("--json"))
+        self.assertEqual(drawn["text"], json.loads(answer("--json", "--seed", drawn["seed"]))["text"])
+
+    def test_json(self):
+        result = self.ogas("run", "--json", "Say hi", "--seed", 5, "-n", 6)
+        self.assertEqual(result.stderr, "")
+        self.assertEqual(result.stdout.count(b"\n"), 1)
+        answer = json.loads(result.stdout)
+        self.assertEqual(list(answer), ["model", "text", "tokens", "finish_reason", "prompt_tokens", "completion_tokens",
+                                        "seed", "timings", "peak_rss_bytes", "threads", "instruction_set"])
+        self.assertEqual(answer["model"], pathlib.Path(MODEL).name)
+        self.assertEqual(answer["seed"], 5)
+        self.assertEqual(answer["completion_tokens"], 6)
+        self.assertEqual(answer["finish_reason"], "length")
+        self.assertGreater(answer["prompt_tokens"], 20)
+        self.assertGreater(answer["peak_rss_bytes"], os.path.getsize(MODEL) // 2)
+        for seconds in answer["timings"].values():
+            self.assertGreater(seconds, 0)
+        self.assertGreaterEqual(answer["timings"]["first_token_s"], answer["timings"]["load_s"])
+        decoded = self.ogas("tokenize", "--decode", stdin=json.dumps(answer["tokens"]).encode()).stdout
+        self.assertEqual(decoded.decode(), answer["text"])
+
+    def test_where_model_and_prompt_come_from(self):
+        answer = self.ogas("run", "Name a colour", *QUICK).stdout
+        for arguments, stdin in [
+            (("-p", "Name a colour"), b""),
+            (("-p", "-"), b"Name a colour\n"),
+            ((), b"Name a colour\n"),
+            ((MODEL, "Name a colour"), b""),
+            ((NAME, "Name a colour"), b""),
+            (("smollm2", "Name a colour"), b""),
+            ((MODEL,), b"Name a colour"),
+            ((NAME,), b"Name a colour"),
+            ((MODEL, "--prompt=Name a colour"), b""),
+            ((MODEL, "-p", "-"), b"Name a colour"),
+        ]:
+            self.assertEqual(self.ogas("run", *arguments, *QUICK, stdin=stdin).stdout, answer, arguments)
+        self.assertNotEqual(self.ogas("run", "Name a colour", *QUICK, "--system", "Answer in capitals").stdout, answer)
+        example = 'for example: ogas run "Why is the sky blue?"'
+        self.fails(2, example, "run", MODEL)
+        self.fails(2, example, "run", "-p", "-")
+        self.fails(2, "quotes around the prompt", "run", "why", "is", "it", "so")
+        self.fails(2, "the prompt is given twice", "run", MODEL, "Hi", "-p", "Hi")
+        self.fails(2, "the prompt is empty", "run", "--raw", "")
+
+    def test_odd_prompts(self):
+        for prompt in [b"\xff\xfe broken \xc3", "😀 你好\u0000x".encode(), b"<|im_end|>", b"\n\n"]:
+            result = self.ogas("run", "-p", "-", *QUICK, stdin=prompt)
+            result.stdout.decode()
+
+    def test_raw(self):
+        raw = self.ogas("run", "--raw", "The capital of France is", *QUICK).stdout
+        self.assertRegex(raw, rb"\A Paris")
+
+    def test_stop_strings(self):
+        question = ("run", "Why is the sky blue?", "-n", 12, "--greedy")
+        words = self.ogas(*question).stdout.decode().split(" ")
+        third, later = " " + words[2], words[3][-2:] + " " + words[4][:1]  # the second begins and ends within a token
+        for stop in (third, later):
+            begin = " ".join(words).split(stop)[0]
+            self.assertEqual(self.ogas(*question, "--stop", "zzz", "--stop", stop).stdout.decode(), begin + "\n")
+        answer = json.loads(self.ogas(*question, "--json", "--stop", third).stdout)
+        self.assertEqual((answer["finish_reason"], answer["text"]), ("stop_text", " ".join(words[:2])))
+
+    def test_usage_errors(self):
+        for text, arguments in [
+            ("there is no command 'rum'; did you mean 'run'?; see ogas --help", ["rum", "hi"]),
+            ("there is no command 'frobnicate'; see", ["frobnicate"]),
+            ("there is no option '--temperture'; did you mean '--temperature'?; see ogas run --help",
+             ["run", "--temperture=1", "hi"]),
+            ("there is no option '--versoin'; did you mean '--version'?", ["--versoin"]),
+            ("--max-tokens: '0' is no whole number from 1 on", ["run", "-n", "0", "hi"]),
+            ("--threads: '2.5' is no whole number between 1 and 1024", ["run", "-t", "2.5", "hi"]),
+            ("--kv-type: 'q8' is none of f16, f32", ["run", "--kv-type", "q8", "hi"]),
+            ("--temp: 'hot' is no number", ["run", "--temp", "hot", "hi"]),
+            ("top_p is 3; it must lie between 0 and 1", ["run", "--top-p", "3", "hi"]),
+            ("--seed needs a value", ["run", "hi", "--seed"]),
+            ("--tokens is missing", ["logits", MODEL, "--out", "x.npy"]),
+            ("the argument 'b' is one too many", ["inspect", MODEL, "b"]),
+            ("'tcsh' is none of bash", ["completion", "tcsh"]),
+            ("more than the context of 8", ["run", "--ctx", "8", "Tell me a long story"]),
+            ("OGAS_ISA=nonsense: ", ["run", "hi"]),
+        ]:
+            environment = self.environment | ({"OGAS_ISA": "nonsense"} if "OGAS_ISA" in text else {})
+            with self.subTest(text):
+                self.fails(2, text, *arguments, env=environment)
+
+    def test_the_last_of_repeated_options_counts(self):
+        self.assertEqual(self.ogas("run", "Hi", "-n", 9, *QUICK).stdout, self.ogas("run", "Hi", *QUICK).stdout)
+
+    def test_out_of_memory_before_anything_is_loaded(self):
+        self.fails(4, "positions of context", "run", "--ctx", 4_000_000_000, "hi")
+
+    def test_instruction_sets_agree(self):
+        reference = self.ogas("run", "Hi", "-n", 2, "--greedy", env=self.environment | {"OGAS_ISA": "reference"})
+        self.assertEqual(reference.stdout, self.ogas("run", "Hi", "-n", 2, "--greedy").stdout)
+
+    def test_version_and_help(self):
+        self.assertRegex(self.ogas("--version").stdout.decode(), r"\Aogas \d+\.\d+\.\d+ \(commit [0-9a-f]{7,}\S*, \w+\)\n")
+        reference = self.ogas("--version", env=self.environment | {"OGAS_ISA": "reference"}).stdout
+        self.assertIn(b", reference)", reference)
+        self.assertEqual(self.ogas().stdout, self.ogas("--help").stdout)
+        commands = re.findall(r"^  ([a-z]+)  +[A-Z]", self.ogas("--help").stdout.decode(), re.M)
+        self.assertLessEqual({"run", "chat", "inspect", "tokenize", "logits", "completion"}, set(commands))
+        for command in commands:
+            text = self.ogas(command, "--help").stdout.decode()
+            self.assertIn("Examples:\n  ", text)
+            self.assertIn(f"Usage: ogas {command}", text)
+            self.assertLessEqual(max(map(len, text.splitlines())), 120)
+
+
+class OutputTest(ProgramTest):
+    def test_a_reader_that_leaves(self):
+        program = subprocess.Popen([BINARY, "run", "Tell me a story", "-n", "200", "--ignore-eos"], env=self.environment,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(len(program.stdout.read(10)), 10)
+        program.stdout.close()
+        self.assertEqual(program.stderr.read(), b"")
+        program.stderr.close()
+        self.assertEqual(program.wait(SECONDS), 128 + signal.SIGPIPE)
+
+    def test_a_full_disk(self):
+        with open("/dev/full", "wb") as full:
+            for arguments in (["run", "hi", *QUICK], ["inspect"], ["--help"], ["--version"]):
+                result = subprocess.run([BINARY, *arguments], env=self.environment, stdout=full, stderr=subprocess.PIPE,
+                                        timeout=SECONDS)
+                self.assertEqual(result.returncode, 1, arguments)
+                self.assertIn(b"cannot write to stdout: No space left on device", result.stderr)
+            quiet = subprocess.run([BINARY, "run", "hi", *QUICK], env=self.environment, stdout=subprocess.PIPE,
+                                   stderr=full, timeout=SECONDS)
+            self.assertEqual((quiet.returncode, quiet.stdout), (0, self.ogas("run", "hi", *QUICK).stdout))
+
+    def start_story(self, *options):
+        program = subprocess.Popen([BINARY, "run", "Tell me a story", "--ignore-eos", *options], env=self.environment,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(program.stdout.close)
+        self.addCleanup(program.stderr.close)
+        self.addCleanup(program.kill)
+        return program
+
+    def test_an_interrupt_keeps_what_came(self):
+        program = self.start_story()
+        begin = program.stdout.read(5)
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.wait(SECONDS), 130)
+        text = begin + program.stdout.read()
+        self.assertRegex(text.decode(), r"\A(?s:.)+\n\Z")
+        self.assertIn("tok · prefill", program.stderr.read().decode())
+        program = self.start_story("--json", "--ctx", "2048")
+        time.sleep(2)
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.wait(SECONDS), 130)
+        self.assertEqual(json.loads(program.stdout.read())["finish_reason"], "cancelled")
+
+    def test_a_second_interrupt_ends_it(self):
+        # A step takes long enough in the reference code for both to come before its end.
+        self.environment["OGAS_ISA"] = "reference"
+        program = self.start_story()
+        program.stdout.read(1)
+        for _ in range(2):
+            program.send_signal(signal.SIGINT)
+            time.sleep(0.01)
+        self.assertEqual(program.wait(SECONDS), 130)
+
+
+class ModelTest(ProgramTest):
+    def test_names(self):
+        models = self.folder / "models"
+        models.mkdir()
+        for name, split in (("Alpha-1B.gguf", {}), ("Alpha-7B.gguf", {}),
+                            ("Beta-00001-of-00002.gguf", {"split.count": 2, "split.no": 0}),
+                            ("Beta-00002-of-00002.gguf", {"split.count": 2, "split.no": 1})):
+            gguf({"general.name": name, "general.architecture": "none"} | split, models / name)
+        self.environment["OGAS_MODELS"] = f"/nowhere:{models}"
+        for name, found in [("alpha-1b", "Alpha-1B.gguf"), ("Alpha-7B.gguf", "Alpha-7B.gguf"),
+                            ("beta", "Beta-00001-of-00002.gguf")]:
+            self.assertEqual(json.loads(self.ogas("inspect", name, "--json").stdout)["name"], found)
+        self.fails(2, "'alpha' fits several models: Alpha-1B, Alpha-7B", "inspect", "alpha")
+        self.fails(3, "there is no model file or name 'Alhpa-1B'; did you mean Alpha-1B?", "run", "Alhpa-1B", "hi")
+        self.fails(3, "there is: Alpha-1B, Alpha-7B, Beta-00001-of-00002", "inspect", "gamma.gguf")
+        self.fails(3, "the default model", "run", "What is this?")
+        self.environment["OGAS_MODELS"] = str(self.folder)
+        self.fails(3, "no models lie in", "inspect", "gamma")
+        self.assertEqual(self.ogas("completion", "models").stdout, b"")
+
+    def test_damaged_files(self):
+        with open(MODEL, "rb") as file:
+            begin = file.read(4_000_000)
+        for name, data in [("empty", b""), ("text", b"hello" * 100), ("short", begin[:20]), ("metadata", begin[:3000]),
+                           ("truncated", begin), ("version", begin[:4] + b"\xff" + begin[5:])]:
+            path = self.folder / f"{name}.gguf"
+            path.write_bytes(data)
+            for command in (["run", path, "hi"], ["inspect", path], ["tokenize", path],
+                            ["logits", path, "--tokens", "1", "-o", "x.npy"]):
+                with self.subTest(name=name, command=command[0]):
+                    if name == "truncated" and command[0] == "tokenize":
+                        continue  # it needs no weights, but is free to refuse
+                    self.fails(3, str(path), *command)
+        self.assertFalse(list(self.folder.glob("*.npy*")))
+
+    def test_what_is_no_file(self):
+        fifo = self.folder / "fifo.gguf"
+        os.mkfifo(fifo)
+        for path, text in [("/tmp", "is a directory"), ("/dev/null", "is a device or pipe"), (fifo, "is a device or pipe")]:
+            self.fails(3, text, "run", path, "hi")
+            self.fails(3, text, "inspect", path)
+
+    def test_a_file_that_may_not_be_read(self):
+        path = gguf({"general.architecture": "none"}, self.folder / "secret.gguf")
+        path.chmod(0)
+        user = {}
+        if os.geteuid() == 0:
+            self.folder.chmod(0o755)
+            binary = pathlib.Path(shutil.copy(BINARY, self.folder / "ogas"))
+            result = subprocess.run([binary, "inspect", path], env=self.environment, capture_output=True, user=65534,
+                                    timeout=SECONDS)
+        else:
+            result = subprocess.run([BINARY, "inspect", path], env=self.environment, capture_output=True, timeout=SECONDS)
+        self.assertEqual((result.returncode, result.stdout), (3, b""))
+        self.assertIn(b"Permission denied", result.stderr)
+
+    def test_inspect(self):
+        text = self.ogas("inspect").stdout.decode()
+        for line in ("architecture     llama", "layers           30", "parameters       134.5 M", "Q4_1 "):
+            self.assertIn(line, text)
+        self.assertNotIn("blk.0", text)
+        self.assertRegex(self.ogas("inspect", "--tensors").stdout.decode(), r"Q4_1 +\S.* blk\.0\.attn_q\.weight\n")
+        self.assertIn("llama.block_count (u32) = 30\n", self.ogas("inspect", "--metadata").stdout.decode())
+        template = self.ogas("inspect", "--template-source").stdout.decode()
+        self.assertIn("{% for message in messages %}", template)
+        self.assertIn("<|im_start|>user\nAnd of Japan?<|im_end|>\n<|im_start|>assistant\n",
+                      self.ogas("inspect", "--template").stdout.decode())
+        facts = json.loads(self.ogas("inspect", "--json", "--tensors", "--metadata").stdout)
+        self.assertEqual(facts["bytes"], os.path.getsize(MODEL))
+        self.assertEqual(facts["model"]["layers"], 30)
+        self.assertEqual(len(facts["tensors"]), sum(use["tensors"] for use in facts["formats"].values()))
+        self.assertEqual(facts["metadata"]["llama.block_count"], 30)
+        self.assertEqual(facts["chat_template"] + "\n", template)
+
+    def test_hostile_text_cannot_drive_the_terminal(self):
+        evil = "\x1b]0;owned\x07\x1b[2J\u009b31m\x7f\nfile   /etc/passwd\r"
+        path = gguf({"general.name": evil, "general.architecture": evil, "general.license": evil, "x.y": evil,
+                     "tokenizer.ggml.model": evil, "tokenizer.chat_template": evil}, self.folder / "evil\x1b[2J.gguf")
+        named = gguf({"x" + evil: evil}, self.folder / "named.gguf")
+        for command in (["inspect", named], ["inspect", path, "--metadata", "--tensors"], ["run", path, "hi"], ["chat", path],
+                        ["inspect", f"{self.folder}/no\x1b[2J.gguf"], ["tokenize", path]):
+            code = 0 if command[0] == "inspect" and command[1] == path else 3
+            result = self.ogas(*command, code=code)
+            both = result.stdout.decode() + result.stderr
+            self.assertNotRegex(both, "[\x00-\x08\x0b-\x1f\x7f-\x9f]", command)
+            self.assertNotRegex(both, r"(?m)^file   /etc")
+
+
+class LogitsTest(ProgramTest):
+    def read_npy(self, path):
+        data = path.read_bytes()
+        self.assertEqual(data[:8], b"\x93NUMPY\x01\x00")
+        length, = struct.unpack("<H", data[8:10])
+        self.assertEqual((10 + length) % 64, 0)
+        match = re.fullmatch(r"\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\), \} *\n",
+                             data[10:10 + length].decode())
+        n_rows, n_columns = int(match[1]), int(match[2])
+        numbers = memoryview(data[10 + length:]).cast("f")
+        self.assertEqual(len(numbers), n_rows * n_columns)
+        return n_rows, n_columns, numbers
+
+    def test_batches_agree(self):
+        out = [self.folder / f"{batch}.npy" for batch in (1, 8)]
+        text = self.ogas("tokenize", stdin=b"The quick brown fox. The capital of France is").stdout
+        tokens = text.decode().strip("[]\n")
+        n_tokens = len(json.loads(text))
+        self.ogas("logits", MODEL, "--tokens", tokens, "--out", out[0], "--batch", 1)
+        result = self.ogas("logits", MODEL, "--tokens", "-", "--out", out[1], "--batch", 8, stdin=f"[{tokens}]".encode())
+        self.assertEqual(result.stdout, b"")
+        one, eight = map(self.read_npy, out)
+        self.assertEqual(one[:2], (n_tokens, 49152))
+        self.assertEqual(one[:2], eight[:2])
+        self.assertLess(max(abs(a - b) for a, b in zip(one[2], eight[2])), 1e-3)
+        self.assertTrue(all(map(math.isfinite, one[2])))
+        last = one[2][(n_tokens - 1) * 49152:].tolist()
+        best = [last.index(max(last))]
+        self.assertEqual(self.ogas("tokenize", "--decode", stdin=json.dumps(best).encode()).stdout, b" Paris")
+
+    def test_errors_leave_nothing_behind(self):
+        out = self.folder / "x.npy"
+        logits = ("logits", MODEL, "--out", out, "--tokens")
+        self.fails(2, "token 49152 at position 1: the vocabulary has 49152", *logits, "1,49152")
+        self.fails(2, "token -1 at position 0", *logits, "-1")
+        self.fails(2, "'two' is no token id", *logits, "1,two")
+        self.fails(2, "--tokens holds no token", *logits, ",")
+        self.fails(1, "No such file or directory", "logits", MODEL, "--tokens", "1", "--out", self.folder / "no/x.npy")
+        self.fails(1, "No space left on device", "logits", MODEL, "--tokens", "1,2", "--out", "/dev/full")
+        self.fails(3, "cannot open 'gone'", *logits, "@gone")
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_an_interrupt_leaves_nothing_behind(self):
+        self.environment["OGAS_ISA"] = "reference"
+        program = subprocess.Popen([BINARY, "logits", MODEL, "--tokens", "1," * 400 + "1", "--out", self.folder / "x.npy"],
+                                   env=self.environment, stderr=subprocess.DEVNULL)
+        self.addCleanup(program.kill)
+        deadline = time.monotonic() + SECONDS
+        while not os.listdir(self.folder) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(len(os.listdir(self.folder)), 1)
+        program.send_signal(signal.SIGINT)
+        self.assertEqual(program.wait(SECONDS), 130)
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class TokenizeTest(ProgramTest):
+    def test_there_and_back(self):
+        for text in ["Hello, world!\n", "", "  two\t spaces \r\n", "😀👩‍👩‍👧 你好 é", "a\u0000b", "<|im_end|>"]:
+            ids = self.ogas("tokenize", stdin=text.encode()).stdout
+            self.assertTrue(all(isinstance(token, int) for token in json.loads(ids)))
+            self.assertEqual(self.ogas("tokenize", MODEL, "--decode", stdin=ids).stdout.decode(), text)
+        broken = b"ok \xc3( \xe4\xbd"
+        ids = self.ogas("tokenize", stdin=broken).stdout
+        self.assertEqual(self.ogas("tokenize", "--decode", stdin=ids).stdout, broken)
+        # This vocabulary has no token for the byte 255, but one for what it does not know.
+        self.assertEqual(json.loads(self.ogas("tokenize", stdin=b"\xff").stdout), [])
+
+    def test_options(self):
+        end = b"a<|im_end|>"
+        self.assertIn(2, json.loads(self.ogas("tokenize", "--special", stdin=end).stdout))
+        self.assertNotIn(2, json.loads(self.ogas("tokenize", stdin=end).stdout))
+        pieces = json.loads(self.ogas("tokenize", "--pieces", stdin=b"Hello there").stdout)
+        self.assertEqual("".join(text for _, text in pieces), "Hello there")
+
+    def test_decode_errors(self):
+        for text, stdin in [("expects a JSON array", b""), ("expects a JSON array", b"{}"), ("expects a JSON array", b"[1,"),
+                            ("'\"x\"' is no token id", b'[1, "x"]'), ("'1.5' is no token id", b"[1.5]"),
+                            ("is no token id", b"[99999999999999999999]"), ("token 49152 is not in", b"[49152]"),
+                            ("token -1 is not in", b"[-1]")]:
+            self.fails(2, text, "tokenize", "--decode", stdin=stdin)
+
+
+class CompletionTest(ProgramTest):
+    def complete(self, *words):
+        """What bash offers for the last of the words."""
+        script = self.folder / "ogas.bash"
+        script.write_bytes(self.ogas("completion", "bash").stdout)
+        subprocess.run(["bash", "-n", script], check=True)
+        array = " ".join(f"'{word}'" for word in words)
+        command = f'source {script}; COMP_WORDS=({array}); COMP_CWORD={len(words) - 1}; _ogas; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        environment = self.environment | {"PATH": f"{pathlib.Path(BINARY).parent}:/usr/bin:/bin"}
+        result = subprocess.run(["bash", "-c", command], env=environment, cwd=self.folder, capture_output=True, text=True,
+                                timeout=SECONDS)
+        self.assertEqual(result.stderr, "")
+        return result.stdout.split("\n")[:-1]
+
+    def test_bash(self):
+        self.assertEqual(self.complete("ogas", "in"), ["inspect"])
+        self.assertIn("--version", self.complete("ogas", "--"))
+        self.assertEqual(self.complete("ogas", "run", "--top"), ["--top-k", "--top-p"])
+        self.assertEqual(self.complete("ogas", "chat", "--kv-type", ""), ["f16", "f32"])
+        self.assertEqual(self.complete("ogas", "completion", ""), ["bash", "zsh", "fish", "models"])
+        self.assertEqual(self.complete("ogas", "run", NAME[:5]), [NAME])
+        (self.folder / "with space.gguf").touch()
+        self.assertEqual(self.complete("ogas", "inspect", "with"), ["with space.gguf"])
+
+    def test_other_shells(self):
+        fish = self.ogas("completion", "fish").stdout.decode()
+        self.assertIn("-n '__fish_seen_subcommand_from chat' -l kv-type -d", fish)
+        zsh = self.ogas("completion", "zsh").stdout.decode()
+        self.assertIn("'--kv-type[", zsh)
+        for shell, text in (("fish", fish), ("zsh", zsh)):
+            if shutil.which(shell):
+                script = self.folder / shell
+                script.write_text(text)
+                subprocess.run([shell, "-n", script], check=True, timeout=SECONDS)
+        if shutil.which("fish"):
+            command = f"source {self.folder}/fish; complete -C 'ogas chat --kv-type '"
+            offered = subprocess.run(["fish", "-c", command], capture_output=True, text=True, timeout=SECONDS,
+                                     env=self.environment)
+            self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()], ["f16", "f32"])
+
+
+if __name__ == "__main__":
+    unittest.main()

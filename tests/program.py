@@ -1,0 +1,52 @@
+"""How tests start the program: OGAS_BINARY names it, OGAS_TEST_MODEL the default model's file."""
+
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+import unittest
+
+BINARY = os.environ.get("OGAS_BINARY", str(pathlib.Path(__file__).resolve().parent.parent / "build/release/ogas"))
+MODEL = os.environ["OGAS_TEST_MODEL"]
+SECONDS = 60  # longer than anything takes on a busy machine
+
+
+class ProgramTest(unittest.TestCase):
+    """A folder of its own, which is also HOME, and an environment without the caller's settings."""
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+        self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
+                            "OGAS_MODELS": str(pathlib.Path(MODEL).parent)}
+
+    def ogas(self, *arguments, stdin=b"", code=0, **options):
+        """Runs it and compares the exit code. The result's stdout and stderr are bytes and text."""
+        result = subprocess.run([BINARY, *map(str, arguments)], input=stdin, capture_output=True, timeout=SECONDS,
+                                env=options.pop("env", self.environment), cwd=self.folder, **options)
+        result.stderr = result.stderr.decode()
+        self.assertEqual(result.returncode, code, (arguments, result.stderr))
+        return result
+
+    def fails(self, code, text, *arguments, **options):
+        """It must end with that code, nothing on stdout, and one line of error with the text in it."""
+        result = self.ogas(*arguments, code=code, **options)
+        self.assertEqual(result.stdout, b"")
+        self.assertIn(text, result.stderr)
+        self.assertRegex(result.stderr, r"\Aogas: error: [^\n]*\n\Z")
+
+
+def gguf(metadata, path):
+    """A model file of this metadata (texts and 32-bit numbers) and no tensors."""
+    def text(value):
+        data = value.encode()
+        return struct.pack("<Q", len(data)) + data
+
+    data = struct.pack("<4sIQQ", b"GGUF", 3, 0, len(metadata))
+    for key, value in metadata.items():
+        data += text(key)
+        data += struct.pack("<I", 8) + text(value) if isinstance(value, str) else struct.pack("<II", 4, value)
+    path.write_bytes(data)
+    return path
