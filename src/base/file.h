@@ -30,6 +30,8 @@ class MappedFile {
 
   // Reads this part into memory now. Errors: io, if the disk fails (which later would be a SIGBUS).
   Result<> populate(Bytes part) const;
+  // Lets go of the memory of the pages that lie within this part; they are read again when they are touched.
+  void release(Bytes part) const;
 
  private:
   const std::byte* data_ = nullptr;

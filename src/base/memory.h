@@ -13,6 +13,10 @@ namespace ogas {
 uint64_t available_memory();
 // The most this process has held in memory so far (resident set, mapped files included), in bytes.
 uint64_t peak_memory();
+// Gives what has been freed back to the system, where the allocator can: worth it after reading something large.
+void return_freed_memory();
+// From here on large blocks go back to the system when they are freed. Call once at start of a program.
+void keep_heap_small();
 // "1.84 GB", "47.2 MB": decimal units, three digits.
 std::string format_bytes(uint64_t bytes);
 

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
@@ -55,6 +56,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 }
 
 int run_program(int argc, char** argv) {
+  keep_heap_small();
   start_log();
   install_signal_handlers();
   CLI::App app("Open-weight language models on the machine you own.", "ogas");

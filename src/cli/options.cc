@@ -28,10 +28,10 @@ void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
       ->type_name("N")
       ->check(whole_number(1, 1024));
-  app.add_option("-b,--batch,--batch-size", n_batch, "Prompt tokens computed together")
+  app.add_option("-b,--batch,--batch-size", n_batch,
+                 "Prompt tokens computed together (default: as suits the size of the model)")
       ->type_name("N")
-      ->check(whole_number(1, 65536))
-      ->capture_default_str();
+      ->check(whole_number(1, 65536));
   app.add_option("--kv-type", kv_type, "How keys and values are kept")
       ->type_name("f16|f32")
       ->check(one_of({"f16", "f32"}))

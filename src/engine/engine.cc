@@ -36,10 +36,18 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
          facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
 }
 
+// As many tokens as take a hundredth of the memory that the weights do, so that small models stay small. More are
+// somewhat quicker, since weights are unpacked and threads meet less often; from 512 on nothing is gained.
+uint32_t batch_for(const ModelFacts& facts) {
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(facts.weight_bytes / 100 / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
+}
+
 // Fills in what was left to us, and refuses what cannot work before anything is loaded.
 Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
-  if (options.n_batch == 0 || options.n_batch > 65536)
+  if (options.n_batch > 65536)
     return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
+  if (options.n_batch == 0) options.n_batch = batch_for(facts);
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
   if (options.kv_format != Format::f16 && options.kv_format != Format::f32)
@@ -65,16 +73,34 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
-// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error.
+// The part of each shard that tensors lie in. What is before it, metadata and vocabulary, has been read.
+std::vector<Bytes> tensor_bytes(const TensorFile& file) {
+  std::vector<Bytes> parts;
+  for (const MappedFile& shard : file.shards()) parts.push_back(shard.bytes().last(0));
+  for (const auto& [name, tensor] : file.tensors()) {
+    Bytes& part = parts[tensor.shard];
+    const Bytes whole = file.shards()[tensor.shard].bytes();
+    if (tensor.data.data() < part.data()) part = whole.subspan(static_cast<size_t>(tensor.data.data() - whole.data()));
+  }
+  return parts;
+}
+
+// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. Lets go
+// of the rest: a vocabulary has been copied, and its bytes would only take up room.
 Result<> read_weights(const TensorFile& file, const Engine::LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
-  uint64_t done = 0;
-  for (const MappedFile& shard : file.shards()) {
-    const Bytes bytes = shard.bytes();
-    for (size_t begin = 0; begin < bytes.size(); begin += kPiece) {
-      OGAS_TRY(shard.populate(bytes.subspan(begin, std::min(kPiece, bytes.size() - begin))));
-      done += std::min(kPiece, bytes.size() - begin);
-      if (progress) progress(static_cast<double>(done) / static_cast<double>(file.total_bytes()));
+  const std::vector<Bytes> parts = tensor_bytes(file);
+  uint64_t done = 0, total = 0;
+  for (const Bytes part : parts) total += part.size();
+  for (size_t shard_idx = 0; shard_idx < parts.size(); ++shard_idx) {
+    const MappedFile& shard = file.shards()[shard_idx];
+    const Bytes part = parts[shard_idx];
+    shard.release(shard.bytes().first(shard.bytes().size() - part.size()));
+    for (size_t begin = 0; begin < part.size(); begin += kPiece) {
+      const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
+      OGAS_TRY(shard.populate(piece));
+      done += piece.size();
+      if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
     }
   }
   return {};
@@ -288,6 +314,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   auto vocab = read_vocab(parts->file);
   parts->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   parts->read_chat_template();
+  return_freed_memory();
   OGAS_TRY(read_weights(parts->file, progress));
   parts->pool = std::make_unique<ThreadPool>(parts->options.n_threads);
   parts->kv_cache = std::make_unique<KvCache>(kv_shape(parts->model->facts(), parts->options));

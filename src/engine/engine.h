@@ -29,7 +29,7 @@ namespace ogas {
 
 struct EngineOptions {
   uint32_t n_ctx = 0;      // positions a session can hold; 0: the model's own limit, or less where memory is short
-  uint32_t n_batch = 256;  // prompt tokens computed together
+  uint32_t n_batch = 0;    // prompt tokens computed together; 0: as suits the size of the model
   unsigned n_threads = 0;  // 0: one for each core this process may use
   std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
   Format kv_format = Format::f16;  // f16 or f32

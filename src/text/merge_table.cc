@@ -26,7 +26,8 @@ struct MergeTable::Later {
 };
 
 void MergeTable::reserve(size_t n) {
-  const size_t size = std::bit_ceil(std::max<size_t>(2 * n, 16));
+  // At most four fifths full.
+  const size_t size = std::bit_ceil(std::max<size_t>(n + n / 4 + 1, 16));
   entries_.assign(size, Entry{kNoPair, 0, 0});
   n_entries_ = 0;
   shift_ = 64 - std::countr_zero(size);
@@ -42,7 +43,7 @@ size_t MergeTable::slot_for(uint64_t pair) const {
 void MergeTable::insert(TokenId left, TokenId right, uint32_t rank, TokenId result) {
   Entry& entry = entries_[slot_for(pair_of(left, right))];
   if (entry.pair != kNoPair) return;
-  OGAS_CHECK(2 * ++n_entries_ <= entries_.size(), "more merges than room was reserved for");
+  OGAS_CHECK(++n_entries_ < entries_.size(), "more merges than room was reserved for");
   entry = {pair_of(left, right), rank, result};
 }
 

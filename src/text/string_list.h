@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/check.h"
 
 namespace ogas {
 
@@ -23,8 +26,9 @@ class StringList {
     bytes_.reserve(n_bytes);
   }
   void push_back(std::string_view string) {
+    OGAS_CHECK(bytes_.size() + string.size() <= UINT32_MAX, "more than 4 GiB of strings");
     bytes_ += string;
-    ends_.push_back(bytes_.size());
+    ends_.push_back(static_cast<uint32_t>(bytes_.size()));
   }
   size_t size() const { return ends_.size(); }
   bool empty() const { return ends_.empty(); }
@@ -57,7 +61,7 @@ class StringList {
 
  private:
   std::string bytes_;
-  std::vector<size_t> ends_;
+  std::vector<uint32_t> ends_;  // a vocabulary stays far below 4 GiB
 };
 
 }  // namespace ogas
