@@ -70,7 +70,7 @@ void AnswerOptions::add_to(CLI::App& app) {
   const std::string group = "Answer";
   const auto option = [&](const char* names, auto& value, const char* text) {
     constexpr bool kIsFloat = std::is_floating_point_v<std::remove_reference_t<decltype(value)>>;
-    app.add_option(names, value, text)
+    return app.add_option(names, value, text)
         ->group(group)
         ->type_name(kIsFloat ? "X" : "N")
         ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
@@ -90,16 +90,25 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->group(group)
       ->type_name("N")
       ->check(whole_number(-1));
-  option("--temp,--temperature", sampling.temperature, "0 always takes the likeliest token");
+  option("--temp,--temperature", sampling.temperature, "0 always takes the likeliest token")->each([this](std::string) {
+    is_temperature_given = true;
+  });
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
   option("--top-k", sampling.top_k, "Keep the k likeliest tokens; 0 keeps all");
-  option("--top-p", sampling.top_p, "Keep the smallest set of tokens with this probability");
+  option("--top-p", sampling.top_p, "Keep the smallest set of tokens with this probability")->each([this](std::string) {
+    is_top_p_given = true;
+  });
   option("--min-p", sampling.min_p, "Drop tokens less likely than this share of the likeliest");
   option("--repeat-penalty,--repetition-penalty", sampling.repetition_penalty,
          "Divide the logits of tokens seen lately");
   option("--frequency-penalty", sampling.frequency_penalty, "Subtract for every time a token was seen lately");
   option("--presence-penalty", sampling.presence_penalty, "Subtract if a token was seen lately");
   option("--repeat-last-n", sampling.penalty_window, "How many of the last tokens the penalties look at");
+}
+
+void AnswerOptions::suit_default_model() {
+  if (!is_temperature_given) sampling.temperature = 0.2F;
+  if (!is_top_p_given) sampling.top_p = 0.9F;
 }
 
 Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {

@@ -51,8 +51,11 @@ struct AnswerOptions {
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
+  bool is_temperature_given = false, is_top_p_given = false;
 
   void add_to(CLI::App& app);
+  // For the default model, where nothing else was asked for: what its publisher recommends.
+  void suit_default_model();
   // A request with these settings and a seed drawn where none was given.
   Request make_request(std::vector<TokenId> prompt) const;
 };
