@@ -11,6 +11,7 @@
 #include "files/tensor_file.h"
 #include "files/tokenizer_json.h"
 #include "files/vocab_reader.h"
+#include "text/unicode.h"
 
 namespace ogas::cli {
 namespace {
@@ -49,13 +50,27 @@ nlohmann::ordered_json as_json(const Tokenizer& tokenizer, const std::vector<Tok
   return json;
 }
 
+// A token as letters; bytes that are part of a character only, as \\xE5.
+std::string shown(std::string_view bytes) {
+  std::string text;
+  for (std::string_view rest = bytes; !rest.empty();) {
+    const Utf8Step step = next_utf8(rest);
+    if (step.kind == Utf8Kind::valid)
+      text += printable(rest.substr(0, step.length));
+    else
+      for (const char c : rest.substr(0, step.length)) text += fmt::format("\\x{:02X}", static_cast<uint8_t>(c));
+    rest.remove_prefix(step.length);
+  }
+  return text;
+}
+
 // The text with a background for each token, in turns, and how many there are. Without colours, tokens in brackets.
 std::string as_colours(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, size_t n_bytes) {
   constexpr std::array<int, 5> kBackgrounds = {24, 58, 53, 22, 88};  // dark ones of the 256 colours, far apart
   const bool colours = style_stdout(Style::bold, "x") != "x";
   std::string text;
   for (size_t idx = 0; idx < ids.size(); ++idx) {
-    const std::string piece = printable(tokenizer.bytes_of(ids[idx]));
+    const std::string piece = shown(tokenizer.bytes_of(ids[idx]));
     if (!colours) {
       text += fmt::format("[{}]", piece);
       continue;
