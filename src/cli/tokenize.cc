@@ -50,7 +50,7 @@ nlohmann::ordered_json as_json(const Tokenizer& tokenizer, const std::vector<Tok
   return json;
 }
 
-// A token as letters; bytes that are part of a character only, as \\xE5.
+// A token as letters; bytes that are part of a character only, as \xE5.
 std::string shown(std::string_view bytes) {
   std::string text;
   for (std::string_view rest = bytes; !rest.empty();) {
