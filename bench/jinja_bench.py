@@ -64,7 +64,7 @@ def compare(program):
                "bos_token": "<s>", "eos_token": "</s>", "add_generation_prompt": True}
     print(f"{'20 turns':36} {'parse':>10} {'jinja2':>10} {'ratio':>7} {'render':>10} {'jinja2':>10} {'ratio':>7}")
     for name in TEMPLATES:
-        path = ROOT.parent / "shared/templates" / f"{name}.jinja"
+        path = ROOT / "tests/data/text/templates" / f"{name}.jinja"
         if not path.exists():
             continue
         source, ours, theirs = path.read_text(), [], []

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What Python's jinja2 makes of templates: writes OUT/jinja_cases.json and OUT/chat_templates.json.
 
-    make_jinja_goldens.py OUT [--templates ../shared/templates]        (pip install jinja2)
+    make_jinja_goldens.py OUT [--templates tests/data/text/templates]        (pip install jinja2)
     make_jinja_goldens.py OUT --show LFM2-8B-A1B.jinja 4       # the difference behind a failing test
 
 jinja_cases.json: small templates, one language feature each, with their input and output (or that they fail).
@@ -211,7 +211,7 @@ def show_difference(path, conversation, program):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--templates", type=pathlib.Path, default=pathlib.Path("../shared/templates"))
+    parser.add_argument("--templates", type=pathlib.Path, default=pathlib.Path("tests/data/text/templates"))
     parser.add_argument("--show", nargs=2, metavar=("TEMPLATE", "CONVERSATION"),
                         help="write nothing; show how one rendering differs, by the file's name and a number")
     parser.add_argument("--program", default="build/release/tests/jinja_render")

@@ -78,7 +78,7 @@ TEST(Jinja, RendersPublishedTemplates) {
   const Json goldens = read_json("tests/data/text/chat_templates.json");
   size_t n_all = 0, n_with_input = 0;
   for (const auto& [name, outputs] : goldens["templates"].items()) {
-    const auto source = read_file("../shared/templates/" + name);
+    const auto source = read_file("tests/data/text/templates/" + name);
     ASSERT_TRUE(source) << source.error().message;
     for (size_t idx = 0; idx < outputs.size(); ++idx) {
       Json data = {{"tools", nullptr}, {"documents", nullptr}, {"bos_token", "<BOS>"}, {"eos_token", "<EOS>"}};
