@@ -26,6 +26,21 @@ DATA = {
 }
 
 CASES = r"""
+{% for i in [[1, [2, 3]], [4]], recursive %}{{ loop(i) if i is iterable else i }}{% endfor %}
+{% for i in [[1, [2, 3]], [4]], recursive %}{% for j in i %}{{ j }};{% endfor %}{% endfor %}
+{{ '  a b  c  '.split(none, 1) }} {{ '  a b  c  '.rsplit(none, 1) }} {{ '  a  '.split(none, 0) }} {{ ' a '.rsplit(none, 0) }}
+{% for i in range(5) %}{{ i }}{{ 2 in loop }}{{ loop.index }}{% endfor %}
+{% for i in range(3) %}{{ i }}{% for j in loop %}{{ j[0] }},{% endfor %}.{% endfor %}
+{% set ns = namespace(l=none) %}{% for i in range(3) %}{% set ns.l = loop %}{% endfor %}{{ ns.l.index }}{{ ns.l.previtem }}
+{% if false %}{% filter upper %}{{ (1 < 2) or (x is nope) }}{% endfilter %}{% endif %}ok
+{% filter upper %}{{ (1 > 2 and x|nope) or 'a' }}{% endfilter %}
+{% filter upper %}{{ n or (x is nope) }}{% endfilter %}
+{% for a, in [[1]] %}{{ a }}{% endfor %}
+{% for (a,) in [[1]] %}{{ a }}{% endfor %}
+{% set a, = [1] %}{{ a }}
+{% set (a,) = [1] %}{{ a }}
+{{ 'aXbXc'.partition('X') }} {{ 'aXbXc'.rpartition('X') }} {{ 'abcabc'.rfind('bc') }} {{ 'aaa'.count('aa') }} {{ 'abc'.rfind('') }} {{ ''.find('') }}
+{{ 'äöüäöüäöü12345678ß'|length }} {{ '1234567é'|length }} {{ '12345678é'|length }}
 {{ n }} {{ x }} {{ flag }} {{ nothing }} {{ items }} {{ nested }} {{ missing }}|
 {{ 1 + 2 * 3 - 4 / 2 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ 7 % 3 }} {{ -7 % 3 }} {{ 2 ** 10 }} {{ 2 ** 3 ** 2 }} {{ 7 / 2 }}
 {{ 1e3 }} {{ 1.0 }} {{ 1e16 }} {{ 1e-5 }} {{ 0.1 + 0.2 }} {{ 123456789.125 }} {{ 1_000 }} {{ 1e100 }}

@@ -18,7 +18,7 @@ struct Failure {
 // Far above what chat templates need for long conversations; a hostile template meets them in well under 100 ms and
 // 64 MiB.
 struct Limits {
-  size_t n_steps = 400'000;           // expressions and statements evaluated, elements compared
+  size_t n_steps = 300'000;           // expressions and statements evaluated, elements compared
   size_t n_bytes = size_t{24} << 20;  // of all strings and lists made along the way, the output included
   int depth = 250;                    // calls, blocks and expressions within each other
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace ogas::jinja {
 namespace {
@@ -175,6 +176,18 @@ Value follow(Interpreter& in, Value value, const Value& path) {
     if (dot == std::string_view::npos) return value;
     rest.remove_prefix(dot + 1);
   }
+}
+
+size_t find_bytes(std::string_view text, std::string_view sub, size_t at) {
+  if (at > text.size()) return std::string_view::npos;
+  if (sub.empty()) return at;
+  const void* found = ::memmem(text.data() + at, text.size() - at, sub.data(), sub.size());
+  return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
+}
+
+size_t find_last_bytes(Budget& budget, std::string_view text, std::string_view sub) {
+  if (sub.size() <= text.size()) budget.step(((text.size() - sub.size() + 1) * (sub.size() + 16)) >> 10);
+  return text.rfind(sub);
 }
 
 const Text& text_of(const Value& value, std::string_view what) {

@@ -54,6 +54,10 @@ std::span<const Builtin> string_methods();
 
 // Follows "a.b.0" into a value, as map and selectattr do.
 Value follow(Interpreter& in, Value value, const Value& path);
+// Where sub first stands at `at` or after it, or npos; in time linear in both sizes, whatever they hold.
+size_t find_bytes(std::string_view text, std::string_view sub, size_t at = 0);
+// The last place; counts its steps, as its time grows with the product of the sizes.
+size_t find_last_bytes(Budget& budget, std::string_view text, std::string_view sub);
 const Text& text_of(const Value& value, std::string_view what);
 // A string of the kind `like` is: marked safe where that was.
 Value keep_markup(const Value& like, Text text);

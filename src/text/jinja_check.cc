@@ -31,9 +31,16 @@ bool reads(const Block& block, std::string_view name) {
   return std::ranges::any_of(block, [&](const auto& stmt) { return reads(*stmt, name); });
 }
 
+bool is_constant(const Expr* expr) {
+  return !any_expr(expr, [](const Expr& e) { return e.kind == ExprKind::name || e.kind == ExprKind::call; });
+}
+
+// guarded: an unknown name is an error only where it is reached. jinja2 does so within conditions, and drops what
+// constants decide beforehand: (true or x is unknown).
 void check(const Expr* expr, bool guarded) {
   if (!expr) return;
-  guarded |= expr->kind == ExprKind::conditional;
+  const bool is_logical = expr->kind == ExprKind::logical_and || expr->kind == ExprKind::logical_or;
+  guarded |= expr->kind == ExprKind::conditional || (is_logical && is_constant(expr->children[0].get()));
   const bool unknown = (expr->kind == ExprKind::filter && !is_filter(expr->text)) ||
                        (expr->kind == ExprKind::test && !is_test(expr->text));
   if (unknown && !guarded)

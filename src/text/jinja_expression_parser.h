@@ -106,13 +106,13 @@ class ExpressionParser {
 
   // Expressions, loosest binding first.
 
-  // One expression, or several with commas; `end_word` is a name that ends them.
-  ExprPtr parse_tuple(bool with_conditional = true, std::string_view end_word = {}) {
+  // One expression, or several with commas.
+  ExprPtr parse_tuple(bool with_conditional = true) {
     auto first = with_conditional ? parse_expression() : parse_or();
     if (!is_op(",")) return first;
     auto tuple = make(ExprKind::tuple, std::move(first));
     while (take_op(",")) {
-      if (ends_tuple() || (!end_word.empty() && is_name(end_word))) break;
+      if (ends_tuple()) break;
       adopt(*tuple, with_conditional ? parse_expression() : parse_or());
     }
     return tuple;

@@ -79,6 +79,7 @@ Namespace* Interpreter::new_namespace() {
 }
 
 void Interpreter::print(Text& out, const Text& text) {
+  step();
   spend(text.size());
   out.append(text);
 }
@@ -201,6 +202,15 @@ List Interpreter::elements_of(const Value& value) {
     }
     return elements;
   }
+  if (LoopState* loop = value.loop()) {
+    // What is left of the loop, which goes on with the last: its elements, each with the loop itself.
+    while (loop->idx + 1 < loop->elements->size()) {
+      step();
+      spend(kCharacterBytes + 2 * sizeof(Value));
+      elements.push_back(Value(List{(*loop->elements)[++loop->idx], value}, Sequence::tuple));
+    }
+    return elements;
+  }
   throw Failure{fmt::format("a value of type {} cannot be iterated over", value.type_name())};
 }
 
@@ -222,7 +232,7 @@ bool Interpreter::contains(const Value& container, const Value& element) {
   if (const Text* text = container.text()) {
     if (!element.string()) throw Failure{fmt::format("'in <str>' needs a string, not {}", element.type_name())};
     step(text->size() >> 6);
-    return text->bytes().find(*element.string()) != std::string::npos;
+    return find_bytes(text->bytes(), *element.string()) != std::string::npos;
   }
   if (const Dict* dict = container.dict()) {
     if (!element.is_hashable()) throw Failure{fmt::format("a value of type {} is no key", element.type_name())};
@@ -286,6 +296,7 @@ Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out
     if (flow == Flow::break_) break;
     if (flow == Flow::normal) is_through = true;
   }
+  if (loop.idx > 0 && loop.idx == loop.elements->size()) --loop.idx;  // it stays at its last, for who kept it
   if (is_through || stmt.bodies.size() < 2) return Flow::normal;
   OwnScope otherwise(*this, scope, stmt.hidden_else);
   return run(stmt.bodies[1], *otherwise, out);

@@ -77,7 +77,7 @@ Value map(Interpreter& in, const Value& input, const Bound& a) {
 Value without_case(Interpreter& in, Value key, bool case_sensitive) {
   if (!key.text() || case_sensitive) return key;
   in.spend(key.text()->size());
-  in.step(key.text()->size() >> 3);
+  in.step(1 + (key.text()->size() >> 3));
   return to_lower(*key.text());
 }
 

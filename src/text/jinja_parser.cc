@@ -116,7 +116,7 @@ class Parser : public ExpressionParser {
     stmt->target = parse_target();
     if (names_loop(stmt->target)) fail("'loop' cannot be the variable of a loop");
     expect_name("in");
-    stmt->expressions.push_back(parse_tuple(/*with_conditional=*/false, "recursive"));
+    stmt->expressions.push_back(parse_tuple(/*with_conditional=*/false));
     stmt->expressions.push_back(take_name("if") ? parse_expression() : nullptr);
     stmt->recursive = take_name("recursive");
     begin_body();
@@ -143,7 +143,7 @@ class Parser : public ExpressionParser {
     std::vector<Target> parts;
     bool is_tuple = false;
     while (true) {
-      if (is_tuple && !(peek().type == TokenType::name && !is_name("in")) && !is_op("(")) break;
+      if (is_tuple && ends_tuple()) break;
       parts.push_back(parse_one_target());
       if (!take_op(",")) break;
       is_tuple = true;

@@ -33,17 +33,17 @@ Window window_of(const std::string& text, const Bound& a, size_t first) {
   return {begin, byte_of_character(text, static_cast<size_t>(end)), false};
 }
 
-size_t find_within(const std::string& text, const std::string& sub, const Window& w, bool last) {
+size_t find_within(Interpreter& in, const std::string& text, const std::string& sub, const Window& w, bool last) {
   if (w.is_empty_past_end) return kNowhere;
   const std::string_view part = std::string_view(text).substr(w.begin, w.end - w.begin);
-  const size_t found = last ? part.rfind(sub) : part.find(sub);
+  const size_t found = last ? find_last_bytes(in, part, sub) : find_bytes(part, sub);
   return found == std::string_view::npos ? kNowhere : found + w.begin;
 }
 
 Value find(Interpreter& in, const Value& self, const Bound& a, bool last, bool must) {
   const std::string& text = *self.string();
   in.step(text.size() >> 6);
-  const size_t found = find_within(text, text_of(*a[0], "find").bytes(), window_of(text, a, 1), last);
+  const size_t found = find_within(in, text, text_of(*a[0], "find").bytes(), window_of(text, a, 1), last);
   if (found == kNowhere && must) throw Failure{"index: the text was not found"};
   return found == kNowhere ? int64_t{-1}
                            : static_cast<int64_t>(count_characters(std::string_view(text).substr(0, found)));
@@ -70,7 +70,7 @@ class Splitter {
     if (mark.empty()) throw Failure{"split: the separator is empty"};
     size_t at = 0;
     for (; limit != 0; --limit) {
-      const size_t found = text_.bytes().find(mark, at);
+      const size_t found = find_bytes(text_.bytes(), mark, at);
       if (found == kNowhere) break;
       add(at, found);
       at = found + mark.size();
@@ -82,7 +82,9 @@ class Splitter {
     if (mark.empty()) throw Failure{"rsplit: the separator is empty"};
     size_t end = text_.size();
     for (; limit != 0; --limit) {
+      // Steps for what was searched: the text from where the mark was found.
       const size_t found = end < mark.size() ? kNowhere : text_.bytes().rfind(mark, end - mark.size());
+      in_.step(((end - (found == kNowhere ? 0 : found)) * (mark.size() + 16)) >> 10);
       if (found == kNowhere) break;
       add(found + mark.size(), end);
       end = found;
@@ -95,7 +97,7 @@ class Splitter {
     const std::string_view all = text_.bytes();
     for (size_t at = leading_space(all); at < all.size();) {
       if (limit-- == 0) {
-        add(at, all.size() - trailing_space(all));
+        add(at, all.size());  // as Python has it: spaces at the far end stay with the rest
         break;
       }
       size_t end = at;
@@ -109,7 +111,7 @@ class Splitter {
     const std::string_view all = text_.bytes();
     for (size_t end = all.size() - trailing_space(all); end > 0;) {
       if (limit-- == 0) {
-        add(leading_space(all), end);
+        add(0, end);
         break;
       }
       size_t at = end;
@@ -164,7 +166,8 @@ Value partition(Interpreter& in, const Value& self, const Bound& a, bool last) {
   const Text& mark = text_of(*a[0], "partition");
   if (mark.size() == 0) throw Failure{"partition: the separator is empty"};
   in.spend(text.size() + 3 * (sizeof(Value) + 80));
-  const size_t found = last ? text.bytes().rfind(mark.bytes()) : text.bytes().find(mark.bytes());
+  in.step(text.size() >> 6);
+  const size_t found = last ? find_last_bytes(in, text.bytes(), mark.bytes()) : find_bytes(text.bytes(), mark.bytes());
   if (found == kNowhere) return Value(last ? List{"", "", self} : List{self, "", ""}, Sequence::tuple);
   const size_t rest = found + mark.size();
   return Value(List{text.slice(0, found), text.slice(found, mark.size()), text.slice(rest, text.size() - rest)},
@@ -228,7 +231,7 @@ Value count(Interpreter& in, const Value& self, const Bound& a) {
   const std::string_view part = std::string_view(text).substr(w.begin, w.end - w.begin);
   if (sub.empty()) return static_cast<int64_t>(count_characters(part) + 1);
   int64_t n = 0;
-  for (size_t at = part.find(sub); at != std::string_view::npos; at = part.find(sub, at + sub.size())) ++n;
+  for (size_t at = find_bytes(part, sub); at != kNowhere; at = find_bytes(part, sub, at + sub.size())) ++n;
   return n;
 }
 
@@ -357,7 +360,7 @@ Text replace(Interpreter& in, const Text& text, const Text& from, const Text& to
   Text result;
   size_t at = 0;
   while (n != 0) {
-    const size_t found = from.size() > 0      ? bytes.find(from.bytes(), at)
+    const size_t found = from.size() > 0      ? find_bytes(bytes, from.bytes(), at)
                          : at <= bytes.size() ? at
                                               : std::string_view::npos;
     if (found == std::string_view::npos) break;

@@ -124,6 +124,37 @@ TEST(Jinja, KeepsWithinItsBounds) {
   EXPECT_EQ(Interpreter().render(program).size(), 100'000U);
 }
 
+// Chat templates stay well below the limits on a long conversation: 200 messages, 2 MB.
+TEST(Jinja, LongConversationsFit) {
+  Json data = {{"tools", nullptr},     {"documents", nullptr},          {"bos_token", "<BOS>"},
+               {"eos_token", "<EOS>"}, {"add_generation_prompt", true}, {"messages", Json::array()}};
+  for (int turn = 0; turn < 200; ++turn) {
+    std::string content;
+    while (content.size() < 10'400) content += fmt::format("Message {} of Zo\u00EB's.\n", turn);
+    data["messages"].push_back({{"role", turn % 2 == 0 ? "user" : "assistant"}, {"content", content}});
+  }
+  Limits limits;
+  limits.n_steps = limits.n_steps * 4 / 5;
+  limits.n_bytes /= 2;
+  size_t n_fit = 0;
+  const Json goldens = read_json("tests/data/text/chat_templates.json");
+  for (const auto& [name, outputs] : goldens["templates"].items()) {
+    const auto source = read_file("../shared/templates/" + name);
+    ASSERT_TRUE(source) << source.error().message;
+    const Program program = parse_template(*source);
+    Interpreter interpreter(limits);
+    for (const auto& [key, value] : data.items()) interpreter.globals().variables[key] = Value::from_json(value, true);
+    try {
+      n_fit += interpreter.render(program).size() > 1'000'000;
+    } catch (const Failure& failure) {
+      // Reka-Edge adds all messages to one string, so its bytes grow with the square of the conversation.
+      const bool is_past_limits = failure.message.find("more than") != std::string::npos;
+      EXPECT_EQ(is_past_limits, name == "Reka-Edge.jinja") << name << "\n" << failure.message;
+    }
+  }
+  EXPECT_GE(n_fit, 60U);
+}
+
 // What happens to strings of the input, and where the marks go: [x] is how input shows.
 TEST(Jinja, MarksFollowTheInput) {
   const Json data = {{"s", "ab"}, {"pad", "  a b "}, {"list", {"x", "y"}}, {"d", {{"k", "v"}}}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "text/unicode.h"
 
@@ -175,7 +176,7 @@ bool Value::equals(const Value& other, Budget& budget) const {
   }
   if (data_.index() != other.data_.index()) return false;
   if (string()) {
-    budget.step(std::min(string()->size(), other.string()->size()) >> 10);
+    budget.step(std::min(string()->size(), other.string()->size()) >> 8);
     return *string() == *other.string();
   }
   if (list()) {
@@ -204,7 +205,7 @@ bool Value::less(const Value& other, Budget& budget) const {
     return to_double() < other.to_double();
   }
   if (string() && other.string()) {
-    budget.step(std::min(string()->size(), other.string()->size()) >> 10);
+    budget.step(std::min(string()->size(), other.string()->size()) >> 8);
     return *string() < *other.string();  // UTF-8 sorts as its code points do
   }
   if (list() && other.list() && sequence_ == other.sequence_ && sequence_ <= Sequence::tuple) {
@@ -275,7 +276,13 @@ size_t byte_of_character(std::string_view text, size_t idx) {
 
 size_t count_characters(std::string_view text) {
   size_t n = 0;
-  for (; !text.empty(); ++n) text.remove_prefix(next_utf8(text).length);
+  while (!text.empty()) {
+    uint64_t eight = 0;
+    if (text.size() >= sizeof(eight)) std::memcpy(&eight, text.data(), sizeof(eight));
+    const bool is_ascii = text.size() >= sizeof(eight) && (eight & 0x8080808080808080) == 0;
+    text.remove_prefix(is_ascii ? sizeof(eight) : next_utf8(text).length);
+    n += is_ascii ? sizeof(eight) : 1;
+  }
   return n;
 }
 
