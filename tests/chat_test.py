@@ -152,7 +152,7 @@ class ChatTest(ProgramTest):
         self.assertIn("there are: temperature, top_k", terminal.send("/set frobnicate 1"))
         self.assertIn("'hot' is no number", terminal.send("/set temperature hot"))
         self.assertIn("between 0 and 1", terminal.send("/set top_p 7"))
-        self.assertRegex(terminal.send("/set top_p"), r"top_p +0.95 ")
+        self.assertRegex(terminal.send("/set top_p"), r"top_p +0.9 ")
 
     def test_a_saved_conversation_goes_on_in_another_process(self):
         terminal = self.chat(*QUICK, "--system", "Be brief.", "--seed", 9)
