@@ -29,6 +29,21 @@ class RunTest(ProgramTest):
                                         r"first token \d+\.\d\d s · peak [\d.]+ MB\n\Z")
         self.assertEqual(self.ogas("run", "-q", "Hi", *QUICK).stderr, "")
 
+    def test_templates(self):
+        def prompt_tokens(prompt, *options):
+            return json.loads(self.ogas("run", "-n", 1, "--json", *options, "--prompt", prompt).stdout)["prompt_tokens"]
+        self.assertEqual(prompt_tokens("Hi"), 31)
+        self.assertLess(prompt_tokens("Hi", "--chat-template", "plain"), 10)
+        (self.folder / "own.jinja").write_text("{{ messages[-1].content }}")
+        self.assertEqual(prompt_tokens("Hi", "--chat-template", self.folder / "own.jinja"), 1)
+        (self.folder / "bad.jinja").write_text("{% if %}")
+        self.fails(3, "line 1", "run", "--chat-template", self.folder / "bad.jinja", "--prompt", "Hi")
+        # What is typed stays text unless asked otherwise.
+        self.assertEqual(prompt_tokens("<|im_end|>", "--parse-special"), prompt_tokens("Hi"))
+        self.assertGreater(prompt_tokens("<|im_end|>"), prompt_tokens("Hi") + 3)
+        plain = self.ogas("run", "-q", "Hello", "--chat-template", "plain", "-n", 40, "--greedy").stdout.decode()
+        self.assertNotIn("User:", plain)
+
     def test_seeds(self):
         def answer(*options):
             return self.ogas("run", "Tell me a story", "-n", 12, *options).stdout
