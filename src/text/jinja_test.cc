@@ -139,7 +139,7 @@ TEST(Jinja, LongConversationsFit) {
   size_t n_fit = 0;
   const Json goldens = read_json("tests/data/text/chat_templates.json");
   for (const auto& [name, outputs] : goldens["templates"].items()) {
-    const auto source = read_file("../shared/templates/" + name);
+    const auto source = read_file("tests/data/text/templates/" + name);
     ASSERT_TRUE(source) << source.error().message;
     const Program program = parse_template(*source);
     Interpreter interpreter(limits);
