@@ -119,6 +119,16 @@ RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_
   return rules;
 }
 
+void read_router_groups(ConfigReader& r, RouterRules& rules) {
+  rules.n_group = r.count_or({"expert_group_count", "n_group"}, 1, 1, rules.n_expert);
+  rules.n_group_used = r.count_or({"expert_group_used_count", "topk_group"}, 1, 1, rules.n_group);
+  if (rules.n_expert % rules.n_group != 0)
+    r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
+  else if (rules.n_used > rules.n_expert / rules.n_group * rules.n_group_used)
+    r.refuse(ErrorCode::bad_file, "{} experts a token of {} groups of {}", rules.n_used, rules.n_group_used,
+             rules.n_expert / rules.n_group);
+}
+
 void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName embd = {"token_embd.weight", "model.embed_tokens.weight"};
   const TensorName out = {"output.weight", "lm_head.weight"};

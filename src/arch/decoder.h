@@ -32,6 +32,8 @@ AttentionDims read_attention_dims(ConfigReader& reader, uint32_t n_embd);
 RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
 // expert_count, expert_used_count, with what is usual for the rest.
 RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
+// expert_group_count, expert_group_used_count. Errors: groups of unequal size, or too few experts in those used.
+void read_router_groups(ConfigReader& reader, RouterRules& rules);
 
 // Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
 // loses. 0 where the file was published without their tensors.

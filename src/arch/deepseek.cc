@@ -62,15 +62,7 @@ RouterRules read_rules(ConfigReader& r) {
   const bool is_grouped = r.text_or({"", "topk_method"}, "") != "greedy";
   rules.scores = is_sigmoid ? RouterScores::sigmoid : RouterScores::softmax;
   rules.group_scores = is_sigmoid ? GroupScores::two_largest : GroupScores::largest;
-  if (is_grouped) {
-    rules.n_group = r.count_or({"expert_group_count", "n_group"}, 1, 1, rules.n_expert);
-    rules.n_group_used = r.count_or({"expert_group_used_count", "topk_group"}, 1, 1, rules.n_group);
-  }
-  if (rules.n_expert % rules.n_group != 0)
-    r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
-  else if (rules.n_used > rules.n_expert / rules.n_group * rules.n_group_used)
-    r.refuse(ErrorCode::bad_file, "{} experts a token of {} groups of {}", rules.n_used, rules.n_group_used,
-             rules.n_expert / rules.n_group);
+  if (is_grouped) read_router_groups(r, rules);
   rules.normalize = r.flag_or({"expert_weights_norm", "norm_topk_prob"}, false);
   rules.scale = static_cast<float>(r.number_or({"expert_weights_scale", "routed_scaling_factor"}, 1));
   return rules;

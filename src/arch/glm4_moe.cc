@@ -38,13 +38,10 @@ Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file) {
   RouterRules& rules = c.ffn.rules;
   rules = read_router_counts(r, {"expert_count", "n_routed_experts"}, {"expert_used_count", "num_experts_per_tok"});
   rules.scores = RouterScores::sigmoid;
-  rules.n_group = r.count_or({"expert_group_count", "n_group"}, 1, 1, rules.n_expert);
-  rules.n_group_used = r.count_or({"expert_group_used_count", "topk_group"}, 1, 1, rules.n_group);
+  read_router_groups(r, rules);
   rules.group_scores = GroupScores::two_largest;
   rules.normalize = r.flag_or({"expert_weights_norm", "norm_topk_prob"}, true);
   rules.scale = static_cast<float>(r.number_or({"expert_weights_scale", "routed_scaling_factor"}, 1));
-  if (rules.n_expert % rules.n_group != 0)
-    r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
   c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
   c.ffn.n_ff_shared = c.ffn.n_ff_exp * r.count_or({"expert_shared_count", "n_shared_experts"}, 1, 0, 1024);
   c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
