@@ -46,7 +46,7 @@ class Chat {
       : engine_(engine), options_(options), session_(engine.new_session()), editor_(history_path()) {
     conversation_.system = options.system;
     conversation_.settings = options.answer;
-    if (options.model.model.empty()) conversation_.settings.suit_default_model();
+    conversation_.settings.take_recommended(options.model.recommended_sampling(engine));
   }
 
   Result<> load(std::string_view path);

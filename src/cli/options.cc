@@ -66,15 +66,28 @@ Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) 
                       [&](double share) { bar.update(share); });
 }
 
+SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
+  SamplingOptions sampling = engine.recommended_sampling();
+  if (model.empty()) {  // the default model's card asks for these, and its file does not say so
+    sampling.temperature = 0.2F;
+    sampling.top_p = 0.9F;
+  }
+  return sampling;
+}
+
 void AnswerOptions::add_to(CLI::App& app) {
   const std::string group = "Answer";
-  const auto option = [&](const char* names, auto& value, const char* text) {
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
+    auto& value = sampling.*field;
     constexpr bool kIsFloat = std::is_floating_point_v<std::remove_reference_t<decltype(value)>>;
-    return app.add_option(names, value, text)
-        ->group(group)
-        ->type_name(kIsFloat ? "X" : "N")
-        ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
-        ->capture_default_str();
+    const CLI::Option* added = app.add_option(names, value, text)
+                                   ->group(group)
+                                   ->type_name(kIsFloat ? "X" : "N")
+                                   ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
+                                   ->default_str(fmt::format("{}, or as its publisher says", value));
+    take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
+      if (added->count() == 0) own.*field = recommended.*field;
+    });
   };
   app.add_option("-n,--max-tokens,--n-predict", max_tokens,
                  "Longest answer in tokens (default: until the context is full)")
@@ -90,25 +103,20 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->group(group)
       ->type_name("N")
       ->check(whole_number(-1));
-  option("--temp,--temperature", sampling.temperature, "0 always takes the likeliest token")->each([this](std::string) {
-    is_temperature_given = true;
-  });
+  option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
-  option("--top-k", sampling.top_k, "Keep the k likeliest tokens; 0 keeps all");
-  option("--top-p", sampling.top_p, "Keep the smallest set of tokens with this probability")->each([this](std::string) {
-    is_top_p_given = true;
-  });
-  option("--min-p", sampling.min_p, "Drop tokens less likely than this share of the likeliest");
-  option("--repeat-penalty,--repetition-penalty", sampling.repetition_penalty,
+  option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 keeps all");
+  option("--top-p", &SamplingOptions::top_p, "Keep the smallest set of tokens with this probability");
+  option("--min-p", &SamplingOptions::min_p, "Drop tokens less likely than this share of the likeliest");
+  option("--repeat-penalty,--repetition-penalty", &SamplingOptions::repetition_penalty,
          "Divide the logits of tokens seen lately");
-  option("--frequency-penalty", sampling.frequency_penalty, "Subtract for every time a token was seen lately");
-  option("--presence-penalty", sampling.presence_penalty, "Subtract if a token was seen lately");
-  option("--repeat-last-n", sampling.penalty_window, "How many of the last tokens the penalties look at");
+  option("--frequency-penalty", &SamplingOptions::frequency_penalty, "Subtract for every time a token was seen lately");
+  option("--presence-penalty", &SamplingOptions::presence_penalty, "Subtract if a token was seen lately");
+  option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens the penalties look at");
 }
 
-void AnswerOptions::suit_default_model() {
-  if (!is_temperature_given) sampling.temperature = 0.2F;
-  if (!is_top_p_given) sampling.top_p = 0.9F;
+void AnswerOptions::take_recommended(const SamplingOptions& recommended) {
+  for (const Take& take : take_if_not_given_) take(sampling, recommended);
 }
 
 Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {

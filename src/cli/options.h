@@ -42,6 +42,8 @@ struct ModelOptions {
   void add_to(CLI::App& app);
   // Finds and loads the model, with a progress bar if it takes long.
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
+  // What the loaded model's publisher recommends.
+  SamplingOptions recommended_sampling(const Engine& engine) const;
 };
 
 struct AnswerOptions {
@@ -51,13 +53,17 @@ struct AnswerOptions {
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
-  bool is_temperature_given = false, is_top_p_given = false;
 
   void add_to(CLI::App& app);
-  // For the default model, where nothing else was asked for: what its publisher recommends.
-  void suit_default_model();
+  // Takes what the model's publisher recommends for all that was not asked for.
+  void take_recommended(const SamplingOptions& recommended);
   // A request with these settings and a seed drawn where none was given.
   Request make_request(std::vector<TokenId> prompt) const;
+
+ private:
+  // One for each option that a publisher may recommend a value for; does nothing if the person gave one.
+  using Take = std::function<void(SamplingOptions& own, const SamplingOptions& recommended)>;
+  std::vector<Take> take_if_not_given_;
 };
 
 // One line on an answer: tokens of the prompt and the answer, speed, first token, memory. first_token_seconds is what

@@ -96,7 +96,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   OGAS_TRY(sort_positional(options, prompt_given));
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_process_start();
-  if (options.model.model.empty()) options.answer.suit_default_model();
+  options.answer.take_recommended(options.model.recommended_sampling(*engine));
   Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)));
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
   if (!options.json) request.on_text = write_foreign;

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/thread_pool.h"
+#include "engine/recommended_sampling.h"
 #include "engine/stop_filter.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
@@ -148,6 +149,7 @@ struct Engine::Parts {
   std::optional<ChatTemplate> chat_template;
   std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
   std::string chat_template_error = "the model file has no chat template";
+  SamplingOptions sampling;
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<KvCache> kv_cache;
 
@@ -311,6 +313,9 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   parts->model = *std::move(model);
   parts->options = OGAS_TRY(resolve(options, parts->model->facts()));
 
+  auto sampling = ogas::recommended_sampling(parts->file);
+  if (!sampling) return fail_within(sampling.error(), "{}", path.string());
+  parts->sampling = *sampling;
   auto vocab = read_vocab(parts->file);
   parts->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   parts->read_chat_template();
@@ -328,6 +333,7 @@ const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { r
 const Tokenizer* Engine::tokenizer() const { return parts_->tokenizer ? parts_->tokenizer->get() : nullptr; }
 const ChatTemplate* Engine::chat_template() const { return parts_->chat_template ? &*parts_->chat_template : nullptr; }
 const std::string& Engine::chat_template_error() const { return parts_->chat_template_error; }
+const SamplingOptions& Engine::recommended_sampling() const { return parts_->sampling; }
 uint64_t Engine::kv_bytes_used() const { return parts_->kv_cache->bytes_used(); }
 unsigned Engine::n_threads() const { return parts_->pool->size(); }
 std::string_view Engine::isa() const { return parts_->ops->name; }

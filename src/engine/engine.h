@@ -101,6 +101,7 @@ class Engine {
   const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use
   const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
+  const SamplingOptions& recommended_sampling() const;  // the publisher's, as the file has it
 
   // The text of a conversation by the model's own template, as tokens. Errors: unsupported (no template or no
   // tokenizer), bad_file (the template fails).

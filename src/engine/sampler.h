@@ -15,7 +15,7 @@
 namespace ogas {
 
 struct SamplingOptions {
-  float temperature = 0.8F;  // 0: greedy
+  float temperature = 0.6F;  // 0: greedy; publishers of reasoning models ask for 0.6 to 0.7
   uint32_t top_k = 40;       // keep the k most likely; 0: all
   float top_p = 0.95F;       // keep the smallest set with at least this probability (Holtzman et al. 2019); 1: all
   float min_p = 0.05F;       // drop what is less likely than this share of the likeliest (Nguyen et al. 2024); 0: none

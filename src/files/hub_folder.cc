@@ -1,4 +1,5 @@
-// Folders as the hub publishes them: config.json, and safetensors in one file or in several named by an index.
+// Folders as the hub publishes them: config.json, generation_config.json (its keys behind "generation_config."), and
+// safetensors in one file or in several named by an index.
 #include <algorithm>
 #include <set>
 
@@ -125,6 +126,10 @@ Result<> TensorFile::open_hub(const fs::path& folder) {
     return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
   const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
   ConfigReader(metadata_, texts_).add_object("", config);
+  if (fs::exists(folder / "generation_config.json", error)) {
+    const Json generation = OGAS_TRY(read_json_file(folder / "generation_config.json", kMaxConfigBytes));
+    ConfigReader(metadata_, texts_).add_object("generation_config.", generation);
+  }
   const auto shards = OGAS_TRY(find_shards(folder));
   for (const fs::path& shard : shards) {
     auto added = add_safetensors(shard);

@@ -8,6 +8,7 @@
 #include "files/json.h"
 #include "files/safetensors.h"
 #include "files/tensor_file.h"
+#include "files/vocab_reader.h"
 
 namespace ogas {
 namespace {
@@ -141,6 +142,29 @@ TEST_F(HubFolder, ShardsAndConfig) {
     EXPECT_THAT(m.get_strings("names", 9).value(), ::testing::ElementsAre("a", "bc"));
     EXPECT_FALSE(m.contains("odd"));
   }
+}
+
+TEST_F(HubFolder, GenerationConfigIsReadWhereThereIsOne) {
+  write("config.json", R"({"eos_token_id": 0})");
+  write("model.safetensors", a_);
+  const std::string tokenizer = R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2}, "merges": []}})";
+  write("tokenizer.json", tokenizer);
+  const auto ends = [&] {
+    const auto file = TensorFile::open(folder_);
+    EXPECT_TRUE(file) << file.error().message;
+    const auto vocab = read_vocab(*file);
+    return vocab ? fmt::format("{}", fmt::join(vocab->ends, " ")) : vocab.error().message;
+  };
+  EXPECT_EQ(ends(), "0");
+  write("generation_config.json", R"({"eos_token_id": [1, 2, 3, -1], "temperature": 1})");
+  EXPECT_EQ(ends(), "1 2");  // of those in the vocabulary
+  EXPECT_EQ(TensorFile::open(folder_)->metadata().get_float("generation_config.temperature").value(), 1.0);
+  write("generation_config.json", R"({"eos_token_id": 2})");
+  EXPECT_EQ(ends(), "2");
+  write("generation_config.json", R"({"eos_token_id": "2"})");
+  EXPECT_THAT(ends(), AllOf(HasSubstr("generation_config.eos_token_id"), HasSubstr("integer")));
+  write("generation_config.json", "[");
+  EXPECT_THAT(error(), HasSubstr("generation_config.json"));
 }
 
 TEST_F(HubFolder, WhatIsMissingOrWrongIsNamed) {

@@ -79,6 +79,23 @@ Result<std::optional<TokenId>> read_id(const Metadata& metadata, std::string_vie
   return static_cast<TokenId>(id);
 }
 
+// The ends of an answer by generation_config.json, or else config.json: one id or several.
+Result<std::vector<TokenId>> read_ends(const Metadata& metadata, size_t n_tokens) {
+  constexpr uint64_t kMaxEnds = 64;
+  std::vector<TokenId> ends;
+  for (const std::string_view key : {"generation_config.eos_token_id", "eos_token_id"}) {
+    const auto found = metadata.all().find(key);
+    if (found == metadata.all().end()) continue;
+    const auto ids = found->second.type == MetaType::array
+                         ? OGAS_TRY(metadata.get_ints(key, kMaxEnds))
+                         : std::vector<int64_t>{static_cast<int64_t>(OGAS_TRY(metadata.get_uint(key)))};
+    for (const int64_t id : ids)
+      if (id >= 0 && static_cast<size_t>(id) < n_tokens) ends.push_back(static_cast<TokenId>(id));
+    break;
+  }
+  return ends;
+}
+
 }  // namespace
 
 Result<Vocab> read_vocab(const Metadata& metadata) {
@@ -113,6 +130,7 @@ Result<Vocab> read_vocab(const TensorFile& file) {
   auto vocab = open_tokenizer_json(file.path());
   if (!vocab && vocab.error().code == ErrorCode::not_found)
     return fail(ErrorCode::unsupported, "the model's folder has no tokenizer.json");
+  if (vocab) vocab->ends = OGAS_TRY(read_ends(file.metadata(), vocab->tokens.size()));
   return vocab;
 }
 

@@ -35,6 +35,7 @@ bool Tokenizer::is_end_of_generation(TokenId id) const {
       "<|eom_id|>", "</s>",       "<|end|>",         "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
       "<seed:eos>"};
   if (id == vocab().eos || id == vocab().eot) return true;
+  if (std::ranges::find(vocab().ends, id) != vocab().ends.end()) return true;
   return is_control(id) && std::ranges::find(kEnds, bytes_of(id)) != kEnds.end();
 }
 

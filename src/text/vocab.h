@@ -74,6 +74,7 @@ struct Vocab {
   std::vector<float> scores;  // by id, or empty; without merges, the highest score merges first
   StringList merges;          // left, right, left, right, ...; best first
   std::optional<TokenId> bos, eos, eot, padding;
+  std::vector<TokenId> ends;       // of an answer, beside eos and eot
   std::optional<TokenId> unknown;  // stands for text that no token does; byte-level: only with rules from the file
   bool add_bos = false;            // what the file asks for when text is encoded with special tokens around it
   bool add_eos = false;
