@@ -4,7 +4,7 @@
   make_arch_goldens.py OUT [--seed 7] [--only NAME]...
 
 For each case OUT/NAME/: config.json, model.safetensors, logits.npy (float32 [72, n_vocab], eager, in float32, after each
-token of the prompt), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
+token of the prompt), rounded_logits.npy (of experts in MXFP4, with activations rounded to 8 bits), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
 (same weights, names and keys as llama.cpp's converter writes them; of architectures it knows), and golden.json: prompt,
 tokens that the head was given, greedy continuation, and the smallest margin between best and second.
 Shapes have few powers of two, so that a mixed-up axis shows; weights are at scales where every tensor matters.
@@ -148,6 +148,23 @@ def publish_in_mxfp4(state):
     return published, meant
 
 
+def round_to_8_bits(x):
+    """As kernels do for weights in blocks: 32 values share a scale, max|x| / 127."""
+    blocks = x.reshape(-1, 32)
+    scales = blocks.abs().amax(-1, keepdim=True) / 127
+    return torch.where(scales > 0, torch.round(blocks / scales) * scales, blocks).reshape(x.shape)
+
+
+def rounded_logits(model, prompt):
+    """The logits when what the experts' matrices read is rounded to 8 bits, and nothing else."""
+    for layer in model.model.layers:
+        experts = layer.mlp.experts
+        forward, gate = experts.forward, experts._apply_gate
+        experts.forward = lambda x, *args, forward=forward: forward(round_to_8_bits(x), *args)
+        experts._apply_gate = lambda x, gate=gate: round_to_8_bits(gate(x))
+    return model(prompt, use_cache=False).logits[0].float().numpy()
+
+
 def continue_greedily(model, prompt, n):
     """Without a cache: that of some families drifts in transformers itself."""
     sequence = prompt
@@ -216,6 +233,8 @@ def make_case(name, out, seed):
     top = np.partition(logits, -2, axis=-1)[:, -2:]
     if is_mxfp4:
         golden["has_blocks"] = True
+        with torch.no_grad():
+            np.save(folder / "rounded_logits.npy", rounded_logits(model, prompt).astype("<f4"))
     golden["smallest_margin"] = round(float((top[:, 1] - top[:, 0]).min()), 5)
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
     write_gguf(folder / "model.gguf", name, config, state)

@@ -48,12 +48,13 @@ def write_f8_e4m3(path):
 
 
 def write_mxfp4_split(path, n_blocks, seed):
-    """Blocks whose scales lie elsewhere, at scale 1; what they mean by transformers (it is no format of GGUF)."""
+    """Blocks whose scales lie elsewhere, at scale 1; what they mean by transformers (it is no format of GGUF), but with
+    one zero, as in GGUF's MXFP4."""
     import torch
     from transformers.integrations.mxfp4 import convert_moe_packed_tensors
     blocks = np.random.default_rng(seed).integers(0, 256, (1, 1, n_blocks, 16), dtype=np.uint8)
     scales = torch.full((1, 1, n_blocks), 127, dtype=torch.uint8)
-    values = convert_moe_packed_tensors(torch.from_numpy(blocks), scales, dtype=torch.float32).numpy().astype("<f4")
+    values = convert_moe_packed_tensors(torch.from_numpy(blocks), scales, dtype=torch.float32).numpy().astype("<f4") + np.float32(0)
     path.write_bytes(f"{2**32 - 1} {n_blocks} 32 16\n".encode() + blocks.tobytes() + values.tobytes())
 
 
