@@ -4,7 +4,7 @@
   make_arch_goldens.py OUT [--seed 7] [--only NAME]...
 
 For each case OUT/NAME/: config.json, model.safetensors, logits.npy (float32 [72, n_vocab], eager, in float32, after each
-token of the prompt), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
+token of the prompt), rounded_logits.npy (of experts in MXFP4, with activations rounded to 8 bits), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
 (same weights, names and keys as llama.cpp's converter writes them; of architectures it knows), and golden.json: prompt,
 tokens that the head was given, greedy continuation, and the smallest margin between best and second.
 Shapes have few powers of two, so that a mixed-up axis shows; weights are at scales where every tensor matters.
@@ -34,6 +34,12 @@ MLA = dict(BASE, hidden_size=42, intermediate_size=56, num_hidden_layers=3, num_
            qk_nope_head_dim=14, qk_rope_head_dim=8, v_head_dim=10, kv_lora_rank=20, attention_bias=False,
            moe_intermediate_size=24, moe_layer_freq=1, first_k_dense_replace=1, rope_theta=10000.0,
            max_position_embeddings=16384)
+GPT_OSS = dict(BASE, model_type="gpt_oss", hidden_size=40, intermediate_size=28, num_hidden_layers=3, num_attention_heads=4,
+               num_key_value_heads=2, head_dim=12, attention_bias=True, num_local_experts=5, num_experts_per_tok=2,
+               sliding_window=9, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+               swiglu_limit=7.0, rope_theta=150000.0, max_position_embeddings=131072,
+               rope_scaling=dict(rope_type="yarn", factor=32.0, original_max_position_embeddings=4096, beta_fast=32.0,
+                                 beta_slow=1.0, truncate=False))
 YARN = dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=2048, beta_fast=32.0, beta_slow=1.0)
 
 CASES = {
@@ -74,6 +80,9 @@ CASES = {
                      partial_rotary_factor=0.5, rope_theta=1e6, moe_intermediate_size=20, num_experts_per_tok=3,
                      n_shared_experts=1, n_routed_experts=8, routed_scaling_factor=2.5, n_group=1, topk_group=1,
                      first_k_dense_replace=1, norm_topk_prob=True, num_nextn_predict_layers=1),
+    "gpt_oss": GPT_OSS,
+    "gpt_oss_mxfp4": dict(GPT_OSS, hidden_size=64, intermediate_size=32, torch_dtype="bfloat16",
+                          quantization_config=dict(quant_method="mxfp4")),
 }
 
 
@@ -85,8 +94,11 @@ def fill(name, tensor, rng, tied):
     if "correction_bias" in name: normal(0.05)
     elif "norm" in name and name.endswith("weight"): normal(0.15, 1.0)
     elif name.endswith("bias"): normal(0.2)
+    elif name.endswith("sinks"): normal(1)
+    elif name.endswith("experts.gate_up_proj"): normal(4 / math.sqrt(tensor.shape[1]))  # often beyond the limit
+    elif name.endswith("experts.down_proj"): normal(1 / math.sqrt(tensor.shape[1]))
     elif "embed_tokens" in name: normal(0.3 if tied else 1.0)
-    elif name.endswith("mlp.gate.weight"): normal(2 / math.sqrt(tensor.shape[-1]))
+    elif name.endswith(("mlp.gate.weight", "mlp.router.weight")): normal(2 / math.sqrt(tensor.shape[-1]))
     else: normal(1 / math.sqrt(tensor.shape[-1]))
 
 
@@ -105,6 +117,52 @@ def add_mtp(state, config, rng):
         state[f"{more}{name}.weight"] = tensor
     state[more + "embed_tokens.weight"] = state["model.embed_tokens.weight"].clone()
     state[more + "shared_head.head.weight"] = state["lm_head.weight"].clone()
+
+
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
+
+
+def to_mxfp4(weight):
+    """[n_expert, n_in, n_out] as the hub has MXFP4: blocks [n_expert, n_out, n_in / 32, 16], and a scale for each."""
+    values = weight.float().numpy().swapaxes(1, 2)
+    values = values.reshape(*values.shape[:2], -1, 32)
+    exponents = np.floor(np.log2(np.abs(values).max(-1))) - 2
+    scaled = values / np.exp2(exponents)[..., None]
+    codes = np.abs(np.abs(scaled)[..., None] - E2M1).argmin(-1).astype(np.uint8) | (scaled < 0).astype(np.uint8) << 3
+    blocks = codes[..., 0::2] | codes[..., 1::2] << 4
+    return tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in (blocks, (exponents + 127).astype(np.uint8)))
+
+
+def publish_in_mxfp4(state):
+    """What is published, and what it means by transformers' own function: experts in MXFP4, the rest in BF16."""
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+    published, meant = {}, {}
+    for name, tensor in state.items():
+        if not name.endswith(("experts.gate_up_proj", "experts.down_proj")):
+            published[name] = tensor.bfloat16()
+            meant[name] = published[name].float()
+            continue
+        published[name + "_blocks"], published[name + "_scales"] = to_mxfp4(tensor)
+        meant[name] = convert_moe_packed_tensors(published[name + "_blocks"], published[name + "_scales"],
+                                                 dtype=torch.float32)
+    return published, meant
+
+
+def round_to_8_bits(x):
+    """As kernels do for weights in blocks: 32 values share a scale, max|x| / 127."""
+    blocks = x.reshape(-1, 32)
+    scales = blocks.abs().amax(-1, keepdim=True) / 127
+    return torch.where(scales > 0, torch.round(blocks / scales) * scales, blocks).reshape(x.shape)
+
+
+def rounded_logits(model, prompt):
+    """The logits when what the experts' matrices read is rounded to 8 bits, and nothing else."""
+    for layer in model.model.layers:
+        experts = layer.mlp.experts
+        forward, gate = experts.forward, experts._apply_gate
+        experts.forward = lambda x, *args, forward=forward: forward(round_to_8_bits(x), *args)
+        experts._apply_gate = lambda x, gate=gate: round_to_8_bits(gate(x))
+    return model(prompt, use_cache=False).logits[0].float().numpy()
 
 
 def continue_greedily(model, prompt, n):
@@ -135,10 +193,12 @@ def mtp_logits(model, prompt, following):
 
 
 def make_case(name, out, seed):
-    config, folder = dict(CASES[name], torch_dtype="float32"), out / name
+    config, folder = dict({"torch_dtype": "float32"}, **CASES[name]), out / name
+    is_mxfp4 = "quantization_config" in config
     n_mtp = config.get("num_nextn_predict_layers", 0)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    plain = {key: value for key, value in config.items() if key != "quantization_config"}
+    (folder / "config.json").write_text(json.dumps(plain, indent=1) + "\n")
     options = dict(attn_implementation="eager", experts_implementation="eager", dtype=torch.float32)
     model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(folder), **options).eval()
     rng = torch.Generator().manual_seed(seed)
@@ -154,7 +214,12 @@ def make_case(name, out, seed):
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "generation_config.json").unlink(missing_ok=True)
 
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+    if is_mxfp4:
+        state, meant = publish_in_mxfp4(state)
+        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+        model.load_state_dict(meant)
+    else:
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).eval()
     prompt = torch.randint(0, N_VOCAB, (1, N_PROMPT), generator=rng)
     with torch.no_grad():
         logits = model(prompt, use_cache=False).logits[0].float().numpy()
@@ -166,6 +231,10 @@ def make_case(name, out, seed):
             np.save(folder / "mtp_logits.npy", mtp_logits(model, prompt, following).astype("<f4"))
             golden |= {"following": following[0].tolist(), "mtp_lengths": MTP_LENGTHS}
     top = np.partition(logits, -2, axis=-1)[:, -2:]
+    if is_mxfp4:
+        golden["has_blocks"] = True
+        with torch.no_grad():
+            np.save(folder / "rounded_logits.npy", rounded_logits(model, prompt).astype("<f4"))
     golden["smallest_margin"] = round(float((top[:, 1] - top[:, 0]).min()), 5)
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
     write_gguf(folder / "model.gguf", name, config, state)
@@ -176,7 +245,7 @@ def make_case(name, out, seed):
 
 ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe", "deepseek_v2": "deepseek2",
                  "deepseek_v3": "deepseek2", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
-                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe"}
+                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "gpt_oss": "gpt-oss"}
 LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
@@ -184,6 +253,7 @@ LAYER = {
     "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
     "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate": "ffn_gate_inp",
+    "mlp.router": "ffn_gate_inp",
     "mlp.shared_experts.gate_proj": "ffn_gate_shexp", "mlp.shared_experts.up_proj": "ffn_up_shexp",
     "mlp.shared_experts.down_proj": "ffn_down_shexp", "enorm": "nextn.enorm", "hnorm": "nextn.hnorm",
     "eh_proj": "nextn.eh_proj", "shared_head.norm": "nextn.shared_head_norm", "embed_tokens": "nextn.embed_tokens",
@@ -205,6 +275,8 @@ def layer_tensors(config, part, weight):
     kind = config["model_type"]
     if "correction_bias" in part:
         return [("exp_probs_b.bias", weight.reshape(-1))]
+    if part == "self_attn.sinks":
+        return [("attn_sinks.weight", weight)]
     module, suffix = part.rsplit(".", 1)
     if module == "self_attn.kv_b_proj":
         heads = weight.reshape(config["num_attention_heads"], -1, config["kv_lora_rank"])
@@ -216,15 +288,44 @@ def layer_tensors(config, part, weight):
         n_head = config["num_attention_heads" if "q_proj" in module else "num_key_value_heads"]
         weight = to_pairs(weight, n_head)
     name = LAYER[module]
-    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe"):
+    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe", "gpt_oss"):
         name = "post_attention_norm"
     return [(f"{name}.{suffix}", weight)]
+
+
+def to_gguf_mxfp4(blocks, scales):
+    """The hub's blocks with their scale before them, and value i beside value i + 16 instead of i + 1."""
+    codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(*blocks.shape[:-1], 32)
+    packed = np.concatenate([scales[..., None], codes[..., :16] | codes[..., 16:] << 4], -1)
+    return packed.reshape(*packed.shape[:2], -1)
+
+
+def stacked_experts(state, name):
+    """GGUF's (name, values) of gpt-oss's experts: the hub's rows of gate and up take turns, and plain ones are columns."""
+    _, _, layer, _, _, part = name.split(".")
+    projection, _, kind = part.partition("_proj")
+    if kind == "_scales":
+        return
+    values = state[name]
+    if kind == "_blocks":
+        values = to_gguf_mxfp4(values.numpy(), state[name.replace("_blocks", "_scales")].numpy())
+    elif kind == "_bias":
+        values = values.float().numpy()
+    else:
+        values = values.float().numpy().swapaxes(1, 2)
+    suffix = "bias" if kind == "_bias" else "weight"
+    parts = {"gate": values[:, ::2], "up": values[:, 1::2]} if projection == "gate_up" else {"down": values}
+    for which, own in parts.items():
+        yield f"blk.{layer}.ffn_{which}_exps.{suffix}", own
 
 
 def gguf_tensors(config, state):
     """GGUF's names and values."""
     tensors, experts = {}, {}
     for name, tensor in state.items():
+        if config["model_type"] == "gpt_oss" and ".experts." in name:
+            tensors.update(stacked_experts(state, name))
+            continue
         weight = tensor.float().numpy()
         if name in TOP:
             if name == "lm_head.weight" and config["tie_word_embeddings"]:
@@ -272,13 +373,14 @@ def add_rope(writer, config):
 
 def add_experts(writer, config):
     kind = config["model_type"]
-    n_expert = config.get("num_experts", config.get("n_routed_experts", config.get("moe_num_experts")))
+    n_expert = next((config[key] for key in ("num_experts", "n_routed_experts", "moe_num_experts", "num_local_experts")
+                     if key in config), 0)
     if not n_expert:
         return
     n_shared = config.get("n_shared_experts", config.get("moe_num_shared_experts", 0))
     writer.add_expert_count(n_expert)
     writer.add_expert_used_count(config.get("num_experts_per_tok", config.get("moe_k")))
-    writer.add_expert_feed_forward_length(config["moe_intermediate_size"])
+    writer.add_expert_feed_forward_length(config.get("moe_intermediate_size", config["intermediate_size"]))
     if kind == "ernie4_5_moe":
         writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
         writer.add_leading_dense_block_count(config["moe_layer_start_index"])
@@ -330,12 +432,17 @@ def write_gguf(path, name, config, state):
     add_attention(writer, config)
     add_rope(writer, config)
     add_experts(writer, config)
+    if config["model_type"] == "gpt_oss":
+        writer.add_sliding_window(config["sliding_window"])
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_tokenizer_model("none")
     if config.get("rope_scaling", {}).get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", rope_factors(config))
     for tensor_name, values in sorted(gguf_tensors(config, state).items()):
-        writer.add_tensor(tensor_name, np.ascontiguousarray(values, np.float32))
+        if values.dtype == np.uint8:
+            writer.add_tensor(tensor_name, np.ascontiguousarray(values), raw_dtype=gguf.GGMLQuantizationType.MXFP4)
+        else:
+            writer.add_tensor(tensor_name, np.ascontiguousarray(values, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

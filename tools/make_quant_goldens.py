@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Random blocks of every format and what PyPI's `gguf` decodes them to (pip install gguf numpy torch).
+"""Random blocks of every format and what PyPI's `gguf` decodes them to (pip install gguf numpy torch transformers).
 
     make_quant_goldens.py OUT_FOLDER [--blocks N] [--seed S]
 
@@ -47,6 +47,17 @@ def write_f8_e4m3(path):
     path.write_bytes(f"{2**32 - 1} 256 1 1\n".encode() + codes.tobytes() + values.tobytes())
 
 
+def write_mxfp4_split(path, n_blocks, seed):
+    """Blocks whose scales lie elsewhere, at scale 1; what they mean by transformers (it is no format of GGUF), but with
+    one zero, as in GGUF's MXFP4."""
+    import torch
+    from transformers.integrations.mxfp4 import convert_moe_packed_tensors
+    blocks = np.random.default_rng(seed).integers(0, 256, (1, 1, n_blocks, 16), dtype=np.uint8)
+    scales = torch.full((1, 1, n_blocks), 127, dtype=torch.uint8)
+    values = convert_moe_packed_tensors(torch.from_numpy(blocks), scales, dtype=torch.float32).numpy().astype("<f4") + np.float32(0)
+    path.write_bytes(f"{2**32 - 1} {n_blocks} 32 16\n".encode() + blocks.tobytes() + values.tobytes())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
@@ -56,6 +67,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     np.seterr(all="ignore")
     write_f8_e4m3(args.out / "F8_E4M3.golden")
+    write_mxfp4_split(args.out / "MXFP4_SPLIT.golden", args.blocks, args.seed)
     for name in HALVES:
         kind = GGMLQuantizationType[name]
         block_values, block_bytes = GGML_QUANT_SIZES[kind]

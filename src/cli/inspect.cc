@@ -36,7 +36,7 @@ std::vector<std::pair<Format, FormatUse>> uses_by_format(const TensorFile& file)
     FormatUse& use = uses[tensor.format];
     ++use.n_tensors;
     use.n_values += tensor.shape.n_values();
-    use.n_bytes += tensor.data.size();
+    use.n_bytes += tensor.n_bytes();
   }
   std::vector<std::pair<Format, FormatUse>> sorted(uses.begin(), uses.end());
   std::ranges::sort(sorted, std::greater(), [](const auto& use) { return use.second.n_bytes; });
@@ -99,6 +99,12 @@ struct Report {
   std::string chat_template;  // empty: none
 
   const ModelFacts* facts() const { return model ? &(*model)->facts() : nullptr; }
+  // As GGUF calls it, if ogas knows it; else what the file says.
+  std::string architecture() const {
+    if (const ModelFacts* known = facts()) return known->architecture;
+    const std::string_view key = file.naming() == Naming::gguf ? "general.architecture" : "model_type";
+    return std::string(file.metadata().get_string_or(key, "").value_or(""));
+  }
 };
 
 Result<Report> make_report(const TensorFile& file) {
@@ -130,7 +136,7 @@ void show_model(Table& table, const Report& report) {
   table.row("size", fmt::format("{} in {} {}", format_bytes(report.file.total_bytes()), report.file.shards().size(),
                                 report.file.shards().size() == 1 ? "file" : "files"));
   table.row("name", text("general.name"));
-  table.row("architecture", text("general.architecture"));
+  table.row("architecture", report.architecture());
   if (const std::string license = text("general.license"); !license.empty()) table.row("license", license);
   const ModelFacts* facts = report.facts();
   if (!facts) {
@@ -146,7 +152,8 @@ void show_model(Table& table, const Report& report) {
     table.row("experts", fmt::format("{} a layer of width {}, {} for each token", facts->n_expert, facts->n_ff_exp,
                                      facts->n_expert_used));
   if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP)");
-  table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
+  table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
+                                     : fmt::format("{}", facts->n_embd));
   table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
@@ -169,14 +176,15 @@ void show_formats(Table& table, const Report& report) {
   table.title(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12}", "format", "tensors", "values", "bytes", "bits/value"));
   for (const auto& [format, use] : uses_by_format(report.file))
     table.line(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12.2f}", facts_of(format).name, use.n_tensors,
-                           format_count(use.n_values), format_bytes(use.n_bytes), facts_of(format).bits_per_value()));
+                           format_count(use.n_values), format_bytes(use.n_bytes),
+                           8.0 * static_cast<double>(use.n_bytes) / static_cast<double>(use.n_values)));
 }
 
 void show_tensors(Table& table, const Report& report) {
   table.title(fmt::format("{:<10} {:<20} {:>10}  {}", "format", "shape", "bytes", "tensor"));
   for (const auto& [name, tensor] : report.file.tensors())
     table.line(fmt::format("{:<10} {:<20} {:>10}  {}", facts_of(tensor.format).name, tensor.shape.to_string(),
-                           format_bytes(tensor.data.size()), name));
+                           format_bytes(tensor.n_bytes()), name));
 }
 
 void show_metadata(Table& table, const Report& report) {
@@ -209,7 +217,7 @@ Json as_json(const Report& report, const InspectOptions& options) {
                {"bytes", report.file.total_bytes()},
                {"files", report.file.shards().size()},
                {"name", meta.get_string_or("general.name", "").value_or("")},
-               {"architecture", meta.get_string_or("general.architecture", "").value_or("")}};
+               {"architecture", report.architecture()}};
   if (const ModelFacts* facts = report.facts())
     json["model"] = facts_as_json(*facts);
   else
@@ -227,7 +235,7 @@ Json as_json(const Report& report, const InspectOptions& options) {
           {{"name", name},
            {"format", facts_of(tensor.format).name},
            {"shape", std::vector<uint64_t>(tensor.shape.dims.begin(), tensor.shape.dims.begin() + tensor.shape.n_dims)},
-           {"bytes", tensor.data.size()}});
+           {"bytes", tensor.n_bytes()}});
   return json;
 }
 

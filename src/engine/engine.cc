@@ -78,10 +78,14 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
 std::vector<Bytes> tensor_bytes(const TensorFile& file) {
   std::vector<Bytes> parts;
   for (const MappedFile& shard : file.shards()) parts.push_back(shard.bytes().last(0));
+  const auto include = [&](uint32_t shard_idx, Bytes data) {
+    const Bytes whole = file.shards()[shard_idx].bytes();
+    if (data.data() < parts[shard_idx].data())
+      parts[shard_idx] = whole.subspan(static_cast<size_t>(data.data() - whole.data()));
+  };
   for (const auto& [name, tensor] : file.tensors()) {
-    Bytes& part = parts[tensor.shard];
-    const Bytes whole = file.shards()[tensor.shard].bytes();
-    if (tensor.data.data() < part.data()) part = whole.subspan(static_cast<size_t>(tensor.data.data() - whole.data()));
+    include(tensor.shard, tensor.data);
+    if (!tensor.scales.empty()) include(tensor.scales_shard, tensor.scales);
   }
   return parts;
 }

@@ -8,6 +8,7 @@
 #include "files/safetensors.h"
 #include "files/tensor_file.h"
 #include "quant/f8_e4m3.h"
+#include "quant/mxfp4_split.h"
 
 namespace ogas {
 namespace {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 constexpr size_t kMaxIndexBytes = size_t{64} << 20;
 constexpr std::string_view kScaleSuffix = "_scale_inv";
+constexpr std::string_view kMxfp4Suffix = "_blocks", kMxfp4ScaleSuffix = "_scales";
 
 Result<Json> read_json_file(const fs::path& path, size_t max_bytes) {
   const std::string text = OGAS_TRY(read_file(path, max_bytes));
@@ -136,6 +138,7 @@ Result<> TensorFile::open_hub(const fs::path& folder) {
     if (!added) return fail_within(added.error(), "{}", shard.string());
   }
   auto attached = attach_block_scales();
+  if (attached) attached = attach_mxfp4_scales();
   if (!attached) return fail_within(attached.error(), "{}", folder.string());
   return {};
 }
@@ -148,11 +151,42 @@ Result<> TensorFile::add_safetensors(const fs::path& path) {
     const std::string_view name = texts_.emplace_back(std::move(entry.name));
     entry.info.name = name;
     entry.info.shard = shard_idx;
-    const auto [place, inserted] = tensors_.emplace(name, entry.info);
+    const auto [place, inserted] = (entry.is_bytes ? bytes_ : tensors_).emplace(name, entry.info);
     if (!inserted)
       return fail(ErrorCode::bad_file, "tensor {} is in {} already", in_quotes(name),
                   shards_[place->second.shard].path().filename().string());
   }
+  return {};
+}
+
+// Bytes "x_blocks" [..., n_blocks, 16] and "x_scales" [..., n_blocks] become one tensor x_blocks [..., n_blocks * 32]
+// in MXFP4. Other bytes are no weights.
+Result<> TensorFile::attach_mxfp4_scales() {
+  for (auto& [name, tensor] : bytes_) {
+    const uint32_t n_dims = tensor.shape.n_dims;
+    if (!name.ends_with(kMxfp4Suffix) || n_dims < 2 || tensor.shape[n_dims - 1] != MXFP4_SPLIT::bytes) continue;
+    const std::string scales_name =
+        std::string(name.substr(0, name.size() - kMxfp4Suffix.size())) + std::string(kMxfp4ScaleSuffix);
+    const auto found = bytes_.find(scales_name);
+    if (found == bytes_.end())
+      return fail(ErrorCode::bad_file, "tensor {} holds blocks of MXFP4, and there is no '{}' of U8", in_quotes(name),
+                  scales_name);
+    const TensorInfo& scales = found->second;
+    Shape expected = tensor.shape;
+    expected.dims[n_dims - 1] = 1;
+    expected.n_dims = n_dims - 1;
+    if (scales.shape != expected)
+      return fail(ErrorCode::bad_file, "tensor {} has shape {}; for blocks {} {} is expected", in_quotes(scales_name),
+                  scales.shape.to_string(), tensor.shape.to_string(), expected.to_string());
+    tensor.format = Format::mxfp4_split;
+    tensor.shape = expected;
+    tensor.shape.dims[n_dims - 2] *= MXFP4_SPLIT::values;
+    tensor.scales = scales.data;
+    tensor.scales_shard = scales.shard;
+    if (!tensors_.emplace(name, tensor).second)
+      return fail(ErrorCode::bad_file, "tensor {} is there twice, of U8 and of another type", in_quotes(name));
+  }
+  bytes_.clear();
   return {};
 }
 

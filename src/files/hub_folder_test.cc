@@ -210,5 +210,32 @@ TEST_F(HubFolder, BlocksOfFp8HaveTheirFactors) {
   EXPECT_THAT(error(), HasSubstr("[64, 64]"));
 }
 
+TEST_F(HubFolder, BlocksOfMxfp4HaveTheirScales) {
+  const auto model = [](const std::string& blocks_shape, const std::string& scales_name,
+                        const std::string& scales_shape) {
+    return with_header(fmt::format(R"({{"w_blocks": {{"dtype": "U8", "shape": {}, "data_offsets": [0, 192]}},
+      "{}": {{"dtype": "U8", "shape": {}, "data_offsets": [192, 204]}}}})",
+                                   blocks_shape, scales_name, scales_shape),
+                       204);
+  };
+  write("config.json", "{}");
+  write("model.safetensors", model("[2, 3, 2, 16]", "w_scales", "[2, 3, 2]"));
+  const auto file = TensorFile::open(folder_);
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_EQ(file->tensors().size(), 1U);
+  const TensorInfo* tensor = file->find("w_blocks");
+  ASSERT_NE(tensor, nullptr);
+  EXPECT_EQ(tensor->format, Format::mxfp4_split);
+  EXPECT_EQ(tensor->shape.to_string(), "[2, 3, 64]");
+  EXPECT_EQ(tensor->n_bytes(), 204U);
+  EXPECT_EQ(tensor->scales.data(), tensor->data.data() + 192);
+  write("model.safetensors", model("[2, 3, 2, 16]", "w_scales", "[3, 2, 2]"));
+  EXPECT_THAT(error(), AllOf(HasSubstr("w_scales"), HasSubstr("[2, 3, 2]")));
+  write("model.safetensors", model("[2, 3, 2, 16]", "w_other", "[2, 3, 2]"));
+  EXPECT_THAT(error(), HasSubstr("w_scales"));
+  write("model.safetensors", model("[24, 8]", "w_scales", "[12]"));  // other bytes are no weights
+  EXPECT_EQ(TensorFile::open(folder_)->tensors().size(), 0U);
+}
+
 }  // namespace
 }  // namespace ogas

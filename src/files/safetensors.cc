@@ -91,10 +91,15 @@ Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, cons
     return fail(ErrorCode::bad_file, "{}: 'data_offsets' span {} bytes; {} {} takes {}", what, n_bytes, type->name,
                 shape.to_string(), shape.n_values() * type->bytes);
   places.push_back({offsets[0], offsets[1], name});
-  if (!type->format) return std::nullopt;
-  return SafetensorsEntry{
-      name,
-      {.name = {}, .format = *type->format, .shape = shape, .data = data.subspan(offsets[0], n_bytes), .shard = 0}};
+  const bool is_bytes = type->name == "U8";
+  if (!type->format && !is_bytes) return std::nullopt;
+  return SafetensorsEntry{name,
+                          {.name = {},
+                           .format = type->format.value_or(Format::f32),
+                           .shape = shape,
+                           .data = data.subspan(offsets[0], n_bytes),
+                           .shard = 0},
+                          is_bytes};
 }
 
 Result<> check_overlaps(std::vector<Placed>& places) {

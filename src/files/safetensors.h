@@ -18,6 +18,7 @@ namespace ogas {
 struct SafetensorsEntry {
   std::string name;
   TensorInfo info;  // without its name, which `name` holds; data points into the file
+  bool is_bytes;    // U8: no numbers, but what a block format may be made of; info.format means nothing
 };
 
 // Tensors of types that no weight has (integers and bools: buffers that checkpoints carry along) are left out.

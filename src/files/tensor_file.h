@@ -40,6 +40,11 @@ struct TensorInfo {
   uint32_t shard;  // which file it lies in
   // F8_E4M3: the factors of its blocks of 128 x 128, [ceil(rows / 128), ceil(columns / 128)]; empty for other formats.
   std::span<const float> block_scales = {};
+  // MXFP4_SPLIT: a byte for each block of 32 (quant/mxfp4_split.h), inside a mapped shard; empty for other formats.
+  Bytes scales = {};
+  uint32_t scales_shard = 0;
+
+  uint64_t n_bytes() const { return data.size() + scales.size(); }  // in the files
 };
 
 // By which convention tensors and keys are called.
@@ -72,6 +77,7 @@ class TensorFile {
   Result<> open_hub(const std::filesystem::path& folder);
   Result<> add_safetensors(const std::filesystem::path& path);
   Result<> attach_block_scales();
+  Result<> attach_mxfp4_scales();
 
   std::filesystem::path path_;
   Naming naming_ = Naming::gguf;
@@ -81,6 +87,7 @@ class TensorFile {
   std::vector<MappedFile> shards_;
   std::deque<std::string> texts_;          // a deque: what is added moves nothing
   std::deque<std::vector<float>> scales_;  // block_scales
+  Tensors bytes_;                          // safetensors of plain bytes, of which MXFP4 is made
 };
 
 }  // namespace ogas

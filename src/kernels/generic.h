@@ -63,6 +63,9 @@ struct Plain<Isa, Format::bf16> {
   static OGAS_INLINE float load1(Element x) { return bf16_to_f32(x); }
 };
 
+// Where row o of W is stored.
+OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
+
 // Dot products of one row of plain elements with kTokens rows of floats, `stride` apart.
 template <class Isa, class Row, size_t kTokens>
 OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, size_t stride, size_t n,
@@ -89,7 +92,7 @@ template <class Isa, Format kFormat>
 void matmul_plain(const MatmulArgs& args) {
   using Row = Plain<Isa, kFormat>;
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
-    const auto* row = reinterpret_cast<const typename Row::Element*>(args.weights) + o * args.n_in;
+    const auto* row = reinterpret_cast<const typename Row::Element*>(args.weights) + stored_row(args, o) * args.n_in;
     const auto run = [&]<size_t kTokens>(size_t t) {
       float sums[kTokens];
       dot_plain<Isa, Row, kTokens>(row, args.x + t * args.n_in, args.n_in, args.n_in, sums);
@@ -101,6 +104,33 @@ void matmul_plain(const MatmulArgs& args) {
   }
 }
 
+// Plain weights that are stored transposed: some columns of some rows are gathered, so that whole cache lines are read,
+// then as plain floats.
+template <class Isa, Format kFormat>
+void matmul_transposed(const MatmulArgs& args) {
+  using Row = Plain<Isa, kFormat>;
+  constexpr size_t kOutputs = 16, kInputs = 128;
+  float rows[kOutputs][kInputs];
+  const auto* weights = reinterpret_cast<const typename Row::Element*>(args.weights);
+  for (size_t o = args.o_begin; o < args.o_end; o += kOutputs) {
+    const size_t n_out = args.o_end - o < kOutputs ? args.o_end - o : kOutputs;
+    for (size_t i = 0; i < args.n_in; i += kInputs) {
+      const size_t n = args.n_in - i < kInputs ? args.n_in - i : kInputs;
+      for (size_t j = 0; j < n; ++j)
+        for (size_t k = 0; k < n_out; ++k)
+          rows[k][j] = Row::load1(weights[(i + j) * args.n_columns + stored_row(args, o + k)]);
+      for (size_t k = 0; k < n_out; ++k) {
+        for (size_t t = 0; t < args.n_tokens; ++t) {
+          float sums[1];
+          dot_plain<Isa, Plain<Isa, Format::f32>, 1>(rows[k], args.x + t * args.n_in + i, 0, n, sums);
+          float& y = args.y[t * args.y_stride + o + k - args.o_begin];
+          y = i == 0 ? sums[0] : y + sums[0];
+        }
+      }
+    }
+  }
+}
+
 // A tile of one row of weights, unpacked: value = scale * code + offset.
 template <class Block>
 struct UnpackedTile {
@@ -108,10 +138,12 @@ struct UnpackedTile {
   float scales[kTile / Block::group];
   float offsets[kTile / kSumGroup];  // spread to groups of 16, to go with QuantizedRow::sums
 
-  OGAS_INLINE void unpack(const std::byte* blocks, size_t n) {
+  // apart: as for decode_blocks().
+  OGAS_INLINE void unpack(const std::byte* blocks, [[maybe_unused]] const std::byte* apart, size_t n) {
     for (size_t i = 0, b = 0; i < n; i += Block::values, ++b) {
       float block_offsets[Block::values / Block::group];
       Block::unpack(blocks + b * Block::bytes, codes + i, scales + i / Block::group, block_offsets);
+      if constexpr (kHasScalesApart<Block>) scales[i / Block::group] = Block::scale_of(byte_at(apart, b));
       if constexpr (Block::has_offset) {
         constexpr size_t kSpread = Block::group / kSumGroup;
         for (size_t g = 0; g < Block::values / kSumGroup; ++g) offsets[i / kSumGroup + g] = block_offsets[g / kSpread];
@@ -152,6 +184,12 @@ OGAS_INLINE void dot_tile(const UnpackedTile<Block>* rows, const QuantizedRow* x
   }
 }
 
+// Scales of a row from input i on, where the format has them apart.
+template <class Block>
+OGAS_INLINE const std::byte* scales_apart(const MatmulArgs& args, size_t row_idx, size_t i) {
+  return kHasScalesApart<Block> ? args.scales + (row_idx * args.n_in + i) / Block::values : nullptr;
+}
+
 // All tokens against kRows rows from o on.
 template <class Isa, class Block, size_t kRows>
 OGAS_INLINE void matmul_rows(const MatmulArgs& args, size_t o) {
@@ -159,8 +197,11 @@ OGAS_INLINE void matmul_rows(const MatmulArgs& args, size_t o) {
   UnpackedTile<Block> tiles[kRows];
   for (size_t i = 0; i < args.n_in; i += kTile) {
     const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-    for (size_t r = 0; r < kRows; ++r)
-      tiles[r].unpack(args.weights + (o + r) * row_bytes + i / Block::values * Block::bytes, n);
+    for (size_t r = 0; r < kRows; ++r) {
+      const size_t row_idx = stored_row(args, o + r);
+      tiles[r].unpack(args.weights + row_idx * row_bytes + i / Block::values * Block::bytes,
+                      scales_apart<Block>(args, row_idx, i), n);
+    }
     const auto run = [&]<size_t kTokens>(size_t t) {
       float sums[kRows][kTokens];
       dot_tile<Isa, Block, kRows, kTokens>(tiles, args.quantized + t, i, n, sums);
@@ -192,7 +233,9 @@ void matmul_decoded(const MatmulArgs& args) {
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
     for (size_t i = 0; i < args.n_in; i += kTile) {
       const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-      decode_blocks<Block>(args.weights + o * row_bytes + i / Block::values * Block::bytes, row, n / Block::values);
+      const size_t row_idx = stored_row(args, o);
+      decode_blocks<Block>(args.weights + row_idx * row_bytes + i / Block::values * Block::bytes, row,
+                           n / Block::values, scales_apart<Block>(args, row_idx, i));
       for (size_t t = 0; t < args.n_tokens; ++t) {
         float sums[1];
         dot_plain<Isa, Plain<Isa, Format::f32>, 1>(row, args.x + t * args.n_in + i, 0, n, sums);
@@ -210,10 +253,11 @@ void matmul_f8(const MatmulArgs& args) {
   const auto* weights = reinterpret_cast<const uint8_t*>(args.weights);
   float row[kTile];
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
-    const float* scales = args.block_scales + o / kF8Block * n_scales;
+    const size_t row_idx = stored_row(args, o);
+    const float* scales = args.block_scales + row_idx / kF8Block * n_scales;
     for (size_t i = 0; i < args.n_in; i += kTile) {
       const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-      const uint8_t* codes = weights + o * args.n_in + i;
+      const uint8_t* codes = weights + row_idx * args.n_in + i;
       for (size_t j = 0; j < n; ++j) row[j] = f8_e4m3_to_f32(codes[j]) * scales[(i + j) / kF8Block];
       const auto run = [&]<size_t kTokens>(size_t t) {
         float sums[kTokens];
@@ -242,12 +286,17 @@ OGAS_INLINE void matmul_block(const MatmulArgs& args, FormatList<Blocks...>) {
   (matmul_if<Isa, Blocks>(args) || ...);
 }
 
+template <class Isa, Format kFormat>
+OGAS_INLINE void matmul_plain_or_transposed(const MatmulArgs& args) {
+  args.n_columns > 0 ? matmul_transposed<Isa, kFormat>(args) : matmul_plain<Isa, kFormat>(args);
+}
+
 template <class Isa>
 void matmul(const MatmulArgs& args) {
   switch (args.format) {
-    case Format::f32: return matmul_plain<Isa, Format::f32>(args);
-    case Format::f16: return matmul_plain<Isa, Format::f16>(args);
-    case Format::bf16: return matmul_plain<Isa, Format::bf16>(args);
+    case Format::f32: return matmul_plain_or_transposed<Isa, Format::f32>(args);
+    case Format::f16: return matmul_plain_or_transposed<Isa, Format::f16>(args);
+    case Format::bf16: return matmul_plain_or_transposed<Isa, Format::bf16>(args);
     case Format::f8_e4m3: return matmul_f8<Isa>(args);
     default: return matmul_block<Isa>(args, BlockFormats{});
   }
@@ -375,6 +424,23 @@ void swiglu(float* gate, const float* up, size_t n) {
 }
 
 template <class Isa>
+void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& clamp) {
+  const auto clamped = [&](float x) { return x < -clamp.limit ? -clamp.limit : x > clamp.limit ? clamp.limit : x; };
+  const auto limit = Isa::set1(clamp.limit);
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) {
+    const auto g = Isa::min(Isa::load(gate + i), limit);
+    const auto u = Isa::max(Isa::min(Isa::load(up + i), limit), Isa::set1(-clamp.limit));
+    const auto glu = Isa::div(g, Isa::add(Isa::set1(1), exp<Isa>(Isa::mul(g, Isa::set1(-clamp.alpha)))));
+    Isa::store(gate + i, Isa::mul(Isa::add(u, Isa::set1(1)), glu));
+  }
+  for (; i < n; ++i) {
+    const float g = gate[i] > clamp.limit ? clamp.limit : gate[i];
+    gate[i] = (clamped(up[i]) + 1) * (g / (1 + exp1<Isa>(-clamp.alpha * g)));
+  }
+}
+
+template <class Isa>
 void add(float* y, const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
@@ -420,6 +486,7 @@ constexpr Ops make_ops(std::string_view name) {
       .rope = rope<Isa>,
       .attend = attend<Isa>,
       .swiglu = swiglu<Isa>,
+      .swiglu_clamped = swiglu_clamped<Isa>,
       .add = add<Isa>,
       .store = store<Isa>,
   };

@@ -38,15 +38,20 @@ class Weights {
       : facts_(facts_of(format)), n_in_(n_in), bytes_(n_out * facts_.bytes_for(n_in) + offset()) {
     const size_t n_blocks = n_out * n_in / facts_.block_values;
     for (size_t b = 0; b < n_blocks; ++b) fill_block(bytes_.data() + offset() + b * facts_.block_bytes, random);
+    for (size_t b = 0; format == Format::mxfp4_split && b < n_blocks; ++b)
+      scales_.push_back(static_cast<std::byte>(120 + random.bits() % 10));
     if (format == Format::f8_e4m3)
       block_scales_ = random.normals((n_out + kF8Block - 1) / kF8Block * ((n_in + kF8Block - 1) / kF8Block));
   }
   const std::byte* data() const { return bytes_.data() + offset(); }
+  const std::byte* scales() const { return scales_.data(); }
   const float* block_scales() const { return block_scales_.empty() ? nullptr : block_scales_.data(); }
   std::vector<float> row(size_t o) const {
     std::vector<float> values(n_in_);
     facts_.decode(data() + o * facts_.bytes_for(n_in_), values.data(), n_in_ / facts_.block_values);
     const size_t n_scales = (n_in_ + kF8Block - 1) / kF8Block;
+    for (size_t i = 0; !scales_.empty() && i < n_in_; ++i)
+      values[i] *= std::ldexp(1.0F, static_cast<int>(scales_[(o * n_in_ + i) / 32]) - 127);
     if (!block_scales_.empty())
       for (size_t i = 0; i < n_in_; ++i) values[i] *= block_scales_[o / kF8Block * n_scales + i / kF8Block];
     return values;
@@ -70,6 +75,7 @@ class Weights {
   size_t n_in_;
   std::vector<std::byte> bytes_;
   std::vector<float> block_scales_;
+  std::vector<std::byte> scales_;
 };
 
 // Rows of activations with their 8-bit form.
@@ -113,6 +119,7 @@ std::vector<float> multiply(const Ops& ops, Format format, const Weights& weight
               .weights = weights.data(),
               .n_in = n_in,
               .block_scales = weights.block_scales(),
+              .scales = weights.scales(),
               .o_begin = 0,
               .o_end = n_out,
               .n_tokens = n_tokens,
@@ -178,6 +185,7 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
                       .weights = weights.data(),
                       .n_in = n_in,
                       .block_scales = weights.block_scales(),
+                      .scales = weights.scales(),
                       .o_begin = begin,
                       .o_end = end,
                       .n_tokens = 1,
@@ -186,6 +194,85 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
                       .y = &one_by_one[t * n_out + begin],
                       .y_stride = n_out});
     EXPECT_EQ(0, std::memcmp(all.data(), one_by_one.data(), all.size() * sizeof(float)));
+  }
+}
+
+// Rows that take turns with those of another matrix, from a row within it on: as if they were stored alone.
+TEST_P(KernelsTest, MatmulOfEverySecondRow) {
+  Random random(11);
+  for (const FormatFacts& facts : all_formats()) {
+    SCOPED_TRACE(facts.name);
+    const size_t n_in = 1536, n_rows = 150, n_out = 60;
+    const Weights weights(facts.format, n_rows, n_in, random);
+    const auto x = random.normals(3 * n_in);
+    const Quantized quantized(ops(), x, n_in);
+    const auto all = multiply(ops(), facts.format, weights, n_rows, n_in, x, quantized.rows.data());
+    std::vector<float> some(3 * n_out);
+    ops().matmul({.format = facts.format,
+                  .weights = weights.data(),
+                  .n_in = n_in,
+                  .block_scales = weights.block_scales(),
+                  .scales = weights.scales(),
+                  .first_row = 29,
+                  .row_step = 2,
+                  .o_begin = 0,
+                  .o_end = n_out,
+                  .n_tokens = 3,
+                  .x = x.data(),
+                  .quantized = quantized.rows.data(),
+                  .y = some.data(),
+                  .y_stride = n_out});
+    for (size_t t = 0; t < 3; ++t)
+      for (size_t o = 0; o < n_out; ++o) ASSERT_EQ(some[t * n_out + o], all[t * n_rows + 29 + 2 * o]) << o;
+  }
+}
+
+// Weights stored as [n_in, n_columns], of which every second column from one on is a row.
+TEST_P(KernelsTest, MatmulOfTransposedWeights) {
+  Random random(12);
+  for (const Format format : {Format::f32, Format::f16, Format::bf16}) {
+    for (const size_t n_in : {1UL, 77UL, 300UL}) {
+      SCOPED_TRACE(fmt::format("{} with {} inputs", facts_of(format).name, n_in));
+      const size_t n_columns = 75, n_out = 37, n_tokens = 5;
+      const Weights stored(format, n_in, n_columns, random);
+      std::vector<std::vector<float>> columns(n_columns, std::vector<float>(n_in));
+      for (size_t i = 0; i < n_in; ++i) {
+        const auto row = stored.row(i);
+        for (size_t c = 0; c < n_columns; ++c) columns[c][i] = row[c];
+      }
+      const auto x = random.normals(n_tokens * n_in);
+      std::vector<float> y(n_tokens * n_out);
+      MatmulArgs args{.format = format,
+                      .weights = stored.data(),
+                      .n_in = n_in,
+                      .block_scales = nullptr,
+                      .first_row = 1,
+                      .row_step = 2,
+                      .n_columns = n_columns,
+                      .o_begin = 0,
+                      .o_end = n_out,
+                      .n_tokens = n_tokens,
+                      .x = x.data(),
+                      .quantized = nullptr,
+                      .y = y.data(),
+                      .y_stride = n_out};
+      ops().matmul(args);
+      for (size_t o = 0; o < n_out; ++o) {
+        for (size_t t = 0; t < n_tokens; ++t) {
+          double sum = 0, magnitude = 0;
+          for (size_t i = 0; i < n_in; ++i) {
+            const double product = static_cast<double>(columns[1 + 2 * o][i]) * x[t * n_in + i];
+            sum += product;
+            magnitude += std::fabs(product);
+          }
+          ASSERT_NEAR(y[t * n_out + o], sum, 2e-6 * magnitude + 1e-30) << "row " << o << ", token " << t;
+        }
+      }
+      std::vector<float> part(5);  // the same bits, whatever the batch and the cut
+      args.o_begin = 20, args.o_end = 25, args.n_tokens = 1, args.y = part.data();
+      ops().matmul(args);
+      for (size_t o = 0; o < part.size(); ++o) ASSERT_EQ(part[o], y[20 + o]);
+    }
   }
 }
 
@@ -231,6 +318,30 @@ TEST_P(KernelsTest, Swiglu) {
     ops().swiglu(actual.data(), up.data(), n);
     reference().swiglu(expected.data(), up.data(), n);
     for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
+  }
+}
+
+TEST_P(KernelsTest, SwigluClamped) {
+  Random random(13);
+  constexpr SwigluClamp kClamp{.alpha = 1.702F, .limit = 7};
+  for (const size_t n : {1UL, 15UL, 1000UL}) {
+    auto actual = random.normals(n, 8);
+    auto up = random.normals(n, 8);
+    if (n == 1000) {
+      const float gates[] = {-1e4F, 1e4F, 0, 7, 2, 2, 2, 2}, ups[] = {2, 2, 2, 2, -1e4F, 1e4F, -1, 7};
+      std::copy_n(gates, 8, actual.begin());
+      std::copy_n(ups, 8, up.begin());
+    }
+    const auto gate = actual;
+    auto expected = actual;
+    ops().swiglu_clamped(actual.data(), up.data(), n, kClamp);
+    reference().swiglu_clamped(expected.data(), up.data(), n, kClamp);
+    for (size_t i = 0; i < n; ++i) {
+      ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
+      const double g = std::min<double>(gate[i], 7), u = std::clamp<double>(up[i], -7, 7);
+      const double exact = (u + 1) * g / (1 + std::exp(-1.702 * g));
+      ASSERT_NEAR(expected[i], exact, 1e-5 * std::fabs(exact) + 1e-30) << i;
+    }
   }
 }
 

@@ -36,6 +36,12 @@ struct MatmulArgs {
   size_t n_in;               // a multiple of the format's block
   // F8_E4M3 only: factors of 128 x 128 blocks, [ceil(rows / 128), ceil(n_in / 128)] from row 0 of `weights` on.
   const float* block_scales;
+  const std::byte* scales = nullptr;  // MXFP4_SPLIT only: E8M0, [rows, n_in / 32] from row 0 of `weights` on
+  // Row o of W is row first_row + o * row_step of `weights`.
+  size_t first_row = 0, row_step = 1;
+  // Of plain formats that are stored transposed, [n_in, n_columns], the number of columns: those are rows then; 0: they
+  // are not.
+  size_t n_columns = 0;
   size_t o_begin, o_end;
   size_t n_tokens;
   const float* x;                 // [n_tokens, n_in]
@@ -77,6 +83,11 @@ struct AttendArgs {
   float* scores;       // scratch: [n_heads, page_size]
 };
 
+// Of the clamped SwiGLU.
+struct SwigluClamp {
+  float alpha, limit;
+};
+
 struct Ops {
   std::string_view name;
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
@@ -92,6 +103,9 @@ struct Ops {
   void (*attend)(const AttendArgs& args);
   // gate = silu(gate) * up, silu(z) = z / (1 + e^-z) (Shazeer 2020, SwiGLU).
   void (*swiglu)(float* gate, const float* up, size_t n);
+  // gate = (clamp(up, -limit, limit) + 1) g / (1 + e^(-alpha g)), g = min(gate, limit) (gpt-oss model card, 2.2, and
+  // released code).
+  void (*swiglu_clamped)(float* gate, const float* up, size_t n, const SwigluClamp& clamp);
   // y += x
   void (*add)(float* y, const float* x, size_t n);
   // n values to f16 or f32, for the cache of keys and values.

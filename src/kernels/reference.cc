@@ -10,6 +10,7 @@
 #include "kernels/implementations.h"
 #include "quant/f8_e4m3.h"
 #include "quant/half.h"
+#include "quant/mxfp4_split.h"
 
 namespace ogas {
 namespace {
@@ -31,18 +32,36 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
   }
 }
 
-// Row o of FP8 weights: each value times the factor of its 128 x 128 block.
-void scale_f8_row(const float* block_scales, size_t o, std::span<float> row) {
+// FP8: each value times the factor of its 128 x 128 block.
+void scale_f8_row(const float* block_scales, size_t row_idx, std::span<float> row) {
   const size_t n_scales = (row.size() + kF8Block - 1) / kF8Block;
-  for (size_t i = 0; i < row.size(); ++i) row[i] *= block_scales[o / kF8Block * n_scales + i / kF8Block];
+  for (size_t i = 0; i < row.size(); ++i) row[i] *= block_scales[row_idx / kF8Block * n_scales + i / kF8Block];
+}
+
+// MXFP4 in two tensors: each value times the power of two of its 32.
+void scale_mxfp4_row(const std::byte* scales, size_t row_idx, std::span<float> row) {
+  for (size_t i = 0; i < row.size(); ++i)
+    row[i] = 2 * row[i] * half_of_e8m0(byte_at(scales, (row_idx * row.size() + i) / MXFP4_SPLIT::values));
+}
+
+// Row o of W as floats.
+void read_row(const MatmulArgs& args, size_t o, std::span<float> row) {
+  const FormatFacts& format = facts_of(args.format);
+  const size_t row_idx = args.first_row + o * args.row_step;
+  if (args.n_columns > 0) {
+    for (size_t i = 0; i < row.size(); ++i)
+      format.decode(args.weights + (i * args.n_columns + row_idx) * format.block_bytes, &row[i], 1);
+    return;
+  }
+  format.decode(args.weights + row_idx * format.bytes_for(row.size()), row.data(), row.size() / format.block_values);
+  if (args.format == Format::f8_e4m3) scale_f8_row(args.block_scales, row_idx, row);
+  if (args.format == Format::mxfp4_split) scale_mxfp4_row(args.scales, row_idx, row);
 }
 
 void matmul(const MatmulArgs& args) {
-  const FormatFacts& format = facts_of(args.format);
   std::vector<float> row(args.n_in);
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
-    format.decode(args.weights + o * format.bytes_for(args.n_in), row.data(), args.n_in / format.block_values);
-    if (args.format == Format::f8_e4m3) scale_f8_row(args.block_scales, o, row);
+    read_row(args, o, row);
     for (size_t t = 0; t < args.n_tokens; ++t) {
       float sum = 0;
       for (size_t i = 0; i < args.n_in; ++i) sum += row[i] * args.x[t * args.n_in + i];
@@ -108,6 +127,13 @@ void swiglu(float* gate, const float* up, size_t n) {
   for (size_t i = 0; i < n; ++i) gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
 }
 
+void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& clamp) {
+  for (size_t i = 0; i < n; ++i) {
+    const float g = std::min(gate[i], clamp.limit);
+    gate[i] = (std::clamp(up[i], -clamp.limit, clamp.limit) + 1) * g / (1 + std::exp(-clamp.alpha * g));
+  }
+}
+
 void add(float* y, const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
@@ -135,6 +161,7 @@ const Ops kReferenceOps = {
     .rope = rope,
     .attend = attend,
     .swiglu = swiglu,
+    .swiglu_clamped = swiglu_clamped,
     .add = add,
     .store = store,
 };

@@ -20,6 +20,14 @@ void Attention::add_qkv_bias(TensorTable& table) {
   table.vector({"attn_v.bias", "self_attn.v_proj.bias"}, v_bias, dims.n_kv());
 }
 
+void Attention::add_output_bias(TensorTable& table) {
+  table.vector({"attn_output.bias", "self_attn.o_proj.bias"}, output_bias, dims.n_embd);
+}
+
+void Attention::add_sinks(TensorTable& table) {
+  table.vector({"attn_sinks.weight", "self_attn.sinks"}, attn_sinks, dims.n_head);
+}
+
 void Attention::add_qk_norm(TensorTable& table, float eps) {
   norm_eps = eps;
   table.vector({"attn_q_norm.weight", "self_attn.q_norm.weight"}, attn_q_norm, dims.head_dim);

@@ -62,7 +62,9 @@ struct Attention {
   // The four matrices by the names everybody uses; the rest is added by those who have it.
   void add_to(TensorTable& table, const AttentionDims& dims);
   void add_qkv_bias(TensorTable& table);
+  void add_output_bias(TensorTable& table);
   void add_qk_norm(TensorTable& table, float eps);
+  void add_sinks(TensorTable& table);
 
   void forward(Exec& exec, const AttentionCall& call, const AttentionSpace& space) const;
 

@@ -15,8 +15,12 @@ void activate(const Ops& ops, const Activations& x, const GatedRows& group, cons
               size_t o_begin, size_t o_end) {
   MatmulCall{group.gate, x, space.gate.values(), group.first_row, group.n_rows, o_begin, o_end}.run(ops);
   MatmulCall{group.up, x, space.up, group.first_row, group.n_rows, o_begin, o_end}.run(ops);
+  const size_t n = o_end - o_begin;
   for (size_t row = group.first_row; row < group.first_row + group.n_rows; ++row) {
-    ops.swiglu(space.gate.row(row) + o_begin, space.up.row(row) + o_begin, o_end - o_begin);
+    float *gate = space.gate.row(row) + o_begin, *up = space.up.row(row) + o_begin;
+    if (group.gate_bias) ops.add(gate, group.gate_bias + o_begin, n);
+    if (group.up_bias) ops.add(up, group.up_bias + o_begin, n);
+    group.clamp ? ops.swiglu_clamped(gate, up, n, *group.clamp) : ops.swiglu(gate, up, n);
     space.gate.quantize_part(ops, row, o_begin, o_end);
   }
 }
@@ -41,9 +45,11 @@ void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> g
   const size_t n_out_chunks = divide_up(n_embd, out_chunk);
   exec.pool.parallel_for(groups.size() * n_out_chunks, [&](size_t chunk_idx, unsigned) {
     const GatedRows& group = groups[chunk_idx / n_out_chunks];
-    const size_t begin = chunk_idx % n_out_chunks * out_chunk;
-    MatmulCall{group.down, space.gate, y, group.first_row, group.n_rows, begin, std::min(n_embd, begin + out_chunk)}
-        .run(exec.ops);
+    const size_t begin = chunk_idx % n_out_chunks * out_chunk, end = std::min(n_embd, begin + out_chunk);
+    MatmulCall{group.down, space.gate, y, group.first_row, group.n_rows, begin, end}.run(exec.ops);
+    if (!group.down_bias) return;
+    for (size_t row = group.first_row; row < group.first_row + group.n_rows; ++row)
+      exec.ops.add(y.row(row) + begin, group.down_bias + begin, end - begin);
   });
 }
 

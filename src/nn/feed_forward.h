@@ -27,10 +27,15 @@ struct GatedRows {
   const Linear& up;    // [n_ff, n_embd]
   const Linear& down;  // [n_embd, n_ff]
   size_t first_row, n_rows;
+  const float* gate_bias = nullptr;    // [n_ff]; null: none
+  const float* up_bias = nullptr;      // [n_ff]
+  const float* down_bias = nullptr;    // [n_embd]
+  const SwigluClamp* clamp = nullptr;  // not null: the clamped SwiGLU of kernels/ops.h
 };
 
-// y = down(silu(gate(x)) * up(x)) for every group of rows, as two parallel regions whatever the number of groups: gate,
-// up and activation in one, down in the other. All groups have the same n_ff, that of the space.
+// y = down(silu(gate(x)) * up(x)), with the group's biases and its kind of SwiGLU, for every group of rows, as two
+// parallel regions whatever the number of groups: gate, up and activation in one, down in the other. All groups have
+// the same n_ff, that of the space.
 void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> groups, const FeedForwardSpace& space,
                   const Matrix& y);
 

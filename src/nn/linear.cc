@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "quant/f8_e4m3.h"
+#include "quant/mxfp4_split.h"
 
 namespace ogas {
 
@@ -15,19 +16,43 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
   return std::max<size_t>(8, outputs / 2 * 2);
 }
 
+Linear Linear::transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in) {
+  OGAS_CHECK(facts_of(format).block_values == 1 && format != Format::f8_e4m3, "{}", facts_of(format).name);
+  Linear linear(format, weights, n_out, n_in);
+  linear.n_columns_ = n_out;
+  return linear;
+}
+
 Linear Linear::rows(size_t first_row, size_t n_rows) const {
   OGAS_CHECK(first_row + n_rows <= n_out_, "rows {} to {} of {}", first_row, first_row + n_rows, n_out_);
   Linear part = *this;
-  part.first_row_ = first_row_ + first_row;
+  part.first_row_ = first_row_ + first_row * row_step_;
   part.n_out_ = n_rows;
+  return part;
+}
+
+Linear Linear::every(size_t step, size_t first_row) const {
+  OGAS_CHECK(step > 0 && first_row < step && n_out_ % step == 0, "every {}th of {} rows from {} on", step, n_out_,
+             first_row);
+  Linear part = rows(first_row, n_out_ - first_row);
+  part.row_step_ = row_step_ * step;
+  part.n_out_ = n_out_ / step;
   return part;
 }
 
 void Linear::decode_row(size_t o, float* values) const {
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
   const FormatFacts& format = facts_of(format_);
-  const size_t row = first_row_ + o;
+  const size_t row = first_row_ + o * row_step_;
+  if (n_columns_ > 0) {
+    for (size_t i = 0; i < n_in_; ++i)
+      format.decode(weights_ + (i * n_columns_ + row) * format.block_bytes, values + i, 1);
+    return;
+  }
   format.decode(weights_ + row * format.bytes_for(n_in_), values, n_in_ / format.block_values);
+  if (scales_)
+    for (size_t i = 0; i < n_in_; ++i)
+      values[i] = 2 * values[i] * half_of_e8m0(byte_at(scales_, (row * n_in_ + i) / MXFP4_SPLIT::values));
   if (!block_scales_) return;
   const float* scales = block_scales_ + row / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
   for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
@@ -53,8 +78,12 @@ void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized, float* 
               .weights = linear.weights_,
               .n_in = linear.n_in(),
               .block_scales = linear.block_scales_,
-              .o_begin = linear.first_row_ + o_begin,
-              .o_end = linear.first_row_ + o_end,
+              .scales = linear.scales_,
+              .first_row = linear.first_row_,
+              .row_step = linear.row_step_,
+              .n_columns = linear.n_columns_,
+              .o_begin = o_begin,
+              .o_end = o_end,
               .n_tokens = n_rows,
               .x = x.row(first_row),
               .quantized = quantized ? quantized + first_row : nullptr,

@@ -14,14 +14,19 @@ namespace ogas {
 class Linear {
  public:
   Linear() = default;
-  // block_scales: of F8_E4M3 weights (kernels/ops.h), else null.
-  Linear(Format format, const std::byte* weights, size_t n_out, size_t n_in, const float* block_scales = nullptr)
-      : format_(format), weights_(weights), block_scales_(block_scales), n_out_(n_out), n_in_(n_in) {}
+  // block_scales: of F8_E4M3 weights, scales: of MXFP4_SPLIT (kernels/ops.h), else null.
+  Linear(Format format, const std::byte* weights, size_t n_out, size_t n_in, const float* block_scales = nullptr,
+         const std::byte* scales = nullptr)
+      : format_(format), weights_(weights), block_scales_(block_scales), scales_(scales), n_out_(n_out), n_in_(n_in) {}
+  // Of weights in a plain format that are stored the other way round: [n_in, n_out].
+  static Linear transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in);
 
   size_t n_out() const { return n_out_; }
   size_t n_in() const { return n_in_; }
   // The layer made of n_rows of these rows, from first_row on.
   Linear rows(size_t first_row, size_t n_rows) const;
+  // The layer made of every step-th of these rows, from first_row on.
+  Linear every(size_t step, size_t first_row) const;
   // Row o of the weights as floats [n_in]: an embedding's vector.
   void decode_row(size_t o, float* values) const;
   // All outputs for rows x_row..x_row + n_rows of x, on the calling thread; y[r * y_stride] receives those of row r.
@@ -34,7 +39,10 @@ class Linear {
   Format format_ = Format::f32;
   const std::byte* weights_ = nullptr;  // of the whole matrix that this is rows of
   const float* block_scales_ = nullptr;
+  const std::byte* scales_ = nullptr;
   size_t first_row_ = 0;  // in that matrix: blocks of scales are counted from its first row
+  size_t row_step_ = 1;
+  size_t n_columns_ = 0;  // not 0: that matrix is stored transposed, and this many are its rows
   size_t n_out_ = 0;
   size_t n_in_ = 0;
 };

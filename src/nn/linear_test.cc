@@ -36,6 +36,48 @@ TEST(Multiply, EveryRowOfEveryProduct) {
       }
 }
 
+// Rows that take turns with others, in both ways a matrix may be stored, down to the decoded row.
+TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
+  constexpr size_t kRows = 12, kIn = 3;
+  std::vector<float> stored, turned(kRows * kIn);
+  for (size_t idx = 0; idx < kRows * kIn; ++idx) stored.push_back(static_cast<float>(idx * idx));
+  for (size_t o = 0; o < kRows; ++o)
+    for (size_t i = 0; i < kIn; ++i) turned[i * kRows + o] = stored[o * kIn + i];
+  const Linear plain(Format::f32, reinterpret_cast<const std::byte*>(stored.data()), kRows, kIn);
+  const auto transposed =
+      Linear::transposed(Format::f32, reinterpret_cast<const std::byte*>(turned.data()), kRows, kIn);
+  ThreadPool pool(1);
+  Exec exec{pool, *available_ops().front()};
+  const Activations x(1, kIn);
+  for (size_t i = 0; i < kIn; ++i) x.row(0)[i] = static_cast<float>(1 + i);
+  for (const Linear& whole : {plain, transposed}) {
+    const Linear part = whole.every(3, 1).rows(1, 2);  // of rows 1, 4, 7, 10 the second and third
+    ASSERT_EQ(part.n_out(), 2U);
+    const Matrix y(1, 2);
+    multiply(exec, x, 1, {{part, y}});
+    for (const size_t o : {0UL, 1UL}) {
+      const float* row = &stored[(4 + 3 * o) * kIn];
+      EXPECT_EQ(y.row(0)[o], row[0] + 2 * row[1] + 3 * row[2]);
+      std::vector<float> decoded(kIn);
+      part.decode_row(o, decoded.data());
+      EXPECT_EQ(decoded, std::vector<float>(row, row + kIn));
+    }
+  }
+  EXPECT_DEATH(plain.every(5, 0), "does not hold");
+}
+
+// MXFP4 with its scales elsewhere: one row of two blocks, taken from a matrix of three.
+TEST(Linear, DecodesRowsWhoseScalesLieApart) {
+  std::vector<std::byte> blocks(3 * 32), scales(6);
+  for (size_t b = 0; b < 6; ++b) scales[b] = static_cast<std::byte>(125 + b);
+  blocks[2 * 32 + 16 + 5] = std::byte{0x7A};  // values 10 and 11 of the last block: -1 and 6
+  const Linear whole(Format::mxfp4_split, blocks.data(), 3, 64, nullptr, scales.data());
+  std::vector<float> decoded(64);
+  whole.rows(2, 1).decode_row(0, decoded.data());
+  EXPECT_EQ(decoded[32 + 10], -8.0F);
+  EXPECT_EQ(decoded[32 + 11], 48.0F);
+}
+
 TEST(Multiply, RefusesShapesThatDoNotFit) {
   ThreadPool pool(1);
   Exec exec{pool, *available_ops().back()};

@@ -42,10 +42,26 @@ std::vector<Routed> Moe::route_all(Exec& exec, const Activations& x, size_t n_to
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     thread_local std::vector<float> scratch;
     MatmulCall{ffn_gate_inp, x, space.logits, t, 1, 0, rules.n_expert}.run_in_f32(exec.ops);
+    if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
     route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
           std::span(routed).subspan(t * rules.n_used, rules.n_used));
   });
   return routed;
+}
+
+GatedRows Moe::rows_of_expert(size_t e, size_t first_row, size_t n_rows) const {
+  const auto bias = [&](const std::vector<float>& all) {
+    return all.empty() ? nullptr : all.data() + e * (all.size() / rules.n_expert);
+  };
+  return {.gate = ffn_gate_exps[e],
+          .up = ffn_up_exps[e],
+          .down = ffn_down_exps[e],
+          .first_row = first_row,
+          .n_rows = n_rows,
+          .gate_bias = bias(ffn_gate_exps_b),
+          .up_bias = bias(ffn_up_exps_b),
+          .down_bias = bias(ffn_down_exps_b),
+          .clamp = clamp ? &*clamp : nullptr};
 }
 
 void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const {
@@ -62,7 +78,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
   std::vector<GatedRows> groups;
   for (uint32_t e = 0; e < rules.n_expert; ++e)
     if (const size_t n_rows = grouping.first[e + 1] - grouping.first[e]; n_rows > 0)
-      groups.push_back({ffn_gate_exps[e], ffn_up_exps[e], ffn_down_exps[e], grouping.first[e], n_rows});
+      groups.push_back(rows_of_expert(e, grouping.first[e], n_rows));
   feed_forward(exec, space.gathered, groups, space.expert, space.result);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "nn/feed_forward.h"
@@ -40,6 +41,10 @@ struct Moe {
   std::vector<float> exp_probs_b;                  // [n_expert] for choosing; empty: none
   std::vector<Linear> ffn_gate_exps, ffn_up_exps;  // each [n_ff, n_embd]
   std::vector<Linear> ffn_down_exps;               // each [n_embd, n_ff]
+  std::vector<float> ffn_gate_inp_b;               // [n_expert], of the router's logits; empty: none
+  std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
+      ffn_down_exps_b;               // [n_expert, n_ff], ..., [n_expert, n_embd], or none
+  std::optional<SwigluClamp> clamp;  // experts have the clamped SwiGLU
 
   // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
@@ -47,6 +52,7 @@ struct Moe {
   void forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const;
 
  private:
+  GatedRows rows_of_expert(size_t expert_idx, size_t first_row, size_t n_rows) const;
   std::vector<Routed> route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const;
 };
 

@@ -9,9 +9,17 @@ namespace ogas {
 namespace {
 
 Linear as_linear(const TensorInfo& tensor, uint64_t first_row, uint64_t n_out, uint64_t n_in) {
-  const uint64_t row_bytes = facts_of(tensor.format).bytes_for(n_in);
-  return {tensor.format, tensor.data.data() + first_row * row_bytes, n_out, n_in, tensor.block_scales.data()};
+  const FormatFacts& format = facts_of(tensor.format);
+  const std::byte* scales = tensor.scales.data();
+  return {tensor.format,
+          tensor.data.data() + first_row * format.bytes_for(n_in),
+          n_out,
+          n_in,
+          tensor.block_scales.data(),
+          scales ? scales + first_row * (n_in / format.block_values) : nullptr};
 }
+
+bool is_plain(Format format) { return facts_of(format).block_values == 1 && format != Format::f8_e4m3; }
 
 }  // namespace
 
@@ -33,16 +41,14 @@ void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n
 }
 
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
-  entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, &destination});
+  entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination}});
 }
 
 void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
                           uint64_t n_in) {
+  if (file_.naming() == Naming::gguf)
+    return stacked(name, destination, {.n_expert = n_expert, .n_out = n_out, .n_in = n_in});
   destination.resize(n_expert);
-  if (file_.naming() == Naming::gguf) {
-    entries_.push_back({full_name(name), {{n_expert, n_out, n_in, 1}, 3}, Stacked{&destination}});
-    return;
-  }
   const size_t place = name.hub.find("{}");
   OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hub);
   for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
@@ -52,14 +58,56 @@ void TensorTable::experts(const TensorName& name, std::vector<Linear>& destinati
   }
 }
 
+void TensorTable::stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s) {
+  destination.resize(s.n_expert);
+  const uint64_t n_rows = s.n_out * s.n_parts;
+  const Shape shape =
+      s.is_transposed ? Shape{{s.n_expert, s.n_in, n_rows, 1}, 3} : Shape{{s.n_expert, n_rows, s.n_in, 1}, 3};
+  entries_.push_back({full_name(name), shape, Stacked{&destination, s}});
+}
+
+void TensorTable::stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& s) {
+  entries_.push_back(
+      {full_name(name), {{s.n_expert, s.n_out * s.n_parts, 1, 1}, 2}, Floats{&destination, s.part, s.n_parts}});
+}
+
 void TensorTable::ignore(const TensorName& name) {
   if (has(name)) entries_.push_back({full_name(name), {}, {}});
+}
+
+Result<> TensorTable::bind_stack(const Stacked& stacked, const TensorInfo& tensor) {
+  const ExpertStack& s = stacked.stack;
+  const FormatFacts& format = facts_of(tensor.format);
+  const uint64_t n_rows = s.n_out * s.n_parts;
+  if (s.is_transposed && !is_plain(tensor.format))
+    return fail(ErrorCode::unsupported,
+                "tensor '{}' is {}; it is stored transposed, for which ogas reads F32, F16, BF16", tensor.name,
+                format.name);
+  for (uint64_t expert_idx = 0; expert_idx < s.n_expert; ++expert_idx) {
+    const std::byte* own = tensor.data.data() + expert_idx * n_rows * format.bytes_for(s.n_in);
+    const Linear whole = s.is_transposed ? Linear::transposed(tensor.format, own, n_rows, s.n_in)
+                                         : as_linear(tensor, expert_idx * n_rows, n_rows, s.n_in);
+    (*stacked.experts)[expert_idx] = whole.every(s.n_parts, s.part);
+  }
+  return {};
+}
+
+Result<> TensorTable::bind_floats(const Floats& floats, const TensorInfo& tensor) {
+  const FormatFacts& format = facts_of(tensor.format);
+  if (!is_plain(tensor.format))
+    return fail(ErrorCode::unsupported, "tensor '{}' is {}; a plain format (F32, F16, BF16) is expected", tensor.name,
+                format.name);
+  floats.values->resize(tensor.shape.n_values() / floats.n_parts);
+  std::vector<float> all(tensor.shape.n_values());
+  format.decode(tensor.data.data(), all.data(), all.size());
+  for (size_t i = 0; i < floats.values->size(); ++i) (*floats.values)[i] = all[i * floats.n_parts + floats.part];
+  return {};
 }
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   if (std::holds_alternative<std::monostate>(entry.destination)) return {};
   // A row may stand in its file as [1, n].
-  const bool is_row = std::holds_alternative<std::vector<float>*>(entry.destination);
+  const bool is_row = std::holds_alternative<Floats>(entry.destination) && entry.shape.n_dims == 1;
   const bool fits = is_row ? tensor.shape.n_values() == entry.shape.dims[0] &&
                                  std::ranges::count(tensor.shape.dims, entry.shape.dims[0]) > 0
                            : tensor.shape.dims == entry.shape.dims;
@@ -72,16 +120,9 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   } else if (const auto* of_expert = std::get_if<OfExpert>(&entry.destination)) {
     (*of_expert->experts)[of_expert->expert_idx] = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* stacked = std::get_if<Stacked>(&entry.destination)) {
-    for (uint64_t expert_idx = 0; expert_idx < dims[0]; ++expert_idx)
-      (*stacked->experts)[expert_idx] = as_linear(tensor, expert_idx * dims[1], dims[1], dims[2]);
+    return bind_stack(*stacked, tensor);
   } else {
-    const FormatFacts& format = facts_of(tensor.format);
-    if (format.block_values != 1 || tensor.format == Format::f8_e4m3)
-      return fail(ErrorCode::unsupported, "tensor '{}' is {}; a plain format (F32, F16, BF16) is expected", entry.name,
-                  format.name);
-    auto& values = *std::get<std::vector<float>*>(entry.destination);
-    values.resize(dims[0]);
-    format.decode(tensor.data.data(), values.data(), dims[0]);
+    return bind_floats(std::get<Floats>(entry.destination), tensor);
   }
   return {};
 }
@@ -95,7 +136,7 @@ Result<> TensorTable::bind() {
     if (!bound.insert(tensor->name).second || std::holds_alternative<std::monostate>(entry.destination)) continue;
     const uint64_t n_values = tensor->shape.n_values();
     n_params_ += n_values;
-    n_bytes_ += tensor->data.size();
+    n_bytes_ += tensor->n_bytes();
     if (std::holds_alternative<Stacked>(entry.destination) || std::holds_alternative<OfExpert>(entry.destination))
       n_expert_params_ += n_values;
   }

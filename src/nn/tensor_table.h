@@ -20,6 +20,13 @@ struct TensorName {
   std::string_view gguf, hub;
 };
 
+// Matrices [n_out, n_in] of all experts in one tensor, [n_expert, n_out * n_parts, n_in].
+struct ExpertStack {
+  uint64_t n_expert, n_out, n_in;
+  uint64_t part = 0, n_parts = 1;  // rows of n_parts matrices take turns; these are those of `part`
+  bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
+};
+
 class TensorTable {
  public:
   explicit TensorTable(const TensorFile& file) : file_(file) {}
@@ -28,6 +35,7 @@ class TensorTable {
   void begin_layer(uint32_t layer_idx);
   void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
 
+  bool is_hub() const { return file_.naming() == Naming::hub; }
   // Whether the file has a tensor of this name.
   bool has(const TensorName& name) const;
 
@@ -39,6 +47,10 @@ class TensorTable {
   // has its own, and the name has "{}" where its number stands.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
                uint64_t n_in);
+  // One matrix for each expert, stacked in one tensor in both worlds. Several parts may be taken from it.
+  void stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack);
+  // The biases of such matrices, [n_expert, n_out * n_parts] in a plain format, copied out as floats [n_expert, n_out].
+  void stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& stack);
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
@@ -55,12 +67,17 @@ class TensorTable {
   // Where a tensor goes; nowhere if it is ignored.
   struct Stacked {
     std::vector<Linear>* experts;
+    ExpertStack stack;
+  };
+  struct Floats {
+    std::vector<float>* values;
+    uint64_t part = 0, n_parts = 1;  // numbers of n_parts take turns
   };
   struct OfExpert {
     std::vector<Linear>* experts;
     size_t expert_idx;
   };
-  using Destination = std::variant<std::monostate, Linear*, std::vector<float>*, Stacked, OfExpert>;
+  using Destination = std::variant<std::monostate, Linear*, Floats, Stacked, OfExpert>;
   struct Entry {
     std::string name;
     Shape shape;
@@ -68,6 +85,8 @@ class TensorTable {
   };
 
   std::string full_name(const TensorName& name) const;
+  static Result<> bind_stack(const Stacked& stacked, const TensorInfo& tensor);
+  static Result<> bind_floats(const Floats& floats, const TensorInfo& tensor);
   static Result<> bind_entry(const Entry& entry, const TensorInfo& tensor);
 
   const TensorFile& file_;

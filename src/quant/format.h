@@ -39,6 +39,7 @@ enum class Format : uint8_t {
   iq3_s,
   tq1_0,
   tq2_0,
+  mxfp4_split,
 };
 
 inline constexpr uint32_t kNoGgmlType = UINT32_MAX;
@@ -50,7 +51,8 @@ struct FormatFacts {
   uint32_t block_values;  // values in one block (1 for the plain formats)
   uint32_t block_bytes;   // bytes of one block
   // blocks: n_blocks * block_bytes bytes, any alignment. values: n_blocks * block_values floats.
-  // Bit-exact with gguf.quants (PyPI `gguf`). Of F8_E4M3 without the factors of its blocks (f8_e4m3.h).
+  // Bit-exact with gguf.quants (PyPI `gguf`). Of F8_E4M3 without the factors of its blocks (f8_e4m3.h),
+  // of MXFP4_SPLIT without their scales (mxfp4_split.h).
   void (*decode)(const std::byte* blocks, float* values, size_t n_blocks);
 
   double bits_per_value() const { return 8.0 * block_bytes / block_values; }

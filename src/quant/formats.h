@@ -11,6 +11,7 @@
 #include "quant/iq4_nl.h"
 #include "quant/iq4_xs.h"
 #include "quant/mxfp4.h"
+#include "quant/mxfp4_split.h"
 #include "quant/q2_k.h"
 #include "quant/q3_k.h"
 #include "quant/q4_0.h"
@@ -31,15 +32,22 @@ struct FormatList {};
 
 // In the order of Format, after the plain ones.
 using BlockFormats = FormatList<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4,
-                                IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, TQ1_0, TQ2_0>;
+                                IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, TQ1_0, TQ2_0, MXFP4_SPLIT>;
 
-// n_blocks blocks as floats.
+// Scales lie in another tensor, a byte for each block.
 template <class Block>
-OGAS_INLINE void decode_blocks(const std::byte* blocks, float* values, size_t n_blocks) {
+inline constexpr bool kHasScalesApart = requires { Block::scale_of(uint8_t{}); };
+
+// n_blocks blocks as floats. apart: a scale for each block, of formats that have them there; null: they are 1.
+template <class Block>
+OGAS_INLINE void decode_blocks(const std::byte* blocks, float* values, size_t n_blocks,
+                               [[maybe_unused]] const std::byte* apart = nullptr) {
   for (size_t b = 0; b < n_blocks; ++b) {
     int8_t codes[Block::values];
     float scales[Block::values / Block::group], offsets[Block::values / Block::group];
     Block::unpack(blocks + b * Block::bytes, codes, scales, offsets);
+    if constexpr (kHasScalesApart<Block>)
+      if (apart) scales[0] = Block::scale_of(byte_at(apart, b));
     for (size_t i = 0; i < Block::values; ++i) {
       const float product = scales[i / Block::group] * static_cast<float>(codes[i]);
       // No zero is added where there is no offset: it would lose the sign of a negative zero.

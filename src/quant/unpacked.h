@@ -8,6 +8,7 @@
 //   group                              values that share a scale: 16 or 32
 //   has_offset                         false: there are no offsets and `offsets` is not written
 //   unpack(block, codes, scales, offsets)
+//   scale_of(byte)                     only where scales lie in another tensor (mxfp4_split.h)
 // so that kernels written against (codes, scales, offsets) serve all formats. Codes are at least -128. The formula
 // above, in float and in that order, is bit for bit what PyPI's gguf.quants computes: decoding is unpacking (decode.h).
 //
