@@ -61,6 +61,7 @@ Value Interpreter::evaluate_kind(const Expr& expr, Scope& scope) {
     case ExprKind::negate: return !child(0).truthy();
     case ExprKind::unary: return evaluate_unary(expr, scope);
     case ExprKind::binary: {
+      if (expr.text == "~") return evaluate_concat(expr, scope, nullptr);
       const Value left = child(0);
       return apply_operator(*this, expr.text, left, child(1));
     }
@@ -78,6 +79,57 @@ Value Interpreter::evaluate_kind(const Expr& expr, Scope& scope) {
       return expr.children[2] ? child(2) : Value(Undefined{"an if without else"});
   }
   return {};
+}
+
+namespace {
+
+// What an assignment to the target overwrites; null where there is nothing yet.
+Value* find_variable(const Target& target, Scope& scope) {
+  if (target.field.empty()) {
+    const auto found = scope.variables.find(target.name);
+    return found == scope.variables.end() ? nullptr : &found->second;
+  }
+  const Value* object = scope.find(target.name);
+  return object && object->ns() ? object->ns()->values.find_name(target.field) : nullptr;
+}
+
+}  // namespace
+
+// a ~ b ~ c. target: what the result is assigned to, or null. Where that is `a`, what follows is appended to it in
+// place, so that a text grown in a loop takes time in proportion to its length.
+Value Interpreter::evaluate_concat(const Expr& expr, Scope& scope, const Target* target) {
+  std::vector<const Expr*> operands;
+  const Expr* first = &expr;
+  for (; first->kind == ExprKind::binary && first->text == "~"; first = first->children[0].get())
+    operands.push_back(first->children[1].get());
+  Value result = evaluate(*first, scope);
+  std::ranges::reverse(operands);
+  spend(operands.size(), sizeof(Value));
+  List values;
+  for (const Expr* operand : operands) values.push_back(evaluate(*operand, scope));
+  Text more;
+  for (const Value& value : values) {
+    const Text text = str(value);
+    reserve_for(more, text.size(), *this);
+    more.append(text);
+  }
+  if (result.text() && !result.is_markup()) {
+    Value* replaced = target ? find_variable(*target, scope) : nullptr;
+    if (replaced && replaced->is_same(result)) *replaced = {};
+    if (result.append_in_place(more, *this)) return result;
+  }
+  Text text = str(result);
+  spend(text.size() + more.size());
+  text.append(more);
+  return text;
+}
+
+// The value of a set statement's expression.
+Value Interpreter::evaluate_assigned(const Stmt& stmt, Scope& scope) {
+  const Expr& expr = *stmt.expressions[0];
+  if (expr.kind != ExprKind::binary || expr.text != "~" || !stmt.target.parts.empty()) return evaluate(expr, scope);
+  step();
+  return evaluate_concat(expr, scope, &stmt.target);
 }
 
 Value Interpreter::evaluate_list(const Expr& expr, Scope& scope, Sequence sequence) {

@@ -37,7 +37,7 @@ class Interpreter::OwnScope {
   OwnScope(const OwnScope&) = delete;
   OwnScope& operator=(const OwnScope&) = delete;
   ~OwnScope() {
-    if (scope_->is_captured) interpreter_.captured_.push_back(std::move(scope_));
+    if (scope_->is_captured) capture();
   }
   Scope& operator*() { return *scope_; }
   Scope* operator->() { return scope_.get(); }
@@ -45,7 +45,7 @@ class Interpreter::OwnScope {
   void renew() {
     if (scope_->is_captured) {
       Scope* parent = scope_->parent;
-      interpreter_.captured_.push_back(std::move(scope_));
+      capture();
       scope_ = std::make_unique<Scope>(Scope{.variables = {}, .parent = parent});
     } else {
       scope_->variables.clear();
@@ -54,6 +54,11 @@ class Interpreter::OwnScope {
   }
 
  private:
+  void capture() {
+    constexpr size_t kVariableBytes = 160;  // a node of the map with its name
+    interpreter_.memory().keep(sizeof(Scope) + scope_->variables.size() * kVariableBytes);
+    interpreter_.captured_.push_back(std::move(scope_));
+  }
   void hide() {
     for (const std::string& name : hidden_) scope_->variables.emplace(name, Value(Undefined{name}));
   }
@@ -66,25 +71,27 @@ class Interpreter::OwnScope {
 Interpreter::Interpreter(const Limits& limits) : Budget(limits) { add_global_functions(globals_); }
 
 Text Interpreter::render(const Program& program) {
+  const Memory::Use use(memory());
   OwnScope scope(*this, globals_, program.hidden);
-  Text out;
+  Output out;
   run(program.body, *scope, out);
-  return out;
+  return out.take();
 }
 
 Namespace* Interpreter::new_namespace() {
-  spend(sizeof(Namespace) + 32);
+  constexpr size_t kNamespaceBytes = sizeof(Namespace) + 32;
+  spend(kNamespaceBytes);
+  memory().keep(kNamespaceBytes);
   namespaces_.push_back(std::make_unique<Namespace>());
   return namespaces_.back().get();
 }
 
-void Interpreter::print(Text& out, const Text& text) {
+void Interpreter::print(Output& out, const Text& text) {
   step();
-  spend(text.size());
-  out.append(text);
+  out.append(text, *this);
 }
 
-Interpreter::Flow Interpreter::run(const Block& block, Scope& scope, Text& out) {
+Interpreter::Flow Interpreter::run(const Block& block, Scope& scope, Output& out) {
   const DepthGuard guard(*this);
   for (const auto& stmt : block) {
     try {
@@ -97,8 +104,9 @@ Interpreter::Flow Interpreter::run(const Block& block, Scope& scope, Text& out) 
   return Flow::normal;
 }
 
-Interpreter::Flow Interpreter::run(const Stmt& stmt, Scope& scope, Text& out) {
+Interpreter::Flow Interpreter::run(const Stmt& stmt, Scope& scope, Output& out) {
   step();
+  const Memory::Statement statement(memory());
   switch (stmt.kind) {
     case StmtKind::text: print(out, stmt.text); break;
     case StmtKind::output: print(out, str(evaluate(*stmt.expressions[0], scope))); break;
@@ -106,7 +114,7 @@ Interpreter::Flow Interpreter::run(const Stmt& stmt, Scope& scope, Text& out) {
     case StmtKind::for_:
       return run_for(stmt, scope, out, filter_elements(stmt, scope, elements_of(evaluate(*stmt.expressions[0], scope))),
                      1);
-    case StmtKind::set: assign(stmt.target, evaluate(*stmt.expressions[0], scope), scope); break;
+    case StmtKind::set: assign(stmt.target, evaluate_assigned(stmt, scope), scope); break;
     case StmtKind::set_block:
     case StmtKind::filter_block:
     case StmtKind::generation: return run_captured(stmt, scope, out);
@@ -120,15 +128,16 @@ Interpreter::Flow Interpreter::run(const Stmt& stmt, Scope& scope, Text& out) {
 }
 
 // The body prints into a text of its own, in a scope of its own; then something is done with the text.
-Interpreter::Flow Interpreter::run_captured(const Stmt& stmt, Scope& scope, Text& out) {
-  Text text;
+Interpreter::Flow Interpreter::run_captured(const Stmt& stmt, Scope& scope, Output& out) {
+  Output printed;
   {
     OwnScope inner(*this, scope, stmt.hidden);
     if (stmt.takes_caller) inner->variables["caller"] = Undefined{"caller"};
     if (stmt.takes_kwargs) inner->variables["kwargs"] = Dict();
     if (stmt.takes_varargs) inner->variables["varargs"] = Value(List{}, Sequence::tuple);
-    if (const Flow flow = run(stmt.bodies[0], *inner, text); flow != Flow::normal) return flow;
+    if (const Flow flow = run(stmt.bodies[0], *inner, printed); flow != Flow::normal) return flow;
   }
+  Text text = printed.take();
   if (stmt.kind == StmtKind::generation) {
     print(out, text);
     return Flow::normal;
@@ -149,21 +158,21 @@ Value Interpreter::filter_through(const Expr& filters, Text text, Scope& scope) 
   return evaluate(filters, *inner);
 }
 
-Interpreter::Flow Interpreter::run_if(const Stmt& stmt, Scope& scope, Text& out) {
+Interpreter::Flow Interpreter::run_if(const Stmt& stmt, Scope& scope, Output& out) {
   for (size_t idx = 0; idx < stmt.expressions.size(); ++idx)
     if (evaluate(*stmt.expressions[idx], scope).truthy()) return run(stmt.bodies[idx], scope, out);
   if (stmt.bodies.size() > stmt.expressions.size()) return run(stmt.bodies.back(), scope, out);
   return Flow::normal;
 }
 
-Interpreter::Flow Interpreter::run_with(const Stmt& stmt, Scope& scope, Text& out) {
+Interpreter::Flow Interpreter::run_with(const Stmt& stmt, Scope& scope, Output& out) {
   OwnScope inner(*this, scope, stmt.hidden);
   for (size_t idx = 0; idx < stmt.expressions.size(); ++idx)
     assign(stmt.target.parts[idx], evaluate(*stmt.expressions[idx], scope), *inner);
   return run(stmt.bodies[0], *inner, out);
 }
 
-void Interpreter::run_call_block(const Stmt& stmt, Scope& scope, Text& out) {
+void Interpreter::run_call_block(const Stmt& stmt, Scope& scope, Output& out) {
   const Value function = evaluate(*stmt.call->children[0], scope);
   Arguments arguments = evaluate_arguments(*stmt.call, scope);
   for (const auto& entry : arguments.named)
@@ -218,6 +227,7 @@ bool Interpreter::next(Generator& generator, Value& value) {
   const DepthGuard guard(*this);
   while (true) {
     step();
+    const Memory::Statement statement(memory());
     if (Generator* source = generator.source.generator()) {
       if (!next(*source, value)) return false;
     } else {
@@ -256,6 +266,7 @@ List Interpreter::filter_elements(const Stmt& stmt, Scope& scope, List elements)
   static const std::vector<std::string> kNone;
   OwnScope inner(*this, scope, kNone);
   for (Value& element : elements) {
+    const Memory::Statement statement(memory());
     inner.renew();
     assign(stmt.target, element, *inner);
     if (evaluate(*stmt.expressions[1], *inner).truthy()) kept.push_back(std::move(element));
@@ -264,7 +275,7 @@ List Interpreter::filter_elements(const Stmt& stmt, Scope& scope, List elements)
 }
 
 // break and continue in the else belong to the loop around.
-Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth) {
+Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Output& out, List elements, int64_t depth) {
   auto state = std::make_unique<LoopState>();
   LoopState& loop = *state;
   loop.elements = std::make_shared<const List>(std::move(elements));
@@ -274,15 +285,17 @@ Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Text& out
     for (Scope* outer = &scope; outer && !outer->is_captured; outer = outer->parent) outer->is_captured = true;
     loop.recurse = [this, &stmt, &scope, depth](Interpreter&, const Arguments& a) {
       if (a.positional.size() != 1 || !a.named.empty()) throw Failure{"loop() takes one argument"};
-      Text text;
+      Output text;
       const DepthGuard guard(*this);
       run_for(stmt, scope, text, filter_elements(stmt, scope, elements_of(a.positional[0])), depth + 1);
-      return Value(std::move(text));
+      return Value(text.take());
     };
   }
   if (stmt.reads_loop || stmt.recursive) {
     // `loop` may be kept in a value beyond the loop's end.
-    spend(sizeof(LoopState) + 64);
+    const size_t n_bytes = sizeof(LoopState) + 64 + loop.elements->capacity() * sizeof(Value);
+    spend(n_bytes);
+    memory().keep(n_bytes);
     loops_.push_back(std::move(state));
   }
   bool is_through = false;  // one turn went to its end: as Jinja has it, break and continue do not count
@@ -308,7 +321,9 @@ void Interpreter::assign(const Target& target, const Value& value, Scope& scope)
     if (!object || !object->ns())
       throw Failure{fmt::format("'{}.{}': only a namespace can be written to", target.name, target.field)};
     if (target.field.starts_with("_")) throw Failure{fmt::format("a namespace cannot keep '{}'", target.field)};
+    const size_t n_before = object->ns()->values.items.size();
     object->ns()->values.set(target.field, value, *this);
+    memory().keep((object->ns()->values.items.size() - n_before) * 4 * sizeof(Value));
     return;
   }
   if (target.parts.empty()) {
@@ -324,7 +339,7 @@ void Interpreter::assign(const Target& target, const Value& value, Scope& scope)
 
 // A macro sees the variables around it as they are when it is called.
 Value Interpreter::make_macro(const Stmt& stmt, Scope& scope) {
-  spend(sizeof(Callable) + sizeof(Scope));
+  spend(sizeof(Callable));
   for (Scope* outer = &scope; outer && !outer->is_captured; outer = outer->parent) outer->is_captured = true;
   const std::string name = stmt.kind == StmtKind::macro ? "'" + stmt.text + "'" : "anonymous";
   return Value(Function([&stmt, &scope](Interpreter& in, const Arguments& a) { return in.call_macro(stmt, scope, a); }),
@@ -366,9 +381,9 @@ Value Interpreter::call_macro(const Stmt& stmt, Scope& scope, const Arguments& a
                                         : idx >= first_default
                                             ? evaluate(*stmt.expressions[idx - first_default], *inner)
                                             : Value(Undefined{stmt.names[idx]});
-  Text text;
-  run(stmt.bodies[0], *inner, text);
-  return text;
+  Output out;
+  run(stmt.bodies[0], *inner, out);
+  return out.take();
 }
 
 Value Interpreter::call(const Value& function, const Arguments& arguments) {
@@ -379,14 +394,14 @@ Value Interpreter::call(const Value& function, const Arguments& arguments) {
     return loop->recurse(*this, arguments);
   }
   if (const Undefined* undefined = function.undefined())
-    throw Failure{fmt::format("'{}' is undefined", undefined->name)};
+    throw Failure{fmt::format("'{}' is undefined", undefined->name())};
   throw Failure{fmt::format("a value of type {} cannot be called", function.type_name())};
 }
 
 // Python's getattr(), then the item of that name.
 Value Interpreter::attribute_of(const Value& object, const std::string& name) {
   if (const Undefined* undefined = object.undefined())
-    throw Failure{fmt::format("'{}' is undefined, so it has no '{}'", undefined->name, name)};
+    throw Failure{fmt::format("'{}' is undefined, so it has no '{}'", undefined->name(), name)};
   if (Namespace* ns = object.ns()) {
     const Value* found = ns->values.find_name(name);
     return found ? *found : Value(Undefined{name});
@@ -401,7 +416,7 @@ Value Interpreter::attribute_of(const Value& object, const std::string& name) {
 
 Value Interpreter::item_of(const Value& object, const Value& key) {
   if (const Undefined* undefined = object.undefined())
-    throw Failure{fmt::format("'{}' is undefined, so it has no items", undefined->name)};
+    throw Failure{fmt::format("'{}' is undefined, so it has no items", undefined->name())};
   if (object.dict() && key.is_hashable())
     if (const Value* found = object.dict()->find(key, *this)) return *found;
   if ((key.is_int() || key.is_bool()) && (object.is_indexable() || object.string())) {

@@ -24,6 +24,24 @@ struct Scope {
   }
 };
 
+// What a block prints.
+class Output {
+ public:
+  void append(const Text& text, Budget& budget) {
+    reserve_for(text_, text.size(), budget);
+    text_.append(text);
+    held_.resize(text_.footprint());
+  }
+  Text take() {
+    held_.resize(0);
+    return std::move(text_);
+  }
+
+ private:
+  Text text_;
+  Held held_;
+};
+
 class Interpreter : public Budget {
  public:
   explicit Interpreter(const Limits& limits = {});
@@ -55,25 +73,27 @@ class Interpreter : public Budget {
   class DepthGuard;
   class OwnScope;
 
-  Flow run(const Block& block, Scope& scope, Text& out);
-  Flow run(const Stmt& stmt, Scope& scope, Text& out);
-  Flow run_if(const Stmt& stmt, Scope& scope, Text& out);
-  Flow run_for(const Stmt& stmt, Scope& scope, Text& out, List elements, int64_t depth);
-  Flow run_with(const Stmt& stmt, Scope& scope, Text& out);
-  void run_call_block(const Stmt& stmt, Scope& scope, Text& out);
-  Flow run_captured(const Stmt& stmt, Scope& scope, Text& out);
+  Flow run(const Block& block, Scope& scope, Output& out);
+  Flow run(const Stmt& stmt, Scope& scope, Output& out);
+  Flow run_if(const Stmt& stmt, Scope& scope, Output& out);
+  Flow run_for(const Stmt& stmt, Scope& scope, Output& out, List elements, int64_t depth);
+  Flow run_with(const Stmt& stmt, Scope& scope, Output& out);
+  void run_call_block(const Stmt& stmt, Scope& scope, Output& out);
+  Flow run_captured(const Stmt& stmt, Scope& scope, Output& out);
   Value filter_through(const Expr& filters, Text text, Scope& scope);
   List filter_elements(const Stmt& stmt, Scope& scope, List elements);
   void assign(const Target& target, const Value& value, Scope& scope);
   Value make_macro(const Stmt& stmt, Scope& scope);
   Value call_macro(const Stmt& stmt, Scope& scope, const Arguments& arguments);
-  void print(Text& out, const Text& text);
+  void print(Output& out, const Text& text);
 
   Value evaluate(const Expr& expr, Scope& scope);
   Value evaluate_kind(const Expr& expr, Scope& scope);
   Value evaluate_list(const Expr& expr, Scope& scope, Sequence sequence);
   Value evaluate_dict(const Expr& expr, Scope& scope);
   Value evaluate_unary(const Expr& expr, Scope& scope);
+  Value evaluate_concat(const Expr& expr, Scope& scope, const Target* target);
+  Value evaluate_assigned(const Stmt& stmt, Scope& scope);
   Value evaluate_slice(const Expr& expr, Scope& scope);
   Value evaluate_compare(const Expr& expr, Scope& scope);
   Arguments evaluate_arguments(const Expr& expr, Scope& scope);

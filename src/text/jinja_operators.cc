@@ -11,7 +11,7 @@ namespace {
 [[noreturn]] void fail_operands(std::string_view op, const Value& left, const Value& right) {
   for (const Value* value : {&left, &right})
     if (const Undefined* undefined = value->undefined())
-      throw Failure{fmt::format("'{}' is undefined", undefined->name)};
+      throw Failure{fmt::format("'{}' is undefined", undefined->name())};
   throw Failure{fmt::format("{} {} {} is not possible", left.type_name(), op, right.type_name())};
 }
 
@@ -116,12 +116,6 @@ bool can_repeat(const Value& value) { return value.text() || (value.list() && va
 }  // namespace
 
 Value apply_operator(Interpreter& in, std::string_view op, const Value& left, const Value& right) {
-  if (op == "~") {
-    Text text = in.str(left);
-    text.append(in.str(right));
-    in.spend(text.size());
-    return text;
-  }
   if (left.is_number() && right.is_number()) {
     if (left.is_float() || right.is_float()) return float_arithmetic(op, left.to_double(), right.to_double());
     return int_arithmetic(op, left.to_int(op), right.to_int(op));

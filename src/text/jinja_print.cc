@@ -70,6 +70,7 @@ class ReprWriter {
     budget_.step();
     if (const Text* text = value.text()) {
       budget_.spend(text->size());
+      budget_.step(text->size() >> 4);
       if (value.is_markup()) out.append("Markup(");
       out.append(repr_of_text(*text));
       if (value.is_markup()) out.append(")");
@@ -102,7 +103,8 @@ class ReprWriter {
     if (const LoopState* loop = value.loop())
       return fmt::format("<LoopContext {}/{}>", loop->idx + 1, loop->elements->size());
     if (const Callable* callable = value.callable(); callable && !callable->shown.empty()) return callable->shown;
-    return fmt::format("<{}>", value.type_name());
+    // Python prints an address, which no text for a model can mean.
+    throw Failure{fmt::format("a value of type {} cannot be printed", value.type_name())};
   }
 
   void write_list(const Value& value) {
@@ -193,6 +195,7 @@ class JsonWriter {
 
   void write_string(const Text& text) {
     budget_.spend(text.size());
+    budget_.step(text.size() >> 6);
     out.append("\"");
     out.append(text.mapped([&](std::string_view run) {
       std::string escaped = escape_for_json(run);
@@ -245,8 +248,8 @@ class JsonWriter {
     out.append("\n");
     const size_t width = style_.margin.size() == 0 ? static_cast<size_t>(style_.indent) : style_.margin.size();
     budget_.spend(depth, width);
-    for (size_t idx = 0; idx < depth; ++idx)
-      out.append(style_.margin.size() == 0 ? Text(std::string(width, ' ')) : style_.margin);
+    if (style_.margin.size() == 0) return out.append(std::string(depth * width, ' '));
+    for (size_t idx = 0; idx < depth; ++idx) out.append(style_.margin);
   }
 
   const JsonStyle& style_;

@@ -265,7 +265,10 @@ constexpr Builtin kMethods[] = {
     {"split", "sep? maxsplit?", [](Interpreter& in, const Value& s, const Bound& a) { return split(in, s, a, false); }},
     {"rsplit", "sep? maxsplit?", [](Interpreter& in, const Value& s, const Bound& a) { return split(in, s, a, true); }},
     {"splitlines", "keepends?",
-     [](Interpreter& in, const Value& s, const Bound& a) { return Value(Splitter(in, s).lines(a.flag(0))); }},
+     [](Interpreter& in, const Value& s, const Bound& a) {
+       in.step(s.string()->size() >> 5);
+       return Value(Splitter(in, s).lines(a.flag(0)));
+     }},
     {"partition", "/ sep", [](Interpreter& in, const Value& s, const Bound& a) { return partition(in, s, a, false); }},
     {"rpartition", "/ sep", [](Interpreter& in, const Value& s, const Bound& a) { return partition(in, s, a, true); }},
     {"replace", "/ old new count?",
@@ -328,7 +331,10 @@ constexpr Builtin kMethods[] = {
 
 std::span<const Builtin> string_methods() { return kMethods; }
 
-List split_lines(Interpreter& in, const Value& text) { return Splitter(in, text).lines(false); }
+List split_lines(Interpreter& in, const Value& text) {
+  in.step(text.string()->size() >> 5);
+  return Splitter(in, text).lines(false);
+}
 
 Text strip(const Text& text, const Value* characters, bool left, bool right) {
   std::string_view rest = text.bytes();

@@ -27,6 +27,11 @@ class Text {
   const std::vector<ByteRange>& input() const { return input_; }
   bool has_input() const { return !input_.empty(); }
 
+  // Bytes of memory it holds.
+  size_t footprint() const { return bytes_.capacity() + input_.capacity() * sizeof(ByteRange); }
+  size_t capacity() const { return bytes_.capacity(); }
+  void reserve(size_t n) { bytes_.reserve(n); }
+
   void append(std::string_view bytes, bool is_input = false) {
     if (is_input) mark(bytes_.size(), bytes_.size() + bytes.size());
     bytes_ += bytes;

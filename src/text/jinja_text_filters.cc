@@ -213,6 +213,7 @@ constexpr Builtin kFilters[] = {
      [](Interpreter& in, const Value& v, const Bound&) {
        const Text text = soft_text(in, v);
        in.spend(text.size(), 7);  // it may grow fivefold
+       in.step(text.size() >> 6);
        return Value(Markup{v.is_markup() ? text : escape_html(text)});
      }},
     {"float", "default?", to_float},
@@ -220,6 +221,7 @@ constexpr Builtin kFilters[] = {
      [](Interpreter& in, const Value& v, const Bound&) {
        const Text text = soft_text(in, v);
        in.spend(text.size(), 7);  // it may grow fivefold
+       in.step(text.size() >> 6);
        return Value(Markup{escape_html(text)});
      }},
     {"format", "*", format},

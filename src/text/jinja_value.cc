@@ -54,35 +54,69 @@ const T* get_shared(const Variant& data) {
   return p ? p->get() : nullptr;
 }
 
+// What a value points to, with the memory it takes.
+template <class T>
+struct Node : T {
+  Node(T value, size_t n_bytes) : T(std::move(value)), held(n_bytes) {}
+  Held held;
+};
+constexpr size_t kNodeBytes = 96;  // of the node itself, and of the heap's own about it and its buffer
+
+template <class T>
+std::shared_ptr<Node<T>> make_node(T value, size_t n_bytes) {
+  return std::make_shared<Node<T>>(std::move(value), kNodeBytes + n_bytes);
+}
+
+size_t footprint(const List& list) { return list.capacity() * sizeof(Value); }
+
+constexpr size_t kFunctionBytes = 128;  // of a std::function and what it captures
+
 }  // namespace
+
+Undefined::Undefined(std::string name) {
+  constexpr size_t kMaxName = 100;
+  if (name.size() > kMaxName) name.resize(kMaxName);
+  name_ = make_node(std::move(name), kMaxName);
+}
+
+Value::Value(Text text) {
+  const size_t n_bytes = text.footprint();
+  data_ = std::shared_ptr<const Text>(make_node(std::move(text), n_bytes));
+}
 
 Value::Value(List list, Sequence sequence) : sequence_(sequence) {
   const int depth = checked_depth(depth_within(list));
-  data_ = std::make_shared<const Elements>(Elements{std::move(list), depth});
+  const size_t n_bytes = footprint(list);
+  data_ = std::shared_ptr<const Elements>(make_node(Elements{std::move(list), depth}, n_bytes));
 }
 
 Value::Value(Dict dict) {
   int within = 0;
   for (const auto& [key, value] : dict.items) within = std::max({within, key.depth(), value.depth()});
   dict.depth = checked_depth(within);
-  data_ = std::make_shared<const Dict>(std::move(dict));
+  const size_t n_bytes = dict.items.capacity() * 2 * sizeof(Value);
+  data_ = std::shared_ptr<const Dict>(make_node(std::move(dict), n_bytes));
 }
 
 Value::Value(Function function, const Value* holds, std::string shown) {
   const int depth = checked_depth(holds ? holds->depth() : 0);
-  data_ = std::make_shared<const Callable>(Callable{std::move(function), depth, std::move(shown)});
+  data_ = std::shared_ptr<const Callable>(
+      make_node(Callable{std::move(function), depth, std::move(shown)}, kFunctionBytes));
 }
 
 Value Value::generator(List elements, const Value& source, Transform transform, const List& holds) {
   const int depth = checked_depth(std::max({depth_within(elements), source.depth(), depth_within(holds)}));
   Value value;
-  value.data_ = std::make_shared<Generator>(Generator{std::move(elements), 0, source, std::move(transform), depth});
+  const size_t n_bytes = footprint(elements) + kFunctionBytes + holds.size() * sizeof(Value);
+  value.data_ = std::shared_ptr<Generator>(
+      make_node(Generator{std::move(elements), 0, source, std::move(transform), depth}, n_bytes));
   return value;
 }
 
 Value Value::range(List elements, const std::array<int64_t, 3>& bounds) {
   Value value;
-  value.data_ = std::make_shared<const Elements>(Elements{std::move(elements), 1, bounds});
+  const size_t n_bytes = footprint(elements);
+  value.data_ = std::shared_ptr<const Elements>(make_node(Elements{std::move(elements), 1, bounds}, n_bytes));
   value.sequence_ = Sequence::range;
   return value;
 }
@@ -159,6 +193,17 @@ std::string_view Value::type_name() const {
   return list() ? kSequences[static_cast<size_t>(sequence_)] : kNames[data_.index()];
 }
 
+bool Value::append_in_place(const Text& more, Budget& budget) {
+  auto* shared = std::get_if<std::shared_ptr<const Text>>(&data_);
+  if (!shared || shared->use_count() != 1 || shared->get() == &more) return false;
+  // Every text of a Value is a Node, and no other value sees this one.
+  auto& node = static_cast<Node<Text>&>(const_cast<Text&>(**shared));
+  reserve_for(node, more.size(), budget);
+  node.append(more);
+  node.held.resize(kNodeBytes + node.footprint());
+  return true;
+}
+
 size_t Value::length() const {
   if (string()) return count_characters(*string());
   if (list()) return list()->size();
@@ -229,6 +274,8 @@ const Value* Dict::find_name(std::string_view name) const {
   return nullptr;
 }
 
+Value* Dict::find_name(std::string_view name) { return const_cast<Value*>(std::as_const(*this).find_name(name)); }
+
 void Dict::set(Value key, Value value, Budget& budget) {
   if (!key.is_hashable()) throw Failure{fmt::format("a value of type {} cannot be a key", key.type_name())};
   for (auto& entry : items) {
@@ -239,6 +286,15 @@ void Dict::set(Value key, Value value, Budget& budget) {
   }
   budget.spend(2 * sizeof(Value));
   items.emplace_back(std::move(key), std::move(value));
+}
+
+void reserve_for(Text& text, size_t n_more, Budget& budget) {
+  budget.spend(n_more);
+  const size_t n = text.size() + n_more;
+  if (n <= text.capacity()) return;
+  const size_t n_grown = std::max(n, 2 * text.capacity());
+  budget.spend(n_grown);  // beside the old
+  text.reserve(n_grown);
 }
 
 Text escape_html(const Text& text) {

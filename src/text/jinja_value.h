@@ -42,8 +42,14 @@ struct Arguments {
 
 using Function = std::function<Value(Interpreter&, const Arguments&)>;
 
-struct Undefined {
-  std::string name;  // for messages
+class Undefined {
+ public:
+  // name: for messages; only the start of a long one is kept.
+  explicit Undefined(std::string name);
+  const std::string& name() const { return *name_; }
+
+ private:
+  std::shared_ptr<const std::string> name_;
 };
 struct Elements;
 struct Dict;
@@ -59,7 +65,7 @@ class Value {
   Value(bool b) : data_(b) {}
   Value(int64_t i) : data_(i) {}
   Value(double d) : data_(d) {}
-  Value(Text text) : data_(std::make_shared<const Text>(std::move(text))) {}
+  Value(Text text);
   Value(std::string s) : Value(Text(std::move(s))) {}
   Value(const char* s) : Value(std::string(s)) {}
   Value(Markup markup) : Value(std::move(markup.text)) { is_markup_ = true; }
@@ -109,8 +115,14 @@ class Value {
   int64_t to_int(std::string_view what) const;
   bool truthy() const;
   std::string_view type_name() const;
+  // Appends to a string that no other value shares; false where others do. budget: the one that runs.
+  bool append_in_place(const Text& more, Budget& budget);
   size_t length() const;  // characters of a string, elements of a list or dictionary; fails for others
 
+  // Whether both are one object.
+  bool is_same(const Value& other) const {
+    return data_.index() == other.data_.index() && text() && text() == other.text();
+  }
   bool equals(const Value& other, Budget& budget) const;
   // Python's <; fails for types that have no order.
   bool less(const Value& other, Budget& budget) const;
@@ -137,6 +149,7 @@ struct Dict {
 
   const Value* find(const Value& key, Budget& budget) const;
   const Value* find_name(std::string_view name) const;
+  Value* find_name(std::string_view name);
   // Fails for keys that cannot be hashed.
   void set(Value key, Value value, Budget& budget);
 };
@@ -183,6 +196,9 @@ struct JsonStyle {
 };
 // Python's json.dumps().
 Text to_json(const Value& value, const JsonStyle& style, Budget& budget);
+
+// Makes room for n_more bytes at the end, by doubling.
+void reserve_for(Text& text, size_t n_more, Budget& budget);
 
 // <, >, &, " and ' as HTML entities.
 Text escape_html(const Text& text);
