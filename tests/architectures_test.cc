@@ -83,18 +83,6 @@ TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
   }
 }
 
-// Two layouts of the same numbers are multiplied in the same order.
-TEST_P(Architectures, BlocksOfTheHubAndOfGgufGiveTheSameBits) {
-  if (!has_blocks()) GTEST_SKIP() << "no blocks";
-  const std::vector<TokenId> prompt = golden()["prompt"];
-  for (const Ops* ops : available_ops()) {
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
-    const auto hub = load(folder()), gguf = load(folder() / "model.gguf");
-    ASSERT_TRUE(hub && gguf);
-    EXPECT_EQ(logits_of(*hub, prompt).values, logits_of(*gguf, prompt).values) << ops->name;
-  }
-}
-
 TEST_P(Architectures, ThreadsDoNotChangeABit) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto one = load(folder(), 1), three = load(folder(), 3);
@@ -134,11 +122,27 @@ TEST_P(Architectures, FactsAreThoseOfTheConfig) {
 INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(all_cases()),
                          [](const auto& test) { return test.param; });
 
-std::vector<std::string> cases_with_mtp() {
+std::vector<std::string> cases_with(std::string_view file) {
   std::vector<std::string> names = all_cases();
-  std::erase_if(names, [](const auto& name) { return !std::filesystem::exists(kFolder / name / "mtp_logits.npy"); });
+  std::erase_if(names, [&](const auto& name) { return !std::filesystem::exists(kFolder / name / file); });
   return names;
 }
+
+class ModelsInBlocks : public Architectures {};
+
+// Two layouts of the same numbers are multiplied in the same order.
+TEST_P(ModelsInBlocks, OfTheHubAndOfGgufGiveTheSameBits) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  for (const Ops* ops : available_ops()) {
+    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+    const auto hub = load(folder()), gguf = load(folder() / "model.gguf");
+    ASSERT_TRUE(hub && gguf);
+    EXPECT_EQ(logits_of(*hub, prompt).values, logits_of(*gguf, prompt).values) << ops->name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ModelsInBlocks, ::testing::ValuesIn(cases_with("rounded_logits.npy")),
+                         [](const auto& test) { return test.param; });
 
 class MtpHeads : public Architectures {};
 
@@ -166,7 +170,7 @@ TEST_P(MtpHeads, SayWhatThoseOfTransformersSay) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, MtpHeads, ::testing::ValuesIn(cases_with_mtp()),
+INSTANTIATE_TEST_SUITE_P(All, MtpHeads, ::testing::ValuesIn(cases_with("mtp_logits.npy")),
                          [](const auto& test) { return test.param; });
 
 }  // namespace
