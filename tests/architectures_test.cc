@@ -1,5 +1,5 @@
 // Tiny random models of every architecture, from the hub's files and from GGUF, against the logits of transformers
-// (tools/make_arch_goldens.py).
+// or of oracles in plain torch (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -58,6 +58,11 @@ class Architectures : public ::testing::TestWithParam<std::string> {
  protected:
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
   std::filesystem::path folder() const { return kFolder / GetParam(); }
+  // The hub's files, and GGUF where there is one.
+  std::vector<std::filesystem::path> models() const {
+    if (golden().value("has_gguf", true)) return {folder(), folder() / "model.gguf"};
+    return {folder()};
+  }
   nlohmann::json golden() const { return testing::read_json((folder() / "golden.json").string()); }
 };
 
@@ -66,7 +71,7 @@ TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   for (const Ops* ops : available_ops()) {
     ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
-    for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+    for (const std::filesystem::path& path : models()) {
       const auto engine = load(path);
       ASSERT_NE(engine, nullptr) << path;
       for (const uint32_t batch : {256U, 1U, 7U}) {
@@ -102,7 +107,7 @@ TEST_P(Architectures, GreedyTokensAreThoseOfTransformers) {
 
 TEST_P(Architectures, FactsAreThoseOfTheConfig) {
   const auto config = testing::read_json((folder() / "config.json").string());
-  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+  for (const std::filesystem::path& path : models()) {
     const auto engine = load(path);
     ASSERT_NE(engine, nullptr);
     const ModelFacts& facts = engine->facts();
@@ -130,7 +135,7 @@ TEST_P(MtpHeads, SayWhatThoseOfTransformersSay) {
   const auto json = golden();
   std::vector<TokenId> tokens = json["prompt"];
   tokens.push_back(json["following"].back());
-  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+  for (const std::filesystem::path& path : models()) {
     const auto engine = load(path);
     ASSERT_NE(engine, nullptr) << path;
     for (const uint32_t batch : {256U, 1U, 7U}) {
