@@ -26,6 +26,7 @@ constexpr Architecture kArchitectures[] = {
     {"glm4moe", "glm4_moe", create_glm4_moe},
     {"deepseek2", "deepseek_v2", create_deepseek},
     {"deepseek2", "deepseek_v3", create_deepseek},
+    {"deepseek32", "deepseek_v32", create_deepseek_v32},
 };
 
 }  // namespace
