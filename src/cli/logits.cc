@@ -114,13 +114,12 @@ void add_logits(CLI::App& app, Command& chosen) {
   logits_app->add_option("MODEL", options->model.model, "Model, as a file or a name")->required();
   logits_app->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @FILE or - for stdin")->required();
   logits_app->add_option("-o,--out", options->out, "The .npy file: float32 [tokens, vocabulary]")->required();
-  logits_app->add_flag("--mtp", options->mtp,
-                       "Those of the head for the token after the next (MTP), for all tokens but the last: row i is "
-                       "what it says once token i + 1 is known");
+  logits_app->add_flag("--mtp", options->mtp, "Of the head for the token after the next; no row for the last token");
   options->model.add_to(*logits_app);
   logits_app->footer(
       "Keys and values are kept in F32 here, so that what is compared is the model; --kv-type f16 shows what run "
       "does.\n"
+      "Row i of --mtp is what the head says after token i once token i + 1 is known.\n"
       "Examples:\n"
       "  ogas logits model.gguf --tokens 1,2,3 --out x.npy\n"
       "  ogas tokenize model.gguf < text | ogas logits model.gguf --tokens - --out x.npy --batch 1");
