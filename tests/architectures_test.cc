@@ -1,10 +1,12 @@
 // Tiny random models of every architecture, from the hub's files and from GGUF, against the logits of transformers
-// (tools/make_arch_goldens.py).
+// or of oracles in plain torch (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
@@ -59,6 +61,11 @@ class Architectures : public ::testing::TestWithParam<std::string> {
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
   std::filesystem::path folder() const { return kFolder / GetParam(); }
   bool has_blocks() const { return golden().value("has_blocks", false); }
+  // The hub's files, and GGUF where there is one.
+  std::vector<std::filesystem::path> models() const {
+    if (golden().value("has_gguf", true)) return {folder(), folder() / "model.gguf"};
+    return {folder()};
+  }
   nlohmann::json golden() const { return testing::read_json((folder() / "golden.json").string()); }
 };
 
@@ -70,7 +77,7 @@ TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
     const LogitMatrix expected =
         testing::read_npy((folder() / (is_rounded ? "rounded_logits.npy" : "logits.npy")).string());
     ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
-    for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+    for (const std::filesystem::path& path : models()) {
       const auto engine = load(path);
       ASSERT_NE(engine, nullptr) << path;
       for (const uint32_t batch : {256U, 1U, 7U}) {
@@ -107,7 +114,7 @@ TEST_P(Architectures, GreedyTokensAreThoseOfTransformers) {
 
 TEST_P(Architectures, FactsAreThoseOfTheConfig) {
   const auto config = testing::read_json((folder() / "config.json").string());
-  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+  for (const std::filesystem::path& path : models()) {
     const auto engine = load(path);
     ASSERT_NE(engine, nullptr);
     const ModelFacts& facts = engine->facts();
@@ -121,6 +128,50 @@ TEST_P(Architectures, FactsAreThoseOfTheConfig) {
 
 INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(all_cases()),
                          [](const auto& test) { return test.param; });
+
+// The folder's model under another model_type, without tensors of these names, in the folder of tests.
+std::filesystem::path without_indexer(const std::filesystem::path& folder) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / fmt::format("ogas_v3_{}", ::getpid());
+  std::filesystem::create_directories(path);
+  auto config = testing::read_json((folder / "config.json").string());
+  config["model_type"] = "deepseek_v3";
+  std::ofstream(path / "config.json") << config;
+  std::ifstream in(folder / "model.safetensors", std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  uint64_t n_header = 0;
+  std::memcpy(&n_header, bytes.data(), sizeof n_header);
+  auto header = nlohmann::json::parse(bytes.substr(8, n_header));
+  nlohmann::json kept;
+  std::string data;
+  for (auto& [name, tensor] : header.items()) {
+    if (name == "__metadata__" || name.find(".indexer.") != std::string::npos) continue;
+    const uint64_t begin = tensor["data_offsets"][0], end = tensor["data_offsets"][1];
+    tensor["data_offsets"] = {data.size(), data.size() + end - begin};
+    data += bytes.substr(8 + n_header + begin, end - begin);
+    kept[name] = tensor;
+  }
+  std::string text = kept.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  n_header = text.size();
+  std::ofstream out(path / "model.safetensors", std::ios::binary);
+  out.write(reinterpret_cast<const char*>(&n_header), sizeof n_header) << text << data;
+  return path;
+}
+
+TEST(DeepSeekV32, IsV3BitForBitUpToTopK) {
+  const auto folder = kFolder / "deepseek_v32";
+  const auto path = without_indexer(folder);
+  const size_t top_k = testing::read_json((folder / "config.json").string())["index_topk"];
+  std::vector<TokenId> prompt = testing::read_json((folder / "golden.json").string())["prompt"];
+  for (const uint32_t batch : {256U, 1U, 7U}) {
+    const auto v32 = load(folder), v3 = load(path);
+    ASSERT_TRUE(v32 && v3);
+    const std::span<const TokenId> short_prompt = std::span(prompt).first(top_k);
+    EXPECT_EQ(logits_of(*v32, short_prompt, batch).values, logits_of(*v3, short_prompt, batch).values) << batch;
+    EXPECT_GT(largest_difference(logits_of(*v32, prompt, batch), logits_of(*v3, prompt, batch)), kTolerance) << batch;
+  }
+  std::filesystem::remove_all(path);
+}
 
 std::vector<std::string> cases_with(std::string_view file) {
   std::vector<std::string> names = all_cases();
@@ -151,7 +202,7 @@ TEST_P(MtpHeads, SayWhatThoseOfTransformersSay) {
   const auto json = golden();
   std::vector<TokenId> tokens = json["prompt"];
   tokens.push_back(json["following"].back());
-  for (const std::filesystem::path& path : {folder(), folder() / "model.gguf"}) {
+  for (const std::filesystem::path& path : models()) {
     const auto engine = load(path);
     ASSERT_NE(engine, nullptr) << path;
     for (const uint32_t batch : {256U, 1U, 7U}) {

@@ -15,6 +15,7 @@ import unittest
 
 from program import BINARY, MODEL, SECONDS, ProgramTest, gguf
 
+ARCHITECTURES = pathlib.Path(__file__).resolve().parent / "data/arch"  # tiny models
 NAME = pathlib.Path(MODEL).stem
 QUICK = ("-n", "4", "--greedy")
 
@@ -332,6 +333,24 @@ class LogitsTest(ProgramTest):
         last = one[2][(n_tokens - 1) * 49152:].tolist()
         best = [last.index(max(last))]
         self.assertEqual(self.ogas("tokenize", "--decode", stdin=json.dumps(best).encode()).stdout, b" Paris")
+
+    def test_the_head_for_the_token_after_the_next(self):
+        for name in ("ernie4_5_moe_mtp", "deepseek_v3"):
+            model, out = ARCHITECTURES / name, self.folder / f"{name}.npy"
+            self.assertIn("a head for the token after the next (MTP)", self.ogas("inspect", model).stdout.decode())
+            golden = json.loads((model / "golden.json").read_text())
+            tokens = golden["prompt"] + golden["following"][-1:]
+            self.ogas("logits", model, "--mtp", "--tokens", ",".join(map(str, tokens)), "--out", out, "--batch", 7)
+            n_rows, n_columns, found = self.read_npy(out)
+            n_golden, _, expected = self.read_npy(model / "mtp_logits.npy")
+            self.assertEqual((n_rows, n_golden), (len(tokens) - 1, len(golden["mtp_lengths"])))
+            for row, length in enumerate(golden["mtp_lengths"]):
+                pairs = zip(expected[row * n_columns:(row + 1) * n_columns], found[(length - 1) * n_columns:length * n_columns])
+                self.assertLess(max(abs(a - b) for a, b in pairs), 1e-3)
+        logits = ("logits", "--mtp", "--out", self.folder / "x.npy", "--tokens")
+        self.fails(2, "the model has no head for the token after the next", *logits, "1,2", MODEL)
+        self.fails(2, "needs two tokens or more", *logits, "1", ARCHITECTURES / "deepseek_v3")
+        self.assertEqual(json.loads(self.ogas("inspect", "--json", MODEL).stdout)["model"]["mtp_heads"], 0)
 
     def test_errors_leave_nothing_behind(self):
         out = self.folder / "x.npy"

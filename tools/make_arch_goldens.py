@@ -5,7 +5,7 @@
 
 For each case OUT/NAME/: config.json, model.safetensors, logits.npy (float32 [72, n_vocab], eager, in float32, after each
 token of the prompt), rounded_logits.npy (of experts in MXFP4, with activations rounded to 8 bits), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
-(same weights, names and keys as llama.cpp's converter writes them; of architectures it knows), and golden.json: prompt,
+(same weights, names and keys as llama.cpp's converter writes them; not of what it leaves out), and golden.json: prompt,
 tokens that the head was given, greedy continuation, and the smallest margin between best and second.
 Shapes have few powers of two, so that a mixed-up axis shows; weights are at scales where every tensor matters.
 Needs: gguf transformers>=5 torch safetensors numpy
@@ -23,6 +23,8 @@ import gguf
 import numpy as np
 import torch
 import transformers
+from deepseek_v32_oracle import DeepSeekV32
+from ernie_mtp_oracle import Ernie
 from safetensors.torch import load_file, save_file
 
 N_PROMPT, N_VOCAB = 72, 144
@@ -69,11 +71,19 @@ CASES = {
                         num_experts_per_tok=4, n_group=4, topk_group=2, topk_method="noaux_tc", scoring_func="sigmoid",
                         norm_topk_prob=True, routed_scaling_factor=2.5, num_nextn_predict_layers=1,
                         rope_scaling=dict(YARN, mscale=1.0, mscale_all_dim=1.0)),
+    "deepseek_v32": dict(MLA, model_type="deepseek_v32", q_lora_rank=28, n_routed_experts=8, n_shared_experts=1,
+                         num_experts_per_tok=3, n_group=2, topk_group=1, topk_method="noaux_tc", scoring_func="sigmoid",
+                         norm_topk_prob=True, routed_scaling_factor=2.5, num_nextn_predict_layers=1, index_n_heads=11,
+                         index_head_dim=12, index_topk=20, rope_scaling=dict(YARN, mscale=1.0, mscale_all_dim=1.0)),
     "ernie4_5": dict(GQA, model_type="ernie4_5", use_bias=False, rope_theta=500000.0, tie_word_embeddings=True),
     "ernie4_5_moe": dict(GQA, model_type="ernie4_5_moe", num_hidden_layers=3, num_attention_heads=4,
                          use_bias=False, rope_theta=500000.0, tie_word_embeddings=True, moe_intermediate_size=20,
                          moe_k=3, moe_num_experts=7, moe_num_shared_experts=2, moe_layer_start_index=1,
                          moe_layer_end_index=-1, moe_layer_interval=1, moe_gate="topk", moe_use_aux_free=True),
+    "ernie4_5_moe_mtp": dict(GQA, model_type="ernie4_5_moe", num_attention_heads=4, use_bias=False, rope_theta=500000.0,
+                             moe_intermediate_size=20, moe_k=2, moe_num_experts=6, moe_num_shared_experts=1,
+                             moe_layer_start_index=1, moe_layer_end_index=1, moe_layer_interval=1, moe_gate="topk",
+                             moe_use_aux_free=True, num_nextn_predict_layers=1),
     "seed_oss": dict(GQA, model_type="seed_oss", attention_bias=True, attention_out_bias=False, mlp_bias=False,
                      rope_theta=1e7, residual_dropout=0.0),
     "glm4_moe": dict(GQA, model_type="glm4_moe", num_hidden_layers=2, attention_bias=True, use_qk_norm=True,
@@ -84,6 +94,8 @@ CASES = {
     "gpt_oss_mxfp4": dict(GPT_OSS, hidden_size=64, intermediate_size=32, torch_dtype="bfloat16",
                           quantization_config=dict(quant_method="mxfp4")),
 }
+
+HUB_ONLY = ("ernie4_5_moe_mtp",)  # llama.cpp's converter drops this head
 
 
 def fill(name, tensor, rng, tied):
@@ -173,6 +185,36 @@ def continue_greedily(model, prompt, n):
     return sequence[0, prompt.shape[1]:]
 
 
+def add_ernie_mtp(state, config, rng):
+    n_embd, first = config["hidden_size"], "model.layers.0."  # a dense one
+    shapes = {name.replace(first, "model.mtp_block.0."): state[name].shape for name in state if name.startswith(first)}
+    shapes |= {"model.mtp_emb_norm.0.weight": (n_embd,), "model.mtp_hidden_norm.0.weight": (n_embd,),
+               "model.mtp_linear_proj.0.weight": (n_embd, 2 * n_embd)}
+    for name, shape in shapes.items():
+        state[name] = torch.empty(shape)
+        fill(name, state[name], rng, False)
+
+
+def oracle_mtp_logits(oracle, hidden, following, logits):
+    """By one of our own, where transformers has no head; it must agree with the logits of transformers."""
+    difference = np.abs(oracle.logits(hidden).numpy() - logits).max()
+    assert difference < 1e-4, f"the oracle and transformers differ by {difference}"
+    return oracle.mtp_logits(hidden, following[0])[[n - 1 for n in MTP_LENGTHS]].numpy()
+
+
+def all_mtp_logits(model, config, state, prompt, following, logits):
+    if config["model_type"] == "ernie4_5_moe":
+        oracle = Ernie(config, state)
+        return oracle_mtp_logits(oracle, oracle.hidden(prompt[0]), following, logits)
+    if config["model_type"] == "deepseek_v32":
+        oracle = DeepSeekV32(config, state)
+        rows = oracle_mtp_logits(oracle, oracle.normed_hidden(prompt[0]), following, logits)
+        print(f"smallest margin of a chosen position: {oracle.margin:.1e}")
+        assert oracle.margin > 1e-5, "too near a tie: take another seed"
+        return rows
+    return mtp_logits(model, prompt, following)
+
+
 MTP_LENGTHS = (1, 2, 9, 17, 33, 50, 71, 72)
 
 
@@ -209,7 +251,7 @@ def make_case(name, out, seed):
     model.save_pretrained(folder)
     state = load_file(folder / "model.safetensors")
     if n_mtp:
-        add_mtp(state, config, rng)
+        (add_ernie_mtp if config["model_type"] == "ernie4_5_moe" else add_mtp)(state, config, rng)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -228,23 +270,27 @@ def make_case(name, out, seed):
         golden = {"prompt": prompt[0].tolist(), "greedy": greedy.tolist()}
         if n_mtp:
             following = torch.cat([prompt[:, 1:], greedy[None, :1]], 1)
-            np.save(folder / "mtp_logits.npy", mtp_logits(model, prompt, following).astype("<f4"))
+            rows = all_mtp_logits(model, config, state, prompt, following, logits)
+            np.save(folder / "mtp_logits.npy", rows.astype("<f4"))
             golden |= {"following": following[0].tolist(), "mtp_lengths": MTP_LENGTHS}
     top = np.partition(logits, -2, axis=-1)[:, -2:]
     if is_mxfp4:
         golden["has_blocks"] = True
         with torch.no_grad():
             np.save(folder / "rounded_logits.npy", rounded_logits(model, prompt).astype("<f4"))
+    if name in HUB_ONLY:
+        golden["has_gguf"] = False
     golden["smallest_margin"] = round(float((top[:, 1] - top[:, 0]).min()), 5)
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
-    write_gguf(folder / "model.gguf", name, config, state)
+    if name not in HUB_ONLY:
+        write_gguf(folder / "model.gguf", name, config, state)
     print(f"{name:18} {sum(t.numel() for t in state.values()):7} values, deviation {logits.std():.3f}", flush=True)
 
 
 # GGUF.
 
 ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe", "deepseek_v2": "deepseek2",
-                 "deepseek_v3": "deepseek2", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
+                 "deepseek_v3": "deepseek2", "deepseek_v32": "deepseek32", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
                  "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "gpt_oss": "gpt-oss"}
 LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
@@ -257,7 +303,9 @@ LAYER = {
     "mlp.shared_experts.gate_proj": "ffn_gate_shexp", "mlp.shared_experts.up_proj": "ffn_up_shexp",
     "mlp.shared_experts.down_proj": "ffn_down_shexp", "enorm": "nextn.enorm", "hnorm": "nextn.hnorm",
     "eh_proj": "nextn.eh_proj", "shared_head.norm": "nextn.shared_head_norm", "embed_tokens": "nextn.embed_tokens",
-    "shared_head.head": "nextn.shared_head_head",
+    "shared_head.head": "nextn.shared_head_head", "self_attn.indexer.wq_b": "indexer.attn_q_b",
+    "self_attn.indexer.wk": "indexer.attn_k", "self_attn.indexer.k_norm": "indexer.k_norm",
+    "self_attn.indexer.weights_proj": "indexer.proj",
 }
 EXPERT = {"gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
@@ -415,6 +463,10 @@ def add_attention(writer, config):
     writer.add_key_length_mla(config["qk_nope_head_dim"] + config["qk_rope_head_dim"])
     writer.add_value_length_mla(config["v_head_dim"])
     writer.add_rope_dimension_count(config["qk_rope_head_dim"])
+    if "index_topk" in config:
+        writer.add_indexer_head_count(config["index_n_heads"])
+        writer.add_indexer_key_length(config["index_head_dim"])
+        writer.add_indexer_top_k(config["index_topk"])
 
 
 def write_gguf(path, name, config, state):

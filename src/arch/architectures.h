@@ -16,5 +16,6 @@ Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_gpt_oss(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_deepseek_v32(const TensorFile& file);
 
 }  // namespace ogas

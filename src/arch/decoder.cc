@@ -101,14 +101,15 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   return p;
 }
 
-uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer) {
+uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj) {
   const uint32_t n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 1);
   if (n_mtp == 0) return 0;
   if (!r.is_hub() && n_layer < 2)
     r.refuse(ErrorCode::bad_file, "{} layer, and one of them for further tokens", n_layer);
   if (!r.is_hub()) n_layer -= n_mtp;
-  const std::string name = r.is_hub() ? fmt::format("model.layers.{}.eh_proj.weight", n_layer)
-                                      : fmt::format("blk.{}.nextn.eh_proj.weight", n_layer);
+  const std::string name = !r.is_hub()        ? fmt::format("blk.{}.nextn.eh_proj.weight", n_layer)
+                           : hub_proj.empty() ? fmt::format("model.layers.{}.eh_proj.weight", n_layer)
+                                              : std::string(hub_proj);
   return file.find(name) ? n_mtp : 0;
 }
 
@@ -177,6 +178,10 @@ void Decoder::keep_for_mtp(const Step& step) {
   }
   n_last_ = step.n_tokens;
   last_position_ = step.position;
+  if (!mtp_.reads_normed) {
+    std::copy_n(step.s.hidden.data(), step.n_tokens * c_.n_embd, last_hidden_.data());
+    return;
+  }
   step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned) {
     step.exec.ops.rms_norm(step.s.hidden.row(t), w_.output_norm.data(), c_.rms_eps, c_.n_embd, last_hidden_.row(t));
   });
@@ -198,7 +203,8 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, const Batch& batch) {
   });
   multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
   run_layer(step, c_.n_layer);
-  return logits_of(step, mtp_.output_norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, batch.all_logits);
+  const std::vector<float>& norm = mtp_.output_norm.empty() ? w_.output_norm : mtp_.output_norm;
+  return logits_of(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, batch.all_logits);
 }
 
 std::span<const float> Decoder::logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,

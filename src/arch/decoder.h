@@ -36,8 +36,8 @@ RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigK
 void read_router_groups(ConfigReader& reader, RouterRules& rules);
 
 // Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
-// loses. 0 where the file was published without their tensors.
-uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer);
+// loses. 0 where the file was published without their tensors. hub_proj: what the hub calls eh_proj, if not by layer.
+uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj = {});
 
 struct DecoderWeights {
   Linear token_embd;               // [n_vocab, n_embd]
@@ -52,8 +52,9 @@ struct DecoderWeights {
 struct MtpHead {
   std::vector<float> enorm, hnorm;  // [n_embd]
   Linear eh_proj;                   // [n_embd, 2 n_embd]
-  std::vector<float> output_norm;   // [n_embd]
+  std::vector<float> output_norm;   // [n_embd]; the main model's where empty
   Linear token_embd, output;        // [n_vocab, n_embd]; the main model's where the file has none of its own
+  bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
   void add_to(TensorTable& table, const DecoderConfig& c);
@@ -126,12 +127,18 @@ class Decoder : public Model {
   void keep_for_mtp(const Step& step);
 
   std::unique_ptr<HiddenSpace> space_;
-  // For the MTP head: normed hidden states of the last forward pass, and the head's input.
+  // For the MTP head: hidden states of the last forward pass, and the head's input.
   Matrix last_hidden_;
   size_t n_last_ = 0, last_position_ = 0;
   Activations mtp_input_;
   Matrix logits_;
 };
+
+template <class Architecture>
+Result<std::unique_ptr<Model>> bind_model(std::unique_ptr<Architecture> model, const TensorFile& file) {
+  OGAS_TRY(model->bind(file));
+  return model;
+}
 
 // Facts that follow from config and bound table; the architecture adds what is its own.
 ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims,

@@ -1,4 +1,5 @@
 // DeepSeek-V2 and -Lite, V3 and R1: latent attention, and experts of which each token takes a few beside shared ones.
+// V3.2: the same, and an indexer that chooses the positions a token attends to.
 #include <cmath>
 
 #include "arch/architectures.h"
@@ -12,6 +13,7 @@ namespace {
 struct Config {
   DecoderConfig decoder{};
   MlaDims mla{};
+  IndexerDims indexer{};  // V3.2
   RopeParams rope;
   float attn_scale = 0;
   FfnDims ffn;
@@ -53,6 +55,18 @@ MlaDims read_mla_dims(ConfigReader& r, uint32_t n_embd) {
   return d;
 }
 
+IndexerDims read_indexer_dims(ConfigReader& r, const MlaDims& mla) {
+  IndexerDims d{.n_head = r.count({"attention.indexer.head_count", "index_n_heads"}, 1, 1U << 16),
+                .head_dim = r.count({"attention.indexer.key_length", "index_head_dim"}, 1, 1U << 16),
+                .top_k = r.count({"attention.indexer.top_k", "index_topk"}, 1, 1U << 30)};
+  if (d.head_dim < mla.qk_rope_head_dim)
+    r.refuse(ErrorCode::bad_file, "{} is {}; at least the {} dimensions that are rotated are expected",
+             r.name_of({"attention.indexer.key_length", "index_head_dim"}), d.head_dim, mla.qk_rope_head_dim);
+  if (mla.q_lora_rank == 0)
+    r.refuse(ErrorCode::bad_file, "an indexer, and {} is 0", r.name_of({"attention.q_lora_rank", "q_lora_rank"}));
+  return d;
+}
+
 RouterRules read_rules(ConfigReader& r) {
   RouterRules rules =
       read_router_counts(r, {"expert_count", "n_routed_experts"}, {"expert_used_count", "num_experts_per_tok"});
@@ -83,11 +97,12 @@ float read_attn_scale(ConfigReader& r, Config& c) {
   return static_cast<float>(plain * factor * factor);
 }
 
-Result<Config> read_config(const TensorFile& file) {
-  ConfigReader r(file, "deepseek2");
+Result<Config> read_config(const TensorFile& file, std::string_view architecture, bool has_indexer) {
+  ConfigReader r(file, architecture);
   Config c;
   c.decoder = read_decoder_config(r, file);
   c.mla = read_mla_dims(r, c.decoder.n_embd);
+  if (has_indexer) c.indexer = read_indexer_dims(r, c.mla);
   c.rope = read_rope(r, c.mla.qk_rope_head_dim, RopeStyle::interleaved);
   c.attn_scale = read_attn_scale(r, c);
   c.ffn = {.n_embd = c.decoder.n_embd,
@@ -109,8 +124,10 @@ Result<Config> read_config(const TensorFile& file) {
 
 class DeepSeek : public Decoder {
  public:
-  explicit DeepSeek(const Config& config)
-      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {}
+  DeepSeek(std::string_view architecture, const Config& config)
+      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {
+    facts_.architecture = architecture;
+  }
 
   Result<> bind(const TensorFile& file) {
     TensorTable table(file);
@@ -134,6 +151,8 @@ class DeepSeek : public Decoder {
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     layer.attn.add_to(table, config_.mla, c_.rms_eps);
     layer.attn.scale = config_.attn_scale;
+    if (config_.indexer.top_k > 0)
+      layer.attn.indexer.add_to(table, config_.indexer, c_.n_embd, config_.mla.q_lora_rank);
     table.vector({"ffn_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
     if (layer_idx < config_.n_dense) return layer.ffn.add_dense(table, config_.ffn);
     layer.ffn.add_experts(table, config_.ffn);
@@ -144,21 +163,29 @@ class DeepSeek : public Decoder {
   }
 
   void make_facts(const TensorFile& file, const TensorTable& table) {
+    const std::string architecture = facts_.architecture;
     facts_ = decoder_facts(file, c_, {.n_embd = c_.n_embd, .n_head = config_.mla.n_head, .n_head_kv = 1, .head_dim = 1},
                            table);
-    facts_.architecture = "deepseek2";
+    facts_.architecture = architecture;
     facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
     facts_.n_expert = config_.ffn.rules.n_expert;
     facts_.n_expert_used = config_.ffn.rules.n_used;
     facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
     facts_.n_params_active = active_params(table, config_.ffn.rules);
     facts_.n_mtp = config_.n_mtp;
-    facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp, .n_head_kv = 1, .k_dim = config_.mla.latent_dim(), .v_dim = 0};
-    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + MlaSpace::bytes_per_token(config_.mla) +
+    facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp,
+                 .n_head_kv = 1,
+                 .k_dim = config_.mla.latent_dim(),
+                 .v_dim = 0,
+                 .index_dim = config_.indexer.head_dim};
+    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) +
+                         MlaSpace::bytes_per_token(config_.mla, config_.indexer) +
                          FfnSpace::bytes_per_token(config_.ffn);
   }
 
-  void reserve(size_t n_tokens) override { space_.reset(new Space{{config_.mla, n_tokens}, {config_.ffn, n_tokens}}); }
+  void reserve(size_t n_tokens) override {
+    space_.reset(new Space{{config_.mla, n_tokens, config_.indexer}, {config_.ffn, n_tokens}});
+  }
 
   void run_layer(const Step& step, uint32_t layer_idx) override {
     const Layer& layer = layers_[layer_idx];
@@ -176,9 +203,13 @@ class DeepSeek : public Decoder {
 }  // namespace
 
 Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file) {
-  auto model = std::make_unique<DeepSeek>(OGAS_TRY(read_config(file)));
-  OGAS_TRY(model->bind(file));
-  return model;
+  constexpr std::string_view kName = "deepseek2";
+  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, false))), file);
+}
+
+Result<std::unique_ptr<Model>> create_deepseek_v32(const TensorFile& file) {
+  constexpr std::string_view kName = "deepseek32";
+  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, true))), file);
 }
 
 }  // namespace ogas

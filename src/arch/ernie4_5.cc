@@ -5,6 +5,9 @@
 namespace ogas {
 namespace {
 
+// GGUF's converters leave the head for the token after the next out.
+constexpr std::string_view kMtpProj = "model.mtp_linear_proj.0.weight";
+
 class Ernie45Moe : public GqaDecoder {
  public:
   using GqaDecoder::GqaDecoder;
@@ -17,6 +20,17 @@ class Ernie45Moe : public GqaDecoder {
       table.vector({"exp_probs_b.bias", "mlp.moe_statics.e_score_correction_bias"}, layer.ffn.moe.exp_probs_b,
                    config_.ffn.rules.n_expert);
   }
+  void begin_layer(TensorTable& table, uint32_t layer_idx) const override {
+    layer_idx < c_.n_layer ? table.begin_layer(layer_idx) : table.begin_block({"", "model.mtp_block.0."});
+  }
+  // In Baidu's training code the head takes hidden states from before the final norm, and shares that norm.
+  void add_mtp(TensorTable& table) override {
+    table.end_layers();
+    table.vector({"", "model.mtp_emb_norm.0.weight"}, mtp_.enorm, c_.n_embd);
+    table.vector({"", "model.mtp_hidden_norm.0.weight"}, mtp_.hnorm, c_.n_embd);
+    table.linear({"", kMtpProj}, mtp_.eh_proj, c_.n_embd, 2 * uint64_t{c_.n_embd});
+    mtp_.reads_normed = false;
+  }
 };
 
 void refuse_bias(ConfigReader& r) {
@@ -24,22 +38,15 @@ void refuse_bias(ConfigReader& r) {
     r.refuse(ErrorCode::unsupported, "use_bias is true; ogas knows this family without");
 }
 
-// moe_layer_start_index to moe_layer_end_index (-1: the last), every moe_layer_interval-th.
+// moe_layer_start_index to moe_layer_end_index (-1: the last), every moe_layer_interval-th. GGUF knows no end.
 std::vector<bool> read_expert_layers(ConfigReader& r, uint32_t n_layer) {
-  if (!r.is_hub()) {
-    const uint32_t every = r.count_or({"interleave_moe_layer_step", ""}, 1, 1, n_layer);
-    std::vector<bool> has_experts = experts_from(r.count_or({"leading_dense_block_count", ""}, 0, 0, n_layer), n_layer);
-    for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
-      if ((layer_idx + 1) % every != 0) has_experts[layer_idx] = false;
-    return has_experts;
-  }
-  const uint32_t every = r.count_or({"", "moe_layer_interval"}, 1, 1, 1U << 16);
-  const uint32_t first = r.count_or({"", "moe_layer_start_index"}, 0, 0, n_layer);
+  const uint32_t every = r.count_or({"interleave_moe_layer_step", "moe_layer_interval"}, 1, 1, 1U << 16);
+  const uint32_t first = r.count_or({"leading_dense_block_count", "moe_layer_start_index"}, 0, 0, n_layer);
   const bool to_the_last = r.number_or({"", "moe_layer_end_index"}, -1) < 0;
   const uint32_t last = to_the_last ? n_layer - 1 : r.count_or({"", "moe_layer_end_index"}, n_layer - 1, 0, 1U << 16);
-  std::vector<bool> has_experts(n_layer, false);
-  for (uint32_t layer_idx = first; layer_idx < n_layer && layer_idx <= last; ++layer_idx)
-    has_experts[layer_idx] = (layer_idx + 1) % every == 0;
+  std::vector<bool> has_experts(n_layer);
+  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
+    has_experts[layer_idx] = first <= layer_idx && layer_idx <= last && (layer_idx + 1) % every == 0;
   return has_experts;
 }
 
@@ -64,6 +71,8 @@ Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file) {
   c.ffn.n_ff_shared = r.is_hub() ? uint64_t{n_shared} * c.ffn.n_ff_exp
                                  : r.count_or({"expert_shared_feed_forward_length", ""}, 0, 0, 1U << 24);
   c.has_experts = read_expert_layers(r, c.decoder.n_layer);
+  c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer, kMtpProj);
+  c.has_experts.resize(c.decoder.n_layer + c.n_mtp, false);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<Ernie45Moe>("ernie4_5-moe", std::move(c)), file);
 }

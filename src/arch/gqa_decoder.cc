@@ -15,14 +15,14 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   add_more(table);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
     GqaLayer& layer = layers_[layer_idx];
-    table.begin_layer(layer_idx);
+    begin_layer(table, layer_idx);
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     table.vector(ffn_norm_name(), layer.ffn_norm, c_.n_embd);
     layer.attn.add_to(table, config_.attn);
     add_tensors(table, layer, layer_idx);
     table.ignore({"", "self_attn.rotary_emb.inv_freq"});
   }
-  if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
+  if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
   rope_ = Rope(config_.rope);
 

@@ -35,6 +35,10 @@ class GqaDecoder : public Decoder {
   // Adds to the table what a layer has beside the norms and the four matrices of attention; its names stand under the
   // layer's. The default adds the feed-forward block, dense or with experts.
   virtual void add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer_idx);
+  // How the layer's tensors begin.
+  virtual void begin_layer(TensorTable& table, uint32_t layer_idx) const { table.begin_layer(layer_idx); }
+  // What the MTP head has beside its layer; called last, under that layer's name.
+  virtual void add_mtp(TensorTable& table) { mtp_.add_to(table, c_); }
   // Tensors outside of layers, beside embeddings, norm and output.
   virtual void add_more(TensorTable&) {}
   virtual TensorName ffn_norm_name() const { return {"ffn_norm.weight", "post_attention_layernorm.weight"}; }
@@ -56,12 +60,6 @@ class GqaDecoder : public Decoder {
 
 // What dense models of this plan have: decoder, attention, rotation of whole heads, one feed-forward size.
 GqaConfig read_dense_config(ConfigReader& reader, const TensorFile& file, RopeStyle style);
-
-template <class Decoder>
-Result<std::unique_ptr<Model>> bind_model(std::unique_ptr<Decoder> model, const TensorFile& file) {
-  OGAS_TRY(model->bind(file));
-  return model;
-}
 
 // Every layer from `first` on has experts.
 std::vector<bool> experts_from(uint32_t first, uint32_t n_layer);

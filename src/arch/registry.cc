@@ -27,6 +27,7 @@ constexpr Architecture kArchitectures[] = {
     {"gpt-oss", "gpt_oss", create_gpt_oss},
     {"deepseek2", "deepseek_v2", create_deepseek},
     {"deepseek2", "deepseek_v3", create_deepseek},
+    {"deepseek32", "deepseek_v32", create_deepseek_v32},
 };
 
 }  // namespace

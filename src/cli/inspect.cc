@@ -151,7 +151,7 @@ void show_model(Table& table, const Report& report) {
   if (facts->n_expert > 0)
     table.row("experts", fmt::format("{} a layer of width {}, {} for each token", facts->n_expert, facts->n_ff_exp,
                                      facts->n_expert_used));
-  if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP)");
+  if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP); ogas logits --mtp");
   table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
                                      : fmt::format("{}", facts->n_embd));
   table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));

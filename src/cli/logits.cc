@@ -23,6 +23,7 @@ namespace {
 struct LogitsOptions {
   ModelOptions model;
   std::string tokens, out;
+  bool mtp = false;
 };
 
 // Ids separated by commas, white space or brackets; "@file" and "-" read them from elsewhere.
@@ -91,13 +92,15 @@ Result<int> logits(const LogitsOptions& options) {
   PendingFile file(options.out);
   if (!file.is_open()) return cannot_write();
   const auto engine = OGAS_TRY(options.model.load());
-  const std::string header = npy_header(tokens.size(), engine->facts().n_vocab);
+  const size_t n_rows = options.mtp ? tokens.size() - 1 : tokens.size();
+  const std::string header = npy_header(n_rows, engine->facts().n_vocab);
   bool written = file.write(header.data(), header.size());
-  OGAS_TRY(engine->logits(tokens, 0, [&](size_t, std::span<const float> row) {
+  const auto write_row = [&](size_t, std::span<const float> row) {
     written = written && file.write(row.data(), row.size_bytes());
-  }));
+  };
+  OGAS_TRY(options.mtp ? engine->mtp_logits(tokens, 0, write_row) : engine->logits(tokens, 0, write_row));
   if (!written || !file.finish()) return cannot_write();
-  const std::string what = fmt::format("{}: float32 [{}, {}]", options.out, tokens.size(), engine->facts().n_vocab);
+  const std::string what = fmt::format("{}: float32 [{}, {}]", options.out, n_rows, engine->facts().n_vocab);
   write_stderr(style_stderr(Style::dim, printable_line(what)) + "\n");
   return kSuccess;
 }
@@ -111,10 +114,12 @@ void add_logits(CLI::App& app, Command& chosen) {
   logits_app->add_option("MODEL", options->model.model, "Model, as a file or a name")->required();
   logits_app->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @FILE or - for stdin")->required();
   logits_app->add_option("-o,--out", options->out, "The .npy file: float32 [tokens, vocabulary]")->required();
+  logits_app->add_flag("--mtp", options->mtp, "Of the head for the token after the next; no row for the last token");
   options->model.add_to(*logits_app);
   logits_app->footer(
       "Keys and values are kept in F32 here, so that what is compared is the model; --kv-type f16 shows what run "
       "does.\n"
+      "Row i of --mtp is what the head says after token i once token i + 1 is known.\n"
       "Examples:\n"
       "  ogas logits model.gguf --tokens 1,2,3 --out x.npy\n"
       "  ogas tokenize model.gguf < text | ogas logits model.gguf --tokens - --out x.npy --batch 1");

@@ -161,6 +161,10 @@ struct Engine::Parts {
     Exec exec{*pool, *ops};
     return model->forward(exec, batch);
   }
+  // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
+  using ComputeRows = std::function<std::span<const float>(size_t begin, size_t n, KvSequence&)>;
+  // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
+  void compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row);
   Result<> check_tokens(std::span<const TokenId> tokens) const;
   void read_chat_template();
 };
@@ -376,43 +380,42 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   return run.take_answer();
 }
 
-Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch,
-                        const std::function<void(size_t, std::span<const float>)>& row) {
-  OGAS_TRY(parts_->check_tokens(tokens));
-  const size_t n_vocab = facts().n_vocab;
-  const size_t n_batch = batch > 0 ? batch : parts_->options.n_batch;
-  Session session(*parts_->kv_cache);
-  for (size_t begin = 0; begin < tokens.size(); begin += n_batch) {
-    const auto part = tokens.subspan(begin, std::min(n_batch, tokens.size() - begin));
-    const auto logits = parts_->forward(
-        {.tokens = part, .position = static_cast<uint32_t>(begin), .kv = &session.kv, .all_logits = true});
-    for (size_t idx = 0; idx < part.size(); ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
+void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row) {
+  const size_t n_vocab = model->facts().n_vocab;
+  const size_t n_batch = batch > 0 ? batch : options.n_batch;
+  Session session(*kv_cache);
+  for (size_t begin = 0; begin < n_rows; begin += n_batch) {
+    const size_t n = std::min(n_batch, n_rows - begin);
+    const auto logits = compute(begin, n, session.kv);
+    for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
   }
+}
+
+Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
+  OGAS_TRY(parts_->check_tokens(tokens));
+  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
+    return parts_->forward(
+        {.tokens = tokens.subspan(begin, n), .position = static_cast<uint32_t>(begin), .kv = &kv, .all_logits = true});
+  };
+  parts_->compute_rows(tokens.size(), batch, compute, row);
   return {};
 }
 
-Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch,
-                            const std::function<void(size_t, std::span<const float>)>& row) {
+Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
   OGAS_TRY(parts_->check_tokens(tokens));
   if (facts().n_mtp == 0) return fail(ErrorCode::usage, "the model has no head for the token after the next");
   if (tokens.size() < 2)
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
-  const size_t n_vocab = facts().n_vocab;
-  const size_t n_batch = batch > 0 ? batch : parts_->options.n_batch;
-  Session session(*parts_->kv_cache);
-  for (size_t begin = 0; begin + 1 < tokens.size(); begin += n_batch) {
-    const size_t n = std::min(n_batch, tokens.size() - 1 - begin);
-    Batch part{.tokens = tokens.subspan(begin, n),
-               .position = static_cast<uint32_t>(begin),
-               .kv = &session.kv,
-               .all_logits = false};
+  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
+    Batch part{
+        .tokens = tokens.subspan(begin, n), .position = static_cast<uint32_t>(begin), .kv = &kv, .all_logits = false};
     parts_->forward(part);
     part.tokens = tokens.subspan(begin + 1, n);
     part.all_logits = true;
     Exec exec{*parts_->pool, *parts_->ops};
-    const auto logits = parts_->model->forward_mtp(exec, part);
-    for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
-  }
+    return parts_->model->forward_mtp(exec, part);
+  };
+  parts_->compute_rows(tokens.size() - 1, batch, compute, row);
   return {};
 }
 

@@ -123,12 +123,11 @@ class Engine {
 
   // Logits after each of the tokens, from an empty context: row(idx, logits[n_vocab]) for every position in order.
   // batch: how many are computed together (0: n_batch); the result does not depend on it beyond float rounding.
-  Result<> logits(std::span<const TokenId> tokens, uint32_t batch,
-                  const std::function<void(size_t, std::span<const float>)>& row);
+  using TakeRow = std::function<void(size_t, std::span<const float>)>;
+  Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
   // The same of the head for the token after the next, for all tokens but the last: row idx is what it says once token
   // idx + 1 is known. Errors: usage where the model has none (facts().n_mtp) or fewer than two tokens are given.
-  Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch,
-                      const std::function<void(size_t, std::span<const float>)>& row);
+  Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
 
   // Bytes held for keys and values by all sessions of this engine.
   uint64_t kv_bytes_used() const;

@@ -42,4 +42,9 @@ std::byte* KvSequence::v(size_t layer_idx, size_t head_idx, size_t position) con
          position % KvShape::kPagePositions * shape().v_bytes();
 }
 
+std::byte* KvSequence::index_key(size_t layer_idx, size_t position) const {
+  return pages_[position / KvShape::kPagePositions] + shape().index_offset(layer_idx) +
+         position % KvShape::kPagePositions * shape().index_bytes();
+}
+
 }  // namespace ogas

@@ -36,6 +36,21 @@ TEST(KvSequence, EveryPlaceIsItsOwn) {
   }
 }
 
+TEST(KvSequence, IndexKeysStandBehindAllLatents) {
+  constexpr KvShape kLatents = {.n_layer = 2, .n_head_kv = 1, .k_dim = 8, .v_dim = 0, .index_dim = 4};
+  EXPECT_EQ(kLatents.position_bytes(), 2U * (8 + 4) * 2);
+  KvCache cache(kLatents);
+  KvSequence sequence(cache);
+  sequence.extend(KvShape::kPagePositions + 1);
+  const std::byte* page = sequence.k(0, 0, 0);
+  const ptrdiff_t n = KvShape::kPagePositions;
+  EXPECT_EQ(sequence.k(1, 0, n - 1) - page, (2 * n - 1) * 8 * 2);
+  EXPECT_EQ(sequence.index_key(0, 0) - page, 2 * n * 8 * 2);
+  EXPECT_EQ(sequence.index_key(1, 0) - sequence.index_key(0, n - 1), 4 * 2);
+  EXPECT_EQ(sequence.index_key(1, n - 1) + 4 * 2 - page, static_cast<ptrdiff_t>(kLatents.page_bytes()));
+  EXPECT_EQ(sequence.index_key(0, n) - sequence.k(0, 0, n), 2 * n * 8 * 2);
+}
+
 TEST(KvSequence, PagesComeBack) {
   KvCache cache(kShape);
   {

@@ -21,6 +21,27 @@ Activations read_latents(Exec& exec, const AttentionCall& call, const MlaDims& d
   return latents;
 }
 
+// Rows of floats as pages of latents in the cache's format, which is no larger.
+std::vector<std::byte*> pages_of(const Matrix& latents, const KvShape& shape) {
+  std::vector<std::byte*> pages;
+  auto* const bytes = reinterpret_cast<std::byte*>(latents.data());
+  for (size_t first = 0; first < latents.max_rows(); first += KvShape::kPagePositions)
+    pages.push_back(bytes + first * shape.k_bytes());
+  return pages;
+}
+
+// The layer's latents at these positions, one behind the other.
+void copy_latents(Exec& exec, const AttentionCall& call, std::span<const uint32_t> positions,
+                  std::span<std::byte* const> pages) {
+  const size_t n_bytes = call.kv.shape().k_bytes();
+  exec.pool.parallel_for(pages.size(), [&](size_t page_idx, unsigned) {
+    const size_t first = page_idx * KvShape::kPagePositions;
+    const size_t n = std::min<size_t>(positions.size() - first, KvShape::kPagePositions);
+    for (size_t i = 0; i < n; ++i)
+      std::memcpy(pages[page_idx] + i * n_bytes, call.kv.k(call.layer_idx, 0, positions[first + i]), n_bytes);
+  });
+}
+
 }  // namespace
 
 size_t MlaDims::n_tokens_to_expand() const {
@@ -29,19 +50,21 @@ size_t MlaDims::n_tokens_to_expand() const {
   return static_cast<size_t>(int64_t{kv_lora_rank} * (qk_nope_head_dim + v_head_dim) / saved);
 }
 
-MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch)
+MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_dims)
     : q_lora(n_batch, d.q_lora_rank),
       q(n_batch, d.n_q()),
       kv(n_batch, d.latent_dim()),
       attended(n_batch, size_t{d.n_head} * d.v_head_dim),
       q_nope(std::min(n_batch, d.n_tokens_to_expand()) * d.n_head, d.qk_nope_head_dim),
       q_latent(q_nope.values().max_rows(), d.latent_dim()),
-      latent(q_nope.values().max_rows(), d.kv_lora_rank) {}
+      latent(q_nope.values().max_rows(), d.kv_lora_rank),
+      indexer(indexer_dims, n_batch),
+      chosen(indexer_dims.top_k, d.latent_dim()) {}
 
-uint64_t MlaSpace::bytes_per_token(const MlaDims& d) {
+uint64_t MlaSpace::bytes_per_token(const MlaDims& d, const IndexerDims& indexer_dims) {
   const uint64_t plain = d.n_q() + d.latent_dim() + uint64_t{d.n_head} * d.latent_dim();
   const uint64_t quantized = d.q_lora_rank + uint64_t{d.n_head} * (d.v_head_dim + d.qk_nope_head_dim + d.kv_lora_rank);
-  return plain * sizeof(float) + Activations::bytes_for(quantized);
+  return plain * sizeof(float) + Activations::bytes_for(quantized) + IndexerSpace::bytes_per_token(indexer_dims);
 }
 
 void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
@@ -98,11 +121,11 @@ void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaS
   ops.store(latent, dims.latent_dim(), call.kv.shape().format, call.kv.k(call.layer_idx, 0, call.position + t));
 }
 
-// Row (t, h) of q_latent: the query as the latents see it, then its rotated part.
-void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t n_tokens, size_t h) const {
+// Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
+void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n_tokens, size_t h) const {
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   for (size_t t = 0; t < n_tokens; ++t) {
-    const float* q = s.q.row(t) + h * dims.qk_head_dim();
+    const float* q = s.q.row(first + t) + h * dims.qk_head_dim();
     std::copy_n(q, dims.qk_nope_head_dim, s.q_nope.row(row_of(t)));
     std::copy_n(q + dims.qk_nope_head_dim, dims.qk_rope_head_dim, s.q_latent.row(row_of(t)) + dims.kv_lora_rank);
     s.q_nope.quantize_row(ops, row_of(t));
@@ -127,34 +150,64 @@ void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t n_tokens, size_
   }
 }
 
+// Row `row` of q_latent, which is head h of token t, attends to all of these latents.
+void Mla::attend_latents(const Ops& ops, const Latents& latents, const MlaSpace& s, size_t row, size_t t,
+                         size_t h) const {
+  float scores[KvShape::kPagePositions];
+  ops.attend({.q = s.q_latent.row(row),
+              .n_heads = 1,
+              .k_dim = dims.latent_dim(),
+              .v_dim = dims.kv_lora_rank,
+              .k_stride = dims.latent_dim(),
+              .v_stride = dims.latent_dim(),
+              .p_begin = 0,
+              .p_end = latents.n_positions,
+              .pages = latents.pages,
+              .page_size = KvShape::kPagePositions,
+              .k_offset = latents.offset,
+              .v_offset = latents.offset,
+              .kv_format = latents.format,
+              .scale = scale,
+              .sinks = nullptr,
+              .out = s.latent.row(row),
+              .scores = scores});
+  s.latent.quantize_row(ops, row);
+  v_rows(h).multiply_into(ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
+}
+
 void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
   const KvShape& shape = call.kv.shape();
-  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) { absorb_query(exec.ops, s, call.n_tokens, h); });
+  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) { absorb_query(exec.ops, s, 0, call.n_tokens, h); });
   exec.pool.parallel_for(call.n_tokens * dims.n_head, [&](size_t chunk_idx, unsigned) {
     // Rows of q_latent are numbered token by token; the last tokens have the longest way back.
     const size_t row = call.n_tokens * dims.n_head - 1 - chunk_idx;
     const size_t t = row / dims.n_head, h = row % dims.n_head;
-    float scores[KvShape::kPagePositions];
-    exec.ops.attend({.q = s.q_latent.row(row),
-                     .n_heads = 1,
-                     .k_dim = dims.latent_dim(),
-                     .v_dim = dims.kv_lora_rank,
-                     .k_stride = dims.latent_dim(),
-                     .v_stride = dims.latent_dim(),
-                     .p_begin = 0,
-                     .p_end = call.position + t + 1,
-                     .pages = call.kv.pages().data(),
-                     .page_size = KvShape::kPagePositions,
-                     .k_offset = shape.k_offset(call.layer_idx, 0),
-                     .v_offset = shape.k_offset(call.layer_idx, 0),
-                     .kv_format = shape.format,
-                     .scale = scale,
-                     .sinks = nullptr,
-                     .out = s.latent.row(row),
-                     .scores = scores});
-    s.latent.quantize_row(exec.ops, row);
-    v_rows(h).multiply_into(exec.ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
+    const size_t offset = shape.k_offset(call.layer_idx, 0);
+    attend_latents(exec.ops, {call.kv.pages().data(), call.position + t + 1, offset, shape.format}, s, row, t, h);
   });
+}
+
+// Tokens one by one, since each has positions of its own; as many of their queries are absorbed at once as there is
+// room.
+void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
+  const KvShape& shape = call.kv.shape();
+  const size_t top_k = indexer.dims.top_k, n_together = s.q_nope.values().max_rows() / dims.n_head;
+  const auto pages_of_chosen = pages_of(s.chosen, shape);
+  for (size_t t = 0; t < call.n_tokens; ++t) {
+    const size_t first = t / n_together * n_together;
+    if (t == first)
+      exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
+        absorb_query(exec.ops, s, first, std::min(n_together, call.n_tokens - first), h);
+      });
+    Latents latents = {call.kv.pages().data(), call.position + t + 1, shape.k_offset(call.layer_idx, 0), shape.format};
+    if (latents.n_positions > top_k) {
+      copy_latents(exec, call, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
+      latents = {pages_of_chosen.data(), top_k, 0, shape.format};
+    }
+    exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
+      attend_latents(exec.ops, latents, s, (t - first) * dims.n_head + h, t, h);
+    });
+  }
 }
 
 // A head's keys and values of all positions: [n_positions][nope | rope | v].
@@ -222,10 +275,14 @@ void Mla::forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, 
              "{} positions of {} and {}", call.kv.n_positions(), shape.k_dim, shape.v_dim);
   project(exec, call, space);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, space, t); });
+  if (indexer.dims.top_k > 0) indexer.prepare(exec, call, space.q_lora, space.indexer);
   const bool fits = n * dims.n_head <= space.q_nope.values().max_rows();
   const bool expand =
       mode == MlaMode::expanded || !fits || (mode == MlaMode::automatic && n >= dims.n_tokens_to_expand());
-  expand ? attend_expanded(exec, call, space) : attend_absorbed(exec, call, space);
+  if (indexer.has_to_choose(call))
+    attend_chosen(exec, call, space);
+  else
+    expand ? attend_expanded(exec, call, space) : attend_absorbed(exec, call, space);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { space.attended.quantize_row(exec.ops, t); });
   multiply(exec, space.attended, n, {{attn_output, call.y}});
 }

@@ -4,6 +4,9 @@
 // Two ways to the same result. Absorbed: the matrix from latent to keys moves over to the query, and attention runs on
 // the latents themselves; little is read a position, so decoding takes it. Expanded: keys and values are made for each
 // position, which costs once what then is cheaper for every token of a long batch; prefill takes it.
+//
+// With an indexer (DeepSeek-V3.2) a token attends to chosen positions only, always absorbed: their latents are copied
+// together, once for all heads.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "nn/attention.h"
+#include "nn/lightning_indexer.h"
 
 namespace ogas {
 
@@ -34,8 +38,8 @@ struct MlaDims {
 
 // Activations of a batch, shared by all layers.
 struct MlaSpace {
-  MlaSpace(const MlaDims& dims, size_t n_batch);
-  static uint64_t bytes_per_token(const MlaDims& dims);
+  MlaSpace(const MlaDims& dims, size_t n_batch, const IndexerDims& indexer_dims = {});
+  static uint64_t bytes_per_token(const MlaDims& dims, const IndexerDims& indexer_dims = {});
 
   Activations q_lora;    // [n, q_lora_rank]
   Matrix q;              // [n, n_head * qk_head_dim]
@@ -45,6 +49,8 @@ struct MlaSpace {
   Activations q_nope;  // [rows, qk_nope_head_dim]
   Matrix q_latent;     // [rows, latent_dim]
   Activations latent;  // [rows, kv_lora_rank]
+  IndexerSpace indexer;
+  Matrix chosen;  // [top_k, latent_dim]: latents of the positions chosen for a token, as the cache has them
 };
 
 enum class MlaMode : uint8_t { automatic, absorbed, expanded };
@@ -61,15 +67,24 @@ struct Mla {
   Linear attn_output;                      // [n_embd, n_head * v_head_dim]
   std::vector<float> attn_q_a_norm;        // [q_lora_rank]
   std::vector<float> attn_kv_a_norm;       // [kv_lora_rank]
+  LightningIndexer indexer;                // without top_k: none
 
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
   void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::automatic) const;
 
  private:
+  // Latents that a token attends to, in pages as those of the cache.
+  struct Latents {
+    const std::byte* const* pages;
+    size_t n_positions, offset;  // offset: bytes from the start of a page
+    Format format;
+  };
   void project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
-  void absorb_query(const Ops& ops, const MlaSpace& s, size_t n_tokens, size_t h) const;
+  void absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n_tokens, size_t h) const;
+  void attend_latents(const Ops& ops, const Latents& latents, const MlaSpace& s, size_t row, size_t t, size_t h) const;
   void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void expand_head(const Ops& ops, const Activations& latents, size_t n_positions, const KvSequence& kv,
                    size_t layer_idx, size_t h, float* expanded) const;

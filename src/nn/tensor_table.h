@@ -31,8 +31,10 @@ class TensorTable {
  public:
   explicit TensorTable(const TensorFile& file) : file_(file) {}
 
-  // Names from here on stand under "blk.N." and "model.layers.N."; after end_layers() they are whole again.
+  // Names from here on stand under "blk.N." and "model.layers.N.", or other names; after end_layers() they are whole
+  // again.
   void begin_layer(uint32_t layer_idx);
+  void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hub_prefix_ = name.hub; }
   void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
 
   bool is_hub() const { return file_.naming() == Naming::hub; }

@@ -1,0 +1,111 @@
+#include "nn/lightning_indexer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.h"
+
+namespace ogas {
+namespace {
+
+constexpr float kKeyNormEps = 1e-6F;  // of the published code; no config carries it
+
+// y = (x - mean) / sqrt(variance + eps) * weight + bias, in place (Ba et al. 2016).
+void layer_norm(float* x, const std::vector<float>& weight, const std::vector<float>& bias) {
+  const auto n = static_cast<float>(weight.size());
+  const float mean = std::accumulate(x, x + weight.size(), 0.0F) / n;
+  float squares = 0;
+  for (size_t i = 0; i < weight.size(); ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const float scale = 1 / std::sqrt(squares / n + kKeyNormEps);
+  for (size_t i = 0; i < weight.size(); ++i) x[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+}
+
+// The first dimensions of a head are rotated, in halves, whatever the attention's own style.
+void rotate_heads(const Ops& ops, const AttentionCall& call, size_t t, float* x, const IndexerDims& dims,
+                  size_t n_heads) {
+  ops.rope({.x = x,
+            .n_heads = n_heads,
+            .head_stride = dims.head_dim,
+            .n_rot = call.rope->n_rot(),
+            .cos_sin = call.cos_sin.row(t),
+            .style = RopeStyle::half_split});
+}
+
+}  // namespace
+
+void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t n_embd, uint64_t q_lora_rank) {
+  dims = d;
+  table.linear({"indexer.attn_q_b.weight", "self_attn.indexer.wq_b.weight"}, attn_q_b, d.n_q(), q_lora_rank);
+  table.linear({"indexer.attn_k.weight", "self_attn.indexer.wk.weight"}, attn_k, d.head_dim, n_embd);
+  table.linear({"indexer.proj.weight", "self_attn.indexer.weights_proj.weight"}, proj, d.n_head, n_embd);
+  table.vector({"indexer.k_norm.weight", "self_attn.indexer.k_norm.weight"}, k_norm, d.head_dim);
+  table.vector({"indexer.k_norm.bias", "self_attn.indexer.k_norm.bias"}, k_norm_bias, d.head_dim);
+}
+
+void LightningIndexer::norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const {
+  layer_norm(k, k_norm, k_norm_bias);
+  rotate_heads(ops, call, t, k, dims, 1);
+  ops.store(k, dims.head_dim, call.kv.shape().format, call.kv.index_key(call.layer_idx, call.position + t));
+}
+
+void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
+                               const IndexerSpace& s) const {
+  OGAS_CHECK(call.kv.shape().index_dim == dims.head_dim, "a cache of index keys of {}", call.kv.shape().index_dim);
+  const size_t n = call.n_tokens;
+  const bool chooses = has_to_choose(call);
+  multiply(exec, call.x, n, {{attn_k, s.k}});
+  if (chooses) multiply(exec, q_lora, n, {{attn_q_b, s.q}});
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    norm_and_store_key(exec.ops, call, s.k.row(t), t);
+    if (!chooses) return;
+    rotate_heads(exec.ops, call, t, s.q.row(t), dims, dims.n_head);
+    // In F32, as routers are: what is chosen must not hang on the rounding of activations.
+    MatmulCall{proj, call.x, s.weights, t, 1, 0, dims.n_head}.run_in_f32(exec.ops);
+  });
+}
+
+// The keys of a page are a matrix, and the token's heads its rows of input. Factors that all scores share change no
+// choice and are left out.
+void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& s, size_t t,
+                                  size_t page_idx, std::vector<float>& scores) const {
+  constexpr size_t kPage = KvShape::kPagePositions;
+  const KvShape& shape = call.kv.shape();
+  const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
+  thread_local std::vector<float> products;
+  products.resize(dims.n_head * kPage);
+  ops.matmul({.format = shape.format,
+              .weights = call.kv.pages()[page_idx] + shape.index_offset(call.layer_idx),
+              .n_in = dims.head_dim,
+              .block_scales = nullptr,
+              .o_begin = 0,
+              .o_end = n,
+              .n_tokens = dims.n_head,
+              .x = s.q.row(t),
+              .quantized = nullptr,
+              .y = products.data(),
+              .y_stride = kPage});
+  for (size_t p = 0; p < n; ++p) {
+    float score = 0;
+    for (size_t h = 0; h < dims.n_head; ++h) score += s.weights.row(t)[h] * std::max(products[h * kPage + p], 0.0F);
+    scores[begin + p] = std::isnan(score) ? -INFINITY : score;  // which can be ordered
+  }
+}
+
+std::vector<uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerSpace& s,
+                                               size_t t) const {
+  const size_t n_positions = call.position + t + 1;
+  OGAS_CHECK(n_positions > dims.top_k, "{} of {} positions", dims.top_k, n_positions);
+  std::vector<float> scores(n_positions);
+  exec.pool.parallel_for((n_positions + KvShape::kPagePositions - 1) / KvShape::kPagePositions,
+                         [&](size_t page_idx, unsigned) { score_page(exec.ops, call, s, t, page_idx, scores); });
+  std::vector<uint32_t> chosen(n_positions);
+  std::iota(chosen.begin(), chosen.end(), 0U);
+  const auto is_better = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
+  std::ranges::nth_element(chosen, chosen.begin() + dims.top_k, is_better);
+  chosen.resize(dims.top_k);
+  std::ranges::sort(chosen);
+  return chosen;
+}
+
+}  // namespace ogas
