@@ -146,10 +146,14 @@ void show_model(Table& table, const Report& report) {
     table.row("experts", fmt::format("{} a layer of width {}, {} for each token", facts->n_expert, facts->n_ff_exp,
                                      facts->n_expert_used));
   if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP)");
-  table.row("width", fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff));
+  table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
+                                     : fmt::format("{}", facts->n_embd));
   table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
+  if (const StateShape& state = facts->kv.state; state.n_layer > 0)
+    table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a copy",
+                                             format_bytes(state.bytes()), state.n_layer));
 }
 
 void show_text(Table& table, const Report& report) {
@@ -200,7 +204,9 @@ Json facts_as_json(const ModelFacts& facts) {
           {"experts_used", facts.n_expert_used},
           {"mtp_heads", facts.n_mtp},
           {"weight_bytes", facts.weight_bytes},
-          {"kv_bytes_per_token", facts.kv.position_bytes()}};
+          {"kv_bytes_per_token", facts.kv.position_bytes()},
+          {"recurrent_layers", facts.kv.state.n_layer},
+          {"recurrent_state_bytes", facts.kv.state.bytes()}};
 }
 
 Json as_json(const Report& report, const InspectOptions& options) {

@@ -13,6 +13,14 @@ Linear as_linear(const TensorInfo& tensor, uint64_t first_row, uint64_t n_out, u
   return {tensor.format, tensor.data.data() + first_row * row_bytes, n_out, n_in, tensor.block_scales.data()};
 }
 
+std::vector<uint64_t> without_ones(const Shape& shape) {
+  std::vector<uint64_t> dims(shape.dims.begin(), shape.dims.end());
+  std::erase(dims, 1);
+  return dims;
+}
+
+uint64_t row_length(const Shape& shape) { return shape.n_dims == 0 ? 1 : shape[shape.n_dims - 1]; }
+
 }  // namespace
 
 void TensorTable::begin_layer(uint32_t layer_idx) {
@@ -34,6 +42,10 @@ void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n
 
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
   entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, &destination});
+}
+
+void TensorTable::copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols) {
+  entries_.push_back({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, &destination});
 }
 
 void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
@@ -58,12 +70,10 @@ void TensorTable::ignore(const TensorName& name) {
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   if (std::holds_alternative<std::monostate>(entry.destination)) return {};
-  // A row may stand in its file as [1, n].
-  const bool is_row = std::holds_alternative<std::vector<float>*>(entry.destination);
-  const bool fits = is_row ? tensor.shape.n_values() == entry.shape.dims[0] &&
-                                 std::ranges::count(tensor.shape.dims, entry.shape.dims[0]) > 0
-                           : tensor.shape.dims == entry.shape.dims;
-  if (!fits)
+  // What stays in the file's format stays in its rows, too.
+  const bool is_copied = std::holds_alternative<std::vector<float>*>(entry.destination);
+  if (without_ones(tensor.shape) != without_ones(entry.shape) ||
+      (!is_copied && row_length(tensor.shape) != row_length(entry.shape)))
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
                 tensor.shape.to_string(), entry.shape.to_string());
   const auto& dims = entry.shape.dims;
@@ -80,8 +90,8 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
       return fail(ErrorCode::unsupported, "tensor '{}' is {}; a plain format (F32, F16, BF16) is expected", entry.name,
                   format.name);
     auto& values = *std::get<std::vector<float>*>(entry.destination);
-    values.resize(dims[0]);
-    format.decode(tensor.data.data(), values.data(), dims[0]);
+    values.resize(entry.shape.n_values());
+    format.decode(tensor.data.data(), values.data(), values.size());
   }
   return {};
 }

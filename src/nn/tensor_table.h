@@ -24,8 +24,10 @@ class TensorTable {
  public:
   explicit TensorTable(const TensorFile& file) : file_(file) {}
 
-  // Names from here on stand under "blk.N." and "model.layers.N."; after end_layers() they are whole again.
+  // Names from here on stand under "blk.N." and "model.layers.N.", or other names; after end_layers() they are whole
+  // again.
   void begin_layer(uint32_t layer_idx);
+  void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hub_prefix_ = name.hub; }
   void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
 
   // Whether the file has a tensor of this name.
@@ -35,6 +37,8 @@ class TensorTable {
   void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
   void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
+  // A small matrix [n_rows, n_cols] in a plain format, copied out as floats.
+  void copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols);
   // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each
   // has its own, and the name has "{}" where its number stands.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
@@ -42,7 +46,8 @@ class TensorTable {
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
-  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
+  // Fills every destination. Axes of length 1 do not count: a row may stand in its file as [1, n].
+  // Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 
