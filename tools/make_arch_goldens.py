@@ -93,25 +93,82 @@ CASES = {
     "gpt_oss": GPT_OSS,
     "gpt_oss_mxfp4": dict(GPT_OSS, hidden_size=64, intermediate_size=32, torch_dtype="bfloat16",
                           quantization_config=dict(quant_method="mxfp4")),
+    "qwen3_next": dict(GQA, model_type="qwen3_next", num_hidden_layers=5, full_attention_interval=2, head_dim=16,
+                       partial_rotary_factor=0.25, attention_bias=False, rope_theta=1e7, linear_conv_kernel_dim=4,
+                       linear_key_head_dim=12, linear_value_head_dim=20, linear_num_key_heads=2,
+                       linear_num_value_heads=6, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=16,
+                       shared_expert_intermediate_size=28, norm_topk_prob=True, decoder_sparse_step=1,
+                       mlp_only_layers=[], num_nextn_predict_layers=1),
 }
 
 HUB_ONLY = ("ernie4_5_moe_mtp",)  # llama.cpp's converter drops this head
 
 
-def fill(name, tensor, rng, tied):
+def is_zero_centred(kind, name):
+    """Whether a tensor is a norm that is stored as its difference from 1."""
+    return kind == "qwen3_next" and name.endswith("norm.weight") and not name.endswith("linear_attn.norm.weight")
+
+
+def fill(name, tensor, rng, config):
     """Random values at a scale where the tensor matters and logits stay of order one."""
     def normal(scale, mean=0.0):
         tensor.copy_(torch.randn(tensor.shape, generator=rng) * scale + mean)
 
     if "correction_bias" in name: normal(0.05)
+    elif name.endswith("A_log"): tensor.copy_(torch.empty(tensor.shape).uniform_(0.05, 8, generator=rng).log())
+    elif name.endswith("dt_bias"): normal(0.5, -2.0)
+    elif name.endswith("conv1d.weight"): normal(0.5)
+    elif is_zero_centred(config["model_type"], name): normal(0.15)
     elif "norm" in name and name.endswith("weight"): normal(0.15, 1.0)
     elif name.endswith("bias"): normal(0.2)
     elif name.endswith("sinks"): normal(1)
     elif name.endswith("experts.gate_up_proj"): normal(4 / math.sqrt(tensor.shape[1]))  # often beyond the limit
     elif name.endswith("experts.down_proj"): normal(1 / math.sqrt(tensor.shape[1]))
-    elif "embed_tokens" in name: normal(0.3 if tied else 1.0)
+    elif "embed_tokens" in name: normal(0.3 if config["tie_word_embeddings"] else 1.0)
     elif name.endswith(("mlp.gate.weight", "mlp.router.weight")): normal(2 / math.sqrt(tensor.shape[-1]))
     else: normal(1 / math.sqrt(tensor.shape[-1]))
+
+
+# A head's tensors on the hub of models that do not write it as a layer, by the names that the others use.
+QWEN3_NEXT_HEAD = {"enorm": "pre_fc_norm_embedding", "hnorm": "pre_fc_norm_hidden", "eh_proj": "fc",
+                   "shared_head.norm": "norm"}
+
+
+def add_qwen3_next_mtp(state, config, rng):
+    """mtp.layers.0 with attention, and the rest of the head beside it."""
+    n_embd, attention = config["hidden_size"], f"model.layers.{config['full_attention_interval'] - 1}."
+    shapes = {name.replace(attention, "layers.0."): tensor.shape for name, tensor in state.items() if attention in name}
+    for name, own in QWEN3_NEXT_HEAD.items():
+        shapes[own + ".weight"] = (n_embd, 2 * n_embd) if name == "eh_proj" else (n_embd,)
+    renamed = {own + ".weight": name + ".weight" for name, own in QWEN3_NEXT_HEAD.items()}
+    for name, shape in shapes.items():
+        state["mtp." + name] = torch.empty(shape)
+        fill(renamed.get(name, name), state["mtp." + name], rng, config)
+
+
+def qwen3_next_mtp_logits(model, prompt, following, state):
+    """The head put together from the parts that transformers has."""
+    from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextDecoderLayer, Qwen3NextRMSNorm
+    config = model.config
+    layer = Qwen3NextDecoderLayer(config, config.layer_types.index("full_attention")).eval()
+    own = {name.removeprefix("mtp.layers.0."): tensor for name, tensor in state.items() if name.startswith("mtp.layers.0.")}
+    expert = lambda projection: torch.stack([own.pop(f"mlp.experts.{e}.{projection}.weight") for e in range(config.num_experts)])
+    own["mlp.experts.gate_up_proj"] = torch.cat([expert("gate_proj"), expert("up_proj")], 1)
+    own["mlp.experts.down_proj"] = expert("down_proj")
+    layer.load_state_dict(own)
+
+    def norm(name, x):
+        module = Qwen3NextRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        module.weight.data = state[f"mtp.{name}.weight"]
+        return module(x)
+
+    hidden = model(prompt, output_hidden_states=True, use_cache=False).hidden_states[-1]
+    both = torch.cat([norm("pre_fc_norm_embedding", model.model.embed_tokens(following)), norm("pre_fc_norm_hidden", hidden)], -1)
+    x = both @ state["mtp.fc.weight"].T
+    n = prompt.shape[1]
+    mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
+    x = layer(x, position_embeddings=model.model.rotary_emb(x, torch.arange(1, n + 1)[None]), attention_mask=mask)
+    return model.lm_head(norm("norm", x))[0, [length - 1 for length in MTP_LENGTHS]].numpy()
 
 
 def add_mtp(state, config, rng):
@@ -120,12 +177,12 @@ def add_mtp(state, config, rng):
     last, more = f"model.layers.{n_layer - 1}.", f"model.layers.{n_layer}."
     for name in [name for name in state if name.startswith(last)]:
         tensor = torch.empty_like(state[name])
-        fill(name, tensor, rng, False)
+        fill(name, tensor, rng, config)
         state[name.replace(last, more)] = tensor
     for name, shape in (("enorm", (n_embd,)), ("hnorm", (n_embd,)), ("shared_head.norm", (n_embd,)),
                         ("eh_proj", (n_embd, 2 * n_embd))):
         tensor = torch.empty(shape)
-        fill(name + ".weight", tensor, rng, False)
+        fill(name + ".weight", tensor, rng, config)
         state[f"{more}{name}.weight"] = tensor
     state[more + "embed_tokens.weight"] = state["model.embed_tokens.weight"].clone()
     state[more + "shared_head.head.weight"] = state["lm_head.weight"].clone()
@@ -192,7 +249,7 @@ def add_ernie_mtp(state, config, rng):
                "model.mtp_linear_proj.0.weight": (n_embd, 2 * n_embd)}
     for name, shape in shapes.items():
         state[name] = torch.empty(shape)
-        fill(name, state[name], rng, False)
+        fill(name, state[name], rng, dict(config, tie_word_embeddings=False))
 
 
 def oracle_mtp_logits(oracle, hidden, following, logits):
@@ -212,6 +269,8 @@ def all_mtp_logits(model, config, state, prompt, following, logits):
         print(f"smallest margin of a chosen position: {oracle.margin:.1e}")
         assert oracle.margin > 1e-5, "too near a tie: take another seed"
         return rows
+    if config["model_type"] == "qwen3_next":
+        return qwen3_next_mtp_logits(model, prompt, following, state)
     return mtp_logits(model, prompt, following)
 
 
@@ -247,11 +306,12 @@ def make_case(name, out, seed):
     with torch.no_grad():
         buffers = [(key, b) for key, b in model.named_buffers() if "correction_bias" in key]
         for key, tensor in sorted(list(model.named_parameters()) + buffers):
-            fill(key, tensor, rng, config["tie_word_embeddings"])
+            fill(key, tensor, rng, config)
     model.save_pretrained(folder)
     state = load_file(folder / "model.safetensors")
     if n_mtp:
-        (add_ernie_mtp if config["model_type"] == "ernie4_5_moe" else add_mtp)(state, config, rng)
+        add = {"ernie4_5_moe": add_ernie_mtp, "qwen3_next": add_qwen3_next_mtp}.get(config["model_type"], add_mtp)
+        add(state, config, rng)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     (folder / "generation_config.json").unlink(missing_ok=True)
@@ -289,9 +349,10 @@ def make_case(name, out, seed):
 
 # GGUF.
 
+WITH_TOKENIZER = ("qwen3_next",)
 ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe", "deepseek_v2": "deepseek2",
                  "deepseek_v3": "deepseek2", "deepseek_v32": "deepseek32", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
-                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "gpt_oss": "gpt-oss"}
+                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "qwen3_next": "qwen3next", "gpt_oss": "gpt-oss"}
 LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
@@ -306,6 +367,10 @@ LAYER = {
     "shared_head.head": "nextn.shared_head_head", "self_attn.indexer.wq_b": "indexer.attn_q_b",
     "self_attn.indexer.wk": "indexer.attn_k", "self_attn.indexer.k_norm": "indexer.k_norm",
     "self_attn.indexer.weights_proj": "indexer.proj",
+    "mlp.shared_expert.gate_proj": "ffn_gate_shexp",
+    "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
+    "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "linear_attn.conv1d": "ssm_conv1d", "linear_attn.norm": "ssm_norm",
+    "linear_attn.in_proj_ba": "ssm_ba", "linear_attn.out_proj": "ssm_out",
 }
 EXPERT = {"gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
@@ -318,6 +383,16 @@ def to_pairs(weight, n_head):
     return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(weight.shape)
 
 
+def qkv_and_gate(config, weight):
+    """Rows [q, k, v, z] of each head of keys to all q, all k, all v, and all z apart."""
+    n_head, k_dim = config["linear_num_key_heads"], config["linear_key_head_dim"]
+    n_values = config["linear_num_value_heads"] // n_head * config["linear_value_head_dim"]
+    heads = weight.reshape(n_head, -1, weight.shape[-1])
+    parts = np.split(heads, np.cumsum([k_dim, k_dim, n_values]), axis=1)
+    q, k, v, z = (part.reshape(-1, weight.shape[-1]) for part in parts)
+    return [("attn_qkv.weight", np.concatenate([q, k, v])), ("attn_gate.weight", z)]
+
+
 def layer_tensors(config, part, weight):
     """GGUF's (name, values) of one tensor of a layer."""
     kind = config["model_type"]
@@ -326,6 +401,16 @@ def layer_tensors(config, part, weight):
     if part == "self_attn.sinks":
         return [("attn_sinks.weight", weight)]
     module, suffix = part.rsplit(".", 1)
+    if is_zero_centred(kind, part):
+        weight = weight + 1
+    if suffix == "A_log":
+        return [("ssm_a", -np.exp(weight))]
+    if suffix == "dt_bias":
+        return [("ssm_dt.bias", weight)]
+    if module == "linear_attn.conv1d":
+        weight = weight.squeeze(1)
+    if module == "linear_attn.in_proj_qkvz":
+        return qkv_and_gate(config, weight)
     if module == "self_attn.kv_b_proj":
         heads = weight.reshape(config["num_attention_heads"], -1, config["kv_lora_rank"])
         keys, values = np.split(heads, [config["qk_nope_head_dim"]], axis=1)
@@ -336,7 +421,7 @@ def layer_tensors(config, part, weight):
         n_head = config["num_attention_heads" if "q_proj" in module else "num_key_value_heads"]
         weight = to_pairs(weight, n_head)
     name = LAYER[module]
-    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe", "gpt_oss"):
+    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe", "gpt_oss", "qwen3_next"):
         name = "post_attention_norm"
     return [(f"{name}.{suffix}", weight)]
 
@@ -375,10 +460,14 @@ def gguf_tensors(config, state):
             tensors.update(stacked_experts(state, name))
             continue
         weight = tensor.float().numpy()
+        if name.startswith("mtp."):
+            part, n_layer = name.removeprefix("mtp.").removeprefix("layers.0."), config["num_hidden_layers"]
+            standard = {own + ".weight": head + ".weight" for head, own in QWEN3_NEXT_HEAD.items()}
+            name = f"model.layers.{n_layer}.{standard.get(part, part)}"
         if name in TOP:
             if name == "lm_head.weight" and config["tie_word_embeddings"]:
                 continue
-            tensors[TOP[name]] = weight
+            tensors[TOP[name]] = weight + 1 if is_zero_centred(config["model_type"], name) else weight
             continue
         _, _, layer, part = name.split(".", 3)
         if ".experts." in "." + part:
@@ -435,6 +524,8 @@ def add_experts(writer, config):
         writer.add_expert_shared_feed_forward_length(n_shared * config["moe_intermediate_size"])
     if n_shared:
         writer.add_expert_shared_count(n_shared)
+    if "shared_expert_intermediate_size" in config:
+        writer.add_expert_shared_feed_forward_length(config["shared_expert_intermediate_size"])
     if "routed_scaling_factor" in config:
         writer.add_leading_dense_block_count(config["first_k_dense_replace"])
         writer.add_expert_weights_scale(config["routed_scaling_factor"])
@@ -469,6 +560,29 @@ def add_attention(writer, config):
         writer.add_indexer_top_k(config["index_topk"])
 
 
+def add_delta_net(writer, config):
+    if "linear_conv_kernel_dim" not in config:
+        return
+    writer.add_ssm_conv_kernel(config["linear_conv_kernel_dim"])
+    writer.add_ssm_state_size(config["linear_key_head_dim"])
+    writer.add_ssm_group_count(config["linear_num_key_heads"])
+    writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
+    writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
+    writer.add_full_attention_interval(config["full_attention_interval"])
+
+
+def add_letters(writer):
+    """A tokenizer of single letters, so that the engine answers requests."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+    letters = list(bytes_to_unicode().values())[:N_VOCAB - 2] + ["ab", "<end>"]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(letters)
+    writer.add_token_types([gguf.TokenType.NORMAL] * (N_VOCAB - 1) + [gguf.TokenType.CONTROL])
+    writer.add_token_merges(["a b"])
+    writer.add_eos_token_id(N_VOCAB - 1)
+
+
 def write_gguf(path, name, config, state):
     writer = gguf.GGUFWriter(path, ARCHITECTURES[config["model_type"]])
     n_mtp = config.get("num_nextn_predict_layers", 0)
@@ -486,8 +600,9 @@ def write_gguf(path, name, config, state):
     add_experts(writer, config)
     if config["model_type"] == "gpt_oss":
         writer.add_sliding_window(config["sliding_window"])
+    add_delta_net(writer, config)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_tokenizer_model("none")
+    add_letters(writer) if name in WITH_TOKENIZER else writer.add_tokenizer_model("none")
     if config.get("rope_scaling", {}).get("rope_type") == "llama3":
         writer.add_tensor("rope_freqs.weight", rope_factors(config))
     for tensor_name, values in sorted(gguf_tensors(config, state).items()):

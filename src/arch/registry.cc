@@ -20,6 +20,7 @@ constexpr Architecture kArchitectures[] = {
     {"qwen2", "qwen2", create_qwen2},
     {"qwen3", "qwen3", create_qwen3},
     {"qwen3moe", "qwen3_moe", create_qwen3_moe},
+    {"qwen3next", "qwen3_next", create_qwen3_next},
     {"ernie4_5", "ernie4_5", create_ernie4_5},
     {"ernie4_5-moe", "ernie4_5_moe", create_ernie4_5_moe},
     {"seed_oss", "seed_oss", create_seed_oss},

@@ -157,6 +157,9 @@ void show_model(Table& table, const Report& report) {
   table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
+  if (const StateShape& state = facts->kv.state; state.n_layer > 0)
+    table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a copy",
+                                             format_bytes(state.bytes()), state.n_layer));
 }
 
 void show_text(Table& table, const Report& report) {
@@ -208,7 +211,9 @@ Json facts_as_json(const ModelFacts& facts) {
           {"experts_used", facts.n_expert_used},
           {"mtp_heads", facts.n_mtp},
           {"weight_bytes", facts.weight_bytes},
-          {"kv_bytes_per_token", facts.kv.position_bytes()}};
+          {"kv_bytes_per_token", facts.kv.position_bytes()},
+          {"recurrent_layers", facts.kv.state.n_layer},
+          {"recurrent_state_bytes", facts.kv.state.bytes()}};
 }
 
 Json as_json(const Report& report, const InspectOptions& options) {

@@ -33,7 +33,7 @@ KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
 
 // What the model, a full context and a batch take, in bytes.
 uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
-  return facts.weight_bytes + kv_shape(facts, options).position_bytes() * options.n_ctx +
+  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
          facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
 }
 
@@ -57,19 +57,20 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
   const uint64_t available = available_memory();
-  const uint64_t position_bytes = kv_shape(facts, options).position_bytes();
+  const KvShape kv = kv_shape(facts, options);
   const bool chosen_by_us = options.n_ctx == 0;
   if (chosen_by_us) {
     // The model's own limit, or what half of the memory beside the weights holds.
-    const uint64_t room = available > facts.weight_bytes ? (available - facts.weight_bytes) / 2 : 0;
-    const uint64_t fitting = std::max<uint64_t>(kMinContext, room / position_bytes);
+    const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
+    const uint64_t room = available > fixed ? (available - fixed) / 2 : 0;
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, room / kv.position_bytes());
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
   const uint64_t needed = bytes_needed(facts, options);
   if (needed <= available) return options;
   return fail(ErrorCode::out_of_memory,
               "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
-              format_bytes(facts.weight_bytes), format_bytes(position_bytes * options.n_ctx), options.n_ctx,
+              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx)), options.n_ctx,
               format_bytes(available),
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
@@ -180,11 +181,15 @@ class Engine::Run {
         sampler_(request.sampling),
         decoder_(*parts.tokenizer->get()),
         filter_(request.stop) {
-    // The last prompt token is always computed: its logits are what the answer starts from.
+    // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
+    // places to go back to.
     const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
-    const auto n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
+    const size_t n_cached =
+        session.kv.reachable(std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1));
     session.kv.truncate(n_cached);
     session.tokens.resize(n_cached);
+    if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
+      keep_at_ = request.prompt.size() - kPromptTail;
     answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
     answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
   }
@@ -206,9 +211,14 @@ class Engine::Run {
   void end(FinishReason reason);
 
   Parts& parts_;
+  // A copy of recurrent states is taken so many tokens before the prompt's end: templates close a prompt with some that
+  // the next turn does not repeat, such as an opened <think>.
+  static constexpr size_t kPromptTail = 16;
+
   Session& session_;
   const Request& request_;
   std::vector<TokenId> sequence_;  // prompt and answer
+  size_t keep_at_ = 0;             // tokens the session holds when the copy is taken; 0: none is
   Sampler sampler_;
   StreamDecoder decoder_;
   StopFilter filter_;
@@ -253,7 +263,7 @@ void Engine::Parts::read_chat_template() {
 
 Batch Engine::Run::schedule() {
   const size_t begin = session_.tokens.size();
-  const size_t n = std::min<size_t>(parts_.options.n_batch, sequence_.size() - begin);
+  const size_t n = std::min<size_t>(parts_.options.n_batch, (begin < keep_at_ ? keep_at_ : sequence_.size()) - begin);
   return {.tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
           .position = static_cast<uint32_t>(begin),
           .kv = &session_.kv,
@@ -262,6 +272,7 @@ Batch Engine::Run::schedule() {
 
 std::span<const float> Engine::Run::run(const Batch& batch) {
   const auto logits = parts_.forward(batch);
+  if (batch.position + batch.tokens.size() == keep_at_) session_.kv.keep();
   session_.tokens.insert(session_.tokens.end(), batch.tokens.begin(), batch.tokens.end());
   return logits;
 }

@@ -412,13 +412,18 @@ void attend(const AttendArgs& args) {
   args.kv_format == Format::f16 ? attend_in<Isa, Format::f16>(args) : attend_in<Isa, Format::f32>(args);
 }
 
+// x * sigmoid(z); silu where both are the same.
+template <class Isa>
+OGAS_INLINE typename Isa::Floats gated(typename Isa::Floats x, typename Isa::Floats z) {
+  return Isa::div(x, Isa::add(Isa::set1(1), exp<Isa>(Isa::sub(Isa::zero(), z))));
+}
+
 template <class Isa>
 void swiglu(float* gate, const float* up, size_t n) {
   size_t i = 0;
   for (; i + Isa::kWidth <= n; i += Isa::kWidth) {
     const auto z = Isa::load(gate + i);
-    const auto silu = Isa::div(z, Isa::add(Isa::set1(1), exp<Isa>(Isa::sub(Isa::zero(), z))));
-    Isa::store(gate + i, Isa::mul(silu, Isa::load(up + i)));
+    Isa::store(gate + i, Isa::mul(gated<Isa>(z, z), Isa::load(up + i)));
   }
   for (; i < n; ++i) gate[i] = gate[i] / (1 + exp1<Isa>(-gate[i])) * up[i];
 }
@@ -437,6 +442,57 @@ void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& c
   for (; i < n; ++i) {
     const float g = gate[i] > clamp.limit ? clamp.limit : gate[i];
     gate[i] = (clamped(up[i]) + 1) * (g / (1 + exp1<Isa>(-clamp.alpha * g)));
+  }
+}
+
+template <class Isa>
+void sigmoid_gate(float* y, const float* gate, size_t n) {
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) Isa::store(y + i, gated<Isa>(Isa::load(y + i), Isa::load(gate + i)));
+  for (; i < n; ++i) y[i] /= 1 + exp1<Isa>(-gate[i]);
+}
+
+template <class Isa>
+void short_conv(const ShortConvArgs& args) {
+  size_t i = 0;
+  for (; i + Isa::kWidth <= args.n; i += Isa::kWidth) {
+    auto sum = Isa::zero();
+    for (size_t tap = 0; tap < args.n_taps; ++tap)
+      sum = Isa::fma(Isa::load(args.weight + tap * args.n + i), Isa::load(args.x[tap] + i), sum);
+    Isa::store(args.y + i, gated<Isa>(sum, sum));
+  }
+  for (; i < args.n; ++i) {
+    float sum = 0;
+    for (size_t tap = 0; tap < args.n_taps; ++tap) sum += args.weight[tap * args.n + i] * args.x[tap][i];
+    args.y[i] = sum / (1 + exp1<Isa>(-sum));
+  }
+}
+
+// A row of the state, which belongs to one output, is read twice while it is in the first-level cache, and goes through
+// memory once.
+template <class Isa>
+void delta_rule(const DeltaRuleArgs& args) {
+  using Row = Plain<Isa, Format::f32>;
+  const auto decay = Isa::set1(args.decay);
+  for (size_t j = 0; j < args.v_dim; ++j) {
+    float* row = args.state + j * args.k_dim;
+    float known[1];
+    dot_plain<Isa, Row, 1>(row, args.k, 0, args.k_dim, known);
+    const float delta = args.beta * (args.v[j] - args.decay * known[0]);
+    auto total = Isa::zero();
+    size_t d = 0;
+    for (; d + Isa::kWidth <= args.k_dim; d += Isa::kWidth) {
+      const auto kept = Isa::mul(Isa::load(row + d), decay);
+      const auto updated = Isa::fma(Isa::load(args.k + d), Isa::set1(delta), kept);
+      Isa::store(row + d, updated);
+      total = Isa::fma(updated, Isa::load(args.q + d), total);
+    }
+    float out = Isa::sum(total);
+    for (; d < args.k_dim; ++d) {
+      row[d] = row[d] * args.decay + args.k[d] * delta;
+      out += row[d] * args.q[d];
+    }
+    args.out[j] = out;
   }
 }
 
@@ -487,6 +543,9 @@ constexpr Ops make_ops(std::string_view name) {
       .attend = attend<Isa>,
       .swiglu = swiglu<Isa>,
       .swiglu_clamped = swiglu_clamped<Isa>,
+      .sigmoid_gate = sigmoid_gate<Isa>,
+      .short_conv = short_conv<Isa>,
+      .delta_rule = delta_rule<Isa>,
       .add = add<Isa>,
       .store = store<Isa>,
   };

@@ -345,6 +345,65 @@ TEST_P(KernelsTest, SwigluClamped) {
   }
 }
 
+TEST_P(KernelsTest, SigmoidGate) {
+  Random random(11);
+  for (const size_t n : {1UL, 15UL, 1000UL}) {
+    auto actual = random.normals(n, 20);
+    auto gate = random.normals(n, 20);
+    if (n == 1000) gate[0] = -1e4F, gate[1] = 1e4F, gate[2] = 0;
+    auto expected = actual;
+    ops().sigmoid_gate(actual.data(), gate.data(), n);
+    reference().sigmoid_gate(expected.data(), gate.data(), n);
+    for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
+  }
+}
+
+TEST_P(KernelsTest, ShortConv) {
+  Random random(12);
+  for (const size_t n_taps : {1UL, 2UL, 4UL}) {
+    for (const size_t n : {1UL, 8UL, 45UL}) {
+      const auto x = random.normals(n_taps * n, 3), weight = random.normals(n_taps * n);
+      std::vector<const float*> rows;
+      for (size_t tap = 0; tap < n_taps; ++tap) rows.push_back(&x[tap * n]);
+      std::vector<float> actual(n), expected(n);
+      ops().short_conv({rows.data(), weight.data(), n_taps, n, actual.data()});
+      reference().short_conv({rows.data(), weight.data(), n_taps, n, expected.data()});
+      for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5) << n_taps << " taps, channel " << i;
+    }
+  }
+}
+
+// Many positions one after the other, so that a state which drifts would show.
+TEST_P(KernelsTest, DeltaRule) {
+  Random random(13);
+  for (const auto& [k_dim, v_dim] : {std::pair<size_t, size_t>{1, 1}, {12, 20}, {21, 9}, {128, 128}}) {
+    auto actual = random.normals(v_dim * k_dim);
+    auto expected = actual;
+    const std::vector<float> ones(k_dim, 1 / std::sqrt(static_cast<float>(k_dim)));
+    for (int t = 0; t < 100; ++t) {
+      const auto q = random.normals(k_dim), v = random.normals(v_dim);
+      auto k = random.normals(k_dim);
+      ops().rms_norm(k.data(), ones.data(), 0, k_dim, k.data());
+      std::vector<float> out(v_dim), expected_out(v_dim);
+      DeltaRuleArgs args{.state = actual.data(),
+                         .q = q.data(),
+                         .k = k.data(),
+                         .v = v.data(),
+                         .k_dim = k_dim,
+                         .v_dim = v_dim,
+                         .decay = 1 / (1 + std::exp(-random.normal(3))),
+                         .beta = 1 / (1 + std::exp(-random.normal(3))),
+                         .out = out.data()};
+      ops().delta_rule(args);
+      args.state = expected.data();
+      args.out = expected_out.data();
+      reference().delta_rule(args);
+      for (size_t j = 0; j < v_dim; ++j) ASSERT_NEAR(out[j], expected_out[j], 1e-4) << k_dim << ", position " << t;
+    }
+    for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5) << k_dim << ", " << i;
+  }
+}
+
 TEST_P(KernelsTest, Add) {
   Random random(6);
   const auto x = random.normals(37);

@@ -88,6 +88,26 @@ struct SwigluClamp {
   float alpha, limit;
 };
 
+// One position of a causal convolution that mixes each channel with its own past, then silu.
+struct ShortConvArgs {
+  const float* const* x;  // [n_taps] rows [n]: those of the positions before, oldest first, and that of this one
+  const float* weight;    // [n_taps, n]
+  size_t n_taps, n;
+  float* y;  // [n], none of the rows of x
+};
+
+// One head and one position of the gated delta rule (Yang et al. 2024, Gated Delta Networks, eq. 10): the state S maps
+// keys to values, S = decay S; S += beta (v - S k) k^T; out = S q.
+struct DeltaRuleArgs {
+  float* state;    // [v_dim, k_dim]
+  const float* q;  // [k_dim], scaled
+  const float* k;  // [k_dim], of length 1
+  const float* v;  // [v_dim]
+  size_t k_dim, v_dim;
+  float decay, beta;  // both 0 to 1
+  float* out;         // [v_dim]
+};
+
 struct Ops {
   std::string_view name;
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
@@ -106,6 +126,10 @@ struct Ops {
   // gate = (clamp(up, -limit, limit) + 1) g / (1 + e^(-alpha g)), g = min(gate, limit) (gpt-oss model card, 2.2, and
   // released code).
   void (*swiglu_clamped)(float* gate, const float* up, size_t n, const SwigluClamp& clamp);
+  // y *= sigmoid(gate)
+  void (*sigmoid_gate)(float* y, const float* gate, size_t n);
+  void (*short_conv)(const ShortConvArgs& args);
+  void (*delta_rule)(const DeltaRuleArgs& args);
   // y += x
   void (*add)(float* y, const float* x, size_t n);
   // n values to f16 or f32, for the cache of keys and values.

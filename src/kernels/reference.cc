@@ -134,6 +134,30 @@ void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& c
   }
 }
 
+void sigmoid_gate(float* y, const float* gate, size_t n) {
+  for (size_t i = 0; i < n; ++i) y[i] /= 1 + std::exp(-gate[i]);
+}
+
+void short_conv(const ShortConvArgs& args) {
+  for (size_t i = 0; i < args.n; ++i) {
+    float sum = 0;
+    for (size_t tap = 0; tap < args.n_taps; ++tap) sum += args.weight[tap * args.n + i] * args.x[tap][i];
+    args.y[i] = sum / (1 + std::exp(-sum));
+  }
+}
+
+void delta_rule(const DeltaRuleArgs& args) {
+  for (size_t j = 0; j < args.v_dim; ++j) {
+    float* row = args.state + j * args.k_dim;
+    float known = 0;  // what the state holds for this key
+    for (size_t d = 0; d < args.k_dim; ++d) known += (row[d] *= args.decay) * args.k[d];
+    const float delta = args.beta * (args.v[j] - known);
+    float out = 0;
+    for (size_t d = 0; d < args.k_dim; ++d) out += (row[d] += delta * args.k[d]) * args.q[d];
+    args.out[j] = out;
+  }
+}
+
 void add(float* y, const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
@@ -162,6 +186,9 @@ const Ops kReferenceOps = {
     .attend = attend,
     .swiglu = swiglu,
     .swiglu_clamped = swiglu_clamped,
+    .sigmoid_gate = sigmoid_gate,
+    .short_conv = short_conv,
+    .delta_rule = delta_rule,
     .add = add,
     .store = store,
 };

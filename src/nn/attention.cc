@@ -1,6 +1,7 @@
 #include "nn/attention.h"
 
 #include <cmath>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -8,7 +9,7 @@ namespace ogas {
 
 void Attention::add_to(TensorTable& table, const AttentionDims& d) {
   dims = d;
-  table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q(), d.n_embd);
+  table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q() + d.n_gate(), d.n_embd);
   table.linear({"attn_k.weight", "self_attn.k_proj.weight"}, attn_k, d.n_kv(), d.n_embd);
   table.linear({"attn_v.weight", "self_attn.v_proj.weight"}, attn_v, d.n_kv(), d.n_embd);
   table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd, d.n_q());
@@ -34,8 +35,17 @@ void Attention::add_qk_norm(TensorTable& table, float eps) {
   table.vector({"attn_k_norm.weight", "self_attn.k_norm.weight"}, attn_k_norm, dims.head_dim);
 }
 
+// One token: from query and gate of each head to all queries, then apart from them all gates.
+void Attention::part_gates(const AttentionSpace& s, size_t t) const {
+  const size_t n = dims.head_dim;
+  float *q = s.q.row(t), *gate = s.gate.row(t);
+  for (size_t h = 0; h < dims.n_head; ++h) std::memcpy(gate + h * n, q + (2 * h + 1) * n, n * sizeof(float));
+  for (size_t h = 1; h < dims.n_head; ++h) std::memcpy(q + h * n, q + 2 * h * n, n * sizeof(float));
+}
+
 // One token: biases, norms and rotation of its queries and keys; its keys and values go into the cache.
 void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const {
+  if (dims.has_gate) part_gates(s, t);
   float *q = s.q.row(t), *k = s.k.row(t), *v = s.v.row(t);
   if (!q_bias.empty()) ops.add(q, q_bias.data(), q_bias.size());
   if (!k_bias.empty()) ops.add(k, k_bias.data(), k_bias.size());
@@ -98,7 +108,10 @@ void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSp
   exec.pool.parallel_for(n * dims.n_head_kv, [&](size_t chunk_idx, unsigned) {
     attend(exec.ops, call, s, n - 1 - chunk_idx / dims.n_head_kv, chunk_idx % dims.n_head_kv);
   });
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    if (dims.has_gate) exec.ops.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
+    s.attended.quantize_row(exec.ops, t);
+  });
   multiply(exec, s.attended, n, {{attn_output, call.y}});
   if (output_bias.empty()) return;
   exec.pool.parallel_for(

@@ -19,20 +19,26 @@ namespace ogas {
 
 struct AttentionDims {
   uint32_t n_embd, n_head, n_head_kv, head_dim;
+  bool has_gate = false;  // attn_q gives each head a query and a gate, whose sigmoid multiplies what is attended to
 
   uint64_t n_q() const { return uint64_t{n_head} * head_dim; }
+  uint64_t n_gate() const { return has_gate ? n_q() : 0; }
   uint64_t n_kv() const { return uint64_t{n_head_kv} * head_dim; }
 };
 
 // Activations of a batch, one row a token, shared by all layers.
 struct AttentionSpace {
   AttentionSpace(const AttentionDims& dims, size_t n_batch)
-      : q(n_batch, dims.n_q()), k(n_batch, dims.n_kv()), v(n_batch, dims.n_kv()), attended(n_batch, dims.n_q()) {}
+      : q(n_batch, dims.n_q() + dims.n_gate()),
+        k(n_batch, dims.n_kv()),
+        v(n_batch, dims.n_kv()),
+        gate(n_batch, dims.n_gate()),
+        attended(n_batch, dims.n_q()) {}
   static uint64_t bytes_per_token(const AttentionDims& dims) {
-    return (dims.n_q() + 2 * dims.n_kv()) * sizeof(float) + Activations::bytes_for(dims.n_q());
+    return (dims.n_q() + 2 * dims.n_gate() + 2 * dims.n_kv()) * sizeof(float) + Activations::bytes_for(dims.n_q());
   }
 
-  Matrix q, k, v;
+  Matrix q, k, v, gate;
   Activations attended;
 };
 
@@ -49,7 +55,7 @@ struct AttentionCall {
 
 struct Attention {
   AttentionDims dims{};
-  Linear attn_q;                                // [n_q, n_embd]
+  Linear attn_q;                                // [n_q, n_embd]; with gates [2 n_q, n_embd]
   Linear attn_k, attn_v;                        // [n_kv, n_embd]
   Linear attn_output;                           // [n_embd, n_q]
   std::vector<float> q_bias, k_bias, v_bias;    // [n_q], [n_kv], [n_kv]; empty: none
@@ -69,6 +75,7 @@ struct Attention {
   void forward(Exec& exec, const AttentionCall& call, const AttentionSpace& space) const;
 
  private:
+  void part_gates(const AttentionSpace& s, size_t t) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const;
   void attend(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t, size_t head_kv_idx) const;
 };

@@ -1,5 +1,8 @@
 #include "nn/kv_cache.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/check.h"
 
 namespace ogas {
@@ -23,10 +26,40 @@ void KvCache::give_back(std::byte* page) {
 void KvSequence::extend(size_t n) {
   n_positions_ += n;
   while (pages_.size() * KvShape::kPagePositions < n_positions_) pages_.push_back(cache_->take());
+  if (shape().state.bytes() > 0 && state_.size() == 0) take_state(state_);
+}
+
+void KvSequence::take_state(PageBuffer& buffer) {
+  buffer = PageBuffer(shape().state.bytes());
+  ++cache_->n_states_;
+}
+
+void KvSequence::drop_state(PageBuffer& buffer) {
+  if (buffer.size() == 0) return;
+  buffer = PageBuffer();
+  --cache_->n_states_;
+}
+
+size_t KvSequence::reachable(size_t n) const {
+  if (shape().state.bytes() == 0 || n >= n_positions_) return std::min(n, n_positions_);
+  return kept_.size() > 0 && kept_position_ <= n ? kept_position_ : 0;
+}
+
+void KvSequence::keep() {
+  if (state_.size() == 0) return;
+  if (kept_.size() == 0) take_state(kept_);
+  std::memcpy(kept_.data(), state_.data(), state_.size());
+  kept_position_ = n_positions_;
 }
 
 void KvSequence::truncate(size_t n) {
-  OGAS_CHECK(n <= n_positions_, "{} of {} positions", n, n_positions_);
+  OGAS_CHECK(reachable(n) == n, "{} of {} positions, a copy at {}", n, n_positions_, kept_position_);
+  if (n == 0) {
+    drop_state(state_);
+    drop_state(kept_);
+  } else if (n < n_positions_ && state_.size() > 0) {
+    std::memcpy(state_.data(), kept_.data(), state_.size());
+  }
   n_positions_ = n;
   const size_t n_pages = (n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
   for (; pages_.size() > n_pages; pages_.pop_back()) cache_->give_back(pages_.back());
@@ -45,6 +78,12 @@ std::byte* KvSequence::v(size_t layer_idx, size_t head_idx, size_t position) con
 std::byte* KvSequence::index_key(size_t layer_idx, size_t position) const {
   return pages_[position / KvShape::kPagePositions] + shape().index_offset(layer_idx) +
          position % KvShape::kPagePositions * shape().index_bytes();
+}
+
+std::span<float> KvSequence::state(size_t layer_idx) const {
+  const StateShape& states = shape().state;
+  OGAS_CHECK(layer_idx < states.n_layer, "recurrent layer {} of {}", layer_idx, states.n_layer);
+  return state_.as<float>(layer_idx * states.n_values * sizeof(float), states.n_values);
 }
 
 }  // namespace ogas

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 namespace ogas {
@@ -68,6 +69,61 @@ TEST(KvSequence, PagesComeBack) {
     sequence.extend(1);
   }
   EXPECT_EQ(cache.bytes_used(), 0U);
+}
+
+constexpr KvShape kRecurrent = {.n_layer = 1,
+                                .n_head_kv = 1,
+                                .k_dim = 4,
+                                .v_dim = 4,
+                                .format = Format::f16,
+                                .state = {.n_layer = 2, .n_values = 6}};
+
+TEST(KvShape, CountsStateAndCopy) {
+  EXPECT_EQ(kRecurrent.state.bytes(), 2U * 6 * 4);
+  EXPECT_EQ(kRecurrent.sequence_bytes(10), 10 * kRecurrent.position_bytes() + 2 * kRecurrent.state.bytes());
+  EXPECT_EQ(kShape.sequence_bytes(10), 10 * kShape.position_bytes());
+}
+
+TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
+  KvCache cache(kRecurrent);
+  KvSequence sequence(cache);
+  const auto write = [&](size_t n, float value) {
+    sequence.extend(n);
+    for (size_t layer_idx = 0; layer_idx < 2; ++layer_idx) std::ranges::fill(sequence.state(layer_idx), value);
+  };
+  write(5, 5);
+  EXPECT_EQ(sequence.reachable(9), 5U);
+  EXPECT_EQ(sequence.reachable(5), 5U);
+  EXPECT_EQ(sequence.reachable(4), 0U);
+  sequence.keep();
+  write(3, 8);
+  EXPECT_EQ(sequence.reachable(8), 8U);
+  EXPECT_EQ(sequence.reachable(7), 5U);
+  EXPECT_EQ(sequence.reachable(4), 0U);
+  sequence.truncate(8);
+  EXPECT_EQ(sequence.state(1)[0], 8);
+  sequence.truncate(5);
+  EXPECT_EQ(sequence.state(0)[0], 5);
+  EXPECT_EQ(sequence.state(1)[5], 5);
+  write(1, 6);
+  sequence.truncate(5);  // the copy is still there
+  EXPECT_EQ(sequence.state(1)[5], 5);
+  EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + 2 * kRecurrent.state.bytes());
+  sequence.truncate(0);
+  EXPECT_EQ(cache.bytes_used(), 0U);
+  sequence.extend(6);
+  EXPECT_EQ(sequence.state(0)[0], 0);  // as new
+  EXPECT_EQ(sequence.reachable(5), 0U);
+}
+
+TEST(KvSequence, WithoutRecurrentLayersEveryPositionIsReachable) {
+  KvCache cache(kShape);
+  KvSequence sequence(cache);
+  sequence.extend(70);
+  sequence.keep();
+  EXPECT_EQ(sequence.reachable(33), 33U);
+  EXPECT_EQ(sequence.reachable(99), 70U);
+  EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
 }
 
 }  // namespace

@@ -20,6 +20,13 @@ Linear as_linear(const TensorInfo& tensor, uint64_t first_row, uint64_t n_out, u
 }
 
 bool is_plain(Format format) { return facts_of(format).block_values == 1 && format != Format::f8_e4m3; }
+std::vector<uint64_t> without_ones(const Shape& shape) {
+  std::vector<uint64_t> dims(shape.dims.begin(), shape.dims.end());
+  std::erase(dims, 1);
+  return dims;
+}
+
+uint64_t row_length(const Shape& shape) { return shape.n_dims == 0 ? 1 : shape[shape.n_dims - 1]; }
 
 }  // namespace
 
@@ -42,6 +49,10 @@ void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n
 
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
   entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination}});
+}
+
+void TensorTable::copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols) {
+  entries_.push_back({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Floats{&destination}});
 }
 
 void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
@@ -106,12 +117,10 @@ Result<> TensorTable::bind_floats(const Floats& floats, const TensorInfo& tensor
 
 Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   if (std::holds_alternative<std::monostate>(entry.destination)) return {};
-  // A row may stand in its file as [1, n].
-  const bool is_row = std::holds_alternative<Floats>(entry.destination) && entry.shape.n_dims == 1;
-  const bool fits = is_row ? tensor.shape.n_values() == entry.shape.dims[0] &&
-                                 std::ranges::count(tensor.shape.dims, entry.shape.dims[0]) > 0
-                           : tensor.shape.dims == entry.shape.dims;
-  if (!fits)
+  // What stays in the file's format stays in its rows, too.
+  const bool is_copied = std::holds_alternative<Floats>(entry.destination);
+  if (without_ones(tensor.shape) != without_ones(entry.shape) ||
+      (!is_copied && row_length(tensor.shape) != row_length(entry.shape)))
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
                 tensor.shape.to_string(), entry.shape.to_string());
   const auto& dims = entry.shape.dims;

@@ -45,6 +45,8 @@ class TensorTable {
   void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
   void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
+  // A small matrix [n_rows, n_cols] in a plain format, copied out as floats.
+  void copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols);
   // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each
   // has its own, and the name has "{}" where its number stands.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
@@ -56,7 +58,8 @@ class TensorTable {
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
-  // Fills every destination. Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
+  // Fills every destination. Axes of length 1 do not count: a row may stand in its file as [1, n].
+  // Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 

@@ -1,0 +1,152 @@
+#include "nn/delta_net.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace ogas {
+namespace {
+
+// x / sqrt(sum(x^2) + eps) of queries and keys; the same in all that was published.
+constexpr float kUnitEps = 1e-6F;
+
+float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }  // beyond 20 they agree in F32
+
+}  // namespace
+
+DeltaNetSpace::DeltaNetSpace(const DeltaNetDims& d, size_t n_batch)
+    : mixed(n_batch, d.n_qkv() + d.n_v()),
+      qkv(n_batch, d.n_qkv()),
+      convolved(n_batch, d.n_qkv()),
+      z(n_batch, d.n_v()),
+      beta_alpha(n_batch, 2 * uint64_t{d.n_head_v}),
+      attended(n_batch, d.n_v()) {}
+
+uint64_t DeltaNetSpace::bytes_per_token(const DeltaNetDims& d) {
+  return (3 * d.n_qkv() + 2 * d.n_v() + 2 * uint64_t{d.n_head_v}) * sizeof(float) + Activations::bytes_for(d.n_v());
+}
+
+void DeltaNet::add_to(TensorTable& table, const DeltaNetDims& d, float eps) {
+  dims = d;
+  norm_eps = eps;
+  // The hub's order of rows, which early GGUF files keep; later ones have it sorted.
+  const TensorName mixed = {"ssm_in.weight", "linear_attn.in_proj_qkvz.weight"};
+  if (table.has(mixed) || !table.has({"attn_qkv.weight", ""})) {
+    table.linear(mixed, ssm_in, d.n_qkv() + d.n_v(), d.n_embd);
+  } else {
+    table.linear({"attn_qkv.weight", ""}, attn_qkv, d.n_qkv(), d.n_embd);
+    table.linear({"attn_gate.weight", ""}, attn_gate, d.n_v(), d.n_embd);
+  }
+  table.linear({"ssm_ba.weight", "linear_attn.in_proj_ba.weight"}, ssm_ba, 2 * uint64_t{d.n_head_v}, d.n_embd);
+  table.linear({"ssm_out.weight", "linear_attn.out_proj.weight"}, ssm_out, d.n_embd, d.n_v());
+  table.copy({"ssm_conv1d.weight", "linear_attn.conv1d.weight"}, ssm_conv, d.n_qkv(), d.n_taps);
+  table.vector({"ssm_a", "linear_attn.A_log"}, ssm_a, d.n_head_v);
+  table.vector({"ssm_dt.bias", "linear_attn.dt_bias"}, ssm_dt, d.n_head_v);
+  table.vector({"ssm_norm.weight", "linear_attn.norm.weight"}, ssm_norm, d.v_dim);
+}
+
+void DeltaNet::finish(bool is_hub) {
+  std::vector<float> by_tap(ssm_conv.size());
+  const size_t n = dims.n_qkv();
+  for (size_t i = 0; i < n; ++i)
+    for (size_t tap = 0; tap < dims.n_taps; ++tap) by_tap[tap * n + i] = ssm_conv[i * dims.n_taps + tap];
+  ssm_conv = std::move(by_tap);
+  if (is_hub)
+    for (float& a : ssm_a) a = -std::exp(a);
+  // x / sqrt(sum + eps) = RMSNorm(x) with eps / k_dim for its eps and 1 / sqrt(k_dim) for each weight. Queries are
+  // scaled by another 1 / sqrt(k_dim).
+  const float root = 1 / std::sqrt(static_cast<float>(dims.k_dim));
+  unit_.assign(dims.k_dim, root);
+  query_unit_.assign(dims.k_dim, root * root);
+}
+
+// Queries, keys and values of all tokens, in that order, the gates z, and ssm_ba's numbers.
+void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
+  if (ssm_in.n_out() == 0)
+    return multiply(exec, call.x, call.n_tokens, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
+  multiply(exec, call.x, call.n_tokens, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
+  const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
+  exec.pool.parallel_for(call.n_tokens, [&](size_t t, unsigned) {
+    const float* from = s.mixed.row(t);
+    const auto take = [&](float* to, size_t n) {
+      std::memcpy(to, from, n * sizeof(float));
+      from += n;
+    };
+    for (size_t h = 0; h < dims.n_head_k; ++h) {
+      take(s.qkv.row(t) + h * dims.k_dim, dims.k_dim);
+      take(s.qkv.row(t) + dims.n_k() + h * dims.k_dim, dims.k_dim);
+      take(s.qkv.row(t) + 2 * dims.n_k() + h * n_values, n_values);
+      take(s.z.row(t) + h * n_values, n_values);
+    }
+  });
+}
+
+// One token: the convolution over it and those before, and norms of its queries and keys.
+void DeltaNet::convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const {
+  const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
+  const float* past = call.kv.state(call.state_idx).data();
+  thread_local std::vector<const float*> rows;
+  rows.resize(dims.n_taps);
+  for (size_t tap = 0; tap < dims.n_taps; ++tap)
+    rows[tap] = t + tap < n_past ? past + (t + tap) * n : s.qkv.row(t + tap - n_past);
+  float* y = s.convolved.row(t);
+  ops.short_conv({.x = rows.data(), .weight = ssm_conv.data(), .n_taps = dims.n_taps, .n = n, .y = y});
+  const float eps = kUnitEps / static_cast<float>(dims.k_dim);
+  for (size_t h = 0; h < 2 * size_t{dims.n_head_k}; ++h) {
+    const auto& weight = h < dims.n_head_k ? query_unit_ : unit_;
+    ops.rms_norm(y + h * dims.k_dim, weight.data(), eps, dims.k_dim, y + h * dims.k_dim);
+  }
+}
+
+// The last n_taps - 1 inputs of the convolution go into the state.
+void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s) const {
+  const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
+  float* past = call.kv.state(call.state_idx).data();
+  const size_t n_kept = n_past - std::min(n_past, call.n_tokens);
+  std::memmove(past, past + (n_past - n_kept) * n, n_kept * n * sizeof(float));
+  for (size_t i = n_kept; i < n_past; ++i)
+    std::memcpy(past + i * n, s.qkv.row(call.n_tokens - n_past + i), n * sizeof(float));
+}
+
+// One head of values: all positions in order, then the gated norm of its outputs.
+void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t h) const {
+  const size_t group = dims.n_head_v / dims.n_head_k;
+  const size_t key_head = h / group, in_group = h % group;
+  float* state = call.kv.state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
+  for (size_t t = 0; t < call.n_tokens; ++t) {
+    const float* row = s.convolved.row(t);
+    const float* beta_alpha = s.beta_alpha.row(t) + key_head * 2 * group + in_group;
+    float* out = s.attended.row(t) + h * dims.v_dim;
+    ops.delta_rule({.state = state,
+                    .q = row + key_head * dims.k_dim,
+                    .k = row + dims.n_k() + key_head * dims.k_dim,
+                    .v = row + 2 * dims.n_k() + h * dims.v_dim,
+                    .k_dim = dims.k_dim,
+                    .v_dim = dims.v_dim,
+                    .decay = std::exp(ssm_a[h] * softplus(beta_alpha[group] + ssm_dt[h])),
+                    .beta = 1 / (1 + std::exp(-beta_alpha[0])),
+                    .out = out});
+    float* z = s.z.row(t) + h * dims.v_dim;
+    ops.rms_norm(out, ssm_norm.data(), norm_eps, dims.v_dim, out);
+    ops.swiglu(z, out, dims.v_dim);
+    std::memcpy(out, z, dims.v_dim * sizeof(float));
+  }
+}
+
+void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
+  const size_t n = call.n_tokens;
+  OGAS_CHECK(call.kv.n_positions() == call.position + n, "positions {} to {} of {}: a state only goes forward",
+             call.position, call.position + n, call.kv.n_positions());
+  OGAS_CHECK(call.kv.shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
+             call.kv.shape().state.n_values, dims.n_state());
+  project(exec, call, s);
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { convolve(exec.ops, call, s, t); });
+  remember_inputs(call, s);
+  exec.pool.parallel_for(dims.n_head_v, [&](size_t h, unsigned) { run_head(exec.ops, call, s, h); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
+  multiply(exec, s.attended, n, {{ssm_out, call.y}});
+}
+
+}  // namespace ogas

@@ -1,0 +1,82 @@
+// Gated DeltaNet (Yang, Kautz & Hatamizadeh 2024): linear attention over a recurrent state of fixed size.
+//
+// Each head of values has a matrix that maps keys to values. A position lets it decay, corrects what it holds for the
+// key of this position, and reads it with the query. Queries, keys and values first go through a short causal
+// convolution, channel by channel. Positions run one after the other and heads in parallel, so that the bits depend
+// neither on the batch nor on threads; the chunked form of the paper (3.3) sums in another order and is not here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "nn/exec.h"
+#include "nn/kv_cache.h"
+#include "nn/linear.h"
+#include "nn/matrix.h"
+#include "nn/tensor_table.h"
+
+namespace ogas {
+
+struct DeltaNetDims {
+  uint32_t n_embd;
+  uint32_t n_head_k, n_head_v;  // heads of queries and keys; of values, a multiple: consecutive ones share a key
+  uint32_t k_dim, v_dim;        // of a head
+  uint32_t n_taps;              // positions the convolution sees, this one included
+
+  uint64_t n_k() const { return uint64_t{n_head_k} * k_dim; }
+  uint64_t n_v() const { return uint64_t{n_head_v} * v_dim; }
+  uint64_t n_qkv() const { return 2 * n_k() + n_v(); }  // channels of the convolution: queries, keys, values
+  // Floats of a layer's state: the last n_taps - 1 inputs of the convolution, then [n_head_v, v_dim, k_dim].
+  uint64_t n_past() const { return (uint64_t{n_taps} - 1) * n_qkv(); }
+  uint64_t n_state() const { return n_past() + n_v() * k_dim; }
+};
+
+// Activations of a batch, one row a token, shared by all layers.
+struct DeltaNetSpace {
+  DeltaNetSpace(const DeltaNetDims& dims, size_t n_batch);
+  static uint64_t bytes_per_token(const DeltaNetDims& dims);
+
+  Matrix mixed;           // [n, n_qkv + n_v] as ssm_in gives it
+  Matrix qkv, convolved;  // [n, n_qkv]
+  Matrix z;               // [n, n_v] gates of the output
+  Matrix beta_alpha;      // [n, 2 n_head_v]
+  Activations attended;   // [n, n_v]
+};
+
+// A layer's turn: n_tokens consecutive positions of one sequence, the last ones it has room for.
+struct DeltaNetCall {
+  size_t state_idx;  // among the recurrent layers
+  size_t position, n_tokens;
+  KvSequence& kv;
+  const Activations& x;  // [n_tokens, n_embd], normed
+  const Matrix& y;       // [n_tokens, n_embd] receives the output
+};
+
+struct DeltaNet {
+  DeltaNetDims dims{};
+  float norm_eps = 0;           // of ssm_norm
+  Linear ssm_in;                // [n_qkv + n_v, n_embd], for each head of keys: q, k, its v, its z; or in two:
+  Linear attn_qkv, attn_gate;   // [n_qkv, n_embd] all q, all k, all v; [n_v, n_embd] all z
+  Linear ssm_ba;                // [2 n_head_v, n_embd], for each head of keys: its betas, its alphas
+  Linear ssm_out;               // [n_embd, n_v]
+  std::vector<float> ssm_conv;  // [n_taps, n_qkv]
+  std::vector<float> ssm_a;     // [n_head_v] -e^A_log: decay = e^(a softplus(alpha + dt))
+  std::vector<float> ssm_dt;    // [n_head_v]
+  std::vector<float> ssm_norm;  // [v_dim]
+
+  void add_to(TensorTable& table, const DeltaNetDims& delta_dims, float eps);
+  // Once bound: what the file has in another form. is_hub: A_log as it was trained.
+  void finish(bool is_hub);
+  void forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& space) const;
+
+ private:
+  void project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const;
+  void convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
+  void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s) const;
+  void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t h) const;
+
+  std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries
+};
+
+}  // namespace ogas
