@@ -97,19 +97,26 @@ TEST_P(Architectures, ThreadsDoNotChangeABit) {
   EXPECT_EQ(logits_of(*one, prompt).values, logits_of(*three, prompt).values);
 }
 
-TEST_P(Architectures, GreedyTokensAreThoseOfTransformers) {
+// And those of llama.cpp, from the same GGUF file, where it makes the same of the architecture (compare_llama_cpp.py).
+TEST_P(Architectures, GreedyTokensAreThoseOfTransformersAndLlamaCpp) {
   const auto json = golden();
   const std::vector<TokenId> prompt = json["prompt"], expected = json["greedy"];
-  if (has_blocks()) ::setenv("OGAS_ISA", "reference", 1);  // whose activations are not rounded
-  const auto engine = load(folder());
-  ASSERT_NE(engine, nullptr);
-  std::vector<TokenId> sequence = prompt;
-  for (size_t n = 0; n < expected.size(); ++n) {
-    const LogitMatrix logits = logits_of(*engine, sequence);
-    const auto last = logits.row(logits.n_rows() - 1);
-    sequence.push_back(static_cast<TokenId>(std::ranges::max_element(last) - last.begin()));
+  if (json.value("has_gguf", true)) {
+    ASSERT_NE(json.contains("llama_cpp"), json.contains("llama_cpp_differs"));
+    if (json.contains("llama_cpp")) EXPECT_EQ(json["llama_cpp"].get<std::vector<TokenId>>(), expected);
   }
-  EXPECT_EQ(std::vector<TokenId>(sequence.begin() + std::ssize(prompt), sequence.end()), expected);
+  if (has_blocks()) ::setenv("OGAS_ISA", "reference", 1);  // whose activations are not rounded
+  for (const std::filesystem::path& path : models()) {
+    const auto engine = load(path);
+    ASSERT_NE(engine, nullptr);
+    std::vector<TokenId> sequence = prompt;
+    for (size_t n = 0; n < expected.size(); ++n) {
+      const LogitMatrix logits = logits_of(*engine, sequence);
+      const auto last = logits.row(logits.n_rows() - 1);
+      sequence.push_back(static_cast<TokenId>(std::ranges::max_element(last) - last.begin()));
+    }
+    EXPECT_EQ(std::vector<TokenId>(sequence.begin() + std::ssize(prompt), sequence.end()), expected) << path;
+  }
 }
 
 TEST_P(Architectures, FactsAreThoseOfTheConfig) {
