@@ -44,6 +44,8 @@ GPT_OSS = dict(BASE, model_type="gpt_oss", hidden_size=40, intermediate_size=28,
                                  beta_slow=1.0, truncate=False))
 YARN = dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=2048, beta_fast=32.0, beta_slow=1.0)
 
+FP8 = dict(quant_method="fp8", fmt="e4m3", activation_scheme="dynamic", weight_block_size=[128, 128])
+
 CASES = {
     "llama": dict(GQA, model_type="llama", attention_bias=False, mlp_bias=False, rope_theta=500000.0,
                   rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
@@ -93,6 +95,14 @@ CASES = {
     "gpt_oss": GPT_OSS,
     "gpt_oss_mxfp4": dict(GPT_OSS, hidden_size=64, intermediate_size=32, torch_dtype="bfloat16",
                           quantization_config=dict(quant_method="mxfp4")),
+    "qwen3_fp8": dict(GQA, model_type="qwen3", hidden_size=160, intermediate_size=200, attention_bias=False, rope_theta=1e6,
+                      tie_word_embeddings=True, use_sliding_window=False, sliding_window=None, max_window_layers=2,
+                      num_attention_heads=14, quantization_config=FP8),
+    "deepseek_v3_fp8": dict(MLA, model_type="deepseek_v3", hidden_size=140, moe_intermediate_size=132, q_lora_rank=28,
+                            num_attention_heads=7, num_key_value_heads=7, n_routed_experts=4, n_shared_experts=1,
+                            num_experts_per_tok=2, n_group=1, topk_group=1, topk_method="noaux_tc", scoring_func="sigmoid",
+                            norm_topk_prob=True, routed_scaling_factor=2.5, num_hidden_layers=2,
+                            rope_scaling=dict(YARN, mscale=1.0, mscale_all_dim=1.0), quantization_config=FP8),
     "qwen3_next": dict(GQA, model_type="qwen3_next", num_hidden_layers=5, full_attention_interval=2, head_dim=16,
                        partial_rotary_factor=0.25, attention_bias=False, rope_theta=1e7, linear_conv_kernel_dim=4,
                        linear_key_head_dim=12, linear_value_head_dim=20, linear_num_key_heads=2,
@@ -101,7 +111,8 @@ CASES = {
                        mlp_only_layers=[], num_nextn_predict_layers=1),
 }
 
-HUB_ONLY = ("ernie4_5_moe_mtp",)  # llama.cpp's converter drops this head
+# llama.cpp's converter drops this head, and GGUF has no FP8.
+HUB_ONLY = ("ernie4_5_moe_mtp", "qwen3_fp8", "deepseek_v3_fp8")
 
 
 def is_zero_centred(kind, name):
@@ -114,6 +125,7 @@ def fill(name, tensor, rng, config):
     def normal(scale, mean=0.0):
         tensor.copy_(torch.randn(tensor.shape, generator=rng) * scale + mean)
 
+    is_gpt = config["model_type"] == "gpt_oss"
     if "correction_bias" in name: normal(0.05)
     elif name.endswith("A_log"): tensor.copy_(torch.empty(tensor.shape).uniform_(0.05, 8, generator=rng).log())
     elif name.endswith("dt_bias"): normal(0.5, -2.0)
@@ -122,8 +134,8 @@ def fill(name, tensor, rng, config):
     elif "norm" in name and name.endswith("weight"): normal(0.15, 1.0)
     elif name.endswith("bias"): normal(0.2)
     elif name.endswith("sinks"): normal(1)
-    elif name.endswith("experts.gate_up_proj"): normal(4 / math.sqrt(tensor.shape[1]))  # often beyond the limit
-    elif name.endswith("experts.down_proj"): normal(1 / math.sqrt(tensor.shape[1]))
+    elif is_gpt and name.endswith("experts.gate_up_proj"): normal(4 / math.sqrt(tensor.shape[1]))  # often beyond the limit
+    elif is_gpt and name.endswith("experts.down_proj"): normal(1 / math.sqrt(tensor.shape[1]))
     elif "embed_tokens" in name: normal(0.3 if config["tie_word_embeddings"] else 1.0)
     elif name.endswith(("mlp.gate.weight", "mlp.router.weight")): normal(2 / math.sqrt(tensor.shape[-1]))
     else: normal(1 / math.sqrt(tensor.shape[-1]))
@@ -234,6 +246,26 @@ def rounded_logits(model, prompt):
     return model(prompt, use_cache=False).logits[0].float().numpy()
 
 
+def spread(scales, shape, block=128):
+    """The factor of each value, from those of blocks."""
+    return scales.repeat_interleave(block, 0)[:shape[0]].repeat_interleave(block, 1)[:, :shape[1]]
+
+
+def publish_in_fp8(state, block=128):
+    """Projections as E4M3 with a factor for each block of 128 x 128, as DeepSeek-V3 is published; and what that means."""
+    published, meant = dict(state), dict(state)
+    for name, weight in state.items():
+        if not name.endswith(("_proj.weight", "_mqa.weight")):
+            continue
+        n_blocks = [-(-n // block) for n in weight.shape]
+        scales = torch.tensor([[weight[i * block:(i + 1) * block, j * block:(j + 1) * block].abs().max() / 448
+                                for j in range(n_blocks[1])] for i in range(n_blocks[0])])
+        codes = (weight / spread(scales, weight.shape)).to(torch.float8_e4m3fn)
+        published |= {name: codes, name + "_scale_inv": scales}
+        meant[name] = codes.float() * spread(scales, weight.shape)
+    return published, meant
+
+
 def continue_greedily(model, prompt, n):
     """Without a cache: that of some families drifts in transformers itself."""
     sequence = prompt
@@ -295,7 +327,8 @@ def mtp_logits(model, prompt, following):
 
 def make_case(name, out, seed):
     config, folder = dict({"torch_dtype": "float32"}, **CASES[name]), out / name
-    is_mxfp4 = "quantization_config" in config
+    quantization = config.get("quantization_config", {}).get("quant_method")
+    is_mxfp4 = quantization == "mxfp4"
     n_mtp = config.get("num_nextn_predict_layers", 0)
     folder.mkdir(parents=True, exist_ok=True)
     plain = {key: value for key, value in config.items() if key != "quantization_config"}
@@ -312,16 +345,16 @@ def make_case(name, out, seed):
     if n_mtp:
         add = {"ernie4_5_moe": add_ernie_mtp, "qwen3_next": add_qwen3_next_mtp}.get(config["model_type"], add_mtp)
         add(state, config, rng)
+    if quantization == "fp8":
+        published, state = publish_in_fp8(state)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    (folder / "generation_config.json").unlink(missing_ok=True)
-
-    if is_mxfp4:
-        state, meant = publish_in_mxfp4(state)
-        save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    if is_mxfp4:  # which from_pretrained would not dequantize to F32
+        published, meant = publish_in_mxfp4(state)
         model.load_state_dict(meant)
+        state = published
     else:
         model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+    (folder / "generation_config.json").unlink(missing_ok=True)
     prompt = torch.randint(0, N_VOCAB, (1, N_PROMPT), generator=rng)
     with torch.no_grad():
         logits = model(prompt, use_cache=False).logits[0].float().numpy()
@@ -333,6 +366,9 @@ def make_case(name, out, seed):
             rows = all_mtp_logits(model, config, state, prompt, following, logits)
             np.save(folder / "mtp_logits.npy", rows.astype("<f4"))
             golden |= {"following": following[0].tolist(), "mtp_lengths": MTP_LENGTHS}
+    if quantization:
+        save_file(published, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     top = np.partition(logits, -2, axis=-1)[:, -2:]
     if is_mxfp4:
         golden["has_blocks"] = True
