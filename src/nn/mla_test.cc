@@ -1,0 +1,131 @@
+// Latent attention, absorbed against expanded: two ways to the same numbers.
+#include "nn/mla.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <random>
+#include <vector>
+
+#include "kernels/dispatch.h"
+
+namespace ogas {
+namespace {
+
+constexpr MlaDims kDims = {.n_embd = 42,
+                           .n_head = 3,
+                           .q_lora_rank = 28,
+                           .kv_lora_rank = 40,
+                           .qk_nope_head_dim = 14,
+                           .qk_rope_head_dim = 8,
+                           .v_head_dim = 10};
+constexpr size_t kPositions = 3 * KvShape::kPagePositions / 2;
+
+// A layer with random weights that it owns.
+class RandomMla {
+ public:
+  // has_two_parts: keys' and values' matrices of each head apart, as GGUF has them.
+  explicit RandomMla(bool has_two_parts) {
+    constexpr size_t kNope = kDims.qk_nope_head_dim, kV = kDims.v_head_dim, kRank = kDims.kv_lora_rank;
+    mla.dims = kDims;
+    mla.norm_eps = 1e-6F;
+    mla.scale = 1 / std::sqrt(static_cast<float>(kDims.qk_head_dim()));
+    mla.attn_q_a = linear(kDims.q_lora_rank, kDims.n_embd);
+    mla.attn_q_b = linear(kDims.n_q(), kDims.q_lora_rank);
+    mla.attn_kv_a_mqa = linear(kDims.latent_dim(), kDims.n_embd);
+    mla.attn_kv_b = linear(kDims.n_head * (kNope + kV), kRank);
+    mla.attn_output = linear(kDims.n_embd, kDims.n_head * kV);
+    mla.attn_q_a_norm.assign(kDims.q_lora_rank, 1.5F);
+    mla.attn_kv_a_norm.assign(kRank, 0.75F);
+    if (has_two_parts) split_kv_b();
+  }
+
+  Mla mla;
+
+ private:
+  Linear linear(size_t n_out, size_t n_in) {
+    auto& values = weights_.emplace_back(n_out * n_in);
+    std::normal_distribution<float> normal(0, 1 / std::sqrt(static_cast<float>(n_in)));
+    for (float& value : values) value = normal(random_);
+    return of(values, n_out, n_in);
+  }
+  static Linear of(const std::vector<float>& values, size_t n_out, size_t n_in) {
+    return {Format::f32, reinterpret_cast<const std::byte*>(values.data()), n_out, n_in};
+  }
+  void split_kv_b() {
+    constexpr size_t kNope = kDims.qk_nope_head_dim, kV = kDims.v_head_dim, kRank = kDims.kv_lora_rank;
+    std::vector<float> row(kRank);
+    for (size_t h = 0; h < kDims.n_head; ++h) {
+      std::vector<float> keys(kRank * kNope), values(kV * kRank);
+      for (size_t d = 0; d < kNope; ++d) {
+        mla.attn_kv_b.decode_row(h * (kNope + kV) + d, row.data());
+        for (size_t c = 0; c < kRank; ++c) keys[c * kNope + d] = row[c];
+      }
+      for (size_t d = 0; d < kV; ++d) mla.attn_kv_b.decode_row(h * (kNope + kV) + kNope + d, &values[d * kRank]);
+      mla.attn_k_b.push_back(of(weights_.emplace_back(std::move(keys)), kRank, kNope));
+      mla.attn_v_b.push_back(of(weights_.emplace_back(std::move(values)), kV, kRank));
+    }
+    mla.attn_kv_b = {};
+  }
+
+  std::deque<std::vector<float>> weights_;
+  std::mt19937 random_{11};
+};
+
+// Outputs of all positions, n_chunk at a time.
+std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
+  ThreadPool pool(2);
+  Exec exec{pool, ops};
+  const MlaSpace space(kDims, n_chunk, {});
+  KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
+  KvSequence kv(cache);
+  const Rope rope({.n_rot = kDims.qk_rope_head_dim, .base = 10000, .style = RopeStyle::interleaved});
+  const Activations x(n_chunk, kDims.n_embd);
+  const Matrix y(n_chunk, kDims.n_embd), cos_sin(n_chunk, kDims.qk_rope_head_dim);
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  std::vector<float> outputs;
+  for (size_t position = 0; position < kPositions; position += n_chunk) {
+    const size_t n = std::min(n_chunk, kPositions - position);
+    for (size_t t = 0; t < n; ++t) {
+      for (size_t i = 0; i < kDims.n_embd; ++i) x.row(t)[i] = normal(random);
+      x.quantize_row(ops, t);
+    }
+    kv.extend(n);
+    rope.prepare(position, n, cos_sin);
+    mla.forward(exec,
+                {.layer_idx = 0,
+                 .position = position,
+                 .n_tokens = n,
+                 .kv = kv,
+                 .rope = &rope,
+                 .cos_sin = cos_sin,
+                 .x = x,
+                 .y = y},
+                space, mode);
+    for (size_t t = 0; t < n; ++t) outputs.insert(outputs.end(), y.row(t), y.row(t) + kDims.n_embd);
+  }
+  return outputs;
+}
+
+TEST(Mla, AbsorbedAndExpandedAgree) {
+  for (const bool has_two_parts : {false, true}) {
+    const RandomMla layer(has_two_parts);
+    for (const Ops* ops : available_ops()) {
+      const auto expected = run(layer.mla, *ops, MlaMode::expanded, 1);
+      for (const size_t n_chunk : {size_t{1}, size_t{7}, kDims.n_tokens_to_expand()}) {
+        for (const MlaMode mode : {MlaMode::absorbed, MlaMode::expanded}) {
+          const auto found = run(layer.mla, *ops, mode, n_chunk);
+          ASSERT_EQ(found.size(), expected.size());
+          for (size_t i = 0; i < found.size(); ++i)
+            ASSERT_NEAR(found[i], expected[i], 2e-6) << ops->name << ", chunks of " << n_chunk << ", value " << i;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ogas
