@@ -6,7 +6,7 @@
 
 jinja_cases.json: small templates, one language feature each, with their input and output (or that they fail).
 chat_templates.json: every template of published models at hand, on several conversations: length and FNV-1a hash of the
-output, or that it fails. The environment is the one transformers uses for chat templates.
+output, or that it fails; and on a conversation of 2 MB. The environment is the one transformers uses for chat templates.
 """
 import argparse
 import difflib
@@ -26,6 +26,18 @@ DATA = {
 }
 
 CASES = r"""
+{% set s = 'x' %}{% set t = s %}{% set s = s ~ 'y' ~ n %}{% set u = s %}{% set s = s ~ s %}{{ s }} {{ t }} {{ u }}
+{% set ns = namespace(s='x', l=[]) %}{% set ns.l = [ns.s] %}{% for i in range(3) %}{% set ns.s = ns.s ~ i ~ ns.s %}{% set ns.l = ns.l + [ns.s] %}{% endfor %}{{ ns.s }} {{ ns.l }}
+{% set ns = namespace(s='x') %}{% macro m() %}{% set ns.s = ns.s ~ '!' %}{% set ns.new = 1 %}{{ ns.s }}{% endmacro %}{% set ns.s = ns.s ~ m() ~ m() %}{{ ns.s }}
+{% set s = 'lit' %}{% for i in range(2) %}{% set s = s ~ i %}{{ s }}{% endfor %}{{ s }}{% for i in range(2) %}{% set t = 'lit' ~ i %}{{ t }}{% endfor %}
+{% set text = text ~ 'more' %}{{ text }}{% set s = '<'|e %}{% set s = s ~ '&' %}{{ s }}{% set n = n ~ 1 %}{{ n }}{% set q = q ~ 'q' %}{{ q }}
+{% if false %}{{ {[1]: 2}.items() }}{% endif %}unreached
+{% if false %}{% for k, v in {'a': n, (1, [2]): 3}.items() %}{% endfor %}{% endif %}unreached
+{% if false %}{% for k, v in {(1, [2]): 3, 'a': n}.items() %}{% endfor %}{% endif %}unreached
+{% if false %}{{ {[n]: 2}.a }}{% set s = {[1]: 2} %}{% endif %}unreached
+text {#
+text {#-
+{% raw %}
 {% for i in [[1, [2, 3]], [4]], recursive %}{{ loop(i) if i is iterable else i }}{% endfor %}
 {% for i in [[1, [2, 3]], [4]], recursive %}{% for j in i %}{{ j }};{% endfor %}{% endfor %}
 {{ '  a b  c  '.split(none, 1) }} {{ '  a b  c  '.rsplit(none, 1) }} {{ '  a  '.split(none, 0) }} {{ ' a '.rsplit(none, 0) }}
@@ -133,6 +145,7 @@ next {# in line #} end
 
 # Several lines each: white space control.
 BLOCKS = [
+    "text {# ",
     "  {% if true %}  \n   indented\n  {% endif %}  \ntail\n",
     "a\n{%- if true -%}\n   x   \n{%- endif -%}\n   y\n\n",
     "a\n   {%+ if true %}kept{% endif %}\n b",
@@ -213,6 +226,16 @@ def variables(conversation):
     return {"tools": None, "documents": None, "bos_token": "<BOS>", "eos_token": "<EOS>", **conversation}
 
 
+def long_conversation():
+    """200 messages, 2 MB; jinja_test.cc makes the same."""
+    messages = []
+    for turn in range(200):
+        line = f"Message {turn} of Zoë's.\n"
+        content = line * -(-10_400 // len(line.encode()))
+        messages.append({"role": "assistant" if turn % 2 else "user", "content": content})
+    return variables({"messages": messages, "add_generation_prompt": True})
+
+
 def show_difference(path, conversation, program):
     data = variables(conversation)
     request = json.dumps({"template": path.read_text(), "context": data, "date": DATE}) + "\n"
@@ -245,9 +268,14 @@ def main():
             text = render(env, path.read_text(), variables(conversation))
             outputs.append(None if text is None else [len(text.encode()), fnv1a(text)])
         templates[path.name] = outputs
+    long_outputs = {}
+    for path in sorted(args.templates.glob("*.jinja")):
+        text = render(env, path.read_text(), long_conversation())
+        long_outputs[path.name] = None if text is None else [len(text.encode()), fnv1a(text)]
+    long_rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(output)}" for name, output in long_outputs.items())
     rows = ",\n".join(f"  {json.dumps(name)}: {json.dumps(outputs)}" for name, outputs in templates.items())
     (args.out / "chat_templates.json").write_text(
-        f'{{"date": {json.dumps(DATE)},\n "conversations": {json.dumps(CONVERSATIONS, ensure_ascii=False)},\n "templates": {{\n{rows}\n}}}}\n')
+        f'{{"date": {json.dumps(DATE)},\n "conversations": {json.dumps(CONVERSATIONS, ensure_ascii=False)},\n "templates": {{\n{rows}\n}},\n "long": {{\n{long_rows}\n}}}}\n')
 
 
 if __name__ == "__main__":

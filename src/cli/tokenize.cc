@@ -86,16 +86,6 @@ std::string as_colours(const Tokenizer& tokenizer, const std::vector<TokenId>& i
          fmt::format("\n{}\n", style_stdout(Style::dim, fmt::format("{} tokens, {} bytes", ids.size(), n_bytes)));
 }
 
-// What the ids stand for, with U+FFFD for what is no character.
-std::string decode_lossy(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
-  StreamDecoder decoder(tokenizer);
-  std::string text;
-  for (const TokenId id : ids) text += decoder.push(id);
-  text += decoder.flush();
-  if (tokenizer.vocab().add_space_prefix && text.starts_with(' ')) text.erase(0, 1);
-  return text;
-}
-
 // A JSON array of texts to one of arrays of ids, or back.
 Result<nlohmann::ordered_json> run_batch(const Tokenizer& tokenizer, const nlohmann::json& input,
                                          const TokenizeOptions& options) {
@@ -103,7 +93,7 @@ Result<nlohmann::ordered_json> run_batch(const Tokenizer& tokenizer, const nlohm
   auto output = nlohmann::ordered_json::array();
   for (const auto& element : input) {
     if (options.decode) {
-      output.push_back(decode_lossy(tokenizer, OGAS_TRY(parse_ids(element, tokenizer))));
+      output.push_back(tokenizer.decode_valid(OGAS_TRY(parse_ids(element, tokenizer))));
     } else {
       if (!element.is_string())
         return fail(ErrorCode::usage, "--batch expects texts; element {} is none", output.size());

@@ -11,11 +11,24 @@ namespace ogas::jinja {
 namespace {
 
 utf8proc_category_t category_of(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
-char32_t lower_of(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
-char32_t upper_of(char32_t c) { return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))); }
-char32_t title_of(char32_t c) { return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))); }
+
+// ASCII is most of what there is, and its letters take no table.
+bool is_between(char32_t c, char32_t first, char32_t last) { return c >= first && c <= last; }
+
+char32_t lower_of(char32_t c) {
+  if (c < 0x80) return is_between(c, 'A', 'Z') ? c + 0x20 : c;
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+}
+char32_t upper_of(char32_t c) {
+  if (c < 0x80) return is_between(c, 'a', 'z') ? c - 0x20 : c;
+  return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c)));
+}
+char32_t title_of(char32_t c) {
+  return c < 0x80 ? upper_of(c) : static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c)));
+}
 
 bool is_cased(char32_t c) {
+  if (c < 0x80) return is_between(c | 0x20, 'a', 'z');
   const auto category = category_of(c);
   return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT ||
          lower_of(c) != c || upper_of(c) != c;
@@ -52,7 +65,7 @@ void append_as(std::string& out, char32_t c, Case to, bool ends_word) {
     }
     return append_utf8(out, c == 0x3A3 && ends_word ? 0x3C2 : lower_of(c));
   }
-  const auto* special = std::ranges::find(kSpecial, c, &Special::c);
+  const auto* special = c < 0x80 ? std::end(kSpecial) : std::ranges::find(kSpecial, c, &Special::c);
   if (special != std::end(kSpecial))
     out += to == Case::upper ? special->upper : special->title;
   else
@@ -61,10 +74,11 @@ void append_as(std::string& out, char32_t c, Case to, bool ends_word) {
 
 // What does not end or start a word for the form of a sigma: marks, apostrophes and the like.
 bool is_case_ignorable(char32_t c) {
+  if (c < 0x80) return c == '\'' || c == '.' || c == ':' || c == '^' || c == '`';
   const auto category = category_of(c);
   return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME || category == UTF8PROC_CATEGORY_CF ||
-         category == UTF8PROC_CATEGORY_LM || category == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' ||
-         c == 0xB7 || c == 0x2018 || c == 0x2019 || c == 0x2024 || c == 0x2027;
+         category == UTF8PROC_CATEGORY_LM || category == UTF8PROC_CATEGORY_SK || c == 0xB7 || c == 0x2018 ||
+         c == 0x2019 || c == 0x2024 || c == 0x2027;
 }
 
 bool goes_on_cased(std::string_view rest) {

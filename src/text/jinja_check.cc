@@ -51,6 +51,30 @@ void check(const Expr* expr, bool guarded) {
   for (const auto& argument : expr->arguments) check(argument.get(), guarded);
 }
 
+// A list or a dictionary written out, or a tuple with one in it.
+bool is_unhashable_literal(const Expr& expr) {
+  if (expr.kind == ExprKind::list || expr.kind == ExprKind::dict) return true;
+  return expr.kind == ExprKind::tuple &&
+         std::ranges::any_of(expr.children, [](const ExprPtr& child) { return is_unhashable_literal(*child); });
+}
+
+// jinja2 evaluates constants when it compiles, and a constant that no dictionary takes as its key fails there, reached
+// or not. Only what is printed, or part of an operation, is evaluated so (folds).
+void check_keys(const Expr* expr, bool folds) {
+  if (!expr) return;
+  const bool is_literal = expr->kind == ExprKind::literal || expr->kind == ExprKind::name ||
+                          expr->kind == ExprKind::list || expr->kind == ExprKind::tuple || expr->kind == ExprKind::dict;
+  folds |= !is_literal;
+  for (size_t idx = 0; folds && expr->kind == ExprKind::dict && idx + 1 < expr->children.size(); idx += 2) {
+    const Expr &key = *expr->children[idx], &value = *expr->children[idx + 1];
+    if (!is_constant(&key) || !is_constant(&value)) break;
+    if (is_unhashable_literal(key))
+      throw Failure{fmt::format("line {}: a list or a dictionary cannot be a key", expr->line), expr->line};
+  }
+  for (const auto& child : expr->children) check_keys(child.get(), folds);
+  for (const auto& argument : expr->arguments) check_keys(argument.get(), folds);
+}
+
 void check(Block& block, bool guarded);
 
 void check(Stmt& stmt, bool guarded) {
@@ -61,8 +85,10 @@ void check(Stmt& stmt, bool guarded) {
   for (size_t idx = 0; idx < stmt.expressions.size(); ++idx) {
     const bool in_scope_of_its_own = is_function || filters_own || (stmt.kind == StmtKind::for_ && idx > 0);
     check(stmt.expressions[idx].get(), is_if || (guarded && !in_scope_of_its_own));
+    check_keys(stmt.expressions[idx].get(), stmt.kind == StmtKind::output);
   }
   check(stmt.call.get(), guarded);
+  check_keys(stmt.call.get(), false);
   for (Block& body : stmt.bodies) check(body, is_if);
   if (stmt.kind == StmtKind::for_) stmt.reads_loop = reads(stmt.bodies[0], "loop");
   if (!is_function) return;

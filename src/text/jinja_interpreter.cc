@@ -187,7 +187,10 @@ List Interpreter::elements_of(const Value& value) {
   List elements;
   if (value.is_undefined()) return elements;
   if (const Text* text = value.text()) {
-    spend(count_characters(text->bytes()), kCharacterBytes);
+    const size_t n = count_characters(text->bytes());
+    spend(n, kCharacterBytes);
+    step(n >> 1);
+    elements.reserve(n);
     size_t at = 0;
     for (const auto character : characters_of(text->bytes())) {
       elements.emplace_back(text->slice(at, character.size()));
@@ -197,6 +200,7 @@ List Interpreter::elements_of(const Value& value) {
   }
   if (const List* list = value.list()) {
     spend(list->size(), sizeof(Value));
+    step(list->size() >> 4);
     return *list;
   }
   if (const Dict* dict = value.dict()) {

@@ -130,6 +130,7 @@ class Lexer {
 
   void lex_comment(size_t tag) {
     const size_t end = source_.find("#}", at_);
+    if (at_ == source_.size()) return;  // jinja2 takes a comment that opens at the very end
     if (end == std::string_view::npos) fail("a comment is never closed", tag);
     at_ = end > at_ && (source_[end - 1] == '-' || source_[end - 1] == '+') ? end - 1 : end;
     finish_tag('#');
@@ -149,7 +150,8 @@ class Lexer {
     };
     if (!match_tag("raw", "-")) return false;
     at_ = p;
-    finish_tag('{');  // the newline after it stays
+    finish_tag('{');                         // the newline after it stays
+    if (at_ == source_.size()) return true;  // as with comments
     for (size_t open = source_.find("{%", at_); open != std::string_view::npos; open = source_.find("{%", open + 1)) {
       p = open + 2;
       const char sign = p < source_.size() ? source_[p] : '\0';

@@ -91,8 +91,16 @@ Value repeated(Interpreter& in, const Value& sequence, int64_t times) {
   const auto n = static_cast<size_t>(std::max<int64_t>(0, times));
   if (const Text* text = sequence.text()) {
     in.spend(n, text->size() + text->input().size() * sizeof(ByteRange));
-    Text result;
-    for (size_t idx = 0; idx < n && text->size() > 0; ++idx) result.append(*text);
+    if (n == 0 || text->size() == 0) return keep_markup(sequence, Text());
+    // By doubling: a million single characters take as long as a thousand of a thousand.
+    Text result = *text;
+    result.reserve(n * text->size());
+    for (size_t n_done = 1; n_done < n;) {
+      const size_t n_more = std::min(n_done, n - n_done);
+      const Text more = result.slice(0, n_more * text->size());
+      result.append(more);
+      n_done += n_more;
+    }
     return keep_markup(sequence, std::move(result));
   }
   const List& list = *sequence.list();
@@ -124,6 +132,7 @@ Value apply_operator(Interpreter& in, std::string_view op, const Value& left, co
   if (op == "+" && can_repeat(left) && can_repeat(right) && left.list() && right.list() &&
       left.sequence() == right.sequence()) {
     in.spend(left.list()->size() + right.list()->size(), sizeof(Value));
+    in.step((left.list()->size() + right.list()->size()) >> 4);
     List list = *left.list();
     list.insert(list.end(), right.list()->begin(), right.list()->end());
     return Value(std::move(list), left.sequence());

@@ -176,7 +176,7 @@ Value partition(Interpreter& in, const Value& self, const Bound& a, bool last) {
 
 Value stripped(Interpreter& in, const Value& self, const Bound& a, bool left, bool right) {
   in.spend(self.string()->size());
-  if (a.given(0)) in.step(self.string()->size() >> 6);
+  if (a.given(0)) in.step(self.string()->size() >> 4);
   return keep_markup(self, strip(self_text(self), a.given(0), left, right));
 }
 

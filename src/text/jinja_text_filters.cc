@@ -253,7 +253,7 @@ constexpr Builtin kFilters[] = {
      [](Interpreter& in, const Value& v, const Bound& a) {
        const Text text = soft_text(in, v);
        in.spend(text.size());
-       if (a.given(0)) in.step(text.size() >> 6);
+       if (a.given(0)) in.step(text.size() >> 4);
        return keep_markup(v, strip(text, a.given(0), true, true));
      }},
     {"truncate", "length? killwords? end? leeway?", truncate},

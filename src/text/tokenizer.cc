@@ -23,6 +23,15 @@ std::string Tokenizer::decode_text(std::span<const TokenId> ids, bool keep_speci
   return text;
 }
 
+std::string Tokenizer::decode_valid(std::span<const TokenId> ids) const {
+  StreamDecoder decoder(*this);
+  std::string text;
+  for (const TokenId id : ids) text += decoder.push(id);
+  text += decoder.flush();
+  if (vocab().add_space_prefix && text.starts_with(' ')) text.erase(0, 1);
+  return text;
+}
+
 bool Tokenizer::is_control(TokenId id) const {
   const auto& kinds = vocab().kinds;
   return id >= 0 && static_cast<size_t>(id) < kinds.size() && kinds[static_cast<size_t>(id)] == TokenKind::control;

@@ -45,6 +45,8 @@ class Tokenizer {
   std::string decode(std::span<const TokenId> ids, bool keep_special = true) const;
   // The same for ids that begin a text: without the space that the tokenizer put in front of it.
   std::string decode_text(std::span<const TokenId> ids, bool keep_special = true) const;
+  // As decode_text, and valid UTF-8: what can be no character comes as U+FFFD, as from a StreamDecoder.
+  std::string decode_valid(std::span<const TokenId> ids) const;
   bool is_control(TokenId id) const;
   // True for EOS, EOT and the other ends of an answer that the vocabulary marks (<|im_end|>, <|eot_id|>, ...).
   bool is_end_of_generation(TokenId id) const;
