@@ -70,7 +70,7 @@ TEST_P(PublishedTokenizer, SpecialTokensAreTextUnlessTrusted) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PublishedTokenizer, ::testing::Values("deepseek_v3", "llama3_1", "qwen3"),
+INSTANTIATE_TEST_SUITE_P(All, PublishedTokenizer, ::testing::Values("deepseek_v3", "llama3_1", "qwen3", "yi"),
                          [](const auto& test) { return test.param; });
 
 TEST(PublishedTokenizers, StartAndEndFollowTheFile) {
@@ -78,6 +78,7 @@ TEST(PublishedTokenizers, StartAndEndFollowTheFile) {
   EXPECT_THAT(ids("llama3_1"), ::testing::ElementsAre(128000, 64));  // by the template of tokenizer.json
   EXPECT_THAT(ids("deepseek_v3"), ::testing::ElementsAre(0, 67));    // by tokenizer_config.json
   EXPECT_THAT(ids("qwen3"), ::testing::ElementsAre(64));
+  EXPECT_THAT(ids("yi"), ::testing::ElementsAre(59572));
 }
 
 }  // namespace

@@ -44,6 +44,11 @@ constexpr std::string_view kCasedLetters =
     R"(\x{10400}-\x{1044f}\x{104b0}-\x{104d3}\x{104d8}-\x{104fb}\x{10c80}-\x{10cb2}\x{10cc0}-\x{10cf2})"
     R"(\x{118a0}-\x{118df}\x{1e900}-\x{1e943})"
     "]+";
+// Words begin where a capital follows a small letter; digits by three.
+constexpr std::string_view kCasedWords =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kWidePunctuation =
     R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)";
 constexpr std::string_view kIdeographs = R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)";
@@ -62,6 +67,7 @@ const Recipe kRecipes[] = {
     {{"llama-bpe", "llama3", "llama-v3"}, {kDigitsByThree}, false, true},
     {{"qwen2"}, {kDigitsByOne}, true},
     {{"deepseek-r1-qwen"}, {kDigitsByOne}},
+    {{"gpt-4o"}, {kCasedWords}},
     {{"deepseek-v3"}, {R"(\p{N}{1,3})", "[一-龥\u3040-ゟ゠-ヿ]+", kPunctuationApart}},
     {{"deepseek-llm"}, {R"([\r\n])", kCasedLetters, kWidePunctuation, R"(\s+$)", kIdeographs, R"(\p{N})"}},
     {{"deepseek-coder"}, {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kIdeographs, R"(\p{N})"}},

@@ -285,6 +285,16 @@ TEST(PreTokenizer, NamesStandForRules) {
     EXPECT_TRUE(PreTokenizer::create(rules_named(name).value().splits)) << name;
 }
 
+TEST(PreTokenizer, WordsOfGpt4oBeginWithCapitals) {
+  const auto pre_tokenizer = PreTokenizer::create(rules_named("gpt-4o").value().splits);
+  ASSERT_TRUE(pre_tokenizer) << pre_tokenizer.error().message;
+  std::vector<std::string> pieces;
+  pre_tokenizer->split("HelloWorld XMLHttp it's IT'S 12345 a/b\n\n  x \u00e9",
+                       [&](std::string_view piece) { pieces.emplace_back(piece); });
+  EXPECT_THAT(pieces, ElementsAre("Hello", "World", " XMLHttp", " it's", " IT'S", " ", "123", "45", " a", "/b", "\n\n",
+                                  " ", " x", " \u00e9"));
+}
+
 std::string cut(const AddedTokens& tokens, std::string_view text, bool with_special = true) {
   std::string result;
   tokens.cut(
