@@ -20,6 +20,40 @@ NAME = pathlib.Path(MODEL).stem
 QUICK = ("-n", "4", "--greedy")
 
 
+def write_fp8_model(folder):
+    """A Llama of 92 MB with matrices in FP8 (they would be 180 MB in BF16) and random codes; returns its bytes."""
+    n_layer, n_embd, n_ff, n_vocab = 4, 1024, 6144, 32
+    matrices, rest = {}, {"model.embed_tokens.weight": [n_vocab, n_embd], "model.norm.weight": [n_embd]}
+    for layer in range(n_layer):
+        part = f"model.layers.{layer}."
+        rest |= {part + "input_layernorm.weight": [n_embd], part + "post_attention_layernorm.weight": [n_embd]}
+        matrices |= {f"{part}self_attn.{name}_proj.weight": [n_embd, n_embd] for name in "qkvo"}
+        matrices |= {f"{part}mlp.{name}_proj.weight": [n_ff, n_embd] for name in ("gate", "up")}
+        matrices |= {part + "mlp.down_proj.weight": [n_embd, n_ff]}
+    rest |= {name + "_scale_inv": [-(-n // 128) for n in shape] for name, shape in matrices.items()}
+    header, n_bytes = {}, 0
+    for shapes, dtype, size in ((matrices, "F8_E4M3", 1), (rest, "F32", 4)):
+        for name, shape in shapes.items():
+            end = n_bytes + math.prod(shape) * size
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [n_bytes, end]}
+            n_bytes = end
+    text = json.dumps(header).encode()
+    codes = os.urandom(1 << 20).translate(bytes(byte & 0xBF for byte in range(256)))  # below 2, and none that is no number
+    folder.mkdir()
+    with open(folder / "model.safetensors", "wb") as file:  # piece by piece: a child begins with its parent's memory
+        file.write(struct.pack("<Q", len(text)) + text)
+        for shape in matrices.values():
+            for begin in range(0, math.prod(shape), len(codes)):
+                file.write(codes[:math.prod(shape) - begin])
+        for shape in rest.values():
+            file.write(struct.pack("<f", 0.02) * math.prod(shape))
+    (folder / "config.json").write_text(json.dumps({
+        "model_type": "llama", "num_hidden_layers": n_layer, "hidden_size": n_embd, "intermediate_size": n_ff,
+        "num_attention_heads": 8, "num_key_value_heads": 8, "vocab_size": n_vocab, "max_position_embeddings": 64,
+        "rms_norm_eps": 1e-6, "rope_theta": 1e4, "tie_word_embeddings": True, "attention_bias": False, "mlp_bias": False}))
+    return n_bytes
+
+
 class RunTest(ProgramTest):
     def test_only_the_answer_is_on_stdout(self):
         result = self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy")
@@ -351,6 +385,17 @@ class LogitsTest(ProgramTest):
         self.fails(2, "the model has no head for the token after the next", *logits, "1,2", MODEL)
         self.fails(2, "needs two tokens or more", *logits, "1", ARCHITECTURES / "deepseek_v3")
         self.assertEqual(json.loads(self.ogas("inspect", "--json", MODEL).stdout)["model"]["mtp_heads"], 0)
+
+    def test_fp8_weights_take_their_own_size(self):
+        n_bytes = write_fp8_model(self.folder / "fp8")
+        out = self.folder / "fp8.npy"
+        process = subprocess.Popen([BINARY, "logits", self.folder / "fp8", "--tokens", "1,2,3,4,5,6,7,8,9", "--out", out])
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        self.assertTrue(all(map(math.isfinite, self.read_npy(out)[2])))
+        self.assertGreater(usage.ru_maxrss * 1024, n_bytes)
+        self.assertLess(usage.ru_maxrss * 1024, 1.3 * n_bytes)
 
     def test_errors_leave_nothing_behind(self):
         out = self.folder / "x.npy"

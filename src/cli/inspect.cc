@@ -135,7 +135,7 @@ void show_model(Table& table, const Report& report) {
   table.row("file", report.file.path().string());
   table.row("size", fmt::format("{} in {} {}", format_bytes(report.file.total_bytes()), report.file.shards().size(),
                                 report.file.shards().size() == 1 ? "file" : "files"));
-  table.row("name", text("general.name"));
+  if (const std::string name = text("general.name"); !name.empty()) table.row("name", name);
   table.row("architecture", report.architecture());
   if (const std::string license = text("general.license"); !license.empty()) table.row("license", license);
   const ModelFacts* facts = report.facts();
@@ -154,7 +154,11 @@ void show_model(Table& table, const Report& report) {
   if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP); ogas logits --mtp");
   table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
                                      : fmt::format("{}", facts->n_embd));
-  table.row("heads", fmt::format("{} of {}, {} for keys and values", facts->n_head, facts->kv.k_dim, facts->n_head_kv));
+  table.row("heads", facts->kv.v_dim == 0 ? fmt::format("{}, from latents of {} (MLA)", facts->n_head, facts->kv.k_dim)
+                                          : fmt::format("{} of {}, {} for keys and values", facts->n_head,
+                                                        facts->kv.k_dim, facts->n_head_kv));
+  if (facts->kv.index_dim > 0)
+    table.row("attention", fmt::format("sparse: an indexer with keys of {} chooses positions", facts->kv.index_dim));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
   if (const StateShape& state = facts->kv.state; state.n_layer > 0)
