@@ -446,5 +446,34 @@ class CompletionTest(ProgramTest):
             self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()], ["f16", "f32"])
 
 
+class SynthTest(ProgramTest):
+    def test_a_model_that_answers(self):
+        path = self.folder / "small.gguf"
+        written = self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0")
+        self.assertEqual(written.stdout.decode(), f"{path}\n")
+        first = path.read_bytes()
+        self.fails(2, "is there already; --force", "synth", "qwen3-0.6b", path, "--layers", 1)
+        self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0", "--force", "--seed", 1)
+        self.assertNotEqual(path.read_bytes(), first)
+        self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0", "--force")
+        self.assertEqual(path.read_bytes(), first)
+        answer = json.loads(self.ogas("run", path, "the cat", *QUICK, "--json", "--ctx", 256).stdout)
+        self.assertEqual(answer["completion_tokens"], 4)
+        self.assertEqual(list(self.folder.glob("*.tmp")), [])
+        self.ogas("logits", path, "--tokens", "1,2,3", "--out", "x.npy", "--ctx", 256)
+        data = (self.folder / "x.npy").read_bytes()
+        logits = struct.unpack(f"<{3 * 151936}f", data[-4 * 3 * 151936:])
+        self.assertAlmostEqual(math.sqrt(sum(x * x for x in logits) / len(logits)), 1, delta=0.1)
+
+    def test_list_and_errors(self):
+        sizes = {shape["shape"]: shape["bytes"] for shape in json.loads(self.ogas("synth", "--list", "--json").stdout)}
+        self.assertAlmostEqual(sizes["llama-3.1-8b"] / 4.92e9, 1, delta=0.01)
+        self.assertIn("deepseek-v3", self.ogas("synth", "--list").stdout.decode())
+        self.fails(2, "one of llama-3.1-8b", "synth", "gpt-5")
+        self.fails(2, "29 layers; qwen3-0.6b has 28", "synth", "qwen3-0.6b", "--layers", 29)
+        self.fails(2, "--type", "synth", "qwen3-0.6b", "--type", "q9")
+        self.fails(1, "'/nowhere': No such", "synth", "qwen3-0.6b", "/nowhere/x.gguf")
+
+
 if __name__ == "__main__":
     unittest.main()
