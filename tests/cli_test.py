@@ -475,5 +475,35 @@ class SynthTest(ProgramTest):
         self.fails(1, "'/nowhere': No such", "synth", "qwen3-0.6b", "/nowhere/x.gguf")
 
 
+class BenchTest(ProgramTest):
+    def test_a_model_without_a_tokenizer(self):
+        model = ARCHITECTURES / "qwen3_moe/model.gguf"
+        arguments = ("bench", model, "--repeat", 2, "--ctx", 200, "--threads", 2)
+        report = json.loads(self.ogas(*arguments, "--json").stdout)
+        self.assertEqual(list(report["figures"]), ["prefill 32", "prefill 128", "prefill 512", "prefill 2048",
+                                                   "decode at 0", "decode at 2048", "decode at 8192"])
+        self.assertEqual(report["figures"]["prefill 512"], {"skipped": "the context has 200 positions"})
+        self.assertEqual(len(report["machine"]["read_bytes_per_s"]), 2)
+        for name in ("prefill 32", "decode at 0"):
+            figure = report["figures"][name]
+            self.assertGreater(figure["tokens_per_s"], 0)
+            self.assertAlmostEqual(figure["fraction"], figure["tokens_per_s"] / figure["limit"])
+            self.assertGreater(figure["limit"], 0)
+        self.assertGreater(report["peak_memory_bytes"], 0)
+        table = self.ogas(*arguments).stdout.decode()
+        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%\n")
+
+    def test_compare(self):
+        for name, rate in (("a", 10), ("b", 25)):
+            figures = {"decode at 0": {"tokens_per_s": rate}, "prefill 32": {"skipped": "why"}}
+            (self.folder / f"{name}.json").write_text(json.dumps({"figures": figures}))
+        ratios = json.loads(self.ogas("bench", "--compare", "a.json", "b.json", "--json").stdout)
+        self.assertEqual(ratios, {"decode at 0": 2.5})
+        self.assertIn("2.50x", self.ogas("bench", "--compare", "a.json", "b.json").stdout.decode())
+        (self.folder / "bad.json").write_text("[1")
+        self.fails(2, "'bad.json' is no report", "bench", "--compare", "a.json", "bad.json")
+        self.fails(2, "MODEL is missing", "bench")
+
+
 if __name__ == "__main__":
     unittest.main()

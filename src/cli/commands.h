@@ -11,6 +11,7 @@ void add_inspect(CLI::App& app, Command& chosen);
 void add_logits(CLI::App& app, Command& chosen);
 void add_tokenize(CLI::App& app, Command& chosen);
 void add_synth(CLI::App& app, Command& chosen);
+void add_bench(CLI::App& app, Command& chosen);
 void add_completion(CLI::App& app, Command& chosen);
 
 }  // namespace ogas::cli
