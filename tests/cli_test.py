@@ -491,5 +491,64 @@ class CompletionTest(ProgramTest):
             self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()], ["f16", "f32"])
 
 
+class SynthTest(ProgramTest):
+    def test_a_model_that_answers(self):
+        path = self.folder / "small.gguf"
+        written = self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0")
+        self.assertEqual(written.stdout.decode(), f"{path}\n")
+        first = path.read_bytes()
+        self.fails(2, "is there already; --force", "synth", "qwen3-0.6b", path, "--layers", 1)
+        self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0", "--force", "--seed", 1)
+        self.assertNotEqual(path.read_bytes(), first)
+        self.ogas("synth", "qwen3-0.6b", path, "--layers", 1, "--type", "q4_0", "--force")
+        self.assertEqual(path.read_bytes(), first)
+        answer = json.loads(self.ogas("run", path, "the cat", *QUICK, "--json", "--ctx", 256).stdout)
+        self.assertEqual(answer["completion_tokens"], 4)
+        self.assertEqual(list(self.folder.glob("*.tmp")), [])
+        self.ogas("logits", path, "--tokens", "1,2,3", "--out", "x.npy", "--ctx", 256)
+        data = (self.folder / "x.npy").read_bytes()
+        logits = struct.unpack(f"<{3 * 151936}f", data[-4 * 3 * 151936:])
+        self.assertAlmostEqual(math.sqrt(sum(x * x for x in logits) / len(logits)), 1, delta=0.1)
+
+    def test_list_and_errors(self):
+        sizes = {shape["shape"]: shape["bytes"] for shape in json.loads(self.ogas("synth", "--list", "--json").stdout)}
+        self.assertAlmostEqual(sizes["llama-3.1-8b"] / 4.92e9, 1, delta=0.01)
+        self.assertIn("deepseek-v3", self.ogas("synth", "--list").stdout.decode())
+        self.fails(2, "one of llama-3.1-8b", "synth", "gpt-5")
+        self.fails(2, "29 layers; qwen3-0.6b has 28", "synth", "qwen3-0.6b", "--layers", 29)
+        self.fails(2, "--type", "synth", "qwen3-0.6b", "--type", "q9")
+        self.fails(1, "'/nowhere': No such", "synth", "qwen3-0.6b", "/nowhere/x.gguf")
+
+
+class BenchTest(ProgramTest):
+    def test_a_model_without_a_tokenizer(self):
+        model = ARCHITECTURES / "qwen3_moe/model.gguf"
+        arguments = ("bench", model, "--repeat", 2, "--ctx", 200, "--threads", 2)
+        report = json.loads(self.ogas(*arguments, "--json").stdout)
+        self.assertEqual(list(report["figures"]), ["prefill 32", "prefill 128", "prefill 512", "prefill 2048",
+                                                   "decode at 0", "decode at 2048", "decode at 8192"])
+        self.assertEqual(report["figures"]["prefill 512"], {"skipped": "the context has 200 positions"})
+        self.assertEqual(len(report["machine"]["read_bytes_per_s"]), 2)
+        for name in ("prefill 32", "decode at 0"):
+            figure = report["figures"][name]
+            self.assertGreater(figure["tokens_per_s"], 0)
+            self.assertAlmostEqual(figure["fraction"], figure["tokens_per_s"] / figure["limit"])
+            self.assertGreater(figure["limit"], 0)
+        self.assertGreater(report["peak_memory_bytes"], 0)
+        table = self.ogas(*arguments).stdout.decode()
+        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%\n")
+
+    def test_compare(self):
+        for name, rate in (("a", 10), ("b", 25)):
+            figures = {"decode at 0": {"tokens_per_s": rate}, "prefill 32": {"skipped": "why"}}
+            (self.folder / f"{name}.json").write_text(json.dumps({"figures": figures}))
+        ratios = json.loads(self.ogas("bench", "--compare", "a.json", "b.json", "--json").stdout)
+        self.assertEqual(ratios, {"decode at 0": 2.5})
+        self.assertIn("2.50x", self.ogas("bench", "--compare", "a.json", "b.json").stdout.decode())
+        (self.folder / "bad.json").write_text("[1")
+        self.fails(2, "'bad.json' is no report", "bench", "--compare", "a.json", "bad.json")
+        self.fails(2, "MODEL is missing", "bench")
+
+
 if __name__ == "__main__":
     unittest.main()

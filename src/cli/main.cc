@@ -67,6 +67,8 @@ int run_program(int argc, char** argv) {
   add_inspect(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
+  add_synth(app, chosen);
+  add_bench(app, chosen);
   add_completion(app, chosen);
   try {
     app.parse(argc, argv);

@@ -391,6 +391,23 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   return run.take_answer();
 }
 
+Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens) {
+  OGAS_TRY(parts_->check_tokens(tokens));
+  if (tokens.size() > parts_->options.n_ctx - session.tokens.size())
+    return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", tokens.size(), session.tokens.size(),
+                parts_->options.n_ctx);
+  std::span<const float> logits;
+  for (size_t begin = 0; begin < tokens.size(); begin += parts_->options.n_batch) {
+    const auto part = tokens.subspan(begin, std::min<size_t>(parts_->options.n_batch, tokens.size() - begin));
+    logits = parts_->forward({.tokens = part,
+                              .position = static_cast<uint32_t>(session.tokens.size()),
+                              .kv = &session.kv,
+                              .all_logits = false});
+    session.tokens.insert(session.tokens.end(), part.begin(), part.end());
+  }
+  return logits;
+}
+
 void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row) {
   const size_t n_vocab = model->facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : options.n_batch;

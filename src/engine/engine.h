@@ -129,6 +129,10 @@ class Engine {
   // idx + 1 is known. Errors: usage where the model has none (facts().n_mtp) or fewer than two tokens are given.
   Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
 
+  // Computes these tokens behind those the session holds, n_batch at a time; no tokenizer is needed. Logits [n_vocab]
+  // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no room for them).
+  Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens);
+
   // Bytes held for keys and values by all sessions of this engine.
   uint64_t kv_bytes_used() const;
   unsigned n_threads() const;

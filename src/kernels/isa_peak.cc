@@ -1,0 +1,84 @@
+#include "kernels/peak.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ogas {
+namespace {
+
+// Independent sums: at least latency times throughput of the instruction (4 to 5 cycles, two a cycle).
+constexpr size_t kSums = 12;
+
+// Keeps the sums from being optimised away.
+template <class Vector>
+inline __attribute__((always_inline)) void keep(Vector& value) {
+  asm volatile("" : "+m"(value));
+}
+
+#if defined(__x86_64__)
+
+// Step(sum) adds to one sum; n values of the sum's type are done for n_ops operations.
+#define OGAS_PEAK_LOOP(function, features, Vector, zero, step, n_ops)                              \
+  __attribute__((target(features))) double function(size_t n_rounds) {                             \
+    Vector sums[kSums], a = zero, b = zero;                                                        \
+    asm volatile("" : "+v"(a), "+v"(b));                                                           \
+    _Pragma("GCC unroll 12") for (size_t i = 0; i < kSums; ++i) sums[i] = zero;                    \
+    for (size_t round = 0; round < n_rounds; ++round) {                                            \
+      _Pragma("GCC unroll 12") for (size_t i = 0; i < kSums; ++i) sums[i] = step;                  \
+    }                                                                                              \
+    _Pragma("GCC unroll 12") for (size_t i = 0; i < kSums; ++i) asm volatile("" : : "v"(sums[i])); \
+    return static_cast<double>(n_rounds) * kSums * (n_ops);                                        \
+  }
+
+OGAS_PEAK_LOOP(int8_avx512vnni, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(),
+               _mm512_dpbusd_epi32(sums[i], a, b), 128)
+OGAS_PEAK_LOOP(int8_avxvnni, "avx2,avxvnni", __m256i, _mm256_setzero_si256(), _mm256_dpbusd_avx_epi32(sums[i], a, b),
+               64)
+OGAS_PEAK_LOOP(int8_avx2, "avx2", __m256i, _mm256_setzero_si256(),
+               _mm256_add_epi32(sums[i], _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_xor_si256(a, sums[i]), b), b)),
+               64)
+OGAS_PEAK_LOOP(f32_avx512, "avx512f", __m512, _mm512_setzero_ps(), _mm512_fmadd_ps(a, b, sums[i]), 32)
+OGAS_PEAK_LOOP(f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), _mm256_fmadd_ps(a, b, sums[i]), 16)
+
+#undef OGAS_PEAK_LOOP
+#endif
+
+using Floats = float __attribute__((vector_size(16)));
+using Shorts = short __attribute__((vector_size(16)));
+
+// Whatever the baseline has, 16 bytes wide.
+template <class Vector>
+double run_baseline(size_t n_rounds) {
+  Vector sums[kSums]{}, a{}, b{};
+  keep(a);
+  keep(b);
+  for (size_t round = 0; round < n_rounds; ++round)
+    for (size_t i = 0; i < kSums; ++i) sums[i] = sums[i] * a + b;
+  for (Vector& sum : sums) keep(sum);
+  return static_cast<double>(n_rounds) * kSums * 2 * (sizeof(Vector) / sizeof(a[0]));
+}
+
+PeakLoop choose_int8() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512vnni")) return {"vpdpbusd, 512 bits", int8_avx512vnni};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni")) return {"vpdpbusd, 256 bits", int8_avxvnni};
+  if (__builtin_cpu_supports("avx2")) return {"vpmaddubsw, 256 bits", int8_avx2};
+#endif
+  return {"16-bit multiplications, 128 bits", run_baseline<Shorts>};
+}
+
+PeakLoop choose_f32() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) return {"fused multiply-add, 512 bits", f32_avx512};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return {"fused multiply-add, 256 bits", f32_avx2};
+#endif
+  return {"multiply and add, 128 bits", run_baseline<Floats>};
+}
+
+}  // namespace
+
+const PeakLoops kPeakOps = {choose_int8, choose_f32};
+
+}  // namespace ogas

@@ -1,0 +1,107 @@
+#include "measure/machine.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "base/memory.h"
+#include "base/quote.h"
+#include "kernels/peak.h"
+
+namespace ogas {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// The best of some runs: a limit is what the machine does when nothing is in the way.
+template <class Function>
+double best_rate(int n_runs, const Function& amount_done) {
+  double best = 0;
+  for (int run = 0; run < n_runs; ++run) {
+    const auto start = Clock::now();
+    const double amount = amount_done();
+    best = std::max(best, amount / seconds_since(start));
+  }
+  return best;
+}
+
+Peak measure_peak(ThreadPool& pool, const PeakLoop& loop) {
+  constexpr size_t kRounds = 200'000;  // a few hundred microseconds
+  const size_t n_chunks = size_t{pool.size()} * 64;
+  return {std::string(loop.name), best_rate(5, [&] {
+            std::vector<double> done(n_chunks);
+            pool.parallel_for(n_chunks, [&](size_t chunk, unsigned) { done[chunk] = loop.run(kRounds); });
+            return done.front() * static_cast<double>(n_chunks);
+          })};
+}
+
+}  // namespace
+
+Median median_of(std::vector<double> values) {
+  if (values.empty()) return {};
+  std::ranges::sort(values);
+  const auto at = [&](double share) {
+    const double place = share * static_cast<double>(values.size() - 1);
+    const auto low = static_cast<size_t>(place);
+    const double high = values[std::min(low + 1, values.size() - 1)];
+    return values[low] + (place - std::floor(place)) * (high - values[low]);
+  };
+  const double middle = at(0.5);
+  return {middle, middle > 0 ? (at(0.75) - at(0.25)) / 2 / middle : 0};
+}
+
+double measure_read_bandwidth(ThreadPool& pool) {
+  // Several times any cache that two cores use alone; written once so that pages are there.
+  constexpr size_t kBytes = size_t{256} << 20, kChunk = size_t{1} << 20;
+  const PageBuffer buffer(kBytes);
+  const size_t n_chunks = kBytes / kChunk;
+  pool.parallel_for(n_chunks, [&](size_t chunk, unsigned) {
+    std::memset(buffer.data() + chunk * kChunk, static_cast<int>(chunk), kChunk);
+  });
+  std::vector<uint64_t> sums(n_chunks);
+  return best_rate(5, [&] {
+    pool.parallel_for(n_chunks, [&](size_t chunk, unsigned) {
+      // Eight sums, so that additions do not wait for each other.
+      uint64_t sum[8]{};
+      const auto words = buffer.as<uint64_t>(chunk * kChunk, kChunk / sizeof(uint64_t));
+      for (size_t i = 0; i < words.size(); i += 8)
+        for (size_t lane = 0; lane < 8; ++lane) sum[lane] ^= words[i + lane];
+      for (const uint64_t part : sum) sums[chunk] += part;
+      asm volatile("" : : "r"(sums.data()) : "memory");
+    });
+    return static_cast<double>(kBytes);
+  });
+}
+
+Peak measure_int8_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.int8()); }
+Peak measure_f32_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.f32()); }
+
+Result<double> measure_disk(const std::filesystem::path& path) {
+  constexpr size_t kPiece = size_t{4} << 20, kMost = size_t{512} << 20, kPage = 4096;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
+  if (fd < 0)
+    return fail(errno == EINVAL ? ErrorCode::unsupported : ErrorCode::io, "{}: {}", in_quotes(path.string()),
+                std::strerror(errno));
+  const std::unique_ptr<void, decltype(&std::free)> buffer(std::aligned_alloc(kPage, kPiece), std::free);
+  const auto start = Clock::now();
+  size_t done = 0;
+  ssize_t n = 0;
+  while (done < kMost && (n = ::pread(fd, buffer.get(), kPiece, static_cast<off_t>(done))) > 0)
+    done += static_cast<size_t>(n);
+  const double seconds = seconds_since(start);
+  const int error = n < 0 ? errno : 0;
+  ::close(fd);
+  if (error != 0) return fail(ErrorCode::io, "{}: {}", in_quotes(path.string()), std::strerror(error));
+  return static_cast<double>(done) / seconds;
+}
+
+}  // namespace ogas

@@ -1,0 +1,35 @@
+// What this machine could do at most: the limits that measured speeds stand beside.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/thread_pool.h"
+
+namespace ogas {
+
+// Middle value, and half the distance between the quartiles as a share of it.
+struct Median {
+  double value = 0, spread = 0;
+};
+Median median_of(std::vector<double> values);
+
+// Bytes a second read from memory by all threads of the pool together.
+double measure_read_bandwidth(ThreadPool& pool);
+
+struct Peak {
+  std::string instruction;
+  double ops = 0;  // a second, on all threads together
+};
+Peak measure_int8_peak(ThreadPool& pool);
+Peak measure_f32_peak(ThreadPool& pool);
+
+// Bytes a second from the disk that holds this file, around the page cache. Errors: io; unsupported where the file
+// system cannot read around it.
+Result<double> measure_disk(const std::filesystem::path& file);
+
+}  // namespace ogas

@@ -1,0 +1,43 @@
+// Published models by their shapes alone: what their GGUF files say of sizes, from their config.json.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ogas {
+
+// Names as in GGUF's keys; 0, false or empty where a model has no such thing.
+struct ModelShape {
+  std::string_view name;          // as one types it
+  std::string_view architecture;  // general.architecture
+  std::string_view pre;           // tokenizer.ggml.pre
+  uint32_t n_vocab, n_layer, n_ctx;
+  uint32_t n_embd, n_ff;
+  uint32_t n_head, n_head_kv, head_dim;
+  float rms_eps, rope_base;
+  bool is_tied = false;      // the embeddings are the output matrix, too
+  bool has_qk_norm = false;  // norms of each head's queries and keys
+  bool has_qkv_bias = false;
+  std::string_view ffn_norm = "ffn_norm.weight";
+  // Experts, from layer n_dense on.
+  uint32_t n_expert = 0, n_expert_used = 0, n_ff_exp = 0, n_expert_shared = 0, n_dense = 0;
+  bool has_sigmoid_router = false, has_choice_bias = false, has_weights_norm = false;
+  float weights_scale = 0;
+  uint32_t n_group = 0, n_group_used = 0;
+  bool says_moe_step = false, says_shared_length = false;  // keys that some architectures want
+  // Latent attention: sizes of a head, and of what is cached.
+  uint32_t q_lora_rank = 0, kv_lora_rank = 0, qk_nope_dim = 0, qk_rope_dim = 0, v_dim = 0;
+  // YaRN: 0 without.
+  float yarn_factor = 0, yarn_log_multiplier = 0;
+  uint32_t yarn_n_ctx = 0;
+
+  bool has_experts(uint32_t layer_idx) const { return n_expert > 0 && layer_idx >= n_dense; }
+  bool is_latent() const { return kv_lora_rank > 0; }
+};
+
+std::span<const ModelShape> all_shapes();
+// Null where there is none of that name.
+const ModelShape* find_shape(std::string_view name);
+
+}  // namespace ogas
