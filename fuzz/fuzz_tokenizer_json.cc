@@ -12,8 +12,11 @@ namespace {
 
 bool keeps_text(const ogas::Vocab& vocab) {
   const auto removes = [](const ogas::SplitStep& step) { return step.behavior == ogas::SplitStep::Behavior::removed; };
+  // White space that belongs to an added token is gone once it is an id.
+  const auto takes_blanks = [](const ogas::AddedToken& token) { return token.takes_left || token.takes_right; };
   return vocab.model == ogas::TokenizerModel::byte_level_bpe && vocab.rules->normalizer.empty() &&
-         vocab.rules->preparation.empty() && !vocab.unknown && std::ranges::none_of(vocab.rules->splits, removes);
+         vocab.rules->preparation.empty() && !vocab.unknown && std::ranges::none_of(vocab.rules->splits, removes) &&
+         std::ranges::none_of(vocab.added, takes_blanks);
 }
 
 }  // namespace
