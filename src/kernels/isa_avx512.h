@@ -100,6 +100,38 @@ struct Avx512Vnni : Avx512 {
     return _mm512_zextsi256_si512(
         _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights.magnitudes, signed_for(weights, x)));
   }
+
+  // Panels (panels.h): kWidth rows, four bytes of each in a vector.
+  using Bytes = __m512i;
+  static constexpr size_t kMaxPanelBits = 8;
+  static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
+    return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(mask)));
+  }
+  static OGAS_INLINE Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+  // Of pairs of bytes: what crosses from one byte to the other is the caller's to mask out.
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_right(Bytes x) {
+    return _mm512_srli_epi16(x, kBits);
+  }
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_left(Bytes x) {
+    return _mm512_slli_epi16(x, kBits);
+  }
+  static OGAS_INLINE Ints set1_int(int x) { return _mm512_set1_epi32(x); }
+  // Adds to each lane its four unsigned bytes times the four signed ones at x.
+  static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, const int8_t* x) {
+    int four;
+    __builtin_memcpy(&four, x, sizeof four);
+    return _mm512_dpbusd_epi32(sums, weights, _mm512_set1_epi32(four));
+  }
+  static OGAS_INLINE Floats load_u8(const uint8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE Floats load_s8(const int8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
 };
 #endif
 
