@@ -101,7 +101,6 @@ std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights&
 // copied, and its bytes would only take up room.
 Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const Engine::LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
-  for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
   const std::vector<Bytes> unpacked = unpacked_tensors(file, packed);
   uint64_t done = 0, total = packed.n_stored_bytes();
   for (const Bytes part : unpacked) total += part.size();
@@ -109,6 +108,10 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
     done += n_bytes;
     if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
   };
+  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
+                                       .release = [&](Bytes part) { shard_of(file, part).release(part); }};
+  OGAS_TRY(packed.pack(exec, mapping, advance));
+  for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
   for (const Bytes part : unpacked) {
     for (size_t begin = 0; begin < part.size(); begin += kPiece) {
       const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
@@ -116,9 +119,7 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
       advance(piece.size());
     }
   }
-  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
-                                       .release = [&](Bytes part) { shard_of(file, part).release(part); }};
-  return packed.pack(exec, mapping, advance);
+  return {};
 }
 
 std::string token_text(const Tokenizer& tokenizer, std::optional<TokenId> id) {
