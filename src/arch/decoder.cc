@@ -133,7 +133,7 @@ void read_router_groups(ConfigReader& r, RouterRules& rules) {
 void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName embd = {"token_embd.weight", "model.embed_tokens.weight"};
   const TensorName out = {"output.weight", "lm_head.weight"};
-  table.linear(embd, token_embd, c.n_vocab, c.n_embd);
+  table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
   table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
   table.linear(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
   if (c.is_tied) table.ignore(out);
@@ -146,7 +146,7 @@ void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
   table.vector({"nextn.shared_head_norm.weight", "shared_head.norm.weight"}, output_norm, c.n_embd);
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
-  if (table.has(embd)) table.linear(embd, token_embd, c.n_vocab, c.n_embd);
+  if (table.has(embd)) table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
   if (table.has(head)) table.linear(head, output, c.n_vocab, c.n_embd);
 }
 

@@ -76,6 +76,7 @@ struct HiddenSpace {
 class Decoder : public Model {
  public:
   const ModelFacts& facts() const override { return facts_; }
+  std::span<Linear* const> linears() const override { return linears_; }
   std::span<const float> forward(Exec& exec, const Batch& batch) override;
   std::span<const float> forward_mtp(Exec& exec, const Batch& batch) override;
 
@@ -118,6 +119,7 @@ class Decoder : public Model {
   DecoderWeights w_;
   MtpHead mtp_;
   ModelFacts facts_;
+  std::vector<Linear*> linears_;
 
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);

@@ -136,6 +136,7 @@ class DeepSeek : public Decoder {
       add_layer(table, layer_idx, layers_[layer_idx]);
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
+    linears_ = table.linears();
     make_facts(file, table);
     return {};
   }

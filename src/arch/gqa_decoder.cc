@@ -24,6 +24,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   }
   if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
+  linears_ = table.linears();
   rope_ = Rope(config_.rope);
 
   const std::string architecture = facts_.architecture;

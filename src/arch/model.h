@@ -12,6 +12,7 @@
 #include "files/tensor_file.h"
 #include "nn/exec.h"
 #include "nn/kv_cache.h"
+#include "nn/linear.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -50,6 +51,8 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelFacts& facts() const = 0;
+  // The matrices it multiplies with, which may be packed before the first forward pass.
+  virtual std::span<Linear* const> linears() const = 0;
   // Returns logits [n, n_vocab] (all_logits) or [1, n_vocab], valid until the next call. Tokens must be below n_vocab
   // and kv must have room: the engine checks both.
   virtual std::span<const float> forward(Exec& exec, const Batch& batch) = 0;

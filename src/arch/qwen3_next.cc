@@ -125,6 +125,7 @@ class Qwen3Next : public Decoder {
     }
     if (config_.n_mtp > 0) add_mtp(table);
     OGAS_TRY(table.bind());
+    linears_ = table.linears();
     finish(file.naming() == Naming::hub);
     make_facts(file, table);
     return {};

@@ -68,6 +68,12 @@ PageBuffer::~PageBuffer() {
   if (data_) ::munmap(data_, size_);
 }
 
+void PageBuffer::prefer_huge_pages() const {
+#ifdef MADV_HUGEPAGE
+  if (data_) ::madvise(data_, size_, MADV_HUGEPAGE);
+#endif
+}
+
 void PageBuffer::check_range(size_t offset, size_t n_bytes) const {
   OGAS_CHECK(offset <= size_ && n_bytes <= size_ - offset, "{} bytes at {} of a buffer of {}", n_bytes, offset, size_);
 }

@@ -34,6 +34,8 @@ class PageBuffer {
   }
   ~PageBuffer();
 
+  // Fewer, larger pages where the system has them, for what is read from end to end.
+  void prefer_huge_pages() const;
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
   // The buffer as n values of T from a byte offset; checked against its size.

@@ -13,6 +13,7 @@
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
+#include "nn/packed_weights.h"
 
 namespace ogas {
 namespace {
@@ -75,38 +76,47 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
-// The part of each shard that tensors lie in. What is before it, metadata and vocabulary, has been read.
-std::vector<Bytes> tensor_bytes(const TensorFile& file) {
-  std::vector<Bytes> parts;
-  for (const MappedFile& shard : file.shards()) parts.push_back(shard.bytes().last(0));
-  const auto include = [&](uint32_t shard_idx, Bytes data) {
-    const Bytes whole = file.shards()[shard_idx].bytes();
-    if (data.data() < parts[shard_idx].data())
-      parts[shard_idx] = whole.subspan(static_cast<size_t>(data.data() - whole.data()));
-  };
-  for (const auto& [name, tensor] : file.tensors()) {
-    include(tensor.shard, tensor.data);
-    if (!tensor.scales.empty()) include(tensor.scales_shard, tensor.scales);
+const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
+  for (const MappedFile& shard : file.shards()) {
+    const Bytes whole = shard.bytes();
+    if (bytes.data() >= whole.data() && bytes.data() + bytes.size() <= whole.data() + whole.size()) return shard;
   }
+  OGAS_CHECK(false, "{} bytes that no shard has", bytes.size());
+  std::unreachable();
+}
+
+// Tensors that stay where they are mapped, in the order of the file.
+std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights& packed) {
+  std::vector<Bytes> parts;
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (!tensor.data.empty() && !packed.replaces(tensor.data)) parts.push_back(tensor.data);
+    if (!tensor.scales.empty()) parts.push_back(tensor.scales);
+  }
+  std::ranges::sort(parts, {}, [](Bytes part) { return part.data(); });
   return parts;
 }
 
-// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. Lets go
-// of the rest: a vocabulary has been copied, and its bytes would only take up room.
-Result<> read_weights(const TensorFile& file, const Engine::LoadProgress& progress) {
+// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
+// becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
+// copied, and its bytes would only take up room.
+Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const Engine::LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
-  const std::vector<Bytes> parts = tensor_bytes(file);
-  uint64_t done = 0, total = 0;
-  for (const Bytes part : parts) total += part.size();
-  for (size_t shard_idx = 0; shard_idx < parts.size(); ++shard_idx) {
-    const MappedFile& shard = file.shards()[shard_idx];
-    const Bytes part = parts[shard_idx];
-    shard.release(shard.bytes().first(shard.bytes().size() - part.size()));
+  const std::vector<Bytes> unpacked = unpacked_tensors(file, packed);
+  uint64_t done = 0, total = packed.n_stored_bytes();
+  for (const Bytes part : unpacked) total += part.size();
+  const auto advance = [&](uint64_t n_bytes) {
+    done += n_bytes;
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+  };
+  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
+                                       .release = [&](Bytes part) { shard_of(file, part).release(part); }};
+  OGAS_TRY(packed.pack(exec, mapping, advance));
+  for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
+  for (const Bytes part : unpacked) {
     for (size_t begin = 0; begin < part.size(); begin += kPiece) {
       const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
-      OGAS_TRY(shard.populate(piece));
-      done += piece.size();
-      if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+      OGAS_TRY(shard_of(file, piece).populate(piece));
+      advance(piece.size());
     }
   }
   return {};
@@ -156,6 +166,7 @@ struct Engine::Parts {
   std::string chat_template_error = "the model file has no chat template";
   SamplingOptions sampling;
   std::unique_ptr<ThreadPool> pool;
+  PackedWeights packed;
   std::unique_ptr<KvCache> kv_cache;
 
   std::span<const float> forward(const Batch& batch) {
@@ -330,7 +341,10 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   auto model = create_model(parts->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   parts->model = *std::move(model);
-  parts->options = OGAS_TRY(resolve(options, parts->model->facts()));
+  parts->packed = PackedWeights(*ops, parts->model->linears());
+  ModelFacts in_memory = parts->model->facts();
+  in_memory.weight_bytes += parts->packed.n_bytes() - parts->packed.n_stored_bytes();
+  parts->options = OGAS_TRY(resolve(options, in_memory));
 
   auto sampling = ogas::recommended_sampling(parts->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
@@ -339,8 +353,9 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   parts->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   parts->read_chat_template();
   return_freed_memory();
-  OGAS_TRY(read_weights(parts->file, progress));
   parts->pool = std::make_unique<ThreadPool>(parts->options.n_threads);
+  Exec exec{*parts->pool, *ops};
+  OGAS_TRY(read_weights(parts->file, exec, parts->packed, progress));
   parts->kv_cache = std::make_unique<KvCache>(kv_shape(parts->model->facts(), parts->options));
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }

@@ -14,11 +14,22 @@ struct Implementation {
   bool (*runs_here)();
 };
 
+#if defined(__x86_64__)
+bool runs_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+bool runs_avx512() {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 // Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
 constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
-    {&kAvx2Ops,
-     [] { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }},
+    {&kAvx512VnniOps, [] { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }},
+    {&kAvx512Ops, runs_avx512},
+    {&kAvx2Ops, runs_avx2},
 #endif
     {&kReferenceOps, [] { return true; }},
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/implementations.h"
+#include "kernels/panels.h"
 #include "quant/f8_e4m3.h"
 #include "quant/formats.h"
 #include "quant/half.h"
@@ -277,6 +278,12 @@ void matmul_f8(const MatmulArgs& args) {
 template <class Isa, class Block>
 OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
   if (args.format != Block::format) return false;
+  if constexpr (has_panels<Isa, Block>()) {
+    if (args.panels && args.quantized) {
+      matmul_panels<Isa, Block>(args);
+      return true;
+    }
+  }
   args.quantized ? matmul_quantized<Isa, Block>(args) : matmul_decoded<Isa, Block>(args);
   return true;
 }
@@ -316,6 +323,7 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
       int sum = 0;
       for (size_t i = group; i < group + kSumGroup; i += Isa::kWidth)
         sum += Isa::store_codes(row.codes + i, Isa::mul(Isa::load(x + i), Isa::set1(inverse)));
+      row.code_sums[group / kSumGroup] = sum;
       row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
     }
   }
@@ -538,6 +546,9 @@ constexpr Ops make_ops(std::string_view name) {
       .quantizes_activations = true,
       .quantize = quantize<Isa>,
       .matmul = matmul<Isa>,
+      .panel_rows = HasPanels<Isa> ? Isa::kWidth : 0,
+      .panel_bytes = panel_bytes<Isa>,
+      .pack_panel = pack_panel<Isa>,
       .rms_norm = rms_norm<Isa>,
       .rope = rope<Isa>,
       .attend = attend<Isa>,

@@ -24,9 +24,10 @@ inline constexpr size_t kSumGroup = 16;
 inline constexpr float kSmallestScale = 1e-30F;
 
 struct QuantizedRow {
-  int8_t* codes;  // [n_in], -127..127
-  float* scales;  // [n_in / 32]: value = scale * code
-  float* sums;    // [n_in / 16]: scale * (sum of 16 codes)
+  int8_t* codes;       // [n_in], -127..127
+  float* scales;       // [n_in / 32]: value = scale * code
+  float* sums;         // [n_in / 16]: scale * (sum of 16 codes)
+  int32_t* code_sums;  // [n_in / 16]: sum of 16 codes
 };
 
 // Rows o_begin..o_end of y = W x for n_tokens columns x.
@@ -42,12 +43,28 @@ struct MatmulArgs {
   // Of plain formats that are stored transposed, [n_in, n_columns], the number of columns: those are rows then; 0: they
   // are not.
   size_t n_columns = 0;
+  // The same weights as Ops::pack_panel() leaves them, panel after panel, or null; read instead of `weights` if there
+  // are quantized activations. panel_row: their row that is row 0 of W.
+  const std::byte* panels = nullptr;
+  size_t panel_row = 0;
   size_t o_begin, o_end;
   size_t n_tokens;
   const float* x;                 // [n_tokens, n_in]
   const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
   float* y;                       // [n_tokens, y_stride]; column 0 receives output o_begin
   size_t y_stride;
+};
+
+inline constexpr size_t kPanelAlignment = 64;
+
+// Rows of weights to one panel.
+struct PackArgs {
+  Format format;
+  const std::byte* weights;  // as in MatmulArgs
+  size_t n_in;
+  size_t first_row, row_step;
+  size_t n_rows;     // at most Ops::panel_rows; those that are missing become zeros
+  std::byte* panel;  // Ops::panel_bytes(), aligned to kPanelAlignment
 };
 
 enum class RopeStyle : uint8_t {
@@ -117,6 +134,11 @@ struct Ops {
   // kSmallestScale).
   void (*quantize)(const float* x, size_t n, const QuantizedRow& row);
   void (*matmul)(const MatmulArgs& args);
+  // Rows of weights that lie interleaved in one panel (panels.h); 0: these operations have no panels.
+  size_t panel_rows;
+  // Bytes of a panel of n_in inputs; 0 where the format has none and is read as the file has it.
+  size_t (*panel_bytes)(Format format, size_t n_in);
+  void (*pack_panel)(const PackArgs& args);
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
   void (*rope)(const RopeArgs& args);

@@ -27,6 +27,7 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
     for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
       int sum = 0;
       for (size_t i = group; i < group + kSumGroup; ++i) sum += row.codes[i];
+      row.code_sums[group / kSumGroup] = sum;
       row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
     }
   }
@@ -181,6 +182,9 @@ const Ops kReferenceOps = {
     .quantizes_activations = false,
     .quantize = quantize,
     .matmul = matmul,
+    .panel_rows = 0,
+    .panel_bytes = [](Format, size_t) -> size_t { return 0; },
+    .pack_panel = [](const PackArgs&) {},
     .rms_norm = rms_norm,
     .rope = rope,
     .attend = attend,

@@ -9,11 +9,11 @@
 namespace ogas {
 
 // Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
-// nothing. Even, since kernels take rows of weights by twos.
+// nothing. Whole panels (of 16 rows at most), which would be read twice otherwise.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
   constexpr size_t kChunksPerThread = 16;
   const size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
-  return std::max<size_t>(8, outputs / 2 * 2);
+  return std::max<size_t>(16, outputs / 16 * 16);
 }
 
 Linear Linear::transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in) {
@@ -27,6 +27,7 @@ Linear Linear::rows(size_t first_row, size_t n_rows) const {
   OGAS_CHECK(first_row + n_rows <= n_out_, "rows {} to {} of {}", first_row, first_row + n_rows, n_out_);
   Linear part = *this;
   part.first_row_ = first_row_ + first_row * row_step_;
+  part.panel_row_ = panel_row_ + first_row;
   part.n_out_ = n_rows;
   return part;
 }
@@ -36,6 +37,7 @@ Linear Linear::every(size_t step, size_t first_row) const {
              first_row);
   Linear part = rows(first_row, n_out_ - first_row);
   part.row_step_ = row_step_ * step;
+  if (step > 1) part.panels_ = nullptr;
   part.n_out_ = n_out_ / step;
   return part;
 }
@@ -56,6 +58,38 @@ void Linear::decode_row(size_t o, float* values) const {
   if (!block_scales_) return;
   const float* scales = block_scales_ + row / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
   for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
+}
+
+std::span<const std::byte> Linear::stored_rows(size_t o_begin, size_t o_end) const {
+  OGAS_CHECK(o_begin < o_end && o_end <= n_out_ && n_columns_ == 0, "rows {} to {} of {}", o_begin, o_end, n_out_);
+  const size_t row_bytes = facts_of(format_).bytes_for(n_in_);
+  return {weights_ + (first_row_ + o_begin * row_step_) * row_bytes,
+          ((o_end - 1 - o_begin) * row_step_ + 1) * row_bytes};
+}
+
+uint64_t Linear::panel_bytes(const Ops& ops) const {
+  return n_columns_ > 0 || ops.panel_rows == 0 ? 0 : n_panels(ops) * ops.panel_bytes(format_, n_in_);
+}
+
+void Linear::pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const {
+  const size_t o_begin = panel_idx * ops.panel_rows;
+  ops.pack_panel({.format = format_,
+                  .weights = weights_,
+                  .n_in = n_in_,
+                  .first_row = first_row_ + o_begin * row_step_,
+                  .row_step = row_step_,
+                  .n_rows = std::min(ops.panel_rows, n_out_ - o_begin),
+                  .panel = panels + panel_idx * ops.panel_bytes(format_, n_in_)});
+}
+
+void Linear::use_panels(const std::byte* panels) {
+  panels_ = panels;
+  panel_row_ = 0;
+}
+
+bool Linear::same_rows_as(const Linear& other) const {
+  return weights_ == other.weights_ && first_row_ == other.first_row_ && row_step_ == other.row_step_ &&
+         n_out_ == other.n_out_ && n_in_ == other.n_in_;
 }
 
 void Linear::multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
@@ -82,6 +116,8 @@ void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized, float* 
               .first_row = linear.first_row_,
               .row_step = linear.row_step_,
               .n_columns = linear.n_columns_,
+              .panels = linear.panels_,
+              .panel_row = linear.panel_row_,
               .o_begin = o_begin,
               .o_end = o_end,
               .n_tokens = n_rows,

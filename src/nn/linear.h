@@ -1,4 +1,4 @@
-// Linear layers over weights that stay in their file's format and place.
+// Linear layers over weights that stay in their file's format and place, or are packed from there (packed_weights.h).
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace ogas {
 
-// y = W x. A view: the mapped file owns the weights.
+// y = W x. A view: the mapped file owns the weights, PackedWeights the panels.
 class Linear {
  public:
   Linear() = default;
@@ -29,6 +29,17 @@ class Linear {
   Linear every(size_t step, size_t first_row) const;
   // Row o of the weights as floats [n_in]: an embedding's vector.
   void decode_row(size_t o, float* values) const;
+  // The bytes of rows o_begin..o_end where they are mapped, with what lies between them.
+  std::span<const std::byte> stored_rows(size_t o_begin, size_t o_end) const;
+  // Bytes of all rows as panels; 0 where these operations read them as they are.
+  uint64_t panel_bytes(const Ops& ops) const;
+  size_t n_panels(const Ops& ops) const { return (n_out_ + ops.panel_rows - 1) / ops.panel_rows; }
+  // Writes panel panel_idx of `panels`, which have room for all of them.
+  void pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const;
+  // From here on multiply() reads these panels, made of this layer's rows; so do the layers taken from it with rows().
+  void use_panels(const std::byte* panels);
+  // Whether both are the same rows.
+  bool same_rows_as(const Linear& other) const;
   // All outputs for rows x_row..x_row + n_rows of x, on the calling thread; y[r * y_stride] receives those of row r.
   void multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
                      size_t y_stride) const;
@@ -43,6 +54,8 @@ class Linear {
   size_t first_row_ = 0;  // in that matrix: blocks of scales are counted from its first row
   size_t row_step_ = 1;
   size_t n_columns_ = 0;  // not 0: that matrix is stored transposed, and this many are its rows
+  const std::byte* panels_ = nullptr;
+  size_t panel_row_ = 0;  // row of the panels that is row 0
   size_t n_out_ = 0;
   size_t n_in_ = 0;
 };

@@ -37,7 +37,8 @@ class Activations {
 
   // Bytes that n values take in both forms.
   static uint64_t bytes_for(uint64_t n) {
-    return n * (sizeof(float) + 1) + n / kActivationBlock * sizeof(float) + n / kSumGroup * sizeof(float);
+    return n * (sizeof(float) + 1) + n / kActivationBlock * sizeof(float) +
+           n / kSumGroup * (sizeof(float) + sizeof(int32_t));
   }
 
   const Matrix& values() const { return values_; }
@@ -51,7 +52,7 @@ class Activations {
 
  private:
   Matrix values_;
-  PageBuffer codes_, scales_, sums_;
+  PageBuffer codes_, scales_, sums_, code_sums_;
   std::vector<QuantizedRow> quantized_;
 };
 

@@ -47,6 +47,10 @@ void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n
   entries_.push_back({full_name(name), {{n_out, n_in, 1, 1}, 2}, &destination});
 }
 
+void TensorTable::embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols) {
+  entries_.push_back({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Embeddings{&destination}});
+}
+
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
   entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination}});
 }
@@ -126,6 +130,8 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   const auto& dims = entry.shape.dims;
   if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) {
     **linear = as_linear(tensor, 0, dims[0], dims[1]);
+  } else if (const auto* embeddings = std::get_if<Embeddings>(&entry.destination)) {
+    *embeddings->rows = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* of_expert = std::get_if<OfExpert>(&entry.destination)) {
     (*of_expert->experts)[of_expert->expert_idx] = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* stacked = std::get_if<Stacked>(&entry.destination)) {
@@ -134,6 +140,17 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
     return bind_floats(std::get<Floats>(entry.destination), tensor);
   }
   return {};
+}
+
+std::vector<Linear*> TensorTable::linears() const {
+  std::vector<Linear*> all;
+  for (const Entry& entry : entries_) {
+    if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
+    if (const auto* one = std::get_if<OfExpert>(&entry.destination)) all.push_back(&(*one->experts)[one->expert_idx]);
+    if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
+      for (Linear& expert : *stacked->experts) all.push_back(&expert);
+  }
+  return all;
 }
 
 Result<> TensorTable::bind() {

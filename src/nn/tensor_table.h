@@ -43,6 +43,8 @@ class TensorTable {
 
   // A matrix [n_out, n_in] of any format, left where it is mapped.
   void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
+  // A matrix of which only rows are looked up, never multiplied with.
+  void embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
   void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
   // A small matrix [n_rows, n_cols] in a plain format, copied out as floats.
@@ -63,6 +65,8 @@ class TensorTable {
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 
+  // All matrices that are multiplied with: destinations of linear(), experts() and stacked(). After bind().
+  std::vector<Linear*> linears() const;
   // After bind(): numbers in the bound tensors, of these in experts, and the bytes all take.
   uint64_t n_params() const { return n_params_; }
   uint64_t n_expert_params() const { return n_expert_params_; }
@@ -82,7 +86,10 @@ class TensorTable {
     std::vector<Linear>* experts;
     size_t expert_idx;
   };
-  using Destination = std::variant<std::monostate, Linear*, Floats, Stacked, OfExpert>;
+  struct Embeddings {
+    Linear* rows;
+  };
+  using Destination = std::variant<std::monostate, Linear*, Embeddings, Floats, Stacked, OfExpert>;
   struct Entry {
     std::string name;
     Shape shape;

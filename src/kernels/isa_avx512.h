@@ -1,0 +1,139 @@
+// AVX-512 (F, BW, DQ, VL): sixteen floats at a time (Skylake-X 2017, Zen 4 and later); and with VNNI, whose vpdpbusd
+// adds four products of bytes to a 32-bit sum in one instruction (Cascade Lake 2019, Ice Lake, Zen 4 and later).
+//
+// Only what generic.h and panels.h ask of an instruction set; the algorithms live there.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quant/unpacked.h"
+
+namespace ogas {
+namespace {
+
+struct Avx512 {
+  using Floats = __m512;  // kWidth floats
+  using Ints = __m512i;   // kWidth 32-bit integers
+  static constexpr size_t kWidth = 16;
+
+  static OGAS_INLINE Floats zero() { return _mm512_setzero_ps(); }
+  static OGAS_INLINE Floats set1(float x) { return _mm512_set1_ps(x); }
+  static OGAS_INLINE Floats load(const float* p) { return _mm512_loadu_ps(p); }
+  static OGAS_INLINE Floats load_f16(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static OGAS_INLINE Floats load_bf16(const uint16_t* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+  }
+  static OGAS_INLINE void store(float* p, Floats x) { _mm512_storeu_ps(p, x); }
+  static OGAS_INLINE void store_f16(uint16_t* p, Floats x) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+  }
+  static OGAS_INLINE Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+  static OGAS_INLINE Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+  static OGAS_INLINE Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static OGAS_INLINE Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+  static OGAS_INLINE Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+  static OGAS_INLINE Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+  static OGAS_INLINE Floats abs(Floats x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0F), x); }
+  // a * b + c, rounded once.
+  static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static OGAS_INLINE Floats round(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
+  // 2^n of whole numbers -126 <= n <= 127.
+  static OGAS_INLINE Floats power_of_two(Floats n) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
+  }
+  static OGAS_INLINE float sum(Floats x) {
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+    return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
+  static OGAS_INLINE float largest(Floats x) {
+    const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 quarter = _mm_max_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    quarter = _mm_max_ps(quarter, _mm_movehl_ps(quarter, quarter));
+    return _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
+  static OGAS_INLINE Floats to_floats(Ints x) { return _mm512_cvtepi32_ps(x); }
+  // As dot32() lays out its sums: `low` in lanes 0..3, `high` in 4..7, and zeros.
+  static OGAS_INLINE Floats halves(float low, float high) {
+    const __m256 both = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(low)), _mm_set1_ps(high), 1);
+    return _mm512_zextps256_ps512(both);
+  }
+
+  // 32 weights, as maddubs and vpdpbusd want them: magnitudes unsigned, and the signs to give to the other factor.
+  struct Codes {
+    __m256i magnitudes, signs;
+  };
+  static OGAS_INLINE Codes load_codes(const int8_t* p) {
+    const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_abs_epi8(codes), codes};
+  }
+  static OGAS_INLINE __m256i signed_for(Codes weights, const int8_t* x) {
+    return _mm256_sign_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), weights.signs);
+  }
+  // Eight sums of four products each, in order, then eight zeros: signs cost less in 32 bytes than in 64. Exact: a pair
+  // is at most 2 * 128 * 127 < 2^15, so maddubs never saturates.
+  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
+    const __m256i pairs = _mm256_maddubs_epi16(weights.magnitudes, signed_for(weights, x));
+    return _mm512_zextsi256_si512(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  }
+  // Rounds kWidth floats in -127..127 to bytes; returns their sum.
+  static OGAS_INLINE int store_codes(int8_t* p, Floats x) {
+    const __m512i wide = _mm512_cvtps_epi32(x);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(wide));
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(wide), _mm512_extracti64x4_epi64(wide, 1));
+    __m128i total = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(total, _mm_shuffle_epi32(total, 0xB1)));
+  }
+};
+
+#ifdef __AVX512VNNI__
+struct Avx512Vnni : Avx512 {
+  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
+    return _mm512_zextsi256_si512(
+        _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights.magnitudes, signed_for(weights, x)));
+  }
+
+  // Panels (panels.h): kWidth rows, four bytes of each in a vector.
+  using Bytes = __m512i;
+  static constexpr size_t kMaxPanelBits = 8;
+  static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
+    return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(mask)));
+  }
+  static OGAS_INLINE Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+  // Of pairs of bytes: what crosses from one byte to the other is the caller's to mask out.
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_right(Bytes x) {
+    return _mm512_srli_epi16(x, kBits);
+  }
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_left(Bytes x) {
+    return _mm512_slli_epi16(x, kBits);
+  }
+  static OGAS_INLINE Ints set1_int(int x) { return _mm512_set1_epi32(x); }
+  // Adds to each lane its four unsigned bytes times the four signed ones at x.
+  static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, const int8_t* x) {
+    int four;
+    __builtin_memcpy(&four, x, sizeof four);
+    return _mm512_dpbusd_epi32(sums, weights, _mm512_set1_epi32(four));
+  }
+  static OGAS_INLINE Floats load_u8(const uint8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE Floats load_s8(const int8_t* p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+};
+#endif
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,145 @@
+// What tests of kernels share: random weights of every format, quantized activations, and how close sums must be.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "kernels/dispatch.h"
+#include "quant/f8_e4m3.h"
+
+namespace ogas {
+
+inline const Ops& reference() { return *available_ops().back(); }
+
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+  float normal(float scale = 1) { return scale * distribution_(engine_); }
+  uint32_t bits() { return static_cast<uint32_t>(engine_()); }
+  std::vector<float> normals(size_t n, float scale = 1) {
+    std::vector<float> values(n);
+    for (float& value : values) value = normal(scale);
+    return values;
+  }
+
+ private:
+  std::mt19937 engine_;
+  std::normal_distribution<float> distribution_;
+};
+
+// n_out rows of weights in a format, random but finite and of everyday size, at an odd address.
+class Weights {
+ public:
+  Weights(Format format, size_t n_out, size_t n_in, Random& random)
+      : facts_(facts_of(format)), n_in_(n_in), bytes_(n_out * facts_.bytes_for(n_in) + offset()) {
+    const size_t n_blocks = n_out * n_in / facts_.block_values;
+    for (size_t b = 0; b < n_blocks; ++b) fill_block(bytes_.data() + offset() + b * facts_.block_bytes, random);
+    for (size_t b = 0; format == Format::mxfp4_split && b < n_blocks; ++b)
+      scales_.push_back(static_cast<std::byte>(120 + random.bits() % 10));
+    if (format == Format::f8_e4m3)
+      block_scales_ = random.normals((n_out + kF8Block - 1) / kF8Block * ((n_in + kF8Block - 1) / kF8Block));
+  }
+  const std::byte* data() const { return bytes_.data() + offset(); }
+  const std::byte* scales() const { return scales_.data(); }
+  const float* block_scales() const { return block_scales_.empty() ? nullptr : block_scales_.data(); }
+  std::vector<float> row(size_t o) const {
+    std::vector<float> values(n_in_);
+    facts_.decode(data() + o * facts_.bytes_for(n_in_), values.data(), n_in_ / facts_.block_values);
+    const size_t n_scales = (n_in_ + kF8Block - 1) / kF8Block;
+    for (size_t i = 0; !scales_.empty() && i < n_in_; ++i)
+      values[i] *= std::ldexp(1.0F, static_cast<int>(scales_[(o * n_in_ + i) / 32]) - 127);
+    if (!block_scales_.empty())
+      for (size_t i = 0; i < n_in_; ++i) values[i] *= block_scales_[o / kF8Block * n_scales + i / kF8Block];
+    return values;
+  }
+
+ private:
+  // Plain formats are read as arrays of their element and keep its alignment, as the files do; blocks need none.
+  size_t offset() const { return facts_.block_values == 1 ? 4 : 1; }
+  void fill_block(std::byte* block, Random& random) {
+    std::vector<float> values(facts_.block_values);
+    while (true) {
+      for (size_t i = 0; i < facts_.block_bytes; ++i) block[i] = static_cast<std::byte>(random.bits());
+      facts_.decode(block, values.data(), 1);
+      float largest = 0;
+      for (const float value : values) largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : INFINITY;
+      if (largest < 100) return;
+    }
+  }
+
+  const FormatFacts& facts_;
+  size_t n_in_;
+  std::vector<std::byte> bytes_;
+  std::vector<float> block_scales_;
+  std::vector<std::byte> scales_;
+};
+
+// Rows of activations with their 8-bit form.
+class Quantized {
+ public:
+  Quantized(const Ops& ops, const std::vector<float>& x, size_t n_in) : n_in_(n_in) {
+    const size_t n_rows = x.size() / n_in;
+    codes_.resize(x.size());
+    scales_.resize(x.size() / kActivationBlock);
+    sums_.resize(x.size() / kSumGroup);
+    code_sums_.resize(x.size() / kSumGroup);
+    for (size_t t = 0; t < n_rows; ++t) {
+      rows.push_back({&codes_[t * n_in], &scales_[t * n_in / kActivationBlock], &sums_[t * n_in / kSumGroup],
+                      &code_sums_[t * n_in / kSumGroup]});
+      ops.quantize(&x[t * n_in], n_in, rows.back());
+    }
+  }
+  // What the codes stand for.
+  std::vector<float> values() const {
+    std::vector<float> values(codes_.size());
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = scales_[i / kActivationBlock] * static_cast<float>(codes_[i]);
+    return values;
+  }
+  std::vector<QuantizedRow> rows;
+
+ private:
+  size_t n_in_;
+  std::vector<int8_t> codes_;
+  std::vector<float> scales_, sums_;
+  std::vector<int32_t> code_sums_;
+};
+
+inline std::vector<float> multiply(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in,
+                                   const std::vector<float>& x, const QuantizedRow* quantized) {
+  const size_t n_tokens = x.size() / n_in;
+  std::vector<float> y(n_tokens * n_out, NAN);
+  ops.matmul({.format = format,
+              .weights = weights.data(),
+              .n_in = n_in,
+              .block_scales = weights.block_scales(),
+              .scales = weights.scales(),
+              .o_begin = 0,
+              .o_end = n_out,
+              .n_tokens = n_tokens,
+              .x = x.data(),
+              .quantized = quantized,
+              .y = y.data(),
+              .y_stride = n_out});
+  return y;
+}
+
+// |a - b| in units of what rounding each product once could explain.
+inline void expect_close_sums(const std::vector<float>& actual, const std::vector<float>& expected,
+                              const Weights& weights, size_t n_out, size_t n_in, const std::vector<float>& x) {
+  for (size_t o = 0; o < n_out; ++o) {
+    const auto row = weights.row(o);
+    for (size_t t = 0; t < x.size() / n_in; ++t) {
+      double magnitude = 0;
+      for (size_t i = 0; i < n_in; ++i) magnitude += std::fabs(static_cast<double>(row[i]) * x[t * n_in + i]);
+      EXPECT_NEAR(actual[t * n_out + o], expected[t * n_out + o], 2e-6 * magnitude + 1e-30)
+          << "row " << o << ", token " << t;
+    }
+  }
+}
+
+}  // namespace ogas

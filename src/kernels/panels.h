@@ -1,0 +1,322 @@
+// Weights interleaved for an instruction that adds four products of bytes to a 32-bit sum (Isa::dot4): packing, and the
+// product with quantized activations. Included by generic.h for the sets that have such an instruction.
+//
+// A panel holds Isa::kWidth rows, one for each lane, so that no sum ever crosses lanes. A vector of 4 * kWidth bytes
+// holds four inputs of each row. Codes are made unsigned by a bias, which is taken back exactly: sums start from
+// -bias * (sum of the activations' codes). For each 32 inputs the panel has
+//
+//   4 vectors  v of nibbles: the low ones are inputs 4 v..4 v + 3 of each row, the high ones inputs 16 + 4 v..16 + 4 v
+//   + 3 5 bits:    and 1 vector: bit k belongs to inputs 4 k..4 k + 3 6 bits:    and 2 vectors h: bits 2 k and 2 k + 1
+//   belong to inputs 16 h + 4 k..16 h + 4 k + 3 8 bits:    8 vectors k instead: inputs 4 k..4 k + 3
+//
+// and behind all codes, for each block of the format, its scales as the file has them, row beside row. A panel so takes
+// what its rows take in the file, save that Q4_K and Q5_K have their 6-bit scales as bytes (2.8% and 2.3% more).
+#pragma once
+
+#include "kernels/ops.h"
+#include "quant/formats.h"
+
+namespace ogas {
+namespace {
+
+// Scales of a block: an f16 d, or d and an f16 minimum m that is added.
+template <class Isa, bool kHasMinimum>
+struct PlainScales {
+  static constexpr size_t kBytes = (kHasMinimum ? 4 : 2) * Isa::kWidth;
+  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
+    __builtin_memcpy(out + 2 * row, block, 2);
+    if (kHasMinimum) __builtin_memcpy(out + 2 * Isa::kWidth + 2 * row, block + 2, 2);
+  }
+  OGAS_INLINE explicit PlainScales(const std::byte* p) : halves(reinterpret_cast<const uint16_t*>(p)) {}
+  OGAS_INLINE typename Isa::Floats scale(size_t /*group*/) const { return Isa::load_f16(halves); }
+  OGAS_INLINE typename Isa::Floats offset(size_t /*group*/) const { return Isa::load_f16(halves + Isa::kWidth); }
+  const uint16_t* halves;
+};
+
+// Of Q4_K and Q5_K: f16 d and dmin, 8 scales, 8 minimums.
+template <class Isa>
+struct KScales {
+  static constexpr size_t kBytes = 20 * Isa::kWidth;
+  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
+    __builtin_memcpy(out + 2 * row, block, 2);
+    __builtin_memcpy(out + 2 * Isa::kWidth + 2 * row, block + 2, 2);
+    const std::byte* packed = block + 4;  // see unpack_scales()
+    std::byte* scales = out + 4 * Isa::kWidth + row;
+    std::byte* minimums = scales + 8 * Isa::kWidth;
+    for (size_t g = 0; g < 4; ++g) {
+      const std::byte a = packed[g], b = packed[4 + g], c = packed[8 + g];
+      scales[g * Isa::kWidth] = a & std::byte{63};
+      minimums[g * Isa::kWidth] = b & std::byte{63};
+      scales[(4 + g) * Isa::kWidth] = (c & std::byte{15}) | (a >> 6) << 4;
+      minimums[(4 + g) * Isa::kWidth] = c >> 4 | (b >> 6) << 4;
+    }
+  }
+  OGAS_INLINE explicit KScales(const std::byte* p)
+      : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),
+        dmin(Isa::sub(Isa::zero(), Isa::load_f16(reinterpret_cast<const uint16_t*>(p) + Isa::kWidth))),
+        bytes(reinterpret_cast<const uint8_t*>(p) + 4 * Isa::kWidth) {}
+  OGAS_INLINE typename Isa::Floats scale(size_t group) const {
+    return Isa::mul(d, Isa::load_u8(bytes + group * Isa::kWidth));
+  }
+  OGAS_INLINE typename Isa::Floats offset(size_t group) const {
+    return Isa::mul(dmin, Isa::load_u8(bytes + (8 + group) * Isa::kWidth));
+  }
+  typename Isa::Floats d, dmin;
+  const uint8_t* bytes;
+};
+
+// Of Q6_K: f16 d, 16 signed scales.
+template <class Isa>
+struct Q6Scales {
+  static constexpr size_t kBytes = 18 * Isa::kWidth;
+  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
+    __builtin_memcpy(out + 2 * row, block + 208, 2);
+    for (size_t g = 0; g < 16; ++g) out[(2 + g) * Isa::kWidth + row] = block[192 + g];
+  }
+  OGAS_INLINE explicit Q6Scales(const std::byte* p)
+      : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),
+        bytes(reinterpret_cast<const int8_t*>(p) + 2 * Isa::kWidth) {}
+  OGAS_INLINE typename Isa::Floats scale(size_t group) const {
+    return Isa::mul(d, Isa::load_s8(bytes + group * Isa::kWidth));
+  }
+  OGAS_INLINE typename Isa::Floats offset(size_t /*group*/) const { return Isa::zero(); }
+  typename Isa::Floats d;
+  const int8_t* bytes;
+};
+
+template <size_t kBitsOfCode, int kBiasOfCode, class ScalesOfBlock>
+struct PanelFormat {
+  static constexpr size_t kBits = kBitsOfCode;
+  static constexpr int kBias = kBiasOfCode;
+  using Scales = ScalesOfBlock;
+};
+
+// The formats that have panels; the others have no kBits.
+template <class Isa, class Block>
+struct PanelOf {};
+template <class Isa>
+struct PanelOf<Isa, Q4_0> : PanelFormat<4, 8, PlainScales<Isa, false>> {};
+template <class Isa>
+struct PanelOf<Isa, Q4_1> : PanelFormat<4, 0, PlainScales<Isa, true>> {};
+template <class Isa>
+struct PanelOf<Isa, Q5_0> : PanelFormat<5, 16, PlainScales<Isa, false>> {};
+template <class Isa>
+struct PanelOf<Isa, Q5_1> : PanelFormat<5, 0, PlainScales<Isa, true>> {};
+template <class Isa>
+struct PanelOf<Isa, Q8_0> : PanelFormat<8, 128, PlainScales<Isa, false>> {};
+template <class Isa>
+struct PanelOf<Isa, Q4_K> : PanelFormat<4, 0, KScales<Isa>> {};
+template <class Isa>
+struct PanelOf<Isa, Q5_K> : PanelFormat<5, 0, KScales<Isa>> {};
+template <class Isa>
+struct PanelOf<Isa, Q6_K> : PanelFormat<6, 32, Q6Scales<Isa>> {};
+
+template <class Isa>
+concept HasPanels = requires { Isa::kMaxPanelBits; };
+
+template <class Isa, class Block>
+constexpr bool has_panels() {
+  if constexpr (HasPanels<Isa> && requires { PanelOf<Isa, Block>::kBits; })
+    return PanelOf<Isa, Block>::kBits <= Isa::kMaxPanelBits;
+  else
+    return false;
+}
+
+template <size_t... k>
+struct ArrayIndices {};
+
+// Bytes that one token alone, which reads at the pace of memory, asks for ahead.
+constexpr size_t kPrefetchAhead = 2048;
+
+template <class Isa>
+inline constexpr size_t kPanelVector = 4 * Isa::kWidth;  // bytes
+
+// 32 codes of a row to where its panel has them.
+template <class Isa, size_t kBits>
+OGAS_INLINE void place_codes(const uint32_t (&words)[8], size_t row, std::byte* out) {
+  const auto place = [&](size_t vector, uint32_t word) {
+    __builtin_memcpy(out + vector * kPanelVector<Isa> + 4 * row, &word, sizeof word);
+  };
+  if constexpr (kBits == 8) {
+    for (size_t k = 0; k < 8; ++k) place(k, words[k]);
+    return;
+  }
+  for (size_t v = 0; v < 4; ++v) place(v, (words[v] & 0x0F0F0F0F) | (words[4 + v] & 0x0F0F0F0F) << 4);
+  uint32_t fifth = 0, upper[2] = {};
+  for (size_t k = 0; k < 8; ++k) {
+    fifth |= (words[k] >> 4 & 0x01010101) << k;
+    upper[k / 4] |= (words[k] >> 4 & 0x03030303) << 2 * (k % 4);
+  }
+  if constexpr (kBits == 5) place(4, fifth);
+  if constexpr (kBits == 6)
+    for (size_t h = 0; h < 2; ++h) place(4 + h, upper[h]);
+}
+
+template <class Isa, class Block>
+constexpr size_t panel_bytes_of(size_t n_in) {
+  using Panel = PanelOf<Isa, Block>;
+  const size_t bytes = n_in / 32 * Panel::kBits * kPanelVector<Isa> + n_in / Block::values * Panel::Scales::kBytes;
+  return (bytes + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
+}
+
+template <class Isa, class Block>
+void pack_rows(const PackArgs& args) {
+  using Panel = PanelOf<Isa, Block>;
+  constexpr size_t kGroupBytes = Panel::kBits * kPanelVector<Isa>;
+  std::byte* all_scales = args.panel + args.n_in / 32 * kGroupBytes;
+  if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
+  const size_t n_blocks = args.n_in / Block::values;
+  for (size_t row = 0; row < args.n_rows; ++row) {
+    const std::byte* blocks = args.weights + (args.first_row + row * args.row_step) * n_blocks * Block::bytes;
+    for (size_t b = 0; b < n_blocks; ++b) {
+      const std::byte* block = blocks + b * Block::bytes;
+      int8_t codes[Block::values];
+      float scales[Block::values / Block::group], offsets[Block::values / Block::group];
+      Block::unpack(block, codes, scales, offsets);
+      Panel::Scales::pack(block, row, all_scales + b * Panel::Scales::kBytes);
+      for (size_t i = 0; i < Block::values; i += 32) {
+        Lanes32 lanes;
+        uint32_t words[8];
+        __builtin_memcpy(&lanes, codes + i, sizeof lanes);
+        lanes += static_cast<uint8_t>(Panel::kBias);
+        __builtin_memcpy(words, &lanes, sizeof words);
+        place_codes<Isa, Panel::kBits>(words, row, args.panel + (b * Block::values + i) / 32 * kGroupBytes);
+      }
+    }
+  }
+}
+
+// 32 inputs of a panel, as eight vectors of unsigned bytes: vector k holds inputs 4 k..4 k + 3 of each row.
+template <class Isa, size_t kBits>
+OGAS_INLINE void unpack_panel(const std::byte* p, typename Isa::Bytes (&codes)[8]) {
+  const auto load = [&](size_t vector) { return Isa::load_bytes(p + vector * kPanelVector<Isa>); };
+  if constexpr (kBits == 8) {
+    for (size_t k = 0; k < 8; ++k) codes[k] = load(k);
+    return;
+  }
+  for (size_t v = 0; v < 4; ++v) {
+    const auto both = load(v);
+    codes[v] = Isa::and_bytes(both, 15);
+    codes[4 + v] = Isa::and_bytes(Isa::template shift_right<4>(both), 15);
+  }
+  const auto add_upper = [&]<size_t k>(typename Isa::Bytes upper, uint8_t mask) {
+    // kBits == 5: bit k to bit 4; kBits == 6: bits 2 k and 2 k + 1 to bits 4 and 5.
+    constexpr int kFrom = kBits == 5 ? static_cast<int>(k) : 2 * static_cast<int>(k % 4);
+    if constexpr (kFrom < 4)
+      upper = Isa::template shift_left<4 - kFrom>(upper);
+    else
+      upper = Isa::template shift_right<kFrom - 4>(upper);
+    codes[k] = Isa::or_bytes(codes[k], Isa::and_bytes(upper, mask));
+  };
+  if constexpr (kBits > 4) {
+    const typename Isa::Bytes uppers[2] = {load(4), load(kBits == 5 ? 4 : 5)};
+    const auto all = [&]<size_t... k>(ArrayIndices<k...>) {
+      (add_upper.template operator()<k>(uppers[k / 4], kBits == 5 ? 16 : 48), ...);
+    };
+    all(ArrayIndices<0, 1, 2, 3, 4, 5, 6, 7>{});
+  }
+}
+
+// totals += one panel times kTokens activations. The order of a token's sum is that of its groups, whatever kTokens.
+template <class Isa, class Block, size_t kTokens>
+OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, size_t n_in,
+                                typename Isa::Floats (&totals)[kTokens]) {
+  using Panel = PanelOf<Isa, Block>;
+  constexpr size_t kGroupBytes = Panel::kBits * kPanelVector<Isa>;
+  constexpr size_t kGroup = Block::group;
+  const std::byte* scales_at = codes + n_in / 32 * kGroupBytes;
+  for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
+  for (size_t block = 0; block < n_in; block += Block::values, scales_at += Panel::Scales::kBytes) {
+    const typename Panel::Scales scales(scales_at);
+    for (size_t i = block; i < block + Block::values; i += 32, codes += kGroupBytes) {
+      if constexpr (kTokens == 1) Isa::prefetch(codes + kPrefetchAhead);
+      typename Isa::Bytes w[8];
+      unpack_panel<Isa, Panel::kBits>(codes, w);
+#pragma GCC unroll 2
+      for (size_t half = 0; half < 32; half += kGroup) {
+        const auto scale = scales.scale((i - block + half) / kGroup);
+        const auto offset = scales.offset((i - block + half) / kGroup);
+#pragma GCC unroll 8
+        for (size_t t = 0; t < kTokens; ++t) {
+          const size_t sum_idx = (i + half) / kSumGroup;
+          int bias = 0;
+          if constexpr (Panel::kBias != 0)
+            bias = -Panel::kBias * (x[t].code_sums[sum_idx] + (kGroup == 32 ? x[t].code_sums[sum_idx + 1] : 0));
+          auto sum = Isa::set1_int(bias);
+#pragma GCC unroll 8
+          for (size_t k = 0; k < kGroup / 4; ++k) sum = Isa::dot4(sum, w[half / 4 + k], x[t].codes + i + half + 4 * k);
+          const auto both_scales = Isa::mul(scale, Isa::set1(x[t].scales[i / kActivationBlock]));
+          totals[t] = Isa::fma(Isa::to_floats(sum), both_scales, totals[t]);
+          if constexpr (Block::has_offset)
+            totals[t] = Isa::fma(offset, Isa::set1(x[t].sums[sum_idx] + x[t].sums[sum_idx + 1]), totals[t]);
+        }
+      }
+    }
+  }
+}
+
+// Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
+template <class Isa>
+OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total, size_t row, size_t t) {
+  const size_t begin = args.panel_row + args.o_begin, end = args.panel_row + args.o_end;
+  float* y = args.y + t * args.y_stride;
+  if (row >= begin && row + Isa::kWidth <= end) return Isa::store(y + (row - begin), total);
+  float lanes[Isa::kWidth];
+  Isa::store(lanes, total);
+  for (size_t lane = 0; lane < Isa::kWidth; ++lane)
+    if (row + lane >= begin && row + lane < end) y[row + lane - begin] = lanes[lane];
+}
+
+// Tokens by the eight outside, panels inside: the tokens' codes stay in the first-level cache, the panels of a chunk in
+// the second.
+template <class Isa, class Block>
+void matmul_panels(const MatmulArgs& args) {
+  const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
+  const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
+  const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
+  const auto run = [&]<size_t kTokens>(size_t t) {
+    for (size_t panel = first; panel < end; ++panel) {
+      typename Isa::Floats totals[kTokens];
+      multiply_panel<Isa, Block, kTokens>(args.panels + panel * bytes, args.quantized + t, args.n_in, totals);
+      for (size_t k = 0; k < kTokens; ++k) store_panel<Isa>(args, totals[k], panel * Isa::kWidth, t + k);
+    }
+  };
+  size_t t = 0;
+  for (; t + 8 <= args.n_tokens; t += 8) run.template operator()<8>(t);
+  if (t + 4 <= args.n_tokens) run.template operator()<4>(t), t += 4;
+  if (t + 2 <= args.n_tokens) run.template operator()<2>(t), t += 2;
+  if (t < args.n_tokens) run.template operator()<1>(t);
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE size_t panel_bytes_among(Format format, size_t n_in, FormatList<Blocks...>) {
+  size_t bytes = 0;
+  const auto look_at = [&]<class Block>() {
+    if constexpr (has_panels<Isa, Block>())
+      if (format == Block::format) bytes = panel_bytes_of<Isa, Block>(n_in);
+  };
+  (look_at.template operator()<Blocks>(), ...);
+  return bytes;
+}
+
+template <class Isa>
+size_t panel_bytes(Format format, size_t n_in) {
+  return panel_bytes_among<Isa>(format, n_in, BlockFormats{});
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE void pack_among(const PackArgs& args, FormatList<Blocks...>) {
+  const auto look_at = [&]<class Block>() {
+    if constexpr (has_panels<Isa, Block>())
+      if (args.format == Block::format) pack_rows<Isa, Block>(args);
+  };
+  (look_at.template operator()<Blocks>(), ...);
+}
+
+template <class Isa>
+void pack_panel(const PackArgs& args) {
+  pack_among<Isa>(args, BlockFormats{});
+}
+
+}  // namespace
+}  // namespace ogas

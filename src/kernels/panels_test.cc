@@ -1,0 +1,145 @@
+// Packed weights of every instruction set that packs any: what they hold, and what they multiply to.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/kernels_test_tools.h"
+
+namespace ogas {
+namespace {
+
+class PanelsTest : public ::testing::TestWithParam<const Ops*> {
+ protected:
+  const Ops& ops() const { return *GetParam(); }
+};
+
+// Panels of some of the rows of a matrix; empty where these operations have none for the format.
+class Panels {
+ public:
+  Panels(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in, size_t first_row,
+         size_t row_step) {
+    const size_t bytes = ops.panel_bytes(format, n_in);
+    if (bytes == 0) return;
+    const size_t n_panels = (n_out + ops.panel_rows - 1) / ops.panel_rows;
+    bytes_.assign(n_panels * bytes + kPanelAlignment, std::byte{0xA5});
+    const size_t misaligned = reinterpret_cast<uintptr_t>(bytes_.data()) % kPanelAlignment;
+    data_ = bytes_.data() + (kPanelAlignment - misaligned) % kPanelAlignment;
+    for (size_t panel = 0; panel < n_panels; ++panel)
+      ops.pack_panel({.format = format,
+                      .weights = weights.data(),
+                      .n_in = n_in,
+                      .first_row = first_row + panel * ops.panel_rows * row_step,
+                      .row_step = row_step,
+                      .n_rows = std::min(ops.panel_rows, n_out - panel * ops.panel_rows),
+                      .panel = data_ + panel * bytes});
+  }
+  const std::byte* data() const { return data_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::byte* data_ = nullptr;
+};
+
+struct PanelCall {
+  size_t first_output, n_outputs;  // of the packed rows
+  size_t first_token, n_tokens;
+};
+
+std::vector<float> multiply_panels(const Ops& ops, Format format, const Panels& panels, size_t n_in, const Quantized& x,
+                                   const PanelCall& c) {
+  std::vector<float> y(c.n_tokens * c.n_outputs, NAN);
+  // Half of the offset as rows before row 0 of the layer, half as outputs before the first.
+  const size_t before = c.first_output / 2;
+  ops.matmul({.format = format,
+              .weights = nullptr,
+              .n_in = n_in,
+              .block_scales = nullptr,
+              .panels = panels.data(),
+              .panel_row = before,
+              .o_begin = c.first_output - before,
+              .o_end = c.first_output - before + c.n_outputs,
+              .n_tokens = c.n_tokens,
+              .x = nullptr,
+              .quantized = x.rows.data() + c.first_token,
+              .y = y.data(),
+              .y_stride = c.n_outputs});
+  return y;
+}
+
+// Activations of a single 1 bring out each weight by itself: its code, exactly, times its scales.
+TEST_P(PanelsTest, PanelsHoldTheWeights) {
+  Random random(21);
+  for (const FormatFacts& facts : all_formats()) {
+    const size_t n_in = std::max<size_t>(64, facts.block_values), n_out = 19;
+    if (ops().panel_bytes(facts.format, n_in) == 0) continue;
+    SCOPED_TRACE(facts.name);
+    const Weights weights(facts.format, 2 * n_out, n_in, random);
+    const Panels panels(ops(), facts.format, weights, n_out, n_in, 1, 2);
+    EXPECT_LE(ops().panel_bytes(facts.format, 4096), ops().panel_rows * facts.bytes_for(4096) * 103 / 100);
+    std::vector<float> units(n_in * n_in);
+    for (size_t i = 0; i < n_in; ++i) units[i * n_in + i] = 127;
+    const Quantized x(ops(), units, n_in);
+    const auto y = multiply_panels(ops(), facts.format, panels, n_in, x, {0, n_out, 0, n_in});
+    for (size_t o = 0; o < n_out; ++o) {
+      const auto row = weights.row(1 + 2 * o);
+      // The bound is that of the rounding of scale * code + offset, whose parts may be larger than their sum.
+      float largest = 0;
+      for (const float value : row) largest = std::max(largest, std::fabs(value));
+      for (size_t i = 0; i < n_in; ++i)
+        ASSERT_NEAR(y[i * n_out + o], 127 * row[i], 127 * 2e-6 * largest) << "row " << o << ", input " << i;
+    }
+  }
+}
+
+TEST_P(PanelsTest, MatmulOfPanels) {
+  Random random(22);
+  for (const FormatFacts& facts : all_formats()) {
+    for (const size_t n_in : {facts.block_values * size_t{1}, facts.block_values * size_t{3}, size_t{2304}}) {
+      if (n_in % 32 != 0 || ops().panel_bytes(facts.format, n_in) == 0) continue;
+      SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
+      const size_t n_out = 39, n_tokens = 15;
+      const Weights weights(facts.format, n_out, n_in, random);
+      const Panels panels(ops(), facts.format, weights, n_out, n_in, 0, 1);
+      auto x = random.normals(n_tokens * n_in);
+      for (size_t i = 0; i < n_in; ++i) {
+        x[i] = 127;  // the largest sums there are
+        x[n_in + i] = -127;
+        x[2 * n_in + i] *= i < 32 ? 1e30F : 0;  // huge, then zeros
+      }
+      const Quantized quantized(ops(), x, n_in);
+      const auto rounded = quantized.values();
+      const auto y = multiply_panels(ops(), facts.format, panels, n_in, quantized, {0, n_out, 0, n_tokens});
+      std::vector<float> exact(y.size());
+      for (size_t o = 0; o < n_out; ++o) {
+        const auto row = weights.row(o);
+        for (size_t t = 0; t < n_tokens; ++t) {
+          double sum = 0;
+          for (size_t i = 0; i < n_in; ++i) sum += static_cast<double>(row[i]) * rounded[t * n_in + i];
+          exact[t * n_out + o] = static_cast<float>(sum);
+        }
+      }
+      expect_close_sums(y, exact, weights, n_out, n_in, rounded);
+      for (const PanelCall& c : {PanelCall{0, 1, 0, 1},
+                                 {0, 39, 14, 1},
+                                 {5, 27, 3, 2},
+                                 {16, 16, 1, 4},
+                                 {17, 22, 2, 7},
+                                 {31, 2, 0, 15},
+                                 {38, 1, 5, 9}}) {
+        const auto part = multiply_panels(ops(), facts.format, panels, n_in, quantized, c);
+        for (size_t t = 0; t < c.n_tokens; ++t)
+          ASSERT_EQ(0, std::memcmp(&part[t * c.n_outputs], &y[(c.first_token + t) * n_out + c.first_output],
+                                   c.n_outputs * sizeof(float)))
+              << "outputs from " << c.first_output << ", token " << c.first_token + t;
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Available, PanelsTest, ::testing::ValuesIn(available_ops()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+}  // namespace
+}  // namespace ogas

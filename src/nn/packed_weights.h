@@ -1,0 +1,52 @@
+// Linear layers' weights as the panels that an instruction set multiplies fastest (kernels/panels.h), made while a
+// model is loaded. What has no panels stays where it is mapped.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/result.h"
+#include "nn/exec.h"
+#include "nn/linear.h"
+
+namespace ogas {
+
+class PackedWeights {
+ public:
+  // How the bytes of a mapped file come and go; called from all threads.
+  struct Mapping {
+    std::function<Result<>(std::span<const std::byte>)> read;
+    std::function<void(std::span<const std::byte>)> release;
+  };
+  using Progress = std::function<void(uint64_t n_bytes_read)>;
+
+  PackedWeights() = default;
+  // Room for the panels of those of these layers that have any. The layers must stay where they are.
+  PackedWeights(const Ops& ops, std::span<Linear* const> linears);
+
+  // Bytes of the panels, and of the rows they are made of.
+  uint64_t n_bytes() const { return n_bytes_; }
+  uint64_t n_stored_bytes() const { return n_stored_bytes_; }
+  // Whether all of these mapped bytes become panels.
+  bool replaces(std::span<const std::byte> stored) const;
+
+  // Makes all panels, in the order of the file, and has the layers use them. About a megabyte for each thread is mapped
+  // at a time. Errors: those of mapping.read.
+  Result<> pack(Exec& exec, const Mapping& mapping, const Progress& progress);
+
+ private:
+  struct Item {
+    std::vector<Linear*> linears;  // the same rows
+    uint64_t offset;               // of its panels
+  };
+  Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping) const;
+
+  std::vector<Item> items_;  // by address
+  uint64_t n_bytes_ = 0, n_stored_bytes_ = 0;
+  PageBuffer panels_;
+};
+
+}  // namespace ogas
