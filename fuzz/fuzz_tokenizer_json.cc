@@ -12,8 +12,10 @@ namespace {
 
 bool keeps_text(const ogas::Vocab& vocab) {
   const auto removes = [](const ogas::SplitStep& step) { return step.behavior == ogas::SplitStep::Behavior::removed; };
+  const auto takes_space = [](const ogas::AddedToken& token) { return token.takes_left || token.takes_right; };
   return vocab.model == ogas::TokenizerModel::byte_level_bpe && vocab.rules->normalizer.empty() &&
-         vocab.rules->preparation.empty() && !vocab.unknown && std::ranges::none_of(vocab.rules->splits, removes);
+         vocab.rules->preparation.empty() && !vocab.unknown && std::ranges::none_of(vocab.rules->splits, removes) &&
+         std::ranges::none_of(vocab.added, takes_space);
 }
 
 }  // namespace
