@@ -84,7 +84,7 @@ void AnswerOptions::add_to(CLI::App& app) {
                                    ->group(group)
                                    ->type_name(kIsFloat ? "X" : "N")
                                    ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
-                                   ->default_str(fmt::format("{}, or as its publisher says", value));
+                                   ->default_str(fmt::format("{} or the model's", value));
     take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
       if (added->count() == 0) own.*field = recommended.*field;
     });
@@ -106,8 +106,8 @@ void AnswerOptions::add_to(CLI::App& app) {
   option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
   option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 keeps all");
-  option("--top-p", &SamplingOptions::top_p, "Keep the smallest set of tokens with this probability");
-  option("--min-p", &SamplingOptions::min_p, "Drop tokens less likely than this share of the likeliest");
+  option("--top-p", &SamplingOptions::top_p, "Keep the smallest set with this probability");
+  option("--min-p", &SamplingOptions::min_p, "Drop tokens below this share of the likeliest");
   option("--repeat-penalty,--repetition-penalty", &SamplingOptions::repetition_penalty,
          "Divide the logits of tokens seen lately");
   option("--frequency-penalty", &SamplingOptions::frequency_penalty, "Subtract for every time a token was seen lately");

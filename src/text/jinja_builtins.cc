@@ -16,6 +16,7 @@ const Builtin* find_in(std::span<const Builtin> table, std::string_view name) {
 
 List items_of(Interpreter& in, const Dict& dict) {
   in.spend(dict.items.size(), 5 * sizeof(Value));
+  in.step(dict.items.size());
   List items;
   for (const auto& [key, value] : dict.items) items.push_back(Value(List{key, value}, Sequence::tuple));
   return items;
@@ -29,6 +30,7 @@ constexpr Builtin kDictMethods[] = {
     {"values", "/",
      [](Interpreter& in, const Value& d, const Bound&) {
        in.spend(d.length(), sizeof(Value));
+       in.step(d.length() >> 4);
        List values;
        for (const auto& entry : d.dict()->items) values.push_back(entry.second);
        return Value(std::move(values), Sequence::values);
@@ -169,6 +171,7 @@ Value follow(Interpreter& in, Value value, const Value& path) {
   while (true) {
     const size_t dot = rest.find('.');
     const std::string part(rest.substr(0, dot));
+    in.step(part.size() >> 8);
     int64_t idx = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), idx);
     const bool is_index = error == std::errc() && end == part.data() + part.size() && part[0] != '-';

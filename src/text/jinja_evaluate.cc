@@ -195,6 +195,7 @@ Value Interpreter::evaluate_slice(const Expr& expr, Scope& scope) {
   if (!object.is_indexable() && !object.string())
     throw Failure{fmt::format("a value of type {} cannot be sliced", object.type_name())};
   if (stride == 0) throw Failure{"a slice cannot have step 0"};
+  if (object.string()) Budget::step(object.string()->size() >> 8);
   const auto n = static_cast<int64_t>(object.length());
   // Python's slice.indices(): negative positions count from the end, and all are clamped.
   const int64_t low = stride > 0 ? 0 : -1, high = stride > 0 ? n : n - 1;

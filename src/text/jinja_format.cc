@@ -145,6 +145,7 @@ std::string sign_of(bool is_negative, char sign) {
 Text format_value(Interpreter& in, const Value& value, std::string_view text) {
   if (text.empty()) return in.str(value);
   const Spec spec = parse_spec(text);
+  in.step(static_cast<size_t>(std::max<int64_t>(16, spec.precision)) >> 3);
   const bool as_float = spec.type != 0 && std::string_view("eEfFgG%").find(spec.type) != std::string_view::npos;
   if (value.is_float() || (as_float && value.is_number())) {
     const double number = value.to_double();
@@ -236,6 +237,7 @@ class PercentFormatter {
   }
 
   void write(Spec& spec) {
+    in_.step(static_cast<size_t>(std::max<int64_t>(16, spec.precision)) >> 3);
     switch (spec.type) {
       case '%': return text_.append("%");
       case 's': return write_text(spec, in_.str(next()));
@@ -339,11 +341,15 @@ Value field_value(Interpreter& in, std::string_view field, const Arguments& a, s
 }  // namespace
 
 Text format_percent(Interpreter& in, const Text& format, const Value& arguments) {
+  in.spend(format.size());
+  in.step(format.size() >> 7);
   return PercentFormatter(in, format, arguments).run();
 }
 
 Text format_braces(Interpreter& in, const Text& format, const Arguments& a) {
   const std::string_view bytes = format.bytes();
+  in.spend(format.size());
+  in.step(format.size() >> 5);
   Text text;
   size_t n_used = 0, at = 0;
   bool by_order = false, by_number = false;

@@ -20,6 +20,7 @@ Value range(Interpreter& in, const Arguments& a) {
   for (int64_t number = start; stride > 0 ? number < stop : number > stop;) {
     if (numbers.size() == kMaxRange) throw Failure{fmt::format("range: more than {} numbers", kMaxRange)};
     in.spend(sizeof(Value));
+    if (numbers.size() % 8 == 7) in.step();
     numbers.emplace_back(number);
     if (__builtin_add_overflow(number, stride, &number)) break;
   }
@@ -31,6 +32,7 @@ Value strftime_now(Interpreter& in, const Arguments& a) {
   const Text& format = text_of(a.positional[0], "strftime_now");
   constexpr size_t kMaxFormat = 1000;
   if (format.size() > kMaxFormat) throw Failure{"strftime_now: the format is too long"};
+  in.step(20 + format.size());
   if (!in.fixed_date.empty()) return in.fixed_date;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -46,6 +48,8 @@ Dict make_dict(Interpreter& in, const Arguments& a) {
   if (a.positional.size() > 1) throw Failure{"dict takes one argument and names"};
   if (!a.positional.empty() && a.positional[0].dict()) {
     dict = *a.positional[0].dict();
+    in.spend(dict.items.size(), 2 * sizeof(Value));
+    in.step(dict.items.size() >> 3);
   } else if (!a.positional.empty()) {
     if (a.positional[0].is_undefined()) throw Failure{"dict: the argument is undefined"};
     for (const Value& pair : in.elements_of(a.positional[0])) {

@@ -200,7 +200,7 @@ List Interpreter::elements_of(const Value& value) {
   }
   if (const List* list = value.list()) {
     spend(list->size(), sizeof(Value));
-    step(list->size() >> 4);
+    step(list->size() >> 3);
     return *list;
   }
   if (const Dict* dict = value.dict()) {

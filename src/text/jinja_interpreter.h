@@ -65,7 +65,10 @@ class Interpreter : public Budget {
   // The next of a generator; false at its end.
   bool next(Generator& generator, Value& value);
   bool contains(const Value& container, const Value& element);
-  Text str(const Value& value) { return str_of(value, *this); }
+  Text str(const Value& value) {
+    if (value.text()) spend(value.text()->size());
+    return str_of(value, *this);
+  }
   Namespace* new_namespace();
 
  private:

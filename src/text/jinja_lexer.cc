@@ -184,6 +184,9 @@ class Lexer {
     if (is_name_start(rest[0])) {
       size_t n = 1;
       while (n < rest.size() && (is_name_start(rest[n]) || is_digit(rest[n]))) ++n;
+      // Names are compared each time a variable is read, at no step for their length.
+      constexpr size_t kMaxName = 500;
+      if (n > kMaxName) fail(fmt::format("a name has {} characters; at most {} are expected", n, kMaxName), at_);
       return take(TokenType::name, rest.substr(0, n));
     }
     if (is_digit(rest[0])) return lex_number(rest);

@@ -220,6 +220,7 @@ Value items(Interpreter& in, const Value& input, const Bound&) {
   if (!input.dict()) throw Failure{fmt::format("items needs a dictionary, not {}", input.type_name())};
   List pairs;
   in.spend(input.length(), 5 * sizeof(Value));
+  in.step(input.length());
   for (const auto& [key, value] : input.dict()->items) pairs.push_back(Value(List{key, value}, Sequence::tuple));
   return generate(in, std::move(pairs), {});
 }

@@ -113,6 +113,10 @@ Value repeated(Interpreter& in, const Value& sequence, int64_t times) {
 Value added_texts(Interpreter& in, const Value& left, const Value& right) {
   in.spend(left.text()->size() + right.text()->size());
   const bool is_markup = left.is_markup() || right.is_markup();
+  if (is_markup) {
+    in.spend(left.text()->size() + right.text()->size(), 5);  // it may grow so
+    in.step((left.text()->size() + right.text()->size()) >> 3);
+  }
   const auto part = [&](const Value& v) { return is_markup && !v.is_markup() ? escape_html(*v.text()) : *v.text(); };
   Text text = part(left);
   text.append(part(right));

@@ -27,9 +27,21 @@ bool is_printable(char32_t c) {
   }
 }
 
+// The bytes a text begins with for which holds(char) is true.
+template <class Holds>
+std::string_view take_while(std::string_view text, const Holds& holds) {
+  size_t n = 0;
+  while (n < text.size() && holds(text[n])) ++n;
+  return text.substr(0, n);
+}
+
 std::string escape_for_repr(std::string_view text, char quote) {
   std::string result;
   while (!text.empty()) {
+    const auto plain = take_while(text, [quote](char c) { return c >= ' ' && c < 0x7F && c != quote && c != '\\'; });
+    result += plain;
+    text.remove_prefix(plain.size());
+    if (text.empty()) break;
     const Utf8Step step = next_utf8(text);
     const std::string_view character = text.substr(0, step.length);
     text.remove_prefix(step.length);
@@ -72,7 +84,10 @@ class ReprWriter {
       budget_.spend(text->size());
       budget_.step(text->size() >> 4);
       if (value.is_markup()) out.append("Markup(");
-      out.append(repr_of_text(*text));
+      const Text escaped = repr_of_text(*text);
+      budget_.spend(escaped.size());
+      budget_.step((escaped.size() - text->size()) >> 3);
+      out.append(escaped);
       if (value.is_markup()) out.append(")");
     } else if (value.list()) {
       write_list(value);
@@ -133,11 +148,13 @@ class ReprWriter {
 std::string escape_beyond_ascii(std::string_view text) {
   std::string result;
   while (!text.empty()) {
+    const auto plain = take_while(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    result += plain;
+    text.remove_prefix(plain.size());
+    if (text.empty()) break;
     const Utf8Step step = next_utf8(text);
     auto c = static_cast<uint32_t>(step.kind == Utf8Kind::valid ? step.code_point : 0xFFFD);
-    if (c < 0x80)
-      result += static_cast<char>(c);
-    else if (c < 0x10000)
+    if (c < 0x10000)
       result += fmt::format("\\u{:04x}", c);
     else
       result += fmt::format("\\u{:04x}\\u{:04x}", 0xD7C0 + (c >> 10), 0xDC00 + (c & 0x3FF));
@@ -148,7 +165,14 @@ std::string escape_beyond_ascii(std::string_view text) {
 
 std::string escape_for_json(std::string_view text) {
   std::string result;
-  for (const char c : text) {
+  while (!text.empty()) {
+    const auto plain =
+        take_while(text, [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != '"' && c != '\\'; });
+    result += plain;
+    text.remove_prefix(plain.size());
+    if (text.empty()) break;
+    const char c = text[0];
+    text.remove_prefix(1);
     switch (c) {
       case '"': result += "\\\""; break;
       case '\\': result += "\\\\"; break;
@@ -196,11 +220,14 @@ class JsonWriter {
   void write_string(const Text& text) {
     budget_.spend(text.size());
     budget_.step(text.size() >> 6);
+    const Text escaped = text.mapped([&](std::string_view run) {
+      std::string shown = escape_for_json(run);
+      return style_.ensure_ascii ? escape_beyond_ascii(shown) : shown;
+    });
+    budget_.spend(escaped.size());
+    budget_.step((escaped.size() - text.size()) >> 4);
     out.append("\"");
-    out.append(text.mapped([&](std::string_view run) {
-      std::string escaped = escape_for_json(run);
-      return style_.ensure_ascii ? escape_beyond_ascii(escaped) : escaped;
-    }));
+    out.append(escaped);
     out.append("\"");
   }
 

@@ -51,11 +51,12 @@ Value find(Interpreter& in, const Value& self, const Bound& a, bool last, bool m
 
 Value has_affix(Interpreter& in, const Value& self, const Bound& a, bool at_end) {
   const std::string& text = *self.string();
+  if (a.given(1) || a.given(2)) in.step(text.size() >> 6);
   const Window w = window_of(text, a, 1);
   const std::string_view part = std::string_view(text).substr(w.begin, w.end - w.begin);
   const auto matches = [&](const Value& affix) {
-    in.step();
     const std::string& bytes = text_of(affix, "startswith or endswith").bytes();
+    in.step(1 + (std::min(bytes.size(), part.size()) >> 8));
     return !w.is_empty_past_end && (at_end ? part.ends_with(bytes) : part.starts_with(bytes));
   };
   if (a[0]->list() && a[0]->sequence() == Sequence::tuple) return std::ranges::any_of(*a[0]->list(), matches);
@@ -142,6 +143,7 @@ class Splitter {
 
  private:
   void add(size_t begin, size_t end) {
+    in_.step();
     in_.spend(end - begin + sizeof(Value) + 80);
     parts_.push_back(keep_markup(self_, text_.slice(begin, end - begin)));
   }
@@ -181,6 +183,7 @@ Value stripped(Interpreter& in, const Value& self, const Bound& a, bool left, bo
 }
 
 Value justified(Interpreter& in, const Value& self, const Bound& a, bool left) {
+  in.spend(self.string()->size());
   const size_t n = self.length();
   const int64_t width = a.number(0, 0);
   const Text fill = a[1] ? text_of(*a[1], "fill") : Text(" ");
@@ -196,6 +199,7 @@ Value justified(Interpreter& in, const Value& self, const Bound& a, bool left) {
 }
 
 Value zero_filled(Interpreter& in, const Value& self, const Bound& a) {
+  in.spend(self.string()->size());
   const size_t n = self.length();
   const int64_t width = a.number(0, 0);
   if (width <= static_cast<int64_t>(n)) return self;
@@ -235,8 +239,15 @@ Value count(Interpreter& in, const Value& self, const Bound& a) {
   return n;
 }
 
+template <bool kUpper>
+Value is_in_case(Interpreter& in, const Value& self, const Bound&) {
+  in.step(self.string()->size() >> 3);
+  return is_cased_as(*self.string(), kUpper);
+}
+
 template <CharacterClass kClass>
-Value is_of(Interpreter&, const Value& self, const Bound&) {
+Value is_of(Interpreter& in, const Value& self, const Bound&) {
+  in.step(self.string()->size() >> 3);
   return all_characters(*self.string(), kClass);
 }
 
@@ -304,23 +315,27 @@ constexpr Builtin kMethods[] = {
     {"isnumeric", "/", is_of<CharacterClass::numeric>},
     {"isalnum", "/", is_of<CharacterClass::alphanumeric>},
     {"isspace", "/",
-     [](Interpreter&, const Value& s, const Bound&) {
+     [](Interpreter& in, const Value& s, const Bound&) {
+       in.step(s.string()->size() >> 5);
        return Value(!s.string()->empty() && leading_space(*s.string()) == s.string()->size());
      }},
     {"isascii", "/",
-     [](Interpreter&, const Value& s, const Bound&) {
+     [](Interpreter& in, const Value& s, const Bound&) {
+       in.step(s.string()->size() >> 6);
        return Value(std::ranges::all_of(*s.string(), [](char c) { return static_cast<unsigned char>(c) < 0x80; }));
      }},
-    {"isupper", "/", [](Interpreter&, const Value& s, const Bound&) { return Value(is_cased_as(*s.string(), true)); }},
-    {"islower", "/", [](Interpreter&, const Value& s, const Bound&) { return Value(is_cased_as(*s.string(), false)); }},
+    {"isupper", "/", is_in_case<true>},
+    {"islower", "/", is_in_case<false>},
     {"removeprefix", "/ prefix",
-     [](Interpreter&, const Value& s, const Bound& a) {
+     [](Interpreter& in, const Value& s, const Bound& a) {
+       in.spend(s.string()->size());
        const std::string& prefix = text_of(*a[0], "removeprefix").bytes();
        if (!s.string()->starts_with(prefix)) return s;
        return keep_markup(s, self_text(s).slice(prefix.size(), s.string()->size() - prefix.size()));
      }},
     {"removesuffix", "/ suffix",
-     [](Interpreter&, const Value& s, const Bound& a) {
+     [](Interpreter& in, const Value& s, const Bound& a) {
+       in.spend(s.string()->size());
        const std::string& suffix = text_of(*a[0], "removesuffix").bytes();
        if (!s.string()->ends_with(suffix)) return s;
        return keep_markup(s, self_text(s).slice(0, s.string()->size() - suffix.size()));
@@ -385,6 +400,7 @@ Text replace(Interpreter& in, const Text& text, const Text& from, const Text& to
 }
 
 Text center(Interpreter& in, const Text& text, int64_t width) {
+  in.spend(text.size());
   const auto n = static_cast<int64_t>(count_characters(text.bytes()));
   if (width <= n) return text;
   const auto missing = static_cast<size_t>(width - n);

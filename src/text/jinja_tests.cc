@@ -12,6 +12,12 @@ bool has_remainder(Interpreter& in, const Value& value, const Value& divisor, in
   return apply_operator(in, "%", value, divisor).equals(Value(remainder), in);
 }
 
+bool is_cased(Interpreter& in, const Value& value, bool upper) {
+  const Text text = in.str(value);
+  in.step(text.size() >> 3);
+  return is_cased_as(text.bytes(), upper);
+}
+
 bool is_known(const Value& name, bool (*is)(std::string_view)) {
   if (!name.is_hashable()) throw Failure{"a name cannot be hashed"};
   return name.string() && is(*name.string());
@@ -47,10 +53,8 @@ constexpr Builtin kTests[] = {
      [](Interpreter& in, const Value& v, const Bound&) { return Value(has_remainder(in, v, int64_t{2}, 0)); }},
     {"divisibleby", "num",
      [](Interpreter& in, const Value& v, const Bound& a) { return Value(has_remainder(in, v, *a[0], 0)); }},
-    {"lower", "",
-     [](Interpreter& in, const Value& v, const Bound&) { return Value(is_cased_as(in.str(v).bytes(), false)); }},
-    {"upper", "",
-     [](Interpreter& in, const Value& v, const Bound&) { return Value(is_cased_as(in.str(v).bytes(), true)); }},
+    {"lower", "", [](Interpreter& in, const Value& v, const Bound&) { return Value(is_cased(in, v, false)); }},
+    {"upper", "", [](Interpreter& in, const Value& v, const Bound&) { return Value(is_cased(in, v, true)); }},
     {"in", "seq", [](Interpreter& in, const Value& v, const Bound& a) { return Value(in.contains(*a[0], v)); }},
     {"eq", "/ b", [](Interpreter& in, const Value& v, const Bound& a) { return Value(v.equals(*a[0], in)); }},
     {"ne", "/ b", [](Interpreter& in, const Value& v, const Bound& a) { return Value(!v.equals(*a[0], in)); }},

@@ -109,7 +109,7 @@ int64_t truncated(double number) {
   return static_cast<int64_t>(number);
 }
 
-Value to_integer(Interpreter&, const Value& input, const Bound& a) {
+Value to_integer(Interpreter& in, const Value& input, const Bound& a) {
   const Value otherwise = a[0] ? *a[0] : Value(int64_t{0});
   const int64_t base = a.number(1, 10);
   if (base < 2 || base > 36) throw Failure{"int: the base lies between 2 and 36"};
@@ -119,15 +119,17 @@ Value to_integer(Interpreter&, const Value& input, const Bound& a) {
   if (!input.string()) return otherwise;
   int64_t whole = 0;
   double number = 0;
+  in.step(input.string()->size() >> 3);
   if (parse_int(*input.string(), base, whole)) return whole;
   if (parse_float(*input.string(), number) && std::isfinite(number)) return truncated(number);
   return otherwise;
 }
 
-Value to_float(Interpreter&, const Value& input, const Bound& a) {
+Value to_float(Interpreter& in, const Value& input, const Bound& a) {
   double value = 0;
   if (input.is_undefined()) throw Failure{"an undefined value is no number"};
   if (input.is_number()) return input.to_double();
+  if (input.string()) in.step(input.string()->size() >> 3);
   if (input.string() && parse_float(*input.string(), value)) return value;
   return a[0] ? *a[0] : Value(0.0);
 }
@@ -150,6 +152,7 @@ Value rounded(Interpreter& in, const Value& input, const Bound& a) {
   const std::string way = a[1] ? text_of(*a[1], "round").bytes() : "common";
   if (way != "common" && way != "ceil" && way != "floor") throw Failure{"round: the method is not known"};
   if (way == "common") {
+    in.step(20);  // digits are written and read
     if (input.is_float()) return round_to(input.to_double(), n_digits);
     const int64_t number = input.to_int("round");
     return n_digits >= 0 ? number : truncated(round_to(static_cast<double>(number), n_digits));
@@ -167,6 +170,7 @@ Value truncate(Interpreter& in, const Value& input, const Bound& a) {
   const int64_t leeway = a.given(3) ? a.number(3, 5) : 5;
   const auto n_end = static_cast<int64_t>(count_characters(end.bytes()));
   if (length < n_end || leeway < 0) throw Failure{"truncate: the length is too short"};
+  if (input.string()) in.step(input.string()->size() >> 6);
   if (static_cast<int64_t>(input.length()) <= length + leeway) return input;
   const Text& text = text_of(input, "truncate");
   in.spend(text.size() + end.size());

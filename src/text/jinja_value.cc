@@ -73,10 +73,9 @@ constexpr size_t kFunctionBytes = 128;  // of a std::function and what it captur
 
 }  // namespace
 
-Undefined::Undefined(std::string name) {
+Undefined::Undefined(std::string_view name) {
   constexpr size_t kMaxName = 100;
-  if (name.size() > kMaxName) name.resize(kMaxName);
-  name_ = make_node(std::move(name), kMaxName);
+  name_ = make_node(std::string(name.substr(0, kMaxName)), kMaxName);
 }
 
 Value::Value(Text text) {
@@ -324,20 +323,36 @@ std::vector<std::string_view> characters_of(std::string_view text) {
   return characters;
 }
 
+namespace {
+
+constexpr size_t kEight = sizeof(uint64_t);
+
+// 8 where a text begins with as many ASCII characters, else 0.
+size_t ascii_at(std::string_view text) {
+  if (text.size() < kEight) return 0;
+  uint64_t eight = 0;
+  std::memcpy(&eight, text.data(), kEight);
+  return (eight & 0x8080808080808080) == 0 ? kEight : 0;
+}
+
+}  // namespace
+
 size_t byte_of_character(std::string_view text, size_t idx) {
   size_t at = 0;
-  for (; idx > 0 && at < text.size(); --idx) at += next_utf8(text.substr(at)).length;
+  while (idx > 0 && at < text.size()) {
+    const size_t n = idx >= kEight ? ascii_at(text.substr(at)) : 0;
+    at += n > 0 ? n : next_utf8(text.substr(at)).length;
+    idx -= n > 0 ? n : 1;
+  }
   return at;
 }
 
 size_t count_characters(std::string_view text) {
   size_t n = 0;
   while (!text.empty()) {
-    uint64_t eight = 0;
-    if (text.size() >= sizeof(eight)) std::memcpy(&eight, text.data(), sizeof(eight));
-    const bool is_ascii = text.size() >= sizeof(eight) && (eight & 0x8080808080808080) == 0;
-    text.remove_prefix(is_ascii ? sizeof(eight) : next_utf8(text).length);
-    n += is_ascii ? sizeof(eight) : 1;
+    const size_t n_ascii = ascii_at(text);
+    text.remove_prefix(n_ascii > 0 ? n_ascii : next_utf8(text).length);
+    n += n_ascii > 0 ? n_ascii : 1;
   }
   return n;
 }

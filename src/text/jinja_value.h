@@ -45,7 +45,7 @@ using Function = std::function<Value(Interpreter&, const Arguments&)>;
 class Undefined {
  public:
   // name: for messages; only the start of a long one is kept.
-  explicit Undefined(std::string name);
+  explicit Undefined(std::string_view name);
   const std::string& name() const { return *name_; }
 
  private:
