@@ -26,12 +26,14 @@ DATA = {
 }
 
 CASES = r"""
+{{ '\b\f\x01\x1f\\/"\n\r\t\x7f'|tojson }} {{ '\U0001F600\u200b\b'|tojson(true) }} {{ ['\b\x7f\u200b\U000E0001"', "'"] }}
 {% set s = 'x' %}{% set t = s %}{% set s = s ~ 'y' ~ n %}{% set u = s %}{% set s = s ~ s %}{{ s }} {{ t }} {{ u }}
 {% set ns = namespace(s='x', l=[]) %}{% set ns.l = [ns.s] %}{% for i in range(3) %}{% set ns.s = ns.s ~ i ~ ns.s %}{% set ns.l = ns.l + [ns.s] %}{% endfor %}{{ ns.s }} {{ ns.l }}
 {% set ns = namespace(s='x') %}{% macro m() %}{% set ns.s = ns.s ~ '!' %}{% set ns.new = 1 %}{{ ns.s }}{% endmacro %}{% set ns.s = ns.s ~ m() ~ m() %}{{ ns.s }}
 {% set s = 'lit' %}{% for i in range(2) %}{% set s = s ~ i %}{{ s }}{% endfor %}{{ s }}{% for i in range(2) %}{% set t = 'lit' ~ i %}{{ t }}{% endfor %}
 {% set text = text ~ 'more' %}{{ text }}{% set s = '<'|e %}{% set s = s ~ '&' %}{{ s }}{% set n = n ~ 1 %}{{ n }}{% set q = q ~ 'q' %}{{ q }}
 {% if false %}{{ {[1]: 2}.items() }}{% endif %}unreached
+{% if false %}{{ {[1]: 2} }}{{ [{(1, {}): 2}] }}{% endif %}unreached
 {% if false %}{% for k, v in {'a': n, (1, [2]): 3}.items() %}{% endfor %}{% endif %}unreached
 {% if false %}{% for k, v in {(1, [2]): 3, 'a': n}.items() %}{% endfor %}{% endif %}unreached
 {% if false %}{{ {[n]: 2}.a }}{% set s = {[1]: 2} %}{% endif %}unreached

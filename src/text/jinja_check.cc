@@ -58,8 +58,8 @@ bool is_unhashable_literal(const Expr& expr) {
          std::ranges::any_of(expr.children, [](const ExprPtr& child) { return is_unhashable_literal(*child); });
 }
 
-// jinja2 evaluates constants when it compiles, and a constant that no dictionary takes as its key fails there, reached
-// or not. Only what is printed, or part of an operation, is evaluated so (folds).
+// jinja2 evaluates constants within operations when it compiles, and one that no dictionary takes as its key fails
+// there, reached or not. folds: the expression is part of an operation.
 void check_keys(const Expr* expr, bool folds) {
   if (!expr) return;
   const bool is_literal = expr->kind == ExprKind::literal || expr->kind == ExprKind::name ||
@@ -85,7 +85,7 @@ void check(Stmt& stmt, bool guarded) {
   for (size_t idx = 0; idx < stmt.expressions.size(); ++idx) {
     const bool in_scope_of_its_own = is_function || filters_own || (stmt.kind == StmtKind::for_ && idx > 0);
     check(stmt.expressions[idx].get(), is_if || (guarded && !in_scope_of_its_own));
-    check_keys(stmt.expressions[idx].get(), stmt.kind == StmtKind::output);
+    check_keys(stmt.expressions[idx].get(), false);
   }
   check(stmt.call.get(), guarded);
   check_keys(stmt.call.get(), false);

@@ -122,6 +122,10 @@ TEST(Jinja, KeepsWithinItsBounds) {
     EXPECT_LE(interpreter.n_steps(), limits.n_steps + 1);
   }
   EXPECT_EQ(Interpreter().render(program).size(), 100'000U);
+  // Blocks count as calls and expressions do.
+  const Program nested = parse_template("{% if true %}{% if true %}{% if true %}x{% endif %}{% endif %}{% endif %}");
+  EXPECT_THROW(Interpreter({.depth = 3}).render(nested), Failure);
+  EXPECT_EQ(Interpreter({.depth = 4}).render(nested).bytes(), "x");
 }
 
 // Chat templates stay well below the limits on a long conversation: 200 messages, 2 MB.
@@ -160,6 +164,25 @@ TEST(Jinja, LongConversationsFit) {
   EXPECT_GE(n_long, 60U);
 }
 
+TEST(Jinja, BudgetCounts) {
+  Budget budget({.n_steps = 100, .n_bytes = 90'000});
+  const Memory::Use use(budget.memory());
+  {
+    const Memory::Statement statement(budget.memory());
+    budget.spend(40'960);
+    EXPECT_EQ(budget.n_steps(), 40U);
+    EXPECT_THROW(budget.spend(50'000), Failure);
+  }
+  budget.spend(40, 1'000);  // the statement's are gone
+  EXPECT_THROW(budget.spend(90'000, size_t{1} << 60), Failure);
+  Held held(50'000);  // 40,000 of them are those just made
+  EXPECT_THROW(Held(50'000), Failure);
+  held.resize(10'000);
+  EXPECT_NO_THROW(Held(80'000));
+  EXPECT_EQ(budget.n_bytes(), 90'000U);
+  EXPECT_THROW(budget.step(100), Failure);
+}
+
 // What is freed counts no longer, and what is held does: each template once within its bytes and once past them.
 TEST(Jinja, BytesCountWhileTheyExist) {
   const std::pair<const char*, const char*> cases[] = {
@@ -174,6 +197,8 @@ TEST(Jinja, BytesCountWhileTheyExist) {
        "{% for i in range(100) %}{% set s = 'x' * 5000 %}{% macro m() %}{{ s }}{% endmacro %}{% endfor %}"},
       {"{% macro m() %}{{ 'x' * 5000 }}{% endmacro %}{% for i in range(2000) %}{% if m() %}{% endif %}{% endfor %}",
        "{% macro m(n) %}{% set s = 'x' * 9000 %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(50) }}"},
+      {"{% for i in range(100) %}{% macro m() %}{% endmacro %}{% endfor %}",
+       "{% for i in range(500) %}{% macro m() %}{% endmacro %}{% endfor %}"},
       {"{% for i in range(2000) %}{% for j in range(100) %}{% endfor %}{% endfor %}",
        "{% for i in range(500) %}{% for j in range(20) %}{% if loop.last %}{% endif %}{% endfor %}{% endfor %}"},
   };

@@ -330,6 +330,12 @@ TEST(StreamDecoder, HoldsHalfCharactersBack) {
   EXPECT_EQ(decoder.flush(), "");
 }
 
+TEST(Tokenizer, DecodesToValidUtf8) {
+  const auto tokenizer = create(byte_level({}));
+  EXPECT_EQ(tokenizer->decode_valid(std::vector<TokenId>{0xE4, 0xBD, 0xA0, 0xFF, 'a', 0xE4, 0xBD}),
+            "\u4f60\uFFFDa\uFFFD");
+}
+
 TEST(Unicode, Prefixes) {
   EXPECT_EQ(valid_utf8_prefix("0123456789\u00e4\xFFx"), 12U);
   EXPECT_EQ(valid_utf8_prefix("01234567\xE4\xBD"), 8U);
