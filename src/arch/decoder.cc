@@ -101,6 +101,19 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   return p;
 }
 
+std::vector<std::string> read_layer_types(ConfigReader& r, uint32_t n_layer, std::string_view other) {
+  std::vector<std::string> types = r.texts_or_none({"", "layer_types"}, 4096);
+  if (types.empty()) return types;
+  if (types.size() != n_layer) {
+    r.refuse(ErrorCode::bad_file, "layer_types names {} layers; num_hidden_layers is {}", types.size(), n_layer);
+    return {};
+  }
+  for (const std::string& type : types)
+    if (type != "full_attention" && type != other)
+      r.refuse(ErrorCode::unsupported, "layer_types has {}; ogas knows full_attention and {}", in_quotes(type), other);
+  return types;
+}
+
 uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj) {
   const uint32_t n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 1);
   if (n_mtp == 0) return 0;
@@ -217,9 +230,10 @@ std::span<const float> Decoder::logits_of(const Step& step, const std::vector<fl
   return {logits_.data(), n_rows * c_.n_vocab};
 }
 
-ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims,
-                         const TensorTable& table) {
+ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const DecoderConfig& c,
+                         const AttentionDims& dims, const TensorTable& table) {
   ModelFacts facts;
+  facts.architecture = std::move(architecture);
   facts.name = file.metadata().get_string_or("general.name", "").value_or("");
   facts.n_vocab = c.n_vocab;
   facts.n_layer = c.n_layer;
@@ -233,8 +247,12 @@ ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const A
   return facts;
 }
 
-uint64_t active_params(const TensorTable& table, const RouterRules& rules) {
-  return table.n_params() - table.n_expert_params() / rules.n_expert * (rules.n_expert - rules.n_used);
+void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn) {
+  const uint32_t n_expert = ffn.rules.n_expert, n_used = ffn.rules.n_used;
+  facts.n_expert = n_expert;
+  facts.n_expert_used = n_used;
+  facts.n_ff_exp = static_cast<uint32_t>(ffn.n_ff_exp);
+  facts.n_params_active = table.n_params() - table.n_expert_params() / n_expert * (n_expert - n_used);
 }
 
 }  // namespace ogas

@@ -10,6 +10,7 @@
 #include "arch/config_reader.h"
 #include "arch/model.h"
 #include "nn/attention.h"
+#include "nn/ffn_layer.h"
 #include "nn/linear.h"
 #include "nn/matrix.h"
 #include "nn/rope.h"
@@ -34,6 +35,9 @@ RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
 RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
 // expert_group_count, expert_group_used_count. Errors: groups of unequal size, or too few experts in those used.
 void read_router_groups(ConfigReader& reader, RouterRules& rules);
+// layer_types of the hub: what each layer is, full_attention or `other`. Empty where the file does not say. Errors: not
+// one for each layer, or of another type.
+std::vector<std::string> read_layer_types(ConfigReader& reader, uint32_t n_layer, std::string_view other);
 
 // Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
 // loses. 0 where the file was published without their tensors. hub_proj: what the hub calls eh_proj, if not by layer.
@@ -143,9 +147,9 @@ Result<std::unique_ptr<Model>> bind_model(std::unique_ptr<Architecture> model, c
 }
 
 // Facts that follow from config and bound table; the architecture adds what is its own.
-ModelFacts decoder_facts(const TensorFile& file, const DecoderConfig& c, const AttentionDims& dims,
-                         const TensorTable& table);
-// Of these n_params are read for one token when n_used of n_expert experts are.
-uint64_t active_params(const TensorTable& table, const RouterRules& rules);
+ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const DecoderConfig& c,
+                         const AttentionDims& dims, const TensorTable& table);
+// Those of a model with routed experts.
+void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn);
 
 }  // namespace ogas

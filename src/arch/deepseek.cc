@@ -164,15 +164,10 @@ class DeepSeek : public Decoder {
   }
 
   void make_facts(const TensorFile& file, const TensorTable& table) {
-    const std::string architecture = facts_.architecture;
-    facts_ = decoder_facts(file, c_, {.n_embd = c_.n_embd, .n_head = config_.mla.n_head, .n_head_kv = 1, .head_dim = 1},
-                           table);
-    facts_.architecture = architecture;
+    facts_ = decoder_facts(facts_.architecture, file, c_,
+                           {.n_embd = c_.n_embd, .n_head = config_.mla.n_head, .n_head_kv = 1, .head_dim = 1}, table);
+    add_expert_facts(facts_, table, config_.ffn);
     facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
-    facts_.n_expert = config_.ffn.rules.n_expert;
-    facts_.n_expert_used = config_.ffn.rules.n_used;
-    facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
-    facts_.n_params_active = active_params(table, config_.ffn.rules);
     facts_.n_mtp = config_.n_mtp;
     facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp,
                  .n_head_kv = 1,

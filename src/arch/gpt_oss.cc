@@ -2,7 +2,6 @@
 // clamped SwiGLU (gpt-oss model card, 2.1 and 2.2).
 #include "arch/architectures.h"
 #include "arch/gqa_decoder.h"
-#include "base/quote.h"
 
 namespace ogas {
 namespace {
@@ -68,21 +67,10 @@ class GptOss : public GqaDecoder {
 // layer_types names each layer; without it, and in GGUF, every other layer has the window, the first among them.
 std::vector<uint32_t> read_windows(ConfigReader& r, uint32_t n_layer) {
   const uint32_t window = r.count_or({"attention.sliding_window", "sliding_window"}, 0, 0, 1U << 30);
+  const std::vector<std::string> types = read_layer_types(r, n_layer, "sliding_attention");
   std::vector<uint32_t> windows(n_layer, 0);
-  const std::vector<std::string> types = r.texts_or_none({"", "layer_types"}, 4096);
-  if (!types.empty() && types.size() != n_layer)
-    r.refuse(ErrorCode::bad_file, "layer_types names {} layers; num_hidden_layers is {}", types.size(), n_layer);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) {
-    const bool is_named = layer_idx < types.size();
-    const std::string_view type = is_named             ? std::string_view(types[layer_idx])
-                                  : layer_idx % 2 == 0 ? "sliding_attention"
-                                                       : "full_attention";
-    if (type == "sliding_attention")
-      windows[layer_idx] = window;
-    else if (type != "full_attention")
-      r.refuse(ErrorCode::unsupported, "layer_types has {}; ogas knows full_attention and sliding_attention",
-               in_quotes(type));
-  }
+  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
+    if (types.empty() ? layer_idx % 2 == 0 : types[layer_idx] == "sliding_attention") windows[layer_idx] = window;
   return windows;
 }
 

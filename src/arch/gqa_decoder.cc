@@ -27,18 +27,11 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   linears_ = table.linears();
   rope_ = Rope(config_.rope);
 
-  const std::string architecture = facts_.architecture;
-  facts_ = decoder_facts(file, c_, config_.attn, table);
-  facts_.architecture = architecture;
+  facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);
   facts_.n_mtp = config_.n_mtp;
   facts_.kv.n_layer += config_.n_mtp;
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
-  if (!config_.has_experts.empty()) {
-    facts_.n_expert = config_.ffn.rules.n_expert;
-    facts_.n_expert_used = config_.ffn.rules.n_used;
-    facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
-    facts_.n_params_active = active_params(table, config_.ffn.rules);
-  }
+  if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn);
   facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + AttentionSpace::bytes_per_token(config_.attn) +
                        FfnSpace::bytes_per_token(config_.ffn);
   return {};

@@ -6,9 +6,7 @@
 
 #include "arch/architectures.h"
 #include "arch/decoder.h"
-#include "base/quote.h"
 #include "nn/delta_net.h"
-#include "nn/ffn_layer.h"
 
 namespace ogas {
 namespace {
@@ -49,17 +47,10 @@ DeltaNetDims read_delta_dims(ConfigReader& r, uint32_t n_embd) {
 // layer_types names each layer; else every full_attention_interval-th has attention.
 std::vector<bool> read_recurrent_layers(ConfigReader& r, uint32_t n_layer) {
   const uint32_t every = r.count_or({"full_attention_interval", "full_attention_interval"}, 4, 1, n_layer);
+  const std::vector<std::string> types = read_layer_types(r, n_layer, "linear_attention");
   std::vector<bool> is_recurrent(n_layer);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) is_recurrent[layer_idx] = (layer_idx + 1) % every != 0;
-  const std::vector<std::string> types = r.texts_or_none({"", "layer_types"}, n_layer);
-  if (!types.empty() && types.size() != n_layer)
-    r.refuse(ErrorCode::bad_file, "layer_types names {} layers of {}", types.size(), n_layer);
-  for (size_t layer_idx = 0; layer_idx < std::min<size_t>(types.size(), n_layer); ++layer_idx) {
-    is_recurrent[layer_idx] = types[layer_idx] == "linear_attention";
-    if (!is_recurrent[layer_idx] && types[layer_idx] != "full_attention")
-      r.refuse(ErrorCode::unsupported, "layer_types has {}; linear_attention and full_attention are known",
-               in_quotes(types[layer_idx]));
-  }
+  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
+    is_recurrent[layer_idx] = types.empty() ? (layer_idx + 1) % every != 0 : types[layer_idx] == "linear_attention";
   if (std::ranges::count(is_recurrent, false) == 0)
     r.refuse(ErrorCode::unsupported, "no layer has full attention; ogas knows this family with some that have");
   return is_recurrent;
@@ -187,12 +178,8 @@ class Qwen3Next : public Decoder {
   }
 
   void make_facts(const TensorFile& file, const TensorTable& table) {
-    facts_ = decoder_facts(file, c_, config_.attn, table);
-    facts_.architecture = "qwen3next";
-    facts_.n_expert = config_.ffn.rules.n_expert;
-    facts_.n_expert_used = config_.ffn.rules.n_used;
-    facts_.n_ff_exp = static_cast<uint32_t>(config_.ffn.n_ff_exp);
-    facts_.n_params_active = active_params(table, config_.ffn.rules);
+    facts_ = decoder_facts("qwen3next", file, c_, config_.attn, table);
+    add_expert_facts(facts_, table, config_.ffn);
     facts_.n_mtp = config_.n_mtp;
     facts_.kv.n_layer = n_attention_;
     facts_.kv.state = {.n_layer = n_recurrent_, .n_values = config_.delta.n_state()};
@@ -226,9 +213,7 @@ class Qwen3Next : public Decoder {
 }  // namespace
 
 Result<std::unique_ptr<Model>> create_qwen3_next(const TensorFile& file) {
-  auto model = std::make_unique<Qwen3Next>(OGAS_TRY(read_config(file)));
-  OGAS_TRY(model->bind(file));
-  return model;
+  return bind_model(std::make_unique<Qwen3Next>(OGAS_TRY(read_config(file))), file);
 }
 
 }  // namespace ogas
