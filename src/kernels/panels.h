@@ -5,9 +5,10 @@
 // holds four inputs of each row. Codes are made unsigned by a bias, which is taken back exactly: sums start from
 // -bias * (sum of the activations' codes). For each 32 inputs the panel has
 //
-//   4 vectors  v of nibbles: the low ones are inputs 4 v..4 v + 3 of each row, the high ones inputs 16 + 4 v..16 + 4 v
-//   + 3 5 bits:    and 1 vector: bit k belongs to inputs 4 k..4 k + 3 6 bits:    and 2 vectors h: bits 2 k and 2 k + 1
-//   belong to inputs 16 h + 4 k..16 h + 4 k + 3 8 bits:    8 vectors k instead: inputs 4 k..4 k + 3
+//   4 vectors v of nibbles: low ones are inputs 4 v..4 v + 3 of each row, high ones inputs 16 + 4 v..16 + 4 v + 3
+//   for 5 bits 1 vector more: bit k belongs to inputs 4 k..4 k + 3
+//   for 6 bits 2 vectors h more: bits 2 k and 2 k + 1 belong to inputs 16 h + 4 k..16 h + 4 k + 3
+//   for 8 bits instead 8 vectors k: inputs 4 k..4 k + 3
 //
 // and behind all codes, for each block of the format, its scales as the file has them, row beside row. A panel so takes
 // what its rows take in the file, save that Q4_K and Q5_K have their 6-bit scales as bytes (2.8% and 2.3% more).

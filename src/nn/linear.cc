@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "quant/f8_e4m3.h"
-#include "quant/mxfp4_split.h"
+#include "kernels/read_row.h"
 
 namespace ogas {
 
@@ -17,7 +16,7 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
 }
 
 Linear Linear::transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in) {
-  OGAS_CHECK(facts_of(format).block_values == 1 && format != Format::f8_e4m3, "{}", facts_of(format).name);
+  OGAS_CHECK(is_plain(format), "{}", facts_of(format).name);
   Linear linear(format, weights, n_out, n_in);
   linear.n_columns_ = n_out;
   return linear;
@@ -44,20 +43,27 @@ Linear Linear::every(size_t step, size_t first_row) const {
 
 void Linear::decode_row(size_t o, float* values) const {
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
-  const FormatFacts& format = facts_of(format_);
-  const size_t row = first_row_ + o * row_step_;
-  if (n_columns_ > 0) {
-    for (size_t i = 0; i < n_in_; ++i)
-      format.decode(weights_ + (i * n_columns_ + row) * format.block_bytes, values + i, 1);
-    return;
-  }
-  format.decode(weights_ + row * format.bytes_for(n_in_), values, n_in_ / format.block_values);
-  if (scales_)
-    for (size_t i = 0; i < n_in_; ++i)
-      values[i] = 2 * values[i] * half_of_e8m0(byte_at(scales_, (row * n_in_ + i) / MXFP4_SPLIT::values));
-  if (!block_scales_) return;
-  const float* scales = block_scales_ + row / kF8Block * ((n_in_ + kF8Block - 1) / kF8Block);
-  for (size_t i = 0; i < n_in_; ++i) values[i] *= scales[i / kF8Block];
+  read_row(matmul_args(o, o + 1), o, {values, n_in_});
+}
+
+MatmulArgs Linear::matmul_args(size_t o_begin, size_t o_end) const {
+  return {.format = format_,
+          .weights = weights_,
+          .n_in = n_in_,
+          .block_scales = block_scales_,
+          .scales = scales_,
+          .first_row = first_row_,
+          .row_step = row_step_,
+          .n_columns = n_columns_,
+          .panels = panels_,
+          .panel_row = panel_row_,
+          .o_begin = o_begin,
+          .o_end = o_end,
+          .n_tokens = 0,
+          .x = nullptr,
+          .quantized = nullptr,
+          .y = nullptr,
+          .y_stride = 0};
 }
 
 std::span<const std::byte> Linear::stored_rows(size_t o_begin, size_t o_end) const {
@@ -108,23 +114,13 @@ void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr, y.row
 void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized, float* y_data, size_t y_stride) const {
   OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
              linear.n_in(), x.values().n_cols());
-  ops.matmul({.format = linear.format_,
-              .weights = linear.weights_,
-              .n_in = linear.n_in(),
-              .block_scales = linear.block_scales_,
-              .scales = linear.scales_,
-              .first_row = linear.first_row_,
-              .row_step = linear.row_step_,
-              .n_columns = linear.n_columns_,
-              .panels = linear.panels_,
-              .panel_row = linear.panel_row_,
-              .o_begin = o_begin,
-              .o_end = o_end,
-              .n_tokens = n_rows,
-              .x = x.row(first_row),
-              .quantized = quantized ? quantized + first_row : nullptr,
-              .y = y_data,
-              .y_stride = y_stride});
+  MatmulArgs args = linear.matmul_args(o_begin, o_end);
+  args.n_tokens = n_rows;
+  args.x = x.row(first_row);
+  args.quantized = quantized ? quantized + first_row : nullptr;
+  args.y = y_data;
+  args.y_stride = y_stride;
+  ops.matmul(args);
 }
 
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {

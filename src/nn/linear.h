@@ -47,6 +47,9 @@ class Linear {
  private:
   friend struct MatmulCall;
 
+  // Where rows o_begin..o_end lie; tokens and outputs are for the caller to fill in.
+  MatmulArgs matmul_args(size_t o_begin, size_t o_end) const;
+
   Format format_ = Format::f32;
   const std::byte* weights_ = nullptr;  // of the whole matrix that this is rows of
   const float* block_scales_ = nullptr;

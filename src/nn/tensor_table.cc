@@ -19,7 +19,6 @@ Linear as_linear(const TensorInfo& tensor, uint64_t first_row, uint64_t n_out, u
           scales ? scales + first_row * (n_in / format.block_values) : nullptr};
 }
 
-bool is_plain(Format format) { return facts_of(format).block_values == 1 && format != Format::f8_e4m3; }
 std::vector<uint64_t> without_ones(const Shape& shape) {
   std::vector<uint64_t> dims(shape.dims.begin(), shape.dims.end());
   std::erase(dims, 1);

@@ -42,6 +42,11 @@ enum class Format : uint8_t {
   mxfp4_split,
 };
 
+// Numbers that stand for themselves, one by one. (Those of F8_E4M3 need factors.)
+constexpr bool is_plain(Format format) {
+  return format == Format::f32 || format == Format::f16 || format == Format::bf16;
+}
+
 inline constexpr uint32_t kNoGgmlType = UINT32_MAX;
 
 struct FormatFacts {

@@ -2,6 +2,8 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <vector>
 
 #include "base/check.h"
@@ -80,8 +82,6 @@ void put_fields(Format format, std::byte* block, float d, uint64_t bits) {
   }
 }
 
-bool is_plain(Format format) { return format == Format::f32 || format == Format::f16 || format == Format::bf16; }
-
 void fill_plain(Format format, std::span<std::byte> out, float width, Random& random) {
   const size_t size = facts_of(format).block_bytes;
   for (size_t at = 0; at < out.size(); at += size) {
@@ -92,6 +92,38 @@ void fill_plain(Format format, std::span<std::byte> out, float width, Random& ra
     if (format == Format::f16) bits = f32_to_f16(value);
     std::memcpy(out.data() + at, &bits, size);
   }
+}
+
+// Random bits, and fields such that d is the scale.
+void fill_blocks(Format format, std::span<std::byte> blocks, float d, Random& random) {
+  const size_t n_whole = blocks.size() / 8 * 8;
+  for (size_t at = 0; at < n_whole; at += 8) {
+    const uint64_t bits = random.next();
+    std::memcpy(blocks.data() + at, &bits, sizeof bits);
+  }
+  const uint64_t last = random.next();
+  std::memcpy(blocks.data() + n_whole, &last, blocks.size() - n_whole);
+  const size_t block_bytes = facts_of(format).block_bytes;
+  for (size_t at = 0; at < blocks.size(); at += block_bytes) put_fields(format, blocks.data() + at, d, random.next());
+}
+
+// What d = 1 gives, measured on enough blocks that a thousandth is right; once for each format.
+float deviation_of_unit(Format format) {
+  static std::mutex mutex;
+  static std::map<Format, float> known;
+  const std::lock_guard lock(mutex);
+  const auto [place, is_new] = known.try_emplace(format);
+  if (!is_new) return place->second;
+  const FormatFacts& facts = facts_of(format);
+  constexpr size_t kValues = 1 << 18;
+  std::vector<std::byte> blocks(facts.bytes_for(kValues));
+  std::vector<float> values(kValues);
+  Random random(1);
+  fill_blocks(format, blocks, 1, random);
+  facts.decode(blocks.data(), values.data(), kValues / facts.block_values);
+  double sum = 0;
+  for (const float value : values) sum += double{value} * value;
+  return place->second = static_cast<float>(std::sqrt(sum / kValues));
 }
 
 }  // namespace
@@ -121,31 +153,13 @@ RandomBlocks::RandomBlocks(Format format, float deviation) : format_(format) {
     scale_ = deviation * std::sqrt(3.0F);
     return;
   }
-  // What d = 1 gives, measured on enough blocks that a thousandth is right.
-  const FormatFacts& facts = facts_of(format);
-  constexpr size_t kValues = 1 << 18;
-  std::vector<std::byte> blocks(facts.bytes_for(kValues));
-  std::vector<float> values(kValues);
-  fill(blocks, 1);
-  facts.decode(blocks.data(), values.data(), kValues / facts.block_values);
-  double sum = 0;
-  for (const float value : values) sum += double{value} * value;
-  scale_ = deviation / static_cast<float>(std::sqrt(sum / kValues));
+  scale_ = deviation / deviation_of_unit(format);
 }
 
 void RandomBlocks::fill(std::span<std::byte> blocks, uint64_t seed) const {
   Random random(seed);
   if (is_plain(format_)) return fill_plain(format_, blocks, scale_, random);
-  const size_t n_whole = blocks.size() / 8 * 8;
-  for (size_t at = 0; at < n_whole; at += 8) {
-    const uint64_t bits = random.next();
-    std::memcpy(blocks.data() + at, &bits, sizeof bits);
-  }
-  const uint64_t last = random.next();
-  std::memcpy(blocks.data() + n_whole, &last, blocks.size() - n_whole);
-  const size_t block_bytes = facts_of(format_).block_bytes;
-  for (size_t at = 0; at < blocks.size(); at += block_bytes)
-    put_fields(format_, blocks.data() + at, scale_, random.next());
+  fill_blocks(format_, blocks, scale_, random);
 }
 
 }  // namespace ogas

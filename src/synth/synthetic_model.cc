@@ -103,7 +103,7 @@ class SyntheticModel::Layout {
   std::string in_layer(std::string_view name) const { return fmt::format("blk.{}.{}", layer_idx_, name); }
   Format v_or_down() const { return is_mix_ && takes_more_bits(layer_idx_, n_layer_) ? Format::q6_k : base_; }
   // As llama.cpp does: better than the rest, unless all of them are good.
-  Format of_output() const { return base_ == Format::q8_0 || facts_of(base_).block_values == 1 ? base_ : Format::q6_k; }
+  Format of_output() const { return base_ == Format::q8_0 || is_plain(base_) ? base_ : Format::q6_k; }
 
   void add_attention();
   void add_latent_attention();
