@@ -27,8 +27,6 @@ struct BenchOptions {
   std::vector<std::string> compare;
 };
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 struct Machine {
   std::vector<double> bandwidth;  // bytes a second by threads, 1 and on
   Peak int8, f32;
@@ -312,12 +310,7 @@ void add_bench(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  ogas bench model.gguf\n"
       "  ogas bench model.gguf --json > after.json && ogas bench --compare before.json after.json");
-  command->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = bench(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(command, chosen, options, bench);
 }
 
 }  // namespace ogas::cli

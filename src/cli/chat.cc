@@ -298,12 +298,7 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
       "  ogas chat\n"
       "  ogas chat model.gguf --system \"You answer in rhymes\" --temp 0.5\n"
       "  printf 'Name a colour.\\nAnother one.\\n' | ogas chat -q");
-  chat_app->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = chat(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(chat_app, chosen, options, chat);
 }
 
 }  // namespace ogas::cli

@@ -1,9 +1,24 @@
 // The commands of the program. Each adds itself to the application and sets `chosen` when it was asked for.
 #pragma once
 
+#include <memory>
+
+#include "cli/exit_code.h"
 #include "cli/options.h"
 
 namespace ogas::cli {
+
+// Where `command` is asked for, `chosen` becomes run(options), whose error is reported.
+template <class Options>
+void when_asked(CLI::App* command, Command& chosen, std::shared_ptr<Options> options,
+                Result<int> (*run)(const Options&)) {
+  command->callback([options, run, &chosen] {
+    chosen = [options, run] {
+      const auto code = run(*options);
+      return code ? *code : report(code.error());
+    };
+  });
+}
 
 void add_run(CLI::App& app, Command& chosen);
 void add_chat(CLI::App& app, Command& chosen);

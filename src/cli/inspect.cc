@@ -311,12 +311,7 @@ void add_inspect(CLI::App& app, Command& chosen) {
       "  ogas inspect\n"
       "  ogas inspect model.gguf --tensors | less\n"
       "  ogas inspect model.gguf --json | jq .model.parameters");
-  inspect_app->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = inspect(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(inspect_app, chosen, options, inspect);
 }
 
 }  // namespace ogas::cli

@@ -84,12 +84,7 @@ void add_logits(CLI::App& app, Command& chosen) {
       "Examples:\n"
       "  ogas logits model.gguf --tokens 1,2,3 --out x.npy\n"
       "  ogas tokenize model.gguf < text | ogas logits model.gguf --tokens - --out x.npy --batch 1");
-  logits_app->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = logits(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(logits_app, chosen, options, logits);
 }
 
 }  // namespace ogas::cli

@@ -153,12 +153,7 @@ void add_synth(CLI::App& app, Command& chosen) {
       "  ogas synth --list --layers 8\n"
       "  ogas synth llama-3.1-8b /tmp/8b.gguf --layers 8\n"
       "  ogas synth qwen3-0.6b --type q8_0 && ogas bench qwen3-0.6b.q8_0.gguf");
-  command->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = synth(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(command, chosen, options, synth);
 }
 
 }  // namespace ogas::cli

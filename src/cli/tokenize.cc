@@ -157,12 +157,7 @@ void add_tokenize(CLI::App& app, Command& chosen) {
       "  echo -n \"Hello\" | ogas tokenize\n"
       "  echo \"[19556, 905]\" | ogas tokenize model.gguf --decode\n"
       "  ogas tokenize path/to/tokenizer.json --show < text.txt");
-  tokenize_app->callback([options, &chosen] {
-    chosen = [options] {
-      const auto code = tokenize(*options);
-      return code ? *code : report(code.error());
-    };
-  });
+  when_asked(tokenize_app, chosen, options, tokenize);
 }
 
 }  // namespace ogas::cli

@@ -20,8 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 // The best of some runs: a limit is what the machine does when nothing is in the way.
 template <class Function>
 double best_rate(int n_runs, const Function& amount_done) {
@@ -45,6 +43,8 @@ Peak measure_peak(ThreadPool& pool, const PeakLoop& loop) {
 }
 
 }  // namespace
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 Median median_of(std::vector<double> values) {
   if (values.empty()) return {};

@@ -1,6 +1,7 @@
 // What this machine could do at most: the limits that measured speeds stand beside.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -11,6 +12,8 @@
 #include "base/thread_pool.h"
 
 namespace ogas {
+
+double seconds_since(std::chrono::steady_clock::time_point start);
 
 // Middle value, and half the distance between the quartiles as a share of it.
 struct Median {
