@@ -182,7 +182,6 @@ Result<> TensorFile::attach_mxfp4_scales() {
     tensor.shape = expected;
     tensor.shape.dims[n_dims - 2] *= MXFP4_SPLIT::values;
     tensor.scales = scales.data;
-    tensor.scales_shard = scales.shard;
     if (!tensors_.emplace(name, tensor).second)
       return fail(ErrorCode::bad_file, "tensor {} is there twice, of U8 and of another type", in_quotes(name));
   }

@@ -42,7 +42,6 @@ struct TensorInfo {
   std::span<const float> block_scales = {};
   // MXFP4_SPLIT: a byte for each block of 32 (quant/mxfp4_split.h), inside a mapped shard; empty for other formats.
   Bytes scales = {};
-  uint32_t scales_shard = 0;
 
   uint64_t n_bytes() const { return data.size() + scales.size(); }  // in the files
 };

@@ -18,9 +18,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) c
 }
 
 std::string Tokenizer::decode_text(std::span<const TokenId> ids, bool keep_special) const {
-  std::string text = decode(ids, keep_special);
-  if (vocab().add_space_prefix && text.starts_with(' ')) text.erase(0, 1);
-  return text;
+  return without_added_space(decode(ids, keep_special));
 }
 
 std::string Tokenizer::decode_valid(std::span<const TokenId> ids) const {
@@ -28,6 +26,10 @@ std::string Tokenizer::decode_valid(std::span<const TokenId> ids) const {
   std::string text;
   for (const TokenId id : ids) text += decoder.push(id);
   text += decoder.flush();
+  return without_added_space(std::move(text));
+}
+
+std::string Tokenizer::without_added_space(std::string text) const {
   if (vocab().add_space_prefix && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }

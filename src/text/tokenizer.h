@@ -50,6 +50,9 @@ class Tokenizer {
   bool is_control(TokenId id) const;
   // True for EOS, EOT and the other ends of an answer that the vocabulary marks (<|im_end|>, <|eot_id|>, ...).
   bool is_end_of_generation(TokenId id) const;
+
+ private:
+  std::string without_added_space(std::string text) const;
 };
 
 // Turns tokens into text as they come, holding bytes back until a character is whole. Bytes that can never become one
