@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <tuple>
+#include <functional>
 
 #include "base/check.h"
 
@@ -17,13 +17,6 @@ uint64_t pair_of(TokenId left, TokenId right) {
 }
 
 }  // namespace
-
-// Orders a heap so that the lowest rank comes first, then the leftmost.
-struct MergeTable::Later {
-  bool operator()(const Candidate& a, const Candidate& b) const {
-    return std::tie(a.rank, a.left) > std::tie(b.rank, b.left);
-  }
-};
 
 void MergeTable::reserve(size_t n) {
   // At most four fifths full.
@@ -102,27 +95,29 @@ void MergeTable::merge_long(std::vector<TokenId>& symbols, Scratch& scratch) con
   const auto consider = [&](int32_t left) {
     if (left < 0 || link(left).next < 0) return false;
     const Entry* entry = find(link(left).id, link(link(left).next).id);
-    if (entry) queue.push_back({entry->rank, left, entry->pair, entry->result});
+    if (entry) queue.push_back(uint64_t{entry->rank} << 32 | static_cast<uint32_t>(left));
     return entry != nullptr;
   };
   for (int32_t idx = 0; idx < n; ++idx) consider(idx);
-  std::ranges::make_heap(queue, Later());
+  std::ranges::make_heap(queue, std::greater());
 
   while (!queue.empty()) {
-    std::ranges::pop_heap(queue, Later());
-    const Candidate best = queue.back();
+    std::ranges::pop_heap(queue, std::greater());
+    const uint64_t best = queue.back();
     queue.pop_back();
-    Link& left = link(best.left);
+    const auto best_left = static_cast<int32_t>(best & UINT32_MAX);
+    Link& left = link(best_left);
     // Out of date if either side has been merged since; a symbol merged into its left neighbour has id -1.
     if (left.id < 0 || left.next < 0) continue;
     Link& right = link(left.next);
-    if (pair_of(left.id, right.id) != best.pair) continue;
-    left.id = best.result;
+    const Entry* entry = find(left.id, right.id);
+    if (!entry || entry->rank != best >> 32) continue;
+    left.id = entry->result;
     right.id = -1;
     left.next = right.next;
-    if (left.next >= 0) link(left.next).previous = best.left;
-    if (consider(left.previous)) std::ranges::push_heap(queue, Later());
-    if (consider(best.left)) std::ranges::push_heap(queue, Later());
+    if (left.next >= 0) link(left.next).previous = best_left;
+    if (consider(left.previous)) std::ranges::push_heap(queue, std::greater());
+    if (consider(best_left)) std::ranges::push_heap(queue, std::greater());
   }
   symbols.clear();
   for (const Link& symbol : links)

@@ -32,13 +32,6 @@ class MergeTable {
     TokenId id;
     int32_t previous, next;  // -1 at the ends
   };
-  struct Candidate {
-    uint32_t rank;
-    int32_t left;  // index of the left symbol
-    uint64_t pair;
-    TokenId result;
-  };
-  struct Later;
   static constexpr uint64_t kNoPair = UINT64_MAX;
   static constexpr uint32_t kNoRank = UINT32_MAX;
 
@@ -56,7 +49,9 @@ struct MergeTable::Scratch {
   std::vector<uint32_t> ranks;
   std::vector<TokenId> results;
   std::vector<Link> links;
-  std::vector<Candidate> queue;
+  // A heap of what may be merged: rank << 32 | index of the left symbol, so that the lowest rank comes first, then the
+  // leftmost.
+  std::vector<uint64_t> queue;
 };
 
 }  // namespace ogas
