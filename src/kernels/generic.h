@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/implementations.h"
-#include "kernels/panels.h"
+#include "kernels/multiply_panels.h"
 #include "quant/f8_e4m3.h"
 #include "quant/formats.h"
 #include "quant/half.h"
@@ -137,7 +137,7 @@ template <class Block>
 struct UnpackedTile {
   int8_t codes[kTile];
   float scales[kTile / Block::group];
-  float offsets[kTile / kSumGroup];  // spread to groups of 16, to go with QuantizedRow::sums
+  float offsets[kTile / kSumGroup];  // spread to groups of 16, to go with QuantizedRow::sums16
 
   // apart: as for decode_blocks().
   OGAS_INLINE void unpack(const std::byte* blocks, [[maybe_unused]] const std::byte* apart, size_t n) {
@@ -178,7 +178,7 @@ OGAS_INLINE void dot_tile(const UnpackedTile<Block>* rows, const QuantizedRow* x
     for (size_t t = 0; t < kTokens; ++t) {
       float offset_part[1] = {0};
       if constexpr (Block::has_offset)
-        dot_plain<Isa, Plain<Isa, Format::f32>, 1>(rows[r].offsets, x[t].sums + i_begin / kSumGroup, 0, n / kSumGroup,
+        dot_plain<Isa, Plain<Isa, Format::f32>, 1>(rows[r].offsets, x[t].sums16 + i_begin / kSumGroup, 0, n / kSumGroup,
                                                    offset_part);
       sums[r][t] = Isa::sum(total[r][t]) + offset_part[0];
     }
@@ -319,13 +319,17 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
     const float scale = exact < kSmallestScale ? 0 : exact;
     const float inverse = scale == 0 ? 0 : 1 / scale;
     row.scales[begin / kActivationBlock] = scale;
+    int total = 0;
     for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
       int sum = 0;
       for (size_t i = group; i < group + kSumGroup; i += Isa::kWidth)
         sum += Isa::store_codes(row.codes + i, Isa::mul(Isa::load(x + i), Isa::set1(inverse)));
-      row.code_sums[group / kSumGroup] = sum;
-      row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
+      row.minus_codes16[group / kSumGroup] = -sum;
+      row.sums16[group / kSumGroup] = scale * static_cast<float>(sum);
+      total += sum;
     }
+    row.minus_codes32[begin / kActivationBlock] = -total;
+    row.sums32[begin / kActivationBlock] = scale * static_cast<float>(total);
   }
 }
 

@@ -87,6 +87,56 @@ struct Avx2 {
     total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4E));
     return _mm_cvtsi128_si32(_mm_add_epi32(total, _mm_shuffle_epi32(total, 0xB1)));
   }
+
+  // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 16 registers hold the sums of
+  // 2 x 4, their factors and little else.
+  using Bytes = __m256i;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 4;
+  static OGAS_INLINE Bytes load_bytes(const std::byte* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x); }
+  static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
+    return _mm256_and_si256(x, _mm256_set1_epi8(static_cast<char>(mask)));
+  }
+  static OGAS_INLINE Bytes or_bytes(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
+  // Of pairs of bytes: what crosses from one byte to the other is the caller's to mask out.
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_right(Bytes x) {
+    return _mm256_srli_epi16(x, kBits);
+  }
+  template <int kBits>
+  static OGAS_INLINE Bytes shift_left(Bytes x) {
+    return _mm256_slli_epi16(x, kBits);
+  }
+  static OGAS_INLINE Ints set1_int(int x) { return _mm256_set1_epi32(x); }
+  static OGAS_INLINE Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  template <int kBits>
+  static OGAS_INLINE Ints shift_ints_left(Ints x) {
+    return _mm256_slli_epi32(x, kBits);
+  }
+  // Four bytes at x in every lane.
+  static OGAS_INLINE Bytes broadcast4(const int8_t* x) {
+    int four;
+    __builtin_memcpy(&four, x, sizeof four);
+    return _mm256_set1_epi32(four);
+  }
+  // Products of bytes, added by twos: shorts. The first factor is unsigned, at most 127.
+  static OGAS_INLINE Ints unsigned_pairs(Bytes weights, Bytes x) { return _mm256_maddubs_epi16(weights, x); }
+  // Both are signed; the first is -128 at least, the second -127.
+  static OGAS_INLINE Ints signed_pairs(Bytes weights, Bytes x) {
+    return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
+  }
+  static OGAS_INLINE Ints add_shorts(Ints a, Ints b) { return _mm256_add_epi16(a, b); }
+  // Shorts, added by twos.
+  static OGAS_INLINE Ints add_neighbours(Ints shorts) { return _mm256_madd_epi16(shorts, _mm256_set1_epi16(1)); }
+  static OGAS_INLINE Floats load_u8(const uint8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE Floats load_s8(const int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+  }
+  static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
 };
 
 }  // namespace

@@ -92,19 +92,13 @@ struct Avx512 {
     total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4E));
     return _mm_cvtsi128_si32(_mm_add_epi32(total, _mm_shuffle_epi32(total, 0xB1)));
   }
-};
 
-#ifdef __AVX512VNNI__
-struct Avx512Vnni : Avx512 {
-  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
-    return _mm512_zextsi256_si512(
-        _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights.magnitudes, signed_for(weights, x)));
-  }
-
-  // Panels (panels.h): kWidth rows, four bytes of each in a vector.
+  // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold the sums of
+  // 2 x 8, and what they join.
   using Bytes = __m512i;
-  static constexpr size_t kMaxPanelBits = 8;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 8;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
+  static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { _mm512_storeu_si512(p, x); }
   static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
     return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(mask)));
   }
@@ -119,12 +113,27 @@ struct Avx512Vnni : Avx512 {
     return _mm512_slli_epi16(x, kBits);
   }
   static OGAS_INLINE Ints set1_int(int x) { return _mm512_set1_epi32(x); }
-  // Adds to each lane its four unsigned bytes times the four signed ones at x.
-  static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, const int8_t* x) {
+  static OGAS_INLINE Ints add_ints(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  template <int kBits>
+  static OGAS_INLINE Ints shift_ints_left(Ints x) {
+    return _mm512_slli_epi32(x, kBits);
+  }
+  // Four bytes at x in every lane.
+  static OGAS_INLINE Bytes broadcast4(const int8_t* x) {
     int four;
     __builtin_memcpy(&four, x, sizeof four);
-    return _mm512_dpbusd_epi32(sums, weights, _mm512_set1_epi32(four));
+    return _mm512_set1_epi32(four);
   }
+  // Products of bytes, added by twos: shorts. The first factor is unsigned, at most 127.
+  static OGAS_INLINE Ints unsigned_pairs(Bytes weights, Bytes x) { return _mm512_maddubs_epi16(weights, x); }
+  // Both are signed; the first is -128 at least, the second -127.
+  static OGAS_INLINE Ints signed_pairs(Bytes weights, Bytes x) {
+    const __m512i turned = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(weights), _mm512_setzero_si512(), x);
+    return _mm512_maddubs_epi16(_mm512_abs_epi8(weights), turned);
+  }
+  static OGAS_INLINE Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
+  // Shorts, added by twos.
+  static OGAS_INLINE Ints add_neighbours(Ints shorts) { return _mm512_madd_epi16(shorts, _mm512_set1_epi16(1)); }
   static OGAS_INLINE Floats load_u8(const uint8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
@@ -132,6 +141,17 @@ struct Avx512Vnni : Avx512 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
   static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+};
+
+#ifdef __AVX512VNNI__
+struct Avx512Vnni : Avx512 {
+  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
+    return _mm512_zextsi256_si512(
+        _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights.magnitudes, signed_for(weights, x)));
+  }
+
+  // Adds to each lane four unsigned bytes times four signed ones.
+  static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, Bytes x) { return _mm512_dpbusd_epi32(sums, weights, x); }
 };
 #endif
 

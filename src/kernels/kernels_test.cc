@@ -159,11 +159,16 @@ TEST_P(KernelsTest, QuantizeMatchesTheReference) {
   const Quantized actual(ops(), x, x.size());
   const Quantized expected(reference(), x, x.size());
   for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(actual.rows[0].codes[i], expected.rows[0].codes[i]) << i;
-  for (size_t b = 0; b < x.size() / kActivationBlock; ++b)
-    ASSERT_EQ(actual.rows[0].scales[b], expected.rows[0].scales[b]) << b;
-  for (size_t g = 0; g < x.size() / kSumGroup; ++g) ASSERT_EQ(actual.rows[0].sums[g], expected.rows[0].sums[g]) << g;
-  for (size_t g = 0; g < x.size() / kSumGroup; ++g)
-    ASSERT_EQ(actual.rows[0].code_sums[g], expected.rows[0].code_sums[g]) << g;
+  const QuantizedRow &a = actual.rows[0], &e = expected.rows[0];
+  for (size_t b = 0; b < x.size() / kActivationBlock; ++b) {
+    ASSERT_EQ(a.scales[b], e.scales[b]) << b;
+    ASSERT_EQ(a.sums32[b], e.sums32[b]) << b;
+    ASSERT_EQ(a.minus_codes32[b], e.minus_codes32[b]) << b;
+  }
+  for (size_t g = 0; g < x.size() / kSumGroup; ++g) {
+    ASSERT_EQ(a.sums16[g], e.sums16[g]) << g;
+    ASSERT_EQ(a.minus_codes16[g], e.minus_codes16[g]) << g;
+  }
 }
 
 TEST_P(KernelsTest, RmsNorm) {

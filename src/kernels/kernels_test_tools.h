@@ -83,13 +83,16 @@ class Quantized {
  public:
   Quantized(const Ops& ops, const std::vector<float>& x, size_t n_in) : n_in_(n_in) {
     const size_t n_rows = x.size() / n_in;
+    const size_t n_blocks = n_in / kActivationBlock, n_groups = n_in / kSumGroup;
     codes_.resize(x.size());
-    scales_.resize(x.size() / kActivationBlock);
-    sums_.resize(x.size() / kSumGroup);
-    code_sums_.resize(x.size() / kSumGroup);
+    scales_.resize(n_rows * n_blocks);
+    sums16_.resize(n_rows * n_groups);
+    sums32_.resize(n_rows * n_blocks);
+    minus_codes16_.resize(n_rows * n_groups);
+    minus_codes32_.resize(n_rows * n_blocks);
     for (size_t t = 0; t < n_rows; ++t) {
-      rows.push_back({&codes_[t * n_in], &scales_[t * n_in / kActivationBlock], &sums_[t * n_in / kSumGroup],
-                      &code_sums_[t * n_in / kSumGroup]});
+      rows.push_back({&codes_[t * n_in], &scales_[t * n_blocks], &sums16_[t * n_groups], &sums32_[t * n_blocks],
+                      &minus_codes16_[t * n_groups], &minus_codes32_[t * n_blocks]});
       ops.quantize(&x[t * n_in], n_in, rows.back());
     }
   }
@@ -105,8 +108,8 @@ class Quantized {
  private:
   size_t n_in_;
   std::vector<int8_t> codes_;
-  std::vector<float> scales_, sums_;
-  std::vector<int32_t> code_sums_;
+  std::vector<float> scales_, sums16_, sums32_;
+  std::vector<int32_t> minus_codes16_, minus_codes32_;
 };
 
 inline std::vector<float> multiply(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in,

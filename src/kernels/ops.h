@@ -24,10 +24,12 @@ inline constexpr size_t kSumGroup = 16;
 inline constexpr float kSmallestScale = 1e-30F;
 
 struct QuantizedRow {
-  int8_t* codes;       // [n_in], -127..127
-  float* scales;       // [n_in / 32]: value = scale * code
-  float* sums;         // [n_in / 16]: scale * (sum of 16 codes)
-  int32_t* code_sums;  // [n_in / 16]: sum of 16 codes
+  int8_t* codes;           // [n_in], -127..127
+  float* scales;           // [n_in / 32]: value = scale * code
+  float* sums16;           // [n_in / 16]: scale * (sum of 16 codes)
+  float* sums32;           // [n_in / 32]: scale * (sum of 32 codes)
+  int32_t* minus_codes16;  // [n_in / 16]: -(sum of 16 codes)
+  int32_t* minus_codes32;  // [n_in / 32]: -(sum of 32 codes)
 };
 
 // Rows o_begin..o_end of y = W x for n_tokens columns x.

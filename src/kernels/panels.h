@@ -1,5 +1,5 @@
-// Weights interleaved for an instruction that adds four products of bytes to a 32-bit sum (Isa::dot4): packing, and the
-// product with quantized activations. Included by generic.h for the sets that have such an instruction.
+// Weights interleaved so that four products of bytes are summed into a 32-bit lane: their layout, packing and
+// unpacking. multiply_panels.h multiplies with them.
 //
 // A panel holds Isa::kWidth rows, one for each lane, so that no sum ever crosses lanes. A vector of 4 * kWidth bytes
 // holds four inputs of each row. Codes are made unsigned by a bias, which is taken back exactly: sums start from
@@ -88,9 +88,17 @@ struct Q6Scales {
 template <size_t kBitsOfCode, int kBiasOfCode, class ScalesOfBlock>
 struct PanelFormat {
   static constexpr size_t kBits = kBitsOfCode;
-  static constexpr int kBias = kBiasOfCode;
+  static constexpr int kBias = kBiasOfCode;  // a power of two, or 0
   using Scales = ScalesOfBlock;
 };
+
+// Whether the set has an instruction that adds four products of bytes to each lane. The others multiply pairs into 16
+// bits, of which they add up as many as fit.
+template <class Isa>
+concept HasDot4 = requires { Isa::dot4; };
+
+template <class Isa>
+concept HasPanels = requires { Isa::kTilePanels; };
 
 // The formats that have panels; the others have no kBits.
 template <class Isa, class Block>
@@ -104,7 +112,7 @@ struct PanelOf<Isa, Q5_0> : PanelFormat<5, 16, PlainScales<Isa, false>> {};
 template <class Isa>
 struct PanelOf<Isa, Q5_1> : PanelFormat<5, 0, PlainScales<Isa, true>> {};
 template <class Isa>
-struct PanelOf<Isa, Q8_0> : PanelFormat<8, 128, PlainScales<Isa, false>> {};
+struct PanelOf<Isa, Q8_0> : PanelFormat<8, HasDot4<Isa> ? 128 : 0, PlainScales<Isa, false>> {};
 template <class Isa>
 struct PanelOf<Isa, Q4_K> : PanelFormat<4, 0, KScales<Isa>> {};
 template <class Isa>
@@ -112,22 +120,13 @@ struct PanelOf<Isa, Q5_K> : PanelFormat<5, 0, KScales<Isa>> {};
 template <class Isa>
 struct PanelOf<Isa, Q6_K> : PanelFormat<6, 32, Q6Scales<Isa>> {};
 
-template <class Isa>
-concept HasPanels = requires { Isa::kMaxPanelBits; };
-
 template <class Isa, class Block>
 constexpr bool has_panels() {
-  if constexpr (HasPanels<Isa> && requires { PanelOf<Isa, Block>::kBits; })
-    return PanelOf<Isa, Block>::kBits <= Isa::kMaxPanelBits;
-  else
-    return false;
+  return HasPanels<Isa> && requires { PanelOf<Isa, Block>::kBits; };
 }
 
 template <size_t... k>
 struct ArrayIndices {};
-
-// Bytes that one token alone, which reads at the pace of memory, asks for ahead.
-constexpr size_t kPrefetchAhead = 2048;
 
 template <class Isa>
 inline constexpr size_t kPanelVector = 4 * Isa::kWidth;  // bytes
@@ -216,77 +215,6 @@ OGAS_INLINE void unpack_panel(const std::byte* p, typename Isa::Bytes (&codes)[8
     };
     all(ArrayIndices<0, 1, 2, 3, 4, 5, 6, 7>{});
   }
-}
-
-// totals += one panel times kTokens activations. The order of a token's sum is that of its groups, whatever kTokens.
-template <class Isa, class Block, size_t kTokens>
-OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, size_t n_in,
-                                typename Isa::Floats (&totals)[kTokens]) {
-  using Panel = PanelOf<Isa, Block>;
-  constexpr size_t kGroupBytes = Panel::kBits * kPanelVector<Isa>;
-  constexpr size_t kGroup = Block::group;
-  const std::byte* scales_at = codes + n_in / 32 * kGroupBytes;
-  for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
-  for (size_t block = 0; block < n_in; block += Block::values, scales_at += Panel::Scales::kBytes) {
-    const typename Panel::Scales scales(scales_at);
-    for (size_t i = block; i < block + Block::values; i += 32, codes += kGroupBytes) {
-      if constexpr (kTokens == 1) Isa::prefetch(codes + kPrefetchAhead);
-      typename Isa::Bytes w[8];
-      unpack_panel<Isa, Panel::kBits>(codes, w);
-#pragma GCC unroll 2
-      for (size_t half = 0; half < 32; half += kGroup) {
-        const auto scale = scales.scale((i - block + half) / kGroup);
-        const auto offset = scales.offset((i - block + half) / kGroup);
-#pragma GCC unroll 8
-        for (size_t t = 0; t < kTokens; ++t) {
-          const size_t sum_idx = (i + half) / kSumGroup;
-          int bias = 0;
-          if constexpr (Panel::kBias != 0)
-            bias = -Panel::kBias * (x[t].code_sums[sum_idx] + (kGroup == 32 ? x[t].code_sums[sum_idx + 1] : 0));
-          auto sum = Isa::set1_int(bias);
-#pragma GCC unroll 8
-          for (size_t k = 0; k < kGroup / 4; ++k) sum = Isa::dot4(sum, w[half / 4 + k], x[t].codes + i + half + 4 * k);
-          const auto both_scales = Isa::mul(scale, Isa::set1(x[t].scales[i / kActivationBlock]));
-          totals[t] = Isa::fma(Isa::to_floats(sum), both_scales, totals[t]);
-          if constexpr (Block::has_offset)
-            totals[t] = Isa::fma(offset, Isa::set1(x[t].sums[sum_idx] + x[t].sums[sum_idx + 1]), totals[t]);
-        }
-      }
-    }
-  }
-}
-
-// Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
-template <class Isa>
-OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total, size_t row, size_t t) {
-  const size_t begin = args.panel_row + args.o_begin, end = args.panel_row + args.o_end;
-  float* y = args.y + t * args.y_stride;
-  if (row >= begin && row + Isa::kWidth <= end) return Isa::store(y + (row - begin), total);
-  float lanes[Isa::kWidth];
-  Isa::store(lanes, total);
-  for (size_t lane = 0; lane < Isa::kWidth; ++lane)
-    if (row + lane >= begin && row + lane < end) y[row + lane - begin] = lanes[lane];
-}
-
-// Tokens by the eight outside, panels inside: the tokens' codes stay in the first-level cache, the panels of a chunk in
-// the second.
-template <class Isa, class Block>
-void matmul_panels(const MatmulArgs& args) {
-  const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
-  const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
-  const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  const auto run = [&]<size_t kTokens>(size_t t) {
-    for (size_t panel = first; panel < end; ++panel) {
-      typename Isa::Floats totals[kTokens];
-      multiply_panel<Isa, Block, kTokens>(args.panels + panel * bytes, args.quantized + t, args.n_in, totals);
-      for (size_t k = 0; k < kTokens; ++k) store_panel<Isa>(args, totals[k], panel * Isa::kWidth, t + k);
-    }
-  };
-  size_t t = 0;
-  for (; t + 8 <= args.n_tokens; t += 8) run.template operator()<8>(t);
-  if (t + 4 <= args.n_tokens) run.template operator()<4>(t), t += 4;
-  if (t + 2 <= args.n_tokens) run.template operator()<2>(t), t += 2;
-  if (t < args.n_tokens) run.template operator()<1>(t);
 }
 
 template <class Isa, class... Blocks>

@@ -23,12 +23,16 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
     row.scales[begin / kActivationBlock] = scale;
     for (size_t i = begin; i < begin + kActivationBlock; ++i)
       row.codes[i] = static_cast<int8_t>(std::nearbyint(x[i] * inverse));
+    int total = 0;
     for (size_t group = begin; group < begin + kActivationBlock; group += kSumGroup) {
       int sum = 0;
       for (size_t i = group; i < group + kSumGroup; ++i) sum += row.codes[i];
-      row.code_sums[group / kSumGroup] = sum;
-      row.sums[group / kSumGroup] = scale * static_cast<float>(sum);
+      row.minus_codes16[group / kSumGroup] = -sum;
+      row.sums16[group / kSumGroup] = scale * static_cast<float>(sum);
+      total += sum;
     }
+    row.minus_codes32[begin / kActivationBlock] = -total;
+    row.sums32[begin / kActivationBlock] = scale * static_cast<float>(total);
   }
 }
 

@@ -3,20 +3,32 @@
 #include "base/check.h"
 
 namespace ogas {
+namespace {
+
+template <class T>
+T* part_of_row(const PageBuffer& buffer, size_t row_idx, size_t n) {
+  return buffer.as<T>(row_idx * n * sizeof(T), n).data();
+}
+
+}  // namespace
 
 Activations::Activations(size_t max_rows, size_t n_cols) : values_(max_rows, n_cols) {
   if (n_cols % kActivationBlock != 0) return;
-  const size_t n_scales = n_cols / kActivationBlock;
-  const size_t n_sums = n_cols / kSumGroup;
+  const size_t n_blocks = n_cols / kActivationBlock;
+  const size_t n_groups = n_cols / kSumGroup;
   codes_ = PageBuffer(max_rows * n_cols);
-  scales_ = PageBuffer(max_rows * n_scales * sizeof(float));
-  sums_ = PageBuffer(max_rows * n_sums * sizeof(float));
-  code_sums_ = PageBuffer(max_rows * n_sums * sizeof(int32_t));
+  scales_ = PageBuffer(max_rows * n_blocks * sizeof(float));
+  sums16_ = PageBuffer(max_rows * n_groups * sizeof(float));
+  sums32_ = PageBuffer(max_rows * n_blocks * sizeof(float));
+  minus_codes16_ = PageBuffer(max_rows * n_groups * sizeof(int32_t));
+  minus_codes32_ = PageBuffer(max_rows * n_blocks * sizeof(int32_t));
   for (size_t row_idx = 0; row_idx < max_rows; ++row_idx)
-    quantized_.push_back({.codes = codes_.as<int8_t>(row_idx * n_cols, n_cols).data(),
-                          .scales = scales_.as<float>(row_idx * n_scales * sizeof(float), n_scales).data(),
-                          .sums = sums_.as<float>(row_idx * n_sums * sizeof(float), n_sums).data(),
-                          .code_sums = code_sums_.as<int32_t>(row_idx * n_sums * sizeof(int32_t), n_sums).data()});
+    quantized_.push_back({.codes = part_of_row<int8_t>(codes_, row_idx, n_cols),
+                          .scales = part_of_row<float>(scales_, row_idx, n_blocks),
+                          .sums16 = part_of_row<float>(sums16_, row_idx, n_groups),
+                          .sums32 = part_of_row<float>(sums32_, row_idx, n_blocks),
+                          .minus_codes16 = part_of_row<int32_t>(minus_codes16_, row_idx, n_groups),
+                          .minus_codes32 = part_of_row<int32_t>(minus_codes32_, row_idx, n_blocks)});
 }
 
 void Activations::quantize_row(const Ops& ops, size_t row_idx) const {
@@ -28,8 +40,9 @@ void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, si
   OGAS_CHECK(begin % kActivationBlock == 0 && end % kActivationBlock == 0, "columns {} to {}", begin, end);
   const QuantizedRow& whole = quantized_[row_idx];
   ops.quantize(row(row_idx) + begin, end - begin,
-               {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums + begin / kSumGroup,
-                whole.code_sums + begin / kSumGroup});
+               {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums16 + begin / kSumGroup,
+                whole.sums32 + begin / kActivationBlock, whole.minus_codes16 + begin / kSumGroup,
+                whole.minus_codes32 + begin / kActivationBlock});
 }
 
 }  // namespace ogas

@@ -37,7 +37,7 @@ class Activations {
 
   // Bytes that n values take in both forms.
   static uint64_t bytes_for(uint64_t n) {
-    return n * (sizeof(float) + 1) + n / kActivationBlock * sizeof(float) +
+    return n * (sizeof(float) + 1) + n / kActivationBlock * (2 * sizeof(float) + sizeof(int32_t)) +
            n / kSumGroup * (sizeof(float) + sizeof(int32_t));
   }
 
@@ -52,7 +52,7 @@ class Activations {
 
  private:
   Matrix values_;
-  PageBuffer codes_, scales_, sums_, code_sums_;
+  PageBuffer codes_, scales_, sums16_, sums32_, minus_codes16_, minus_codes32_;
   std::vector<QuantizedRow> quantized_;
 };
 

@@ -20,6 +20,7 @@
 #include <cstdint>
 
 #define OGAS_INLINE inline __attribute__((always_inline))
+#define OGAS_LAMBDA_INLINE __attribute__((always_inline))
 
 namespace ogas {
 

@@ -1,0 +1,129 @@
+// How near the matrix products of each instruction set come to this core's limits, on one thread.
+//
+//   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--json]
+//
+// One token: bytes of weights a second, from memory, as a share of what the same thread reads without computing. More:
+// operations a second as a share of the peak of the widest 8-bit dot product this CPU has (measure/machine.h).
+// Formats that have panels are read from them. Figures are the best of several rounds.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/memory.h"
+#include "kernels/dispatch.h"
+#include "measure/machine.h"
+#include "nn/linear.h"
+#include "synth/random_blocks.h"
+
+namespace {
+
+using namespace ogas;
+
+constexpr size_t kTokenCounts[] = {1, 2, 3, 4, 8, 16, 64, 512};
+constexpr double kSecondsOfRound = 0.05;
+constexpr int kRounds = 5;
+
+struct Options {
+  std::string_view isa, format;
+  size_t n_in = 4096;
+};
+
+// Rows enough that one pass is far from fitting any cache.
+constexpr size_t kWeightBytes = size_t{96} << 20;
+
+class Subject {
+ public:
+  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in)
+      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / 64 * 64) {
+    bytes_ = PageBuffer(n_out_ * facts.bytes_for(n_in));
+    RandomBlocks(facts.format, 0.02F).fill({bytes_.data(), n_out_ * facts.bytes_for(n_in)}, 1);
+    linear_ = Linear(facts.format, bytes_.data(), n_out_, n_in);
+    if (const uint64_t n = linear_.panel_bytes(ops); n > 0) {
+      panels_ = PageBuffer(n);
+      panels_.prefer_huge_pages();
+      for (size_t panel = 0; panel < linear_.n_panels(ops); ++panel) linear_.pack_panel(ops, panel, panels_.data());
+      linear_.use_panels(panels_.data());
+    }
+    x_ = Activations(512, n_in);
+    y_ = Matrix(512, n_out_);
+    std::mt19937 random(7);
+    std::normal_distribution<float> normal;
+    for (size_t t = 0; t < 512; ++t) {
+      for (size_t i = 0; i < n_in; ++i) x_.row(t)[i] = normal(random);
+      x_.quantize_row(ops, t);
+    }
+  }
+
+  bool has_panels() const { return panels_.size() > 0; }
+  // Rows a second, all of them again and again for some time.
+  double rows_per_second(size_t n_tokens) const {
+    double best = 0;
+    for (int round = 0; round < kRounds; ++round) {
+      const auto start = std::chrono::steady_clock::now();
+      size_t n_rows = 0;
+      double seconds = 0;
+      for (size_t row = 0; seconds < kSecondsOfRound; row = (row + 64) % n_out_) {
+        MatmulCall{linear_, x_, y_, 0, n_tokens, row, row + 64}.run(ops_);
+        n_rows += 64;
+        seconds = seconds_since(start);
+      }
+      best = std::max(best, static_cast<double>(n_rows) / seconds);
+    }
+    return best;
+  }
+
+ private:
+  const Ops& ops_;
+  size_t n_in_, n_out_;
+  PageBuffer bytes_, panels_;
+  Linear linear_;
+  Activations x_;
+  Matrix y_;
+};
+
+void measure(const Ops& ops, const Options& options, double bandwidth, double peak) {
+  for (const FormatFacts& facts : all_formats()) {
+    if (!options.format.empty() && facts.name != options.format) continue;
+    if (!has_random_blocks(facts.format)) continue;
+    if (options.format.empty() && (facts.block_values == 1 || options.n_in % facts.block_values != 0)) continue;
+    const Subject subject(ops, facts, options.n_in);
+    std::string line =
+        fmt::format("{:<12} {:<9}{}", ops.name, facts.name, subject.has_panels() ? " panels" : "       ");
+    for (const size_t n_tokens : kTokenCounts) {
+      const double rows = subject.rows_per_second(n_tokens);
+      const double share = n_tokens == 1 ? rows * static_cast<double>(facts.bytes_for(options.n_in)) / bandwidth
+                                         : rows * 2 * static_cast<double>(options.n_in * n_tokens) / peak;
+      line += fmt::format("  {:5.1f}%", 100 * share);
+    }
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  for (int idx = 1; idx + 1 < argc; idx += 2) {
+    const std::string_view name = argv[idx];
+    if (name == "--isa") options.isa = argv[idx + 1];
+    if (name == "--format") options.format = argv[idx + 1];
+    if (name == "--n-in") options.n_in = std::stoul(argv[idx + 1]);
+  }
+  ThreadPool pool(1);
+  const double bandwidth = measure_read_bandwidth(pool);
+  const Peak peak = measure_int8_peak(pool);
+  fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs\n", bandwidth / 1e9, peak.ops / 1e9,
+             peak.instruction, options.n_in);
+  fmt::print("{:<29}", "tokens");
+  for (const size_t n_tokens : kTokenCounts) fmt::print("  {:>6}", n_tokens);
+  fmt::print("\n");
+  for (const Ops* ops : available_ops())
+    if (options.isa.empty() ? ops->quantizes_activations : ops->name == options.isa)
+      measure(*ops, options, bandwidth, peak.ops);
+}

@@ -1,0 +1,287 @@
+// Panels (panels.h) times quantized activations.
+//
+// A few tokens: codes go from memory through registers to the sums. More: a tile of a few panels is unpacked into the
+// first-level cache once for a block of tokens, and multiplied by kTileTokens of them at a time, so that a vector of
+// weights serves several tokens and four activations serve several panels. Either way a lane's sum for 32 inputs is
+// exact, and it joins the token's total in the order of the inputs by the same operations: the bits do not depend on
+// how many tokens there are.
+//
+// What bounds it: beside the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
+// weights' scale and one with the activations', and where there is an offset one more. Where all of these share the
+// units of the dot product (Intel), 8 / 11 or 8 / 12 of its peak is the most there is; where conversions do not (Zen
+// 4), 8 / 10 or 8 / 11.
+#pragma once
+
+#include "kernels/panels.h"
+
+namespace ogas {
+namespace {
+
+// Inputs of a tile: a block of the K formats.
+constexpr size_t kPanelTile = 256;
+// Tokens a tile is unpacked for: their totals stay in the first-level cache, their codes in the second.
+constexpr size_t kTokenBlock = 64;
+// From here on tiles pay.
+constexpr size_t kTokensForTiles = 4;
+// Bytes that one token alone, which reads at the pace of memory, asks for ahead.
+constexpr size_t kPrefetchAhead = 2048;
+
+// What multiplying must know of a format once its codes are unpacked.
+template <size_t kBitsOfCode, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
+struct CodeShape {
+  static constexpr size_t kBits = kBitsOfCode;
+  static constexpr int kBias = kBiasOfCode;
+  static constexpr size_t kGroup = kGroupOfCode;
+  static constexpr bool kHasOffset = kWithOffset;
+};
+
+template <class Isa, class Block>
+using ShapeOf = CodeShape<PanelOf<Isa, Block>::kBits, PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
+
+// A group's sum before its products.
+template <class Isa, class Shape>
+OGAS_INLINE typename Isa::Ints start_of_sum(const QuantizedRow& x, size_t i) {
+  if constexpr (Shape::kBias == 0)
+    return Isa::set1_int(0);
+  else
+    return Isa::template shift_ints_left<__builtin_ctz(Shape::kBias)>(
+        Isa::set1_int(Shape::kGroup == 32 ? x.minus_codes32[i / 32] : x.minus_codes16[i / 16]));
+}
+
+// Pairs of products that can be added up in 16 bits. Of 8 bits it is signed codes, of at most 128.
+template <size_t kBits>
+constexpr size_t kPairsInShort = kBits == 8 ? 1 : 32767 / (((1 << kBits) - 1) * 127 * 2);
+
+// sums[p][t] += kSteps vectors of each panel's codes times 4 kSteps activations of each token, from i on.
+// codes_at(p, k): vector k of panel p.
+template <class Isa, size_t kBits, size_t kSteps, size_t kPanels, size_t kTokens, class Codes>
+OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size_t i,
+                              typename Isa::Ints (&sums)[kPanels][kTokens]) {
+  if constexpr (HasDot4<Isa>) {
+#pragma GCC unroll 8
+    for (size_t k = 0; k < kSteps; ++k) {
+      typename Isa::Bytes w[kPanels];
+#pragma GCC unroll 8
+      for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
+#pragma GCC unroll 8
+      for (size_t t = 0; t < kTokens; ++t) {
+        const auto four = Isa::broadcast4(x[t].codes + i + 4 * k);
+#pragma GCC unroll 8
+        for (size_t p = 0; p < kPanels; ++p) sums[p][t] = Isa::dot4(sums[p][t], w[p], four);
+      }
+    }
+  } else {
+    constexpr size_t kRun = kPairsInShort<kBits> < kSteps ? kPairsInShort<kBits> : kSteps;
+#pragma GCC unroll 8
+    for (size_t begin = 0; begin < kSteps; begin += kRun) {
+      typename Isa::Ints pairs[kPanels][kTokens];
+#pragma GCC unroll 8
+      for (size_t k = begin; k < begin + kRun; ++k) {
+        typename Isa::Bytes w[kPanels];
+#pragma GCC unroll 8
+        for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
+#pragma GCC unroll 8
+        for (size_t t = 0; t < kTokens; ++t) {
+          const auto four = Isa::broadcast4(x[t].codes + i + 4 * k);
+#pragma GCC unroll 8
+          for (size_t p = 0; p < kPanels; ++p) {
+            const auto product = kBits == 8 ? Isa::signed_pairs(w[p], four) : Isa::unsigned_pairs(w[p], four);
+            pairs[p][t] = k == begin ? product : Isa::add_shorts(pairs[p][t], product);
+          }
+        }
+      }
+#pragma GCC unroll 8
+      for (size_t p = 0; p < kPanels; ++p)
+#pragma GCC unroll 8
+        for (size_t t = 0; t < kTokens; ++t) sums[p][t] = Isa::add_ints(sums[p][t], Isa::add_neighbours(pairs[p][t]));
+    }
+  }
+}
+
+// totals[t * kPanels + p] += 32 inputs, from i on. codes_at(p, k): vector k of their eight; scale_at(p, group);
+// offset_at(p).
+template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Codes, class Scales, class Offsets>
+OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const Offsets& offset_at,
+                           const QuantizedRow* x, size_t i, typename Isa::Floats* totals) {
+  constexpr size_t kSteps = Shape::kGroup / 4;
+  typename Isa::Floats parts[kPanels][kTokens];
+#pragma GCC unroll 2
+  for (size_t group = 0; group < 32 / Shape::kGroup; ++group) {
+    const size_t at = i + group * Shape::kGroup;
+    typename Isa::Ints sums[kPanels][kTokens];
+#pragma GCC unroll 8
+    for (size_t t = 0; t < kTokens; ++t) {
+      sums[0][t] = start_of_sum<Isa, Shape>(x[t], at);
+#pragma GCC unroll 8
+      for (size_t p = 1; p < kPanels; ++p) sums[p][t] = sums[0][t];
+    }
+    add_products<Isa, Shape::kBits, kSteps, kPanels, kTokens>(
+        [&](size_t p, size_t k) OGAS_LAMBDA_INLINE { return codes_at(p, group * kSteps + k); }, x, at, sums);
+#pragma GCC unroll 8
+    for (size_t p = 0; p < kPanels; ++p) {
+      const auto scale = scale_at(p, group);
+#pragma GCC unroll 8
+      for (size_t t = 0; t < kTokens; ++t) {
+        const auto sum = Isa::to_floats(sums[p][t]);
+        parts[p][t] = group == 0 ? Isa::mul(sum, scale) : Isa::fma(sum, scale, parts[p][t]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t t = 0; t < kTokens; ++t) {
+    const auto x_scale = Isa::set1(x[t].scales[i / 32]);
+#pragma GCC unroll 8
+    for (size_t p = 0; p < kPanels; ++p) {
+      auto& total = totals[t * kPanels + p];
+      total = Isa::fma(parts[p][t], x_scale, total);
+      if constexpr (Shape::kHasOffset) total = Isa::fma(offset_at(p), Isa::set1(x[t].sums32[i / 32]), total);
+    }
+  }
+}
+
+// One panel, straight from memory.
+template <class Isa, class Block, size_t kTokens>
+OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, size_t n_in,
+                                typename Isa::Floats (&totals)[kTokens]) {
+  using Panel = PanelOf<Isa, Block>;
+  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>;
+  const std::byte* scales_at = codes + n_in / 32 * kBlockBytes;
+  for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
+  for (size_t begin = 0; begin < n_in; begin += Block::values, scales_at += Panel::Scales::kBytes) {
+    const typename Panel::Scales scales(scales_at);
+    for (size_t i = begin; i < begin + Block::values; i += 32, codes += kBlockBytes) {
+      if constexpr (kTokens == 1) Isa::prefetch(codes + kPrefetchAhead);
+      typename Isa::Bytes w[8];
+      unpack_panel<Isa, Panel::kBits>(codes, w);
+      const size_t first_group = (i - begin) / Block::group;
+      add_block<Isa, ShapeOf<Isa, Block>, 1, kTokens>(
+          [&](size_t, size_t k) OGAS_LAMBDA_INLINE { return w[k]; },
+          [&](size_t, size_t group) OGAS_LAMBDA_INLINE { return scales.scale(first_group + group); },
+          [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, x, i, totals);
+    }
+  }
+}
+
+// Up to kPanelTile inputs of some panels, unpacked.
+template <class Isa, size_t kPanels>
+struct PanelTile {
+  alignas(kPanelAlignment) std::byte buffer[kPanels][kPanelTile * Isa::kWidth];
+  const std::byte* codes[kPanels];                        // eight vectors for each 32 inputs
+  typename Isa::Floats scales[kPanels][kPanelTile / 16];  // of each group
+  typename Isa::Floats offsets[kPanels][kPanelTile / 32];
+};
+
+// Inputs i..i + n of one panel, which begins at `panel`.
+template <class Isa, class Block, size_t kPanels>
+OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size_t n, size_t p,
+                             PanelTile<Isa, kPanels>& tile) {
+  using Panel = PanelOf<Isa, Block>;
+  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>, kGroups = Block::values / Block::group;
+  const std::byte* codes = panel + i / 32 * kBlockBytes;
+  tile.codes[p] = Panel::kBits == 8 ? codes : tile.buffer[p];
+  if constexpr (Panel::kBits != 8) {
+    for (size_t b = 0; b < n / 32; ++b) {
+      typename Isa::Bytes w[8];
+      unpack_panel<Isa, Panel::kBits>(codes + b * kBlockBytes, w);
+#pragma GCC unroll 8
+      for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
+    }
+  }
+  const std::byte* scales_at = panel + n_in / 32 * kBlockBytes + i / Block::values * Panel::Scales::kBytes;
+  for (size_t b = 0; b < n / Block::values; ++b, scales_at += Panel::Scales::kBytes) {
+    const typename Panel::Scales scales(scales_at);
+    for (size_t group = 0; group < kGroups; ++group) {
+      tile.scales[p][b * kGroups + group] = scales.scale(group);
+      if constexpr (Block::has_offset) tile.offsets[p][b * kGroups + group] = scales.offset(group);
+    }
+  }
+}
+
+// totals[kTokens][kPanels] += a tile of n inputs, from i on, times some tokens.
+template <class Isa, class Shape, size_t kPanels, size_t kTokens>
+__attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile, const QuantizedRow* x, size_t i,
+                                             size_t n, typename Isa::Floats* totals) {
+  constexpr size_t kGroups = 32 / Shape::kGroup;
+  for (size_t b = 0; b < n / 32; ++b)
+    add_block<Isa, Shape, kPanels, kTokens>(
+        [&](size_t p, size_t k)
+            OGAS_LAMBDA_INLINE { return Isa::load_bytes(tile.codes[p] + (8 * b + k) * kPanelVector<Isa>); },
+        [&](size_t p, size_t group) OGAS_LAMBDA_INLINE { return tile.scales[p][b * kGroups + group]; },
+        [&](size_t p) OGAS_LAMBDA_INLINE { return tile.offsets[p][b]; }, x, i + 32 * b, totals);
+}
+
+// Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
+template <class Isa>
+OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total, size_t row, size_t t) {
+  const size_t begin = args.panel_row + args.o_begin, end = args.panel_row + args.o_end;
+  float* y = args.y + t * args.y_stride;
+  if (row >= begin && row + Isa::kWidth <= end) return Isa::store(y + (row - begin), total);
+  float lanes[Isa::kWidth];
+  Isa::store(lanes, total);
+  for (size_t lane = 0; lane < Isa::kWidth; ++lane)
+    if (row + lane >= begin && row + lane < end) y[row + lane - begin] = lanes[lane];
+}
+
+// kPanels panels from `panel` on times up to kTokenBlock tokens from t_begin on.
+template <class Isa, class Block, size_t kPanels>
+void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, size_t n_tokens) {
+  using Shape = ShapeOf<Isa, Block>;
+  constexpr size_t kMost = Isa::kTileTokens / (32 / Shape::kGroup);  // groups of 16 need registers for their parts
+  const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
+  PanelTile<Isa, kPanels> tile;
+  typename Isa::Floats totals[kTokenBlock * kPanels];
+  for (size_t idx = 0; idx < n_tokens * kPanels; ++idx) totals[idx] = Isa::zero();
+  for (size_t i = 0; i < args.n_in; i += kPanelTile) {
+    const size_t n = args.n_in - i < kPanelTile ? args.n_in - i : kPanelTile;
+    for (size_t p = 0; p < kPanels; ++p)
+      unpack_tile<Isa, Block>(args.panels + (panel + p) * bytes, args.n_in, i, n, p, tile);
+    size_t t = 0;
+    const auto run = [&]<size_t kTokens>() {
+      for (; t + kTokens <= n_tokens; t += kTokens)
+        multiply_tile<Isa, Shape, kPanels, kTokens>(tile, args.quantized + t_begin + t, i, n, totals + t * kPanels);
+    };
+    run.template operator()<kMost>();
+    if constexpr (kMost > 4) run.template operator()<4>();
+    if constexpr (kMost > 2) run.template operator()<2>();
+    run.template operator()<1>();
+  }
+  for (size_t t = 0; t < n_tokens; ++t)
+    for (size_t p = 0; p < kPanels; ++p)
+      store_panel<Isa>(args, totals[t * kPanels + p], (panel + p) * Isa::kWidth, t_begin + t);
+}
+
+// A few tokens.
+template <class Isa, class Block, size_t kTokens>
+void multiply_directly(const MatmulArgs& args, size_t first, size_t end) {
+  const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
+  for (size_t panel = first; panel < end; ++panel) {
+    typename Isa::Floats totals[kTokens];
+    multiply_panel<Isa, Block, kTokens>(args.panels + panel * bytes, args.quantized, args.n_in, totals);
+    for (size_t t = 0; t < kTokens; ++t) store_panel<Isa>(args, totals[t], panel * Isa::kWidth, t);
+  }
+}
+
+// Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
+template <class Isa, class Block>
+void matmul_panels(const MatmulArgs& args) {
+  static_assert(kTokensForTiles == 4);
+  const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
+  const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
+  switch (args.n_tokens) {
+    case 1: return multiply_directly<Isa, Block, 1>(args, first, end);
+    case 2: return multiply_directly<Isa, Block, 2>(args, first, end);
+    case 3: return multiply_directly<Isa, Block, 3>(args, first, end);
+    default: break;
+  }
+  const auto run = [&]<size_t kPanels>(size_t panel) {
+    for (size_t t = 0; t < args.n_tokens; t += kTokenBlock)
+      multiply_token_block<Isa, Block, kPanels>(args, panel, t,
+                                                args.n_tokens - t < kTokenBlock ? args.n_tokens - t : kTokenBlock);
+  };
+  size_t panel = first;
+  for (; panel + Isa::kTilePanels <= end; panel += Isa::kTilePanels) run.template operator()<Isa::kTilePanels>(panel);
+  for (; panel < end; ++panel) run.template operator()<1>(panel);
+}
+
+}  // namespace
+}  // namespace ogas
