@@ -91,7 +91,7 @@ struct Avx2 {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 16 registers hold the sums of
   // 2 x 4, their factors and little else.
   using Bytes = __m256i;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 4;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2, kDirectTokens = 4;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }

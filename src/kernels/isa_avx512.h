@@ -96,7 +96,7 @@ struct Avx512 {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold the sums of
   // 2 x 8, and what they join.
   using Bytes = __m512i;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 8;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 6, kTileTokensBy16 = 4, kDirectTokens = 6;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { _mm512_storeu_si512(p, x); }
   static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {

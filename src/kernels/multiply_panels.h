@@ -21,8 +21,9 @@ namespace {
 constexpr size_t kPanelTile = 256;
 // Tokens a tile is unpacked for: their totals stay in the first-level cache, their codes in the second.
 constexpr size_t kTokenBlock = 64;
-// From here on tiles pay.
-constexpr size_t kTokensForTiles = 4;
+// Up to so many tokens unpacking into registers is quicker; codes of 8 bits need none and use tiles from two tokens on.
+template <class Isa, class Block>
+constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::kDirectTokens;
 // Bytes that one token alone, which reads at the pace of memory, asks for ahead.
 constexpr size_t kPrefetchAhead = 2048;
 
@@ -130,11 +131,13 @@ OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const 
 #pragma GCC unroll 8
   for (size_t t = 0; t < kTokens; ++t) {
     const auto x_scale = Isa::set1(x[t].scales[i / 32]);
+    typename Isa::Floats x_sum = Isa::zero();
+    if constexpr (Shape::kHasOffset) x_sum = Isa::set1(x[t].sums32[i / 32]);
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPanels; ++p) {
       auto& total = totals[t * kPanels + p];
       total = Isa::fma(parts[p][t], x_scale, total);
-      if constexpr (Shape::kHasOffset) total = Isa::fma(offset_at(p), Isa::set1(x[t].sums32[i / 32]), total);
+      if constexpr (Shape::kHasOffset) total = Isa::fma(offset_at(p), x_sum, total);
     }
   }
 }
@@ -202,12 +205,18 @@ template <class Isa, class Shape, size_t kPanels, size_t kTokens>
 __attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile, const QuantizedRow* x, size_t i,
                                              size_t n, typename Isa::Floats* totals) {
   constexpr size_t kGroups = 32 / Shape::kGroup;
+  // In registers: behind a pointer they would be stored block by block, lest they be one of the factors.
+  typename Isa::Floats mine[kTokens * kPanels];
+#pragma GCC unroll 16
+  for (size_t idx = 0; idx < kTokens * kPanels; ++idx) mine[idx] = totals[idx];
   for (size_t b = 0; b < n / 32; ++b)
     add_block<Isa, Shape, kPanels, kTokens>(
         [&](size_t p, size_t k)
             OGAS_LAMBDA_INLINE { return Isa::load_bytes(tile.codes[p] + (8 * b + k) * kPanelVector<Isa>); },
         [&](size_t p, size_t group) OGAS_LAMBDA_INLINE { return tile.scales[p][b * kGroups + group]; },
-        [&](size_t p) OGAS_LAMBDA_INLINE { return tile.offsets[p][b]; }, x, i + 32 * b, totals);
+        [&](size_t p) OGAS_LAMBDA_INLINE { return tile.offsets[p][b]; }, x, i + 32 * b, mine);
+#pragma GCC unroll 16
+  for (size_t idx = 0; idx < kTokens * kPanels; ++idx) totals[idx] = mine[idx];
 }
 
 // Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
@@ -226,7 +235,8 @@ OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total,
 template <class Isa, class Block, size_t kPanels>
 void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, size_t n_tokens) {
   using Shape = ShapeOf<Isa, Block>;
-  constexpr size_t kMost = Isa::kTileTokens / (32 / Shape::kGroup);  // groups of 16 need registers for their parts
+  // Groups of 16 need registers for their parts, too.
+  constexpr size_t kMost = Shape::kGroup == 32 ? Isa::kTileTokens : Isa::kTileTokensBy16;
   const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
   PanelTile<Isa, kPanels> tile;
   typename Isa::Floats totals[kTokenBlock * kPanels];
@@ -242,6 +252,7 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
     };
     run.template operator()<kMost>();
     if constexpr (kMost > 4) run.template operator()<4>();
+    if constexpr (kMost > 3) run.template operator()<3>();
     if constexpr (kMost > 2) run.template operator()<2>();
     run.template operator()<1>();
   }
@@ -261,18 +272,19 @@ void multiply_directly(const MatmulArgs& args, size_t first, size_t end) {
   }
 }
 
+template <class Isa, class Block, size_t kMost>
+OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t first, size_t end) {
+  if (args.n_tokens == kMost) return multiply_directly<Isa, Block, kMost>(args, first, end);
+  if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, first, end);
+}
+
 // Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
 template <class Isa, class Block>
 void matmul_panels(const MatmulArgs& args) {
-  static_assert(kTokensForTiles == 4);
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  switch (args.n_tokens) {
-    case 1: return multiply_directly<Isa, Block, 1>(args, first, end);
-    case 2: return multiply_directly<Isa, Block, 2>(args, first, end);
-    case 3: return multiply_directly<Isa, Block, 3>(args, first, end);
-    default: break;
-  }
+  if (args.n_tokens <= kDirectTokens<Isa, Block>)
+    return multiply_few<Isa, Block, kDirectTokens<Isa, Block>>(args, first, end);
   const auto run = [&]<size_t kPanels>(size_t panel) {
     for (size_t t = 0; t < args.n_tokens; t += kTokenBlock)
       multiply_token_block<Isa, Block, kPanels>(args, panel, t,

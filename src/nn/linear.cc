@@ -8,11 +8,11 @@
 namespace ogas {
 
 // Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
-// nothing. Whole panels (of 16 rows at most), which would be read twice otherwise.
+// nothing. Whole panels, by as many as operations multiply at a time (16 rows, twice, at most).
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
-  constexpr size_t kChunksPerThread = 16;
+  constexpr size_t kChunksPerThread = 16, kRows = 32;
   const size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
-  return std::max<size_t>(16, outputs / 16 * 16);
+  return std::max(kRows, outputs / kRows * kRows);
 }
 
 Linear Linear::transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in) {
