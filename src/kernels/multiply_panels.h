@@ -24,8 +24,9 @@ constexpr size_t kTokenBlock = 64;
 // Up to so many tokens unpacking into registers is quicker; codes of 8 bits need none and use tiles from two tokens on.
 template <class Isa, class Block>
 constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::kDirectTokens;
-// Bytes that one token alone, which reads at the pace of memory, asks for ahead.
-constexpr size_t kPrefetchAhead = 2048;
+// Bytes that one token alone, which reads at the pace of memory, asks for ahead: a page, where the hardware's own
+// prefetcher stops. All lines; every fourth is hardly better than none (bench/matmul_bench).
+constexpr size_t kPrefetchAhead = 4096, kCacheLine = 64;
 
 // What multiplying must know of a format once its codes are unpacked.
 template <size_t kBitsOfCode, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
@@ -153,7 +154,8 @@ OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, s
   for (size_t begin = 0; begin < n_in; begin += Block::values, scales_at += Panel::Scales::kBytes) {
     const typename Panel::Scales scales(scales_at);
     for (size_t i = begin; i < begin + Block::values; i += 32, codes += kBlockBytes) {
-      if constexpr (kTokens == 1) Isa::prefetch(codes + kPrefetchAhead);
+      if constexpr (kTokens == 1)
+        for (size_t at = 0; at < kBlockBytes; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
       typename Isa::Bytes w[8];
       unpack_panel<Isa, Panel::kBits>(codes, w);
       const size_t first_group = (i - begin) / Block::group;
