@@ -158,7 +158,7 @@ class RunTest(ProgramTest):
             ("there is no option '--versoin'; did you mean '--version'?", ["--versoin"]),
             ("--max-tokens: '0' is no whole number from 1 on", ["run", "-n", "0", "hi"]),
             ("--threads: '2.5' is no whole number between 1 and 1024", ["run", "-t", "2.5", "hi"]),
-            ("--kv-type: 'q8' is none of f16, f32", ["run", "--kv-type", "q8", "hi"]),
+            ("--kv-type: 'q8' is none of f16, bf16, f32, q8_0, q4_0", ["run", "--kv-type", "q8", "hi"]),
             ("--temp: 'hot' is no number", ["run", "--temp", "hot", "hi"]),
             ("top_p is 3; it must lie between 0 and 1", ["run", "--top-p", "3", "hi"]),
             ("--seed needs a value", ["run", "hi", "--seed"]),
@@ -468,7 +468,7 @@ class CompletionTest(ProgramTest):
         self.assertEqual(self.complete("ogas", "in"), ["inspect"])
         self.assertIn("--version", self.complete("ogas", "--"))
         self.assertEqual(self.complete("ogas", "run", "--top"), ["--top-k", "--top-p"])
-        self.assertEqual(self.complete("ogas", "chat", "--kv-type", ""), ["f16", "f32"])
+        self.assertEqual(self.complete("ogas", "chat", "--kv-type", ""), ["f16", "bf16", "f32", "q8_0", "q4_0"])
         self.assertEqual(self.complete("ogas", "completion", ""), ["bash", "zsh", "fish", "models"])
         self.assertEqual(self.complete("ogas", "run", NAME[:5]), [NAME])
         (self.folder / "with space.gguf").touch()
@@ -488,7 +488,8 @@ class CompletionTest(ProgramTest):
             command = f"source {self.folder}/fish; complete -C 'ogas chat --kv-type '"
             offered = subprocess.run(["fish", "-c", command], capture_output=True, text=True, timeout=SECONDS,
                                      env=self.environment)
-            self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()], ["f16", "f32"])
+            self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()],
+                             ["f16", "bf16", "f32", "q8_0", "q4_0"])
 
 
 class SynthTest(ProgramTest):

@@ -45,6 +45,20 @@ uint32_t batch_for(const ModelFacts& facts) {
       std::clamp<uint64_t>(facts.weight_bytes / 100 / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
 }
 
+Result<> check_kv_format(Format format, const KvShape& kv) {
+  constexpr Format kFormats[] = {Format::f32, Format::f16, Format::bf16, Format::q8_0, Format::q4_0};
+  const FormatFacts& facts = facts_of(format);
+  if (std::ranges::find(kFormats, format) == std::end(kFormats))
+    return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
+  for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
+    if (dim % facts.block_values != 0)
+      return fail(ErrorCode::usage,
+                  "this model's keys and values have {} dimensions, which {} cannot hold: it needs a "
+                  "multiple of {}",
+                  dim, facts.name, facts.block_values);
+  return {};
+}
+
 // Fills in what was left to us, and refuses what cannot work before anything is loaded.
 Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   if (options.n_batch > 65536)
@@ -52,9 +66,7 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   if (options.n_batch == 0) options.n_batch = batch_for(facts);
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
-  if (options.kv_format != Format::f16 && options.kv_format != Format::f32)
-    return fail(ErrorCode::usage, "keys and values can be kept as F16 or F32, not {}",
-                facts_of(options.kv_format).name);
+  OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
   const uint64_t available = available_memory();

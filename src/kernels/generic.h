@@ -5,6 +5,7 @@
 // many tokens are computed together or on how rows were cut: the same token gives the same bits in any batch.
 #pragma once
 
+#include "kernels/attend.h"
 #include "kernels/implementations.h"
 #include "kernels/multiply_panels.h"
 #include "quant/f8_e4m3.h"
@@ -17,52 +18,6 @@ namespace {
 // Inputs of a row that are unpacked and multiplied at a time: small enough for its codes, and those of the tokens it
 // meets, to stay in the first-level cache. A multiple of every block (256).
 constexpr size_t kTile = 1024;
-
-template <class Isa>
-OGAS_INLINE typename Isa::Floats exp(typename Isa::Floats x) {
-  // e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln 2 / 2, and e^r by its Taylor series to r^7, whose remainder is
-  // below 2^-27. ln 2 is split in two so that x - n ln 2 keeps all bits. Below -87.3 the result is about 1e-38 instead
-  // of 0.
-  x = Isa::max(Isa::min(x, Isa::set1(88)), Isa::set1(-87.3F));
-  const auto n = Isa::round(Isa::mul(x, Isa::set1(1.44269504F)));
-  auto r = Isa::fma(n, Isa::set1(-0.693359375F), x);
-  r = Isa::fma(n, Isa::set1(2.12194440e-4F), r);
-  constexpr float kCoefficients[] = {1.0F / 720, 1.0F / 120, 1.0F / 24, 1.0F / 6, 1.0F / 2, 1, 1};
-  auto p = Isa::set1(1.0F / 5040);
-  for (const float coefficient : kCoefficients) p = Isa::fma(p, r, Isa::set1(coefficient));
-  return Isa::mul(p, Isa::power_of_two(n));
-}
-
-// One value through the vector code, so that tails round as the rest does.
-template <class Isa>
-OGAS_INLINE float exp1(float x) {
-  float lanes[Isa::kWidth];
-  Isa::store(lanes, exp<Isa>(Isa::set1(x)));
-  return lanes[0];
-}
-
-// Elements of the plain formats, as vectors and one by one.
-template <class Isa, Format kFormat>
-struct Plain;
-
-template <class Isa>
-struct Plain<Isa, Format::f32> {
-  using Element = float;
-  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load(p); }
-  static OGAS_INLINE float load1(Element x) { return x; }
-};
-template <class Isa>
-struct Plain<Isa, Format::f16> {
-  using Element = uint16_t;
-  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load_f16(p); }
-  static OGAS_INLINE float load1(Element x) { return f16_to_f32(x); }
-};
-template <class Isa>
-struct Plain<Isa, Format::bf16> {
-  using Element = uint16_t;
-  static OGAS_INLINE typename Isa::Floats load(const Element* p) { return Isa::load_bf16(p); }
-  static OGAS_INLINE float load1(Element x) { return bf16_to_f32(x); }
-};
 
 // Where row o of W is stored.
 OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
@@ -344,86 +299,6 @@ void rms_norm(const float* x, const float* weight, float eps, size_t n, float* y
   for (; i < n; ++i) y[i] = x[i] * scale * weight[i];
 }
 
-// A page of n positions: scores and running softmax of one head (Milakov & Gimelshein 2018, algorithm 3).
-struct RunningSoftmax {
-  float largest = -__builtin_inff();
-  float sum = 0;
-};
-
-// Turns scores[0..n) into weights relative to the largest score so far; returns the factor by which what was summed
-// before must be scaled.
-template <class Isa>
-OGAS_INLINE float soften(float* scores, size_t n, RunningSoftmax& state) {
-  float largest = state.largest;
-  for (size_t p = 0; p < n; ++p) largest = scores[p] > largest ? scores[p] : largest;
-  const float rescale = exp1<Isa>(state.largest - largest);
-  auto total = Isa::zero();
-  size_t p = 0;
-  for (; p + Isa::kWidth <= n; p += Isa::kWidth) {
-    const auto weight = exp<Isa>(Isa::sub(Isa::load(scores + p), Isa::set1(largest)));
-    Isa::store(scores + p, weight);
-    total = Isa::add(total, weight);
-  }
-  float sum = Isa::sum(total);
-  for (; p < n; ++p) sum += scores[p] = exp1<Isa>(scores[p] - largest);
-  state.sum = state.sum * rescale + sum;
-  state.largest = largest;
-  return rescale;
-}
-
-// out = out * rescale + weights . values, for n positions of v_dim values.
-template <class Isa, class Row>
-OGAS_INLINE void add_values(const float* weights, const typename Row::Element* values, size_t n, size_t stride,
-                            size_t v_dim, float rescale, float* out) {
-  size_t d = 0;
-  for (; d + Isa::kWidth <= v_dim; d += Isa::kWidth) {
-    auto total = Isa::mul(Isa::load(out + d), Isa::set1(rescale));
-    for (size_t p = 0; p < n; ++p) total = Isa::fma(Isa::set1(weights[p]), Row::load(values + p * stride + d), total);
-    Isa::store(out + d, total);
-  }
-  for (; d < v_dim; ++d) {
-    float total = out[d] * rescale;
-    for (size_t p = 0; p < n; ++p) total += weights[p] * Row::load1(values[p * stride + d]);
-    out[d] = total;
-  }
-}
-
-template <class Isa, Format kFormat>
-void attend_in(const AttendArgs& args) {
-  using Row = Plain<Isa, kFormat>;
-  using Element = typename Row::Element;
-  for (size_t h = 0; h < args.n_heads; ++h) {
-    const float* q = args.q + h * args.k_dim;
-    float* out = args.out + h * args.v_dim;
-    float* scores = args.scores + h * args.page_size;
-    for (size_t d = 0; d < args.v_dim; ++d) out[d] = 0;
-    RunningSoftmax state;
-    if (args.sinks) state = {args.sinks[h], 1};
-    for (size_t begin = args.p_begin, end = 0; begin < args.p_end; begin = end) {
-      end = (begin / args.page_size + 1) * args.page_size;
-      if (end > args.p_end) end = args.p_end;
-      const std::byte* page = args.pages[begin / args.page_size];
-      const size_t in_page = begin % args.page_size;
-      const auto* keys = reinterpret_cast<const Element*>(page + args.k_offset) + in_page * args.k_stride;
-      const auto* values = reinterpret_cast<const Element*>(page + args.v_offset) + in_page * args.v_stride;
-      const size_t n = end - begin;
-      for (size_t p = 0; p < n; ++p) {
-        float dot[1];
-        dot_plain<Isa, Row, 1>(keys + p * args.k_stride, q, 0, args.k_dim, dot);
-        scores[p] = dot[0] * args.scale;
-      }
-      const float rescale = soften<Isa>(scores, n, state);
-      add_values<Isa, Row>(scores, values, n, args.v_stride, args.v_dim, rescale, out);
-    }
-    for (size_t d = 0; d < args.v_dim; ++d) out[d] /= state.sum;
-  }
-}
-
-template <class Isa>
-void attend(const AttendArgs& args) {
-  args.kv_format == Format::f16 ? attend_in<Isa, Format::f16>(args) : attend_in<Isa, Format::f32>(args);
-}
-
 // x * sigmoid(z); silu where both are the same.
 template <class Isa>
 OGAS_INLINE typename Isa::Floats gated(typename Isa::Floats x, typename Isa::Floats z) {
@@ -513,18 +388,6 @@ void add(float* y, const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-template <class Isa>
-void store(const float* x, size_t n, Format format, std::byte* out) {
-  if (format == Format::f32) {
-    __builtin_memcpy(out, x, n * sizeof *x);
-    return;
-  }
-  auto* halves = reinterpret_cast<uint16_t*>(out);
-  size_t i = 0;
-  for (; i + Isa::kWidth <= n; i += Isa::kWidth) Isa::store_f16(halves + i, Isa::load(x + i));
-  for (; i < n; ++i) halves[i] = f32_to_f16(x[i]);
-}
-
 // Rotation needs no vectors of its own: a few thousand multiplications a token, and plain loops that compilers handle.
 template <class Isa>
 void rope(const RopeArgs& args) {
@@ -556,6 +419,8 @@ constexpr Ops make_ops(std::string_view name) {
       .rms_norm = rms_norm<Isa>,
       .rope = rope<Isa>,
       .attend = attend<Isa>,
+      .merge = merge<Isa>,
+      .hadamard = hadamard<Isa>,
       .swiglu = swiglu<Isa>,
       .swiglu_clamped = swiglu_clamped<Isa>,
       .sigmoid_gate = sigmoid_gate<Isa>,

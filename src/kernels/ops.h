@@ -83,23 +83,49 @@ struct RopeArgs {
   RopeStyle style;
 };
 
-// softmax(q K^T * scale) V for the heads that share one key-value head, and one token. Keys and values lie in pages of
-// page_size positions: those of position p start at pages[p / page_size] + offset + (p % page_size) * stride values.
-// (Where values are the first part of the keys, as in absorbed MLA, both offsets and both strides are the same.)
+// A softmax over some of its terms: sum = sum of e^(score - largest).
+struct SoftmaxPart {
+  float largest, sum;
+};
+
+// Scores are softened by so many positions at a time (Milakov & Gimelshein 2018, algorithm 3).
+inline constexpr size_t kAttendPositions = 64;
+// Query rows of one call.
+inline constexpr size_t kAttendRows = 16;
+
+// sum over p of e^(q K_p * scale - largest) V_p, for positions p_begin..p_end and the heads of consecutive tokens that
+// share one key-value head; merge() makes an attention of such parts. Row t * n_heads + h is head h of token t.
+//
+// Keys and values lie in pages of page_size positions, a multiple of kAttendPositions or more than there are: those of
+// position p start at pages[p / page_size] + offset + (p % page_size) * stride. (Where values are the first part of the
+// keys, as in absorbed MLA, both offsets and both strides are the same.)
 struct AttendArgs {
-  const float* q;             // [n_heads, k_dim]
-  size_t n_heads;             // query heads of this key-value head
-  size_t k_dim, v_dim;        // of a key, and of a value
-  size_t k_stride, v_stride;  // values from one position to the next
-  size_t p_begin, p_end;      // attends to positions p_begin..p_end - 1; at least one
+  const float* q;  // token t, head h: [k_dim] from t * q_stride + h * k_dim on
+  size_t q_stride;
+  size_t n_tokens, n_heads;   // n_tokens * n_heads <= kAttendRows
+  size_t position;            // of the first token: token t sees positions up to position + t,
+  size_t window = 0;          // and of these the last `window`; 0: all
+  size_t k_dim, v_dim;        // of a key, and of a value: whole blocks of kv_format
+  size_t k_stride, v_stride;  // bytes from one position to the next
   const std::byte* const* pages;
   size_t page_size;
   size_t k_offset, v_offset;  // bytes from the start of a page
-  Format kv_format;           // f16 or f32
+  Format kv_format;           // f32, f16, bf16, q8_0 or q4_0
   float scale;
+  size_t p_begin = 0, p_end = 0;
+  float* sums = nullptr;         // [n_tokens * n_heads, v_dim]
+  SoftmaxPart* parts = nullptr;  // [n_tokens * n_heads]
+  float* scratch = nullptr;      // [kAttendPositions, max(k_dim, v_dim)], for formats of blocks
+};
+
+// softmax(q K^T * scale) V from the parts of all positions, in their order.
+struct MergeArgs {
+  const float* sums;         // [n_parts, n_tokens * n_heads, v_dim]
+  const SoftmaxPart* parts;  // [n_parts, n_tokens * n_heads]
+  size_t n_parts, n_tokens, n_heads, v_dim;
   const float* sinks;  // [n_heads] scores that take part in the softmax and have no value (gpt-oss), or null
-  float* out;          // [n_heads, v_dim]
-  float* scores;       // scratch: [n_heads, page_size]
+  float* out;          // token t, head h: [v_dim] from t * out_stride + h * v_dim on
+  size_t out_stride;
 };
 
 // Of the clamped SwiGLU.
@@ -145,6 +171,10 @@ struct Ops {
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
   void (*rope)(const RopeArgs& args);
   void (*attend)(const AttendArgs& args);
+  void (*merge)(const MergeArgs& args);
+  // Multiplies blocks of n values (a power of two) with the Hadamard matrix over sqrt(n), which is its own inverse: it
+  // spreads what one value has over all, so that few bits lose less.
+  void (*hadamard)(float* x, size_t n, size_t n_blocks);
   // gate = silu(gate) * up, silu(z) = z / (1 + e^-z) (Shazeer 2020, SwiGLU).
   void (*swiglu)(float* gate, const float* up, size_t n);
   // gate = (clamp(up, -limit, limit) + 1) g / (1 + e^(-alpha g)), g = min(gate, limit) (gpt-oss model card, 2.2, and
@@ -156,7 +186,7 @@ struct Ops {
   void (*delta_rule)(const DeltaRuleArgs& args);
   // y += x
   void (*add)(float* y, const float* x, size_t n);
-  // n values to f16 or f32, for the cache of keys and values.
+  // n values to any of AttendArgs::kv_format, for the cache of keys and values.
   void (*store)(const float* x, size_t n, Format format, std::byte* out);
 };
 

@@ -1,6 +1,7 @@
 // The operations as their papers write them, in F32, one value at a time. Every other implementation is held against
 // this one, and `serial` figures in benchmarks are measured with it. Not to be made faster.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <span>
@@ -10,6 +11,8 @@
 #include "kernels/implementations.h"
 #include "kernels/read_row.h"
 #include "quant/half.h"
+#include "quant/q4_0.h"
+#include "quant/q8_0.h"
 
 namespace ogas {
 namespace {
@@ -75,29 +78,69 @@ void rope(const RopeArgs& args) {
 void load_position(const AttendArgs& args, size_t p, size_t offset, size_t stride, std::span<float> out) {
   const FormatFacts& format = facts_of(args.kv_format);
   const std::byte* page = args.pages[p / args.page_size];
-  format.decode(page + offset + (p % args.page_size) * format.bytes_for(stride), out.data(), out.size());
+  format.decode(page + offset + (p % args.page_size) * stride, out.data(), out.size() / format.block_values);
+}
+
+void attend_row(const AttendArgs& args, size_t t, size_t h) {
+  const size_t row = t * args.n_heads + h;
+  const size_t end = std::min(args.p_end, args.position + t + 1);
+  const size_t first_seen =
+      args.window > 0 && args.position + t + 1 > args.window ? args.position + t + 1 - args.window : 0;
+  std::vector<float> key(args.k_dim), value(args.v_dim), scores;
+  float* sums = args.sums + row * args.v_dim;
+  std::fill_n(sums, args.v_dim, 0.0F);
+  SoftmaxPart& part = args.parts[row] = {-INFINITY, 0};
+  const size_t begin = std::max(args.p_begin, first_seen);
+  for (size_t p = begin; p < end; ++p) {
+    load_position(args, p, args.k_offset, args.k_stride, key);
+    float dot = 0;
+    for (size_t d = 0; d < args.k_dim; ++d) dot += args.q[t * args.q_stride + h * args.k_dim + d] * key[d];
+    scores.push_back(dot * args.scale);
+    part.largest = std::max(part.largest, scores.back());
+  }
+  for (size_t p = begin; p < end; ++p) {
+    load_position(args, p, args.v_offset, args.v_stride, value);
+    const float weight = std::exp(scores[p - begin] - part.largest);
+    part.sum += weight;
+    for (size_t d = 0; d < args.v_dim; ++d) sums[d] += weight * value[d];
+  }
 }
 
 void attend(const AttendArgs& args) {
-  std::vector<float> key(args.k_dim), value(args.v_dim);
-  std::vector<float> weights(args.p_end - args.p_begin);
-  for (size_t h = 0; h < args.n_heads; ++h) {
-    for (size_t p = args.p_begin; p < args.p_end; ++p) {
-      load_position(args, p, args.k_offset, args.k_stride, key);
-      float dot = 0;
-      for (size_t d = 0; d < args.k_dim; ++d) dot += args.q[h * args.k_dim + d] * key[d];
-      weights[p - args.p_begin] = dot * args.scale;
-    }
-    float largest = *std::ranges::max_element(weights);
-    if (args.sinks) largest = std::max(largest, args.sinks[h]);
+  for (size_t t = 0; t < args.n_tokens; ++t)
+    for (size_t h = 0; h < args.n_heads; ++h) attend_row(args, t, h);
+}
+
+void merge(const MergeArgs& args) {
+  const size_t n_rows = args.n_tokens * args.n_heads;
+  for (size_t row = 0; row < n_rows; ++row) {
+    const size_t t = row / args.n_heads, h = row % args.n_heads;
+    float largest = args.sinks ? args.sinks[h] : -INFINITY;
+    for (size_t part = 0; part < args.n_parts; ++part)
+      largest = std::max(largest, args.parts[part * n_rows + row].largest);
     float sum = args.sinks ? std::exp(args.sinks[h] - largest) : 0;
-    for (float& weight : weights) sum += weight = std::exp(weight - largest);
-    float* out = args.out + h * args.v_dim;
+    float* out = args.out + t * args.out_stride + h * args.v_dim;
     std::fill_n(out, args.v_dim, 0.0F);
-    for (size_t p = args.p_begin; p < args.p_end; ++p) {
-      load_position(args, p, args.v_offset, args.v_stride, value);
-      for (size_t d = 0; d < args.v_dim; ++d) out[d] += weights[p - args.p_begin] / sum * value[d];
+    for (size_t part = 0; part < args.n_parts; ++part) {
+      const size_t idx = part * n_rows + row;
+      const float weight = std::exp(args.parts[idx].largest - largest);
+      sum += weight * args.parts[idx].sum;
+      for (size_t d = 0; d < args.v_dim; ++d) out[d] += weight * args.sums[idx * args.v_dim + d];
     }
+    for (size_t d = 0; d < args.v_dim; ++d) out[d] /= sum;
+  }
+}
+
+void hadamard(float* x, size_t n, size_t n_blocks) {
+  const float scale = 1 / std::sqrt(static_cast<float>(n));
+  std::vector<float> block(n);
+  for (size_t b = 0; b < n_blocks; ++b, x += n) {
+    for (size_t i = 0; i < n; ++i) {
+      float sum = 0;
+      for (size_t j = 0; j < n; ++j) sum += std::popcount(i & j) % 2 == 0 ? x[j] : -x[j];
+      block[i] = sum * scale;
+    }
+    std::ranges::copy(block, x);
   }
 }
 
@@ -145,9 +188,15 @@ void store(const float* x, size_t n, Format format, std::byte* out) {
     std::memcpy(out, x, n * sizeof *x);
     return;
   }
-  OGAS_CHECK(format == Format::f16, "keys and values in {}", facts_of(format).name);
+  if (format == Format::q8_0 || format == Format::q4_0) {
+    for (size_t i = 0; i < n; i += 32)
+      format == Format::q8_0 ? Q8_0::pack(x + i, out + i / 32 * Q8_0::bytes)
+                             : Q4_0::pack(x + i, out + i / 32 * Q4_0::bytes);
+    return;
+  }
+  OGAS_CHECK(format == Format::f16 || format == Format::bf16, "keys and values in {}", facts_of(format).name);
   for (size_t i = 0; i < n; ++i) {
-    const uint16_t half = f32_to_f16(x[i]);
+    const uint16_t half = format == Format::f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]);
     std::memcpy(out + i * sizeof half, &half, sizeof half);
   }
 }
@@ -165,6 +214,8 @@ const Ops kReferenceOps = {
     .rms_norm = rms_norm,
     .rope = rope,
     .attend = attend,
+    .merge = merge,
+    .hadamard = hadamard,
     .swiglu = swiglu,
     .swiglu_clamped = swiglu_clamped,
     .sigmoid_gate = sigmoid_gate,

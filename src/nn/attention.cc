@@ -1,5 +1,6 @@
 #include "nn/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -62,6 +63,9 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, cons
     call.rope->rotate(ops, k, dims.n_head_kv, dims.head_dim, call.cos_sin.row(t));
   }
   const Format format = call.kv.shape().format;
+  rotate_for_cache(ops, format, q, dims.head_dim, dims.n_head);
+  rotate_for_cache(ops, format, k, dims.head_dim, dims.n_head_kv);
+  rotate_for_cache(ops, format, v, dims.head_dim, dims.n_head_kv);
   for (size_t h = 0; h < dims.n_head_kv; ++h) {
     const size_t position = call.position + t;
     ops.store(k + h * dims.head_dim, dims.head_dim, format, call.kv.k(call.layer_idx, h, position));
@@ -69,30 +73,45 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, cons
   }
 }
 
-// One token's query heads that share a head of keys and values.
-void Attention::attend(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t, size_t h) const {
+// Query heads of some tokens that share a head of keys and values.
+AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, size_t h,
+                         size_t first_head, size_t n_heads) const {
   const KvShape& shape = call.kv.shape();
+  const size_t first = h * (dims.n_head / dims.n_head_kv) + first_head;
+  return {.args = {.q = s.q.row(t) + first * dims.head_dim,
+                   .q_stride = s.q.n_cols(),
+                   .n_tokens = n_tokens,
+                   .n_heads = n_heads,
+                   .position = call.position + t,
+                   .window = window,
+                   .k_dim = dims.head_dim,
+                   .v_dim = dims.head_dim,
+                   .k_stride = shape.k_bytes(),
+                   .v_stride = shape.v_bytes(),
+                   .pages = call.kv.pages().data(),
+                   .page_size = KvShape::kPagePositions,
+                   .k_offset = shape.k_offset(call.layer_idx, h),
+                   .v_offset = shape.v_offset(call.layer_idx, h),
+                   .kv_format = shape.format,
+                   .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim))},
+          .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + first,
+          .out = s.attended.row(t) + first * dims.head_dim,
+          .out_stride = s.attended.values().n_cols()};
+}
+
+// As many tokens together as rows of their heads fill a job, or where a head of keys and values serves more query heads
+// than that, some of these. Longest rows first, so that the last jobs to be handed out are the short ones.
+void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
   const size_t group = dims.n_head / dims.n_head_kv;
-  const size_t end = call.position + t + 1;
-  thread_local std::vector<float> scores;
-  scores.resize(group * KvShape::kPagePositions);
-  ops.attend({.q = s.q.row(t) + h * group * dims.head_dim,
-              .n_heads = group,
-              .k_dim = dims.head_dim,
-              .v_dim = dims.head_dim,
-              .k_stride = dims.head_dim,
-              .v_stride = dims.head_dim,
-              .p_begin = window > 0 && end > window ? end - window : 0,
-              .p_end = end,
-              .pages = call.kv.pages().data(),
-              .page_size = KvShape::kPagePositions,
-              .k_offset = shape.k_offset(call.layer_idx, h),
-              .v_offset = shape.v_offset(call.layer_idx, h),
-              .kv_format = shape.format,
-              .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim)),
-              .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + h * group,
-              .out = s.attended.row(t) + h * group * dims.head_dim,
-              .scores = scores.data()});
+  const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
+  const size_t n_tokens = std::min(kAttendRows / n_heads, call.n_tokens);
+  const size_t n_token_jobs = (call.n_tokens + n_tokens - 1) / n_tokens, jobs_a_token = dims.n_head_kv * n_head_jobs;
+  ogas::attend(exec, n_token_jobs * jobs_a_token, [&](size_t job_idx) {
+    const size_t t = (n_token_jobs - 1 - job_idx / jobs_a_token) * n_tokens;
+    const size_t first_head = job_idx % n_head_jobs * n_heads;
+    return job(call, s, t, std::min(n_tokens, call.n_tokens - t), job_idx / n_head_jobs % dims.n_head_kv, first_head,
+               std::min(n_heads, group - first_head));
+  });
 }
 
 void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
@@ -104,11 +123,9 @@ void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSp
              "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, s, t); });
-  // Longest rows first, so that the last chunks to be handed out are the short ones.
-  exec.pool.parallel_for(n * dims.n_head_kv, [&](size_t chunk_idx, unsigned) {
-    attend(exec.ops, call, s, n - 1 - chunk_idx / dims.n_head_kv, chunk_idx % dims.n_head_kv);
-  });
+  attend(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    rotate_for_cache(exec.ops, shape.format, s.attended.row(t), dims.head_dim, dims.n_head);
     if (dims.has_gate) exec.ops.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
     s.attended.quantize_row(exec.ops, t);
   });

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "nn/attend.h"
 #include "nn/exec.h"
 #include "nn/kv_cache.h"
 #include "nn/linear.h"
@@ -77,7 +78,9 @@ struct Attention {
  private:
   void part_gates(const AttentionSpace& s, size_t t) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const;
-  void attend(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t, size_t head_kv_idx) const;
+  AttendJob job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, size_t head_kv_idx,
+                size_t first_head, size_t n_heads) const;
+  void attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const;
 };
 
 }  // namespace ogas

@@ -7,6 +7,12 @@
 
 namespace ogas {
 
+void rotate_for_cache(const Ops& ops, Format format, float* x, size_t dim, size_t n_heads) {
+  if (format != Format::q4_0) return;
+  const size_t n = dim & -dim;  // the largest power of two that divides a head
+  ops.hadamard(x, n, n_heads * (dim / n));
+}
+
 std::byte* KvCache::take() {
   if (free_.empty()) {
     pages_.emplace_back(shape_.page_bytes());

@@ -15,9 +15,15 @@
 #include <vector>
 
 #include "base/memory.h"
+#include "kernels/ops.h"
 #include "quant/format.h"
 
 namespace ogas {
+
+// Formats of few bits keep keys and values rotated (Ops::hadamard): one large value among them would coarsen all the
+// others. Queries are rotated as the keys are, and what is attended to is turned back by the same rotation; scores and
+// results stay what they were. Ashkboos et al. 2024, QuaRot. Does nothing with formats of more bits.
+void rotate_for_cache(const Ops& ops, Format format, float* x, size_t dim, size_t n_heads);
 
 // What the recurrent layers of a model keep of a sequence, however long it is.
 struct StateShape {
@@ -34,7 +40,7 @@ struct KvShape {
   uint32_t k_dim = 0;           // values of a key
   uint32_t v_dim = 0;           // values of a value; 0: values are the first part of the keys (absorbed MLA)
   uint32_t index_dim = 0;       // values of an indexer's key, one a layer (DeepSeek-V3.2); 0: there are none
-  Format format = Format::f16;  // f16 or f32
+  Format format = Format::f16;  // f32, f16, bf16, q8_0 or q4_0; of blocks that all dimensions are multiples of
   StateShape state = {};
 
   static constexpr uint32_t kPagePositions = 64;

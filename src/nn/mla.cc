@@ -15,7 +15,8 @@ Activations read_latents(Exec& exec, const AttentionCall& call, const MlaDims& d
   Activations latents(n_positions, dims.kv_lora_rank);
   const FormatFacts& format = facts_of(call.kv.shape().format);
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
-    format.decode(call.kv.k(call.layer_idx, 0, p), latents.row(p), dims.kv_lora_rank);
+    format.decode(call.kv.k(call.layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
+    rotate_for_cache(exec.ops, format.format, latents.row(p), dims.kv_lora_rank, 1);
     latents.quantize_row(exec.ops, p);
   });
   return latents;
@@ -118,11 +119,16 @@ void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaS
   float* latent = s.kv.row(t);
   ops.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
   call.rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
-  ops.store(latent, dims.latent_dim(), call.kv.shape().format, call.kv.k(call.layer_idx, 0, call.position + t));
+  const Format format = call.kv.shape().format;
+  rotate_for_cache(ops, format, latent, dims.kv_lora_rank, 1);
+  rotate_for_cache(ops, format, latent + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
+  ops.store(latent, dims.latent_dim(), format, call.kv.k(call.layer_idx, 0, call.position + t));
 }
 
 // Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
-void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n_tokens, size_t h) const {
+void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
+                       size_t h) const {
+  const Ops& ops = exec.ops;
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   for (size_t t = 0; t < n_tokens; ++t) {
     const float* q = s.q.row(first + t) + h * dims.qk_head_dim();
@@ -133,9 +139,18 @@ void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n
   if (!attn_k_b.empty()) {
     for (size_t t = 0; t < n_tokens; ++t)
       attn_k_b[h].multiply_into(ops, s.q_nope, row_of(t), 1, s.q_latent.row(row_of(t)), dims.latent_dim());
-    return;
+  } else {
+    sum_key_rows(s, n_tokens, h);
   }
-  // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
+  for (size_t t = 0; t < n_tokens; ++t) {
+    float* q = s.q_latent.row(row_of(t));
+    rotate_for_cache(ops, call.kv.shape().format, q, dims.kv_lora_rank, 1);
+    rotate_for_cache(ops, call.kv.shape().format, q + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
+  }
+}
+// kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
+void Mla::sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const {
+  const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   thread_local std::vector<float> row;
   row.resize(dims.kv_lora_rank);
   const Linear rows = k_rows(h);
@@ -150,40 +165,49 @@ void Mla::absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n
   }
 }
 
-// Row `row` of q_latent, which is head h of token t, attends to all of these latents.
-void Mla::attend_latents(const Ops& ops, const Latents& latents, const MlaSpace& s, size_t row, size_t t,
-                         size_t h) const {
-  float scores[KvShape::kPagePositions];
-  ops.attend({.q = s.q_latent.row(row),
-              .n_heads = 1,
-              .k_dim = dims.latent_dim(),
-              .v_dim = dims.kv_lora_rank,
-              .k_stride = dims.latent_dim(),
-              .v_stride = dims.latent_dim(),
-              .p_begin = 0,
-              .p_end = latents.n_positions,
-              .pages = latents.pages,
-              .page_size = KvShape::kPagePositions,
-              .k_offset = latents.offset,
-              .v_offset = latents.offset,
-              .kv_format = latents.format,
-              .scale = scale,
-              .sinks = nullptr,
-              .out = s.latent.row(row),
-              .scores = scores});
+// Rows first_row.. of q_latent, which are some heads of one token, attend to all of these latents.
+AttendJob Mla::job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const {
+  const size_t stride = facts_of(latents.format).bytes_for(dims.latent_dim());
+  return {.args = {.q = s.q_latent.row(first_row),
+                   .q_stride = 0,
+                   .n_tokens = 1,
+                   .n_heads = n_heads,
+                   .position = latents.n_positions - 1,
+                   .k_dim = dims.latent_dim(),
+                   .v_dim = dims.kv_lora_rank,
+                   .k_stride = stride,
+                   .v_stride = stride,
+                   .pages = latents.pages,
+                   .page_size = KvShape::kPagePositions,
+                   .k_offset = latents.offset,
+                   .v_offset = latents.offset,
+                   .kv_format = latents.format,
+                   .scale = scale},
+          .sinks = nullptr,
+          .out = s.latent.row(first_row),
+          .out_stride = 0};
+}
+
+// What row (t - first, h) attended to, from latents to values.
+void Mla::values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const {
+  rotate_for_cache(ops, format, s.latent.row(row), dims.kv_lora_rank, 1);
   s.latent.quantize_row(ops, row);
   v_rows(h).multiply_into(ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
 }
 
 void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
   const KvShape& shape = call.kv.shape();
-  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) { absorb_query(exec.ops, s, 0, call.n_tokens, h); });
-  exec.pool.parallel_for(call.n_tokens * dims.n_head, [&](size_t chunk_idx, unsigned) {
-    // Rows of q_latent are numbered token by token; the last tokens have the longest way back.
-    const size_t row = call.n_tokens * dims.n_head - 1 - chunk_idx;
-    const size_t t = row / dims.n_head, h = row % dims.n_head;
-    const size_t offset = shape.k_offset(call.layer_idx, 0);
-    attend_latents(exec.ops, {call.kv.pages().data(), call.position + t + 1, offset, shape.format}, s, row, t, h);
+  const size_t n_rows = call.n_tokens * dims.n_head, offset = shape.k_offset(call.layer_idx, 0);
+  const size_t jobs_a_token = (dims.n_head + kAttendRows - 1) / kAttendRows;
+  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) { absorb_query(exec, call, s, 0, call.n_tokens, h); });
+  // The last tokens have the longest way back.
+  attend(exec, call.n_tokens * jobs_a_token, [&](size_t job_idx) {
+    const size_t t = call.n_tokens - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * kAttendRows;
+    return job_of_latents({call.kv.pages().data(), call.position + t + 1, offset, shape.format}, s, t * dims.n_head + h,
+                          std::min(kAttendRows, dims.n_head - h));
+  });
+  exec.pool.parallel_for(n_rows, [&](size_t row, unsigned) {
+    values_of_latent(exec.ops, shape.format, s, row, row / dims.n_head, row % dims.n_head);
   });
 }
 
@@ -197,16 +221,20 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s
     const size_t first = t / n_together * n_together;
     if (t == first)
       exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-        absorb_query(exec.ops, s, first, std::min(n_together, call.n_tokens - first), h);
+        absorb_query(exec, call, s, first, std::min(n_together, call.n_tokens - first), h);
       });
     Latents latents = {call.kv.pages().data(), call.position + t + 1, shape.k_offset(call.layer_idx, 0), shape.format};
     if (latents.n_positions > top_k) {
       copy_latents(exec, call, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
       latents = {pages_of_chosen.data(), top_k, 0, shape.format};
     }
-    exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-      attend_latents(exec.ops, latents, s, (t - first) * dims.n_head + h, t, h);
+    const size_t first_row = (t - first) * dims.n_head;
+    attend(exec, (dims.n_head + kAttendRows - 1) / kAttendRows, [&](size_t job_idx) {
+      const size_t h = job_idx * kAttendRows;
+      return job_of_latents(latents, s, first_row + h, std::min(kAttendRows, dims.n_head - h));
     });
+    exec.pool.parallel_for(
+        dims.n_head, [&](size_t h, unsigned) { values_of_latent(exec.ops, shape.format, s, first_row + h, t, h); });
   }
 }
 
@@ -215,9 +243,12 @@ void Mla::expand_head(const Ops& ops, const Activations& latents, size_t n_posit
                       size_t layer_idx, size_t h, float* expanded) const {
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
   const FormatFacts& format = facts_of(kv.shape().format);
-  for (size_t p = 0; p < n_positions; ++p)
-    format.decode(kv.k(layer_idx, 0, p) + format.bytes_for(dims.kv_lora_rank),
-                  expanded + p * stride + dims.qk_nope_head_dim, dims.qk_rope_head_dim);
+  for (size_t p = 0; p < n_positions; ++p) {
+    float* rotated = expanded + p * stride + dims.qk_nope_head_dim;
+    format.decode(kv.k(layer_idx, 0, p) + format.bytes_for(dims.kv_lora_rank), rotated,
+                  dims.qk_rope_head_dim / format.block_values);
+    rotate_for_cache(ops, format.format, rotated, dims.qk_rope_head_dim, 1);
+  }
   v_rows(h).multiply_into(ops, latents, 0, n_positions, expanded + dims.qk_head_dim(), stride);
   if (attn_k_b.empty()) {
     k_rows(h).multiply_into(ops, latents, 0, n_positions, expanded, stride);
@@ -242,29 +273,29 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
   const Activations latents = read_latents(exec, call, dims, n_positions);
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-    thread_local std::vector<float> expanded, scores;
+    thread_local std::vector<float> expanded;
     expanded.resize(n_positions * stride);
-    scores.resize(n_positions);
     expand_head(exec.ops, latents, n_positions, call.kv, call.layer_idx, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
-    for (size_t t = 0; t < call.n_tokens; ++t)
-      exec.ops.attend({.q = s.q.row(t) + h * dims.qk_head_dim(),
-                       .n_heads = 1,
-                       .k_dim = dims.qk_head_dim(),
-                       .v_dim = dims.v_head_dim,
-                       .k_stride = stride,
-                       .v_stride = stride,
-                       .p_begin = 0,
-                       .p_end = call.position + t + 1,
-                       .pages = &page,
-                       .page_size = n_positions,
-                       .k_offset = 0,
-                       .v_offset = dims.qk_head_dim() * sizeof(float),
-                       .kv_format = Format::f32,
-                       .scale = scale,
-                       .sinks = nullptr,
-                       .out = s.attended.row(t) + h * dims.v_head_dim,
-                       .scores = scores.data()});
+    for (size_t t = 0; t < call.n_tokens; t += kAttendRows)
+      attend(exec.ops, {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
+                                 .q_stride = s.q.n_cols(),
+                                 .n_tokens = std::min(kAttendRows, call.n_tokens - t),
+                                 .n_heads = 1,
+                                 .position = call.position + t,
+                                 .k_dim = dims.qk_head_dim(),
+                                 .v_dim = dims.v_head_dim,
+                                 .k_stride = stride * sizeof(float),
+                                 .v_stride = stride * sizeof(float),
+                                 .pages = &page,
+                                 .page_size = n_positions,
+                                 .k_offset = 0,
+                                 .v_offset = dims.qk_head_dim() * sizeof(float),
+                                 .kv_format = Format::f32,
+                                 .scale = scale},
+                        .sinks = nullptr,
+                        .out = s.attended.row(t) + h * dims.v_head_dim,
+                        .out_stride = s.attended.values().n_cols()});
   });
 }
 

@@ -81,8 +81,11 @@ struct Mla {
   };
   void project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
-  void absorb_query(const Ops& ops, const MlaSpace& s, size_t first, size_t n_tokens, size_t h) const;
-  void attend_latents(const Ops& ops, const Latents& latents, const MlaSpace& s, size_t row, size_t t, size_t h) const;
+  void absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
+                    size_t h) const;
+  void sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const;
+  AttendJob job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const;
+  void values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const;
   void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
   void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;

@@ -1,6 +1,7 @@
 // Every format against PyPI's gguf, bit by bit (tools/make_quant_goldens.py makes the goldens).
 #include "quant/format.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -14,6 +15,8 @@
 
 #include "base/file.h"
 #include "quant/half.h"
+#include "quant/q4_0.h"
+#include "quant/q8_0.h"
 
 namespace ogas {
 namespace {
@@ -83,6 +86,27 @@ float f16_by_definition(uint16_t bits) {
   if (exponent == 31) return fraction ? NAN : sign * INFINITY;
   return sign * (exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
                                : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25));
+}
+
+// What gguf.quants.quantize() of PyPI's gguf 0.19 makes of these values.
+TEST(Formats, ArePackedAsGgufDoes) {
+  float x[64];
+  for (int i = 0; i < 32; ++i) {
+    x[i] = static_cast<float>((i * 37 + 11) % 101 - 50) / 8;
+    x[32 + i] = -static_cast<float>((i * 53 + 7) % 97 - 40) / 3;
+  }
+  const auto hex = [](const std::byte* bytes, size_t n) {
+    std::string text;
+    for (size_t i = 0; i < n; ++i) text += fmt::format("{:02x}", static_cast<unsigned>(bytes[i]));
+    return text;
+  };
+  std::byte blocks[2 * Q8_0::bytes];
+  for (size_t b = 0; b < 2; ++b) Q8_0::pack(x + 32 * b, blocks + b * Q8_0::bytes);
+  EXPECT_EQ(hex(blocks, 2 * Q8_0::bytes),
+            "4d2a9dfb59b61472d02e8be947a50361be1c7ad73593f14fac0a68c62481df3d9af8"
+            "b4304bd336be22aa0e95f981e549d034bc20a80b93f75be346ce32ba1da50991f558");
+  for (size_t b = 0; b < 2; ++b) Q4_0::pack(x + 32 * b, blocks + b * Q4_0::bytes);
+  EXPECT_EQ(hex(blocks, 2 * Q4_0::bytes), "403af258be1379df359bf147ac0268ce248aab402d951b74ea63c951b840a62d951b74ea");
 }
 
 TEST(Half, EveryPattern) {

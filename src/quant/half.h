@@ -30,4 +30,12 @@ OGAS_INLINE float bf16_to_f32(uint16_t bits) {
   return value;
 }
 
+// Round to nearest, ties to even; what is not a number stays so.
+OGAS_INLINE uint16_t f32_to_bf16(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  if (value != value) return static_cast<uint16_t>(bits >> 16 | 64);
+  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
 }  // namespace ogas

@@ -21,6 +21,18 @@ struct Q8_0 {
     scales[0] = f16_to_f32(u16_at(block, 0));
     __builtin_memcpy(codes, block + 2, values);
   }
+  // d = max|x| / 127, bytes by round to nearest, halves away from zero: bit for bit gguf.quants.
+  static OGAS_INLINE void pack(const float* x, std::byte* block) {
+    float largest = 0;
+    for (size_t i = 0; i < values; ++i) largest = __builtin_fabsf(x[i]) > largest ? __builtin_fabsf(x[i]) : largest;
+    const float d = largest / 127, inverse = d == 0 ? 0 : 1 / d;
+    const uint16_t half = f32_to_f16(d);
+    __builtin_memcpy(block, &half, sizeof half);
+    for (size_t i = 0; i < values; ++i) {
+      const float code = x[i] * inverse;
+      block[2 + i] = static_cast<std::byte>(static_cast<int>(code + __builtin_copysignf(0.5F, code)));
+    }
+  }
 };
 
 }  // namespace ogas

@@ -1,0 +1,276 @@
+// Attention of a few query rows over the pages of keys and values; included by generic.h and by nothing else.
+//
+// Keys and values are converted once for four rows: heads that share them, or tokens of a prompt. A row's sums are
+// formed in the order of the positions, whatever the rows beside it.
+#pragma once
+
+#include "kernels/ops.h"
+#include "kernels/plain.h"
+#include "quant/formats.h"
+
+namespace ogas {
+namespace {
+
+// The block formats that keys and values may have.
+template <Format kFormat>
+struct KvBlock;
+template <>
+struct KvBlock<Format::q8_0> {
+  using Type = Q8_0;
+};
+template <>
+struct KvBlock<Format::q4_0> {
+  using Type = Q4_0;
+};
+
+// Rows that share a conversion.
+constexpr size_t kRowsTogether = 4;
+
+// kAttendPositions scores of each row, and what they do to what was summed before.
+struct AttendBlock {
+  float weights[kAttendRows][kAttendPositions];
+  float rescale[kAttendRows];
+};
+
+// Turns scores[begin..end) into weights relative to the largest score so far, and the others into zeros; returns the
+// factor by which what was summed before must be scaled.
+template <class Isa>
+OGAS_INLINE float soften(float* scores, size_t begin, size_t end, size_t n, SoftmaxPart& part) {
+  for (size_t p = 0; p < begin; ++p) scores[p] = 0;
+  for (size_t p = end; p < n; ++p) scores[p] = 0;
+  if (begin >= end) return 1;
+  float largest = part.largest;
+  for (size_t p = begin; p < end; ++p) largest = scores[p] > largest ? scores[p] : largest;
+  const float rescale = exp1<Isa>(part.largest - largest);
+  auto total = Isa::zero();
+  size_t p = begin;
+  for (; p + Isa::kWidth <= end; p += Isa::kWidth) {
+    const auto weight = exp<Isa>(Isa::sub(Isa::load(scores + p), Isa::set1(largest)));
+    Isa::store(scores + p, weight);
+    total = Isa::add(total, weight);
+  }
+  float sum = Isa::sum(total);
+  for (; p < end; ++p) sum += scores[p] = exp1<Isa>(scores[p] - largest);
+  part.sum = part.sum * rescale + sum;
+  part.largest = largest;
+  return rescale;
+}
+
+// scores[k][p] = scale * (row k of q . key p), for kRows rows from q on, q_stride apart.
+template <class Isa, class Row, size_t kRows>
+OGAS_INLINE void score(const float* const (&q)[kRows], const typename Row::Element* key, size_t k_dim, float scale,
+                       size_t p, float (*scores)[kAttendPositions]) {
+  typename Isa::Floats even[kRows], odd[kRows];
+  for (size_t k = 0; k < kRows; ++k) even[k] = odd[k] = Isa::zero();
+  size_t d = 0;
+  for (; d + 2 * Isa::kWidth <= k_dim; d += 2 * Isa::kWidth) {
+    const auto first = Row::load(key + d), second = Row::load(key + d + Isa::kWidth);
+#pragma GCC unroll 4
+    for (size_t k = 0; k < kRows; ++k) {
+      even[k] = Isa::fma(first, Isa::load(q[k] + d), even[k]);
+      odd[k] = Isa::fma(second, Isa::load(q[k] + d + Isa::kWidth), odd[k]);
+    }
+  }
+  for (; d + Isa::kWidth <= k_dim; d += Isa::kWidth)
+    for (size_t k = 0; k < kRows; ++k) even[k] = Isa::fma(Row::load(key + d), Isa::load(q[k] + d), even[k]);
+  for (size_t k = 0; k < kRows; ++k) {
+    float sum = Isa::sum(Isa::add(even[k], odd[k]));
+    for (size_t tail = d; tail < k_dim; ++tail) sum += Row::load1(key[tail]) * q[k][tail];
+    scores[k][p] = sum * scale;
+  }
+}
+
+// kVectors vectors of each row's sums: sums = sums * rescale + weights . values.
+template <class Isa, class Row, size_t kRows, size_t kVectors>
+OGAS_INLINE void add_columns(const AttendBlock& block, size_t row, const typename Row::Element* values, size_t n,
+                             size_t stride, float* sums, size_t v_dim) {
+  typename Isa::Floats total[kRows][kVectors];
+#pragma GCC unroll 4
+  for (size_t k = 0; k < kRows; ++k)
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v)
+      total[k][v] = Isa::mul(Isa::load(sums + k * v_dim + v * Isa::kWidth), Isa::set1(block.rescale[row + k]));
+  for (size_t p = 0; p < n; ++p) {
+    typename Isa::Floats value[kVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) value[v] = Row::load(values + p * stride + v * Isa::kWidth);
+#pragma GCC unroll 4
+    for (size_t k = 0; k < kRows; ++k) {
+      const auto weight = Isa::set1(block.weights[row + k][p]);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kVectors; ++v) total[k][v] = Isa::fma(weight, value[v], total[k][v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t k = 0; k < kRows; ++k)
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kVectors; ++v) Isa::store(sums + k * v_dim + v * Isa::kWidth, total[k][v]);
+}
+
+template <class Isa, class Row, size_t kRows>
+OGAS_INLINE void add_values(const AttendBlock& block, size_t row, const typename Row::Element* values, size_t n,
+                            size_t stride, float* sums, size_t v_dim) {
+  size_t d = 0;
+  for (; d + 2 * Isa::kWidth <= v_dim; d += 2 * Isa::kWidth)
+    add_columns<Isa, Row, kRows, 2>(block, row, values + d, n, stride, sums + d, v_dim);
+  for (; d + Isa::kWidth <= v_dim; d += Isa::kWidth)
+    add_columns<Isa, Row, kRows, 1>(block, row, values + d, n, stride, sums + d, v_dim);
+  for (; d < v_dim; ++d) {
+    for (size_t k = 0; k < kRows; ++k) {
+      float total = sums[k * v_dim + d] * block.rescale[row + k];
+      for (size_t p = 0; p < n; ++p) total += block.weights[row + k][p] * Row::load1(values[p * stride + d]);
+      sums[k * v_dim + d] = total;
+    }
+  }
+}
+
+// Keys or values of some positions as the rows above read them: where they lie if their format is plain, else decoded.
+template <class Isa, class Row, Format kFormat>
+OGAS_INLINE const typename Row::Element* readable(const std::byte* from, size_t& stride, size_t n, size_t dim,
+                                                  float* scratch) {
+  if constexpr (is_plain(kFormat)) {
+    stride /= sizeof(typename Row::Element);
+    return reinterpret_cast<const typename Row::Element*>(from);
+  } else {
+    using Block = typename KvBlock<kFormat>::Type;
+    for (size_t p = 0; p < n; ++p) decode_blocks<Block>(from + p * stride, scratch + p * dim, dim / Block::values);
+    stride = dim;
+    return scratch;
+  }
+}
+
+// The positions p..p + n, of one page.
+template <class Isa, Format kFormat>
+OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, AttendBlock& block) {
+  using Row = Plain<Isa, is_plain(kFormat) ? kFormat : Format::f32>;
+  const std::byte* page = args.pages[p / args.page_size];
+  const size_t in_page = p % args.page_size, n_rows = args.n_tokens * args.n_heads;
+  const auto row_of_q = [&](size_t row) {
+    return args.q + row / args.n_heads * args.q_stride + row % args.n_heads * args.k_dim;
+  };
+  size_t stride = args.k_stride;
+  const auto* keys =
+      readable<Isa, Row, kFormat>(page + args.k_offset + in_page * stride, stride, n, args.k_dim, args.scratch);
+  size_t row = 0;
+  for (; row + kRowsTogether <= n_rows; row += kRowsTogether) {
+    const float* const q[] = {row_of_q(row), row_of_q(row + 1), row_of_q(row + 2), row_of_q(row + 3)};
+    for (size_t i = 0; i < n; ++i)
+      score<Isa, Row, 4>(q, keys + i * stride, args.k_dim, args.scale, i, block.weights + row);
+  }
+  for (; row < n_rows; ++row) {
+    const float* const q[] = {row_of_q(row)};
+    for (size_t i = 0; i < n; ++i)
+      score<Isa, Row, 1>(q, keys + i * stride, args.k_dim, args.scale, i, block.weights + row);
+  }
+  for (row = 0; row < n_rows; ++row) {
+    const size_t end = args.position + row / args.n_heads + 1;  // of what this token sees
+    const size_t begin = args.window > 0 && end > args.window ? end - args.window : 0;
+    block.rescale[row] = soften<Isa>(block.weights[row], begin > p ? (begin - p < n ? begin - p : n) : 0,
+                                     end > p ? (end - p < n ? end - p : n) : 0, n, args.parts[row]);
+  }
+  stride = args.v_stride;
+  const auto* values =
+      readable<Isa, Row, kFormat>(page + args.v_offset + in_page * stride, stride, n, args.v_dim, args.scratch);
+  for (row = 0; row + kRowsTogether <= n_rows; row += kRowsTogether)
+    add_values<Isa, Row, 4>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
+  for (; row < n_rows; ++row)
+    add_values<Isa, Row, 1>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
+}
+
+template <class Isa, Format kFormat>
+void attend_in(const AttendArgs& args) {
+  AttendBlock block;
+  for (size_t row = 0; row < args.n_tokens * args.n_heads; ++row) {
+    args.parts[row] = {-__builtin_inff(), 0};
+    for (size_t d = 0; d < args.v_dim; ++d) args.sums[row * args.v_dim + d] = 0;
+  }
+  for (size_t p = args.p_begin; p < args.p_end;) {
+    size_t end = (p / kAttendPositions + 1) * kAttendPositions;
+    if (end > args.p_end) end = args.p_end;
+    attend_block<Isa, kFormat>(args, p, end - p, block);
+    p = end;
+  }
+}
+
+template <class Isa>
+void attend(const AttendArgs& args) {
+  switch (args.kv_format) {
+    case Format::f16: return attend_in<Isa, Format::f16>(args);
+    case Format::bf16: return attend_in<Isa, Format::bf16>(args);
+    case Format::q8_0: return attend_in<Isa, Format::q8_0>(args);
+    case Format::q4_0: return attend_in<Isa, Format::q4_0>(args);
+    default: return attend_in<Isa, Format::f32>(args);
+  }
+}
+
+template <class Isa>
+OGAS_INLINE void merge_row(const MergeArgs& args, size_t row, float* out, const float* sink) {
+  const size_t n_rows = args.n_tokens * args.n_heads;
+  float largest = sink ? *sink : -__builtin_inff();
+  for (size_t part = 0; part < args.n_parts; ++part) {
+    const float other = args.parts[part * n_rows + row].largest;
+    largest = other > largest ? other : largest;
+  }
+  float sum = sink ? exp1<Isa>(*sink - largest) : 0;
+  for (size_t part = 0; part < args.n_parts; ++part) {
+    const size_t idx = part * n_rows + row;
+    const float weight = exp1<Isa>(args.parts[idx].largest - largest);
+    sum += weight * args.parts[idx].sum;
+    const float* sums = args.sums + idx * args.v_dim;
+    for (size_t d = 0; d < args.v_dim; ++d) out[d] = part == 0 ? weight * sums[d] : out[d] + weight * sums[d];
+  }
+  for (size_t d = 0; d < args.v_dim; ++d) out[d] /= sum;
+}
+
+template <class Isa>
+void merge(const MergeArgs& args) {
+  for (size_t t = 0; t < args.n_tokens; ++t)
+    for (size_t h = 0; h < args.n_heads; ++h)
+      merge_row<Isa>(args, t * args.n_heads + h, args.out + t * args.out_stride + h * args.v_dim,
+                     args.sinks ? args.sinks + h : nullptr);
+}
+
+// Fast Walsh-Hadamard transform: log2(n) rounds of sums and differences.
+template <class Isa>
+void hadamard(float* x, size_t n, size_t n_blocks) {
+  const float scale = 1 / __builtin_sqrtf(static_cast<float>(n));
+  for (size_t b = 0; b < n_blocks; ++b, x += n) {
+    for (size_t half = 1; half < n; half *= 2) {
+      for (size_t begin = 0; begin < n; begin += 2 * half) {
+        for (size_t i = begin; i < begin + half; ++i) {
+          const float low = x[i], high = x[i + half];
+          x[i] = low + high;
+          x[i + half] = low - high;
+        }
+      }
+    }
+    for (size_t i = 0; i < n; ++i) x[i] *= scale;
+  }
+}
+
+// Blocks of a format to floats, or floats to blocks.
+template <class Block>
+OGAS_INLINE void pack_blocks(const float* x, size_t n, std::byte* out) {
+  for (size_t i = 0; i < n; i += Block::values) Block::pack(x + i, out + i / Block::values * Block::bytes);
+}
+
+template <class Isa>
+void store(const float* x, size_t n, Format format, std::byte* out) {
+  auto* halves = reinterpret_cast<uint16_t*>(out);
+  size_t i = 0;
+  switch (format) {
+    case Format::q8_0: return pack_blocks<Q8_0>(x, n, out);
+    case Format::q4_0: return pack_blocks<Q4_0>(x, n, out);
+    case Format::bf16:
+      for (; i < n; ++i) halves[i] = f32_to_bf16(x[i]);
+      return;
+    case Format::f16:
+      for (; i + Isa::kWidth <= n; i += Isa::kWidth) Isa::store_f16(halves + i, Isa::load(x + i));
+      for (; i < n; ++i) halves[i] = f32_to_f16(x[i]);
+      return;
+    default: __builtin_memcpy(out, x, n * sizeof *x);
+  }
+}
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,98 @@
+#include "nn/attend.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace ogas {
+namespace {
+
+size_t n_rows(const AttendArgs& args) { return args.n_tokens * args.n_heads; }
+
+// The first and last positions that any of the tokens sees, by parts.
+struct PartRange {
+  size_t first, end;
+  size_t size() const { return end - first; }
+};
+PartRange parts_of(const AttendArgs& args) {
+  const size_t n_first_sees = args.position + 1;
+  const size_t begin = args.window > 0 && n_first_sees > args.window ? n_first_sees - args.window : 0;
+  return {begin / kAttendPart, (args.position + args.n_tokens - 1) / kAttendPart + 1};
+}
+
+// Space for the parts of one job.
+struct Partial {
+  std::vector<float> sums;
+  std::vector<SoftmaxPart> parts;
+
+  void make_room(const AttendArgs& args, size_t n_parts) {
+    if (sums.size() < n_parts * n_rows(args) * args.v_dim) sums.resize(n_parts * n_rows(args) * args.v_dim);
+    if (parts.size() < n_parts * n_rows(args)) parts.resize(n_parts * n_rows(args));
+  }
+};
+
+// Part number `first + idx` of a job to where the idx-th lies.
+void attend_part(const Ops& ops, const AttendJob& job, PartRange range, size_t idx, Partial& partial) {
+  thread_local std::vector<float> scratch;
+  AttendArgs args = job.args;
+  if (!is_plain(args.kv_format)) scratch.resize(kAttendPositions * std::max(args.k_dim, args.v_dim));
+  args.p_begin = (range.first + idx) * kAttendPart;
+  args.p_end = std::min(args.p_begin + kAttendPart, args.position + args.n_tokens);
+  args.sums = partial.sums.data() + idx * n_rows(args) * args.v_dim;
+  args.parts = partial.parts.data() + idx * n_rows(args);
+  args.scratch = scratch.data();
+  ops.attend(args);
+}
+
+void merge(const Ops& ops, const AttendJob& job, size_t n_parts, const Partial& partial) {
+  ops.merge({.sums = partial.sums.data(),
+             .parts = partial.parts.data(),
+             .n_parts = n_parts,
+             .n_tokens = job.args.n_tokens,
+             .n_heads = job.args.n_heads,
+             .v_dim = job.args.v_dim,
+             .sinks = job.sinks,
+             .out = job.out,
+             .out_stride = job.out_stride});
+}
+
+// Jobs for each thread that make up for unequal lengths.
+constexpr size_t kJobsPerThread = 4;
+
+}  // namespace
+
+void attend(const Ops& ops, const AttendJob& job) {
+  thread_local Partial partial;
+  const PartRange range = parts_of(job.args);
+  partial.make_room(job.args, range.size());
+  for (size_t idx = 0; idx < range.size(); ++idx) attend_part(ops, job, range, idx, partial);
+  merge(ops, job, range.size(), partial);
+}
+
+void attend(Exec& exec, size_t n_jobs, const std::function<AttendJob(size_t job_idx)>& job_at) {
+  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread) {
+    exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) { attend(exec.ops, job_at(job_idx)); });
+    return;
+  }
+  struct Cut {
+    size_t job_idx, part_idx;
+  };
+  std::vector<Partial> partials(n_jobs);
+  std::vector<Cut> cuts;
+  for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) {
+    const AttendJob job = job_at(job_idx);
+    const size_t n_parts = parts_of(job.args).size();
+    partials[job_idx].make_room(job.args, n_parts);
+    for (size_t part_idx = 0; part_idx < n_parts; ++part_idx) cuts.push_back({job_idx, part_idx});
+  }
+  exec.pool.parallel_for(cuts.size(), [&](size_t cut_idx, unsigned) {
+    const auto [job_idx, part_idx] = cuts[cut_idx];
+    const AttendJob job = job_at(job_idx);
+    attend_part(exec.ops, job, parts_of(job.args), part_idx, partials[job_idx]);
+  });
+  exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) {
+    const AttendJob job = job_at(job_idx);
+    merge(exec.ops, job, parts_of(job.args).size(), partials[job_idx]);
+  });
+}
+
+}  // namespace ogas

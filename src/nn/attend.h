@@ -1,0 +1,30 @@
+// Attention cut into parts: by query rows, and by positions, so that a long context can be split over threads.
+//
+// Positions are always cut at the same places and parts always merged in the same order: the result hangs neither on
+// the number of threads nor on how many tokens are computed together.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "nn/exec.h"
+
+namespace ogas {
+
+// Positions of a part.
+inline constexpr size_t kAttendPart = 1024;
+
+// Rows of queries that share keys and values. args: all but p_begin, p_end, sums, parts and scratch.
+struct AttendJob {
+  AttendArgs args;
+  const float* sinks;  // as in MergeArgs
+  float* out;
+  size_t out_stride;
+};
+
+// On the calling thread.
+void attend(const Ops& ops, const AttendJob& job);
+// All jobs; those with long contexts by parts where there are fewer jobs than would keep the threads busy.
+void attend(Exec& exec, size_t n_jobs, const std::function<AttendJob(size_t job_idx)>& job_at);
+
+}  // namespace ogas
