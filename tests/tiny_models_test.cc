@@ -88,7 +88,7 @@ TEST_P(TinyModels, BatchesDoNotChangeLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, TinyModels, ::testing::ValuesIn(available_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace
 }  // namespace ogas
