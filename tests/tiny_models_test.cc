@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "kernels/dispatch.h"
+#include "kernels/kernels_test_tools.h"
 #include "logits_test_tools.h"
 
 namespace ogas {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <random>
 
-#include "kernels/dispatch.h"
+#include "kernels/kernels_test_tools.h"
 
 namespace ogas {
 namespace {
