@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "kernels/dispatch.h"
+#include "kernels/kernels_test_tools.h"
 #include "logits_test_tools.h"
 
 namespace ogas {
@@ -88,7 +88,7 @@ TEST_P(TinyModels, BatchesDoNotChangeLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, TinyModels, ::testing::ValuesIn(available_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace
 }  // namespace ogas

@@ -6,6 +6,11 @@
 
 #include "kernels/implementations.h"
 
+#if defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace ogas {
 namespace {
 
@@ -30,6 +35,9 @@ constexpr Implementation kImplementations[] = {
     {&kAvx512VnniOps, [] { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }},
     {&kAvx512Ops, runs_avx512},
     {&kAvx2Ops, runs_avx2},
+#elif defined(__aarch64__)
+    {&kNeonDotprodOps, [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
+    {&kNeonOps, [] { return true; }},
 #endif
     {&kReferenceOps, [] { return true; }},
 };

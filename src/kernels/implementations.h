@@ -10,6 +10,9 @@ extern const Ops kReferenceOps;
 extern const Ops kAvx512VnniOps;
 extern const Ops kAvx512Ops;
 extern const Ops kAvx2Ops;
+#elif defined(__aarch64__)
+extern const Ops kNeonDotprodOps;
+extern const Ops kNeonOps;
 #endif
 
 }  // namespace ogas

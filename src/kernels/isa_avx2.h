@@ -41,6 +41,10 @@ struct Avx2 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  // One number for all lanes.
+  using Scalar = Floats;
+  static OGAS_INLINE Scalar load_scalar(const float* p) { return set1(*p); }
+  static OGAS_INLINE Floats fma_scalar(Floats a, Scalar b, Floats c) { return fma(a, b, c); }
   static OGAS_INLINE Floats round(Floats x) {
     return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
@@ -115,21 +119,22 @@ struct Avx2 {
   static OGAS_INLINE Ints shift_ints_left(Ints x) {
     return _mm256_slli_epi32(x, kBits);
   }
-  // Four bytes at x in every lane.
-  static OGAS_INLINE Bytes broadcast4(const int8_t* x) {
+  // Bytes 4 k..4 k + 3 at x in every lane.
+  static OGAS_INLINE Bytes four_at(const int8_t* x, size_t k) {
     int four;
-    __builtin_memcpy(&four, x, sizeof four);
+    __builtin_memcpy(&four, x + 4 * k, sizeof four);
     return _mm256_set1_epi32(four);
   }
+  using Pairs = Ints;
   // Products of bytes, added by twos: shorts. The first factor is unsigned, at most 127.
-  static OGAS_INLINE Ints unsigned_pairs(Bytes weights, Bytes x) { return _mm256_maddubs_epi16(weights, x); }
+  static OGAS_INLINE Pairs unsigned_pairs(Bytes weights, Bytes x) { return _mm256_maddubs_epi16(weights, x); }
   // Both are signed; the first is -128 at least, the second -127.
-  static OGAS_INLINE Ints signed_pairs(Bytes weights, Bytes x) {
+  static OGAS_INLINE Pairs signed_pairs(Bytes weights, Bytes x) {
     return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
   }
-  static OGAS_INLINE Ints add_shorts(Ints a, Ints b) { return _mm256_add_epi16(a, b); }
+  static OGAS_INLINE Pairs add_shorts(Pairs a, Pairs b) { return _mm256_add_epi16(a, b); }
   // Shorts, added by twos.
-  static OGAS_INLINE Ints add_neighbours(Ints shorts) { return _mm256_madd_epi16(shorts, _mm256_set1_epi16(1)); }
+  static OGAS_INLINE Ints add_neighbours(Pairs shorts) { return _mm256_madd_epi16(shorts, _mm256_set1_epi16(1)); }
   static OGAS_INLINE Floats load_u8(const uint8_t* p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }

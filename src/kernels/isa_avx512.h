@@ -42,6 +42,10 @@ struct Avx512 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  // One number for all lanes.
+  using Scalar = Floats;
+  static OGAS_INLINE Scalar load_scalar(const float* p) { return set1(*p); }
+  static OGAS_INLINE Floats fma_scalar(Floats a, Scalar b, Floats c) { return fma(a, b, c); }
   static OGAS_INLINE Floats round(Floats x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT); }
   // 2^n of whole numbers -126 <= n <= 127.
   static OGAS_INLINE Floats power_of_two(Floats n) {
@@ -118,22 +122,23 @@ struct Avx512 {
   static OGAS_INLINE Ints shift_ints_left(Ints x) {
     return _mm512_slli_epi32(x, kBits);
   }
-  // Four bytes at x in every lane.
-  static OGAS_INLINE Bytes broadcast4(const int8_t* x) {
+  // Bytes 4 k..4 k + 3 at x in every lane.
+  static OGAS_INLINE Bytes four_at(const int8_t* x, size_t k) {
     int four;
-    __builtin_memcpy(&four, x, sizeof four);
+    __builtin_memcpy(&four, x + 4 * k, sizeof four);
     return _mm512_set1_epi32(four);
   }
+  using Pairs = Ints;
   // Products of bytes, added by twos: shorts. The first factor is unsigned, at most 127.
-  static OGAS_INLINE Ints unsigned_pairs(Bytes weights, Bytes x) { return _mm512_maddubs_epi16(weights, x); }
+  static OGAS_INLINE Pairs unsigned_pairs(Bytes weights, Bytes x) { return _mm512_maddubs_epi16(weights, x); }
   // Both are signed; the first is -128 at least, the second -127.
-  static OGAS_INLINE Ints signed_pairs(Bytes weights, Bytes x) {
+  static OGAS_INLINE Pairs signed_pairs(Bytes weights, Bytes x) {
     const __m512i turned = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(weights), _mm512_setzero_si512(), x);
     return _mm512_maddubs_epi16(_mm512_abs_epi8(weights), turned);
   }
-  static OGAS_INLINE Ints add_shorts(Ints a, Ints b) { return _mm512_add_epi16(a, b); }
+  static OGAS_INLINE Pairs add_shorts(Pairs a, Pairs b) { return _mm512_add_epi16(a, b); }
   // Shorts, added by twos.
-  static OGAS_INLINE Ints add_neighbours(Ints shorts) { return _mm512_madd_epi16(shorts, _mm512_set1_epi16(1)); }
+  static OGAS_INLINE Ints add_neighbours(Pairs shorts) { return _mm512_madd_epi16(shorts, _mm512_set1_epi16(1)); }
   static OGAS_INLINE Floats load_u8(const uint8_t* p) {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }

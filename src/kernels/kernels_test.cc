@@ -323,7 +323,7 @@ TEST_P(KernelsTest, StoreRoundsAsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, KernelsTest, ::testing::ValuesIn(available_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 class DispatchTest : public ::testing::Test {
  protected:

@@ -6,12 +6,20 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "kernels/dispatch.h"
 #include "quant/f8_e4m3.h"
 
 namespace ogas {
+
+// As part of a test's name, which may hold letters, digits and underscores.
+inline std::string test_name(const Ops& ops) {
+  std::string name(ops.name);
+  std::ranges::replace(name, '-', '_');
+  return name;
+}
 
 inline const Ops& reference() { return *available_ops().back(); }
 

@@ -29,34 +29,88 @@ constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::kDir
 constexpr size_t kPrefetchAhead = 4096, kCacheLine = 64;
 
 // What multiplying must know of a format once its codes are unpacked.
-template <size_t kBitsOfCode, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
+template <int kLargestOfCodes, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
 struct CodeShape {
-  static constexpr size_t kBits = kBitsOfCode;
+  static constexpr int kLargest = kLargestOfCodes;  // magnitude; 128: codes are signed
   static constexpr int kBias = kBiasOfCode;
   static constexpr size_t kGroup = kGroupOfCode;
   static constexpr bool kHasOffset = kWithOffset;
 };
 
 template <class Isa, class Block>
-using ShapeOf = CodeShape<PanelOf<Isa, Block>::kBits, PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
+inline constexpr int kLargestCode = PanelOf<Isa, Block>::kBits == 8 ? 128 : (1 << PanelOf<Isa, Block>::kBits) - 1;
 
-// A group's sum before its products.
-template <class Isa, class Shape>
-OGAS_INLINE typename Isa::Ints start_of_sum(const QuantizedRow& x, size_t i) {
-  if constexpr (Shape::kBias == 0)
-    return Isa::set1_int(0);
-  else
-    return Isa::template shift_ints_left<__builtin_ctz(Shape::kBias)>(
-        Isa::set1_int(Shape::kGroup == 32 ? x.minus_codes32[i / 32] : x.minus_codes16[i / 16]));
+// As they lie in the panel.
+template <class Isa, class Block>
+using ShapeOf = CodeShape<kLargestCode<Isa, Block>, PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
+
+// Whether codes in a tile have lost their bias (which is half of what the bits hold).
+template <class Isa, class Block>
+inline constexpr bool kUnbiasesTile = TakesSignedCodes<Isa> && PanelOf<Isa, Block>::kBias != 0;
+
+// As they lie in a tile.
+template <class Isa, class Block>
+using TileShapeOf =
+    CodeShape<kUnbiasesTile<Isa, Block> ? PanelOf<Isa, Block>::kBias : kLargestCode<Isa, Block>,
+              kUnbiasesTile<Isa, Block> ? 0 : PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
+
+// The scale of a group of weights: where the group's sum starts from, and what becomes of it.
+template <class Isa>
+struct ConvertingScale {
+  typename Isa::Floats scale;
+  OGAS_INLINE typename Isa::Ints start() const { return Isa::set1_int(0); }
+  OGAS_INLINE typename Isa::Floats times(typename Isa::Ints sum) const { return Isa::mul(Isa::to_floats(sum), scale); }
+  OGAS_INLINE typename Isa::Floats plus(typename Isa::Ints sum, typename Isa::Floats part) const {
+    return Isa::fma(Isa::to_floats(sum), scale, part);
+  }
+};
+
+// Without a conversion: a sum n, |n| < 2^22, that starts from the bits of the float 1.5 * 2^23 ends as those of
+// 1.5 * 2^23 + n, and fma(1.5 * 2^23 + n, scale, -1.5 * 2^23 * scale) is n * scale, rounded once, as above. (The
+// addend is exact: an F16 times a byte has 19 bits, and 1.5 adds one.)
+inline constexpr float kStartOfSums = 12582912;
+
+template <class Isa>
+concept ReadsSums = requires { Isa::load_anew; };
+
+template <class Isa>
+struct ReadingScale {
+  typename Isa::Floats scale;
+  const typename Isa::Floats *minus_start, *start_of_sums;
+  OGAS_INLINE typename Isa::Ints start() const { return Isa::floats_as_bits(Isa::load_anew(start_of_sums)); }
+  OGAS_INLINE typename Isa::Floats times(typename Isa::Ints sum) const {
+    return Isa::fma(Isa::bits_as_floats(sum), scale, Isa::load_anew(minus_start));
+  }
+  OGAS_INLINE typename Isa::Floats plus(typename Isa::Ints sum, typename Isa::Floats part) const {
+    return Isa::fma(Isa::sub(Isa::bits_as_floats(sum), Isa::set1(kStartOfSums)), scale, part);
+  }
+};
+
+// Sums of a group before its products.
+template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Scales>
+OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const QuantizedRow* x, size_t i,
+                            typename Isa::Ints (&sums)[kPanels][kTokens]) {
+#pragma GCC unroll 8
+  for (size_t t = 0; t < kTokens; ++t) {
+    if constexpr (Shape::kBias == 0) {
+#pragma GCC unroll 8
+      for (size_t p = 0; p < kPanels; ++p) sums[p][t] = scale_at(p, group).start();
+    } else {
+      sums[0][t] = Isa::template shift_ints_left<__builtin_ctz(Shape::kBias)>(
+          Isa::set1_int(Shape::kGroup == 32 ? x[t].minus_codes32[i / 32] : x[t].minus_codes16[i / 16]));
+#pragma GCC unroll 8
+      for (size_t p = 1; p < kPanels; ++p) sums[p][t] = sums[0][t];
+    }
+  }
 }
 
-// Pairs of products that can be added up in 16 bits. Of 8 bits it is signed codes, of at most 128.
-template <size_t kBits>
-constexpr size_t kPairsInShort = kBits == 8 ? 1 : 32767 / (((1 << kBits) - 1) * 127 * 2);
+// Vectors of pairs of products that can be added up in 16 bits.
+template <int kLargest>
+constexpr size_t kPairsInShort = 32767 / (kLargest * 127 * 2);
 
 // sums[p][t] += kSteps vectors of each panel's codes times 4 kSteps activations of each token, from i on.
 // codes_at(p, k): vector k of panel p.
-template <class Isa, size_t kBits, size_t kSteps, size_t kPanels, size_t kTokens, class Codes>
+template <class Isa, int kLargest, size_t kSteps, size_t kPanels, size_t kTokens, class Codes>
 OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size_t i,
                               typename Isa::Ints (&sums)[kPanels][kTokens]) {
   if constexpr (HasDot4<Isa>) {
@@ -67,16 +121,16 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
       for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
 #pragma GCC unroll 8
       for (size_t t = 0; t < kTokens; ++t) {
-        const auto four = Isa::broadcast4(x[t].codes + i + 4 * k);
+        const auto four = Isa::four_at(x[t].codes + i, k);
 #pragma GCC unroll 8
         for (size_t p = 0; p < kPanels; ++p) sums[p][t] = Isa::dot4(sums[p][t], w[p], four);
       }
     }
   } else {
-    constexpr size_t kRun = kPairsInShort<kBits> < kSteps ? kPairsInShort<kBits> : kSteps;
+    constexpr size_t kRun = kPairsInShort<kLargest> < kSteps ? kPairsInShort<kLargest> : kSteps;
 #pragma GCC unroll 8
     for (size_t begin = 0; begin < kSteps; begin += kRun) {
-      typename Isa::Ints pairs[kPanels][kTokens];
+      typename Isa::Pairs pairs[kPanels][kTokens];
 #pragma GCC unroll 8
       for (size_t k = begin; k < begin + kRun; ++k) {
         typename Isa::Bytes w[kPanels];
@@ -84,10 +138,10 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
         for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
 #pragma GCC unroll 8
         for (size_t t = 0; t < kTokens; ++t) {
-          const auto four = Isa::broadcast4(x[t].codes + i + 4 * k);
+          const auto four = Isa::four_at(x[t].codes + i, k);
 #pragma GCC unroll 8
           for (size_t p = 0; p < kPanels; ++p) {
-            const auto product = kBits == 8 ? Isa::signed_pairs(w[p], four) : Isa::unsigned_pairs(w[p], four);
+            const auto product = kLargest == 128 ? Isa::signed_pairs(w[p], four) : Isa::unsigned_pairs(w[p], four);
             pairs[p][t] = k == begin ? product : Isa::add_shorts(pairs[p][t], product);
           }
         }
@@ -100,8 +154,8 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
   }
 }
 
-// totals[t * kPanels + p] += 32 inputs, from i on. codes_at(p, k): vector k of their eight; scale_at(p, group);
-// offset_at(p).
+// totals[t * kPanels + p] += 32 inputs, from i on. codes_at(p, k): vector k of their eight; scale_at(p, group): a
+// ConvertingScale or a ReadingScale; offset_at(p).
 template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Codes, class Scales, class Offsets>
 OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const Offsets& offset_at,
                            const QuantizedRow* x, size_t i, typename Isa::Floats* totals) {
@@ -111,34 +165,27 @@ OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const 
   for (size_t group = 0; group < 32 / Shape::kGroup; ++group) {
     const size_t at = i + group * Shape::kGroup;
     typename Isa::Ints sums[kPanels][kTokens];
-#pragma GCC unroll 8
-    for (size_t t = 0; t < kTokens; ++t) {
-      sums[0][t] = start_of_sum<Isa, Shape>(x[t], at);
-#pragma GCC unroll 8
-      for (size_t p = 1; p < kPanels; ++p) sums[p][t] = sums[0][t];
-    }
-    add_products<Isa, Shape::kBits, kSteps, kPanels, kTokens>(
+    start_sums<Isa, Shape>(scale_at, group, x, at, sums);
+    add_products<Isa, Shape::kLargest, kSteps, kPanels, kTokens>(
         [&](size_t p, size_t k) OGAS_LAMBDA_INLINE { return codes_at(p, group * kSteps + k); }, x, at, sums);
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPanels; ++p) {
       const auto scale = scale_at(p, group);
 #pragma GCC unroll 8
-      for (size_t t = 0; t < kTokens; ++t) {
-        const auto sum = Isa::to_floats(sums[p][t]);
-        parts[p][t] = group == 0 ? Isa::mul(sum, scale) : Isa::fma(sum, scale, parts[p][t]);
-      }
+      for (size_t t = 0; t < kTokens; ++t)
+        parts[p][t] = group == 0 ? scale.times(sums[p][t]) : scale.plus(sums[p][t], parts[p][t]);
     }
   }
 #pragma GCC unroll 8
   for (size_t t = 0; t < kTokens; ++t) {
-    const auto x_scale = Isa::set1(x[t].scales[i / 32]);
-    typename Isa::Floats x_sum = Isa::zero();
-    if constexpr (Shape::kHasOffset) x_sum = Isa::set1(x[t].sums32[i / 32]);
+    const auto x_scale = Isa::load_scalar(&x[t].scales[i / 32]);
+    typename Isa::Scalar x_sum{};
+    if constexpr (Shape::kHasOffset) x_sum = Isa::load_scalar(&x[t].sums32[i / 32]);
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPanels; ++p) {
       auto& total = totals[t * kPanels + p];
-      total = Isa::fma(parts[p][t], x_scale, total);
-      if constexpr (Shape::kHasOffset) total = Isa::fma(offset_at(p), x_sum, total);
+      total = Isa::fma_scalar(parts[p][t], x_scale, total);
+      if constexpr (Shape::kHasOffset) total = Isa::fma_scalar(offset_at(p), x_sum, total);
     }
   }
 }
@@ -161,7 +208,8 @@ OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, s
       const size_t first_group = (i - begin) / Block::group;
       add_block<Isa, ShapeOf<Isa, Block>, 1, kTokens>(
           [&](size_t, size_t k) OGAS_LAMBDA_INLINE { return w[k]; },
-          [&](size_t, size_t group) OGAS_LAMBDA_INLINE { return scales.scale(first_group + group); },
+          [&](size_t, size_t group)
+              OGAS_LAMBDA_INLINE { return ConvertingScale<Isa>{scales.scale(first_group + group)}; },
           [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, x, i, totals);
     }
   }
@@ -174,6 +222,14 @@ struct PanelTile {
   const std::byte* codes[kPanels];                        // eight vectors for each 32 inputs
   typename Isa::Floats scales[kPanels][kPanelTile / 16];  // of each group
   typename Isa::Floats offsets[kPanels][kPanelTile / 32];
+  // Of a ReadingScale; else not written.
+  typename Isa::Floats minus_starts[kPanels][kPanelTile / 16], start_of_sums;
+  OGAS_INLINE auto scale_at(size_t p, size_t group) const {
+    if constexpr (ReadsSums<Isa>)
+      return ReadingScale<Isa>{scales[p][group], &minus_starts[p][group], &start_of_sums};
+    else
+      return ConvertingScale<Isa>{scales[p][group]};
+  }
 };
 
 // Inputs i..i + n of one panel, which begins at `panel`.
@@ -188,6 +244,9 @@ OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size
     for (size_t b = 0; b < n / 32; ++b) {
       typename Isa::Bytes w[8];
       unpack_panel<Isa, Panel::kBits>(codes + b * kBlockBytes, w);
+      if constexpr (kUnbiasesTile<Isa, Block>)
+#pragma GCC unroll 8
+        for (auto& vector : w) vector = Isa::subtract_from_bytes(vector, Panel::kBias);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
@@ -196,7 +255,10 @@ OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size
   for (size_t b = 0; b < n / Block::values; ++b, scales_at += Panel::Scales::kBytes) {
     const typename Panel::Scales scales(scales_at);
     for (size_t group = 0; group < kGroups; ++group) {
-      tile.scales[p][b * kGroups + group] = scales.scale(group);
+      const auto scale = scales.scale(group);
+      tile.scales[p][b * kGroups + group] = scale;
+      if constexpr (ReadsSums<Isa>)
+        tile.minus_starts[p][b * kGroups + group] = Isa::mul(scale, Isa::set1(-kStartOfSums));
       if constexpr (Block::has_offset) tile.offsets[p][b * kGroups + group] = scales.offset(group);
     }
   }
@@ -215,7 +277,7 @@ __attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile
     add_block<Isa, Shape, kPanels, kTokens>(
         [&](size_t p, size_t k)
             OGAS_LAMBDA_INLINE { return Isa::load_bytes(tile.codes[p] + (8 * b + k) * kPanelVector<Isa>); },
-        [&](size_t p, size_t group) OGAS_LAMBDA_INLINE { return tile.scales[p][b * kGroups + group]; },
+        [&](size_t p, size_t group) OGAS_LAMBDA_INLINE { return tile.scale_at(p, b * kGroups + group); },
         [&](size_t p) OGAS_LAMBDA_INLINE { return tile.offsets[p][b]; }, x, i + 32 * b, mine);
 #pragma GCC unroll 16
   for (size_t idx = 0; idx < kTokens * kPanels; ++idx) totals[idx] = mine[idx];
@@ -236,11 +298,12 @@ OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total,
 // kPanels panels from `panel` on times up to kTokenBlock tokens from t_begin on.
 template <class Isa, class Block, size_t kPanels>
 void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, size_t n_tokens) {
-  using Shape = ShapeOf<Isa, Block>;
+  using Shape = TileShapeOf<Isa, Block>;
   // Groups of 16 need registers for their parts, too.
   constexpr size_t kMost = Shape::kGroup == 32 ? Isa::kTileTokens : Isa::kTileTokensBy16;
   const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
   PanelTile<Isa, kPanels> tile;
+  if constexpr (ReadsSums<Isa>) tile.start_of_sums = Isa::set1(kStartOfSums);
   typename Isa::Floats totals[kTokenBlock * kPanels];
   for (size_t idx = 0; idx < n_tokens * kPanels; ++idx) totals[idx] = Isa::zero();
   for (size_t i = 0; i < args.n_in; i += kPanelTile) {
@@ -263,9 +326,9 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
       store_panel<Isa>(args, totals[t * kPanels + p], (panel + p) * Isa::kWidth, t_begin + t);
 }
 
-// A few tokens.
+// A few tokens. (A function of its own, as multiply_tile is, so that profiles name it.)
 template <class Isa, class Block, size_t kTokens>
-void multiply_directly(const MatmulArgs& args, size_t first, size_t end) {
+__attribute__((noinline)) void multiply_directly(const MatmulArgs& args, size_t first, size_t end) {
   const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
   for (size_t panel = first; panel < end; ++panel) {
     typename Isa::Floats totals[kTokens];

@@ -3,7 +3,8 @@
 //
 // A panel holds Isa::kWidth rows, one for each lane, so that no sum ever crosses lanes. A vector of 4 * kWidth bytes
 // holds four inputs of each row. Codes are made unsigned by a bias, which is taken back exactly: sums start from
-// -bias * (sum of the activations' codes). For each 32 inputs the panel has
+// -bias * (sum of the activations' codes), or, where products take signed codes, it is subtracted from the unpacked
+// codes. (Codes of 8 bits have none then.) For each 32 inputs the panel has
 //
 //   4 vectors v of nibbles: low ones are inputs 4 v..4 v + 3 of each row, high ones inputs 16 + 4 v..16 + 4 v + 3
 //   for 5 bits 1 vector more: bit k belongs to inputs 4 k..4 k + 3
@@ -97,6 +98,10 @@ struct PanelFormat {
 template <class Isa>
 concept HasDot4 = requires { Isa::dot4; };
 
+// Whether products take both factors signed.
+template <class Isa>
+concept TakesSignedCodes = requires { requires Isa::kSignedCodes; };
+
 template <class Isa>
 concept HasPanels = requires { Isa::kTilePanels; };
 
@@ -112,7 +117,8 @@ struct PanelOf<Isa, Q5_0> : PanelFormat<5, 16, PlainScales<Isa, false>> {};
 template <class Isa>
 struct PanelOf<Isa, Q5_1> : PanelFormat<5, 0, PlainScales<Isa, true>> {};
 template <class Isa>
-struct PanelOf<Isa, Q8_0> : PanelFormat<8, HasDot4<Isa> ? 128 : 0, PlainScales<Isa, false>> {};
+struct PanelOf<Isa, Q8_0> : PanelFormat<8, HasDot4<Isa> && !TakesSignedCodes<Isa> ? 128 : 0, PlainScales<Isa, false>> {
+};
 template <class Isa>
 struct PanelOf<Isa, Q4_K> : PanelFormat<4, 0, KScales<Isa>> {};
 template <class Isa>

@@ -139,7 +139,7 @@ TEST_P(PanelsTest, MatmulOfPanels) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, PanelsTest, ::testing::ValuesIn(available_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace
 }  // namespace ogas

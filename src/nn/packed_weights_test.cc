@@ -8,7 +8,7 @@
 #include <cstring>
 #include <random>
 
-#include "kernels/dispatch.h"
+#include "kernels/kernels_test_tools.h"
 
 namespace ogas {
 namespace {
@@ -112,7 +112,7 @@ TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, PackedWeightsTest, ::testing::ValuesIn(available_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace
 }  // namespace ogas

@@ -1,4 +1,4 @@
-// 16-bit floats to 32 bits and back. Compilers turn _Float16 into one instruction where the target has it.
+// 16-bit floats to 32 bits and back. Compilers turn Half into one instruction where the target has it.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,23 @@
 
 namespace ogas {
 
-// IEEE 754 binary16; exact.
+// IEEE 754 binary16, by the name that C++ has for it: GCC 12 knows _Float16 on x86 only, Clang and GCC __fp16 on ARM.
+#if defined(__aarch64__)
+using Half = __fp16;
+#else
+using Half = _Float16;
+#endif
+
+// Exact.
 OGAS_INLINE float f16_to_f32(uint16_t bits) {
-  _Float16 half;
+  Half half;
   __builtin_memcpy(&half, &bits, sizeof half);
   return static_cast<float>(half);
 }
 
 // Round to nearest, ties to even; beyond 65504 to infinity.
 OGAS_INLINE uint16_t f32_to_f16(float value) {
-  const auto half = static_cast<_Float16>(value);
+  const auto half = static_cast<Half>(value);
   uint16_t bits;
   __builtin_memcpy(&bits, &half, sizeof half);
   return bits;

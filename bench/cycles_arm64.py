@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""What the inner loops of the matrix products take on a 64-bit ARM, by llvm-mca, without having one.
+
+    cycles_arm64.py [--set neon-dotprod|neon-i8mm|neon] [--flags="..."] [--show]
+
+Compiles the kernels of an instruction set with the flags of build/arm64 (cmake --preset arm64), cuts out the loops of one
+token (GEMV) and of a tile of tokens (GEMM), and runs llvm-mca over them. Data is in the first-level cache there; what
+memory allows is stated beside it.
+
+GEMV: cycles for each byte of packed weights, beside what 17 GB/s leave each of four cores at 2.4 GHz (Raspberry Pi 5).
+GEMM: products as a share of what the two vector units could do if they did nothing else.
+
+Of Cortex-A76 LLVM (14 to 19) has no model and takes that of the Cortex-A57: three instructions and one load a cycle,
+where the A76 has four and two. Neoverse N1 is the same core for servers and has a model of its own; its share counts.
+"""
+import argparse
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPILE_COMMANDS = ROOT / "build/arm64/compile_commands.json"
+MEMORY_CYCLES_A_BYTE = 4 * 2.4e9 / 17e9
+TARGET_SHARE = 0.70
+# Sets: what CPUs to ask about (the first counts), LLVM's names of features, the struct of the set.
+SETS = {
+    "neon": (["cortex-a72", "cortex-a53"], "", "Neon"),
+    "neon-dotprod": (["neoverse-n1", "cortex-a76"], "+dotprod", "NeonDotprod"),
+    "neon-i8mm": (["neoverse-v1", "neoverse-n2"], "+dotprod,+i8mm", "NeonI8mm"),
+}
+# Of a panel of 4 rows, 32 inputs: bytes with scales; and what multiply_tile() is told of the codes.
+FORMATS = {
+    "Q4_K": (64 + 10, "CodeShape<15, 0, 32ul, true>"),
+    "Q4_0": (64 + 8, "CodeShape<8, 0, 32ul, false>"),
+    "Q8_0": (128 + 8, "CodeShape<128, 0, 32ul, false>"),
+}
+PRODUCTS = {"sdot": 16, "smmla": 32, "smull": 8, "smull2": 8, "smlal": 8, "smlal2": 8}
+
+
+def compile_to_assembly(isa, flags):
+    source = ROOT / f"src/kernels/isa_{isa.replace('-', '_')}.cc"
+    if not COMPILE_COMMANDS.exists():
+        sys.exit(f"{COMPILE_COMMANDS}: not there; configure the build first: cmake --preset arm64")
+    entries = [e for e in json.loads(COMPILE_COMMANDS.read_text()) if Path(e["file"]) == source]
+    if not entries:
+        sys.exit(f"{COMPILE_COMMANDS}: does not compile {source}")
+    command = shlex.split(entries[0]["command"])
+    command = command[next(i for i, word in enumerate(command) if word.endswith("g++")):]
+    command[command.index("-o") + 1] = "-"
+    command[command.index("-c")] = "-S"
+    run = subprocess.run(command + shlex.split(flags), cwd=entries[0]["directory"], capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"{source}: the compiler failed:\n{run.stderr}")
+    return run.stdout
+
+
+def demangled_functions(assembly):
+    """{demangled name: its lines}; names that share one body included."""
+    bodies, aliases, name = {}, {}, None
+    for line in assembly.splitlines():
+        if match := re.match(r"(_Z\w+):", line):
+            name = match[1]
+            bodies[name] = []
+        elif match := re.match(r"\s+\.set\s+(\w+),\s*(\w+)", line):
+            aliases[match[1]] = match[2]
+        elif name:
+            bodies[name].append(line.strip())
+            if line.strip().startswith(".size"):
+                name = None
+    mangled = {**{n: n for n in bodies}, **{a: t for a, t in aliases.items() if t in bodies}}
+    names = subprocess.run(["c++filt"], input="\n".join(mangled), capture_output=True, text=True, check=True).stdout
+    return {d: bodies[m] for d, m in zip(names.splitlines(), mangled.values())}
+
+
+def opcode(line):
+    return re.split(r"[\s.]", line, maxsplit=1)[0]
+
+
+def n_products(lines):
+    return sum(PRODUCTS.get(opcode(line), 0) for line in lines)
+
+
+def inner_loop(body):
+    """The loop with most products among those that hold no other."""
+    labels = {line[:-1]: i for i, line in enumerate(body) if re.fullmatch(r"\.L\w+:", line)}
+    loops = []
+    for i, line in enumerate(body):
+        match = re.match(r"(?:b\.?\w+|cbn?z|tbn?z)\s.*?(\.L\w+)$", line)
+        if match and labels.get(match[1], i) < i:
+            loops.append((labels[match[1]], i))
+    innermost = [(b, e) for b, e in loops if not any((b, e) != o and b <= o[0] and o[1] <= e for o in loops)]
+    cut = [[line for line in body[b:e + 1] if line and not line.startswith((".", "//", "#"))] for b, e in innermost]
+    cut = [lines for lines in cut if n_products(lines) > 0]
+    return max(cut, key=n_products, default=None)
+
+
+def cycles_of(loop, cpu, features, mca):
+    n_rounds = 500
+    command = [mca, "-mtriple=aarch64", f"-mcpu={cpu}", f"-mattr={features}", f"-iterations={n_rounds}"]
+    run = subprocess.run(command, input="\n".join(loop) + "\n", capture_output=True, text=True)
+    match = re.search(r"Total Cycles:\s+(\d+)", run.stdout)
+    if run.returncode != 0 or not match:
+        sys.exit(f"{' '.join(command)}: failed:\n{run.stderr}")
+    return int(match[1]) / n_rounds
+
+
+def find_loop(functions, pattern, what):
+    found = [(n, inner_loop(body)) for n, body in functions.items() if re.search(pattern, n)]
+    found = [(n, loop) for n, loop in found if loop]
+    if not found:
+        sys.exit(f"{what}: no function with a loop of products matches /{pattern}/; were names changed or inlined?")
+    name, loop = max(found, key=lambda f: n_products(f[1]))
+    return re.sub(r"\(.*?\)::", "", name).split("(")[0], loop
+
+
+def count(loop):
+    n = {"products": 0, "loads": 0, "copies": 0, "other vector": 0}
+    for line in loop:
+        if opcode(line) in PRODUCTS:
+            n["products"] += 1
+        elif opcode(line).startswith("ld"):
+            n["loads"] += 1
+        elif opcode(line) == "mov" and re.search(r"\bv\d", line):
+            n["copies"] += 1
+        elif re.search(r"\bv\d", line):
+            n["other vector"] += 1
+    return ", ".join(f"{v} {k}" for k, v in n.items())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", choices=SETS, default="neon-dotprod")
+    parser.add_argument("--flags", default="", help="more flags for the compiler")
+    parser.add_argument("--show", action="store_true", help="print the loops")
+    options = parser.parse_args()
+    mca = shutil.which("llvm-mca-19") or shutil.which("llvm-mca")
+    if not mca:
+        sys.exit("llvm-mca-19: not there; install llvm-19")
+    cpus, features, struct = SETS[options.set]
+    functions = demangled_functions(compile_to_assembly(options.set, options.flags))
+    peak = 2 * max(PRODUCTS[opcode(line)] for body in functions.values() for line in body if opcode(line) in PRODUCTS)
+    reached = True
+    for name, (panel_bytes, shape) in FORMATS.items():
+        gemv = find_loop(functions, rf"multiply_directly<.*::{struct}, ogas::{name}, 1ul>", f"{name}, one token")
+        gemm = find_loop(functions, rf"multiply_tile\w*<.*::{struct}, .*{re.escape(shape)}", f"{name}, tile")
+        n_bytes = n_products(gemv[1]) / (32 * 4) * panel_bytes
+        for what, (function, loop) in (("GEMV", gemv), ("GEMM", gemm)):
+            print(f"{name} {what}: {function}: {count(loop)}")
+            if options.show:
+                print("\n".join("    " + line for line in loop))
+        for cpu in cpus:
+            a_byte = cycles_of(gemv[1], cpu, features, mca) / n_bytes
+            share = n_products(gemm[1]) / cycles_of(gemm[1], cpu, features, mca) / peak
+            print(f"    {cpu}: GEMV {a_byte:.3f} cycles a byte (memory allows {MEMORY_CYCLES_A_BYTE:.2f}), "
+                  f"GEMM {share:.0%} of {peak} products a cycle")
+            if cpu == cpus[0]:
+                reached &= a_byte < MEMORY_CYCLES_A_BYTE and share >= TARGET_SHARE
+    print(f"target (GEMV below what memory allows, GEMM {TARGET_SHARE:.0%}, on {cpus[0]}): "
+          f"{'reached' if reached else 'missed'}")
+    sys.exit(0 if reached or options.set != "neon-dotprod" else 1)
+
+
+if __name__ == "__main__":
+    main()
