@@ -133,6 +133,45 @@ TEST_P(Architectures, FactsAreThoseOfTheConfig) {
   }
 }
 
+// Bytes of weights that one token reads, told from the names of tensors.
+double bytes_of_token(const Engine& engine) {
+  const ModelFacts& facts = engine.facts();
+  const auto& tensors = engine.file().tensors();
+  const auto is = [](std::string_view name, std::string_view part) { return name.find(part) != name.npos; };
+  const bool is_tied = std::ranges::none_of(
+      tensors, [](const auto& t) { return t.first == "output.weight" || t.first == "lm_head.weight"; });
+  double bytes = 0;
+  for (const auto& [name, tensor] : tensors) {
+    if (is(name, fmt::format("blk.{}.", facts.n_layer)) || is(name, fmt::format("model.layers.{}.", facts.n_layer)) ||
+        is(name, "mtp"))
+      continue;
+    const bool is_embedding = is(name, "token_embd.") || is(name, "embed_tokens.");
+    if (is_embedding) bytes += static_cast<double>(tensor.n_bytes() / tensor.shape[0]);
+    if (is_embedding && !is_tied) continue;
+    const bool is_expert = (is(name, "_exps.") || is(name, ".mlp.experts.")) && !is(name, "bias");
+    bytes += static_cast<double>(tensor.n_bytes()) * (is_expert ? double(facts.n_expert_used) / facts.n_expert : 1);
+  }
+  return bytes;
+}
+
+TEST_P(Architectures, WorkIsWhatOneTokenReadsAndMultipliesWith) {
+  for (const std::filesystem::path& path : models()) {
+    const auto engine = load(path);
+    ASSERT_NE(engine, nullptr);
+    const ModelFacts& facts = engine->facts();
+    EXPECT_NEAR(facts.pass_bytes(1) / bytes_of_token(*engine), 1, 1e-9) << path;
+    double n_products = 0;
+    for (const Linear* linear : engine->linears_of_token())
+      n_products += static_cast<double>(linear->n_out()) * static_cast<double>(linear->n_in());
+    EXPECT_NEAR(facts.pass_products(1, 1) / n_products, 1, 1e-9) << path;
+    EXPECT_LT(facts.pass_products(8, 1), 8 * facts.pass_products(1, 1));
+    // Long batches meet every expert, and read no weight twice.
+    EXPECT_LE(facts.pass_bytes(1000), static_cast<double>(facts.weight_bytes + 1000 * facts.work.row_bytes));
+    EXPECT_EQ(facts.pass_bytes(1000) - facts.pass_bytes(1) > 999.5 * static_cast<double>(facts.work.row_bytes),
+              facts.n_expert > 0);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(all_cases()),
                          [](const auto& test) { return test.param; });
 

@@ -12,6 +12,7 @@ import struct
 import subprocess
 import time
 import unittest
+import xml.etree.ElementTree
 
 from program import BINARY, MODEL, SECONDS, ProgramTest, gguf
 
@@ -527,17 +528,42 @@ class BenchTest(ProgramTest):
         arguments = ("bench", model, "--repeat", 2, "--ctx", 200, "--threads", 2)
         report = json.loads(self.ogas(*arguments, "--json").stdout)
         self.assertEqual(list(report["figures"]), ["prefill 32", "prefill 128", "prefill 512", "prefill 2048",
-                                                   "decode at 0", "decode at 2048", "decode at 8192"])
+                                                   "decode at 0", "decode at 2048", "decode at 8192",
+                                                   *(f"{n} tokens a step" for n in (2, 4, 8, 16))])
         self.assertEqual(report["figures"]["prefill 512"], {"skipped": "the context has 200 positions"})
         self.assertEqual(len(report["machine"]["read_bytes_per_s"]), 2)
-        for name in ("prefill 32", "decode at 0"):
+        for name in ("prefill 32", "decode at 0", "8 tokens a step"):
             figure = report["figures"][name]
             self.assertGreater(figure["tokens_per_s"], 0)
             self.assertAlmostEqual(figure["fraction"], figure["tokens_per_s"] / figure["limit"])
             self.assertGreater(figure["limit"], 0)
         self.assertGreater(report["peak_memory_bytes"], 0)
+        # The limit is the lower of two: memory's pace and the 8-bit peak.
+        machine = report["machine"]
+        for figure in (figure for figure in report["figures"].values() if "skipped" not in figure):
+            roof = min(machine["int8_ops_per_s"], machine["read_bytes_per_s"][-1] * figure["ops_per_byte"])
+            self.assertAlmostEqual(figure["fraction"], figure["ops_per_s"] / roof)
+            self.assertEqual(figure["limited_by"] == "int8", roof == machine["int8_ops_per_s"])
         table = self.ogas(*arguments).stdout.decode()
-        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%\n")
+        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%  (memory|int8)\n")
+
+    def test_some_figures_beside_serial_code_and_as_a_picture(self):
+        arguments = ("bench", MODEL, "--repeat", 1, "--ctx", 512, "--only", "decode at 0", "--only", "prefill 32",
+                     "--against-serial", "--plot", "roof.svg")
+        report = json.loads(self.ogas(*arguments, "--json").stdout)
+        self.assertEqual(list(report["figures"]), ["prefill 32", "decode at 0"])
+        serial = report["serial"]["decode at 0"]
+        self.assertAlmostEqual(serial["times_serial"] * serial["serial_tokens_per_s"],
+                               report["figures"]["decode at 0"]["tokens_per_s"])
+        self.assertAlmostEqual(serial["times_serial_per_thread"], serial["times_serial"] / report["threads"])
+        self.assertNotIn("prefill 512", report["serial"])
+        self.assertLess(report["peak_memory_bytes"], report["file_bytes"] + (100 << 20))
+        svg = xml.etree.ElementTree.parse(self.folder / "roof.svg").getroot()
+        circles = svg.findall("{http://www.w3.org/2000/svg}circle")
+        self.assertEqual(len(circles), 2)
+        self.assertEqual(list(self.folder.glob("*.tmp")), [])
+        self.fails(2, "'decode' is none of prefill 32, ", "bench", MODEL, "--only", "decode")
+        self.fails(1, "cannot write '/nowhere/x.svg'", *arguments[:-1], "/nowhere/x.svg")
 
     def test_compare(self):
         for name, rate in (("a", 10), ("b", 25)):

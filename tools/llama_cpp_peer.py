@@ -1,9 +1,10 @@
 """llama.cpp as a peer: logits of a GGUF file through the C API, for the scripts here that make goldens.
 
-Not a program and not a wrapper for general use: CPU only, one sequence, no sampling.
+Not a program and not a wrapper for general use: CPU only, one sequence, no sampling. bench/peers.py times it.
 Needs: llama-cpp-python numpy
 """
 import ctypes
+import time
 
 import llama_cpp as ll
 import numpy as np
@@ -49,7 +50,7 @@ class Model:
 
 
 class Context:
-    """One sequence that grows with every eval()."""
+    """One sequence that grows with every eval(). flash_attn: True, False, or -1, which leaves it to llama.cpp."""
 
     def __init__(self, model, n_ctx=2048, n_batch=512, n_threads=2, flash_attn=False, kv="f16"):
         params = ll.llama_context_default_params()
@@ -75,16 +76,30 @@ class Context:
             rows.append(self._decode(tokens[begin:begin + step], last_only))
         return rows[-1] if last_only else np.concatenate(rows)
 
-    def _decode(self, part, last_only):
+    def time_decode(self, tokens, last_only=False):
+        """Seconds that llama_decode takes for these tokens, at most n_batch; their logits stay where they are."""
+        self._fill(tokens, last_only)
+        start = time.perf_counter()
+        self._run()
+        ll.llama_synchronize(self.handle)
+        return time.perf_counter() - start
+
+    def _fill(self, part, last_only):
         b = self.batch
         b.n_tokens = len(part)
         for i, token in enumerate(part):
             b.token[i], b.pos[i], b.n_seq_id[i], b.seq_id[i][0] = token, self.n_past + i, 1, 0
             b.logits[i] = i == len(part) - 1 or not last_only
-        rc = ll.llama_decode(self.handle, b)
+
+    def _run(self):
+        rc = ll.llama_decode(self.handle, self.batch)
         if rc != 0:
             raise RuntimeError(f"llama_decode: {rc}: {''.join(_errors[-3:])}")
-        self.n_past += len(part)
+        self.n_past += self.batch.n_tokens
+
+    def _decode(self, part, last_only):
+        self._fill(part, last_only)
+        self._run()
         n_rows = 1 if last_only else len(part)
         flat = np.ctypeslib.as_array(ll.llama_get_logits(self.handle), (n_rows * self.model.n_vocab,))
         return flat.reshape(n_rows, -1).copy()

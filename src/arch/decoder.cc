@@ -148,7 +148,7 @@ void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName out = {"output.weight", "lm_head.weight"};
   table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
   table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
-  table.linear(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
+  table.output(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
   if (c.is_tied) table.ignore(out);
 }
 
@@ -160,7 +160,7 @@ void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
   if (table.has(embd)) table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
-  if (table.has(head)) table.linear(head, output, c.n_vocab, c.n_embd);
+  if (table.has(head)) table.output(head, output, c.n_vocab, c.n_embd);
 }
 
 void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {
@@ -243,6 +243,7 @@ ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const
   facts.n_ctx_train = c.n_ctx_train;
   facts.n_params = facts.n_params_active = table.n_params();
   facts.weight_bytes = table.n_bytes();
+  facts.work = table.work();
   facts.kv = {.n_layer = c.n_layer, .n_head_kv = dims.n_head_kv, .k_dim = dims.head_dim, .v_dim = dims.head_dim};
   return facts;
 }

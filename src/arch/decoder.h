@@ -81,6 +81,7 @@ class Decoder : public Model {
  public:
   const ModelFacts& facts() const override { return facts_; }
   std::span<Linear* const> linears() const override { return linears_; }
+  std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, const Batch& batch) override;
   std::span<const float> forward_mtp(Exec& exec, const Batch& batch) override;
 
@@ -124,6 +125,7 @@ class Decoder : public Model {
   MtpHead mtp_;
   ModelFacts facts_;
   std::vector<Linear*> linears_;
+  std::vector<const Linear*> linears_of_token_;
 
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);

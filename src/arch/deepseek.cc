@@ -132,11 +132,14 @@ class DeepSeek : public Decoder {
   Result<> bind(const TensorFile& file) {
     TensorTable table(file);
     w_.add_to(table, c_);
-    for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)
+    for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
+      if (layer_idx == c_.n_layer) table.begin_head();
       add_layer(table, layer_idx, layers_[layer_idx]);
+    }
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
     linears_ = table.linears();
+    linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     make_facts(file, table);
     return {};
   }

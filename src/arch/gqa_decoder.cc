@@ -14,6 +14,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   w_.add_to(table, c_);
   add_more(table);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
+    if (layer_idx == c_.n_layer) table.begin_head();
     GqaLayer& layer = layers_[layer_idx];
     begin_layer(table, layer_idx);
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
@@ -25,6 +26,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
   linears_ = table.linears();
+  linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   rope_ = Rope(config_.rope);
 
   facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);

@@ -13,6 +13,7 @@
 #include "nn/exec.h"
 #include "nn/kv_cache.h"
 #include "nn/linear.h"
+#include "nn/tensor_table.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -37,6 +38,13 @@ struct ModelFacts {
   uint64_t weight_bytes = 0;     // bytes of the bound tensors
   uint64_t token_bytes = 0;      // working memory for each token of a batch
   KvShape kv;                    // keys and values of one position
+  WeightWork work;               // what a pass reads and multiplies with
+
+  // Of a pass over n tokens that keeps n_logits rows of logits: bytes of weights it reads, and weights it multiplies
+  // each token with, summed over the tokens. As if experts were drawn independently of each other: n tokens then read
+  // n_expert (1 - (1 - n_expert_used / n_expert)^n) of a layer's.
+  double pass_bytes(uint64_t n_tokens) const;
+  double pass_products(uint64_t n_tokens, uint64_t n_logits) const;
 };
 
 // Tokens computed together: consecutive positions of one sequence. (Several sequences a batch come with the scheduler.)
@@ -53,6 +61,8 @@ class Model {
   virtual const ModelFacts& facts() const = 0;
   // The matrices it multiplies with, which may be packed before the first forward pass.
   virtual std::span<Linear* const> linears() const = 0;
+  // Those that one token is multiplied with, as if it took the first experts of each layer.
+  virtual std::span<const Linear* const> linears_of_token() const = 0;
   // Returns logits [n, n_vocab] (all_logits) or [1, n_vocab], valid until the next call. Tokens must be below n_vocab
   // and kv must have room: the engine checks both.
   virtual std::span<const float> forward(Exec& exec, const Batch& batch) = 0;

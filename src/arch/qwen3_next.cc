@@ -108,6 +108,7 @@ class Qwen3Next : public Decoder {
     TensorTable table(file);
     w_.add_to(table, c_);
     for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
+      if (layer_idx == c_.n_layer) table.begin_head();
       const std::string gguf = fmt::format("blk.{}.", layer_idx);
       layer_idx < c_.n_layer ? table.begin_layer(layer_idx) : table.begin_block({gguf, "mtp.layers.0."});
       config_.is_recurrent[layer_idx] ? add_delta_net(table, layers_[layer_idx])
@@ -117,6 +118,7 @@ class Qwen3Next : public Decoder {
     if (config_.n_mtp > 0) add_mtp(table);
     OGAS_TRY(table.bind());
     linears_ = table.linears();
+    linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     finish(file.naming() == Naming::hub);
     make_facts(file, table);
     return {};

@@ -96,6 +96,8 @@ class Engine {
   const TensorFile& file() const;
   const ModelFacts& facts() const;
   const EngineOptions& options() const;  // with the defaults resolved
+  // The matrices that one token is multiplied with (arch/model.h).
+  std::span<const Linear* const> linears_of_token() const;
   // Why there is none, or the tokenizer. (Logits need none.)
   const Result<std::unique_ptr<Tokenizer>>& tokenizer_or_error() const;
   const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use

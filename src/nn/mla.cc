@@ -82,8 +82,10 @@ void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
                d.n_embd);
   table.vector({"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"}, attn_kv_a_norm, d.kv_lora_rank);
   if (table.has({"attn_k_b.weight", ""})) {
-    table.experts({"attn_k_b.weight", ""}, attn_k_b, d.n_head, d.kv_lora_rank, d.qk_nope_head_dim);
-    table.experts({"attn_v_b.weight", ""}, attn_v_b, d.n_head, d.v_head_dim, d.kv_lora_rank);
+    table.heads({"attn_k_b.weight", ""}, attn_k_b,
+                {.n_expert = d.n_head, .n_out = d.kv_lora_rank, .n_in = d.qk_nope_head_dim});
+    table.heads({"attn_v_b.weight", ""}, attn_v_b,
+                {.n_expert = d.n_head, .n_out = d.v_head_dim, .n_in = d.kv_lora_rank});
   } else {
     table.linear({"attn_kv_b.weight", "self_attn.kv_b_proj.weight"}, attn_kv_b,
                  uint64_t{d.n_head} * (d.qk_nope_head_dim + d.v_head_dim), d.kv_lora_rank);

@@ -43,19 +43,23 @@ std::string TensorTable::full_name(const TensorName& name) const {
 bool TensorTable::has(const TensorName& name) const { return file_.find(full_name(name)) != nullptr; }
 
 void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-  entries_.push_back({full_name(name), {{n_out, n_in, 1, 1}, 2}, &destination});
+  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, &destination);
+}
+
+void TensorTable::output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
+  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Output{&destination});
 }
 
 void TensorTable::embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols) {
-  entries_.push_back({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Embeddings{&destination}});
+  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Embeddings{&destination});
 }
 
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
-  entries_.push_back({full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination}});
+  add(full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination});
 }
 
 void TensorTable::copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols) {
-  entries_.push_back({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Floats{&destination}});
+  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Floats{&destination});
 }
 
 void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
@@ -68,7 +72,7 @@ void TensorTable::experts(const TensorName& name, std::vector<Linear>& destinati
   for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
     std::string own(name.hub);
     own.replace(place, 2, std::to_string(expert_idx));
-    entries_.push_back({hub_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx}});
+    add(hub_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx});
   }
 }
 
@@ -77,16 +81,20 @@ void TensorTable::stacked(const TensorName& name, std::vector<Linear>& destinati
   const uint64_t n_rows = s.n_out * s.n_parts;
   const Shape shape =
       s.is_transposed ? Shape{{s.n_expert, s.n_in, n_rows, 1}, 3} : Shape{{s.n_expert, n_rows, s.n_in, 1}, 3};
-  entries_.push_back({full_name(name), shape, Stacked{&destination, s}});
+  add(full_name(name), shape, Stacked{&destination, s, /*is_heads=*/false});
+}
+
+void TensorTable::heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s) {
+  destination.resize(s.n_expert);
+  add(full_name(name), {{s.n_expert, s.n_out, s.n_in, 1}, 3}, Stacked{&destination, s, /*is_heads=*/true});
 }
 
 void TensorTable::stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& s) {
-  entries_.push_back(
-      {full_name(name), {{s.n_expert, s.n_out * s.n_parts, 1, 1}, 2}, Floats{&destination, s.part, s.n_parts}});
+  add(full_name(name), {{s.n_expert, s.n_out * s.n_parts, 1, 1}, 2}, Floats{&destination, s.part, s.n_parts});
 }
 
 void TensorTable::ignore(const TensorName& name) {
-  if (has(name)) entries_.push_back({full_name(name), {}, {}});
+  if (has(name)) add(full_name(name), {}, {});
 }
 
 Result<> TensorTable::bind_stack(const Stacked& stacked, const TensorInfo& tensor) {
@@ -101,7 +109,7 @@ Result<> TensorTable::bind_stack(const Stacked& stacked, const TensorInfo& tenso
     const std::byte* own = tensor.data.data() + expert_idx * n_rows * format.bytes_for(s.n_in);
     const Linear whole = s.is_transposed ? Linear::transposed(tensor.format, own, n_rows, s.n_in)
                                          : as_linear(tensor, expert_idx * n_rows, n_rows, s.n_in);
-    (*stacked.experts)[expert_idx] = whole.every(s.n_parts, s.part);
+    (*stacked.matrices)[expert_idx] = whole.every(s.n_parts, s.part);
   }
   return {};
 }
@@ -129,6 +137,8 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   const auto& dims = entry.shape.dims;
   if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) {
     **linear = as_linear(tensor, 0, dims[0], dims[1]);
+  } else if (const auto* output = std::get_if<Output>(&entry.destination)) {
+    *output->linear = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* embeddings = std::get_if<Embeddings>(&entry.destination)) {
     *embeddings->rows = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* of_expert = std::get_if<OfExpert>(&entry.destination)) {
@@ -145,11 +155,57 @@ std::vector<Linear*> TensorTable::linears() const {
   std::vector<Linear*> all;
   for (const Entry& entry : entries_) {
     if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
+    if (const auto* output = std::get_if<Output>(&entry.destination)) all.push_back(output->linear);
     if (const auto* one = std::get_if<OfExpert>(&entry.destination)) all.push_back(&(*one->experts)[one->expert_idx]);
     if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
-      for (Linear& expert : *stacked->experts) all.push_back(&expert);
+      for (Linear& matrix : *stacked->matrices) all.push_back(&matrix);
   }
   return all;
+}
+
+std::vector<const Linear*> TensorTable::linears_of_token(uint32_t n_expert_used) const {
+  std::vector<const Linear*> all;
+  for (const Entry& entry : entries_) {
+    if (entry.is_head) continue;
+    if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
+    if (const auto* output = std::get_if<Output>(&entry.destination)) all.push_back(output->linear);
+    const auto* one = std::get_if<OfExpert>(&entry.destination);
+    if (one && one->expert_idx < n_expert_used) all.push_back(&(*one->experts)[one->expert_idx]);
+    if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
+      for (size_t idx = 0; idx < (stacked->is_heads ? stacked->matrices->size() : n_expert_used); ++idx)
+        all.push_back(&(*stacked->matrices)[idx]);
+  }
+  return all;
+}
+
+bool TensorTable::is_expert(const Destination& destination) {
+  const auto* stacked = std::get_if<Stacked>(&destination);
+  return std::holds_alternative<OfExpert>(destination) || (stacked && !stacked->is_heads);
+}
+
+// Each tensor counts once for all entries that multiply with it.
+void TensorTable::add_work() {
+  std::set<std::string_view> counted;
+  const auto count = [&](const Entry& entry, uint64_t& bytes, uint64_t* n_weights) {
+    if (!counted.insert(entry.name).second) return;
+    const TensorInfo& tensor = *file_.find(entry.name);
+    bytes += tensor.n_bytes();
+    if (n_weights) *n_weights += tensor.shape.n_values();
+  };
+  for (const Entry& entry : entries_) {
+    const Destination& destination = entry.destination;
+    if (entry.is_head || std::holds_alternative<std::monostate>(destination)) continue;
+    if (std::holds_alternative<Embeddings>(destination)) {
+      const TensorInfo& tensor = *file_.find(entry.name);
+      work_.row_bytes += facts_of(tensor.format).bytes_for(entry.shape[1]);
+    } else if (std::holds_alternative<Output>(destination)) {
+      count(entry, work_.output_bytes, &work_.n_output_weights);
+    } else if (is_expert(destination)) {
+      count(entry, work_.expert_bytes, &work_.n_expert_weights);
+    } else {
+      count(entry, work_.n_bytes, std::holds_alternative<Floats>(destination) ? nullptr : &work_.n_weights);
+    }
+  }
 }
 
 Result<> TensorTable::bind() {
@@ -162,14 +218,14 @@ Result<> TensorTable::bind() {
     const uint64_t n_values = tensor->shape.n_values();
     n_params_ += n_values;
     n_bytes_ += tensor->n_bytes();
-    if (std::holds_alternative<Stacked>(entry.destination) || std::holds_alternative<OfExpert>(entry.destination))
-      n_expert_params_ += n_values;
+    if (is_expert(entry.destination)) n_expert_params_ += n_values;
   }
   for (const auto& [name, tensor] : file_.tensors())
     if (!bound.contains(name))
       return fail(ErrorCode::unsupported,
                   "tensor {} {} is not one this architecture uses; running without it would give wrong answers",
                   in_quotes(name), tensor.shape.to_string());
+  add_work();
   return {};
 }
 

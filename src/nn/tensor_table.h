@@ -27,6 +27,15 @@ struct ExpertStack {
   bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
 };
 
+// What a pass over tokens reads of the weights and multiplies with. Bytes are those of the file; weights are the
+// numbers of matrices, each of which is multiplied and added once a token. The head for further tokens does not count.
+struct WeightWork {
+  uint64_t row_bytes = 0;                           // of a token's embedding
+  uint64_t n_bytes = 0, n_weights = 0;              // beside experts and output: read whole by every pass
+  uint64_t expert_bytes = 0, n_expert_weights = 0;  // all routed experts: a token takes a few of them
+  uint64_t output_bytes = 0, n_output_weights = 0;  // the matrix of the tokens whose logits are wanted
+};
+
 class TensorTable {
  public:
   explicit TensorTable(const TensorFile& file) : file_(file) {}
@@ -36,6 +45,8 @@ class TensorTable {
   void begin_layer(uint32_t layer_idx);
   void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hub_prefix_ = name.hub; }
   void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
+  // What is added from here on belongs to the head for further tokens, which an ordinary pass does not read.
+  void begin_head() { is_head_ = true; }
 
   bool is_hub() const { return file_.naming() == Naming::hub; }
   // Whether the file has a tensor of this name.
@@ -43,6 +54,8 @@ class TensorTable {
 
   // A matrix [n_out, n_in] of any format, left where it is mapped.
   void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
+  // The same for the matrix that makes logits, which not every token needs.
+  void output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
   // A matrix of which only rows are looked up, never multiplied with.
   void embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
@@ -55,7 +68,10 @@ class TensorTable {
                uint64_t n_in);
   // One matrix for each expert, stacked in one tensor in both worlds. Several parts may be taken from it.
   void stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack);
-  // The biases of such matrices, [n_expert, n_out * n_parts] in a plain format, copied out as floats [n_expert, n_out].
+  // One matrix for each head of attention, stacked in the same way; a token takes all of them.
+  void heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack);
+  // The biases of experts' matrices, [n_expert, n_out * n_parts] in a plain format, copied out as floats [n_expert,
+  // n_out].
   void stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& stack);
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
@@ -65,8 +81,12 @@ class TensorTable {
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 
-  // All matrices that are multiplied with: destinations of linear(), experts() and stacked(). After bind().
+  // All matrices that are multiplied with: destinations of linear(), output(), experts() and stacked(). After bind().
   std::vector<Linear*> linears() const;
+  // Those that one token is multiplied with, as if it took the first n_expert_used experts of each layer.
+  std::vector<const Linear*> linears_of_token(uint32_t n_expert_used) const;
+  // After bind().
+  const WeightWork& work() const { return work_; }
   // After bind(): numbers in the bound tensors, of these in experts, and the bytes all take.
   uint64_t n_params() const { return n_params_; }
   uint64_t n_expert_params() const { return n_expert_params_; }
@@ -75,8 +95,9 @@ class TensorTable {
  private:
   // Where a tensor goes; nowhere if it is ignored.
   struct Stacked {
-    std::vector<Linear>* experts;
+    std::vector<Linear>* matrices;
     ExpertStack stack;
+    bool is_heads;  // of heads, not of experts
   };
   struct Floats {
     std::vector<float>* values;
@@ -89,12 +110,22 @@ class TensorTable {
   struct Embeddings {
     Linear* rows;
   };
-  using Destination = std::variant<std::monostate, Linear*, Embeddings, Floats, Stacked, OfExpert>;
+  struct Output {
+    Linear* linear;
+  };
+  using Destination = std::variant<std::monostate, Linear*, Output, Embeddings, Floats, Stacked, OfExpert>;
   struct Entry {
     std::string name;
     Shape shape;
     Destination destination;
+    bool is_head;  // of the head for further tokens
   };
+
+  void add(std::string name, const Shape& shape, Destination destination) {
+    entries_.push_back({std::move(name), shape, destination, is_head_});
+  }
+  static bool is_expert(const Destination& destination);
+  void add_work();
 
   std::string full_name(const TensorName& name) const;
   static Result<> bind_stack(const Stacked& stacked, const TensorInfo& tensor);
@@ -104,6 +135,8 @@ class TensorTable {
   const TensorFile& file_;
   std::string gguf_prefix_, hub_prefix_;
   std::vector<Entry> entries_;
+  bool is_head_ = false;
+  WeightWork work_;
   uint64_t n_params_ = 0;
   uint64_t n_expert_params_ = 0;
   uint64_t n_bytes_ = 0;

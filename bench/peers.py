@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""Compares ogas with llama.cpp on the same files, threads and machine, in turns. See --help.
+
+  bench/peers.py                                                the default model
+  bench/peers.py --shape llama-3.1-8b --layers 8 --type q4_k_m  a shape, written by ogas synth if it is not there yet
+  bench/peers.py --busy --rounds 5                              also beside one busy process on each core
+
+Every round starts each program anew, ogas first in odd rounds, and measures a prompt of 512 tokens, decoding 16 tokens
+behind one, and steps of several consecutive tokens with the logits of each, three times after a warm-up. Printed is a
+Markdown table: medians over the rounds, half the distance between the quartiles beside them, the median of the rounds'
+ratios, and how much of the machine's limit (as `ogas bench` measures it, the best of all rounds) either one reaches.
+
+llama.cpp runs through its C API: as many threads for prompts as for tokens, batches of 512, its own defaults for the
+rest (flash attention, mapped files, repacking), nothing sampled, the clock around llama_decode alone. ogas chooses its
+batch itself, and its clock also holds the choice of the likeliest token.
+Needs: llama-cpp-python numpy
+"""
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PREFILL, DECODE, STEPS = "prefill 512", "decode at 0", {f"{n} tokens a step": n for n in (4, 16)}
+FIGURES = [PREFILL, DECODE, *STEPS]
+N_CTX, N_DECODE, N_STEP_TOKENS = 1024, 16, 32
+MOST_SECONDS = 900  # of one program in one round
+
+
+def make_tokens(n, n_vocab):
+    """Spread over the vocabulary, as those of ogas bench."""
+    state, tokens = 1, []
+    for _ in range(n):
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64  # Knuth, MMIX
+        tokens.append((state >> 33) % n_vocab)
+    return tokens
+
+
+def measure_llama_cpp(path, threads, repeat):
+    """{figure: tokens a second}, in this process."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import llama_cpp_peer as peer
+    model = peer.Model(path)
+    context = peer.Context(model, n_ctx=N_CTX, n_batch=512, n_threads=threads, flash_attn=-1)
+    tokens = make_tokens(512, model.n_vocab)
+
+    def prefill(n):
+        context.clear()
+        return n / context.time_decode(tokens[:n], last_only=True)
+
+    def step_of(n):
+        context.clear()
+        return N_STEP_TOKENS / sum(context.time_decode(tokens[at:at + n]) for at in range(0, N_STEP_TOKENS, n))
+
+    def decode():
+        return N_DECODE / sum(context.time_decode([token]) for token in tokens[1:1 + N_DECODE])
+
+    prefill(32)
+    rates = {PREFILL: statistics.median(prefill(512) for _ in range(repeat))}
+    prefill(1)
+    rates[DECODE] = statistics.median(decode() for _ in range(repeat))
+    for name, n in STEPS.items():
+        rates[name] = statistics.median(step_of(n) for _ in range(repeat))
+    return rates
+
+
+def run_json(command):
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=MOST_SECONDS)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} {command[1]}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
+    return json.loads(done.stdout)
+
+
+def run_ogas(path, args):
+    """The report of ogas bench."""
+    only = [word for name in FIGURES for word in ("--only", name)]
+    return run_json([args.ogas, "bench", path, "--threads", args.threads, "--ctx", N_CTX, "--repeat", args.repeat,
+                     "--budget", MOST_SECONDS, *only, "--json"])
+
+
+def run_llama_cpp(path, args):
+    return run_json([sys.executable, __file__, "--worker", "--model", path, "--threads", args.threads, "--repeat",
+                     args.repeat])
+
+
+@contextlib.contextmanager
+def busy_cores(cores):
+    """One process a core that never sleeps, at nice 0."""
+    loops = []
+    try:
+        for core in cores:
+            loops.append(subprocess.Popen([sys.executable, "-c",
+                                           f"import os\nos.sched_setaffinity(0, [{core}])\nwhile True: pass"]))
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def median_and_spread(values):
+    middle = statistics.median(values)
+    if len(values) < 2:
+        return {"median": middle, "spread": None}
+    quarters = statistics.quantiles(values, n=4, method="inclusive")
+    return {"median": middle, "spread": (quarters[2] - quarters[0]) / 2 / middle}
+
+
+def summarize(rounds, limits):
+    """rounds: [{"ogas": {figure: rate}, "llama.cpp": the same}]."""
+    rows = {}
+    for name in FIGURES:
+        ours, theirs = ([one[who][name] for one in rounds] for who in ("ogas", "llama.cpp"))
+        row = {"ogas": median_and_spread(ours), "llama.cpp": median_and_spread(theirs),
+               "ratio": median_and_spread([a / b for a, b in zip(ours, theirs)]), "limit": limits[name]}
+        for who in ("ogas", "llama.cpp"):
+            row[who]["fraction"] = row[who]["median"] / limits[name]
+        rows[name] = row
+    return rows
+
+
+def measure(path, args):
+    """The whole comparison on one file."""
+    cores = sorted(os.sched_getaffinity(0))
+    conditions = {"undisturbed": []} | ({"disturbed": []} if args.busy else {})
+    limits, machine, isa = dict.fromkeys(FIGURES, 0), {}, ""
+    for idx in range(args.rounds):
+        for condition, rounds in conditions.items():
+            print(f"{path.name}: round {idx + 1} of {args.rounds}, {condition}", file=sys.stderr, flush=True)
+            with busy_cores(cores if condition == "disturbed" else []):
+                theirs = run_llama_cpp(path, args) if idx % 2 else None
+                report = run_ogas(path, args)
+                theirs = theirs or run_llama_cpp(path, args)
+            skipped = [name for name in FIGURES if "skipped" in report["figures"][name]]
+            if skipped:
+                sys.exit(f"ogas left {skipped[0]} out: {report['figures'][skipped[0]]['skipped']}")
+            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in FIGURES},
+                           "llama.cpp": theirs})
+            if condition == "undisturbed":
+                isa = report["isa"]
+                limits = {name: max(limits[name], report["figures"][name]["limit"]) for name in FIGURES}
+                machine = {"read_bytes_per_s": max(machine.get("read_bytes_per_s", 0),
+                                                   report["machine"]["read_bytes_per_s"][-1]),
+                           "int8_ops_per_s": max(machine.get("int8_ops_per_s", 0), report["machine"]["int8_ops_per_s"])}
+    return {"file": path.name, "bytes": path.stat().st_size, "threads": args.threads, "rounds": args.rounds, "isa": isa,
+            "machine": machine, "conditions": {name: summarize(rounds, limits) for name, rounds in conditions.items()}}
+
+
+def figure_text(value, digits):
+    spread = "" if value["spread"] is None else f" ± {100 * value['spread']:.0f}%"
+    return f"{value['median']:.{digits}f}{spread}"
+
+
+def as_markdown(result):
+    machine = result["machine"]
+    text = (f"{result['file']} ({result['bytes'] / 1e9:.2f} GB), {result['threads']} threads, {result['isa']}, "
+            f"{result['rounds']} rounds; memory {machine['read_bytes_per_s'] / 1e9:.1f} GB/s, 8-bit peak "
+            f"{machine['int8_ops_per_s'] / 1e12:.2f} Top/s\n\n"
+            "| tokens/s | ogas | llama.cpp | ratio | limit | ogas of limit | llama.cpp of limit |\n"
+            "|---|---|---|---|---|---|---|\n")
+    for condition, rows in result["conditions"].items():
+        for name, row in rows.items():
+            ours, theirs = row["ogas"], row["llama.cpp"]
+            text += (f"| {name}{', cores busy' if condition == 'disturbed' else ''} | {figure_text(ours, 1)} "
+                     f"| {figure_text(theirs, 1)} | {figure_text(row['ratio'], 2)} | {row['limit']:.1f} "
+                     f"| {100 * ours['fraction']:.0f}% | {100 * theirs['fraction']:.0f}% |\n")
+    return text
+
+
+def files_of(args):
+    """The models asked for, those of shapes written first where they are not there."""
+    files = [pathlib.Path(path) for path in args.model]
+    cache = pathlib.Path(args.cache)
+    for shape in args.shape:
+        layers = f"-{args.layers}-layers" if args.layers else ""
+        path = cache / f"{shape}{layers}.{args.type}.gguf"
+        if not path.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            print(f"writing {path}", file=sys.stderr, flush=True)
+            count = ["--layers", str(args.layers)] if args.layers else []
+            written = subprocess.run([args.ogas, "synth", shape, path, "--type", args.type, *count],
+                                     capture_output=True, text=True)
+            if written.returncode != 0:
+                sys.exit(written.stderr.strip())
+        files.append(path)
+    if not files:
+        files.append(pathlib.Path(subprocess.run([ROOT / "tools/get_default_model"], check=True, text=True,
+                                                 stdout=subprocess.PIPE).stdout.strip()))
+    for path in files:
+        if not path.is_file():
+            sys.exit(f"{path} is no file")
+    return files
+
+
+def main():
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", nargs="+", default=[], metavar="FILE", help="GGUF files")
+    parser.add_argument("--shape", nargs="+", default=[], metavar="NAME", help="shapes of `ogas synth --list`")
+    parser.add_argument("--layers", type=int, metavar="N", help="of shapes: the first N layers (default: all)")
+    parser.add_argument("--type", type=str.lower, default="q4_k_m", help="of shapes: format of the matrices")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each figure in a round")
+    parser.add_argument("--busy", action="store_true", help="also with one busy process pinned to each core")
+    parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
+    parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")
+    parser.add_argument("--ogas", default=str(ROOT / "build/release/ogas"), metavar="FILE", help="the program")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    missing = [name for name in ("llama_cpp", "numpy") if not importlib.util.find_spec(name)]
+    if missing:
+        sys.exit(f"{' and '.join(missing)} not found: CMAKE_ARGS=-DGGML_NATIVE=ON pip install --no-binary "
+                 "llama-cpp-python llama-cpp-python numpy builds llama.cpp for this machine")
+    if args.worker:
+        return print(json.dumps(measure_llama_cpp(args.model[0], args.threads, args.repeat)))
+    if not pathlib.Path(args.ogas).is_file():
+        sys.exit(f"{args.ogas} is not there: ninja -C build/release ogas")
+    results = [measure(path, args) for path in files_of(args)]
+    print(json.dumps(results, indent=2) if args.json else "\n".join(map(as_markdown, results)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+#include "cli/bench_figures.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/thread_pool.h"
+#include "cli/terminal.h"
+
+namespace ogas::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr uint32_t kPromptLengths[] = {32, 128, 512, 2048};
+constexpr uint32_t kDepths[] = {0, 2048, 8192};
+constexpr uint32_t kTokensOfStep[] = {2, 4, 8, 16};
+
+std::string prefill_name(uint32_t n) { return fmt::format("prefill {}", n); }
+std::string decode_name(uint32_t depth) { return fmt::format("decode at {}", depth); }
+std::string step_name(uint32_t n) { return fmt::format("{} tokens a step", n); }
+
+void show_step(std::string_view text) {
+  if (stderr_is_terminal()) write_stderr(fmt::format("\r\x1b[K{}", text));
+}
+
+}  // namespace
+
+Machine measure_machine(unsigned n_threads) {
+  Machine machine;
+  for (unsigned n = 1; n <= n_threads; n = n == n_threads ? n + 1 : std::min(2 * n, n_threads)) {
+    show_step(fmt::format("reading memory with {} threads", n));
+    ThreadPool pool(n);
+    machine.bandwidth.push_back(measure_read_bandwidth(pool));
+  }
+  show_step("multiplying");
+  ThreadPool pool(n_threads);
+  machine.int8 = measure_int8_peak(pool);
+  machine.f32 = measure_f32_peak(pool);
+  show_step("");
+  return machine;
+}
+
+double LeastWork::limit(const Machine& machine) const {
+  return n_tokens / std::max(bytes / machine.bandwidth.back(), ops / machine.int8.ops);
+}
+
+bool LeastWork::is_bound_by_memory(const Machine& machine) const {
+  return bytes / machine.bandwidth.back() > ops / machine.int8.ops;
+}
+
+std::vector<std::string> figure_names() {
+  std::vector<std::string> names;
+  for (const uint32_t n : kPromptLengths) names.push_back(prefill_name(n));
+  for (const uint32_t depth : kDepths) names.push_back(decode_name(depth));
+  for (const uint32_t n : kTokensOfStep) names.push_back(step_name(n));
+  return names;
+}
+
+std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab) {
+  std::vector<TokenId> tokens(n);
+  uint64_t state = 1;
+  for (TokenId& token : tokens) {
+    state = state * 6364136223846793005U + 1442695040888963407U;  // Knuth, MMIX
+    token = static_cast<TokenId>((state >> 33) % n_vocab);
+  }
+  return tokens;
+}
+
+LeastWork work_of_prompt(const ModelFacts& facts, uint32_t n, uint32_t n_batch) {
+  LeastWork work{.n_tokens = static_cast<double>(n)};
+  for (uint32_t begin = 0; begin < n; begin += n_batch) {
+    const uint32_t n_pass = std::min(n_batch, n - begin);
+    work.bytes += facts.pass_bytes(n_pass);
+    work.ops += 2 * facts.pass_products(n_pass, 1);
+  }
+  return work;
+}
+
+LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {
+  return {.n_tokens = 1,
+          .bytes = facts.pass_bytes(1) + static_cast<double>(position_bytes) * depth,
+          .ops = 2 * facts.pass_products(1, 1)};
+}
+
+Result<std::vector<Figure>> Bench::run() {
+  OGAS_TRY(first_token());
+  for (const uint32_t n : kPromptLengths) OGAS_TRY(prefill(n));
+  for (const uint32_t depth : kDepths) OGAS_TRY(decode(depth));
+  for (const uint32_t n : kTokensOfStep) OGAS_TRY(step_of(n));
+  show_step("");
+  return std::move(figures_);
+}
+
+bool Bench::is_wanted(std::string_view name) const {
+  return options_.only.empty() || std::ranges::find(options_.only, name) != options_.only.end();
+}
+
+std::string Bench::why_not(uint32_t n_prompt, uint32_t n_more) const {
+  if (n_prompt + n_more > engine_.options().n_ctx)
+    return fmt::format("the context has {} positions", engine_.options().n_ctx);
+  if (prefill_rate_ > 0 && n_prompt / prefill_rate_ > options_.budget_seconds)
+    return fmt::format("the prompt would take {:.0f} s; --budget allows for it", n_prompt / prefill_rate_);
+  return {};
+}
+
+Result<> Bench::repeat(Figure& figure, const Repetition& seconds) {
+  std::vector<double> rates;
+  const auto begin = Clock::now();
+  while (rates.size() < options_.n_repeat && (rates.empty() || seconds_since(begin) < options_.budget_seconds))
+    rates.push_back(figure.work.n_tokens / OGAS_TRY(seconds()));
+  figure.rate = median_of(rates);
+  return {};
+}
+
+Result<> Bench::first_token() {
+  constexpr uint32_t kPrompt = 32;
+  const uint32_t n = std::min(kPrompt, engine_.options().n_ctx);
+  show_step("first token");
+  const auto session = engine_.new_session();
+  const auto start = Clock::now();
+  OGAS_TRY(engine_.extend(*session, make_tokens(n, engine_.facts().n_vocab)));
+  first_token_seconds_ = seconds_since(start);
+  prefill_rate_ = n / first_token_seconds_;
+  return {};
+}
+
+Result<> Bench::prefill(uint32_t n) {
+  Figure figure{.name = prefill_name(n), .work = work_of_prompt(engine_.facts(), n, engine_.options().n_batch)};
+  if (!is_wanted(figure.name)) return {};
+  figure.skipped = why_not(n, 0);
+  show_step(figure.name);
+  if (figure.skipped.empty()) {
+    const auto tokens = make_tokens(n, engine_.facts().n_vocab);
+    OGAS_TRY(repeat(figure, [&]() -> Result<double> {
+      const auto session = engine_.new_session();
+      const auto start = Clock::now();
+      OGAS_TRY(engine_.extend(*session, tokens));
+      return seconds_since(start);
+    }));
+    prefill_rate_ = figure.rate.value;
+  }
+  figures_.push_back(std::move(figure));
+  return {};
+}
+
+Result<> Bench::decode(uint32_t depth) {
+  constexpr uint32_t kSteps = 16;  // of one repetition
+  KvShape kv = engine_.facts().kv;
+  kv.format = engine_.options().kv_format;
+  Figure figure{.name = decode_name(depth), .work = work_of_token(engine_.facts(), kv.position_bytes(), depth)};
+  if (!is_wanted(figure.name)) return {};
+  // A prompt of one token makes a start even at depth 0.
+  const uint32_t n_prompt = std::max(depth, 1U);
+  figure.skipped = why_not(n_prompt, kSteps * options_.n_repeat);
+  show_step(figure.name);
+  if (figure.skipped.empty()) {
+    const auto session = engine_.new_session();
+    auto logits = OGAS_TRY(engine_.extend(*session, make_tokens(n_prompt, engine_.facts().n_vocab)));
+    OGAS_TRY(repeat(figure, [&]() -> Result<double> {
+      const auto start = Clock::now();
+      for (uint32_t step = 0; step < kSteps; ++step) {
+        const auto token = static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
+        logits = OGAS_TRY(engine_.extend(*session, std::span(&token, 1)));
+      }
+      return seconds_since(start) / kSteps;
+    }));
+  }
+  figures_.push_back(std::move(figure));
+  return {};
+}
+
+// A forward pass takes one sequence, so these are consecutive tokens of one, with the logits of each, as speculation
+// verifies them. Steps over several sequences are to be measured here, too, once the engine has them.
+Result<> Bench::step_of(uint32_t n) {
+  constexpr uint32_t kTokens = 32;  // of one repetition, from an empty context
+  const ModelFacts& facts = engine_.facts();
+  Figure figure{
+      .name = step_name(n),
+      .work = {.n_tokens = static_cast<double>(n), .bytes = facts.pass_bytes(n), .ops = 2 * facts.pass_products(n, n)}};
+  if (!is_wanted(figure.name)) return {};
+  figure.skipped = why_not(kTokens, 0);
+  show_step(figure.name);
+  if (figure.skipped.empty()) {
+    const auto tokens = make_tokens(kTokens, facts.n_vocab);
+    OGAS_TRY(repeat(figure, [&]() -> Result<double> {
+      const auto start = Clock::now();
+      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}));
+      return seconds_since(start) * n / kTokens;
+    }));
+  }
+  figures_.push_back(std::move(figure));
+  return {};
+}
+
+}  // namespace ogas::cli

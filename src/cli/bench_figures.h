@@ -1,0 +1,86 @@
+// The figures of ogas bench: what is measured of a model, and the limit of the machine beside each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine.h"
+#include "measure/machine.h"
+
+namespace ogas::cli {
+
+struct Machine {
+  std::vector<double> bandwidth;  // bytes a second by threads: 1, 2, 4, ... and at last all of them
+  Peak int8, f32;                 // on all threads
+};
+Machine measure_machine(unsigned n_threads);
+
+// What the tokens of a figure take at least: bytes read from memory, and operations on 8-bit numbers, a multiplication
+// and an addition being two.
+struct LeastWork {
+  double n_tokens = 0, bytes = 0, ops = 0;
+
+  double intensity() const { return ops / bytes; }  // operations a byte
+  // The roofline (Williams et al. 2009): tokens a second where reading and computing overlap completely.
+  double limit(const Machine& machine) const;
+  bool is_bound_by_memory(const Machine& machine) const;
+};
+
+struct Figure {
+  std::string name;
+  LeastWork work = {};
+  Median rate = {};  // tokens a second
+  std::string skipped = {};
+
+  double ops() const { return rate.value * work.ops / work.n_tokens; }  // a second
+};
+
+struct FigureOptions {
+  uint32_t n_repeat = 5;
+  double budget_seconds = 15;          // of one figure
+  std::vector<std::string> only = {};  // names; empty: all
+};
+
+// "prefill 512", "decode at 2048", "8 tokens a step", in the order in which they are measured.
+std::vector<std::string> figure_names();
+
+class Bench {
+ public:
+  Bench(Engine& engine, const FigureOptions& options) : engine_(engine), options_(options) {}
+
+  // Errors: those of Engine::extend.
+  Result<std::vector<Figure>> run();
+  // A prompt of 32 tokens, as the first thing after loading.
+  double first_token_seconds() const { return first_token_seconds_; }
+
+ private:
+  // Seconds that one repetition of a figure takes.
+  using Repetition = std::function<Result<double>()>;
+
+  Result<> first_token();
+  Result<> prefill(uint32_t n);
+  Result<> decode(uint32_t depth);
+  Result<> step_of(uint32_t n);
+  bool is_wanted(std::string_view name) const;
+  // Why a figure that begins with so many tokens of prompt is left out; empty: it is not.
+  std::string why_not(uint32_t n_prompt, uint32_t n_more) const;
+  Result<> repeat(Figure& figure, const Repetition& seconds);
+
+  Engine& engine_;
+  const FigureOptions& options_;
+  std::vector<Figure> figures_;
+  double prefill_rate_ = 0, first_token_seconds_ = 0;
+};
+
+// Tokens that a text could have, without any text: spread over the vocabulary.
+std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
+
+// What a prompt of n tokens takes, n_batch at a time, and what one token takes behind `depth` others. The file's bytes
+// count, and all keys and values; scores of attention do not.
+LeastWork work_of_prompt(const ModelFacts& facts, uint32_t n, uint32_t n_batch);
+LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
+
+}  // namespace ogas::cli
