@@ -12,7 +12,8 @@ ratios, and how much of the machine's limit (as `ogas bench` measures it, the be
 
 llama.cpp runs through its C API: as many threads for prompts as for tokens, batches of 512, its own defaults for the
 rest (flash attention, mapped files, repacking), nothing sampled, the clock around llama_decode alone. ogas chooses its
-batch itself, and its clock also holds the choice of the likeliest token.
+batch itself, smaller for models cut to a few layers, which --batch makes up for; its clock also holds the choice of the
+likeliest token.
 Needs: llama-cpp-python numpy
 """
 import argparse
@@ -80,7 +81,7 @@ def run_ogas(path, args):
     """The report of ogas bench."""
     only = [word for name in FIGURES for word in ("--only", name)]
     return run_json([args.ogas, "bench", path, "--threads", args.threads, "--ctx", N_CTX, "--repeat", args.repeat,
-                     "--budget", MOST_SECONDS, *only, "--json"])
+                     "--budget", MOST_SECONDS, *only, *(["--batch", args.batch] if args.batch else []), "--json"])
 
 
 def run_llama_cpp(path, args):
@@ -207,6 +208,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each figure in a round")
+    parser.add_argument("--batch", type=int, metavar="N", help="prompt tokens that ogas computes together")
     parser.add_argument("--busy", action="store_true", help="also with one busy process pinned to each core")
     parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
     parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")

@@ -113,13 +113,10 @@ void add_bench(CLI::App& app, Command& chosen) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", options->json, "Everything as JSON");
   command->footer(
-      "Limit: the tokens' weights, keys and values are read once a pass at the pace of memory, or all weights "
-      "multiplied\n"
-      "at the 8-bit peak, whichever takes longer. Attention's scores are not counted. Spread is half the distance "
-      "between\n"
-      "the quartiles. Steps of several tokens are consecutive ones of one sequence, with logits of each, as "
-      "speculation\n"
-      "verifies them: the engine computes one sequence at a time.\n"
+      "Limit: weights, keys and values are read once a step, or once a prompt, at the pace of memory, or all weights\n"
+      "multiplied at the 8-bit peak, whichever takes longer. Attention's scores are not counted. Spread is half the\n"
+      "distance between the quartiles. Steps of several tokens are consecutive ones of one sequence, with logits of\n"
+      "each, as speculation verifies them: the engine computes one sequence at a time.\n"
       "Figures: prefill 32, 128, 512, 2048; decode at 0, 2048, 8192; 2, 4, 8, 16 tokens a step.\n"
       "A context larger than memory allows is cut down; figures that do not fit are left out and say why.\n"
       "Examples:\n"

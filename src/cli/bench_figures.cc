@@ -66,20 +66,16 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab) {
   return tokens;
 }
 
-LeastWork work_of_prompt(const ModelFacts& facts, uint32_t n, uint32_t n_batch) {
-  LeastWork work{.n_tokens = static_cast<double>(n)};
-  for (uint32_t begin = 0; begin < n; begin += n_batch) {
-    const uint32_t n_pass = std::min(n_batch, n - begin);
-    work.bytes += facts.pass_bytes(n_pass);
-    work.ops += 2 * facts.pass_products(n_pass, 1);
-  }
-  return work;
+LeastWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits) {
+  return {.n_tokens = static_cast<double>(n_tokens),
+          .bytes = facts.pass_bytes(n_tokens) + static_cast<double>(facts.kv.state.bytes()),
+          .ops = 2 * facts.pass_products(n_tokens, n_logits)};
 }
 
 LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {
-  return {.n_tokens = 1,
-          .bytes = facts.pass_bytes(1) + static_cast<double>(position_bytes) * depth,
-          .ops = 2 * facts.pass_products(1, 1)};
+  LeastWork work = work_of_pass(facts, 1, 1);
+  work.bytes += static_cast<double>(position_bytes) * depth;
+  return work;
 }
 
 Result<std::vector<Figure>> Bench::run() {
@@ -125,7 +121,7 @@ Result<> Bench::first_token() {
 }
 
 Result<> Bench::prefill(uint32_t n) {
-  Figure figure{.name = prefill_name(n), .work = work_of_prompt(engine_.facts(), n, engine_.options().n_batch)};
+  Figure figure{.name = prefill_name(n), .work = work_of_pass(engine_.facts(), n, 1)};
   if (!is_wanted(figure.name)) return {};
   figure.skipped = why_not(n, 0);
   show_step(figure.name);
@@ -174,9 +170,7 @@ Result<> Bench::decode(uint32_t depth) {
 Result<> Bench::step_of(uint32_t n) {
   constexpr uint32_t kTokens = 32;  // of one repetition, from an empty context
   const ModelFacts& facts = engine_.facts();
-  Figure figure{
-      .name = step_name(n),
-      .work = {.n_tokens = static_cast<double>(n), .bytes = facts.pass_bytes(n), .ops = 2 * facts.pass_products(n, n)}};
+  Figure figure{.name = step_name(n), .work = work_of_pass(facts, n, n)};
   if (!is_wanted(figure.name)) return {};
   figure.skipped = why_not(kTokens, 0);
   show_step(figure.name);

@@ -78,9 +78,10 @@ class Bench {
 // Tokens that a text could have, without any text: spread over the vocabulary.
 std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 
-// What a prompt of n tokens takes, n_batch at a time, and what one token takes behind `depth` others. The file's bytes
-// count, and all keys and values; scores of attention do not.
-LeastWork work_of_prompt(const ModelFacts& facts, uint32_t n, uint32_t n_batch);
+// What one pass over n tokens takes that keeps n_logits rows of logits, from an empty context; a prompt is one pass,
+// however it is cut. And what one token takes behind `depth` others. The file's bytes count, all keys and values, and
+// recurrent states once a pass; scores of attention do not.
+LeastWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
 LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
 
 }  // namespace ogas::cli

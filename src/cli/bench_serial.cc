@@ -37,7 +37,8 @@ Slice cut_slice(std::span<const Linear* const> linears, double n_wanted) {
   return slice;
 }
 
-// Seconds to multiply the slice with so many tokens, on this thread.
+// Seconds to multiply the slice with so many tokens on this thread: the median of the runs that half a second or more
+// holds, at least three.
 double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
   std::map<size_t, Activations> inputs;  // by their width
   std::vector<Matrix> outputs;
@@ -46,18 +47,17 @@ double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
     const auto [input, is_new] = inputs.try_emplace(part.n_in(), n_tokens, part.n_in());
     if (is_new) std::fill_n(input->second.row(0), n_tokens * part.n_in(), 0.5F);
   }
-  const auto start = std::chrono::steady_clock::now();
-  for (size_t idx = 0; idx < slice.parts.size(); ++idx) {
-    const Linear& part = slice.parts[idx];
-    MatmulCall{part, inputs.at(part.n_in()), outputs[idx], 0, n_tokens, 0, part.n_out()}.run(ops);
-  }
-  return seconds_since(start);
-}
-
-double median_seconds(const Slice& slice, const Ops& ops, size_t n_tokens, int n_runs) {
   std::vector<double> seconds;
-  for (int run = 0; run < n_runs; ++run) seconds.push_back(seconds_of(slice, ops, n_tokens));
-  return median_of(seconds).value;
+  const auto begin = std::chrono::steady_clock::now();
+  while (seconds.size() < 3 || seconds_since(begin) < 0.5) {
+    const auto start = std::chrono::steady_clock::now();
+    for (size_t idx = 0; idx < slice.parts.size(); ++idx) {
+      const Linear& part = slice.parts[idx];
+      MatmulCall{part, inputs.at(part.n_in()), outputs[idx], 0, n_tokens, 0, part.n_out()}.run(ops);
+    }
+    seconds.push_back(seconds_since(start));
+  }
+  return median_of(std::move(seconds)).value;
 }
 
 }  // namespace
@@ -68,12 +68,11 @@ SerialSpeed measure_serial(const Engine& engine) {
   // A GFLOP or so of prefill at a time, of which plain code does one or two a second.
   constexpr double kWeights = 1.0e6;
   const Slice slice = cut_slice(engine.linears_of_token(), kWeights);
-  median_seconds(slice, ops, 1, 1);  // pages of the file come into memory
   SerialSpeed speed;
-  speed.decode_ops = 2 * slice.n_weights / median_seconds(slice, ops, 1, 5);
-  speed.prefill_ops = 2 * slice.n_weights * kPrompt / median_seconds(slice, ops, kPrompt, 3);
+  speed.decode_ops = 2 * slice.n_weights / seconds_of(slice, ops, 1);
+  speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, ops, kPrompt);
   const ModelFacts& facts = engine.facts();
-  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_prompt(facts, kPrompt, kPrompt).ops;
+  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).ops;
   speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).ops;
   speed.slice = fmt::format("rows of {} matrices, {:.2f}% of the weights that a token is multiplied with",
                             slice.parts.size(), 100 * slice.n_weights / slice.n_all);
