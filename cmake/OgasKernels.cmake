@@ -1,6 +1,7 @@
 # Instruction sets: each src/kernels/isa_<name>.cc is compiled with the flags of its set and exports one symbol
 # (tests/isa_symbols_test holds it to that); the rest of the program keeps the baseline flags.
 set(avx2_flags -mavx2 -mfma -mf16c)
+set(avxvnni_flags ${avx2_flags} -mavxvnni)
 # GCC 12 warns of its own header, which leaves registers undefined on purpose (GCC bug 105593).
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized)
 set(avx512vnni_flags ${avx512_flags} -mavx512vnni)
@@ -11,11 +12,11 @@ set(neon_dotprod_flags -march=armv8.2-a+dotprod -mtune=cortex-a76 -fno-schedule-
 set(neon_i8mm_flags -march=armv8.2-a+dotprod+i8mm -mtune=cortex-a76 -fno-schedule-insns)
 set(kernels ${PROJECT_SOURCE_DIR}/src/kernels)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(isas avx2 avx512 avx512vnni)
+  set(isas avx2 avxvnni avx512 avx512vnni)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(isas neon neon_dotprod neon_i8mm)
 endif()
-foreach(isa avx2 avx512 avx512vnni neon neon_dotprod neon_i8mm)
+foreach(isa avx2 avxvnni avx512 avx512vnni neon neon_dotprod neon_i8mm)
   if(isa IN_LIST isas)
     set_source_files_properties(${kernels}/isa_${isa}.cc TARGET_DIRECTORY ogas_kernels
                                 PROPERTIES COMPILE_OPTIONS "${${isa}_flags}")
@@ -23,3 +24,11 @@ foreach(isa avx2 avx512 avx512vnni neon neon_dotprod neon_i8mm)
     set_source_files_properties(${kernels}/isa_${isa}.cc TARGET_DIRECTORY ogas_kernels PROPERTIES HEADER_FILE_ONLY ON)
   endif()
 endforeach()
+
+# What kernels_test runs beside the operations of this processor.
+if(OGAS_BUILD_TESTS AND "avxvnni" IN_LIST isas)
+  target_sources(kernels_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/avxvnni_in_avx512.cc)
+  set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/avxvnni_in_avx512.cc TARGET_DIRECTORY kernels_test
+                              PROPERTIES COMPILE_OPTIONS "${avx512vnni_flags}" SKIP_PRECOMPILE_HEADERS ON)
+  target_compile_definitions(kernels_test PRIVATE OGAS_TESTS_AVXVNNI)
+endif()

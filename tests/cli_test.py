@@ -490,7 +490,7 @@ class CompletionTest(ProgramTest):
             offered = subprocess.run(["fish", "-c", command], capture_output=True, text=True, timeout=SECONDS,
                                      env=self.environment)
             self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()],
-                             ["f16", "bf16", "f32", "q8_0", "q4_0"])
+                             ["bf16", "f16", "f32", "q4_0", "q8_0"])
 
 
 class SynthTest(ProgramTest):

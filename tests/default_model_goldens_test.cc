@@ -90,7 +90,9 @@ TEST(DefaultModelGoldens, GeneratesLlamaCppsContinuation) {
       EXPECT_LE(c["margins"][static_cast<size_t>(first)].get<double>(), noise) << c["prompt"];
     }
   }
-  EXPECT_GT(n_same, 20U * 64 / 2);
+  // Variants that differ at 31 of 1,280 steps have 33 of 64 tokens in common on average, 660 in all, with a deviation
+  // of 100.
+  EXPECT_GT(n_same, 660U - 3 * 100);
 }
 
 // By the environment, since a sanitizer's build takes long.

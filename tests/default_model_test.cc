@@ -192,7 +192,7 @@ TEST(EngineLoad, RefusesWhatCannotFitBeforeLoading) {
 
 TEST(EngineLoad, ChecksOptions) {
   EXPECT_EQ(Engine::load(default_model_path(), {.n_batch = 65537}).error().code, ErrorCode::usage);
-  EXPECT_THAT(Engine::load(default_model_path(), {.kv_format = Format::q4_0}).error().message, HasSubstr("Q4_0"));
+  EXPECT_THAT(Engine::load(default_model_path(), {.kv_format = Format::q4_1}).error().message, HasSubstr("Q4_1"));
   EXPECT_EQ(Engine::load("no/such/model.gguf", {}).error().code, ErrorCode::not_found);
 }
 

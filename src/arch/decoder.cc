@@ -178,7 +178,9 @@ std::span<const float> Decoder::forward(Exec& exec, const Batch& batch) {
   const Step step{exec, batch.position, n, *batch.kv, *space_};
   batch.kv->extend(n);
   rope_.prepare(batch.position, n, space_->cos_sin);
-  for (size_t t = 0; t < n; ++t) w_.token_embd.decode_row(static_cast<size_t>(batch.tokens[t]), space_->hidden.row(t));
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    w_.token_embd.decode_packed_row(exec.ops, static_cast<size_t>(batch.tokens[t]), space_->hidden.row(t));
+  });
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
   if (facts_.n_mtp > 0) keep_for_mtp(step);
   return logits_of(step, w_.output_norm, w_.output, batch.all_logits);
@@ -209,7 +211,7 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, const Batch& batch) {
   const Linear& embeddings = mtp_.token_embd.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     float* input = mtp_input_.row(t);
-    embeddings.decode_row(static_cast<size_t>(batch.tokens[t]), space_->delta.row(t));
+    embeddings.decode_packed_row(exec.ops, static_cast<size_t>(batch.tokens[t]), space_->delta.row(t));
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
     mtp_input_.quantize_row(exec.ops, t);

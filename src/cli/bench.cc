@@ -48,7 +48,9 @@ std::unexpected<Error> cannot_write(const std::string& path) {
 // Of the model, without the machine's limits.
 Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_threads) {
   const auto path = OGAS_TRY(find_model(options.model.model));
-  BenchReport report{.model = path.filename().string(), .n_threads = n_threads};
+  BenchReport report;
+  report.model = path.filename().string();
+  report.n_threads = n_threads;
   if (const auto disk = measure_disk(path)) report.disk = *disk;
   const auto start = std::chrono::steady_clock::now();
   ModelOptions model = options.model;

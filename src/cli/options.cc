@@ -32,7 +32,7 @@ void ModelOptions::add_to(CLI::App& app) {
                  "Prompt tokens computed together (default: as suits the size of the model)")
       ->type_name("N")
       ->check(whole_number(1, 65536));
-  app.add_option("--kv-type", kv_type, "How keys and values are kept; q8_0 takes half the memory, q4_0 a quarter")
+  app.add_option("--kv-type", kv_type, "How keys and values are kept; q8_0: half the memory, q4_0: a quarter")
       ->type_name("f16|bf16|f32|q8_0|q4_0")
       ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
       ->capture_default_str();

@@ -97,15 +97,12 @@ const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
   std::unreachable();
 }
 
-// Smaller models stay as they lie in their file: embeddings are read from there, and what of them comes back into
-// memory beside the panels (6 MB of the default model's 98) would be much for so small a model.
-constexpr uint64_t kLeastBytesToPack = uint64_t{256} << 20;
-
-// Tensors that stay where they are mapped, in the order of the file.
+// Tensors that stay where they are mapped, in the order of the file. Not vectors, of which the model has copies: each
+// would bring the pages around it into memory.
 std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights& packed) {
   std::vector<Bytes> parts;
   for (const auto& [name, tensor] : file.tensors()) {
-    if (!tensor.data.empty() && !packed.replaces(tensor.data)) parts.push_back(tensor.data);
+    if (tensor.shape.n_dims > 1 && !tensor.data.empty() && !packed.replaces(tensor.data)) parts.push_back(tensor.data);
     if (!tensor.scales.empty()) parts.push_back(tensor.scales);
   }
   std::ranges::sort(parts, {}, [](Bytes part) { return part.data(); });
@@ -357,8 +354,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   auto model = create_model(parts->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   parts->model = *std::move(model);
-  if (parts->model->facts().weight_bytes >= kLeastBytesToPack)
-    parts->packed = PackedWeights(*ops, parts->model->linears());
+  parts->packed = PackedWeights(*ops, parts->model->linears());
   ModelFacts in_memory = parts->model->facts();
   in_memory.weight_bytes += parts->packed.n_bytes() - parts->packed.n_stored_bytes();
   parts->options = OGAS_TRY(resolve(options, in_memory));

@@ -198,7 +198,7 @@ TEST_P(AttendTest, StoresAsTheReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Available, AttendTest, ::testing::ValuesIn(available_ops()),
+INSTANTIATE_TEST_SUITE_P(Available, AttendTest, ::testing::ValuesIn(tested_ops()),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

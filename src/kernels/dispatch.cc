@@ -34,6 +34,7 @@ constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
     {&kAvx512VnniOps, [] { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }},
     {&kAvx512Ops, runs_avx512},
+    {&kAvxVnniOps, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},
     {&kAvx2Ops, runs_avx2},
 #elif defined(__aarch64__)
     {&kNeonDotprodOps, [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},

@@ -416,6 +416,7 @@ constexpr Ops make_ops(std::string_view name) {
       .panel_rows = HasPanels<Isa> ? Isa::kWidth : 0,
       .panel_bytes = panel_bytes<Isa>,
       .pack_panel = pack_panel<Isa>,
+      .read_panel_row = read_panel_row<Isa>,
       .rms_norm = rms_norm<Isa>,
       .rope = rope<Isa>,
       .attend = attend<Isa>,

@@ -9,6 +9,7 @@ extern const Ops kReferenceOps;
 #if defined(__x86_64__)
 extern const Ops kAvx512VnniOps;
 extern const Ops kAvx512Ops;
+extern const Ops kAvxVnniOps;
 extern const Ops kAvx2Ops;
 #elif defined(__aarch64__)
 extern const Ops kNeonDotprodOps;

@@ -144,5 +144,23 @@ struct Avx2 {
   static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
 };
 
+// And with AVX-VNNI, or where only the tests ask for it with the same instruction of AVX-512 VNNI at 256 bits (Alder
+// Lake 2021, Zen 5 and later).
+#if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
+struct AvxVnni : Avx2 {
+#if defined(__AVXVNNI__)
+  static OGAS_INLINE Ints add_products(Ints sums, __m256i a, __m256i b) { return _mm256_dpbusd_avx_epi32(sums, a, b); }
+#else
+  static OGAS_INLINE Ints add_products(Ints sums, __m256i a, __m256i b) { return _mm256_dpbusd_epi32(sums, a, b); }
+#endif
+  static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
+    const __m256i signed_x = _mm256_sign_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x)), weights.signs);
+    return add_products(_mm256_setzero_si256(), weights.magnitudes, signed_x);
+  }
+  // Adds to each lane four unsigned bytes times four signed ones.
+  static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, Bytes x) { return add_products(sums, weights, x); }
+};
+#endif
+
 }  // namespace
 }  // namespace ogas

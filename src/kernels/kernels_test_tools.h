@@ -21,6 +21,19 @@ inline std::string test_name(const Ops& ops) {
   return name;
 }
 
+#ifdef OGAS_TESTS_AVXVNNI
+extern const Ops kAvxVnniInAvx512Ops;
+#endif
+
+// Those of this processor, and what of others' it can run.
+inline std::vector<const Ops*> tested_ops() {
+  std::vector<const Ops*> all = available_ops();
+#ifdef OGAS_TESTS_AVXVNNI
+  if (all.front()->name == "avx512vnni") all.push_back(&kAvxVnniInAvx512Ops);
+#endif
+  return all;
+}
+
 inline const Ops& reference() { return *available_ops().back(); }
 
 class Random {

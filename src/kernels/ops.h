@@ -167,6 +167,8 @@ struct Ops {
   // Bytes of a panel of n_in inputs; 0 where the format has none and is read as the file has it.
   size_t (*panel_bytes)(Format format, size_t n_in);
   void (*pack_panel)(const PackArgs& args);
+  // Row `row` of a panel as n_in floats, bit for bit those of the file.
+  void (*read_panel_row)(Format format, const std::byte* panel, size_t n_in, size_t row, float* values);
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
   void (*rope)(const RopeArgs& args);

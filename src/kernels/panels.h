@@ -223,6 +223,54 @@ OGAS_INLINE void unpack_panel(const std::byte* p, typename Isa::Bytes (&codes)[8
   }
 }
 
+// One row of a panel as floats: bit for bit what the file's block would decode to.
+template <class Isa, class Block>
+void read_row_of(const std::byte* panel, size_t n_in, size_t row, float* values) {
+  using Panel = PanelOf<Isa, Block>;
+  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>;
+  const std::byte* scales_at = panel + n_in / 32 * kBlockBytes;
+  const auto lane = [&](typename Isa::Floats vector) {
+    float lanes[Isa::kWidth];
+    Isa::store(lanes, vector);
+    return lanes[row];
+  };
+  for (size_t begin = 0; begin < n_in; begin += Block::values, scales_at += Panel::Scales::kBytes) {
+    const typename Panel::Scales scales(scales_at);
+    for (size_t i = begin; i < begin + Block::values; i += 32, panel += kBlockBytes) {
+      typename Isa::Bytes vectors[8];
+      unpack_panel<Isa, Panel::kBits>(panel, vectors);
+      for (size_t k = 0; k < 8; ++k) {
+        uint8_t bytes[kPanelVector<Isa>];
+        Isa::store_bytes(reinterpret_cast<std::byte*>(bytes), vectors[k]);
+        const size_t group = (i - begin + 4 * k) / Block::group;
+        const float scale = lane(scales.scale(group));
+        for (size_t j = 0; j < 4; ++j) {
+          const int code = Panel::kBits == 8 && Panel::kBias == 0 ? static_cast<int8_t>(bytes[4 * row + j])
+                                                                  : bytes[4 * row + j] - Panel::kBias;
+          float& value = values[i + 4 * k + j];
+          value = scale * static_cast<float>(code);
+          if constexpr (Block::has_offset) value += lane(scales.offset(group));
+        }
+      }
+    }
+  }
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE void read_row_among(Format format, const std::byte* panel, size_t n_in, size_t row, float* values,
+                                FormatList<Blocks...>) {
+  const auto look_at = [&]<class Block>() {
+    if constexpr (has_panels<Isa, Block>())
+      if (format == Block::format) read_row_of<Isa, Block>(panel, n_in, row, values);
+  };
+  (look_at.template operator()<Blocks>(), ...);
+}
+
+template <class Isa>
+void read_panel_row(Format format, const std::byte* panel, size_t n_in, size_t row, float* values) {
+  read_row_among<Isa>(format, panel, n_in, row, values, BlockFormats{});
+}
+
 template <class Isa, class... Blocks>
 OGAS_INLINE size_t panel_bytes_among(Format format, size_t n_in, FormatList<Blocks...>) {
   size_t bytes = 0;

@@ -211,6 +211,7 @@ const Ops kReferenceOps = {
     .panel_rows = 0,
     .panel_bytes = [](Format, size_t) -> size_t { return 0; },
     .pack_panel = [](const PackArgs&) {},
+    .read_panel_row = [](Format, const std::byte*, size_t, size_t, float*) {},
     .rms_norm = rms_norm,
     .rope = rope,
     .attend = attend,

@@ -41,6 +41,14 @@ Linear Linear::every(size_t step, size_t first_row) const {
   return part;
 }
 
+void Linear::decode_packed_row(const Ops& ops, size_t o, float* values) const {
+  if (!panels_) return decode_row(o, values);
+  OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
+  const size_t row = panel_row_ + o;
+  ops.read_panel_row(format_, panels_ + row / ops.panel_rows * ops.panel_bytes(format_, n_in_), n_in_,
+                     row % ops.panel_rows, values);
+}
+
 void Linear::decode_row(size_t o, float* values) const {
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
   read_row(matmul_args(o, o + 1), o, {values, n_in_});

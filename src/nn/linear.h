@@ -27,8 +27,11 @@ class Linear {
   Linear rows(size_t first_row, size_t n_rows) const;
   // The layer made of every step-th of these rows, from first_row on.
   Linear every(size_t step, size_t first_row) const;
-  // Row o of the weights as floats [n_in]: an embedding's vector.
+  // Row o of the weights as floats [n_in], from where they are mapped.
   void decode_row(size_t o, float* values) const;
+  // The same from the panels, if there are any: slower, but nothing of what is mapped comes back into memory. For
+  // embeddings, of which a token needs one.
+  void decode_packed_row(const Ops& ops, size_t o, float* values) const;
   // The bytes of rows o_begin..o_end where they are mapped, with what lies between them.
   std::span<const std::byte> stored_rows(size_t o_begin, size_t o_end) const;
   // Bytes of all rows as panels; 0 where these operations read them as they are.

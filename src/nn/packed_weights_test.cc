@@ -82,7 +82,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   for (size_t t = 0; t < kTokens; ++t)
     for (size_t o = 0; o < 33; ++o) ASSERT_EQ(part[t * 33 + o], all[t * kRows + 23 + o]) << o;
   std::vector<float> row(kIn), expected_row(kIn);
-  whole.decode_row(149, row.data());
+  whole.decode_packed_row(exec_.ops, 149, row.data());
   mapped.decode_row(149, expected_row.data());
   EXPECT_EQ(row, expected_row);
 }

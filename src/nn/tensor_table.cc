@@ -151,9 +151,16 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
   return {};
 }
 
+bool TensorTable::makes_logits(std::string_view name) const {
+  return std::ranges::any_of(
+      entries_, [&](const Entry& e) { return e.name == name && std::holds_alternative<Output>(e.destination); });
+}
+
 std::vector<Linear*> TensorTable::linears() const {
   std::vector<Linear*> all;
   for (const Entry& entry : entries_) {
+    const auto* embeddings = std::get_if<Embeddings>(&entry.destination);
+    if (embeddings && makes_logits(entry.name)) all.push_back(embeddings->rows);
     if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
     if (const auto* output = std::get_if<Output>(&entry.destination)) all.push_back(output->linear);
     if (const auto* one = std::get_if<OfExpert>(&entry.destination)) all.push_back(&(*one->experts)[one->expert_idx]);

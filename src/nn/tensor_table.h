@@ -81,7 +81,8 @@ class TensorTable {
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
 
-  // All matrices that are multiplied with: destinations of linear(), output(), experts() and stacked(). After bind().
+  // All matrices that are multiplied with: destinations of linear(), output(), experts(), stacked() and heads(); and
+  // embeddings that are the output's rows, too, so that both become the same panels. After bind().
   std::vector<Linear*> linears() const;
   // Those that one token is multiplied with, as if it took the first n_expert_used experts of each layer.
   std::vector<const Linear*> linears_of_token(uint32_t n_expert_used) const;
@@ -113,6 +114,8 @@ class TensorTable {
   struct Output {
     Linear* linear;
   };
+  // Whether an output() has this full name.
+  bool makes_logits(std::string_view name) const;
   using Destination = std::variant<std::monostate, Linear*, Output, Embeddings, Floats, Stacked, OfExpert>;
   struct Entry {
     std::string name;
