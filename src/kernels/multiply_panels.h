@@ -9,7 +9,7 @@
 // What bounds it: beside the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
 // weights' scale and one with the activations', and where there is an offset one more. Where all of these share the
 // units of the dot product (Intel), 8 / 11 or 8 / 12 of its peak is the most there is; where conversions do not (Zen
-// 4), 8 / 10 or 8 / 11.
+// 4), or are not needed (ReadingScale), 8 / 10 or 8 / 11.
 #pragma once
 
 #include "kernels/panels.h"
