@@ -8,7 +8,9 @@ token (GEMV) and of a tile of tokens (GEMM), and runs llvm-mca over them. Data i
 memory allows is stated beside it.
 
 GEMV: cycles for each byte of packed weights, beside what 17 GB/s leave each of four cores at 2.4 GHz (Raspberry Pi 5).
-GEMM: products as a share of what the two vector units could do if they did nothing else.
+GEMM: products as a share of what the CPU could do (sdot, smmla, smlal) if it did nothing else. Beside the 8 sdot of 32
+inputs, four rows and a token stand 2 to 4 operations of the same units, so that 67 to 80% is the most there is. The
+target, for neon-dotprod: 70%, or 95% of the most.
 
 Of Cortex-A76 LLVM (14 to 19) has no model and takes that of the Cortex-A57: three instructions and one load a cycle,
 where the A76 has four and two. Neoverse N1 is the same core for servers and has a model of its own; its share counts.
@@ -26,17 +28,20 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPILE_COMMANDS = ROOT / "build/arm64/compile_commands.json"
 MEMORY_CYCLES_A_BYTE = 4 * 2.4e9 / 17e9
 TARGET_SHARE = 0.70
-# Sets: what CPUs to ask about (the first counts), LLVM's names of features, the struct of the set.
+# Sets: the struct of the set, LLVM's names of features, what CPUs to ask about (the first counts), and the instruction
+# that multiplies most.
 SETS = {
-    "neon": (["cortex-a72", "cortex-a53"], "", "Neon"),
-    "neon-dotprod": (["neoverse-n1", "cortex-a76"], "+dotprod", "NeonDotprod"),
-    "neon-i8mm": (["neoverse-v1", "neoverse-n2"], "+dotprod,+i8mm", "NeonI8mm"),
+    "neon": ("Neon", "", ["cortex-a72", "cortex-a53"], "smlal v{}.8h, v30.8b, v31.8b"),
+    "neon-dotprod": ("NeonDotprod", "+dotprod", ["neoverse-n1", "cortex-a76", "neoverse-n2", "neoverse-v1"],
+                     "sdot v{}.4s, v30.16b, v31.16b"),
+    "neon-i8mm": ("NeonI8mm", "+dotprod,+i8mm", ["neoverse-n2", "neoverse-v1"], "smmla v{}.4s, v30.16b, v31.16b"),
 }
-# Of a panel of 4 rows, 32 inputs: bytes with scales; and what multiply_tile() is told of the codes.
+# Of a panel of 4 rows, 32 inputs: bytes with scales; what multiply_tile() is told of the codes; operations beside 8 sdot.
 FORMATS = {
-    "Q4_K": (64 + 10, "CodeShape<15, 0, 32ul, true>"),
-    "Q4_0": (64 + 8, "CodeShape<8, 0, 32ul, false>"),
-    "Q8_0": (128 + 8, "CodeShape<128, 0, 32ul, false>"),
+    "Q4_K": (64 + 10, "CodeShape<15, 0, 32ul, true>", 3),
+    "Q4_0": (64 + 8, "CodeShape<8, 0, 32ul, false>", 2),
+    "Q8_0": (128 + 8, "CodeShape<128, 0, 32ul, false>", 2),
+    "Q6_K": (96 + 9, "CodeShape<32, 0, 16ul, false>", 4),
 }
 PRODUCTS = {"sdot": 16, "smmla": 32, "smull": 8, "smull2": 8, "smlal": 8, "smlal2": 8}
 
@@ -108,13 +113,19 @@ def cycles_of(loop, cpu, features, mca):
     return int(match[1]) / n_rounds
 
 
+def peak_of(instruction, cpu, features, mca):
+    """Products a cycle of sixteen independent sums."""
+    return 16 * PRODUCTS[opcode(instruction)] / cycles_of(
+        [instruction.format(i) for i in range(16)], cpu, features, mca)
+
+
 def find_loop(functions, pattern, what):
     found = [(n, inner_loop(body)) for n, body in functions.items() if re.search(pattern, n)]
     found = [(n, loop) for n, loop in found if loop]
     if not found:
         sys.exit(f"{what}: no function with a loop of products matches /{pattern}/; were names changed or inlined?")
     name, loop = max(found, key=lambda f: n_products(f[1]))
-    return re.sub(r"\(.*?\)::", "", name).split("(")[0], loop
+    return re.sub(r"\(.*", "", name.replace("(anonymous namespace)::", "")), loop
 
 
 def count(loop):
@@ -140,11 +151,11 @@ def main():
     mca = shutil.which("llvm-mca-19") or shutil.which("llvm-mca")
     if not mca:
         sys.exit("llvm-mca-19: not there; install llvm-19")
-    cpus, features, struct = SETS[options.set]
+    struct, features, cpus, instruction = SETS[options.set]
     functions = demangled_functions(compile_to_assembly(options.set, options.flags))
-    peak = 2 * max(PRODUCTS[opcode(line)] for body in functions.values() for line in body if opcode(line) in PRODUCTS)
+    peaks = {cpu: peak_of(instruction, cpu, features, mca) for cpu in cpus}
     reached = True
-    for name, (panel_bytes, shape) in FORMATS.items():
+    for name, (panel_bytes, shape, n_others) in FORMATS.items():
         gemv = find_loop(functions, rf"multiply_directly<.*::{struct}, ogas::{name}, 1ul>", f"{name}, one token")
         gemm = find_loop(functions, rf"multiply_tile\w*<.*::{struct}, .*{re.escape(shape)}", f"{name}, tile")
         n_bytes = n_products(gemv[1]) / (32 * 4) * panel_bytes
@@ -154,14 +165,14 @@ def main():
                 print("\n".join("    " + line for line in loop))
         for cpu in cpus:
             a_byte = cycles_of(gemv[1], cpu, features, mca) / n_bytes
-            share = n_products(gemm[1]) / cycles_of(gemm[1], cpu, features, mca) / peak
-            print(f"    {cpu}: GEMV {a_byte:.3f} cycles a byte (memory allows {MEMORY_CYCLES_A_BYTE:.2f}), "
-                  f"GEMM {share:.0%} of {peak} products a cycle")
+            share = n_products(gemm[1]) / cycles_of(gemm[1], cpu, features, mca) / peaks[cpu]
+            print(f"    {cpu}: GEMV {a_byte:.3f} cycles a byte, GEMM {share:.0%} of {peaks[cpu]:.0f} products a cycle")
             if cpu == cpus[0]:
-                reached &= a_byte < MEMORY_CYCLES_A_BYTE and share >= TARGET_SHARE
-    print(f"target (GEMV below what memory allows, GEMM {TARGET_SHARE:.0%}, on {cpus[0]}): "
-          f"{'reached' if reached else 'missed'}")
-    sys.exit(0 if reached or options.set != "neon-dotprod" else 1)
+                reached &= a_byte < MEMORY_CYCLES_A_BYTE and share >= min(TARGET_SHARE, 0.95 * 8 / (8 + n_others))
+    if options.set == "neon-dotprod":
+        print(f"{cpus[0]}, GEMV below the {MEMORY_CYCLES_A_BYTE:.2f} cycles a byte that memory allows, GEMM at the target: "
+              f"{'reached' if reached else 'missed'}")
+        sys.exit(0 if reached else 1)
 
 
 if __name__ == "__main__":

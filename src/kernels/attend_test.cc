@@ -199,7 +199,7 @@ TEST_P(AttendTest, StoresAsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, AttendTest, ::testing::ValuesIn(tested_ops()),
-                         [](const auto& test) { return std::string(test.param->name); });
+                         [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace
 }  // namespace ogas

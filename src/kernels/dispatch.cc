@@ -27,6 +27,8 @@ bool runs_avx512() {
   return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+#elif defined(__aarch64__)
+bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #endif
 
 // Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
@@ -37,7 +39,8 @@ constexpr Implementation kImplementations[] = {
     {&kAvxVnniOps, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},
     {&kAvx2Ops, runs_avx2},
 #elif defined(__aarch64__)
-    {&kNeonDotprodOps, [] { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }},
+    {&kNeonI8mmOps, [] { return runs_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
+    {&kNeonDotprodOps, runs_dotprod},
     {&kNeonOps, [] { return true; }},
 #endif
     {&kReferenceOps, [] { return true; }},

@@ -12,6 +12,7 @@ extern const Ops kAvx512Ops;
 extern const Ops kAvxVnniOps;
 extern const Ops kAvx2Ops;
 #elif defined(__aarch64__)
+extern const Ops kNeonI8mmOps;
 extern const Ops kNeonDotprodOps;
 extern const Ops kNeonOps;
 #endif

@@ -1,5 +1,7 @@
-// NEON of ARMv8-A, which every 64-bit ARM has: four floats, or 16 bytes, at a time; and with the dot product of
-// ARMv8.2, whose sdot adds four products of bytes to a 32-bit sum (Cortex-A75 2017, Cortex-A76 and later).
+// NEON of ARMv8-A, which every 64-bit ARM has: four floats, or 16 bytes, at a time; with the dot product of ARMv8.2,
+// whose sdot adds four products of bytes to each sum (Cortex-A55 and A75 of 2017 and later); and with the products of
+// matrices of ARMv8.6, whose smmla adds eight to each of two rows times two tokens (Neoverse V1, Cortex-A510 and
+// later).
 //
 // Only what generic.h and panels.h ask of an instruction set; the algorithms live there.
 #pragma once
@@ -78,10 +80,10 @@ struct Neon {
     return vaddvq_s32(wide);
   }
 
-  // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold the sums and
-  // the totals of 2 x 4, and what they meet.
+  // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold pairs and
+  // their totals of 2 x 2, and what they meet.
   using Bytes = uint8x16_t;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2, kDirectTokens = 4;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 2, kTileTokensBy16 = 2, kDirectTokens = 4;
   static constexpr bool kSignedCodes = true;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { vst1q_u8(reinterpret_cast<uint8_t*>(p), x); }
@@ -149,6 +151,8 @@ struct Neon {
 
 #ifdef __ARM_FEATURE_DOTPROD
 struct NeonDotprod : Neon {
+  // The sums of 2 x 4, their totals, and what they meet.
+  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2;
   static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
     const Ints low = vdotq_s32(vdupq_n_s32(0), weights.low, vld1q_s8(x));
     return vpaddq_s32(low, vdotq_s32(vdupq_n_s32(0), weights.high, vld1q_s8(x + 16)));
@@ -169,6 +173,43 @@ struct NeonDotprod : Neon {
       case 2: return vdotq_laneq_s32(sums, codes, x.sixteen, 2);
       default: return vdotq_laneq_s32(sums, codes, x.sixteen, 3);
     }
+  }
+};
+#endif
+
+#ifdef __ARM_FEATURE_MATMUL_INT8
+struct NeonI8mm : NeonDotprod {
+  // The sums of 6 parts of panels times 2 pairs of tokens, their totals, and what they meet.
+  static constexpr size_t kTilePanels = 3, kTileTokens = 4, kTileTokensBy16 = 2;
+  // Four inputs of four rows, and the next four, to eight inputs of two rows: the first two and the others.
+  static OGAS_INLINE void join_fours(Bytes& a, Bytes& b) {
+    const uint32x4_t first = vreinterpretq_u32_u8(a), next = vreinterpretq_u32_u8(b);
+    a = vreinterpretq_u8_u32(vzip1q_u32(first, next));
+    b = vreinterpretq_u8_u32(vzip2q_u32(first, next));
+  }
+  // Of rows 0, 1 (half 0) or 2, 3 (half 1): lanes are [row][token].
+  static OGAS_INLINE Floats each_twice(Floats rows, size_t half) {
+    return half == 0 ? vzip1q_f32(rows, rows) : vzip2q_f32(rows, rows);
+  }
+  static OGAS_INLINE Floats load_two(const float* a, const float* b) {
+    const float32x2_t both = vld1_lane_f32(b, vld1_dup_f32(a), 1);
+    return vcombine_f32(both, both);
+  }
+  // Bytes 8 k..8 k + 7 at a and at b.
+  static OGAS_INLINE Bytes two_eights_at(const int8_t* a, const int8_t* b, size_t k) {
+    const int64x2_t first = vreinterpretq_s64_s8(vld1q_s8(a + k / 2 * 16));
+    const int64x2_t second = vreinterpretq_s64_s8(vld1q_s8(b + k / 2 * 16));
+    return vreinterpretq_u8_s64(k % 2 == 0 ? vzip1q_s64(first, second) : vzip2q_s64(first, second));
+  }
+  // Adds to each lane eight signed bytes times eight.
+  static OGAS_INLINE Ints dot8(Ints sums, Bytes weights, Bytes x) {
+    return vmmlaq_s32(sums, vreinterpretq_s8_u8(weights), vreinterpretq_s8_u8(x));
+  }
+  // Totals of rows 0, 1 and of 2, 3, [row][token], to those of one token each.
+  static OGAS_INLINE void part_tokens(Floats& a, Floats& b) {
+    const Floats rows01 = a, rows23 = b;
+    a = vuzp1q_f32(rows01, rows23);
+    b = vuzp2q_f32(rows01, rows23);
   }
 };
 #endif

@@ -9,7 +9,7 @@
 // What bounds it: beside the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
 // weights' scale and one with the activations', and where there is an offset one more. Where all of these share the
 // units of the dot product (Intel), 8 / 11 or 8 / 12 of its peak is the most there is; where conversions do not (Zen
-// 4), 8 / 10 or 8 / 11.
+// 4), or are not needed (ReadingScale), 8 / 10 or 8 / 11.
 #pragma once
 
 #include "kernels/panels.h"
@@ -67,7 +67,7 @@ struct ConvertingScale {
 
 // Without a conversion: a sum n, |n| < 2^22, that starts from the bits of the float 1.5 * 2^23 ends as those of
 // 1.5 * 2^23 + n, and fma(1.5 * 2^23 + n, scale, -1.5 * 2^23 * scale) is n * scale, rounded once, as above. (The
-// addend is exact: an F16 times a byte has 19 bits, and 1.5 adds one.)
+// addend is exact: an F16 times a byte has at most 19 bits, times 3 two more.)
 inline constexpr float kStartOfSums = 12582912;
 
 template <class Isa>
@@ -86,9 +86,53 @@ struct ReadingScale {
   }
 };
 
+// The activations that meet panels, one token in each vector.
+template <class Isa>
+struct SingleTokens {
+  static constexpr size_t kInputs = 4;  // of each row in a vector of weights
+  const QuantizedRow* x;
+  // For step k of the inputs from i on.
+  OGAS_INLINE auto codes(size_t t, size_t i, size_t k) const { return Isa::four_at(x[t].codes + i, k); }
+  OGAS_INLINE auto scale(size_t t, size_t i) const { return Isa::load_scalar(&x[t].scales[i / 32]); }
+  OGAS_INLINE auto sum(size_t t, size_t i) const { return Isa::load_scalar(&x[t].sums32[i / 32]); }
+  static OGAS_INLINE auto dot(typename Isa::Ints sums, typename Isa::Bytes w, auto codes) {
+    return Isa::dot4(sums, w, codes);
+  }
+  static OGAS_INLINE auto fma(typename Isa::Floats a, auto b, typename Isa::Floats c) {
+    return Isa::fma_scalar(a, b, c);
+  }
+};
+
+// Whether the set has an instruction that multiplies two rows with two tokens: tiles then hold two rows in a vector,
+// with eight inputs of each, and sums are [row][token].
+template <class Isa>
+concept MultipliesPairs = requires { Isa::dot8; };
+
+// Two tokens in each vector; of an odd number, the last one twice.
+template <class Isa, size_t kTokens>
+struct TokenPairs {
+  static constexpr size_t kInputs = 8;
+  const QuantizedRow* x;
+  OGAS_INLINE const QuantizedRow& first(size_t pair) const { return x[2 * pair]; }
+  OGAS_INLINE const QuantizedRow& second(size_t pair) const { return x[2 * pair + (2 * pair + 1 < kTokens ? 1 : 0)]; }
+  OGAS_INLINE auto codes(size_t pair, size_t i, size_t k) const {
+    return Isa::two_eights_at(first(pair).codes + i, second(pair).codes + i, k);
+  }
+  OGAS_INLINE auto scale(size_t pair, size_t i) const {
+    return Isa::load_two(&first(pair).scales[i / 32], &second(pair).scales[i / 32]);
+  }
+  OGAS_INLINE auto sum(size_t pair, size_t i) const {
+    return Isa::load_two(&first(pair).sums32[i / 32], &second(pair).sums32[i / 32]);
+  }
+  static OGAS_INLINE auto dot(typename Isa::Ints sums, typename Isa::Bytes w, auto codes) {
+    return Isa::dot8(sums, w, codes);
+  }
+  static OGAS_INLINE auto fma(typename Isa::Floats a, auto b, typename Isa::Floats c) { return Isa::fma(a, b, c); }
+};
+
 // Sums of a group before its products.
-template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Scales>
-OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const QuantizedRow* x, size_t i,
+template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Scales, class Tokens>
+OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const Tokens& tokens, size_t i,
                             typename Isa::Ints (&sums)[kPanels][kTokens]) {
 #pragma GCC unroll 8
   for (size_t t = 0; t < kTokens; ++t) {
@@ -97,7 +141,7 @@ OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const Quantize
       for (size_t p = 0; p < kPanels; ++p) sums[p][t] = scale_at(p, group).start();
     } else {
       sums[0][t] = Isa::template shift_ints_left<__builtin_ctz(Shape::kBias)>(
-          Isa::set1_int(Shape::kGroup == 32 ? x[t].minus_codes32[i / 32] : x[t].minus_codes16[i / 16]));
+          Isa::set1_int(Shape::kGroup == 32 ? tokens.x[t].minus_codes32[i / 32] : tokens.x[t].minus_codes16[i / 16]));
 #pragma GCC unroll 8
       for (size_t p = 1; p < kPanels; ++p) sums[p][t] = sums[0][t];
     }
@@ -108,10 +152,10 @@ OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const Quantize
 template <int kLargest>
 constexpr size_t kPairsInShort = 32767 / (kLargest * 127 * 2);
 
-// sums[p][t] += kSteps vectors of each panel's codes times 4 kSteps activations of each token, from i on.
+// sums[p][t] += kSteps vectors of each panel's codes times the activations of each token, from i on.
 // codes_at(p, k): vector k of panel p.
-template <class Isa, int kLargest, size_t kSteps, size_t kPanels, size_t kTokens, class Codes>
-OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size_t i,
+template <class Isa, int kLargest, size_t kSteps, size_t kPanels, size_t kTokens, class Codes, class Tokens>
+OGAS_INLINE void add_products(const Codes& codes_at, const Tokens& tokens, size_t i,
                               typename Isa::Ints (&sums)[kPanels][kTokens]) {
   if constexpr (HasDot4<Isa>) {
 #pragma GCC unroll 8
@@ -121,9 +165,9 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
       for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
 #pragma GCC unroll 8
       for (size_t t = 0; t < kTokens; ++t) {
-        const auto four = Isa::four_at(x[t].codes + i, k);
+        const auto codes = tokens.codes(t, i, k);
 #pragma GCC unroll 8
-        for (size_t p = 0; p < kPanels; ++p) sums[p][t] = Isa::dot4(sums[p][t], w[p], four);
+        for (size_t p = 0; p < kPanels; ++p) sums[p][t] = Tokens::dot(sums[p][t], w[p], codes);
       }
     }
   } else {
@@ -138,7 +182,7 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
         for (size_t p = 0; p < kPanels; ++p) w[p] = codes_at(p, k);
 #pragma GCC unroll 8
         for (size_t t = 0; t < kTokens; ++t) {
-          const auto four = Isa::four_at(x[t].codes + i, k);
+          const auto four = tokens.codes(t, i, k);
 #pragma GCC unroll 8
           for (size_t p = 0; p < kPanels; ++p) {
             const auto product = kLargest == 128 ? Isa::signed_pairs(w[p], four) : Isa::unsigned_pairs(w[p], four);
@@ -154,20 +198,21 @@ OGAS_INLINE void add_products(const Codes& codes_at, const QuantizedRow* x, size
   }
 }
 
-// totals[t * kPanels + p] += 32 inputs, from i on. codes_at(p, k): vector k of their eight; scale_at(p, group): a
-// ConvertingScale or a ReadingScale; offset_at(p).
-template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Codes, class Scales, class Offsets>
+// totals[t * kPanels + p] += 32 inputs, from i on. codes_at(p, k): vector k of those that hold them; scale_at(p,
+// group): a ConvertingScale or a ReadingScale; offset_at(p).
+template <class Isa, class Shape, size_t kPanels, size_t kTokens, class Tokens, class Codes, class Scales,
+          class Offsets>
 OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const Offsets& offset_at,
-                           const QuantizedRow* x, size_t i, typename Isa::Floats* totals) {
-  constexpr size_t kSteps = Shape::kGroup / 4;
+                           const Tokens& tokens, size_t i, typename Isa::Floats* totals) {
+  constexpr size_t kSteps = Shape::kGroup / Tokens::kInputs;
   typename Isa::Floats parts[kPanels][kTokens];
 #pragma GCC unroll 2
   for (size_t group = 0; group < 32 / Shape::kGroup; ++group) {
     const size_t at = i + group * Shape::kGroup;
     typename Isa::Ints sums[kPanels][kTokens];
-    start_sums<Isa, Shape>(scale_at, group, x, at, sums);
+    start_sums<Isa, Shape>(scale_at, group, tokens, at, sums);
     add_products<Isa, Shape::kLargest, kSteps, kPanels, kTokens>(
-        [&](size_t p, size_t k) OGAS_LAMBDA_INLINE { return codes_at(p, group * kSteps + k); }, x, at, sums);
+        [&](size_t p, size_t k) OGAS_LAMBDA_INLINE { return codes_at(p, group * kSteps + k); }, tokens, at, sums);
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPanels; ++p) {
       const auto scale = scale_at(p, group);
@@ -178,14 +223,14 @@ OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const 
   }
 #pragma GCC unroll 8
   for (size_t t = 0; t < kTokens; ++t) {
-    const auto x_scale = Isa::load_scalar(&x[t].scales[i / 32]);
-    typename Isa::Scalar x_sum{};
-    if constexpr (Shape::kHasOffset) x_sum = Isa::load_scalar(&x[t].sums32[i / 32]);
+    auto x_scale = tokens.scale(t, i);
+    decltype(x_scale) x_sum{};
+    if constexpr (Shape::kHasOffset) x_sum = tokens.sum(t, i);
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPanels; ++p) {
       auto& total = totals[t * kPanels + p];
-      total = Isa::fma_scalar(parts[p][t], x_scale, total);
-      if constexpr (Shape::kHasOffset) total = Isa::fma_scalar(offset_at(p), x_sum, total);
+      total = Tokens::fma(parts[p][t], x_scale, total);
+      if constexpr (Shape::kHasOffset) total = Tokens::fma(offset_at(p), x_sum, total);
     }
   }
 }
@@ -210,20 +255,22 @@ OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, s
           [&](size_t, size_t k) OGAS_LAMBDA_INLINE { return w[k]; },
           [&](size_t, size_t group)
               OGAS_LAMBDA_INLINE { return ConvertingScale<Isa>{scales.scale(first_group + group)}; },
-          [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, x, i, totals);
+          [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, SingleTokens<Isa>{x}, i, totals);
     }
   }
 }
 
-// Up to kPanelTile inputs of some panels, unpacked.
+// Up to kPanelTile inputs of some panels, unpacked. Where two tokens are multiplied at once, a vector of codes holds
+// two rows, and a panel's four rows are two parts: the first rows of all panels, then the others.
 template <class Isa, size_t kPanels>
 struct PanelTile {
+  static constexpr size_t kParts = MultipliesPairs<Isa> ? 2 * kPanels : kPanels;
   alignas(kPanelAlignment) std::byte buffer[kPanels][kPanelTile * Isa::kWidth];
-  const std::byte* codes[kPanels];                        // eight vectors for each 32 inputs
-  typename Isa::Floats scales[kPanels][kPanelTile / 16];  // of each group
-  typename Isa::Floats offsets[kPanels][kPanelTile / 32];
+  const std::byte* codes[kPanels];                       // eight vectors for each 32 inputs
+  typename Isa::Floats scales[kParts][kPanelTile / 16];  // of each group
+  typename Isa::Floats offsets[kParts][kPanelTile / 32];
   // Of a ReadingScale; else not written.
-  typename Isa::Floats minus_starts[kPanels][kPanelTile / 16], start_of_sums;
+  typename Isa::Floats minus_starts[kParts][kPanelTile / 16], start_of_sums;
   OGAS_INLINE auto scale_at(size_t p, size_t group) const {
     if constexpr (ReadsSums<Isa>)
       return ReadingScale<Isa>{scales[p][group], &minus_starts[p][group], &start_of_sums};
@@ -232,21 +279,37 @@ struct PanelTile {
   }
 };
 
+template <class Isa, size_t kPanels>
+OGAS_INLINE void set_scale(PanelTile<Isa, kPanels>& tile, size_t part, size_t group, typename Isa::Floats scale) {
+  tile.scales[part][group] = scale;
+  if constexpr (ReadsSums<Isa>) tile.minus_starts[part][group] = Isa::mul(scale, Isa::set1(-kStartOfSums));
+}
+
+// Codes of 32 inputs, ready to be multiplied.
+template <class Isa, class Block>
+OGAS_INLINE void unpack_for_tile(const std::byte* codes, typename Isa::Bytes (&w)[8]) {
+  unpack_panel<Isa, PanelOf<Isa, Block>::kBits>(codes, w);
+  if constexpr (kUnbiasesTile<Isa, Block>)
+#pragma GCC unroll 8
+    for (auto& vector : w) vector = Isa::subtract_from_bytes(vector, PanelOf<Isa, Block>::kBias);
+  if constexpr (MultipliesPairs<Isa>)
+#pragma GCC unroll 4
+    for (size_t k = 0; k < 8; k += 2) Isa::join_fours(w[k], w[k + 1]);
+}
+
 // Inputs i..i + n of one panel, which begins at `panel`.
 template <class Isa, class Block, size_t kPanels>
 OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size_t n, size_t p,
                              PanelTile<Isa, kPanels>& tile) {
   using Panel = PanelOf<Isa, Block>;
   constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>, kGroups = Block::values / Block::group;
+  constexpr bool kIsReady = Panel::kBits == 8 && !MultipliesPairs<Isa>;
   const std::byte* codes = panel + i / 32 * kBlockBytes;
-  tile.codes[p] = Panel::kBits == 8 ? codes : tile.buffer[p];
-  if constexpr (Panel::kBits != 8) {
+  tile.codes[p] = kIsReady ? codes : tile.buffer[p];
+  if constexpr (!kIsReady) {
     for (size_t b = 0; b < n / 32; ++b) {
       typename Isa::Bytes w[8];
-      unpack_panel<Isa, Panel::kBits>(codes + b * kBlockBytes, w);
-      if constexpr (kUnbiasesTile<Isa, Block>)
-#pragma GCC unroll 8
-        for (auto& vector : w) vector = Isa::subtract_from_bytes(vector, Panel::kBias);
+      unpack_for_tile<Isa, Block>(codes + b * kBlockBytes, w);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
@@ -255,32 +318,50 @@ OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size
   for (size_t b = 0; b < n / Block::values; ++b, scales_at += Panel::Scales::kBytes) {
     const typename Panel::Scales scales(scales_at);
     for (size_t group = 0; group < kGroups; ++group) {
-      const auto scale = scales.scale(group);
-      tile.scales[p][b * kGroups + group] = scale;
-      if constexpr (ReadsSums<Isa>)
-        tile.minus_starts[p][b * kGroups + group] = Isa::mul(scale, Isa::set1(-kStartOfSums));
-      if constexpr (Block::has_offset) tile.offsets[p][b * kGroups + group] = scales.offset(group);
+      const size_t at = b * kGroups + group;
+      if constexpr (MultipliesPairs<Isa>) {
+        for (size_t half = 0; half < 2; ++half) {
+          const size_t part = half * kPanels + p;
+          set_scale(tile, part, at, Isa::each_twice(scales.scale(group), half));
+          if constexpr (Block::has_offset) tile.offsets[part][at] = Isa::each_twice(scales.offset(group), half);
+        }
+      } else {
+        set_scale(tile, p, at, scales.scale(group));
+        if constexpr (Block::has_offset) tile.offsets[p][at] = scales.offset(group);
+      }
     }
   }
 }
 
-// totals[kTokens][kPanels] += a tile of n inputs, from i on, times some tokens.
+// totals[kTokens][kPanels], of pairs of tokens [(kTokens + 1) / 2][2 * kPanels], += a tile of n inputs, from i on,
+// times some tokens.
 template <class Isa, class Shape, size_t kPanels, size_t kTokens>
 __attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile, const QuantizedRow* x, size_t i,
                                              size_t n, typename Isa::Floats* totals) {
-  constexpr size_t kGroups = 32 / Shape::kGroup;
+  constexpr size_t kGroups = 32 / Shape::kGroup, kParts = PanelTile<Isa, kPanels>::kParts;
+  constexpr size_t kColumns = MultipliesPairs<Isa> ? (kTokens + 1) / 2 : kTokens;
   // In registers: behind a pointer they would be stored block by block, lest they be one of the factors.
-  typename Isa::Floats mine[kTokens * kPanels];
+  typename Isa::Floats mine[kColumns * kParts];
 #pragma GCC unroll 16
-  for (size_t idx = 0; idx < kTokens * kPanels; ++idx) mine[idx] = totals[idx];
-  for (size_t b = 0; b < n / 32; ++b)
-    add_block<Isa, Shape, kPanels, kTokens>(
-        [&](size_t p, size_t k)
-            OGAS_LAMBDA_INLINE { return Isa::load_bytes(tile.codes[p] + (8 * b + k) * kPanelVector<Isa>); },
-        [&](size_t p, size_t group) OGAS_LAMBDA_INLINE { return tile.scale_at(p, b * kGroups + group); },
-        [&](size_t p) OGAS_LAMBDA_INLINE { return tile.offsets[p][b]; }, x, i + 32 * b, mine);
+  for (size_t idx = 0; idx < kColumns * kParts; ++idx) mine[idx] = totals[idx];
+  for (size_t b = 0; b < n / 32; ++b) {
+    // Vector k of a part, or of its panel, every second of which is the part's.
+    const auto codes_at = [&](size_t part, size_t k) OGAS_LAMBDA_INLINE {
+      const size_t vector = MultipliesPairs<Isa> ? 2 * k + part / kPanels : k;
+      return Isa::load_bytes(tile.codes[part % kPanels] + (8 * b + vector) * kPanelVector<Isa>);
+    };
+    const auto scale_in_block = [&](size_t part, size_t group)
+                                    OGAS_LAMBDA_INLINE { return tile.scale_at(part, b * kGroups + group); };
+    const auto offset_at = [&](size_t part) OGAS_LAMBDA_INLINE { return tile.offsets[part][b]; };
+    if constexpr (MultipliesPairs<Isa>)
+      add_block<Isa, Shape, kParts, kColumns>(codes_at, scale_in_block, offset_at, TokenPairs<Isa, kTokens>{x},
+                                              i + 32 * b, mine);
+    else
+      add_block<Isa, Shape, kParts, kColumns>(codes_at, scale_in_block, offset_at, SingleTokens<Isa>{x}, i + 32 * b,
+                                              mine);
+  }
 #pragma GCC unroll 16
-  for (size_t idx = 0; idx < kTokens * kPanels; ++idx) totals[idx] = mine[idx];
+  for (size_t idx = 0; idx < kColumns * kParts; ++idx) totals[idx] = mine[idx];
 }
 
 // Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
@@ -305,7 +386,8 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
   PanelTile<Isa, kPanels> tile;
   if constexpr (ReadsSums<Isa>) tile.start_of_sums = Isa::set1(kStartOfSums);
   typename Isa::Floats totals[kTokenBlock * kPanels];
-  for (size_t idx = 0; idx < n_tokens * kPanels; ++idx) totals[idx] = Isa::zero();
+  const size_t n_columns = MultipliesPairs<Isa> ? (n_tokens + 1) / 2 * 2 : n_tokens;
+  for (size_t idx = 0; idx < n_columns * kPanels; ++idx) totals[idx] = Isa::zero();
   for (size_t i = 0; i < args.n_in; i += kPanelTile) {
     const size_t n = args.n_in - i < kPanelTile ? args.n_in - i : kPanelTile;
     for (size_t p = 0; p < kPanels; ++p)
@@ -317,10 +399,13 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
     };
     run.template operator()<kMost>();
     if constexpr (kMost > 4) run.template operator()<4>();
-    if constexpr (kMost > 3) run.template operator()<3>();
+    if constexpr (kMost > 3 && !MultipliesPairs<Isa>) run.template operator()<3>();
     if constexpr (kMost > 2) run.template operator()<2>();
     run.template operator()<1>();
   }
+  if constexpr (MultipliesPairs<Isa>)
+    for (size_t t = 0; t < n_columns; t += 2)
+      for (size_t p = 0; p < kPanels; ++p) Isa::part_tokens(totals[t * kPanels + p], totals[(t + 1) * kPanels + p]);
   for (size_t t = 0; t < n_tokens; ++t)
     for (size_t p = 0; p < kPanels; ++p)
       store_panel<Isa>(args, totals[t * kPanels + p], (panel + p) * Isa::kWidth, t_begin + t);
@@ -357,6 +442,8 @@ void matmul_panels(const MatmulArgs& args) {
   };
   size_t panel = first;
   for (; panel + Isa::kTilePanels <= end; panel += Isa::kTilePanels) run.template operator()<Isa::kTilePanels>(panel);
+  if constexpr (Isa::kTilePanels > 2)
+    for (; panel + 2 <= end; panel += 2) run.template operator()<2>(panel);
   for (; panel < end; ++panel) run.template operator()<1>(panel);
 }
 
