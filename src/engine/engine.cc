@@ -38,11 +38,13 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
          facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
 }
 
-// As many tokens as take a hundredth of the memory that the weights do, so that small models stay small. More are
-// somewhat quicker, since weights are unpacked and threads meet less often; from 512 on nothing is gained.
+// Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
+// from 512 on nothing is gained. They may take a thirtieth of what the weights take beyond those of a small model, so
+// that small models stay small.
 uint32_t batch_for(const ModelFacts& facts) {
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(facts.weight_bytes / 100 / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
+  constexpr uint64_t kSmall = uint64_t{128} << 20;
+  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 30;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {
