@@ -1,13 +1,13 @@
 #include "base/thread_pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/cgroup.h"
 #include "base/check.h"
+#include "base/topology.h"
 
 namespace ogas {
 namespace {
@@ -40,10 +40,7 @@ bool spin_until(Condition condition) {
 }  // namespace
 
 unsigned usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  unsigned n = std::thread::hardware_concurrency();
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) n = static_cast<unsigned>(CPU_COUNT(&set));
+  unsigned n = read_topology().n_cores;
   if (const auto quota = cgroup_cpu_quota()) n = std::min(n, static_cast<unsigned>(std::ceil(*quota)));
   return std::max(1U, n);
 }

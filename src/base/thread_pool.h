@@ -58,7 +58,8 @@ class ThreadPool {
   std::vector<std::thread> workers_;
 };
 
-// Cores this process may use: its affinity mask, and no more than its cgroup's CPU quota (v1 or v2), at least 1.
+// Cores this process may use: those of its affinity mask (topology.h), and no more than its cgroup's CPU quota (v1 or
+// v2), at least 1.
 unsigned usable_cores();
 
 }  // namespace ogas

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <optional>
 
+#include "base/topology.h"
+
 namespace ogas {
 namespace {
 
@@ -68,6 +70,7 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
 Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress& progress) {
   panels_ = PageBuffer(n_bytes_);
   panels_.prefer_huge_pages();
+  spread_over_nodes(panels_.data(), panels_.size());
   for (const Item& item : items_) {
     OGAS_TRY(pack_item(exec, item, mapping));
     for (Linear* linear : item.linears) linear->use_panels(panels_.data() + item.offset);

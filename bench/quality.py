@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""What speed costs in quality: logits of the fast paths beside those of the reference loops. See --help.
+
+    bench/quality.py MODEL... [--text FILE | --tokens N] [--kv-types q8_0 q4_0] [--llama-cpp]
+
+For each model: the same tokens through the reference (OGAS_ISA=reference: F32 throughout, nothing rounded to 8 bits) and
+through the instruction set of this machine, keys and values in F32 but for --kv-types. Printed are the KL divergence of
+the logits' distributions (reference against the other; mean, and the largest of a token), how often the likeliest token is the
+same, and with a text the perplexity of both. --llama-cpp adds llama.cpp, which rounds activations to 8 bits, too.
+Without a text the tokens are spread over the vocabulary, which is all that random weights can be asked.
+The reference takes its time: about a second a token for each two billion weights.
+Needs: numpy (and llama-cpp-python)
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "bench"))
+sys.path.insert(0, str(ROOT / "tools"))
+from peers import make_tokens  # noqa: E402
+
+
+def log_probabilities(logits):
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "logits.npy"
+        environment = dict(os.environ)
+        environment.pop("OGAS_ISA", None)
+        if isa:
+            environment["OGAS_ISA"] = isa
+        subprocess.run([ogas, "logits", model, "--tokens", "-", "--out", out, "--kv-type", kv_type, "--ctx",
+                        str(len(tokens))], input=",".join(map(str, tokens)), text=True, check=True,
+                       stdout=subprocess.DEVNULL, env=environment)
+        return log_probabilities(np.load(out))
+
+
+def logits_of_llama_cpp(model, tokens):
+    import llama_cpp_peer as peer
+    context = peer.Context(peer.Model(str(model)), n_ctx=len(tokens), n_batch=512, n_threads=os.cpu_count())
+    return log_probabilities(context.eval(tokens))
+
+
+def tokens_of(ogas, model, args):
+    if args.text:
+        ids = subprocess.run([ogas, "tokenize", model], stdin=args.text.open("rb"), capture_output=True, check=True)
+        return [int(token) for token in ids.stdout.decode().strip().strip("[]").split(",")]
+    facts = subprocess.run([ogas, "inspect", model, "--json"], capture_output=True, check=True, text=True)
+    return make_tokens(args.tokens, json.loads(facts.stdout)["model"]["vocabulary"])
+
+
+def perplexity(log_p, tokens):
+    return float(np.exp(-log_p[np.arange(len(tokens) - 1), tokens[1:]].mean()))
+
+
+def row(name, reference, other, tokens, with_text):
+    divergence = (np.exp(reference) * (reference - other)).sum(axis=1)
+    same = (reference.argmax(axis=1) == other.argmax(axis=1)).mean()
+    text = f"| {name} | {divergence.mean():.2e} | {divergence.max():.2e} | {100 * same:.1f}% |"
+    if with_text:
+        mine, theirs = perplexity(other, tokens), perplexity(reference, tokens)
+        text += f" {mine:.4f} ({100 * (mine / theirs - 1):+.3f}%) |"
+    return text
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL", type=pathlib.Path)
+    parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
+    parser.add_argument("--text", type=pathlib.Path)
+    parser.add_argument("--tokens", type=int, default=24, help="how many, without a text")
+    parser.add_argument("--kv-types", nargs="*", default=[], choices=["f16", "bf16", "q8_0", "q4_0"])
+    parser.add_argument("--llama-cpp", action="store_true")
+    args = parser.parse_args()
+    for model in args.models:
+        tokens = tokens_of(args.ogas, model, args)
+        reference = logits_of(args.ogas, model, tokens, isa="reference")
+        print(f"{model.name}, {len(tokens)} tokens" +
+              (f", perplexity of the reference {perplexity(reference, tokens):.4f}" if args.text else ""))
+        print("| beside the reference | KL, mean | KL, largest | same likeliest |" + (" perplexity |" if args.text else ""))
+        print("|---|---|---|---|" + ("---|" if args.text else ""))
+        for kv_type in ["f32", *args.kv_types]:
+            other = logits_of(args.ogas, model, tokens, kv_type)
+            print(row(f"ogas, keys and values in {kv_type}", reference, other, tokens, args.text), flush=True)
+        if args.llama_cpp:
+            print(row("llama.cpp", reference, logits_of_llama_cpp(model, tokens), tokens, args.text), flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+// The cores and the memory nodes this process may use (hwloc).
+#pragma once
+
+#include <cstddef>
+
+struct hwloc_topology;
+
+namespace ogas {
+
+struct Topology {
+  // Cores, not hardware threads: two threads of a core share its units and its way to memory, and gain nothing here.
+  // Efficiency cores count: chunks are handed out one by one, so that each core takes what it can.
+  unsigned n_cores = 1;
+  unsigned n_nodes = 1;  // memory nodes (NUMA) of these cores
+};
+
+// Within the affinity mask of the calling thread. What the system does not tell is one node, and a core for each
+// hardware thread.
+Topology read_topology();
+// The same of a topology that is loaded, within its root's allowed set.
+Topology summarize(hwloc_topology* topology);
+
+// Spreads a range that is not touched yet page by page over the memory nodes of these cores, so that all threads read
+// with the bandwidth of all nodes. Does nothing with one node, and nothing where the system refuses.
+void spread_over_nodes(void* data, size_t size);
+
+}  // namespace ogas
