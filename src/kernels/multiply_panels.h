@@ -17,8 +17,8 @@
 namespace ogas {
 namespace {
 
-// Inputs of a tile: a block of the K formats.
-constexpr size_t kPanelTile = 256;
+// Inputs of a tile.
+constexpr size_t kPanelTile = kSection;
 // Tokens a tile is unpacked for: their totals stay in the first-level cache, their codes in the second.
 constexpr size_t kTokenBlock = 64;
 // Up to so many tokens unpacking into registers is quicker; codes of 8 bits need none and use tiles from two tokens on.
@@ -237,17 +237,21 @@ OGAS_INLINE void add_block(const Codes& codes_at, const Scales& scale_at, const 
 
 // One panel, straight from memory.
 template <class Isa, class Block, size_t kTokens>
-OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, size_t n_in,
+OGAS_INLINE void multiply_panel(const std::byte* panel, const QuantizedRow* x, size_t n_in,
                                 typename Isa::Floats (&totals)[kTokens]) {
   using Panel = PanelOf<Isa, Block>;
-  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>;
-  const std::byte* scales_at = codes + n_in / 32 * kBlockBytes;
   for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
-  for (size_t begin = 0; begin < n_in; begin += Block::values, scales_at += Panel::Scales::kBytes) {
-    const typename Panel::Scales scales(scales_at);
-    for (size_t i = begin; i < begin + Block::values; i += 32, codes += kBlockBytes) {
+  for (size_t begin = 0; begin < n_in;) {
+    const Section<Isa, Block> section(panel, n_in, begin / kSection * kSection);
+    const auto scales = section.scales_of(begin % kSection);
+    if constexpr (kTokens == 1)
+      for (size_t at = 0; at < Panel::Scales::kBytes; at += kCacheLine)
+        Isa::prefetch(section.scales + kPrefetchAhead + begin % kSection / Block::values * Panel::Scales::kBytes + at);
+    const size_t end = begin + Block::values;
+    for (size_t i = begin; i < end; i += 32) {
+      const std::byte* codes = section.codes_of(i % kSection);
       if constexpr (kTokens == 1)
-        for (size_t at = 0; at < kBlockBytes; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
+        for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
       typename Isa::Bytes w[8];
       unpack_panel<Isa, Panel::kBits>(codes, w);
       const size_t first_group = (i - begin) / Block::group;
@@ -257,6 +261,7 @@ OGAS_INLINE void multiply_panel(const std::byte* codes, const QuantizedRow* x, s
               OGAS_LAMBDA_INLINE { return ConvertingScale<Isa>{scales.scale(first_group + group)}; },
           [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, SingleTokens<Isa>{x}, i, totals);
     }
+    begin = end;
   }
 }
 
@@ -301,22 +306,21 @@ OGAS_INLINE void unpack_for_tile(const std::byte* codes, typename Isa::Bytes (&w
 template <class Isa, class Block, size_t kPanels>
 OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size_t n, size_t p,
                              PanelTile<Isa, kPanels>& tile) {
-  using Panel = PanelOf<Isa, Block>;
-  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>, kGroups = Block::values / Block::group;
-  constexpr bool kIsReady = Panel::kBits == 8 && !MultipliesPairs<Isa>;
-  const std::byte* codes = panel + i / 32 * kBlockBytes;
+  constexpr size_t kGroups = Block::values / Block::group;
+  constexpr bool kIsReady = PanelOf<Isa, Block>::kBits == 8 && !MultipliesPairs<Isa>;
+  const Section<Isa, Block> section(panel, n_in, i);
+  const std::byte* codes = section.codes;
   tile.codes[p] = kIsReady ? codes : tile.buffer[p];
   if constexpr (!kIsReady) {
     for (size_t b = 0; b < n / 32; ++b) {
       typename Isa::Bytes w[8];
-      unpack_for_tile<Isa, Block>(codes + b * kBlockBytes, w);
+      unpack_for_tile<Isa, Block>(section.codes_of(32 * b), w);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
   }
-  const std::byte* scales_at = panel + n_in / 32 * kBlockBytes + i / Block::values * Panel::Scales::kBytes;
-  for (size_t b = 0; b < n / Block::values; ++b, scales_at += Panel::Scales::kBytes) {
-    const typename Panel::Scales scales(scales_at);
+  for (size_t b = 0; b < n / Block::values; ++b) {
+    const auto scales = section.scales_of(b * Block::values);
     for (size_t group = 0; group < kGroups; ++group) {
       const size_t at = b * kGroups + group;
       if constexpr (MultipliesPairs<Isa>) {

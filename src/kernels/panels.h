@@ -11,8 +11,9 @@
 //   for 6 bits 2 vectors h more: bits 2 k and 2 k + 1 belong to inputs 16 h + 4 k..16 h + 4 k + 3
 //   for 8 bits instead 8 vectors k: inputs 4 k..4 k + 3
 //
-// and behind all codes, for each block of the format, its scales as the file has them, row beside row. A panel so takes
-// what its rows take in the file, save that Q4_K and Q5_K have their 6-bit scales as bytes (2.8% and 2.3% more).
+// Inputs come in sections of 256, of which the last may be shorter: for each block of the format its scales as the file
+// has them, row beside row, then all codes. So one token reads a panel from end to end. A panel takes what its rows
+// take in the file, save that Q4_K and Q5_K have their 6-bit scales as bytes (2.8% and 2.3% more).
 #pragma once
 
 #include "kernels/ops.h"
@@ -20,6 +21,9 @@
 
 namespace ogas {
 namespace {
+
+// Inputs of a section: a block of the K formats.
+constexpr size_t kSection = 256;
 
 // Scales of a block: an f16 d, or d and an f16 minimum m that is added.
 template <class Isa, bool kHasMinimum>
@@ -70,7 +74,7 @@ struct KScales {
 // Of Q6_K: f16 d, 16 signed scales.
 template <class Isa>
 struct Q6Scales {
-  static constexpr size_t kBytes = 18 * Isa::kWidth;
+  static constexpr size_t kBytes = 20 * Isa::kWidth;  // two for alignment
   static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
     __builtin_memcpy(out + 2 * row, block + 208, 2);
     for (size_t g = 0; g < 16; ++g) out[(2 + g) * Isa::kWidth + row] = block[192 + g];
@@ -158,35 +162,63 @@ OGAS_INLINE void place_codes(const uint32_t (&words)[8], size_t row, std::byte* 
     for (size_t h = 0; h < 2; ++h) place(4 + h, upper[h]);
 }
 
+// Bytes of 32 inputs' codes.
+template <class Isa, class Block>
+constexpr size_t kCodeBytes = PanelOf<Isa, Block>::kBits * kPanelVector<Isa>;
+
+// Bytes of n inputs of a panel.
+template <class Isa, class Block>
+constexpr size_t section_bytes(size_t n) {
+  return n / 32 * kCodeBytes<Isa, Block> + n / Block::values * PanelOf<Isa, Block>::Scales::kBytes;
+}
+
 template <class Isa, class Block>
 constexpr size_t panel_bytes_of(size_t n_in) {
-  using Panel = PanelOf<Isa, Block>;
-  const size_t bytes = n_in / 32 * Panel::kBits * kPanelVector<Isa> + n_in / Block::values * Panel::Scales::kBytes;
-  return (bytes + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
+  return (section_bytes<Isa, Block>(n_in) + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
 }
+
+// Where a section of a panel is, and of what.
+template <class Isa, class Block>
+struct Section {
+  OGAS_INLINE Section(const std::byte* panel, size_t n_in, size_t begin)
+      : n(n_in - begin < kSection ? n_in - begin : kSection),
+        scales(panel + begin / kSection * section_bytes<Isa, Block>(kSection)),
+        codes(scales + n / Block::values * PanelOf<Isa, Block>::Scales::kBytes) {}
+  // Of the block that has input i of this section.
+  OGAS_INLINE auto scales_of(size_t i) const {
+    using Scales = typename PanelOf<Isa, Block>::Scales;
+    return Scales(scales + i / Block::values * Scales::kBytes);
+  }
+  // Of inputs i..i + 31 of this section.
+  OGAS_INLINE const std::byte* codes_of(size_t i) const { return codes + i / 32 * kCodeBytes<Isa, Block>; }
+
+  size_t n;  // inputs
+  const std::byte *scales, *codes;
+};
 
 template <class Isa, class Block>
 void pack_rows(const PackArgs& args) {
   using Panel = PanelOf<Isa, Block>;
-  constexpr size_t kGroupBytes = Panel::kBits * kPanelVector<Isa>;
-  std::byte* all_scales = args.panel + args.n_in / 32 * kGroupBytes;
   if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
   const size_t n_blocks = args.n_in / Block::values;
   for (size_t row = 0; row < args.n_rows; ++row) {
     const std::byte* blocks = args.weights + (args.first_row + row * args.row_step) * n_blocks * Block::bytes;
-    for (size_t b = 0; b < n_blocks; ++b) {
-      const std::byte* block = blocks + b * Block::bytes;
+    for (size_t begin = 0; begin < args.n_in; begin += Block::values) {
+      const std::byte* block = blocks + begin / Block::values * Block::bytes;
+      const Section<Isa, Block> section(args.panel, args.n_in, begin / kSection * kSection);
+      const auto writable = [&](const std::byte* p) { return args.panel + (p - args.panel); };
       int8_t codes[Block::values];
       float scales[Block::values / Block::group], offsets[Block::values / Block::group];
       Block::unpack(block, codes, scales, offsets);
-      Panel::Scales::pack(block, row, all_scales + b * Panel::Scales::kBytes);
+      const size_t in_section = begin % kSection;
+      Panel::Scales::pack(block, row, writable(section.scales) + in_section / Block::values * Panel::Scales::kBytes);
       for (size_t i = 0; i < Block::values; i += 32) {
         Lanes32 lanes;
         uint32_t words[8];
         __builtin_memcpy(&lanes, codes + i, sizeof lanes);
         lanes += static_cast<uint8_t>(Panel::kBias);
         __builtin_memcpy(words, &lanes, sizeof words);
-        place_codes<Isa, Panel::kBits>(words, row, args.panel + (b * Block::values + i) / 32 * kGroupBytes);
+        place_codes<Isa, Panel::kBits>(words, row, writable(section.codes_of(in_section + i)));
       }
     }
   }
@@ -227,18 +259,17 @@ OGAS_INLINE void unpack_panel(const std::byte* p, typename Isa::Bytes (&codes)[8
 template <class Isa, class Block>
 void read_row_of(const std::byte* panel, size_t n_in, size_t row, float* values) {
   using Panel = PanelOf<Isa, Block>;
-  constexpr size_t kBlockBytes = Panel::kBits * kPanelVector<Isa>;
-  const std::byte* scales_at = panel + n_in / 32 * kBlockBytes;
   const auto lane = [&](typename Isa::Floats vector) {
     float lanes[Isa::kWidth];
     Isa::store(lanes, vector);
     return lanes[row];
   };
-  for (size_t begin = 0; begin < n_in; begin += Block::values, scales_at += Panel::Scales::kBytes) {
-    const typename Panel::Scales scales(scales_at);
-    for (size_t i = begin; i < begin + Block::values; i += 32, panel += kBlockBytes) {
+  for (size_t begin = 0; begin < n_in; begin += Block::values) {
+    const Section<Isa, Block> section(panel, n_in, begin / kSection * kSection);
+    const auto scales = section.scales_of(begin % kSection);
+    for (size_t i = begin; i < begin + Block::values; i += 32) {
       typename Isa::Bytes vectors[8];
-      unpack_panel<Isa, Panel::kBits>(panel, vectors);
+      unpack_panel<Isa, Panel::kBits>(section.codes_of(i % kSection), vectors);
       for (size_t k = 0; k < 8; ++k) {
         uint8_t bytes[kPanelVector<Isa>];
         Isa::store_bytes(reinterpret_cast<std::byte*>(bytes), vectors[k]);
