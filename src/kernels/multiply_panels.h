@@ -19,8 +19,9 @@ namespace {
 
 // Inputs of a tile.
 constexpr size_t kPanelTile = kSection;
-// Tokens a tile is unpacked for: their totals stay in the first-level cache, their codes in the second.
-constexpr size_t kTokenBlock = 64;
+// Most tokens a tile is unpacked for: their totals and their part of the codes stay in the second-level cache. A
+// multiple of all numbers of tokens that are multiplied at a time.
+constexpr size_t kTokenBlock = 192, kTokenStep = 12;
 // Up to so many tokens unpacking into registers is quicker; codes of 8 bits need none and use tiles from two tokens on.
 template <class Isa, class Block>
 constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::kDirectTokens;
@@ -439,10 +440,12 @@ void matmul_panels(const MatmulArgs& args) {
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
   if (args.n_tokens <= kDirectTokens<Isa, Block>)
     return multiply_few<Isa, Block, kDirectTokens<Isa, Block>>(args, first, end);
+  // Blocks of about the same size.
+  const size_t n_blocks = (args.n_tokens + kTokenBlock - 1) / kTokenBlock;
+  const size_t block = ((args.n_tokens + n_blocks - 1) / n_blocks + kTokenStep - 1) / kTokenStep * kTokenStep;
   const auto run = [&]<size_t kPanels>(size_t panel) {
-    for (size_t t = 0; t < args.n_tokens; t += kTokenBlock)
-      multiply_token_block<Isa, Block, kPanels>(args, panel, t,
-                                                args.n_tokens - t < kTokenBlock ? args.n_tokens - t : kTokenBlock);
+    for (size_t t = 0; t < args.n_tokens; t += block)
+      multiply_token_block<Isa, Block, kPanels>(args, panel, t, args.n_tokens - t < block ? args.n_tokens - t : block);
   };
   size_t panel = first;
   for (; panel + Isa::kTilePanels <= end; panel += Isa::kTilePanels) run.template operator()<Isa::kTilePanels>(panel);
