@@ -24,12 +24,8 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench"))
 sys.path.insert(0, str(ROOT / "tools"))
+from compare_logits import divergence, log_softmax  # noqa: E402
 from peers import make_tokens  # noqa: E402
-
-
-def log_probabilities(logits):
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
@@ -42,13 +38,13 @@ def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
         subprocess.run([ogas, "logits", model, "--tokens", "-", "--out", out, "--kv-type", kv_type, "--ctx",
                         str(len(tokens))], input=",".join(map(str, tokens)), text=True, check=True,
                        stdout=subprocess.DEVNULL, env=environment)
-        return log_probabilities(np.load(out))
+        return log_softmax(np.load(out))
 
 
 def logits_of_llama_cpp(model, tokens):
     import llama_cpp_peer as peer
     context = peer.Context(peer.Model(str(model)), n_ctx=len(tokens), n_batch=512, n_threads=os.cpu_count())
-    return log_probabilities(context.eval(tokens))
+    return log_softmax(context.eval(tokens))
 
 
 def tokens_of(ogas, model, args):
@@ -64,9 +60,9 @@ def perplexity(log_p, tokens):
 
 
 def row(name, reference, other, tokens, with_text):
-    divergence = (np.exp(reference) * (reference - other)).sum(axis=1)
+    kl = divergence(reference, other)
     same = (reference.argmax(axis=1) == other.argmax(axis=1)).mean()
-    text = f"| {name} | {divergence.mean():.2e} | {divergence.max():.2e} | {100 * same:.1f}% |"
+    text = f"| {name} | {kl.mean():.2e} | {kl.max():.2e} | {100 * same:.1f}% |"
     if with_text:
         mine, theirs = perplexity(other, tokens), perplexity(reference, tokens)
         text += f" {mine:.4f} ({100 * (mine / theirs - 1):+.3f}%) |"

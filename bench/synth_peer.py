@@ -28,17 +28,9 @@ def logits_of_ogas(binary, path, tokens, folder):
     return np.load(out)[-1]
 
 
-def divergence(a, b):
-    import numpy as np
-    def log_softmax(x):
-        x = x.astype(np.float64) - x.max()
-        return x - np.log(np.exp(x).sum())
-    a, b = log_softmax(a), log_softmax(b)
-    return float((np.exp(a) * (a - b)).sum())
-
-
 def compare(binary, shape, args):
     import llama_cpp_peer as peer
+    from compare_logits import divergence, log_softmax
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = f"{folder}/{shape}.gguf"
         layers = WHOLE_ONLY.get(shape, args.layers)
@@ -50,7 +42,7 @@ def compare(binary, shape, args):
         tokens, first, n_same = list(PROMPT), None, 0
         for _ in range(args.tokens):
             ours = logits_of_ogas(binary, path, tokens, folder)
-            first = first if first is not None else (divergence(ours, theirs), float(ours.std()))
+            first = first if first is not None else (float(divergence(log_softmax(ours), log_softmax(theirs))), float(ours.std()))
             n_same += int(ours.argmax() == theirs.argmax())
             tokens.append(int(ours.argmax()))
             theirs = context.eval(tokens[-1:], last_only=True)[0]

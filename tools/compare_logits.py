@@ -31,8 +31,14 @@ def parse_rows(text):
 
 
 def log_softmax(logits):
+    logits = logits.astype(np.float64)
     shifted = logits - logits.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def divergence(log_p, log_q):
+    """KL of each row's distribution p to q, in nats."""
+    return (np.exp(log_p) * (log_p - log_q)).sum(-1)
 
 
 def main():
@@ -56,7 +62,7 @@ def main():
     diff = np.abs(b - a)
     row, column = np.unravel_index(diff.argmax(), diff.shape)
     log_a, log_b = log_softmax(a), log_softmax(b)
-    kl = (np.exp(log_a) * (log_a - log_b)).sum(-1)
+    kl = divergence(log_a, log_b)
     agree = a.argmax(-1) == b.argmax(-1)
     top = np.sort(a, -1)[:, -2:]
     print(f"rows {a.shape[0]}, vocabulary {a.shape[1]}, standard deviation of A {a.std():.4g}")

@@ -21,6 +21,7 @@ import pathlib
 import numpy as np
 import torch
 
+from compare_logits import divergence, log_softmax
 import llama_cpp_peer as peer
 import transformers_peer
 
@@ -50,12 +51,6 @@ def chat_text(question):
     """What the model's own template makes of one question."""
     return (f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n"
             "<|im_start|>assistant\n")
-
-
-def log_softmax(logits):
-    x = logits.astype(np.float64)
-    x -= x.max(-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(-1, keepdims=True))
 
 
 def margins(logits):
@@ -93,7 +88,7 @@ class Noise:
         s["n"] += diff.size
         s["logprob_squares"] += float((logprob**2).sum())
         s["logprob_max"] = max(s["logprob_max"], float(np.abs(logprob).max()))
-        s["kl"] += float((np.exp(log_p) * (log_p - log_q)).sum())
+        s["kl"] += float(divergence(log_p, log_q).sum())
         s["n_steps"] += len(steps)
         s["flips"] += int(flipped.sum())
         if flipped.any():
