@@ -17,8 +17,6 @@
 namespace ogas {
 namespace {
 
-// Inputs of a tile.
-constexpr size_t kPanelTile = kSection;
 // Most tokens a tile is unpacked for: their totals and their part of the codes stay in the second-level cache. A
 // multiple of all numbers of tokens that are multiplied at a time.
 constexpr size_t kTokenBlock = 192, kTokenStep = 12;
@@ -242,41 +240,42 @@ OGAS_INLINE void multiply_panel(const std::byte* panel, const QuantizedRow* x, s
                                 typename Isa::Floats (&totals)[kTokens]) {
   using Panel = PanelOf<Isa, Block>;
   for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
-  for (size_t begin = 0; begin < n_in;) {
-    const Section<Isa, Block> section(panel, n_in, begin / kSection * kSection);
-    const auto scales = section.scales_of(begin % kSection);
+  for (size_t begin = 0; begin < n_in; begin += kSection) {
+    const Section<Isa, Block, const std::byte> section(panel, n_in, begin);
     if constexpr (kTokens == 1)
-      for (size_t at = 0; at < Panel::Scales::kBytes; at += kCacheLine)
-        Isa::prefetch(section.scales + kPrefetchAhead + begin % kSection / Block::values * Panel::Scales::kBytes + at);
-    const size_t end = begin + Block::values;
-    for (size_t i = begin; i < end; i += 32) {
-      const std::byte* codes = section.codes_of(i % kSection);
-      if constexpr (kTokens == 1)
-        for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
-      typename Isa::Bytes w[8];
-      unpack_panel<Isa, Panel::kBits>(codes, w);
-      const size_t first_group = (i - begin) / Block::group;
-      add_block<Isa, ShapeOf<Isa, Block>, 1, kTokens>(
-          [&](size_t, size_t k) OGAS_LAMBDA_INLINE { return w[k]; },
-          [&](size_t, size_t group)
-              OGAS_LAMBDA_INLINE { return ConvertingScale<Isa>{scales.scale(first_group + group)}; },
-          [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, SingleTokens<Isa>{x}, i, totals);
+      for (const std::byte* line = section.scales; line < section.codes; line += kCacheLine)
+        Isa::prefetch(line + kPrefetchAhead);
+    for (size_t block = 0; block < section.n; block += Block::values) {
+      const typename Panel::Scales scales(section.scales_of(block));
+      for (size_t i = block; i < block + Block::values; i += 32) {
+        const std::byte* codes = section.codes_of(i);
+        if constexpr (kTokens == 1)
+          for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
+        typename Isa::Bytes w[8];
+        unpack_panel<Isa, Panel::kBits>(codes, w);
+        const size_t first_group = (i - block) / Block::group;
+        add_block<Isa, ShapeOf<Isa, Block>, 1, kTokens>(
+            [&](size_t, size_t k) OGAS_LAMBDA_INLINE { return w[k]; },
+            [&](size_t, size_t group)
+                OGAS_LAMBDA_INLINE { return ConvertingScale<Isa>{scales.scale(first_group + group)}; },
+            [&](size_t) OGAS_LAMBDA_INLINE { return scales.offset(first_group); }, SingleTokens<Isa>{x}, begin + i,
+            totals);
+      }
     }
-    begin = end;
   }
 }
 
-// Up to kPanelTile inputs of some panels, unpacked. Where two tokens are multiplied at once, a vector of codes holds
+// A section of some panels, unpacked. Where two tokens are multiplied at once, a vector of codes holds
 // two rows, and a panel's four rows are two parts: the first rows of all panels, then the others.
 template <class Isa, size_t kPanels>
 struct PanelTile {
   static constexpr size_t kParts = MultipliesPairs<Isa> ? 2 * kPanels : kPanels;
-  alignas(kPanelAlignment) std::byte buffer[kPanels][kPanelTile * Isa::kWidth];
-  const std::byte* codes[kPanels];                       // eight vectors for each 32 inputs
-  typename Isa::Floats scales[kParts][kPanelTile / 16];  // of each group
-  typename Isa::Floats offsets[kParts][kPanelTile / 32];
+  alignas(kPanelAlignment) std::byte buffer[kPanels][kSection * Isa::kWidth];
+  const std::byte* codes[kPanels];                     // eight vectors for each 32 inputs
+  typename Isa::Floats scales[kParts][kSection / 16];  // of each group
+  typename Isa::Floats offsets[kParts][kSection / 32];
   // Of a ReadingScale; else not written.
-  typename Isa::Floats minus_starts[kParts][kPanelTile / 16], start_of_sums;
+  typename Isa::Floats minus_starts[kParts][kSection / 16], start_of_sums;
   OGAS_INLINE auto scale_at(size_t p, size_t group) const {
     if constexpr (ReadsSums<Isa>)
       return ReadingScale<Isa>{scales[p][group], &minus_starts[p][group], &start_of_sums};
@@ -303,25 +302,23 @@ OGAS_INLINE void unpack_for_tile(const std::byte* codes, typename Isa::Bytes (&w
     for (size_t k = 0; k < 8; k += 2) Isa::join_fours(w[k], w[k + 1]);
 }
 
-// Inputs i..i + n of one panel, which begins at `panel`.
+// A section of one panel.
 template <class Isa, class Block, size_t kPanels>
-OGAS_INLINE void unpack_tile(const std::byte* panel, size_t n_in, size_t i, size_t n, size_t p,
+OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section, size_t p,
                              PanelTile<Isa, kPanels>& tile) {
   constexpr size_t kGroups = Block::values / Block::group;
   constexpr bool kIsReady = PanelOf<Isa, Block>::kBits == 8 && !MultipliesPairs<Isa>;
-  const Section<Isa, Block> section(panel, n_in, i);
-  const std::byte* codes = section.codes;
-  tile.codes[p] = kIsReady ? codes : tile.buffer[p];
+  tile.codes[p] = kIsReady ? section.codes : tile.buffer[p];
   if constexpr (!kIsReady) {
-    for (size_t b = 0; b < n / 32; ++b) {
+    for (size_t b = 0; b < section.n / 32; ++b) {
       typename Isa::Bytes w[8];
       unpack_for_tile<Isa, Block>(section.codes_of(32 * b), w);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
   }
-  for (size_t b = 0; b < n / Block::values; ++b) {
-    const auto scales = section.scales_of(b * Block::values);
+  for (size_t b = 0; b < section.n / Block::values; ++b) {
+    const typename PanelOf<Isa, Block>::Scales scales(section.scales_of(b * Block::values));
     for (size_t group = 0; group < kGroups; ++group) {
       const size_t at = b * kGroups + group;
       if constexpr (MultipliesPairs<Isa>) {
@@ -393,10 +390,10 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
   typename Isa::Floats totals[kTokenBlock * kPanels];
   const size_t n_columns = MultipliesPairs<Isa> ? (n_tokens + 1) / 2 * 2 : n_tokens;
   for (size_t idx = 0; idx < n_columns * kPanels; ++idx) totals[idx] = Isa::zero();
-  for (size_t i = 0; i < args.n_in; i += kPanelTile) {
-    const size_t n = args.n_in - i < kPanelTile ? args.n_in - i : kPanelTile;
+  for (size_t i = 0; i < args.n_in; i += kSection) {
+    const size_t n = args.n_in - i < kSection ? args.n_in - i : kSection;
     for (size_t p = 0; p < kPanels; ++p)
-      unpack_tile<Isa, Block>(args.panels + (panel + p) * bytes, args.n_in, i, n, p, tile);
+      unpack_tile<Isa, Block>({args.panels + (panel + p) * bytes, args.n_in, i}, p, tile);
     size_t t = 0;
     const auto run = [&]<size_t kTokens>() {
       for (; t + kTokens <= n_tokens; t += kTokens)

@@ -177,23 +177,21 @@ constexpr size_t panel_bytes_of(size_t n_in) {
   return (section_bytes<Isa, Block>(n_in) + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
 }
 
-// Where a section of a panel is, and of what.
-template <class Isa, class Block>
+// The section of a panel that begins with input `begin`. Byte: std::byte, const or not.
+template <class Isa, class Block, class Byte>
 struct Section {
-  OGAS_INLINE Section(const std::byte* panel, size_t n_in, size_t begin)
+  using Scales = typename PanelOf<Isa, Block>::Scales;
+  OGAS_INLINE Section(Byte* panel, size_t n_in, size_t begin)
       : n(n_in - begin < kSection ? n_in - begin : kSection),
         scales(panel + begin / kSection * section_bytes<Isa, Block>(kSection)),
-        codes(scales + n / Block::values * PanelOf<Isa, Block>::Scales::kBytes) {}
+        codes(scales + n / Block::values * Scales::kBytes) {}
   // Of the block that has input i of this section.
-  OGAS_INLINE auto scales_of(size_t i) const {
-    using Scales = typename PanelOf<Isa, Block>::Scales;
-    return Scales(scales + i / Block::values * Scales::kBytes);
-  }
+  OGAS_INLINE Byte* scales_of(size_t i) const { return scales + i / Block::values * Scales::kBytes; }
   // Of inputs i..i + 31 of this section.
-  OGAS_INLINE const std::byte* codes_of(size_t i) const { return codes + i / 32 * kCodeBytes<Isa, Block>; }
+  OGAS_INLINE Byte* codes_of(size_t i) const { return codes + i / 32 * kCodeBytes<Isa, Block>; }
 
   size_t n;  // inputs
-  const std::byte *scales, *codes;
+  Byte *scales, *codes;
 };
 
 template <class Isa, class Block>
@@ -205,20 +203,19 @@ void pack_rows(const PackArgs& args) {
     const std::byte* blocks = args.weights + (args.first_row + row * args.row_step) * n_blocks * Block::bytes;
     for (size_t begin = 0; begin < args.n_in; begin += Block::values) {
       const std::byte* block = blocks + begin / Block::values * Block::bytes;
-      const Section<Isa, Block> section(args.panel, args.n_in, begin / kSection * kSection);
-      const auto writable = [&](const std::byte* p) { return args.panel + (p - args.panel); };
+      const size_t in_section = begin % kSection;
+      const Section<Isa, Block, std::byte> section(args.panel, args.n_in, begin - in_section);
       int8_t codes[Block::values];
       float scales[Block::values / Block::group], offsets[Block::values / Block::group];
       Block::unpack(block, codes, scales, offsets);
-      const size_t in_section = begin % kSection;
-      Panel::Scales::pack(block, row, writable(section.scales) + in_section / Block::values * Panel::Scales::kBytes);
+      Panel::Scales::pack(block, row, section.scales_of(in_section));
       for (size_t i = 0; i < Block::values; i += 32) {
         Lanes32 lanes;
         uint32_t words[8];
         __builtin_memcpy(&lanes, codes + i, sizeof lanes);
         lanes += static_cast<uint8_t>(Panel::kBias);
         __builtin_memcpy(words, &lanes, sizeof words);
-        place_codes<Isa, Panel::kBits>(words, row, writable(section.codes_of(in_section + i)));
+        place_codes<Isa, Panel::kBits>(words, row, section.codes_of(in_section + i));
       }
     }
   }
@@ -264,23 +261,26 @@ void read_row_of(const std::byte* panel, size_t n_in, size_t row, float* values)
     Isa::store(lanes, vector);
     return lanes[row];
   };
-  for (size_t begin = 0; begin < n_in; begin += Block::values) {
-    const Section<Isa, Block> section(panel, n_in, begin / kSection * kSection);
-    const auto scales = section.scales_of(begin % kSection);
-    for (size_t i = begin; i < begin + Block::values; i += 32) {
+  for (size_t begin = 0; begin < n_in; begin += kSection) {
+    const Section<Isa, Block, const std::byte> section(panel, n_in, begin);
+    for (size_t i = 0; i < section.n; i += 32) {
+      const typename Panel::Scales scales(section.scales_of(i));
       typename Isa::Bytes vectors[8];
-      unpack_panel<Isa, Panel::kBits>(section.codes_of(i % kSection), vectors);
-      for (size_t k = 0; k < 8; ++k) {
-        uint8_t bytes[kPanelVector<Isa>];
-        Isa::store_bytes(reinterpret_cast<std::byte*>(bytes), vectors[k]);
-        const size_t group = (i - begin + 4 * k) / Block::group;
+      unpack_panel<Isa, Panel::kBits>(section.codes_of(i), vectors);
+      uint8_t bytes[8][kPanelVector<Isa>];
+      for (size_t k = 0; k < 8; ++k) Isa::store_bytes(reinterpret_cast<std::byte*>(bytes[k]), vectors[k]);
+      for (size_t j = 0; j < 32; j += Block::group) {
+        const size_t group = (i + j) % Block::values / Block::group;
         const float scale = lane(scales.scale(group));
-        for (size_t j = 0; j < 4; ++j) {
-          const int code = Panel::kBits == 8 && Panel::kBias == 0 ? static_cast<int8_t>(bytes[4 * row + j])
-                                                                  : bytes[4 * row + j] - Panel::kBias;
-          float& value = values[i + 4 * k + j];
+        float offset = 0;
+        if constexpr (Block::has_offset) offset = lane(scales.offset(group));
+        for (size_t at = j; at < j + Block::group; ++at) {
+          const uint8_t byte = bytes[at / 4][4 * row + at % 4];
+          const int code = Panel::kBits == 8 && Panel::kBias == 0 ? static_cast<int8_t>(byte) : byte - Panel::kBias;
+          float& value = values[begin + i + at];
           value = scale * static_cast<float>(code);
-          if constexpr (Block::has_offset) value += lane(scales.offset(group));
+          // No zero is added where there is no offset: it would lose the sign of a negative zero.
+          if constexpr (Block::has_offset) value += offset;
         }
       }
     }
