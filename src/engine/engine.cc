@@ -48,9 +48,8 @@ uint32_t batch_for(const ModelFacts& facts) {
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {
-  constexpr Format kFormats[] = {Format::f32, Format::f16, Format::bf16, Format::q8_0, Format::q4_0};
   const FormatFacts& facts = facts_of(format);
-  if (std::ranges::find(kFormats, format) == std::end(kFormats))
+  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
     return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
   for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
     if (dim % facts.block_values != 0)

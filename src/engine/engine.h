@@ -32,7 +32,7 @@ struct EngineOptions {
   uint32_t n_batch = 0;    // prompt tokens computed together; 0: as suits the size of the model
   unsigned n_threads = 0;  // 0: one for each core this process may use
   std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
-  Format kv_format = Format::f16;  // f32, f16, bf16, q8_0 or q4_0
+  Format kv_format = Format::f16;  // one of kKvFormats
 };
 
 struct ChatOptions {

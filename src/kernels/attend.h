@@ -163,8 +163,7 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
       score<Isa, Row, 1>(q, keys + i * stride, args.k_dim, args.scale, i, block.weights + row);
   }
   for (row = 0; row < n_rows; ++row) {
-    const size_t end = args.position + row / args.n_heads + 1;  // of what this token sees
-    const size_t begin = args.window > 0 && end > args.window ? end - args.window : 0;
+    const size_t begin = args.first_seen(row / args.n_heads), end = args.end_seen(row / args.n_heads);
     block.rescale[row] = soften<Isa>(block.weights[row], begin > p ? (begin - p < n ? begin - p : n) : 0,
                                      end > p ? (end - p < n ? end - p : n) : 0, n, args.parts[row]);
   }
@@ -248,19 +247,13 @@ void hadamard(float* x, size_t n, size_t n_blocks) {
   }
 }
 
-// Blocks of a format to floats, or floats to blocks.
-template <class Block>
-OGAS_INLINE void pack_blocks(const float* x, size_t n, std::byte* out) {
-  for (size_t i = 0; i < n; i += Block::values) Block::pack(x + i, out + i / Block::values * Block::bytes);
-}
-
 template <class Isa>
 void store(const float* x, size_t n, Format format, std::byte* out) {
   auto* halves = reinterpret_cast<uint16_t*>(out);
   size_t i = 0;
   switch (format) {
-    case Format::q8_0: return pack_blocks<Q8_0>(x, n, out);
-    case Format::q4_0: return pack_blocks<Q4_0>(x, n, out);
+    case Format::q8_0: return encode_blocks<Q8_0>(x, out, n / Q8_0::values);
+    case Format::q4_0: return encode_blocks<Q4_0>(x, out, n / Q4_0::values);
     case Format::bf16:
       for (; i < n; ++i) halves[i] = f32_to_bf16(x[i]);
       return;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "quant/format.h"
+#include "quant/unpacked.h"
 
 namespace ogas {
 
@@ -92,6 +93,8 @@ struct SoftmaxPart {
 inline constexpr size_t kAttendPositions = 64;
 // Query rows of one call.
 inline constexpr size_t kAttendRows = 16;
+// How keys and values may be kept.
+inline constexpr Format kKvFormats[] = {Format::f32, Format::f16, Format::bf16, Format::q8_0, Format::q4_0};
 
 // sum over p of e^(q K_p * scale - largest) V_p, for positions p_begin..p_end and the heads of consecutive tokens that
 // share one key-value head; merge() makes an attention of such parts. Row t * n_heads + h is head h of token t.
@@ -110,12 +113,18 @@ struct AttendArgs {
   const std::byte* const* pages;
   size_t page_size;
   size_t k_offset, v_offset;  // bytes from the start of a page
-  Format kv_format;           // f32, f16, bf16, q8_0 or q4_0
+  Format kv_format;           // one of kKvFormats
   float scale;
   size_t p_begin = 0, p_end = 0;
   float* sums = nullptr;         // [n_tokens * n_heads, v_dim]
   SoftmaxPart* parts = nullptr;  // [n_tokens * n_heads]
   float* scratch = nullptr;      // [kAttendPositions, max(k_dim, v_dim)], for formats of blocks
+
+  // The positions that token t sees: first_seen(t)..end_seen(t) - 1.
+  OGAS_INLINE size_t end_seen(size_t t) const { return position + t + 1; }
+  OGAS_INLINE size_t first_seen(size_t t) const {
+    return window > 0 && end_seen(t) > window ? end_seen(t) - window : 0;
+  }
 };
 
 // softmax(q K^T * scale) V from the parts of all positions, in their order.
@@ -188,7 +197,7 @@ struct Ops {
   void (*delta_rule)(const DeltaRuleArgs& args);
   // y += x
   void (*add)(float* y, const float* x, size_t n);
-  // n values to any of AttendArgs::kv_format, for the cache of keys and values.
+  // n values to one of kKvFormats, for the cache of keys and values.
   void (*store)(const float* x, size_t n, Format format, std::byte* out);
 };
 

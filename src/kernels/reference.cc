@@ -10,9 +10,8 @@
 #include "base/check.h"
 #include "kernels/implementations.h"
 #include "kernels/read_row.h"
+#include "quant/formats.h"
 #include "quant/half.h"
-#include "quant/q4_0.h"
-#include "quant/q8_0.h"
 
 namespace ogas {
 namespace {
@@ -83,14 +82,11 @@ void load_position(const AttendArgs& args, size_t p, size_t offset, size_t strid
 
 void attend_row(const AttendArgs& args, size_t t, size_t h) {
   const size_t row = t * args.n_heads + h;
-  const size_t end = std::min(args.p_end, args.position + t + 1);
-  const size_t first_seen =
-      args.window > 0 && args.position + t + 1 > args.window ? args.position + t + 1 - args.window : 0;
+  const size_t begin = std::max(args.p_begin, args.first_seen(t)), end = std::min(args.p_end, args.end_seen(t));
   std::vector<float> key(args.k_dim), value(args.v_dim), scores;
   float* sums = args.sums + row * args.v_dim;
   std::fill_n(sums, args.v_dim, 0.0F);
   SoftmaxPart& part = args.parts[row] = {-INFINITY, 0};
-  const size_t begin = std::max(args.p_begin, first_seen);
   for (size_t p = begin; p < end; ++p) {
     load_position(args, p, args.k_offset, args.k_stride, key);
     float dot = 0;
@@ -188,12 +184,8 @@ void store(const float* x, size_t n, Format format, std::byte* out) {
     std::memcpy(out, x, n * sizeof *x);
     return;
   }
-  if (format == Format::q8_0 || format == Format::q4_0) {
-    for (size_t i = 0; i < n; i += 32)
-      format == Format::q8_0 ? Q8_0::pack(x + i, out + i / 32 * Q8_0::bytes)
-                             : Q4_0::pack(x + i, out + i / 32 * Q4_0::bytes);
-    return;
-  }
+  if (format == Format::q8_0) return encode_blocks<Q8_0>(x, out, n / Q8_0::values);
+  if (format == Format::q4_0) return encode_blocks<Q4_0>(x, out, n / Q4_0::values);
   OGAS_CHECK(format == Format::f16 || format == Format::bf16, "keys and values in {}", facts_of(format).name);
   for (size_t i = 0; i < n; ++i) {
     const uint16_t half = format == Format::f16 ? f32_to_f16(x[i]) : f32_to_bf16(x[i]);

@@ -14,9 +14,7 @@ struct PartRange {
   size_t size() const { return end - first; }
 };
 PartRange parts_of(const AttendArgs& args) {
-  const size_t n_first_sees = args.position + 1;
-  const size_t begin = args.window > 0 && n_first_sees > args.window ? n_first_sees - args.window : 0;
-  return {begin / kAttendPart, (args.position + args.n_tokens - 1) / kAttendPart + 1};
+  return {args.first_seen(0) / kAttendPart, (args.end_seen(args.n_tokens - 1) - 1) / kAttendPart + 1};
 }
 
 // Space for the parts of one job.
@@ -36,7 +34,7 @@ void attend_part(const Ops& ops, const AttendJob& job, PartRange range, size_t i
   AttendArgs args = job.args;
   if (!is_plain(args.kv_format)) scratch.resize(kAttendPositions * std::max(args.k_dim, args.v_dim));
   args.p_begin = (range.first + idx) * kAttendPart;
-  args.p_end = std::min(args.p_begin + kAttendPart, args.position + args.n_tokens);
+  args.p_end = std::min(args.p_begin + kAttendPart, args.end_seen(args.n_tokens - 1));
   args.sums = partial.sums.data() + idx * n_rows(args) * args.v_dim;
   args.parts = partial.parts.data() + idx * n_rows(args);
   args.scratch = scratch.data();

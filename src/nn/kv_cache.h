@@ -40,7 +40,7 @@ struct KvShape {
   uint32_t k_dim = 0;           // values of a key
   uint32_t v_dim = 0;           // values of a value; 0: values are the first part of the keys (absorbed MLA)
   uint32_t index_dim = 0;       // values of an indexer's key, one a layer (DeepSeek-V3.2); 0: there are none
-  Format format = Format::f16;  // f32, f16, bf16, q8_0 or q4_0; of blocks that all dimensions are multiples of
+  Format format = Format::f16;  // one of kKvFormats; of blocks that all dimensions are multiples of
   StateShape state = {};
 
   static constexpr uint32_t kPagePositions = 64;

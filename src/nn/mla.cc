@@ -115,6 +115,12 @@ void Mla::project(Exec& exec, const AttentionCall& call, const MlaSpace& s) cons
   multiply(exec, s.q_lora, n, {{attn_q_b, s.q}});
 }
 
+// A latent, or a query as the latents see it: its two parts are rotated apart, since values are the first alone.
+void Mla::rotate_latent_for_cache(const Ops& ops, Format format, float* latent) const {
+  rotate_for_cache(ops, format, latent, dims.kv_lora_rank, 1);
+  rotate_for_cache(ops, format, latent + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
+}
+
 void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const {
   const float* cos_sin = call.cos_sin.row(t);
   call.rope->rotate(ops, s.q.row(t) + dims.qk_nope_head_dim, dims.n_head, dims.qk_head_dim(), cos_sin);
@@ -122,8 +128,7 @@ void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaS
   ops.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
   call.rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
   const Format format = call.kv.shape().format;
-  rotate_for_cache(ops, format, latent, dims.kv_lora_rank, 1);
-  rotate_for_cache(ops, format, latent + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
+  rotate_latent_for_cache(ops, format, latent);
   ops.store(latent, dims.latent_dim(), format, call.kv.k(call.layer_idx, 0, call.position + t));
 }
 
@@ -144,11 +149,7 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s,
   } else {
     sum_key_rows(s, n_tokens, h);
   }
-  for (size_t t = 0; t < n_tokens; ++t) {
-    float* q = s.q_latent.row(row_of(t));
-    rotate_for_cache(ops, call.kv.shape().format, q, dims.kv_lora_rank, 1);
-    rotate_for_cache(ops, call.kv.shape().format, q + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
-  }
+  for (size_t t = 0; t < n_tokens; ++t) rotate_latent_for_cache(ops, call.kv.shape().format, s.q_latent.row(row_of(t)));
 }
 // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
 void Mla::sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const {

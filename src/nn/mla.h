@@ -80,6 +80,7 @@ struct Mla {
     Format format;
   };
   void project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void rotate_latent_for_cache(const Ops& ops, Format format, float* latent) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
   void absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
                     size_t h) const;

@@ -59,4 +59,10 @@ OGAS_INLINE void decode_blocks(const std::byte* blocks, float* values, size_t n_
   }
 }
 
+// Floats as n_blocks blocks, of formats that can be written.
+template <class Block>
+OGAS_INLINE void encode_blocks(const float* values, std::byte* blocks, size_t n_blocks) {
+  for (size_t b = 0; b < n_blocks; ++b) Block::pack(values + b * Block::values, blocks + b * Block::bytes);
+}
+
 }  // namespace ogas
