@@ -1,16 +1,15 @@
-// Random blocks of weights times random activations on every instruction set that this processor has: each within
-// rounding of the reference, and all that have the same lanes' products equal in what is exact.
+// Random blocks of weights times random activations on every instruction set that this processor has: row by row, from
+// panels and without rounding to 8 bits, each within rounding of the reference.
 //
 // Input: format, sizes and cuts, then bytes that become weights; activations are made of the same bytes.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <cstring>
-#include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "kernels/dispatch.h"
+#include "kernels/kernels_test_inputs.h"
 
 namespace {
 
@@ -26,24 +25,6 @@ class Input {
  private:
   const uint8_t* data_;
   size_t size_, at_ = 0;
-};
-
-struct Quantized {
-  explicit Quantized(size_t n_tokens, size_t n_in)
-      : codes(n_tokens * n_in),
-        scales(n_tokens * n_in / 32),
-        sums16(n_tokens * n_in / 16),
-        sums32(scales.size()),
-        minus16(sums16.size()),
-        minus32(scales.size()) {
-    for (size_t t = 0; t < n_tokens; ++t)
-      rows.push_back({&codes[t * n_in], &scales[t * n_in / 32], &sums16[t * n_in / 16], &sums32[t * n_in / 32],
-                      &minus16[t * n_in / 16], &minus32[t * n_in / 32]});
-  }
-  std::vector<int8_t> codes;
-  std::vector<float> scales, sums16, sums32;
-  std::vector<int32_t> minus16, minus32;
-  std::vector<QuantizedRow> rows;
 };
 
 struct Case {
@@ -63,23 +44,6 @@ bool is_sane(const Case& c) {
       if (!std::isfinite(value) || std::fabs(value) > 1e6F) return false;
   }
   return true;
-}
-
-std::vector<std::byte> pack(const Ops& ops, const Case& c, size_t& offset) {
-  const size_t bytes = ops.panel_rows > 0 ? ops.panel_bytes(c.facts.format, c.n_in) : 0;
-  if (bytes == 0) return {};
-  const size_t n_panels = (c.n_out + ops.panel_rows - 1) / ops.panel_rows;
-  std::vector<std::byte> panels(n_panels * bytes + kPanelAlignment);
-  offset = (kPanelAlignment - reinterpret_cast<uintptr_t>(panels.data()) % kPanelAlignment) % kPanelAlignment;
-  for (size_t p = 0; p < n_panels; ++p)
-    ops.pack_panel({.format = c.facts.format,
-                    .weights = c.weights.data() + 1,
-                    .n_in = c.n_in,
-                    .first_row = p * ops.panel_rows,
-                    .row_step = 1,
-                    .n_rows = std::min(ops.panel_rows, c.n_out - p * ops.panel_rows),
-                    .panel = panels.data() + offset + p * bytes});
-  return panels;
 }
 
 std::vector<float> multiply(const Ops& ops, const Case& c, const Quantized* quantized, const std::byte* panels,
@@ -124,18 +88,14 @@ void run(const Case& c) {
   const Ops& reference = *available_ops().back();
   for (const Ops* ops : available_ops()) {
     if (!ops->quantizes_activations) continue;
-    Quantized quantized(c.n_tokens, c.n_in);
-    std::vector<float> rounded(c.x.size());
-    for (size_t t = 0; t < c.n_tokens; ++t) ops->quantize(&c.x[t * c.n_in], c.n_in, quantized.rows[t]);
-    for (size_t i = 0; i < rounded.size(); ++i)
-      rounded[i] = quantized.scales[i / 32] * static_cast<float>(quantized.codes[i]);
+    const Quantized quantized(*ops, c.x, c.n_in);
+    const auto rounded = quantized.values();
     const auto expected = multiply(reference, c, nullptr, nullptr, rounded);
     check(*ops, c, multiply(*ops, c, &quantized, nullptr, rounded), expected, rounded);
     check(*ops, c, multiply(*ops, c, nullptr, nullptr, rounded), expected, rounded);
-    size_t offset = 0;
-    const auto panels = pack(*ops, c, offset);
-    if (!panels.empty())
-      check(*ops, c, multiply(*ops, c, &quantized, panels.data() + offset, rounded), expected, rounded);
+    if (ops->panel_rows == 0) continue;
+    const Panels panels(*ops, c.facts.format, c.weights.data() + 1, c.n_out, c.n_in, 0, 1);
+    if (panels.data()) check(*ops, c, multiply(*ops, c, &quantized, panels.data(), rounded), expected, rounded);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/kernels_test_inputs.h"
 #include "quant/f8_e4m3.h"
 
 namespace ogas {
@@ -97,40 +98,6 @@ class Weights {
   std::vector<std::byte> bytes_;
   std::vector<float> block_scales_;
   std::vector<std::byte> scales_;
-};
-
-// Rows of activations with their 8-bit form.
-class Quantized {
- public:
-  Quantized(const Ops& ops, const std::vector<float>& x, size_t n_in) : n_in_(n_in) {
-    const size_t n_rows = x.size() / n_in;
-    const size_t n_blocks = n_in / kActivationBlock, n_groups = n_in / kSumGroup;
-    codes_.resize(x.size());
-    scales_.resize(n_rows * n_blocks);
-    sums16_.resize(n_rows * n_groups);
-    sums32_.resize(n_rows * n_blocks);
-    minus_codes16_.resize(n_rows * n_groups);
-    minus_codes32_.resize(n_rows * n_blocks);
-    for (size_t t = 0; t < n_rows; ++t) {
-      rows.push_back({&codes_[t * n_in], &scales_[t * n_blocks], &sums16_[t * n_groups], &sums32_[t * n_blocks],
-                      &minus_codes16_[t * n_groups], &minus_codes32_[t * n_blocks]});
-      ops.quantize(&x[t * n_in], n_in, rows.back());
-    }
-  }
-  // What the codes stand for.
-  std::vector<float> values() const {
-    std::vector<float> values(codes_.size());
-    for (size_t i = 0; i < values.size(); ++i)
-      values[i] = scales_[i / kActivationBlock] * static_cast<float>(codes_[i]);
-    return values;
-  }
-  std::vector<QuantizedRow> rows;
-
- private:
-  size_t n_in_;
-  std::vector<int8_t> codes_;
-  std::vector<float> scales_, sums16_, sums32_;
-  std::vector<int32_t> minus_codes16_, minus_codes32_;
 };
 
 inline std::vector<float> multiply(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in,

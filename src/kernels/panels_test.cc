@@ -15,33 +15,6 @@ class PanelsTest : public ::testing::TestWithParam<const Ops*> {
   const Ops& ops() const { return *GetParam(); }
 };
 
-// Panels of some of the rows of a matrix; empty where these operations have none for the format.
-class Panels {
- public:
-  Panels(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in, size_t first_row,
-         size_t row_step) {
-    const size_t bytes = ops.panel_bytes(format, n_in);
-    if (bytes == 0) return;
-    const size_t n_panels = (n_out + ops.panel_rows - 1) / ops.panel_rows;
-    bytes_.assign(n_panels * bytes + kPanelAlignment, std::byte{0xA5});
-    const size_t misaligned = reinterpret_cast<uintptr_t>(bytes_.data()) % kPanelAlignment;
-    data_ = bytes_.data() + (kPanelAlignment - misaligned) % kPanelAlignment;
-    for (size_t panel = 0; panel < n_panels; ++panel)
-      ops.pack_panel({.format = format,
-                      .weights = weights.data(),
-                      .n_in = n_in,
-                      .first_row = first_row + panel * ops.panel_rows * row_step,
-                      .row_step = row_step,
-                      .n_rows = std::min(ops.panel_rows, n_out - panel * ops.panel_rows),
-                      .panel = data_ + panel * bytes});
-  }
-  const std::byte* data() const { return data_; }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::byte* data_ = nullptr;
-};
-
 struct PanelCall {
   size_t first_output, n_outputs;  // of the packed rows
   size_t first_token, n_tokens;
@@ -76,7 +49,7 @@ TEST_P(PanelsTest, PanelsHoldTheWeights) {
     if (ops().panel_bytes(facts.format, n_in) == 0) continue;
     SCOPED_TRACE(facts.name);
     const Weights weights(facts.format, 2 * n_out, n_in, random);
-    const Panels panels(ops(), facts.format, weights, n_out, n_in, 1, 2);
+    const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 1, 2);
     EXPECT_LE(ops().panel_bytes(facts.format, 4096), ops().panel_rows * facts.bytes_for(4096) * 103 / 100);
     std::vector<float> units(n_in * n_in);
     for (size_t i = 0; i < n_in; ++i) units[i * n_in + i] = 127;
@@ -100,7 +73,7 @@ TEST_P(PanelsTest, RowsAreThoseOfTheFile) {
     if (ops().panel_bytes(facts.format, n_in) == 0) continue;
     SCOPED_TRACE(facts.name);
     const Weights weights(facts.format, n_out, n_in, random);
-    const Panels panels(ops(), facts.format, weights, n_out, n_in, 0, 1);
+    const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 0, 1);
     for (size_t o = 0; o < n_out; ++o) {
       std::vector<float> row(n_in);
       ops().read_panel_row(facts.format, panels.data() + o / ops().panel_rows * ops().panel_bytes(facts.format, n_in),
@@ -118,7 +91,7 @@ TEST_P(PanelsTest, MatmulOfPanels) {
       SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
       const size_t n_out = 39, n_tokens = 15;
       const Weights weights(facts.format, n_out, n_in, random);
-      const Panels panels(ops(), facts.format, weights, n_out, n_in, 0, 1);
+      const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 0, 1);
       auto x = random.normals(n_tokens * n_in);
       for (size_t i = 0; i < n_in; ++i) {
         x[i] = 127;  // the largest sums there are
