@@ -43,15 +43,15 @@ std::string TensorTable::full_name(const TensorName& name) const {
 bool TensorTable::has(const TensorName& name) const { return file_.find(full_name(name)) != nullptr; }
 
 void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, &destination);
+  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Weights{&destination, Role::multiplied});
 }
 
 void TensorTable::output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Output{&destination});
+  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Weights{&destination, Role::output});
 }
 
 void TensorTable::embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols) {
-  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Embeddings{&destination});
+  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Weights{&destination, Role::embeddings});
 }
 
 void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
@@ -135,12 +135,8 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
     return fail(ErrorCode::bad_file, "tensor '{}' has shape {}; the metadata calls for {}", entry.name,
                 tensor.shape.to_string(), entry.shape.to_string());
   const auto& dims = entry.shape.dims;
-  if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) {
-    **linear = as_linear(tensor, 0, dims[0], dims[1]);
-  } else if (const auto* output = std::get_if<Output>(&entry.destination)) {
-    *output->linear = as_linear(tensor, 0, dims[0], dims[1]);
-  } else if (const auto* embeddings = std::get_if<Embeddings>(&entry.destination)) {
-    *embeddings->rows = as_linear(tensor, 0, dims[0], dims[1]);
+  if (const auto* matrix = std::get_if<Weights>(&entry.destination)) {
+    *matrix->linear = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* of_expert = std::get_if<OfExpert>(&entry.destination)) {
     (*of_expert->experts)[of_expert->expert_idx] = as_linear(tensor, 0, dims[0], dims[1]);
   } else if (const auto* stacked = std::get_if<Stacked>(&entry.destination)) {
@@ -152,17 +148,17 @@ Result<> TensorTable::bind_entry(const Entry& entry, const TensorInfo& tensor) {
 }
 
 bool TensorTable::makes_logits(std::string_view name) const {
-  return std::ranges::any_of(
-      entries_, [&](const Entry& e) { return e.name == name && std::holds_alternative<Output>(e.destination); });
+  return std::ranges::any_of(entries_, [&](const Entry& e) {
+    const auto* matrix = std::get_if<Weights>(&e.destination);
+    return matrix && matrix->role == Role::output && e.name == name;
+  });
 }
 
 std::vector<Linear*> TensorTable::linears() const {
   std::vector<Linear*> all;
   for (const Entry& entry : entries_) {
-    const auto* embeddings = std::get_if<Embeddings>(&entry.destination);
-    if (embeddings && makes_logits(entry.name)) all.push_back(embeddings->rows);
-    if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
-    if (const auto* output = std::get_if<Output>(&entry.destination)) all.push_back(output->linear);
+    if (const auto* matrix = std::get_if<Weights>(&entry.destination))
+      if (matrix->role != Role::embeddings || makes_logits(entry.name)) all.push_back(matrix->linear);
     if (const auto* one = std::get_if<OfExpert>(&entry.destination)) all.push_back(&(*one->experts)[one->expert_idx]);
     if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
       for (Linear& matrix : *stacked->matrices) all.push_back(&matrix);
@@ -174,8 +170,8 @@ std::vector<const Linear*> TensorTable::linears_of_token(uint32_t n_expert_used)
   std::vector<const Linear*> all;
   for (const Entry& entry : entries_) {
     if (entry.is_head) continue;
-    if (auto* const* linear = std::get_if<Linear*>(&entry.destination)) all.push_back(*linear);
-    if (const auto* output = std::get_if<Output>(&entry.destination)) all.push_back(output->linear);
+    if (const auto* matrix = std::get_if<Weights>(&entry.destination))
+      if (matrix->role != Role::embeddings) all.push_back(matrix->linear);
     const auto* one = std::get_if<OfExpert>(&entry.destination);
     if (one && one->expert_idx < n_expert_used) all.push_back(&(*one->experts)[one->expert_idx]);
     if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
@@ -202,10 +198,11 @@ void TensorTable::add_work() {
   for (const Entry& entry : entries_) {
     const Destination& destination = entry.destination;
     if (entry.is_head || std::holds_alternative<std::monostate>(destination)) continue;
-    if (std::holds_alternative<Embeddings>(destination)) {
+    const auto* matrix = std::get_if<Weights>(&destination);
+    if (matrix && matrix->role == Role::embeddings) {
       const TensorInfo& tensor = *file_.find(entry.name);
       work_.row_bytes += facts_of(tensor.format).bytes_for(entry.shape[1]);
-    } else if (std::holds_alternative<Output>(destination)) {
+    } else if (matrix && matrix->role == Role::output) {
       count(entry, work_.output_bytes, &work_.n_output_weights);
     } else if (is_expert(destination)) {
       count(entry, work_.expert_bytes, &work_.n_expert_weights);

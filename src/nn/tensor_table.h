@@ -108,15 +108,15 @@ class TensorTable {
     std::vector<Linear>* experts;
     size_t expert_idx;
   };
-  struct Embeddings {
-    Linear* rows;
-  };
-  struct Output {
+  // What a matrix by itself is for.
+  enum class Role : uint8_t { multiplied, output, embeddings };
+  struct Weights {
     Linear* linear;
+    Role role;
   };
   // Whether an output() has this full name.
   bool makes_logits(std::string_view name) const;
-  using Destination = std::variant<std::monostate, Linear*, Output, Embeddings, Floats, Stacked, OfExpert>;
+  using Destination = std::variant<std::monostate, Weights, Floats, Stacked, OfExpert>;
   struct Entry {
     std::string name;
     Shape shape;
