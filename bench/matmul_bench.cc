@@ -1,6 +1,6 @@
 // How near the matrix products of each instruction set come to this core's limits, on one thread.
 //
-//   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--json]
+//   matmul_bench [--isa NAME] [--format NAME] [--n-in N]
 //
 // One token: bytes of weights a second, from memory, as a share of what the same thread reads without computing. More:
 // operations a second as a share of the peak of the widest 8-bit dot product this CPU has (measure/machine.h).
