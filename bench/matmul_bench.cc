@@ -24,7 +24,7 @@ namespace {
 
 using namespace ogas;
 
-constexpr size_t kTokenCounts[] = {1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 64, 512};
+constexpr size_t kTokenCounts[] = {1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128, 512};
 constexpr double kSecondsOfRound = 0.05;
 constexpr int kRounds = 5;
 

@@ -95,7 +95,9 @@ struct Avx2 {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 16 registers hold the sums of
   // 2 x 4, their factors and little else.
   using Bytes = __m256i;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2, kDirectTokens = 4;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2;
+  static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
+  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 8 : 24; }
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }
@@ -142,6 +144,9 @@ struct Avx2 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
   }
   static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+  static OGAS_INLINE void prefetch_to_l2(const std::byte* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  }
 };
 
 // And with AVX-VNNI, or where only the tests ask for it with the same instruction of AVX-512 VNNI at 256 bits (Alder

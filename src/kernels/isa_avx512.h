@@ -100,7 +100,9 @@ struct Avx512 {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold the sums of
   // 2 x 8, and what they join.
   using Bytes = __m512i;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 6, kTileTokensBy16 = 4, kDirectTokens = 6;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 6, kTileTokensBy16 = 4;
+  static constexpr size_t direct_tokens(bool /*has_offset*/) { return 6; }
+  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 16 : SIZE_MAX; }
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { _mm512_storeu_si512(p, x); }
   static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
@@ -146,6 +148,9 @@ struct Avx512 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
   static OGAS_INLINE void prefetch(const std::byte* p) { _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T0); }
+  static OGAS_INLINE void prefetch_to_l2(const std::byte* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  }
 };
 
 #ifdef __AVX512VNNI__
@@ -155,6 +160,8 @@ struct Avx512Vnni : Avx512 {
         _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights.magnitudes, signed_for(weights, x)));
   }
 
+  static constexpr size_t direct_tokens(bool has_offset) { return has_offset ? 6 : 8; }
+  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 24 : bits == 5 ? 48 : SIZE_MAX; }
   // Adds to each lane four unsigned bytes times four signed ones.
   static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, Bytes x) { return _mm512_dpbusd_epi32(sums, weights, x); }
 };

@@ -83,7 +83,9 @@ struct Neon {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold pairs and
   // their totals of 2 x 2, and what they meet.
   using Bytes = uint8x16_t;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 2, kTileTokensBy16 = 2, kDirectTokens = 4;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 2, kTileTokensBy16 = 2;
+  static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
+  static constexpr size_t most_directly(size_t /*bits*/) { return 4; }
   static constexpr bool kSignedCodes = true;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { vst1q_u8(reinterpret_cast<uint8_t*>(p), x); }
@@ -147,6 +149,7 @@ struct Neon {
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(load4(p))))));
   }
   static OGAS_INLINE void prefetch(const std::byte* p) { __builtin_prefetch(p); }
+  static OGAS_INLINE void prefetch_to_l2(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
 };
 
 #ifdef __ARM_FEATURE_DOTPROD

@@ -1,10 +1,11 @@
 // Panels (panels.h) times quantized activations.
 //
-// A few tokens: codes go from memory through registers to the sums. More: a tile of a few panels is unpacked into the
+// Directly: codes go from memory through registers to the sums of a few tokens; a panel stays in the second-level cache
+// until all tokens have met it, unpacked anew for every few. By tiles: a tile of a few panels is unpacked into the
 // first-level cache once for a block of tokens, and multiplied by kTileTokens of them at a time, so that a vector of
-// weights serves several tokens and four activations serve several panels. Either way a lane's sum for 32 inputs is
-// exact, and it joins the token's total in the order of the inputs by the same operations: the bits do not depend on
-// how many tokens there are.
+// weights serves several tokens and four activations serve several panels. Which is quicker depends on what unpacking
+// costs and on how many tokens there are. Either way a lane's sum for 32 inputs is exact, and it joins the token's
+// total in the order of the inputs by the same operations: the bits do not depend on how many tokens there are.
 //
 // What bounds it: beside the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
 // weights' scale and one with the activations', and where there is an offset one more. Where all of these share the
@@ -20,12 +21,24 @@ namespace {
 // Most tokens a tile is unpacked for: their totals and their part of the codes stay in the second-level cache. A
 // multiple of all numbers of tokens that are multiplied at a time.
 constexpr size_t kTokenBlock = 192, kTokenStep = 12;
-// Up to so many tokens unpacking into registers is quicker; codes of 8 bits need none and use tiles from two tokens on.
+// Tokens whose sums stay in registers beside a panel's codes, and up to how many it is quicker to unpack for each so
+// many again than to make a tile. Codes of 8 bits need no unpacking and use tiles from two tokens on.
 template <class Isa, class Block>
-constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::kDirectTokens;
-// Bytes that one token alone, which reads at the pace of memory, asks for ahead: a page, where the hardware's own
-// prefetcher stops. All lines; every fourth is hardly better than none (bench/matmul_bench).
-constexpr size_t kPrefetchAhead = 4096, kCacheLine = 64;
+constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::direct_tokens(Block::has_offset);
+template <class Isa, class Block>
+constexpr size_t kMostDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::most_directly(PanelOf<Isa, Block>::kBits);
+// How far ahead a line is asked for. One token reads at the pace of memory, where the hardware's own prefetcher is best
+// if it is only kept from falling behind. Several compute longer than they read: the second-level cache is filled
+// meanwhile. (bench/matmul_bench: a page ahead costs one token up to half of its pace on Zen 4.)
+constexpr size_t kNearAhead = 256, kFarAhead = 2048, kCacheLine = 64;
+
+template <class Isa, bool kIsNear>
+OGAS_INLINE void ask_ahead(const std::byte* p) {
+  if constexpr (kIsNear)
+    Isa::prefetch(p + kNearAhead);
+  else
+    Isa::prefetch_to_l2(p + kFarAhead);
+}
 
 // What multiplying must know of a format once its codes are unpacked.
 template <int kLargestOfCodes, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
@@ -242,15 +255,13 @@ OGAS_INLINE void multiply_panel(const std::byte* panel, const QuantizedRow* x, s
   for (size_t t = 0; t < kTokens; ++t) totals[t] = Isa::zero();
   for (size_t begin = 0; begin < n_in; begin += kSection) {
     const Section<Isa, Block, const std::byte> section(panel, n_in, begin);
-    if constexpr (kTokens == 1)
-      for (const std::byte* line = section.scales; line < section.codes; line += kCacheLine)
-        Isa::prefetch(line + kPrefetchAhead);
+    for (const std::byte* line = section.scales; line < section.codes; line += kCacheLine)
+      ask_ahead<Isa, kTokens == 1>(line);
     for (size_t block = 0; block < section.n; block += Block::values) {
       const typename Panel::Scales scales(section.scales_of(block));
       for (size_t i = block; i < block + Block::values; i += 32) {
         const std::byte* codes = section.codes_of(i);
-        if constexpr (kTokens == 1)
-          for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) Isa::prefetch(codes + kPrefetchAhead + at);
+        for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) ask_ahead<Isa, kTokens == 1>(codes + at);
         typename Isa::Bytes w[8];
         unpack_panel<Isa, Panel::kBits>(codes, w);
         const size_t first_group = (i - block) / Block::group;
@@ -312,7 +323,9 @@ OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section
   if constexpr (!kIsReady) {
     for (size_t b = 0; b < section.n / 32; ++b) {
       typename Isa::Bytes w[8];
-      unpack_for_tile<Isa, Block>(section.codes_of(32 * b), w);
+      const std::byte* codes = section.codes_of(32 * b);
+      for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) ask_ahead<Isa, false>(codes + at);
+      unpack_for_tile<Isa, Block>(codes, w);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
@@ -413,21 +426,31 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
       store_panel<Isa>(args, totals[t * kPanels + p], (panel + p) * Isa::kWidth, t_begin + t);
 }
 
-// A few tokens. (A function of its own, as multiply_tile is, so that profiles name it.)
+// kTokens tokens from t on. (A function of its own, as multiply_tile is, so that profiles name it.)
 template <class Isa, class Block, size_t kTokens>
-__attribute__((noinline)) void multiply_directly(const MatmulArgs& args, size_t first, size_t end) {
-  const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
-  for (size_t panel = first; panel < end; ++panel) {
-    typename Isa::Floats totals[kTokens];
-    multiply_panel<Isa, Block, kTokens>(args.panels + panel * bytes, args.quantized, args.n_in, totals);
-    for (size_t t = 0; t < kTokens; ++t) store_panel<Isa>(args, totals[t], panel * Isa::kWidth, t);
-  }
+__attribute__((noinline)) void multiply_directly(const MatmulArgs& args, size_t panel, size_t t) {
+  typename Isa::Floats totals[kTokens];
+  const std::byte* begin = args.panels + panel * panel_bytes_of<Isa, Block>(args.n_in);
+  multiply_panel<Isa, Block, kTokens>(begin, args.quantized + t, args.n_in, totals);
+  for (size_t idx = 0; idx < kTokens; ++idx) store_panel<Isa>(args, totals[idx], panel * Isa::kWidth, t + idx);
 }
 
 template <class Isa, class Block, size_t kMost>
-OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t first, size_t end) {
-  if (args.n_tokens == kMost) return multiply_directly<Isa, Block, kMost>(args, first, end);
-  if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, first, end);
+OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t panel, size_t t, size_t n_tokens) {
+  if (n_tokens == kMost) return multiply_directly<Isa, Block, kMost>(args, panel, t);
+  if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, panel, t, n_tokens);
+}
+
+// Some tokens, by runs of about the same length: a panel stays in the second-level cache until all have met it.
+template <class Isa, class Block>
+void multiply_some(const MatmulArgs& args, size_t first, size_t end) {
+  constexpr size_t kMost = kDirectTokens<Isa, Block>;
+  const size_t n_runs = (args.n_tokens + kMost - 1) / kMost;
+  for (size_t panel = first; panel < end; ++panel)
+    for (size_t run = 0; run < n_runs; ++run) {
+      const size_t t = args.n_tokens * run / n_runs;
+      multiply_few<Isa, Block, kMost>(args, panel, t, args.n_tokens * (run + 1) / n_runs - t);
+    }
 }
 
 // Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
@@ -435,8 +458,7 @@ template <class Isa, class Block>
 void matmul_panels(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  if (args.n_tokens <= kDirectTokens<Isa, Block>)
-    return multiply_few<Isa, Block, kDirectTokens<Isa, Block>>(args, first, end);
+  if (args.n_tokens <= kMostDirectly<Isa, Block>) return multiply_some<Isa, Block>(args, first, end);
   // Blocks of about the same size.
   const size_t n_blocks = (args.n_tokens + kTokenBlock - 1) / kTokenBlock;
   const size_t block = ((args.n_tokens + n_blocks - 1) / n_blocks + kTokenStep - 1) / kTokenStep * kTokenStep;

@@ -9,6 +9,13 @@ namespace {
 
 size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
 
+// Outputs a chunk where n_groups groups have n_out each: whole blocks, no more than a group has. Every chunk reads from
+// a new place, which takes memory a moment: all groups together have as many chunks as one layer of that size.
+size_t chunk_of_group(size_t n_out, size_t n_groups, unsigned n_threads) {
+  const size_t most = divide_up(n_out, kActivationBlock) * kActivationBlock;
+  return std::min(most, outputs_per_chunk(n_out * n_groups, n_threads));
+}
+
 // Gate, up and activation for outputs o_begin..o_end of a group: whole blocks, so that their 8-bit form is made here,
 // too.
 void activate(const Ops& ops, const Activations& x, const GatedRows& group, const FeedForwardSpace& space,
@@ -33,15 +40,13 @@ void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> g
   const size_t n_ff = groups.front().gate.n_out(), n_embd = groups.front().down.n_out();
   OGAS_CHECK(space.gate.values().n_cols() == n_ff, "space for {} columns, {} needed", space.gate.values().n_cols(),
              n_ff);
-  const size_t n_threads = std::max<size_t>(1, exec.pool.size() / groups.size());
-  const size_t ff_chunk =
-      divide_up(outputs_per_chunk(n_ff, static_cast<unsigned>(n_threads)), kActivationBlock) * kActivationBlock;
+  const size_t ff_chunk = chunk_of_group(n_ff, groups.size(), exec.pool.size());
   const size_t n_ff_chunks = divide_up(n_ff, ff_chunk);
   exec.pool.parallel_for(groups.size() * n_ff_chunks, [&](size_t chunk_idx, unsigned) {
     const size_t begin = chunk_idx % n_ff_chunks * ff_chunk;
     activate(exec.ops, x, groups[chunk_idx / n_ff_chunks], space, begin, std::min(n_ff, begin + ff_chunk));
   });
-  const size_t out_chunk = outputs_per_chunk(n_embd, static_cast<unsigned>(n_threads));
+  const size_t out_chunk = chunk_of_group(n_embd, groups.size(), exec.pool.size());
   const size_t n_out_chunks = divide_up(n_embd, out_chunk);
   exec.pool.parallel_for(groups.size() * n_out_chunks, [&](size_t chunk_idx, unsigned) {
     const GatedRows& group = groups[chunk_idx / n_out_chunks];
