@@ -27,6 +27,8 @@ template <class Isa, class Block>
 constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::direct_tokens(Block::has_offset);
 template <class Isa, class Block>
 constexpr size_t kMostDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::most_directly(PanelOf<Isa, Block>::kBits);
+// Of the tokens that meet a panel directly one after the other: bytes of their codes, and how many there are at least.
+constexpr size_t kBytesOfDirectBlock = size_t{384} << 10, kLeastOfDirectBlock = 24;
 // How far ahead a line is asked for. One token reads at the pace of memory, where the hardware's own prefetcher is best
 // if it is only kept from falling behind. Several compute longer than they read: the second-level cache is filled
 // meanwhile. (bench/matmul_bench: a page ahead costs one token up to half of its pace on Zen 4.)
@@ -441,16 +443,23 @@ OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t panel, size_t t, si
   if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, panel, t, n_tokens);
 }
 
-// Some tokens, by runs of about the same length: a panel stays in the second-level cache until all have met it.
+// All tokens by blocks whose codes stay in the second-level cache, as the panels do until all of a block have met them;
+// within a block by runs of about the same length.
 template <class Isa, class Block>
-void multiply_some(const MatmulArgs& args, size_t first, size_t end) {
+void multiply_all_directly(const MatmulArgs& args, size_t first, size_t end) {
   constexpr size_t kMost = kDirectTokens<Isa, Block>;
-  const size_t n_runs = (args.n_tokens + kMost - 1) / kMost;
-  for (size_t panel = first; panel < end; ++panel)
-    for (size_t run = 0; run < n_runs; ++run) {
-      const size_t t = args.n_tokens * run / n_runs;
-      multiply_few<Isa, Block, kMost>(args, panel, t, args.n_tokens * (run + 1) / n_runs - t);
-    }
+  const size_t fitting = kBytesOfDirectBlock / args.n_in / kMost * kMost;
+  const size_t most = fitting < kLeastOfDirectBlock ? kLeastOfDirectBlock : fitting;
+  const size_t n_blocks = (args.n_tokens + most - 1) / most;
+  for (size_t block = 0; block < n_blocks; ++block) {
+    const size_t t_begin = args.n_tokens * block / n_blocks, n = args.n_tokens * (block + 1) / n_blocks - t_begin;
+    const size_t n_runs = (n + kMost - 1) / kMost;
+    for (size_t panel = first; panel < end; ++panel)
+      for (size_t run = 0; run < n_runs; ++run) {
+        const size_t t = n * run / n_runs;
+        multiply_few<Isa, Block, kMost>(args, panel, t_begin + t, n * (run + 1) / n_runs - t);
+      }
+  }
 }
 
 // Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
@@ -458,7 +467,7 @@ template <class Isa, class Block>
 void matmul_panels(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  if (args.n_tokens <= kMostDirectly<Isa, Block>) return multiply_some<Isa, Block>(args, first, end);
+  if (args.n_tokens <= kMostDirectly<Isa, Block>) return multiply_all_directly<Isa, Block>(args, first, end);
   // Blocks of about the same size.
   const size_t n_blocks = (args.n_tokens + kTokenBlock - 1) / kTokenBlock;
   const size_t block = ((args.n_tokens + n_blocks - 1) / n_blocks + kTokenStep - 1) / kTokenStep * kTokenStep;

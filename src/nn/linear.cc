@@ -101,6 +101,10 @@ void Linear::use_panels(const std::byte* panels) {
   panel_row_ = 0;
 }
 
+bool Linear::reads_values(const Ops& ops) const {
+  return !ops.quantizes_activations || n_in_ % kActivationBlock != 0 || facts_of(format_).block_values == 1;
+}
+
 bool Linear::same_rows_as(const Linear& other) const {
   return weights_ == other.weights_ && first_row_ == other.first_row_ && row_step_ == other.row_step_ &&
          n_out_ == other.n_out_ && n_in_ == other.n_in_;

@@ -41,6 +41,8 @@ class Linear {
   void pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const;
   // From here on multiply() reads these panels, made of this layer's rows; so do the layers taken from it with rows().
   void use_panels(const std::byte* panels);
+  // Whether these operations multiply with activations as floats, not with their 8-bit form.
+  bool reads_values(const Ops& ops) const;
   // Whether both are the same rows.
   bool same_rows_as(const Linear& other) const;
   // All outputs for rows x_row..x_row + n_rows of x, on the calling thread; y[r * y_stride] receives those of row r.

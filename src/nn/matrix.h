@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "base/memory.h"
 #include "kernels/ops.h"
@@ -47,13 +46,20 @@ class Activations {
   void quantize_row(const Ops& ops, size_t row_idx) const;
   // The same for columns begin..end, whole blocks of 32.
   void quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end) const;
+  // Rows for share_row(): they have no 8-bit form of their own.
+  static Activations shared(size_t max_rows, size_t n_cols);
+  static uint64_t bytes_of_shared(uint64_t n) { return n * sizeof(float) + sizeof(QuantizedRow); }
+  // This row is row from_row of `from`, whose 8-bit form it shares. The floats are copied where they are wanted.
+  void share_row(const Activations& from, size_t from_row, size_t row_idx, bool wants_values) const;
   // The 8-bit form of all rows, or null where it cannot exist.
-  const QuantizedRow* quantized() const { return quantized_.empty() ? nullptr : quantized_.data(); }
+  const QuantizedRow* quantized() const {
+    return quantized_.size() == 0 ? nullptr : quantized_.as<QuantizedRow>(0, values_.max_rows()).data();
+  }
 
  private:
   Matrix values_;
   PageBuffer codes_, scales_, sums16_, sums32_, minus_codes16_, minus_codes32_;
-  std::vector<QuantizedRow> quantized_;
+  PageBuffer quantized_;  // [max_rows] QuantizedRow
 };
 
 }  // namespace ogas

@@ -1,7 +1,6 @@
 #include "nn/moe.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 
@@ -39,12 +38,16 @@ void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
 std::vector<Routed> Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const {
   std::vector<Routed> routed(n_tokens * rules.n_used);
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+  constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
+  exec.pool.parallel_for((n_tokens + kTogether - 1) / kTogether, [&](size_t chunk_idx, unsigned) {
     thread_local std::vector<float> scratch;
-    MatmulCall{ffn_gate_inp, x, space.logits, t, 1, 0, rules.n_expert}.run_in_f32(exec.ops);
-    if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
-          std::span(routed).subspan(t * rules.n_used, rules.n_used));
+    const size_t begin = chunk_idx * kTogether, end = std::min(n_tokens, begin + kTogether);
+    MatmulCall{ffn_gate_inp, x, space.logits, begin, end - begin, 0, rules.n_expert}.run_in_f32(exec.ops);
+    for (size_t t = begin; t < end; ++t) {
+      if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
+      route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
+            std::span(routed).subspan(t * rules.n_used, rules.n_used));
+    }
   });
   return routed;
 }
@@ -68,12 +71,12 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
   const std::vector<Routed> routed = route_all(exec, x, n_tokens, space);
   const Grouping grouping = group_by_expert(routed, rules.n_expert);
   const size_t n_embd = x.values().n_cols();
+  const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
+  const bool wants_values =
+      std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    for (size_t rank = 0; rank < rules.n_used; ++rank) {
-      const size_t row = grouping.row_of[t * rules.n_used + rank];
-      std::memcpy(space.gathered.row(row), x.row(t), n_embd * sizeof(float));
-      space.gathered.quantize_row(exec.ops, row);
-    }
+    for (size_t rank = 0; rank < rules.n_used; ++rank)
+      space.gathered.share_row(x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
   });
   std::vector<GatedRows> groups;
   for (uint32_t e = 0; e < rules.n_expert; ++e)

@@ -20,13 +20,13 @@ namespace ogas {
 struct MoeSpace {
   MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
       : logits(n_batch, rules.n_expert),
-        gathered(n_batch * rules.n_used, n_embd),
+        gathered(Activations::shared(n_batch * rules.n_used, n_embd)),
         expert(n_batch * rules.n_used, n_ff),
         result(n_batch * rules.n_used, n_embd) {}
   static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
     return rules.n_expert * sizeof(float) +
            rules.n_used *
-               (Activations::bytes_for(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
+               (Activations::bytes_of_shared(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
   }
 
   Matrix logits;
