@@ -39,11 +39,11 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
 }
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
-// from 512 on nothing is gained. They may take a thirtieth of what the weights take beyond those of a small model, so
+// from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
 // that small models stay small.
 uint32_t batch_for(const ModelFacts& facts) {
   constexpr uint64_t kSmall = uint64_t{128} << 20;
-  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 30;
+  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
   return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
 }
 

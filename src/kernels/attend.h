@@ -56,28 +56,51 @@ OGAS_INLINE float soften(float* scores, size_t begin, size_t end, size_t n, Soft
   return rescale;
 }
 
-// scores[k][p] = scale * (row k of q . key p), for kRows rows from q on, q_stride apart.
-template <class Isa, class Row, size_t kRows>
-OGAS_INLINE void score(const float* const (&q)[kRows], const typename Row::Element* key, size_t k_dim, float scale,
-                       size_t p, float (*scores)[kAttendPositions]) {
-  typename Isa::Floats even[kRows], odd[kRows];
-  for (size_t k = 0; k < kRows; ++k) even[k] = odd[k] = Isa::zero();
+// scores[r][p..p + kKeys) = scale * (row r of q . those keys). Rows share the loads of keys, and keys those of q; a
+// score's bits do not depend on either number.
+template <class Isa, class Row, size_t kRows, size_t kKeys>
+OGAS_INLINE void score(const float* const (&q)[kRows], const typename Row::Element* keys, size_t stride, size_t k_dim,
+                       float scale, size_t p, float (*scores)[kAttendPositions]) {
+  typename Isa::Floats total[kRows * kKeys];
+#pragma GCC unroll 16
+  for (auto& sum : total) sum = Isa::zero();
   size_t d = 0;
-  for (; d + 2 * Isa::kWidth <= k_dim; d += 2 * Isa::kWidth) {
-    const auto first = Row::load(key + d), second = Row::load(key + d + Isa::kWidth);
+  for (; d + Isa::kWidth <= k_dim; d += Isa::kWidth) {
+    typename Isa::Floats key[kKeys];
 #pragma GCC unroll 4
-    for (size_t k = 0; k < kRows; ++k) {
-      even[k] = Isa::fma(first, Isa::load(q[k] + d), even[k]);
-      odd[k] = Isa::fma(second, Isa::load(q[k] + d + Isa::kWidth), odd[k]);
+    for (size_t i = 0; i < kKeys; ++i) key[i] = Row::load(keys + i * stride + d);
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto x = Isa::load(q[r] + d);
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kKeys; ++i) total[r * kKeys + i] = Isa::fma(key[i], x, total[r * kKeys + i]);
     }
   }
-  for (; d + Isa::kWidth <= k_dim; d += Isa::kWidth)
-    for (size_t k = 0; k < kRows; ++k) even[k] = Isa::fma(Row::load(key + d), Isa::load(q[k] + d), even[k]);
-  for (size_t k = 0; k < kRows; ++k) {
-    float sum = Isa::sum(Isa::add(even[k], odd[k]));
-    for (size_t tail = d; tail < k_dim; ++tail) sum += Row::load1(key[tail]) * q[k][tail];
-    scores[k][p] = sum * scale;
+  float sums[kRows * kKeys];
+  if constexpr (kRows * kKeys % 4 == 0)
+#pragma GCC unroll 4
+    for (size_t idx = 0; idx < kRows * kKeys; idx += 4) Isa::store_sums(total + idx, sums + idx);
+  else
+    for (size_t idx = 0; idx < kRows * kKeys; ++idx) sums[idx] = Isa::sum(total[idx]);
+#pragma GCC unroll 4
+  for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kKeys; ++i) {
+      float sum = sums[r * kKeys + i];
+      for (size_t tail = d; tail < k_dim; ++tail) sum += Row::load1(keys[i * stride + tail]) * q[r][tail];
+      scores[r][p + i] = sum * scale;
+    }
   }
+}
+
+// All n keys.
+template <class Isa, class Row, size_t kRows, size_t kKeys>
+OGAS_INLINE void score_all(const float* const (&q)[kRows], const typename Row::Element* keys, size_t stride,
+                           size_t k_dim, float scale, size_t n, float (*scores)[kAttendPositions]) {
+  size_t p = 0;
+  for (; p + kKeys <= n; p += kKeys)
+    score<Isa, Row, kRows, kKeys>(q, keys + p * stride, stride, k_dim, scale, p, scores);
+  for (; p < n; ++p) score<Isa, Row, kRows, 1>(q, keys + p * stride, stride, k_dim, scale, p, scores);
 }
 
 // kVectors vectors of each row's sums: sums = sums * rescale + weights . values.
@@ -111,8 +134,8 @@ template <class Isa, class Row, size_t kRows>
 OGAS_INLINE void add_values(const AttendBlock& block, size_t row, const typename Row::Element* values, size_t n,
                             size_t stride, float* sums, size_t v_dim) {
   size_t d = 0;
-  for (; d + 2 * Isa::kWidth <= v_dim; d += 2 * Isa::kWidth)
-    add_columns<Isa, Row, kRows, 2>(block, row, values + d, n, stride, sums + d, v_dim);
+  for (; d + Isa::kKeysTogether * Isa::kWidth <= v_dim; d += Isa::kKeysTogether * Isa::kWidth)
+    add_columns<Isa, Row, kRows, Isa::kKeysTogether>(block, row, values + d, n, stride, sums + d, v_dim);
   for (; d + Isa::kWidth <= v_dim; d += Isa::kWidth)
     add_columns<Isa, Row, kRows, 1>(block, row, values + d, n, stride, sums + d, v_dim);
   for (; d < v_dim; ++d) {
@@ -154,13 +177,11 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
   size_t row = 0;
   for (; row + kRowsTogether <= n_rows; row += kRowsTogether) {
     const float* const q[] = {row_of_q(row), row_of_q(row + 1), row_of_q(row + 2), row_of_q(row + 3)};
-    for (size_t i = 0; i < n; ++i)
-      score<Isa, Row, 4>(q, keys + i * stride, args.k_dim, args.scale, i, block.weights + row);
+    score_all<Isa, Row, 4, Isa::kKeysTogether>(q, keys, stride, args.k_dim, args.scale, n, block.weights + row);
   }
   for (; row < n_rows; ++row) {
     const float* const q[] = {row_of_q(row)};
-    for (size_t i = 0; i < n; ++i)
-      score<Isa, Row, 1>(q, keys + i * stride, args.k_dim, args.scale, i, block.weights + row);
+    score_all<Isa, Row, 1, 4>(q, keys, stride, args.k_dim, args.scale, n, block.weights + row);
   }
   for (row = 0; row < n_rows; ++row) {
     const size_t begin = args.first_seen(row / args.n_heads), end = args.end_seen(row / args.n_heads);

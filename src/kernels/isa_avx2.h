@@ -41,6 +41,8 @@ struct Avx2 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  // Keys that attention scores at once, with the four rows that share them.
+  static constexpr size_t kKeysTogether = 2;
   // One number for all lanes.
   using Scalar = Floats;
   static OGAS_INLINE Scalar load_scalar(const float* p) { return set1(*p); }
@@ -56,6 +58,17 @@ struct Avx2 {
     __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
     half = _mm_add_ps(half, _mm_movehl_ps(half, half));
     return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+  }
+  // The sums of four vectors, each as sum() forms it.
+  static OGAS_INLINE void store_sums(const Floats* x, float* sums) {
+    const auto halves_of_two = [](Floats a, Floats b) OGAS_LAMBDA_INLINE {
+      return _mm256_add_ps(_mm256_insertf128_ps(a, _mm256_castps256_ps128(b), 1), _mm256_permute2f128_ps(a, b, 0x31));
+    };
+    const Floats first = halves_of_two(x[0], x[1]), second = halves_of_two(x[2], x[3]);
+    // Per half: two of first, two of second.
+    const Floats pairs = _mm256_add_ps(_mm256_shuffle_ps(first, second, 0x44), _mm256_shuffle_ps(first, second, 0xEE));
+    const Floats all = _mm256_add_ps(pairs, _mm256_movehdup_ps(pairs));  // 0 _ 2 _ | 1 _ 3 _
+    _mm_storeu_ps(sums, _mm_blend_ps(_mm256_castps256_ps128(all), _mm_moveldup_ps(_mm256_extractf128_ps(all, 1)), 10));
   }
   static OGAS_INLINE float largest(Floats x) {
     __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

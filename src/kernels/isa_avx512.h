@@ -42,6 +42,8 @@ struct Avx512 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  // Keys that attention scores at once, with the four rows that share them.
+  static constexpr size_t kKeysTogether = 4;
   // One number for all lanes.
   using Scalar = Floats;
   static OGAS_INLINE Scalar load_scalar(const float* p) { return set1(*p); }
@@ -56,6 +58,18 @@ struct Avx512 {
     __m128 quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
     quarter = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
     return _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)));
+  }
+  // The sums of four vectors, each as sum() forms it.
+  static OGAS_INLINE void store_sums(const Floats* x, float* sums) {
+    const auto halves_of_two = [](Floats a, Floats b) OGAS_LAMBDA_INLINE {
+      return _mm512_add_ps(_mm512_insertf32x8(a, _mm512_castps512_ps256(b), 1), _mm512_shuffle_f32x4(a, b, 0xEE));
+    };
+    const Floats first = halves_of_two(x[0], x[1]), second = halves_of_two(x[2], x[3]);
+    Floats quarters =
+        _mm512_add_ps(_mm512_shuffle_f32x4(first, second, 0x88), _mm512_shuffle_f32x4(first, second, 0xDD));
+    quarters = _mm512_add_ps(quarters, _mm512_permute_ps(quarters, 0x4E));
+    quarters = _mm512_add_ps(quarters, _mm512_movehdup_ps(quarters));
+    _mm_storeu_ps(sums, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, quarters)));
   }
   static OGAS_INLINE float largest(Floats x) {
     const __m256 half = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));

@@ -37,6 +37,8 @@ struct Neon {
   static OGAS_INLINE Floats abs(Floats x) { return vabsq_f32(x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
+  // Keys that attention scores at once, with the four rows that share them.
+  static constexpr size_t kKeysTogether = 4;
   // One number for all lanes. The empty asm keeps it a scalar: a load that fills all lanes takes a slot of the units
   // that multiply, a product with a scalar does not.
   using Scalar = float;
@@ -52,6 +54,10 @@ struct Neon {
     return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
   }
   static OGAS_INLINE float sum(Floats x) { return vaddvq_f32(x); }
+  // The sums of four vectors, each as sum() forms it.
+  static OGAS_INLINE void store_sums(const Floats* x, float* sums) {
+    vst1q_f32(sums, vpaddq_f32(vpaddq_f32(x[0], x[1]), vpaddq_f32(x[2], x[3])));
+  }
   static OGAS_INLINE float largest(Floats x) { return vmaxvq_f32(x); }
   static OGAS_INLINE Floats to_floats(Ints x) { return vcvtq_f32_s32(x); }
   // `low` in the lanes that hold the first 16 of 32 products (dot32), `high` in the others.
