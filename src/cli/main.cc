@@ -38,7 +38,7 @@ void describe(CLI::App& app) {
       "\n"
       "Environment:\n"
       "  OGAS_MODELS    folders of models, separated by colons\n"
-      "  OGAS_ISA       forces an instruction set: reference, avx2, avx512, avx512vnni\n"
+      "  OGAS_ISA       forces an instruction set: reference, avx2, avx512, avx512vnni, ...\n"
       "  OGAS_LOG       debug, info, warn or error: diagnostics on stderr\n"
       "  NO_COLOR       no colours\n"
       "\n"

@@ -27,6 +27,7 @@ bool runs_avx512() {
   return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+bool runs_avx512vnni() { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
 #elif defined(__aarch64__)
 bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #endif
@@ -34,7 +35,8 @@ bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 // Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
 constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
-    {&kAvx512VnniOps, [] { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }},
+    {&kAvx512Bf16Ops, [] { return runs_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }},
+    {&kAvx512VnniOps, runs_avx512vnni},
     {&kAvx512Ops, runs_avx512},
     {&kAvxVnniOps, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},
     {&kAvx2Ops, runs_avx2},

@@ -7,6 +7,7 @@
 
 #include "kernels/attend.h"
 #include "kernels/implementations.h"
+#include "kernels/multiply_bf16.h"
 #include "kernels/multiply_panels.h"
 #include "quant/f8_e4m3.h"
 #include "quant/formats.h"
@@ -22,41 +23,86 @@ constexpr size_t kTile = 1024;
 // Where row o of W is stored.
 OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
 
-// Dot products of one row of plain elements with kTokens rows of floats, `stride` apart.
+// sums[r][t]: dot products of kRows rows of plain elements, row_stride apart, with kTokens rows of floats, `stride`
+// apart.
+template <class Isa, class Row, size_t kRows, size_t kTokens>
+OGAS_INLINE void dot_plain_rows(const typename Row::Element* rows, size_t row_stride, const float* x, size_t stride,
+                                size_t n, float (&sums)[kRows][kTokens]) {
+  typename Isa::Floats even[kRows][kTokens], odd[kRows][kTokens];
+#pragma GCC unroll 4
+  for (size_t r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (size_t t = 0; t < kTokens; ++t) even[r][t] = odd[r][t] = Isa::zero();
+  size_t i = 0;
+  for (; i + 2 * Isa::kWidth <= n; i += 2 * Isa::kWidth) {
+    typename Isa::Floats first[kRows], second[kRows];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < kRows; ++r) {
+      first[r] = Row::load(rows + r * row_stride + i);
+      second[r] = Row::load(rows + r * row_stride + i + Isa::kWidth);
+    }
+#pragma GCC unroll 4
+    for (size_t t = 0; t < kTokens; ++t) {
+      const auto x_first = Isa::load(x + t * stride + i), x_second = Isa::load(x + t * stride + i + Isa::kWidth);
+#pragma GCC unroll 4
+      for (size_t r = 0; r < kRows; ++r) {
+        even[r][t] = Isa::fma(first[r], x_first, even[r][t]);
+        odd[r][t] = Isa::fma(second[r], x_second, odd[r][t]);
+      }
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    const typename Row::Element* row = rows + r * row_stride;
+    for (size_t t = 0; t < kTokens; ++t) {
+      size_t rest = i;
+      for (; rest + Isa::kWidth <= n; rest += Isa::kWidth)
+        even[r][t] = Isa::fma(Row::load(row + rest), Isa::load(x + t * stride + rest), even[r][t]);
+      float& sum = sums[r][t] = Isa::sum(Isa::add(even[r][t], odd[r][t]));
+      for (; rest < n; ++rest) sum += Row::load1(row[rest]) * x[t * stride + rest];
+    }
+  }
+}
+
+// Of one row.
 template <class Isa, class Row, size_t kTokens>
 OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, size_t stride, size_t n,
                            float (&sums)[kTokens]) {
-  typename Isa::Floats even[kTokens], odd[kTokens];
-  for (size_t t = 0; t < kTokens; ++t) even[t] = odd[t] = Isa::zero();
-  size_t i = 0;
-  for (; i + 2 * Isa::kWidth <= n; i += 2 * Isa::kWidth) {
-    const auto first = Row::load(row + i);
-    const auto second = Row::load(row + i + Isa::kWidth);
-    for (size_t t = 0; t < kTokens; ++t) {
-      even[t] = Isa::fma(first, Isa::load(x + t * stride + i), even[t]);
-      odd[t] = Isa::fma(second, Isa::load(x + t * stride + i + Isa::kWidth), odd[t]);
-    }
-  }
-  for (; i + Isa::kWidth <= n; i += Isa::kWidth)
-    for (size_t t = 0; t < kTokens; ++t) even[t] = Isa::fma(Row::load(row + i), Isa::load(x + t * stride + i), even[t]);
-  for (size_t t = 0; t < kTokens; ++t) sums[t] = Isa::sum(Isa::add(even[t], odd[t]));
-  for (; i < n; ++i)
-    for (size_t t = 0; t < kTokens; ++t) sums[t] += Row::load1(row[i]) * x[t * stride + i];
+  float of_row[1][kTokens];
+  dot_plain_rows<Isa, Row, 1, kTokens>(row, 0, x, stride, n, of_row);
+  for (size_t t = 0; t < kTokens; ++t) sums[t] = of_row[0][t];
 }
 
+// kRows rows from o on times tokens t_begin..t_end.
+template <class Isa, Format kFormat, size_t kRows>
+OGAS_INLINE void multiply_plain_rows(const MatmulArgs& args, size_t o, size_t t_begin, size_t t_end) {
+  using Row = Plain<Isa, kFormat>;
+  const auto* rows = reinterpret_cast<const typename Row::Element*>(args.weights) + stored_row(args, o) * args.n_in;
+  size_t t = t_begin;
+  const auto run = [&]<size_t kTokens>() {
+    for (; t + kTokens <= t_end; t += kTokens) {
+      float sums[kRows][kTokens];
+      dot_plain_rows<Isa, Row, kRows, kTokens>(rows, args.row_step * args.n_in, args.x + t * args.n_in, args.n_in,
+                                               args.n_in, sums);
+      for (size_t r = 0; r < kRows; ++r)
+        for (size_t k = 0; k < kTokens; ++k) args.y[(t + k) * args.y_stride + o + r - args.o_begin] = sums[r][k];
+    }
+  };
+  run.template operator()<4>();
+  run.template operator()<1>();
+}
+
+// Tokens by blocks that stay in the second-level cache until all rows have met them. One token reads at the pace of
+// memory, which is that of one row after the other.
 template <class Isa, Format kFormat>
 void matmul_plain(const MatmulArgs& args) {
-  using Row = Plain<Isa, kFormat>;
-  for (size_t o = args.o_begin; o < args.o_end; ++o) {
-    const auto* row = reinterpret_cast<const typename Row::Element*>(args.weights) + stored_row(args, o) * args.n_in;
-    const auto run = [&]<size_t kTokens>(size_t t) {
-      float sums[kTokens];
-      dot_plain<Isa, Row, kTokens>(row, args.x + t * args.n_in, args.n_in, args.n_in, sums);
-      for (size_t k = 0; k < kTokens; ++k) args.y[(t + k) * args.y_stride + o - args.o_begin] = sums[k];
-    };
-    size_t t = 0;
-    for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
-    for (; t < args.n_tokens; ++t) run.template operator()<1>(t);
+  constexpr size_t kBlockBytes = size_t{256} << 10, kRows = Isa::kPlainRows;
+  const size_t fitting = kBlockBytes / sizeof(float) / args.n_in / 4 * 4, block = fitting < 4 ? 4 : fitting;
+  for (size_t t = 0; t < args.n_tokens; t += block) {
+    const size_t t_end = t + block < args.n_tokens ? t + block : args.n_tokens;
+    size_t o = args.o_begin;
+    if (kRows > 1 && t_end - t >= 4)
+      for (; o + kRows <= args.o_end; o += kRows) multiply_plain_rows<Isa, kFormat, kRows>(args, o, t, t_end);
+    for (; o < args.o_end; ++o) multiply_plain_rows<Isa, kFormat, 1>(args, o, t, t_end);
   }
 }
 
@@ -258,7 +304,10 @@ void matmul(const MatmulArgs& args) {
   switch (args.format) {
     case Format::f32: return matmul_plain_or_transposed<Isa, Format::f32>(args);
     case Format::f16: return matmul_plain_or_transposed<Isa, Format::f16>(args);
-    case Format::bf16: return matmul_plain_or_transposed<Isa, Format::bf16>(args);
+    case Format::bf16:
+      if constexpr (HasBf16Dot<Isa>)
+        if (args.n_columns == 0 && !args.keeps_x) return matmul_bf16<Isa>(args);
+      return matmul_plain_or_transposed<Isa, Format::bf16>(args);
     case Format::f8_e4m3: return matmul_f8<Isa>(args);
     default: return matmul_block<Isa>(args, BlockFormats{});
   }
@@ -411,6 +460,7 @@ constexpr Ops make_ops(std::string_view name) {
   return {
       .name = name,
       .quantizes_activations = true,
+      .rounds_to_bf16 = HasBf16Dot<Isa>,
       .quantize = quantize<Isa>,
       .matmul = matmul<Isa>,
       .panel_rows = HasPanels<Isa> ? Isa::kWidth : 0,

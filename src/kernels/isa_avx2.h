@@ -41,6 +41,8 @@ struct Avx2 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
+  // Rows of plain weights that four tokens meet at once.
+  static constexpr size_t kPlainRows = 1;
   // Keys that attention scores at once, with the four rows that share them.
   static constexpr size_t kKeysTogether = 2;
   // One number for all lanes.

@@ -42,6 +42,8 @@ struct Avx512 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  // Rows of plain weights that four tokens meet at once.
+  static constexpr size_t kPlainRows = 2;
   // Keys that attention scores at once, with the four rows that share them.
   static constexpr size_t kKeysTogether = 4;
   // One number for all lanes.
@@ -178,6 +180,24 @@ struct Avx512Vnni : Avx512 {
   static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 24 : bits == 5 ? 48 : SIZE_MAX; }
   // Adds to each lane four unsigned bytes times four signed ones.
   static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, Bytes x) { return _mm512_dpbusd_epi32(sums, weights, x); }
+};
+#endif
+
+#ifdef __AVX512BF16__
+// Beside VNNI the dot product of BF16 pairs (Cooper Lake 2020, Zen 4, Sapphire Rapids and later).
+struct Avx512Bf16 : Avx512Vnni {
+  using Bf16s = __m512bh;  // 2 * kWidth
+  static OGAS_INLINE Bf16s load_bf16s(const uint16_t* p) { return reinterpret_cast<Bf16s>(_mm512_loadu_si512(p)); }
+  // The first n, n < 2 * kWidth; the others are zeros.
+  static OGAS_INLINE Bf16s load_bf16s(const uint16_t* p, size_t n) {
+    return reinterpret_cast<Bf16s>(_mm512_maskz_loadu_epi16((uint32_t{1} << n) - 1, p));
+  }
+  // Adds to each lane two products; numbers below 2^-126 count as zeros.
+  static OGAS_INLINE Floats dot_bf16(Floats sums, Bf16s a, Bf16s b) { return _mm512_dpbf16_ps(sums, a, b); }
+  // 2 * kWidth numbers, rounded to nearest.
+  static OGAS_INLINE void store_bf16s(uint16_t* p, const float* x) {
+    _mm512_storeu_si512(p, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(load(x + kWidth), load(x))));
+  }
 };
 #endif
 

@@ -37,6 +37,8 @@ struct Neon {
   static OGAS_INLINE Floats abs(Floats x) { return vabsq_f32(x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
+  // Rows of plain weights that four tokens meet at once.
+  static constexpr size_t kPlainRows = 2;
   // Keys that attention scores at once, with the four rows that share them.
   static constexpr size_t kKeysTogether = 4;
   // One number for all lanes. The empty asm keeps it a scalar: a load that fills all lanes takes a slot of the units

@@ -54,6 +54,7 @@ struct MatmulArgs {
   size_t n_tokens;
   const float* x;                 // [n_tokens, n_in]
   const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
+  bool keeps_x = false;           // x is not rounded to BF16 either
   float* y;                       // [n_tokens, y_stride]; column 0 receives output o_begin
   size_t y_stride;
 };
@@ -166,6 +167,8 @@ struct Ops {
   std::string_view name;
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations;
+  // Whether matmul rounds activations to BF16 where weights are BF16.
+  bool rounds_to_bf16;
 
   // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see
   // kSmallestScale).

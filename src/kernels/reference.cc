@@ -198,6 +198,7 @@ void store(const float* x, size_t n, Format format, std::byte* out) {
 const Ops kReferenceOps = {
     .name = "reference",
     .quantizes_activations = false,
+    .rounds_to_bf16 = false,
     .quantize = quantize,
     .matmul = matmul,
     .panel_rows = 0,

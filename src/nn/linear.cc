@@ -112,24 +112,25 @@ bool Linear::same_rows_as(const Linear& other) const {
 
 void Linear::multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
                            size_t y_stride) const {
-  MatmulCall{*this, x, x.values(), x_row, n_rows, 0, n_out_}.run_with(
-      ops, ops.quantizes_activations ? x.quantized() : nullptr, y, y_stride);
+  MatmulCall{*this, x, x.values(), x_row, n_rows, 0, n_out_}.run_with(ops, true, y, y_stride);
 }
 
 void MatmulCall::run(const Ops& ops) const {
   OGAS_CHECK(linear.n_out() <= y.n_cols(), "{} outputs into {} columns", linear.n_out(), y.n_cols());
-  run_with(ops, ops.quantizes_activations ? x.quantized() : nullptr, y.row(first_row) + o_begin, y.n_cols());
+  run_with(ops, true, y.row(first_row) + o_begin, y.n_cols());
 }
 
-void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, nullptr, y.row(first_row) + o_begin, y.n_cols()); }
+void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, false, y.row(first_row) + o_begin, y.n_cols()); }
 
-void MatmulCall::run_with(const Ops& ops, const QuantizedRow* quantized, float* y_data, size_t y_stride) const {
+void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const {
   OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
              linear.n_in(), x.values().n_cols());
   MatmulArgs args = linear.matmul_args(o_begin, o_end);
   args.n_tokens = n_rows;
   args.x = x.row(first_row);
+  const QuantizedRow* quantized = rounds_x && ops.quantizes_activations ? x.quantized() : nullptr;
   args.quantized = quantized ? quantized + first_row : nullptr;
+  args.keeps_x = !rounds_x;
   args.y = y_data;
   args.y_stride = y_stride;
   ops.matmul(args);

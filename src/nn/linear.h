@@ -83,12 +83,12 @@ struct MatmulCall {
   size_t o_begin, o_end;
 
   void run(const Ops& ops) const;
-  // The same without rounding activations to 8 bits.
+  // The same without rounding activations.
   void run_in_f32(const Ops& ops) const;
 
  private:
   friend class Linear;
-  void run_with(const Ops& ops, const QuantizedRow* quantized, float* y_data, size_t y_stride) const;
+  void run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const;
 };
 
 // Outputs a chunk, for layers of n_out outputs in all.
