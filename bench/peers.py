@@ -8,7 +8,8 @@
 Every round starts each program anew, ogas first in odd rounds, and measures a prompt of 512 tokens, decoding 16 tokens
 behind one, and steps of several consecutive tokens with the logits of each, three times after a warm-up. Printed is a
 Markdown table: medians over the rounds, half the distance between the quartiles beside them, the median of the rounds'
-ratios, and how much of the machine's limit (as `ogas bench` measures it, the best of all rounds) either one reaches.
+ratios, and how much of the machine's limit (as `ogas bench` measures it in the same round, reading its own weights where
+they lie: on a shared machine memory may be twice as fast in one round as in the next) either one reaches.
 
 llama.cpp runs through its C API: as many threads for prompts as for tokens, batches of 512, its own defaults for the
 rest (flash attention, mapped files, repacking), nothing sampled, the clock around llama_decode alone. ogas chooses its
@@ -112,15 +113,15 @@ def median_and_spread(values):
     return {"median": middle, "spread": (quarters[2] - quarters[0]) / 2 / middle}
 
 
-def summarize(rounds, limits):
-    """rounds: [{"ogas": {figure: rate}, "llama.cpp": the same}]."""
+def summarize(rounds):
+    """rounds: [{"ogas": {figure: rate}, "llama.cpp": the same, "limits": the same}]."""
     rows = {}
     for name in FIGURES:
-        ours, theirs = ([one[who][name] for one in rounds] for who in ("ogas", "llama.cpp"))
+        ours, theirs, limits = ([one[what][name] for one in rounds] for what in ("ogas", "llama.cpp", "limits"))
         row = {"ogas": median_and_spread(ours), "llama.cpp": median_and_spread(theirs),
-               "ratio": median_and_spread([a / b for a, b in zip(ours, theirs)]), "limit": limits[name]}
-        for who in ("ogas", "llama.cpp"):
-            row[who]["fraction"] = row[who]["median"] / limits[name]
+               "ratio": median_and_spread([a / b for a, b in zip(ours, theirs)]), "limit": statistics.median(limits)}
+        for who, rates in (("ogas", ours), ("llama.cpp", theirs)):
+            row[who]["fraction"] = statistics.median(rate / limit for rate, limit in zip(rates, limits))
         rows[name] = row
     return rows
 
@@ -129,8 +130,9 @@ def measure(path, args):
     """The whole comparison on one file."""
     cores = sorted(os.sched_getaffinity(0))
     conditions = {"undisturbed": []} | ({"disturbed": []} if args.busy else {})
-    limits, machine, isa = dict.fromkeys(FIGURES, 0), {}, ""
+    machines, isa = [], ""
     for idx in range(args.rounds):
+        limits = {}
         for condition, rounds in conditions.items():
             print(f"{path.name}: round {idx + 1} of {args.rounds}, {condition}", file=sys.stderr, flush=True)
             with busy_cores(cores if condition == "disturbed" else []):
@@ -140,16 +142,16 @@ def measure(path, args):
             skipped = [name for name in FIGURES if "skipped" in report["figures"][name]]
             if skipped:
                 sys.exit(f"ogas left {skipped[0]} out: {report['figures'][skipped[0]]['skipped']}")
-            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in FIGURES},
-                           "llama.cpp": theirs})
             if condition == "undisturbed":
                 isa = report["isa"]
-                limits = {name: max(limits[name], report["figures"][name]["limit"]) for name in FIGURES}
-                machine = {"read_bytes_per_s": max(machine.get("read_bytes_per_s", 0),
-                                                   report["machine"]["read_bytes_per_s"][-1]),
-                           "int8_ops_per_s": max(machine.get("int8_ops_per_s", 0), report["machine"]["int8_ops_per_s"])}
+                limits = {name: report["figures"][name]["limit"] for name in FIGURES}
+                machines.append(report["machine"])
+            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in FIGURES},
+                           "llama.cpp": theirs, "limits": limits})
+    machine = {"read_bytes_per_s": [one["read_bytes_per_s"][-1] for one in machines],
+               "int8_ops_per_s": max(one["int8_ops_per_s"] for one in machines)}
     return {"file": path.name, "bytes": path.stat().st_size, "threads": args.threads, "rounds": args.rounds, "isa": isa,
-            "machine": machine, "conditions": {name: summarize(rounds, limits) for name, rounds in conditions.items()}}
+            "machine": machine, "conditions": {name: summarize(rounds) for name, rounds in conditions.items()}}
 
 
 def figure_text(value, digits):
@@ -160,7 +162,8 @@ def figure_text(value, digits):
 def as_markdown(result):
     machine = result["machine"]
     text = (f"{result['file']} ({result['bytes'] / 1e9:.2f} GB), {result['threads']} threads, {result['isa']}, "
-            f"{result['rounds']} rounds; memory {machine['read_bytes_per_s'] / 1e9:.1f} GB/s, 8-bit peak "
+            f"{result['rounds']} rounds; memory {' '.join(f'{rate / 1e9:.1f}' for rate in machine['read_bytes_per_s'])} "
+            f"GB/s by rounds, 8-bit peak "
             f"{machine['int8_ops_per_s'] / 1e12:.2f} Top/s\n\n"
             "| tokens/s | ogas | llama.cpp | ratio | limit | ogas of limit | llama.cpp of limit |\n"
             "|---|---|---|---|---|---|---|\n")

@@ -20,18 +20,20 @@ def rates(value):
 class PeersTest(unittest.TestCase):
     def test_ratios_are_those_of_rounds(self):
         # The machine slows down by half in the second round, and for both.
-        rounds = [{"ogas": rates(30.0), "llama.cpp": rates(10.0)}, {"ogas": rates(15.0), "llama.cpp": rates(5.0)},
-                  {"ogas": rates(32.0), "llama.cpp": rates(8.0)}]
-        row = peers.summarize(rounds, rates(60.0))[peers.DECODE]
+        rounds = [{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)},
+                  {"ogas": rates(15.0), "llama.cpp": rates(5.0), "limits": rates(30.0)},
+                  {"ogas": rates(32.0), "llama.cpp": rates(8.0), "limits": rates(60.0)}]
+        row = peers.summarize(rounds)[peers.DECODE]
         self.assertEqual(row["ratio"]["median"], 3.0)
         self.assertAlmostEqual(row["ratio"]["spread"], 0.5 / 2 / 3)
         self.assertEqual(row["ogas"]["fraction"], 0.5)
-        self.assertEqual(row["llama.cpp"]["fraction"], 8 / 60)
+        self.assertEqual(row["llama.cpp"]["fraction"], 1 / 6)
+        self.assertEqual(row["limit"], 60)
 
     def test_the_table(self):
-        rows = peers.summarize([{"ogas": rates(30.0), "llama.cpp": rates(10.0)}], rates(60.0))
+        rows = peers.summarize([{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)}])
         table = peers.as_markdown({"file": "x.gguf", "bytes": 10**9, "threads": 2, "rounds": 1, "isa": "avx2",
-                                   "machine": {"read_bytes_per_s": 2e10, "int8_ops_per_s": 7e11},
+                                   "machine": {"read_bytes_per_s": [2e10], "int8_ops_per_s": 7e11},
                                    "conditions": {"undisturbed": rows, "disturbed": rows}})
         self.assertIn("| decode at 0 | 30.0 | 10.0 | 3.00 | 60.0 | 50% | 17% |\n", table)
         self.assertIn("| decode at 0, cores busy | 30.0 ", table)

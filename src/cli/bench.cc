@@ -45,7 +45,7 @@ std::unexpected<Error> cannot_write(const std::string& path) {
   return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(path), std::strerror(errno));
 }
 
-// Of the model, without the machine's limits.
+// Of the model, then of the machine, whose buffers must not count as the model's memory.
 Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_threads) {
   const auto path = OGAS_TRY(find_model(options.model.model));
   BenchReport report;
@@ -63,6 +63,7 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.figures = OGAS_TRY(bench.run());
   report.first_token_seconds = bench.first_token_seconds();
   report.peak_memory_bytes = peak_memory();
+  report.machine = measure_machine(n_threads, engine->packed_weights());
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
 }
@@ -75,8 +76,6 @@ Result<int> bench(const BenchOptions& options) {
   if (!options.plot.empty() && !plot.emplace(options.plot).is_open()) return cannot_write(options.plot);
   const unsigned n_threads = options.model.n_threads > 0 ? options.model.n_threads : usable_cores();
   BenchReport report = OGAS_TRY(measure_model(options, n_threads));
-  // Last, since what it reads would count as the model's memory.
-  report.machine = measure_machine(n_threads);
   if (plot) {
     const std::string svg = roofline_svg(as_roofline(report));
     if (!plot->write(svg.data(), svg.size()) || !plot->finish()) return cannot_write(options.plot);

@@ -98,6 +98,8 @@ class Engine {
   const EngineOptions& options() const;  // with the defaults resolved
   // The matrices that one token is multiplied with (arch/model.h).
   std::span<const Linear* const> linears_of_token() const;
+  // Matrices as they lie in memory for multiplication (nn/packed_weights.h); empty where they are read as mapped.
+  std::span<const std::byte> packed_weights() const;
   // Why there is none, or the tokenizer. (Logits need none.)
   const Result<std::unique_ptr<Tokenizer>>& tokenizer_or_error() const;
   const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use

@@ -61,29 +61,34 @@ Median median_of(std::vector<double> values) {
 
 double measure_read_bandwidth(ThreadPool& pool) {
   // Several times any cache that two cores use alone; written once so that pages are there.
-  constexpr size_t kBytes = size_t{256} << 20, kChunk = size_t{1} << 20;
-  // Keeps the hardware's prefetcher from falling behind (kernels/multiply_panels.h).
-  constexpr size_t kAhead = 256 / sizeof(uint64_t);
+  constexpr size_t kBytes = size_t{256} << 20, kPiece = size_t{1} << 20;
   const PageBuffer buffer(kBytes);
   buffer.prefer_huge_pages();
-  const size_t n_chunks = kBytes / kChunk;
-  pool.parallel_for(n_chunks, [&](size_t chunk, unsigned) {
-    std::memset(buffer.data() + chunk * kChunk, static_cast<int>(chunk), kChunk);
+  pool.parallel_for(kBytes / kPiece, [&](size_t piece, unsigned) {
+    std::memset(buffer.data() + piece * kPiece, static_cast<int>(piece), kPiece);
   });
+  return measure_read_bandwidth(pool, {buffer.data(), kBytes});
+}
+
+double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes) {
+  constexpr size_t kChunk = size_t{1} << 20;
+  // Keeps the hardware's prefetcher from falling behind (kernels/multiply_panels.h).
+  constexpr size_t kAhead = 256 / sizeof(uint64_t);
+  const size_t n_chunks = bytes.size() / kChunk;
   std::vector<uint64_t> sums(n_chunks);
   return best_rate(5, [&] {
     pool.parallel_for(n_chunks, [&](size_t chunk, unsigned) {
       // Eight sums, so that additions do not wait for each other.
       uint64_t sum[8]{};
-      const auto words = buffer.as<uint64_t>(chunk * kChunk, kChunk / sizeof(uint64_t));
-      for (size_t i = 0; i < words.size(); i += 8) {
-        __builtin_prefetch(words.data() + i + kAhead);
+      const auto* words = reinterpret_cast<const uint64_t*>(bytes.data() + chunk * kChunk);
+      for (size_t i = 0; i < kChunk / sizeof(uint64_t); i += 8) {
+        __builtin_prefetch(words + i + kAhead);
         for (size_t lane = 0; lane < 8; ++lane) sum[lane] ^= words[i + lane];
       }
       for (const uint64_t part : sum) sums[chunk] += part;
       asm volatile("" : : "r"(sums.data()) : "memory");
     });
-    return static_cast<double>(kBytes);
+    return static_cast<double>(n_chunks * kChunk);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ Median median_of(std::vector<double> values);
 
 // Bytes a second read from memory by all threads of the pool together.
 double measure_read_bandwidth(ThreadPool& pool);
+// The same of these bytes, from where they lie; several times any cache, if it is to be the memory's.
+double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes);
 
 struct Peak {
   std::string instruction;

@@ -30,6 +30,7 @@ class PackedWeights {
   // Bytes of the panels, and of the rows they are made of.
   uint64_t n_bytes() const { return n_bytes_; }
   uint64_t n_stored_bytes() const { return n_stored_bytes_; }
+  std::span<const std::byte> panels() const { return {panels_.data(), panels_.size()}; }
   // Whether all of these mapped bytes become panels.
   bool replaces(std::span<const std::byte> stored) const;
 
