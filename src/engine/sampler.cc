@@ -45,11 +45,10 @@ TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> 
   penalise(recent);
   if (options_.temperature <= 0 || options_.top_k == 1)
     return static_cast<TokenId>(std::ranges::max_element(adjusted_) - adjusted_.begin());
-  keep_most_likely();
-  keep_nucleus();
+  if (options_.top_k == 0 && options_.top_p >= 1 && options_.min_p <= 0) return draw_from_all();
+  choose_candidates();
 
-  const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
-  double rest = next_uniform() * total;
+  double rest = next_uniform() * std::accumulate(weights_.begin(), weights_.end(), 0.0);
   for (size_t idx = 0; idx < weights_.size(); ++idx) {
     rest -= weights_[idx];
     if (rest < 0) return candidates_[idx].id;
@@ -69,28 +68,84 @@ void Sampler::penalise(std::span<const TokenId> recent) {
   }
 }
 
-// Fills candidates_ with the top_k largest logits, in falling order; equal ones by id, so that order never depends on
-// how the sort works.
-void Sampler::keep_most_likely() {
+// Of a logit, beside that of the largest one.
+double Sampler::weight_of(float logit, float largest) const {
+  return std::exp((static_cast<double>(logit) - static_cast<double>(largest)) /
+                  static_cast<double>(options_.temperature));
+}
+
+double Sampler::total_weight(float largest) const {
+  double total = 0;
+  for (const float logit : adjusted_) total += weight_of(logit, largest);
+  return total;
+}
+
+// Nothing left out: no order is needed, and none is made of 150,000 tokens.
+TokenId Sampler::draw_from_all() {
+  const float largest = std::ranges::max(adjusted_);
+  double rest = next_uniform() * total_weight(largest);
+  size_t last = 0;
+  for (size_t id = 0; id < adjusted_.size(); ++id) {
+    const double weight = weight_of(adjusted_[id], largest);
+    if (weight > 0) last = id;
+    rest -= weight;
+    if (rest < 0) break;
+  }
+  return static_cast<TokenId>(last);
+}
+
+// The k largest logits, in falling order; equal ones by id, so that order never depends on how the sort works.
+void Sampler::select_largest(size_t k) {
   const auto better = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
   };
+  const auto drop_others = [&] {
+    if (candidates_.size() <= k) return;
+    std::ranges::nth_element(candidates_, candidates_.begin() + static_cast<ptrdiff_t>(k - 1), better);
+    candidates_.resize(k);
+  };
   candidates_.clear();
-  for (size_t id = 0; id < adjusted_.size(); ++id) candidates_.push_back({static_cast<TokenId>(id), adjusted_[id]});
-  const size_t k = options_.top_k == 0 ? candidates_.size() : std::min<size_t>(options_.top_k, candidates_.size());
-  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(k - 1), candidates_.end(), better);
-  candidates_.resize(k);
+  // Once there are k, most logits fall to one comparison. An equal one of a later id is no better.
+  float least = -INFINITY;
+  for (size_t id = 0; id < adjusted_.size(); ++id) {
+    if (candidates_.size() >= k && adjusted_[id] <= least) continue;
+    candidates_.push_back({static_cast<TokenId>(id), adjusted_[id]});
+    if (candidates_.size() < 2 * k && candidates_.size() != k) continue;
+    drop_others();
+    least = std::ranges::min(candidates_, {}, &Candidate::logit).logit;
+  }
+  drop_others();
   std::ranges::sort(candidates_, better);
 }
 
-// Turns logits into weights and drops what top_p and min_p leave out; the likeliest always stays.
-void Sampler::keep_nucleus() {
+// Candidates and their weights, after top_k, top_p and min_p. Where all tokens count, the few that are kept are looked
+// for among the likeliest first.
+void Sampler::choose_candidates() {
+  constexpr size_t kFirstLook = 64, kGrowth = 16;
+  const size_t n = adjusted_.size();
+  if (options_.top_k > 0) {
+    select_largest(std::min<size_t>(options_.top_k, n));
+    weigh_candidates();
+    keep_nucleus(std::accumulate(weights_.begin(), weights_.end(), 0.0), true);
+    return;
+  }
+  const double total = options_.top_p < 1 ? total_weight(std::ranges::max(adjusted_)) : 0;
+  for (size_t k = std::min(kFirstLook, n);; k = std::min(k * kGrowth, n)) {
+    select_largest(k);
+    weigh_candidates();
+    if (keep_nucleus(total, k == n)) return;
+  }
+}
+
+void Sampler::weigh_candidates() {
   weights_.clear();
-  const double largest = static_cast<double>(candidates_.front().logit);
   for (const Candidate& candidate : candidates_)
-    weights_.push_back(
-        std::exp((static_cast<double>(candidate.logit) - largest) / static_cast<double>(options_.temperature)));
-  const double total = std::accumulate(weights_.begin(), weights_.end(), 0.0);
+    weights_.push_back(weight_of(candidate.logit, candidates_.front().logit));
+}
+
+// Drops the weights that top_p (of this total) and min_p leave out; the likeliest always stays. False where none is
+// left out and these are not all.
+bool Sampler::keep_nucleus(double total, bool are_all) {
   double covered = 0;
   size_t n_kept = 0;
   for (; n_kept < weights_.size(); ++n_kept) {
@@ -99,7 +154,9 @@ void Sampler::keep_nucleus() {
     if (nucleus_full || weights_[n_kept] < static_cast<double>(options_.min_p) * weights_.front()) break;
     covered += weights_[n_kept];
   }
+  if (n_kept == weights_.size() && !are_all) return false;
   weights_.resize(std::max<size_t>(1, n_kept));
+  return true;
 }
 
 // PCG-XSH-RR (O'Neill 2014), two draws for 53 bits.

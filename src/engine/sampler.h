@@ -44,8 +44,13 @@ class Sampler {
   };
 
   void penalise(std::span<const TokenId> recent);
-  void keep_most_likely();
-  void keep_nucleus();
+  double weight_of(float logit, float largest) const;
+  double total_weight(float largest) const;
+  TokenId draw_from_all();
+  void select_largest(size_t k);
+  void choose_candidates();
+  void weigh_candidates();
+  bool keep_nucleus(double total, bool are_all);
   double next_uniform();
 
   SamplingOptions options_;

@@ -5,6 +5,9 @@
 
 #include <cmath>
 #include <map>
+#include <numeric>
+#include <random>
+#include <tuple>
 
 namespace ogas {
 namespace {
@@ -53,6 +56,48 @@ TEST(Sampler, TopKKeepsTheLikeliest) {
   const auto counts = draw(options, log_of({0.2F, 0.5F, 0.3F}));
   EXPECT_FALSE(counts.contains(0));
   EXPECT_EQ(counts.size(), 2U);
+}
+
+// The same by sorting everything; the set that may be drawn.
+std::vector<TokenId> kept_by_sorting(const SamplingOptions& o, const std::vector<float>& logits) {
+  std::vector<TokenId> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto logit = [&](TokenId id) { return static_cast<double>(logits[static_cast<size_t>(id)]); };
+  std::ranges::stable_sort(ids, [&](TokenId a, TokenId b) { return logit(a) > logit(b); });
+  if (o.top_k > 0) ids.resize(std::min<size_t>(o.top_k, ids.size()));
+  const auto weight = [&](TokenId id) {
+    return std::exp((logit(id) - logit(ids.front())) / static_cast<double>(o.temperature));
+  };
+  double total = 0, covered = 0;
+  for (const TokenId id : ids) total += weight(id);
+  size_t n = 0;
+  for (; n < ids.size(); ++n) {
+    if (n > 0 && o.top_p < 1 && covered >= static_cast<double>(o.top_p) * total) break;
+    if (weight(ids[n]) < static_cast<double>(o.min_p)) break;
+    covered += weight(ids[n]);
+  }
+  ids.resize(std::max<size_t>(1, n));
+  return ids;
+}
+
+TEST(Sampler, LargeVocabulariesAreCutAsIfAllWereSorted) {
+  std::mt19937 random(3);
+  for (const auto& [top_k, top_p, min_p] :
+       {std::tuple{40U, 0.95F, 0.05F}, std::tuple{0U, 0.9F, 0.0F}, std::tuple{0U, 1.0F, 0.02F},
+        std::tuple{1000U, 1.0F, 0.0F}, std::tuple{0U, 0.999F, 0.0F}, std::tuple{100'000U, 0.5F, 0.0F}}) {
+    SamplingOptions options = kPlain;
+    options.top_k = top_k, options.top_p = top_p, options.min_p = min_p;
+    std::vector<float> logits(5000);
+    // Few different values, so that many are equal.
+    for (float& logit : logits) logit = std::round(std::normal_distribution<float>(0, 3)(random) * 4) / 4;
+    const auto kept = kept_by_sorting(options, logits);
+    const bool are_few = kept.size() < 50;
+    const auto counts = draw(options, logits, are_few ? 20'000 : 300);
+    for (const auto& [id, count] : counts) EXPECT_THAT(kept, ::testing::Contains(id)) << top_k << " " << top_p;
+    if (are_few) {
+      EXPECT_EQ(counts.size(), kept.size()) << top_k << " " << top_p << " " << min_p;
+    }
+  }
 }
 
 TEST(Sampler, TopPKeepsTheSmallestSetThatCovers) {
