@@ -1,8 +1,10 @@
 // The figures of ogas bench: what is measured of a model, and the limit of the machine beside each.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>

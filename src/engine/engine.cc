@@ -378,7 +378,6 @@ const TensorFile& Engine::file() const { return parts_->file; }
 const ModelFacts& Engine::facts() const { return parts_->model->facts(); }
 const EngineOptions& Engine::options() const { return parts_->options; }
 std::span<const Linear* const> Engine::linears_of_token() const { return parts_->model->linears_of_token(); }
-
 std::span<const std::byte> Engine::packed_weights() const { return parts_->packed.panels(); }
 const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { return parts_->tokenizer; }
 const Tokenizer* Engine::tokenizer() const { return parts_->tokenizer ? parts_->tokenizer->get() : nullptr; }

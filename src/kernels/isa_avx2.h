@@ -43,7 +43,7 @@ struct Avx2 {
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
   // Rows of plain weights that four tokens meet at once.
   static constexpr size_t kPlainRows = 1;
-  // Keys that attention scores at once, with the four rows that share them.
+  // What attention's four rows meet at once: keys that are scored, or vectors of a value that are summed.
   static constexpr size_t kKeysTogether = 2;
   // One number for all lanes.
   using Scalar = Floats;

@@ -39,7 +39,7 @@ struct Neon {
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
   // Rows of plain weights that four tokens meet at once.
   static constexpr size_t kPlainRows = 2;
-  // Keys that attention scores at once, with the four rows that share them.
+  // What attention's four rows meet at once: keys that are scored, or vectors of a value that are summed.
   static constexpr size_t kKeysTogether = 4;
   // One number for all lanes. The empty asm keeps it a scalar: a load that fills all lanes takes a slot of the units
   // that multiply, a product with a scalar does not.

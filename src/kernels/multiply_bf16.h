@@ -51,7 +51,7 @@ OGAS_INLINE void dot_rows_bf16(const uint16_t* const (&rows)[kRows], const Bf16A
     typename Isa::Bf16s w[kRows];
 #pragma GCC unroll 4
     for (size_t r = 0; r < kRows; ++r) {
-      Isa::prefetch(reinterpret_cast<const std::byte*>(rows[r] + i) + kNearAhead);
+      ask_ahead<Isa, true>(reinterpret_cast<const std::byte*>(rows[r] + i));
       w[r] = i + kVector <= end ? Isa::load_bf16s(rows[r] + i) : Isa::load_bf16s(rows[r] + i, end - i);
     }
 #pragma GCC unroll 4
