@@ -5,7 +5,8 @@
 // less than the 8 bits that weights in blocks meet.
 #pragma once
 
-#include "kernels/multiply_panels.h"
+#include "kernels/ops.h"
+#include "kernels/read_ahead.h"
 
 namespace ogas {
 namespace {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "kernels/panels.h"
+#include "kernels/read_ahead.h"
 
 namespace ogas {
 namespace {
@@ -29,19 +30,6 @@ template <class Isa, class Block>
 constexpr size_t kMostDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::most_directly(PanelOf<Isa, Block>::kBits);
 // Of the tokens that meet a panel directly one after the other: bytes of their codes, and how many there are at least.
 constexpr size_t kBytesOfDirectBlock = size_t{384} << 10, kLeastOfDirectBlock = 24;
-// How far ahead a line is asked for. One token reads at the pace of memory, where the hardware's own prefetcher is best
-// if it is only kept from falling behind. Several compute longer than they read: the second-level cache is filled
-// meanwhile. (bench/matmul_bench: a page ahead costs one token up to half of its pace on Zen 4.)
-constexpr size_t kNearAhead = 256, kFarAhead = 2048, kCacheLine = 64;
-
-template <class Isa, bool kIsNear>
-OGAS_INLINE void ask_ahead(const std::byte* p) {
-  if constexpr (kIsNear)
-    Isa::prefetch(p + kNearAhead);
-  else
-    Isa::prefetch_to_l2(p + kFarAhead);
-}
-
 // What multiplying must know of a format once its codes are unpacked.
 template <int kLargestOfCodes, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
 struct CodeShape {
