@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernels/ops.h"
-#include "kernels/read_ahead.h"
+#include "kernels/tuning.h"
 
 namespace ogas {
 namespace {

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "kernels/panels.h"
-#include "kernels/read_ahead.h"
+#include "kernels/tuning.h"
 
 namespace ogas {
 namespace {
@@ -310,6 +310,8 @@ OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section
   constexpr size_t kGroups = Block::values / Block::group;
   constexpr bool kIsReady = PanelOf<Isa, Block>::kBits == 8 && !MultipliesPairs<Isa>;
   tile.codes[p] = kIsReady ? section.codes : tile.buffer[p];
+  if constexpr (kIsReady)
+    for (size_t at = 0; at < section.n * Isa::kWidth; at += kCacheLine) ask_ahead<Isa, false>(section.codes + at);
   if constexpr (!kIsReady) {
     for (size_t b = 0; b < section.n / 32; ++b) {
       typename Isa::Bytes w[8];
@@ -455,7 +457,9 @@ template <class Isa, class Block>
 void matmul_panels(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  if (args.n_tokens <= kMostDirectly<Isa, Block>) return multiply_all_directly<Isa, Block>(args, first, end);
+  size_t most_directly = kMostDirectly<Isa, Block>;
+  if (HasDot4<Isa> && most_directly > kTuning.most_directly) most_directly = kTuning.most_directly;
+  if (args.n_tokens <= most_directly) return multiply_all_directly<Isa, Block>(args, first, end);
   // Blocks of about the same size.
   const size_t n_blocks = (args.n_tokens + kTokenBlock - 1) / kTokenBlock;
   const size_t block = ((args.n_tokens + n_blocks - 1) / n_blocks + kTokenStep - 1) / kTokenStep * kTokenStep;

@@ -72,7 +72,7 @@ double measure_read_bandwidth(ThreadPool& pool) {
 
 double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes) {
   constexpr size_t kChunk = size_t{1} << 20;
-  // The hardware's prefetcher needs help, more on some processors than on others (kernels/read_ahead.h).
+  // The hardware's prefetcher needs help, more on some processors than on others (kernels/tuning.h).
   constexpr size_t kAhead[] = {256, 2048};
   const size_t n_chunks = bytes.size() / kChunk;
   std::vector<uint64_t> sums(n_chunks);
