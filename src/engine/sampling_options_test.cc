@@ -61,6 +61,10 @@ TEST(SamplerTokens, BannedTokensAreNeverDrawn) {
   SamplingOptions options = kPlain;
   options.banned_tokens = {1, 3, 1};
   EXPECT_EQ(drawn(options, {1, 9, 1, 1, 1}), (std::set<TokenId>{0, 2, 4}));
+  options.xtc_probability = 1;
+  options.xtc_threshold = 0;  // spares the least likely of those that can be drawn
+  options.temperature = 0.5F;
+  EXPECT_EQ(Sampler(options).sample(std::vector<float>{1, 9, 3, 1, 2}, {}), 0);
 }
 
 TEST(SamplerTokens, OnlyRequiredTokensAreDrawn) {
