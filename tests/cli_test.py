@@ -126,19 +126,27 @@ class RunTest(ProgramTest):
         self.assertEqual(json.loads(self.ogas(*question, "--logprobs", 0).stdout)["logprobs"][0]["top_logprobs"], [])
 
     def test_sampling_methods(self):
-        question = ("run", "Tell me a story", "-n", 12, "--seed", 3, "-q")
-        plain = self.ogas(*question).stdout
-        for options in (["--typical", 0.3], ["--xtc-probability", 1], ["--mirostat", 2], ["--logit-bias", "28-20"],
-                        ["--dry-multiplier", 50, "--dry-allowed-length", 0, "--dry-sequence-breaker", "none"]):
+        question = ("run", "Tell me a story", "-n", 24, "--seed", 3, "--temp", 2, "--top-p", 1, "--min-p", 0, "-q")
+        plain = json.loads(self.ogas(*question, "--json").stdout)
+        for options in (["--typical", 0.3], ["--xtc-probability", 1], ["--mirostat", 2, "--mirostat-ent", 1],
+                        ["--logit-bias", f"{plain['tokens'][0]}-100"]):
             with self.subTest(options):
                 answer = self.ogas(*question, *options).stdout
-                self.assertNotEqual(answer, plain)
+                self.assertNotEqual(answer.decode().strip(), plain["text"].strip())
                 self.assertEqual(answer, self.ogas(*question, *options).stdout)
-        # Two tokens of one letter each, taking turns with nothing else.
-        letters = json.loads(self.ogas("tokenize", stdin=b"a").stdout) + json.loads(self.ogas("tokenize", stdin=b"b").stdout)
+
+    def test_required_and_banned_tokens(self):
+        letters = [json.loads(self.ogas("tokenize", stdin=letter).stdout)[0] for letter in (b"a", b"b")]
         only = [word for token in letters for word in ("--require-token", token)]
-        self.assertEqual(set(self.ogas(*question, *only).stdout.decode().strip()) - {"a", "b"}, set())
+        question = ("run", "Hi", "-n", 12, "--greedy", "-q")
+        drawn = self.ogas(*question, *only).stdout.decode().strip()
+        self.assertEqual((len(drawn), set(drawn) - {"a", "b"}), (12, set()))
         self.assertEqual(self.ogas(*question, *only, "--ban-token", letters[1]).stdout, b"a" * 12 + b"\n")
+        # Twelve of two letters repeat themselves, which DRY changes, unless each of them breaks repetitions.
+        dry = (*question, *only, "--dry-multiplier", 50, "--dry-allowed-length", 1)
+        self.assertNotEqual(self.ogas(*dry).stdout.decode().strip(), drawn)
+        breakers = ("--dry-sequence-breaker", "a", "--dry-sequence-breaker", "b", "--dry-sequence-breaker", "\n")
+        self.assertEqual(self.ogas(*dry, *breakers).stdout.decode().strip(), drawn)
 
     def test_where_model_and_prompt_come_from(self):
         answer = self.ogas("run", "Name a colour", *QUICK).stdout

@@ -34,13 +34,13 @@ struct SamplingOptions {
   float typical_p = 1;
   float top_p = 0.95F;  // keep the smallest set with at least this probability (Holtzman et al. 2019); 1: all
   float min_p = 0.05F;  // drop what is less likely than this share of the likeliest (Nguyen et al. 2024); 0: none
-  // XTC (p-e-w 2024): with this chance at each token, drop all tokens of at least the threshold but the least likely
-  // of them. Above 0.5 no two can reach it.
+  // XTC (p-e-w 2024, text-generation-webui #6335): with this chance at each token, drop all tokens of at least the
+  // threshold but the least likely of them. Above 0.5 no two can reach it. No token is exempt, not even an ending one.
   float xtc_probability = 0;
   float xtc_threshold = 0.1F;
 
-  float repetition_penalty =
-      1;  // Keskar et al. 2019 (CTRL): divides positive logits of tokens seen, multiplies negative
+  // Keskar et al. 2019 (CTRL): divides positive logits of tokens seen, multiplies negative
+  float repetition_penalty = 1;
   float frequency_penalty = 0;   // OpenAI: subtracted once for every occurrence
   float presence_penalty = 0;    // OpenAI: subtracted once if it occurred
   uint32_t penalty_window = 64;  // how many of the last tokens, prompt included, the penalties look at
