@@ -74,6 +74,13 @@ double Sampler::weight_of(float logit, float largest) const {
                   static_cast<double>(options_.temperature));
 }
 
+double Sampler::total_weight() const {
+  const float largest = std::ranges::max(adjusted_);
+  double total = 0;
+  for (const float logit : adjusted_) total += weight_of(logit, largest);
+  return total;
+}
+
 // Weighs all tokens by id; their sum, which is 0 where no token has any weight.
 double Sampler::weigh_all() {
   const float largest = std::ranges::max(adjusted_);
@@ -147,7 +154,7 @@ void Sampler::choose_candidates() {
     keep_nucleus(std::accumulate(weights_.begin(), weights_.end(), 0.0), true);
     return;
   }
-  const double total = options_.top_p < 1 ? weigh_all() : 0;
+  const double total = options_.top_p < 1 ? total_weight() : 0;
   for (size_t k = std::min(kFirstLook, n);; k = std::min(k * kGrowth, n)) {
     find_largest(adjusted_, k, candidates_);
     weigh_candidates();

@@ -40,6 +40,7 @@ class Sampler {
   TokenId first_allowed() const;
 
   double weight_of(float logit, float largest) const;
+  double total_weight() const;
   double weigh_all();
   void weigh_candidates();
   void choose_candidates();
