@@ -108,6 +108,46 @@ class RunTest(ProgramTest):
         decoded = self.ogas("tokenize", "--decode", stdin=json.dumps(answer["tokens"]).encode()).stdout
         self.assertEqual(decoded.decode(), answer["text"])
 
+    def test_log_probabilities(self):
+        question = ("run", "Why is the sky blue?", "-n", 4, "--greedy", "--json")
+        answer = json.loads(self.ogas(*question, "--logprobs", 3).stdout)
+        self.assertEqual([entry["id"] for entry in answer["logprobs"]], answer["tokens"])
+        self.assertEqual("".join(entry["token"] for entry in answer["logprobs"]), answer["text"])
+        for entry in answer["logprobs"]:
+            top = entry["top_logprobs"]
+            self.assertEqual({key: entry[key] for key in ("id", "token", "logprob")}, top[0])
+            self.assertEqual(len(top), 3)
+            self.assertTrue(0 > top[0]["logprob"] >= top[1]["logprob"] >= top[2]["logprob"])
+        # They are the model's own: what is banned keeps its place among them.
+        first = answer["tokens"][0]
+        other = json.loads(self.ogas(*question, "--logprobs", 1, "--logit-bias", f"{first}-inf").stdout)
+        self.assertNotIn(first, other["tokens"])
+        self.assertEqual(other["logprobs"][0]["top_logprobs"], answer["logprobs"][0]["top_logprobs"][:1])
+        self.assertEqual(json.loads(self.ogas(*question, "--logprobs", 0).stdout)["logprobs"][0]["top_logprobs"], [])
+
+    def test_sampling_methods(self):
+        question = ("run", "Tell me a story", "-n", 24, "--seed", 3, "--temp", 2, "--top-p", 1, "--min-p", 0, "-q")
+        plain = json.loads(self.ogas(*question, "--json").stdout)
+        for options in (["--typical", 0.3], ["--xtc-probability", 1], ["--mirostat", 2, "--mirostat-ent", 1],
+                        ["--logit-bias", f"{plain['tokens'][0]}-100"]):
+            with self.subTest(options):
+                answer = self.ogas(*question, *options).stdout
+                self.assertNotEqual(answer.decode().strip(), plain["text"].strip())
+                self.assertEqual(answer, self.ogas(*question, *options).stdout)
+
+    def test_required_and_banned_tokens(self):
+        letters = [json.loads(self.ogas("tokenize", stdin=letter).stdout)[0] for letter in (b"a", b"b")]
+        only = [word for token in letters for word in ("--require-token", token)]
+        question = ("run", "Hi", "-n", 12, "--greedy", "-q")
+        drawn = self.ogas(*question, *only).stdout.decode().strip()
+        self.assertEqual((len(drawn), set(drawn) - {"a", "b"}), (12, set()))
+        self.assertEqual(self.ogas(*question, *only, "--ban-token", letters[1]).stdout, b"a" * 12 + b"\n")
+        # Twelve of two letters repeat themselves, which DRY changes, unless each of them breaks repetitions.
+        dry = (*question, *only, "--dry-multiplier", 50, "--dry-allowed-length", 1)
+        self.assertNotEqual(self.ogas(*dry).stdout.decode().strip(), drawn)
+        breakers = ("--dry-sequence-breaker", "a", "--dry-sequence-breaker", "b", "--dry-sequence-breaker", "\n")
+        self.assertEqual(self.ogas(*dry, *breakers).stdout.decode().strip(), drawn)
+
     def test_where_model_and_prompt_come_from(self):
         answer = self.ogas("run", "Name a colour", *QUICK).stdout
         for arguments, stdin in [
@@ -162,6 +202,12 @@ class RunTest(ProgramTest):
             ("--kv-type: 'q8' is none of f16, bf16, f32, q8_0, q4_0", ["run", "--kv-type", "q8", "hi"]),
             ("--temp: 'hot' is no number", ["run", "--temp", "hot", "hi"]),
             ("top_p is 3; it must lie between 0 and 1", ["run", "--top-p", "3", "hi"]),
+            ("--mirostat: '1' is none of 0, 2", ["run", "--mirostat", "1", "hi"]),
+            ("--logit-bias: '5x' is no ID+X or ID-X, such as 15043-1.5", ["run", "--logit-bias", "5x", "hi"]),
+            ("--dry-sequence-breaker: the text is empty", ["run", "--dry-sequence-breaker", "", "hi"]),
+            ("logit_bias names token 49152; it must lie between 0 and 49151", ["run", "--logit-bias", "49152+1", "hi"]),
+            ("logit_bias of token 5 is 101; it must lie between -100 and 100", ["run", "--logit-bias", "5+101", "hi"]),
+            ("--logprobs requires --json", ["run", "--logprobs", "1", "hi"]),
             ("--seed needs a value", ["run", "hi", "--seed"]),
             ("--tokens is missing", ["logits", MODEL, "--out", "x.npy"]),
             ("the argument 'b' is one too many", ["inspect", MODEL, "b"]),

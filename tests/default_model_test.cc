@@ -172,6 +172,35 @@ TEST_F(EngineTest, RequestsAreChecked) {
   EXPECT_THAT(engine_->generate(*session, {.prompt = {-1}}).error().message, HasSubstr("token -1"));
   EXPECT_THAT(engine_->generate(*session, {.prompt = {1}, .sampling = {.temperature = -2}}).error().message,
               HasSubstr("temperature"));
+  const auto unknown = engine_->generate(*session, {.prompt = {1}, .sampling = {.banned_tokens = {49152}}});
+  EXPECT_EQ(unknown.error().code, ErrorCode::usage);
+  EXPECT_THAT(unknown.error().message, HasSubstr("banned_tokens names token 49152"));
+}
+
+TEST_F(EngineTest, LogProbabilitiesAreOfTheModelsOwnLogits) {
+  Request asking = request(6);
+  asking.sampling.n_logprobs = 4;
+  asking.sampling.logit_bias = {{2, 50}, {9, -50}};
+  asking.ignore_end = true;
+  const Answer found = answer(*engine_, asking);
+  ASSERT_EQ(found.logprobs.size(), found.tokens.size());
+  std::vector<TokenId> sequence = asking.prompt;
+  sequence.insert(sequence.end(), found.tokens.begin(), found.tokens.end() - 1);
+  size_t n_compared = 0;
+  const auto compare = [&](size_t position, std::span<const float> logits) {
+    if (position + 1 < asking.prompt.size()) return;
+    const size_t idx = position + 1 - asking.prompt.size();
+    const Logprobs literal = logprobs_of(logits, found.tokens[idx], 4);
+    EXPECT_EQ(found.logprobs[idx].chosen, literal.chosen);
+    for (size_t rank = 0; rank < 4; ++rank) {
+      EXPECT_EQ(found.logprobs[idx].top[rank].id, literal.top[rank].id);
+      EXPECT_EQ(found.logprobs[idx].top[rank].logprob, literal.top[rank].logprob);
+    }
+    ++n_compared;
+  };
+  ASSERT_TRUE(engine_->logits(sequence, 3, compare));
+  EXPECT_EQ(n_compared, found.tokens.size());
+  EXPECT_TRUE(answer(*engine_, request(2)).logprobs.empty());
 }
 
 TEST_F(EngineTest, MemoryOfSessionsComesBack) {

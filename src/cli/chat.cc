@@ -211,8 +211,8 @@ Result<> Chat::run_command(std::string_view text) {
 Result<> Chat::generate() {
   ChatTemplateInput input{};
   input.messages = conversation_.all_messages();
-  Request request = conversation_.settings.make_request(
-      OGAS_TRY(engine_.encode_chat(input, {.special_in_input = options_.chat.parse_special})));
+  auto prompt = OGAS_TRY(engine_.encode_chat(input, {.special_in_input = options_.chat.parse_special}));
+  Request request = conversation_.settings.make_request(std::move(prompt), *engine_.tokenizer());
   if (options_.chat.is_plain()) request.stop.emplace_back(kPlainStop);
   request.on_text = write_foreign;
   const AnswerInProgress in_progress(engine_);

@@ -57,6 +57,18 @@ constexpr Row kRows[] = {
     sampling_row<&SamplingOptions::frequency_penalty>("frequency_penalty", "subtract for every time a token was seen"),
     sampling_row<&SamplingOptions::presence_penalty>("presence_penalty", "subtract if a token was seen"),
     sampling_row<&SamplingOptions::penalty_window>("repeat_last_n", "how many tokens the penalties look back"),
+    sampling_row<&SamplingOptions::typical_p>("typical_p", "keep what surprises as expected, with this share"),
+    sampling_row<&SamplingOptions::xtc_probability>("xtc_probability",
+                                                    "chance to leave out all but the last likely token"),
+    sampling_row<&SamplingOptions::xtc_threshold>("xtc_threshold", "what counts as likely for it"),
+    sampling_row<&SamplingOptions::dry_multiplier>("dry_multiplier",
+                                                   "penalise what continues a repetition; 0 does not"),
+    sampling_row<&SamplingOptions::dry_base>("dry_base", "growth of that with each token repeated"),
+    sampling_row<&SamplingOptions::dry_allowed_length>("dry_allowed_length", "tokens repeated before it sets in"),
+    sampling_row<&SamplingOptions::dry_penalty_last_n>("dry_penalty_last_n", "how many tokens it looks back; -1: all"),
+    sampling_row<&SamplingOptions::mirostat>("mirostat", "2: instead of all cuts, steer to a surprise"),
+    sampling_row<&SamplingOptions::mirostat_tau>("mirostat_tau", "that surprise, in bits"),
+    sampling_row<&SamplingOptions::mirostat_eta>("mirostat_eta", "how fast it steers"),
     {{"seed", "the same seed, the same answer; -1 draws one"},
      [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
        options.seed = OGAS_TRY(parse_number<int64_t>(name, value));

@@ -37,6 +37,11 @@ TEST(Conversation, SettingsAreChecked) {
   EXPECT_THAT(change_setting(options, "top_p", "1.5").error().message, HasSubstr("between 0 and 1"));
   EXPECT_THAT(change_setting(options, "top_k", "-3").error().message, HasSubstr("whole number"));
   EXPECT_EQ(options.sampling.top_p, SamplingOptions{}.top_p);
+  EXPECT_THAT(change_setting(options, "mirostat", "1").error().message, HasSubstr("must be 0 or 2"));
+  ASSERT_TRUE(change_setting(options, "dry_penalty_last_n", "-1"));
+  EXPECT_THAT(change_setting(options, "dry_penalty_last_n", "-2").error().message, HasSubstr("-1 or more"));
+  ASSERT_TRUE(change_setting(options, "typical_p", "0.9"));
+  EXPECT_EQ(show_setting(options, "typical_p"), "0.9");
   options.greedy = true;
   EXPECT_EQ(show_setting(options, "temperature"), "0");
   ASSERT_TRUE(change_setting(options, "temperature", "0.5"));

@@ -3,23 +3,75 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <cmath>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <random>
 #include <sstream>
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/quote.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
+#include "engine/dry.h"
 #include "quant/format.h"
 
 namespace ogas::cli {
 
 namespace {
+
 constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
+
+// An option for a number; where it is signed, -1 stands for something.
+template <class T>
+CLI::Option* add_number(CLI::App& app, const char* names, T& value, const char* text) {
+  constexpr bool kIsFloat = std::is_floating_point_v<T>;
+  constexpr int64_t kLeast = std::is_signed_v<T> ? -1 : 0;
+  return app.add_option(names, value, text)
+      ->type_name(kIsFloat ? "X" : "N")
+      ->check(kIsFloat ? any_number()
+                       : whole_number(kLeast, std::numeric_limits<std::conditional_t<kIsFloat, int, T>>::max()))
+      ->default_str(fmt::format("{}", value));
 }
+
+// Options that may be given several times, one value each.
+template <class T>
+CLI::Option* add_list(CLI::App& app, const char* names, std::vector<T>& values, const char* text) {
+  return app.add_option(names, values, text)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+// "15043+1", "15043-0.5", "15043-inf"
+std::optional<LogitBias> parse_logit_bias(std::string_view text) {
+  const size_t sign = text.find_first_of("+-");
+  if (sign == std::string_view::npos) return {};
+  const std::string_view id = text.substr(0, sign), bias = text.substr(text[sign] == '+' ? sign + 1 : sign);
+  const auto read = [](std::string_view number, auto& value) {
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    return error == std::errc() && end == number.data() + number.size();
+  };
+  LogitBias result;
+  if (!read(id, result.id) || !read(bias, result.bias)) return {};
+  return result;
+}
+
+CLI::Validator a_logit_bias() {
+  return {[](const std::string& text) {
+            return parse_logit_bias(text) ? "" : in_quotes(text) + " is no ID+X or ID-X, such as 15043-1.5";
+          },
+          ""};
+}
+
+CLI::Validator some_text() {
+  return {[](const std::string& text) { return std::string(text.empty() ? "the text is empty" : ""); }, ""};
+}
+
+}  // namespace
 
 void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
@@ -77,32 +129,32 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 
 void AnswerOptions::add_to(CLI::App& app) {
   const std::string group = "Answer";
-  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
-    auto& value = sampling.*field;
-    constexpr bool kIsFloat = std::is_floating_point_v<std::remove_reference_t<decltype(value)>>;
-    const CLI::Option* added = app.add_option(names, value, text)
-                                   ->group(group)
-                                   ->type_name(kIsFloat ? "X" : "N")
-                                   ->check(kIsFloat ? any_number() : whole_number(0, kMaxUint32))
-                                   ->default_str(fmt::format("{} or the model's", value));
-    take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
-      if (added->count() == 0) own.*field = recommended.*field;
-    });
-  };
   app.add_option("-n,--max-tokens,--n-predict", max_tokens,
                  "Longest answer in tokens (default: until the context is full)")
       ->group(group)
       ->type_name("N")
       ->check(whole_number(1, kMaxUint32));
-  app.add_option("--stop", stop, "End the answer before this text; may be given several times")
-      ->group(group)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(group);
   app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
   app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")
       ->group(group)
       ->type_name("N")
       ->check(whole_number(-1));
+  add_sampling_to(app);
+  add_rarer_sampling_to(app);
+}
+
+// What a publisher may recommend.
+void AnswerOptions::add_sampling_to(CLI::App& app) {
+  const std::string group = "Answer";
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
+    auto& value = sampling.*field;
+    const CLI::Option* added =
+        add_number(app, names, value, text)->group(group)->default_str(fmt::format("{} or the model's", value));
+    take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
+      if (added->count() == 0) own.*field = recommended.*field;
+    });
+  };
   option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
   option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 keeps all");
@@ -115,11 +167,48 @@ void AnswerOptions::add_to(CLI::App& app) {
   option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens the penalties look at");
 }
 
+void AnswerOptions::add_rarer_sampling_to(CLI::App& app) {
+  const std::string group = "More on sampling";
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
+    return add_number(app, names, sampling.*field, text)->group(group);
+  };
+  option("--typical,--typical-p", &SamplingOptions::typical_p,
+         "Keep what surprises as expected, with this probability");
+  option("--xtc-probability", &SamplingOptions::xtc_probability, "Chance to leave out all but the last likely token");
+  option("--xtc-threshold", &SamplingOptions::xtc_threshold, "What counts as likely for it");
+  option("--dry-multiplier", &SamplingOptions::dry_multiplier, "Penalise what continues a repetition; 0 does not");
+  option("--dry-base", &SamplingOptions::dry_base, "The penalty's growth with each token repeated");
+  option("--dry-allowed-length", &SamplingOptions::dry_allowed_length, "Tokens repeated before it sets in");
+  option("--dry-penalty-last-n", &SamplingOptions::dry_penalty_last_n, "How many of the last tokens it sees; -1: all");
+  add_list(app, "--dry-sequence-breaker", dry_sequence_breakers, "Ends repetitions; may be given several times")
+      ->group(group)
+      ->type_name("TEXT")
+      ->default_str(R"(newline, :, ", *; or none)")
+      ->check(some_text());
+  option("--mirostat", &SamplingOptions::mirostat, "2: instead of all cuts, steer to a surprise (Mirostat 2)")
+      ->type_name("0|2")
+      ->check(one_of({"0", "2"}));
+  option("--mirostat-ent", &SamplingOptions::mirostat_tau, "That surprise, in bits");
+  option("--mirostat-lr", &SamplingOptions::mirostat_eta, "How fast it steers");
+  add_list(app, "--logit-bias", logit_bias, "Add to a token's logit: 15043+1 or 15043-inf; may be given several times")
+      ->group(group)
+      ->type_name("ID+X")
+      ->check(a_logit_bias());
+  add_list(app, "--ban-token", sampling.banned_tokens, "Never draw this token; may be given several times")
+      ->group(group)
+      ->type_name("ID")
+      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
+  add_list(app, "--require-token", sampling.required_tokens, "Draw only such tokens; may be given several times")
+      ->group(group)
+      ->type_name("ID")
+      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
+}
+
 void AnswerOptions::take_recommended(const SamplingOptions& recommended) {
   for (const Take& take : take_if_not_given_) take(sampling, recommended);
 }
 
-Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {
+Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer& tokenizer) const {
   Request request{.prompt = std::move(prompt),
                   .max_tokens = max_tokens,
                   .sampling = sampling,
@@ -129,6 +218,15 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt) const {
   if (greedy) request.sampling.temperature = 0;
   // 32 bits, so that a seed is short enough to be typed again.
   request.sampling.seed = seed >= 0 ? static_cast<uint64_t>(seed) : std::random_device{}();
+  for (const std::string& text : logit_bias) {
+    const LogitBias bias = *parse_logit_bias(text);
+    if (bias.bias == -INFINITY)
+      request.sampling.banned_tokens.push_back(bias.id);
+    else
+      request.sampling.logit_bias.push_back(bias);
+  }
+  if (sampling.dry_multiplier > 0 && dry_sequence_breakers != std::vector<std::string>{"none"})
+    request.sampling.dry_sequence_breakers = tokens_containing(tokenizer, dry_sequence_breakers);
   return request;
 }
 

@@ -53,14 +53,19 @@ struct AnswerOptions {
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
+  std::vector<std::string> logit_bias;                                      // "15043-1.5"; -inf bans the token
+  std::vector<std::string> dry_sequence_breakers = {"\n", ":", "\"", "*"};  // or one "none"
 
   void add_to(CLI::App& app);
   // Takes what the model's publisher recommends for all that was not asked for.
   void take_recommended(const SamplingOptions& recommended);
-  // A request with these settings and a seed drawn where none was given.
-  Request make_request(std::vector<TokenId> prompt) const;
+  // A request with these settings and a seed drawn where none was given. The tokenizer is the prompt's.
+  Request make_request(std::vector<TokenId> prompt, const Tokenizer& tokenizer) const;
 
  private:
+  void add_sampling_to(CLI::App& app);
+  void add_rarer_sampling_to(CLI::App& app);
+
   // One for each option that a publisher may recommend a value for; does nothing if the person gave one.
   using Take = std::function<void(SamplingOptions& own, const SamplingOptions& recommended)>;
   std::vector<Take> take_if_not_given_;

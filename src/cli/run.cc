@@ -1,11 +1,13 @@
 // ogas run: one answer to stdout, and nothing else on stdout.
 #include <iostream>
 #include <iterator>
+#include <optional>
 
 #include "base/memory.h"
 #include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
@@ -20,6 +22,7 @@ struct RunOptions {
   std::vector<std::string> positional;  // MODEL, prompt, or both
   std::string prompt, system;
   bool raw = false, json = false, quiet = false;
+  std::optional<uint32_t> n_logprobs;
 };
 
 Result<> read_prompt(RunOptions& options) {
@@ -70,9 +73,25 @@ Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions&
   return engine.encode_chat(input, {.special_in_input = options.chat.parse_special});
 }
 
+// [{"id": 9, "token": " the", "logprob": -0.5, "top_logprobs": [{"id": 9, "token": " the", "logprob": -0.5}, ...]},
+// ...]
+nlohmann::ordered_json logprobs_json(const Tokenizer& tokenizer, const Answer& answer) {
+  const auto entry = [&](TokenId id, float logprob) -> nlohmann::ordered_json {
+    return {{"id", id}, {"token", tokenizer.bytes_of(id)}, {"logprob", logprob}};
+  };
+  auto all = nlohmann::ordered_json::array();
+  for (size_t idx = 0; idx < answer.logprobs.size(); ++idx) {
+    auto token = entry(answer.tokens[idx], answer.logprobs[idx].chosen);
+    auto& top = token["top_logprobs"] = nlohmann::ordered_json::array();
+    for (const auto& [id, logprob] : answer.logprobs[idx].top) top.push_back(entry(id, logprob));
+    all.push_back(std::move(token));
+  }
+  return all;
+}
+
 void print_json(const Engine& engine, const Request& request, const Answer& answer, double load_seconds,
                 double first_token_seconds) {
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"model", engine.file().path().filename().string()},
       {"text", answer.text},
       {"tokens", answer.tokens},
@@ -89,6 +108,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"threads", engine.n_threads()},
       {"instruction_set", engine.isa()},
   };
+  if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
   write_json(json);
 }
 
@@ -97,7 +117,10 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_process_start();
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
-  Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)));
+  std::vector<TokenId> prompt = OGAS_TRY(make_prompt(*engine, options));
+  Request request = options.answer.make_request(std::move(prompt), *engine->tokenizer());
+  request.sampling.report_logprob = options.n_logprobs.has_value();
+  request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
   if (!options.json) request.on_text = write_foreign;
   auto session = engine->new_session();
@@ -126,7 +149,14 @@ void add_run(CLI::App& app, Command& chosen) {
       run_app->add_option("-p,--prompt", options->prompt, "The prompt; without one it is read from stdin");
   run_app->add_option("--system", options->system, "System message before the prompt");
   run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
-  run_app->add_flag("--json", options->json, "One JSON object with text, tokens and timings instead of streamed text");
+  CLI::Option* json = run_app->add_flag("--json", options->json,
+                                        "One JSON object with text, tokens and timings instead of streamed text");
+  run_app
+      ->add_option("--logprobs", options->n_logprobs,
+                   "With --json: log-probability of each token, and of the N likeliest in its place")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<uint32_t>::max()))
+      ->needs(json);
   run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
   options->model.add_to(*run_app);
   options->chat.add_to(*run_app);

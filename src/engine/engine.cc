@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/thread_pool.h"
 #include "engine/recommended_sampling.h"
+#include "engine/sampler.h"
 #include "engine/stop_filter.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
@@ -309,6 +310,8 @@ void Engine::Run::finish(std::span<const float> logits) {
   if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
   const Tokenizer& tokenizer = **parts_.tokenizer;
   if (!request_.ignore_end && tokenizer.is_end_of_generation(id)) return end(FinishReason::stop);
+  if (request_.sampling.wants_logprobs())
+    answer_.logprobs.push_back(logprobs_of(logits, id, request_.sampling.n_logprobs));
   accept(id);
 }
 
@@ -411,6 +414,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   if (!parts_->tokenizer) return std::unexpected(parts_->tokenizer.error());
   OGAS_TRY(parts_->check_tokens(request.prompt));
   OGAS_TRY(request.sampling.validate());
+  OGAS_TRY(request.sampling.check_tokens(facts().n_vocab));
   cancelled_.store(false, std::memory_order_relaxed);
   Run run(*parts_, session, request);
   while (!run.done()) {

@@ -20,7 +20,8 @@
 
 #include "arch/model.h"
 #include "base/result.h"
-#include "engine/sampler.h"
+#include "engine/logprobs.h"
+#include "engine/sampling_options.h"
 #include "files/tensor_file.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -74,7 +75,8 @@ struct AnswerStats {
 
 struct Answer {
   std::string text;
-  std::vector<TokenId> tokens;  // without the ending token
+  std::vector<TokenId> tokens;     // without the ending token
+  std::vector<Logprobs> logprobs;  // of each of the tokens; empty unless the request's sampling asks for them
   FinishReason finish = FinishReason::stop;
   AnswerStats stats;
 };
@@ -120,7 +122,7 @@ class Engine {
   static std::span<const TokenId> tokens_of(const Session& session);
 
   // Answers one request, step by step. Errors: usage (empty prompt, prompt longer than the context by how much, token
-  // out of range, sampling out of range).
+  // out of range, sampling out of range or with tokens that the vocabulary lacks).
   Result<Answer> generate(Session& session, const Request& request);
   // Ends the running answer after the current step; what came so far is returned with FinishReason::cancelled.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }

@@ -1,7 +1,7 @@
 // How a model's publisher wants it sampled.
 #pragma once
 
-#include "engine/sampler.h"
+#include "engine/sampling_options.h"
 #include "files/tensor_file.h"
 
 namespace ogas {

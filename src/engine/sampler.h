@@ -1,63 +1,67 @@
-// Chooses the next token from logits.
+// Chooses the next token from logits, as SamplingOptions ask and in their order (sampling_options.h).
 //
-// Order: repetition, frequency and presence penalties, then temperature, top-k, top-p, min-p, then the draw. With
-// temperature 0 the largest (penalised) logit wins and nothing is drawn. The same seed and the same logits give the
-// same tokens: the generator and the draw are ours (PCG32), not whatever a standard library brings.
+// The same seed and the same logits give the same tokens, whatever else is computed beside them: each sampler has a
+// generator of its own (pcg32.h). It gives one number for each token drawn, after another one where XTC is on, and none
+// where nothing is left to chance (temperature 0, top_k 1).
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "base/result.h"
+#include "engine/dry.h"
+#include "engine/largest.h"
+#include "engine/pcg32.h"
+#include "engine/sampling_options.h"
 #include "text/vocab.h"
 
 namespace ogas {
 
-struct SamplingOptions {
-  float temperature = 0.6F;  // 0: greedy; publishers of reasoning models ask for 0.6 to 0.7
-  uint32_t top_k = 40;       // keep the k most likely; 0: all
-  float top_p = 0.95F;       // keep the smallest set with at least this probability (Holtzman et al. 2019); 1: all
-  float min_p = 0.05F;       // drop what is less likely than this share of the likeliest (Nguyen et al. 2024); 0: none
-  float repetition_penalty =
-      1;  // Keskar et al. 2019 (CTRL): divides positive logits of tokens seen, multiplies negative
-  float frequency_penalty = 0;   // OpenAI: subtracted once for every occurrence
-  float presence_penalty = 0;    // OpenAI: subtracted once if it occurred
-  uint32_t penalty_window = 64;  // how many of the last tokens, prompt included, the penalties look at
-  uint64_t seed = 0;
-
-  // Errors: usage, naming the field, its value and its range.
-  Result<> validate() const;
-};
-
+// One sequence's: mirostat and the generator go on from token to token.
 class Sampler {
  public:
   explicit Sampler(const SamplingOptions& options);
 
-  // logits: [n_vocab], left as they are. recent: the sequence so far; only its last penalty_window tokens count.
-  TokenId sample(std::span<const float> logits, std::span<const TokenId> recent);
+  // logits: [n_vocab], left as they are; options.check_tokens(n_vocab) must hold. sequence: prompt and answer so far.
+  // NaN counts as -inf. What has probability 0 is never drawn; where no token has any, it is the first that
+  // required_tokens and banned_tokens allow.
+  TokenId sample(std::span<const float> logits, std::span<const TokenId> sequence);
 
  private:
-  struct Candidate {
-    TokenId id;
-    float logit;
+  struct Surprise {
+    Candidate candidate;
+    double weight;
+    double from_entropy;  // natural units
   };
 
-  void penalise(std::span<const TokenId> recent);
+  void adjust(std::span<const float> logits, std::span<const TokenId> sequence);
+  void restrict_tokens();
+  void penalise(std::span<const TokenId> sequence);
+  TokenId first_allowed() const;
+
   double weight_of(float logit, float largest) const;
-  double total_weight(float largest) const;
-  TokenId draw_from_all();
-  void select_largest(size_t k);
-  void choose_candidates();
+  double total_weight() const;
+  double weigh_all();
   void weigh_candidates();
+  void choose_candidates();
+  void take_all_candidates();
+  void keep_typical();
   bool keep_nucleus(double total, bool are_all);
-  double next_uniform();
+  void exclude_top_choices();
+  size_t draw();
+  TokenId draw_from_all();
+  TokenId draw_from_candidates();
+  TokenId draw_mirostat();
 
   SamplingOptions options_;
-  uint64_t state_;
+  Pcg32 random_;
+  DryPenalty dry_;
+  double mirostat_mu_;           // the most surprise a token may have, in bits
+  std::vector<float> adjusted_;  // logits by id, as they are after the penalties
   std::vector<Candidate> candidates_;
-  std::vector<float> adjusted_;
-  std::vector<double> weights_;
+  std::vector<double> weights_;      // what is drawn from: shares of the candidates, or by id of all tokens
+  std::vector<Surprise> surprises_;  // room
+  std::vector<float> required_;      // room
 };
 
 }  // namespace ogas

@@ -158,12 +158,5 @@ TEST(Sampler, SurvivesDamagedLogits) {
   EXPECT_TRUE(infinite >= 0 && infinite < 3);
 }
 
-TEST(SamplingOptions, RangesAreNamed) {
-  EXPECT_TRUE(SamplingOptions{}.validate());
-  EXPECT_THAT((SamplingOptions{.temperature = -1}).validate().error().message, testing::HasSubstr("temperature is -1"));
-  EXPECT_THAT((SamplingOptions{.top_p = 1.5F}).validate().error().message, testing::HasSubstr("top_p"));
-  EXPECT_FALSE((SamplingOptions{.min_p = NAN}).validate());
-}
-
 }  // namespace
 }  // namespace ogas

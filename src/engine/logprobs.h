@@ -1,0 +1,26 @@
+// How likely the model held a token, and what it held likelier.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "text/vocab.h"
+
+namespace ogas {
+
+struct TokenLogprob {
+  TokenId id = 0;
+  float logprob = 0;  // natural logarithm
+};
+
+struct Logprobs {
+  float chosen = 0;                    // of the token drawn
+  std::vector<TokenLogprob> top = {};  // the likeliest, in falling order; equal ones by id
+};
+
+// By the log-softmax of the model's own logits: no bias, penalty or temperature. A logit of NaN counts as -inf; what is
+// at -inf has no probability (its log-probability is -inf) and does not appear in `top`, which may be shorter then.
+Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, size_t n_top);
+
+}  // namespace ogas
