@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/check.h"
 #include "base/quote.h"
@@ -169,21 +170,32 @@ void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) 
 
 void Decoder::add_delta(const Step& step) { add(step.exec, step.s.hidden, step.s.delta, step.n_tokens); }
 
-std::span<const float> Decoder::forward(Exec& exec, const Batch& batch) {
-  const size_t n = batch.tokens.size();
+std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
+  rows_.clear();
+  tokens_.clear();
+  logits_rows_.clear();
+  for (const BatchPart& part : batch) {
+    const size_t position = part.kv->n_positions(), n_part = part.tokens.size();
+    part.kv->extend(n_part);
+    rows_.add(*part.kv, position, n_part, part.kind);
+    tokens_.insert(tokens_.end(), part.tokens.begin(), part.tokens.end());
+    const size_t n_wanted = part.logits == Logits::all ? n_part : part.logits == Logits::last ? 1 : 0;
+    for (size_t row = tokens_.size() - n_wanted; row < tokens_.size(); ++row)
+      logits_rows_.push_back(static_cast<uint32_t>(row));
+  }
+  const size_t n = rows_.size();
   if (!space_ || space_->hidden.max_rows() < n) {
     space_ = std::make_unique<HiddenSpace>(c_, n, rope_.n_rot());
     reserve(n);
   }
-  const Step step{exec, batch.position, n, *batch.kv, *space_};
-  batch.kv->extend(n);
-  rope_.prepare(batch.position, n, space_->cos_sin);
+  const Step step{exec, rows_, n, *space_};
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    w_.token_embd.decode_packed_row(exec.ops, static_cast<size_t>(batch.tokens[t]), space_->hidden.row(t));
+    rope_.prepare(rows_.position(t), space_->cos_sin.row(t));
+    w_.token_embd.decode_packed_row(exec.ops, static_cast<size_t>(tokens_[t]), space_->hidden.row(t));
   });
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
   if (facts_.n_mtp > 0) keep_for_mtp(step);
-  return logits_of(step, w_.output_norm, w_.output, batch.all_logits);
+  return logits_of(step, w_.output_norm, w_.output, logits_rows_);
 }
 
 void Decoder::keep_for_mtp(const Step& step) {
@@ -192,7 +204,6 @@ void Decoder::keep_for_mtp(const Step& step) {
     mtp_input_ = Activations(step.n_tokens, 2 * size_t{c_.n_embd});
   }
   n_last_ = step.n_tokens;
-  last_position_ = step.position;
   if (!mtp_.reads_normed) {
     std::copy_n(step.s.hidden.data(), step.n_tokens * c_.n_embd, last_hidden_.data());
     return;
@@ -202,34 +213,41 @@ void Decoder::keep_for_mtp(const Step& step) {
   });
 }
 
-std::span<const float> Decoder::forward_mtp(Exec& exec, const Batch& batch) {
-  const size_t n = batch.tokens.size();
-  OGAS_CHECK(facts_.n_mtp > 0 && n > 0 && n <= n_last_ && batch.position == last_position_,
-             "{} tokens at {}; the last pass had {} at {}", n, batch.position, n_last_, last_position_);
-  const Step step{exec, batch.position, n, *batch.kv, *space_};
-  rope_.prepare(batch.position + 1, n, space_->cos_sin);
+std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId> tokens) {
+  const size_t n = tokens.size();
+  OGAS_CHECK(facts_.n_mtp > 0 && n > 0 && n <= n_last_ && rows_.runs().size() == 1,
+             "{} tokens; the last pass had {} of {} sequences", n, n_last_, rows_.runs().size());
+  const RowRun last = rows_.runs().front();
+  rows_.clear();
+  rows_.add(*last.kv, last.position, n, last.kind);
+  const Step step{exec, rows_, n, *space_};
   const Linear& embeddings = mtp_.token_embd.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    rope_.prepare(rows_.position(t) + 1, space_->cos_sin.row(t));
     float* input = mtp_input_.row(t);
-    embeddings.decode_packed_row(exec.ops, static_cast<size_t>(batch.tokens[t]), space_->delta.row(t));
+    embeddings.decode_packed_row(exec.ops, static_cast<size_t>(tokens[t]), space_->delta.row(t));
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
     mtp_input_.quantize_row(exec.ops, t);
   });
   multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
   run_layer(step, c_.n_layer);
+  logits_rows_.resize(n);
+  std::iota(logits_rows_.begin(), logits_rows_.end(), 0U);
   const std::vector<float>& norm = mtp_.output_norm.empty() ? w_.output_norm : mtp_.output_norm;
-  return logits_of(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, batch.all_logits);
+  return logits_of(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
 }
 
 std::span<const float> Decoder::logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                          bool all_logits) {
-  const size_t n = step.n_tokens, n_rows = all_logits ? n : 1;
-  if (logits_.max_rows() < n_rows) logits_ = Matrix(n_rows, c_.n_vocab);
-  if (n_rows < n) std::copy_n(step.s.hidden.row(n - 1), c_.n_embd, step.s.hidden.row(0));
-  rms_norm(step.exec, step.s.hidden, n_rows, norm, c_.rms_eps, step.s.normed);
-  multiply(step.exec, step.s.normed, n_rows, {{output, logits_}});
-  return {logits_.data(), n_rows * c_.n_vocab};
+                                          std::span<const uint32_t> rows) {
+  const size_t n = rows.size();
+  if (n == 0) return {};
+  if (logits_.max_rows() < n) logits_ = Matrix(n, c_.n_vocab);
+  for (size_t idx = 0; idx < n; ++idx)
+    if (rows[idx] != idx) std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.hidden.row(idx));
+  rms_norm(step.exec, step.s.hidden, n, norm, c_.rms_eps, step.s.normed);
+  multiply(step.exec, step.s.normed, n, {{output, logits_}});
+  return {logits_.data(), n * c_.n_vocab};
 }
 
 ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const DecoderConfig& c,

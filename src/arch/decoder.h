@@ -82,15 +82,15 @@ class Decoder : public Model {
   const ModelFacts& facts() const override { return facts_; }
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
-  std::span<const float> forward(Exec& exec, const Batch& batch) override;
-  std::span<const float> forward_mtp(Exec& exec, const Batch& batch) override;
+  std::span<const float> forward(Exec& exec, Batch batch) override;
+  std::span<const float> forward_mtp(Exec& exec, std::span<const TokenId> tokens) override;
 
  protected:
   // A forward pass on its way.
   struct Step {
     Exec& exec;
-    size_t position, n_tokens;
-    KvSequence& kv;
+    const Rows& rows;
+    size_t n_tokens;
     HiddenSpace& s;
   };
 
@@ -110,9 +110,7 @@ class Decoder : public Model {
   }
   AttentionCall attention_call(const Step& step, uint32_t layer_idx) const {
     return {.layer_idx = layer_idx,
-            .position = step.position,
-            .n_tokens = step.n_tokens,
-            .kv = step.kv,
+            .rows = step.rows,
             .rope = &rope_,
             .cos_sin = step.s.cos_sin,
             .x = step.s.normed,
@@ -130,14 +128,18 @@ class Decoder : public Model {
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
   void add_delta(const Step& step);
+  // Of some rows, in ascending order.
   std::span<const float> logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                   bool all_logits);
+                                   std::span<const uint32_t> rows);
   void keep_for_mtp(const Step& step);
 
   std::unique_ptr<HiddenSpace> space_;
+  Rows rows_;
+  std::vector<TokenId> tokens_;        // [rows]
+  std::vector<uint32_t> logits_rows_;  // those whose logits are wanted
   // For the MTP head: hidden states of the last forward pass, and the head's input.
   Matrix last_hidden_;
-  size_t n_last_ = 0, last_position_ = 0;
+  size_t n_last_ = 0;
   Activations mtp_input_;
   Matrix logits_;
 };

@@ -13,6 +13,7 @@
 #include "nn/exec.h"
 #include "nn/kv_cache.h"
 #include "nn/linear.h"
+#include "nn/rows.h"
 #include "nn/tensor_table.h"
 #include "text/vocab.h"
 
@@ -47,13 +48,18 @@ struct ModelFacts {
   double pass_products(uint64_t n_tokens, uint64_t n_logits) const;
 };
 
-// Tokens computed together: consecutive positions of one sequence. (Several sequences a batch come with the scheduler.)
-struct Batch {
+enum class Logits : uint8_t { none, last, all };
+
+// Consecutive tokens of one sequence.
+struct BatchPart {
   std::span<const TokenId> tokens;  // [n]
-  uint32_t position = 0;            // of the first one; the cache holds this many before it
-  KvSequence* kv = nullptr;         // receives keys and values of the n positions
-  bool all_logits = false;          // logits of every token, or of the last only
+  KvSequence* kv = nullptr;         // holds what stands before them, and receives their keys and values
+  RowKind kind = RowKind::prompt;
+  Logits logits = Logits::last;  // of which of them
 };
+
+// Tokens computed together: parts of different sequences.
+using Batch = std::span<const BatchPart>;
 
 class Model {
  public:
@@ -63,14 +69,14 @@ class Model {
   virtual std::span<Linear* const> linears() const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
-  // Returns logits [n, n_vocab] (all_logits) or [1, n_vocab], valid until the next call. Tokens must be below n_vocab
-  // and kv must have room: the engine checks both.
-  virtual std::span<const float> forward(Exec& exec, const Batch& batch) = 0;
-  // Where facts().n_mtp is not 0: what the head for further tokens says, to be called after forward() for the same
-  // positions or the first of them. batch.tokens are those that follow: tokens[t] stands at batch.position + t + 1, and
-  // the logits are of the token after it. Reads the hidden states of the forward pass and writes keys and values of its
-  // own.
-  virtual std::span<const float> forward_mtp(Exec& exec, const Batch& batch) = 0;
+  // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call. The engine checks
+  // that tokens are below n_vocab and that parts are of different sequences. A token's logits are the same bits in any
+  // batch.
+  virtual std::span<const float> forward(Exec& exec, Batch batch) = 0;
+  // Where facts().n_mtp is not 0: what the head for further tokens says, to be called after forward() of one part, for
+  // the same positions or the first of them. `tokens` are those that follow each of these, and the logits [n, n_vocab]
+  // are of the tokens after. Reads the hidden states of the forward pass and writes keys and values of its own.
+  virtual std::span<const float> forward_mtp(Exec& exec, std::span<const TokenId> tokens) = 0;
 };
 
 }  // namespace ogas

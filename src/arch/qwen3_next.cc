@@ -199,7 +199,7 @@ class Qwen3Next : public Decoder {
     add_block(step, layer.attn_norm, [&] {
       if (const auto* attn = std::get_if<Attention>(&layer.mixer))
         return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), space_->attn);
-      const DeltaNetCall call{layer.cache_idx, step.position, step.n_tokens, step.kv, step.s.normed, step.s.delta};
+      const DeltaNetCall call{layer.cache_idx, step.rows, step.s.normed, step.s.delta};
       std::get<DeltaNet>(layer.mixer).forward(step.exec, call, space_->delta);
     });
     add_block(step, layer.ffn_norm,

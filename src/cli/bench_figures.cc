@@ -159,7 +159,7 @@ Result<> Bench::decode(uint32_t depth) {
       const auto start = Clock::now();
       for (uint32_t step = 0; step < kSteps; ++step) {
         const auto token = static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
-        logits = OGAS_TRY(engine_.extend(*session, std::span(&token, 1)));
+        logits = OGAS_TRY(engine_.extend(*session, std::span(&token, 1), RowKind::generated));
       }
       return seconds_since(start) / kSteps;
     }));

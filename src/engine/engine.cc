@@ -184,9 +184,9 @@ struct Engine::Parts {
   PackedWeights packed;
   std::unique_ptr<KvCache> kv_cache;
 
-  std::span<const float> forward(const Batch& batch) {
+  std::span<const float> forward(const BatchPart& part) {
     Exec exec{*pool, *ops};
-    return model->forward(exec, batch);
+    return model->forward(exec, {&part, 1});
   }
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
   using ComputeRows = std::function<std::span<const float>(size_t begin, size_t n, KvSequence&)>;
@@ -221,9 +221,9 @@ class Engine::Run {
   }
 
   // The next tokens to compute: a piece of the prompt, or the token sampled last.
-  Batch schedule();
+  BatchPart schedule();
   // Runs them; the logits of the last one.
-  std::span<const float> run(const Batch& batch);
+  std::span<const float> run(const BatchPart& part);
   // Samples, shows and decides whether that was all.
   void finish(std::span<const float> logits);
 
@@ -287,19 +287,18 @@ void Engine::Parts::read_chat_template() {
   if (with_tools != plain) parse_into(with_tools, tool_template);
 }
 
-Batch Engine::Run::schedule() {
+BatchPart Engine::Run::schedule() {
   const size_t begin = session_.tokens.size();
   const size_t n = std::min<size_t>(parts_.options.n_batch, (begin < keep_at_ ? keep_at_ : sequence_.size()) - begin);
   return {.tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
-          .position = static_cast<uint32_t>(begin),
           .kv = &session_.kv,
-          .all_logits = false};
+          .kind = begin < request_.prompt.size() ? RowKind::prompt : RowKind::generated};
 }
 
-std::span<const float> Engine::Run::run(const Batch& batch) {
-  const auto logits = parts_.forward(batch);
-  if (batch.position + batch.tokens.size() == keep_at_) session_.kv.keep();
-  session_.tokens.insert(session_.tokens.end(), batch.tokens.begin(), batch.tokens.end());
+std::span<const float> Engine::Run::run(const BatchPart& part) {
+  const auto logits = parts_.forward(part);
+  if (part.kv->n_positions() == keep_at_) session_.kv.keep();
+  session_.tokens.insert(session_.tokens.end(), part.tokens.begin(), part.tokens.end());
   return logits;
 }
 
@@ -418,15 +417,15 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   cancelled_.store(false, std::memory_order_relaxed);
   Run run(*parts_, session, request);
   while (!run.done()) {
-    const Batch batch = run.schedule();
-    const auto logits = run.run(batch);
+    const BatchPart part = run.schedule();
+    const auto logits = run.run(part);
     run.finish(logits);
     if (!run.done() && cancelled_.load(std::memory_order_relaxed)) run.cancel();
   }
   return run.take_answer();
 }
 
-Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens) {
+Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
   OGAS_TRY(parts_->check_tokens(tokens));
   if (tokens.size() > parts_->options.n_ctx - session.tokens.size())
     return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", tokens.size(), session.tokens.size(),
@@ -434,10 +433,7 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += parts_->options.n_batch) {
     const auto part = tokens.subspan(begin, std::min<size_t>(parts_->options.n_batch, tokens.size() - begin));
-    logits = parts_->forward({.tokens = part,
-                              .position = static_cast<uint32_t>(session.tokens.size()),
-                              .kv = &session.kv,
-                              .all_logits = false});
+    logits = parts_->forward({.tokens = part, .kv = &session.kv, .kind = kind});
     session.tokens.insert(session.tokens.end(), part.begin(), part.end());
   }
   return logits;
@@ -457,8 +453,7 @@ void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRow
 Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
   OGAS_TRY(parts_->check_tokens(tokens));
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    return parts_->forward(
-        {.tokens = tokens.subspan(begin, n), .position = static_cast<uint32_t>(begin), .kv = &kv, .all_logits = true});
+    return parts_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::all});
   };
   parts_->compute_rows(tokens.size(), batch, compute, row);
   return {};
@@ -470,13 +465,9 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
   if (tokens.size() < 2)
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    Batch part{
-        .tokens = tokens.subspan(begin, n), .position = static_cast<uint32_t>(begin), .kv = &kv, .all_logits = false};
-    parts_->forward(part);
-    part.tokens = tokens.subspan(begin + 1, n);
-    part.all_logits = true;
+    parts_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none});
     Exec exec{*parts_->pool, *parts_->ops};
-    return parts_->model->forward_mtp(exec, part);
+    return parts_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
   };
   parts_->compute_rows(tokens.size() - 1, batch, compute, row);
   return {};

@@ -136,8 +136,10 @@ class Engine {
   Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
 
   // Computes these tokens behind those the session holds, n_batch at a time; no tokenizer is needed. Logits [n_vocab]
-  // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no room for them).
-  Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens);
+  // after the last one, valid until the next call. kind: what they are computed as (nn/rows.h). Errors: usage (no
+  // token, one out of range, or no room for them).
+  Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens,
+                                        RowKind kind = RowKind::prompt);
 
   // Bytes held for keys and values by all sessions of this engine.
   uint64_t kv_bytes_used() const;

@@ -62,36 +62,37 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, cons
     call.rope->rotate(ops, q, dims.n_head, dims.head_dim, call.cos_sin.row(t));
     call.rope->rotate(ops, k, dims.n_head_kv, dims.head_dim, call.cos_sin.row(t));
   }
-  const Format format = call.kv.shape().format;
+  KvSequence& kv = call.rows.kv(t);
+  const size_t position = call.rows.position(t);
+  const Format format = kv.shape().format;
   rotate_for_cache(ops, format, q, dims.head_dim, dims.n_head);
   rotate_for_cache(ops, format, k, dims.head_dim, dims.n_head_kv);
   rotate_for_cache(ops, format, v, dims.head_dim, dims.n_head_kv);
   for (size_t h = 0; h < dims.n_head_kv; ++h) {
-    const size_t position = call.position + t;
-    ops.store(k + h * dims.head_dim, dims.head_dim, format, call.kv.k(call.layer_idx, h, position));
-    ops.store(v + h * dims.head_dim, dims.head_dim, format, call.kv.v(call.layer_idx, h, position));
+    ops.store(k + h * dims.head_dim, dims.head_dim, format, kv.k(call.layer_idx, h, position));
+    ops.store(v + h * dims.head_dim, dims.head_dim, format, kv.v(call.layer_idx, h, position));
   }
 }
 
-// Query heads of some tokens that share a head of keys and values.
-AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, size_t h,
-                         size_t first_head, size_t n_heads) const {
-  const KvShape& shape = call.kv.shape();
-  const size_t first = h * (dims.n_head / dims.n_head_kv) + first_head;
+// Rows t..t + n_tokens, of one run.
+AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens,
+                         HeadGroup heads) const {
+  const KvShape& shape = call.rows.kv_shape();
+  const size_t first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
   return {.args = {.q = s.q.row(t) + first * dims.head_dim,
                    .q_stride = s.q.n_cols(),
                    .n_tokens = n_tokens,
-                   .n_heads = n_heads,
-                   .position = call.position + t,
+                   .n_heads = heads.n,
+                   .position = call.rows.position(t),
                    .window = window,
                    .k_dim = dims.head_dim,
                    .v_dim = dims.head_dim,
                    .k_stride = shape.k_bytes(),
                    .v_stride = shape.v_bytes(),
-                   .pages = call.kv.pages().data(),
+                   .pages = call.rows.kv(t).pages().data(),
                    .page_size = KvShape::kPagePositions,
-                   .k_offset = shape.k_offset(call.layer_idx, h),
-                   .v_offset = shape.v_offset(call.layer_idx, h),
+                   .k_offset = shape.k_offset(call.layer_idx, heads.head_kv_idx),
+                   .v_offset = shape.v_offset(call.layer_idx, heads.head_kv_idx),
                    .kv_format = shape.format,
                    .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim))},
           .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + first,
@@ -99,26 +100,24 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, siz
           .out_stride = s.attended.values().n_cols()};
 }
 
-// As many tokens together as rows of their heads fill a job, or where a head of keys and values serves more query heads
-// than that, some of these. Longest rows first, so that the last jobs to be handed out are the short ones.
+// As many tokens of a run together as rows of their heads fill a job, or where a head of keys and values serves more
+// query heads than that, some of these. Longest rows first, so that the last jobs to be handed out are the short ones.
 void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
   const size_t group = dims.n_head / dims.n_head_kv;
   const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
-  const size_t n_tokens = std::min(kAttendRows / n_heads, call.n_tokens);
-  const size_t n_token_jobs = (call.n_tokens + n_tokens - 1) / n_tokens, jobs_a_token = dims.n_head_kv * n_head_jobs;
-  ogas::attend(exec, n_token_jobs * jobs_a_token, [&](size_t job_idx) {
-    const size_t t = (n_token_jobs - 1 - job_idx / jobs_a_token) * n_tokens;
-    const size_t first_head = job_idx % n_head_jobs * n_heads;
-    return job(call, s, t, std::min(n_tokens, call.n_tokens - t), job_idx / n_head_jobs % dims.n_head_kv, first_head,
-               std::min(n_heads, group - first_head));
+  const size_t jobs_a_cut = dims.n_head_kv * n_head_jobs;
+  const std::span<const RowCut> cuts = cut_rows(call.rows, kAttendRows / n_heads);
+  ogas::attend(exec, cuts.size() * jobs_a_cut, [&](size_t job_idx) {
+    const RowCut cut = cuts[job_idx / jobs_a_cut];
+    const size_t first = job_idx % n_head_jobs * n_heads;
+    return job(call, s, cut.first_row, cut.n_rows,
+               {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)});
   });
 }
 
 void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
-  const KvShape& shape = call.kv.shape();
-  const size_t n = call.n_tokens;
-  OGAS_CHECK(call.kv.n_positions() >= call.position + n, "{} positions, {} needed", call.kv.n_positions(),
-             call.position + n);
+  const KvShape& shape = call.rows.kv_shape();
+  const size_t n = call.rows.size();
   OGAS_CHECK(shape.k_dim == dims.head_dim && shape.v_dim == dims.head_dim && shape.n_head_kv == dims.n_head_kv,
              "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});

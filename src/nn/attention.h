@@ -10,10 +10,10 @@
 
 #include "nn/attend.h"
 #include "nn/exec.h"
-#include "nn/kv_cache.h"
 #include "nn/linear.h"
 #include "nn/matrix.h"
 #include "nn/rope.h"
+#include "nn/rows.h"
 #include "nn/tensor_table.h"
 
 namespace ogas {
@@ -43,15 +43,14 @@ struct AttentionSpace {
   Activations attended;
 };
 
-// A layer's turn: n_tokens consecutive positions of one sequence, from `position` on.
+// A layer's turn.
 struct AttentionCall {
   size_t layer_idx;  // in the cache
-  size_t position, n_tokens;
-  KvSequence& kv;         // holds room for position + n_tokens
+  const Rows& rows;
   const Rope* rope;       // null: positions are not rotated
-  const Matrix& cos_sin;  // of these positions (Rope::prepare)
-  const Activations& x;   // [n_tokens, n_embd], normed
-  const Matrix& y;        // [n_tokens, n_embd] receives the output
+  const Matrix& cos_sin;  // of these rows' positions (Rope::prepare)
+  const Activations& x;   // [n_rows, n_embd], normed
+  const Matrix& y;        // [n_rows, n_embd] receives the output
 };
 
 struct Attention {
@@ -78,8 +77,11 @@ struct Attention {
  private:
   void part_gates(const AttentionSpace& s, size_t t) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const;
-  AttendJob job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, size_t head_kv_idx,
-                size_t first_head, size_t n_heads) const;
+  // Some of the query heads that share a head of keys and values.
+  struct HeadGroup {
+    size_t head_kv_idx, first, n;
+  };
+  AttendJob job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, HeadGroup heads) const;
   void attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const;
 };
 

@@ -65,10 +65,10 @@ void DeltaNet::finish(bool is_hub) {
 // Queries, keys and values of all tokens, in that order, the gates z, and ssm_ba's numbers.
 void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
   if (ssm_in.n_out() == 0)
-    return multiply(exec, call.x, call.n_tokens, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
-  multiply(exec, call.x, call.n_tokens, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
+    return multiply(exec, call.x, call.rows.size(), {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
+  multiply(exec, call.x, call.rows.size(), {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
   const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
-  exec.pool.parallel_for(call.n_tokens, [&](size_t t, unsigned) {
+  exec.pool.parallel_for(call.rows.size(), [&](size_t t, unsigned) {
     const float* from = s.mixed.row(t);
     const auto take = [&](float* to, size_t n) {
       std::memcpy(to, from, n * sizeof(float));
@@ -86,11 +86,13 @@ void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
 // One token: the convolution over it and those before, and norms of its queries and keys.
 void DeltaNet::convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  const float* past = call.kv.state(call.state_idx).data();
+  const RowRun& run = call.rows.run_of(t);
+  const float* past = run.kv->state(call.state_idx).data();
   thread_local std::vector<const float*> rows;
   rows.resize(dims.n_taps);
+  const size_t in_run = t - run.first_row;
   for (size_t tap = 0; tap < dims.n_taps; ++tap)
-    rows[tap] = t + tap < n_past ? past + (t + tap) * n : s.qkv.row(t + tap - n_past);
+    rows[tap] = in_run + tap < n_past ? past + (in_run + tap) * n : s.qkv.row(t + tap - n_past);
   float* y = s.convolved.row(t);
   ops.short_conv({.x = rows.data(), .weight = ssm_conv.data(), .n_taps = dims.n_taps, .n = n, .y = y});
   const float eps = kUnitEps / static_cast<float>(dims.k_dim);
@@ -101,21 +103,22 @@ void DeltaNet::convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNet
 }
 
 // The last n_taps - 1 inputs of the convolution go into the state.
-void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s) const {
+void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  float* past = call.kv.state(call.state_idx).data();
-  const size_t n_kept = n_past - std::min(n_past, call.n_tokens);
+  float* past = run.kv->state(call.state_idx).data();
+  const size_t n_kept = n_past - std::min(n_past, run.n_rows);
   std::memmove(past, past + (n_past - n_kept) * n, n_kept * n * sizeof(float));
   for (size_t i = n_kept; i < n_past; ++i)
-    std::memcpy(past + i * n, s.qkv.row(call.n_tokens - n_past + i), n * sizeof(float));
+    std::memcpy(past + i * n, s.qkv.row(run.end_row() - n_past + i), n * sizeof(float));
 }
 
-// One head of values: all positions in order, then the gated norm of its outputs.
-void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t h) const {
+// One head of values: a run's positions in order, each with the gated norm of its outputs.
+void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run,
+                        size_t h) const {
   const size_t group = dims.n_head_v / dims.n_head_k;
   const size_t key_head = h / group, in_group = h % group;
-  float* state = call.kv.state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
-  for (size_t t = 0; t < call.n_tokens; ++t) {
+  float* state = run.kv->state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
+  for (size_t t = run.first_row; t < run.end_row(); ++t) {
     const float* row = s.convolved.row(t);
     const float* beta_alpha = s.beta_alpha.row(t) + key_head * 2 * group + in_group;
     float* out = s.attended.row(t) + h * dims.v_dim;
@@ -136,15 +139,19 @@ void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNet
 }
 
 void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
-  const size_t n = call.n_tokens;
-  OGAS_CHECK(call.kv.n_positions() == call.position + n, "positions {} to {} of {}: a state only goes forward",
-             call.position, call.position + n, call.kv.n_positions());
-  OGAS_CHECK(call.kv.shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
-             call.kv.shape().state.n_values, dims.n_state());
+  const size_t n = call.rows.size();
+  const std::span<const RowRun> runs = call.rows.runs();
+  for (const RowRun& run : runs)
+    OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
+               run.position, run.end_position(), run.kv->n_positions());
+  OGAS_CHECK(call.rows.kv_shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
+             call.rows.kv_shape().state.n_values, dims.n_state());
   project(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { convolve(exec.ops, call, s, t); });
-  remember_inputs(call, s);
-  exec.pool.parallel_for(dims.n_head_v, [&](size_t h, unsigned) { run_head(exec.ops, call, s, h); });
+  for (const RowRun& run : runs) remember_inputs(call, s, run);
+  exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
+    run_head(exec.ops, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);
+  });
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
   multiply(exec, s.attended, n, {{ssm_out, call.y}});
 }

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "nn/exec.h"
-#include "nn/kv_cache.h"
 #include "nn/linear.h"
 #include "nn/matrix.h"
+#include "nn/rows.h"
 #include "nn/tensor_table.h"
 
 namespace ogas {
@@ -44,13 +44,12 @@ struct DeltaNetSpace {
   Activations attended;   // [n, n_v]
 };
 
-// A layer's turn: n_tokens consecutive positions of one sequence, the last ones it has room for.
+// A layer's turn. Each run is the last positions its sequence has room for.
 struct DeltaNetCall {
   size_t state_idx;  // among the recurrent layers
-  size_t position, n_tokens;
-  KvSequence& kv;
-  const Activations& x;  // [n_tokens, n_embd], normed
-  const Matrix& y;       // [n_tokens, n_embd] receives the output
+  const Rows& rows;
+  const Activations& x;  // [n_rows, n_embd], normed
+  const Matrix& y;       // [n_rows, n_embd] receives the output
 };
 
 struct DeltaNet {
@@ -73,8 +72,8 @@ struct DeltaNet {
  private:
   void project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const;
   void convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
-  void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s) const;
-  void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t h) const;
+  void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const;
+  void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run, size_t h) const;
 
   std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries
 };

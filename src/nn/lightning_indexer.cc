@@ -46,19 +46,21 @@ void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t
 void LightningIndexer::norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const {
   layer_norm(k, k_norm, k_norm_bias);
   rotate_heads(ops, call, t, k, dims, 1);
-  ops.store(k, dims.head_dim, call.kv.shape().format, call.kv.index_key(call.layer_idx, call.position + t));
+  KvSequence& kv = call.rows.kv(t);
+  ops.store(k, dims.head_dim, kv.shape().format, kv.index_key(call.layer_idx, call.rows.position(t)));
 }
 
 void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
                                const IndexerSpace& s) const {
-  OGAS_CHECK(call.kv.shape().index_dim == dims.head_dim, "a cache of index keys of {}", call.kv.shape().index_dim);
-  const size_t n = call.n_tokens;
-  const bool chooses = has_to_choose(call);
+  OGAS_CHECK(call.rows.kv_shape().index_dim == dims.head_dim, "a cache of index keys of {}",
+             call.rows.kv_shape().index_dim);
+  const size_t n = call.rows.size();
+  const auto chooses = [&](const RowRun& run) { return has_to_choose(run.end_position() - 1); };
   multiply(exec, call.x, n, {{attn_k, s.k}});
-  if (chooses) multiply(exec, q_lora, n, {{attn_q_b, s.q}});
+  if (std::ranges::any_of(call.rows.runs(), chooses)) multiply(exec, q_lora, n, {{attn_q_b, s.q}});
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     norm_and_store_key(exec.ops, call, s.k.row(t), t);
-    if (!chooses) return;
+    if (!has_to_choose(call.rows.position(t))) return;
     rotate_heads(exec.ops, call, t, s.q.row(t), dims, dims.n_head);
     // In F32, as routers are: what is chosen must not hang on the rounding of activations.
     MatmulCall{proj, call.x, s.weights, t, 1, 0, dims.n_head}.run_in_f32(exec.ops);
@@ -70,12 +72,12 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
 void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& s, size_t t,
                                   size_t page_idx, std::vector<float>& scores) const {
   constexpr size_t kPage = KvShape::kPagePositions;
-  const KvShape& shape = call.kv.shape();
+  const KvShape& shape = call.rows.kv_shape();
   const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
   thread_local std::vector<float> products;
   products.resize(dims.n_head * kPage);
   ops.matmul({.format = shape.format,
-              .weights = call.kv.pages()[page_idx] + shape.index_offset(call.layer_idx),
+              .weights = call.rows.kv(t).pages()[page_idx] + shape.index_offset(call.layer_idx),
               .n_in = dims.head_dim,
               .block_scales = nullptr,
               .o_begin = 0,
@@ -94,7 +96,7 @@ void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, con
 
 std::vector<uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerSpace& s,
                                                size_t t) const {
-  const size_t n_positions = call.position + t + 1;
+  const size_t n_positions = call.rows.position(t) + 1;
   OGAS_CHECK(n_positions > dims.top_k, "{} of {} positions", dims.top_k, n_positions);
   std::vector<float> scores(n_positions);
   exec.pool.parallel_for((n_positions + KvShape::kPagePositions - 1) / KvShape::kPagePositions,

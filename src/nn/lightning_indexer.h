@@ -40,13 +40,11 @@ struct LightningIndexer {
   std::vector<float> k_norm, k_norm_bias;  // [head_dim]
 
   void add_to(TensorTable& table, const IndexerDims& indexer_dims, uint64_t n_embd, uint64_t q_lora_rank);
-  // Whether some token of the call sees more than top_k positions.
-  bool has_to_choose(const AttentionCall& call) const {
-    return dims.top_k > 0 && call.position + call.n_tokens > dims.top_k;
-  }
-  // Puts the batch's keys into the cache and, if there will be a choice, makes its queries and weights. q_lora: normed.
+  // Whether a token sees more than top_k positions.
+  bool has_to_choose(size_t position) const { return dims.top_k > 0 && position >= dims.top_k; }
+  // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.
   void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora, const IndexerSpace& space) const;
-  // The top_k best positions for token t of the call, which sees more, in ascending order; equals rank by position.
+  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position.
   std::vector<uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerSpace& space, size_t t) const;
 
  private:

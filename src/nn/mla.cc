@@ -11,11 +11,11 @@ namespace ogas {
 namespace {
 
 // Positions that a page of the cache holds are read by the hundred.
-Activations read_latents(Exec& exec, const AttentionCall& call, const MlaDims& dims, size_t n_positions) {
+Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, const MlaDims& dims, size_t n_positions) {
   Activations latents(n_positions, dims.kv_lora_rank);
-  const FormatFacts& format = facts_of(call.kv.shape().format);
+  const FormatFacts& format = facts_of(kv.shape().format);
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
-    format.decode(call.kv.k(call.layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
+    format.decode(kv.k(layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
     rotate_for_cache(exec.ops, format.format, latents.row(p), dims.kv_lora_rank, 1);
     latents.quantize_row(exec.ops, p);
   });
@@ -32,31 +32,25 @@ std::vector<std::byte*> pages_of(const Matrix& latents, const KvShape& shape) {
 }
 
 // The layer's latents at these positions, one behind the other.
-void copy_latents(Exec& exec, const AttentionCall& call, std::span<const uint32_t> positions,
+void copy_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, std::span<const uint32_t> positions,
                   std::span<std::byte* const> pages) {
-  const size_t n_bytes = call.kv.shape().k_bytes();
+  const size_t n_bytes = kv.shape().k_bytes();
   exec.pool.parallel_for(pages.size(), [&](size_t page_idx, unsigned) {
     const size_t first = page_idx * KvShape::kPagePositions;
     const size_t n = std::min<size_t>(positions.size() - first, KvShape::kPagePositions);
     for (size_t i = 0; i < n; ++i)
-      std::memcpy(pages[page_idx] + i * n_bytes, call.kv.k(call.layer_idx, 0, positions[first + i]), n_bytes);
+      std::memcpy(pages[page_idx] + i * n_bytes, kv.k(layer_idx, 0, positions[first + i]), n_bytes);
   });
 }
 
 }  // namespace
-
-size_t MlaDims::n_tokens_to_expand() const {
-  const int64_t saved = int64_t{kv_lora_rank} * 2 + qk_rope_head_dim - qk_head_dim() - v_head_dim;
-  if (saved <= 0) return SIZE_MAX;  // latents are no larger than keys and values: never
-  return static_cast<size_t>(int64_t{kv_lora_rank} * (qk_nope_head_dim + v_head_dim) / saved);
-}
 
 MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_dims)
     : q_lora(n_batch, d.q_lora_rank),
       q(n_batch, d.n_q()),
       kv(n_batch, d.latent_dim()),
       attended(n_batch, size_t{d.n_head} * d.v_head_dim),
-      q_nope(std::min(n_batch, d.n_tokens_to_expand()) * d.n_head, d.qk_nope_head_dim),
+      q_nope(std::min(n_batch, kAbsorbedTogether) * d.n_head, d.qk_nope_head_dim),
       q_latent(q_nope.values().max_rows(), d.latent_dim()),
       latent(q_nope.values().max_rows(), d.kv_lora_rank),
       indexer(indexer_dims, n_batch),
@@ -105,7 +99,7 @@ Linear Mla::v_rows(size_t h) const {
 
 // Queries, latents and rotated keys of all tokens.
 void Mla::project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
-  const size_t n = call.n_tokens;
+  const size_t n = call.rows.size();
   if (dims.q_lora_rank == 0) {
     multiply(exec, call.x, n, {{attn_q, s.q}, {attn_kv_a_mqa, s.kv}});
     return;
@@ -127,9 +121,10 @@ void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaS
   float* latent = s.kv.row(t);
   ops.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
   call.rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
-  const Format format = call.kv.shape().format;
+  KvSequence& kv = call.rows.kv(t);
+  const Format format = kv.shape().format;
   rotate_latent_for_cache(ops, format, latent);
-  ops.store(latent, dims.latent_dim(), format, call.kv.k(call.layer_idx, 0, call.position + t));
+  ops.store(latent, dims.latent_dim(), format, kv.k(call.layer_idx, 0, call.rows.position(t)));
 }
 
 // Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
@@ -149,7 +144,8 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s,
   } else {
     sum_key_rows(s, n_tokens, h);
   }
-  for (size_t t = 0; t < n_tokens; ++t) rotate_latent_for_cache(ops, call.kv.shape().format, s.q_latent.row(row_of(t)));
+  for (size_t t = 0; t < n_tokens; ++t)
+    rotate_latent_for_cache(ops, call.rows.kv_shape().format, s.q_latent.row(row_of(t)));
 }
 // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
 void Mla::sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const {
@@ -198,40 +194,35 @@ void Mla::values_of_latent(const Ops& ops, Format format, const MlaSpace& s, siz
   v_rows(h).multiply_into(ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
 }
 
-void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
-  const KvShape& shape = call.kv.shape();
-  const size_t n_rows = call.n_tokens * dims.n_head, offset = shape.k_offset(call.layer_idx, 0);
+void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+  const KvShape& shape = call.rows.kv_shape();
+  const size_t offset = shape.k_offset(call.layer_idx, 0);
   const size_t jobs_a_token = (dims.n_head + kAttendRows - 1) / kAttendRows;
-  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) { absorb_query(exec, call, s, 0, call.n_tokens, h); });
-  // The last tokens have the longest way back.
-  attend(exec, call.n_tokens * jobs_a_token, [&](size_t job_idx) {
-    const size_t t = call.n_tokens - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * kAttendRows;
-    return job_of_latents({call.kv.pages().data(), call.position + t + 1, offset, shape.format}, s, t * dims.n_head + h,
-                          std::min(kAttendRows, dims.n_head - h));
+  exec.pool.parallel_for(dims.n_head,
+                         [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
+  // Of one run the last tokens have the longest way back.
+  attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
+    const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * kAttendRows;
+    const size_t t = rows.first_row + in_cut;
+    return job_of_latents({call.rows.kv(t).pages().data(), call.rows.position(t) + 1, offset, shape.format}, s,
+                          in_cut * dims.n_head + h, std::min(kAttendRows, dims.n_head - h));
   });
-  exec.pool.parallel_for(n_rows, [&](size_t row, unsigned) {
-    values_of_latent(exec.ops, shape.format, s, row, row / dims.n_head, row % dims.n_head);
+  exec.pool.parallel_for(rows.n_rows * dims.n_head, [&](size_t row, unsigned) {
+    values_of_latent(exec.ops, shape.format, s, row, rows.first_row + row / dims.n_head, row % dims.n_head);
   });
 }
 
-// Tokens one by one, since each has positions of its own; as many of their queries are absorbed at once as there is
-// room.
-void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
-  const KvShape& shape = call.kv.shape();
-  const size_t top_k = indexer.dims.top_k, n_together = s.q_nope.values().max_rows() / dims.n_head;
+// Tokens of one run one by one, since each has positions of its own; all of their queries are absorbed at once.
+void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+  const KvShape& shape = call.rows.kv_shape();
+  const KvSequence& kv = call.rows.kv(rows.first_row);
   const auto pages_of_chosen = pages_of(s.chosen, shape);
-  for (size_t t = 0; t < call.n_tokens; ++t) {
-    const size_t first = t / n_together * n_together;
-    if (t == first)
-      exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-        absorb_query(exec, call, s, first, std::min(n_together, call.n_tokens - first), h);
-      });
-    Latents latents = {call.kv.pages().data(), call.position + t + 1, shape.k_offset(call.layer_idx, 0), shape.format};
-    if (latents.n_positions > top_k) {
-      copy_latents(exec, call, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
-      latents = {pages_of_chosen.data(), top_k, 0, shape.format};
-    }
-    const size_t first_row = (t - first) * dims.n_head;
+  const Latents latents = {pages_of_chosen.data(), indexer.dims.top_k, 0, shape.format};
+  exec.pool.parallel_for(dims.n_head,
+                         [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
+  for (size_t idx = 0; idx < rows.n_rows; ++idx) {
+    const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
+    copy_latents(exec, kv, call.layer_idx, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
     attend(exec, (dims.n_head + kAttendRows - 1) / kAttendRows, [&](size_t job_idx) {
       const size_t h = job_idx * kAttendRows;
       return job_of_latents(latents, s, first_row + h, std::min(kAttendRows, dims.n_head - h));
@@ -271,21 +262,24 @@ void Mla::expand_head(const Ops& ops, const Activations& latents, size_t n_posit
   }
 }
 
-void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
-  const size_t n_positions = call.position + call.n_tokens;
+// Rows of one run.
+void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+  const KvSequence& kv = call.rows.kv(rows.first_row);
+  const size_t position = call.rows.position(rows.first_row), n_positions = position + rows.n_rows;
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
-  const Activations latents = read_latents(exec, call, dims, n_positions);
+  const Activations latents = read_latents(exec, kv, call.layer_idx, dims, n_positions);
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
     thread_local std::vector<float> expanded;
     expanded.resize(n_positions * stride);
-    expand_head(exec.ops, latents, n_positions, call.kv, call.layer_idx, h, expanded.data());
+    expand_head(exec.ops, latents, n_positions, kv, call.layer_idx, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
-    for (size_t t = 0; t < call.n_tokens; t += kAttendRows)
+    for (size_t idx = 0; idx < rows.n_rows; idx += kAttendRows) {
+      const size_t t = rows.first_row + idx;
       attend(exec.ops, {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
                                  .q_stride = s.q.n_cols(),
-                                 .n_tokens = std::min(kAttendRows, call.n_tokens - t),
+                                 .n_tokens = std::min(kAttendRows, rows.n_rows - idx),
                                  .n_heads = 1,
-                                 .position = call.position + t,
+                                 .position = position + idx,
                                  .k_dim = dims.qk_head_dim(),
                                  .v_dim = dims.v_head_dim,
                                  .k_stride = stride * sizeof(float),
@@ -299,24 +293,44 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
                         .sinks = nullptr,
                         .out = s.attended.row(t) + h * dims.v_head_dim,
                         .out_stride = s.attended.values().n_cols()});
+    }
   });
 }
 
+// Each run by its kind: expanded whole; absorbed together with its neighbours that are; and where there are positions
+// to choose among, on its own.
+void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaSpace& s, MlaMode mode) const {
+  const size_t most = s.q_nope.values().max_rows() / dims.n_head;
+  const auto by_pieces = [&](size_t first, size_t end, const auto& attend_piece) {
+    for (size_t t = first; t < end; t += most) attend_piece(RowCut{t, std::min(most, end - t)});
+  };
+  size_t absorbed = 0;  // rows from here on wait to be absorbed
+  const auto absorb_until = [&](size_t end) {
+    by_pieces(absorbed, end, [&](RowCut rows) { attend_absorbed(exec, call, s, rows); });
+  };
+  for (const RowRun& run : call.rows.runs()) {
+    const size_t n_seen = indexer.dims.top_k == 0 ? SIZE_MAX : indexer.dims.top_k;
+    const size_t n_all = run.position >= n_seen ? 0 : std::min(run.n_rows, n_seen - run.position);
+    const bool expands =
+        mode == MlaMode::expanded || (mode == MlaMode::by_kind && run.kind == RowKind::prompt && dims.expands());
+    if (!expands && n_all == run.n_rows) continue;
+    if (expands) absorb_until(run.first_row);
+    if (expands && n_all > 0) attend_expanded(exec, call, s, {run.first_row, n_all});
+    if (!expands) absorb_until(run.first_row + n_all);
+    by_pieces(run.first_row + n_all, run.end_row(), [&](RowCut rows) { attend_chosen(exec, call, s, rows); });
+    absorbed = run.end_row();
+  }
+  absorb_until(call.rows.size());
+}
+
 void Mla::forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode) const {
-  const KvShape& shape = call.kv.shape();
-  const size_t n = call.n_tokens;
-  OGAS_CHECK(call.kv.n_positions() >= call.position + n && shape.k_dim == dims.latent_dim() && shape.v_dim == 0,
-             "{} positions of {} and {}", call.kv.n_positions(), shape.k_dim, shape.v_dim);
+  const KvShape& shape = call.rows.kv_shape();
+  const size_t n = call.rows.size();
+  OGAS_CHECK(shape.k_dim == dims.latent_dim() && shape.v_dim == 0, "a cache of {} and {}", shape.k_dim, shape.v_dim);
   project(exec, call, space);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, space, t); });
   if (indexer.dims.top_k > 0) indexer.prepare(exec, call, space.q_lora, space.indexer);
-  const bool fits = n * dims.n_head <= space.q_nope.values().max_rows();
-  const bool expand =
-      mode == MlaMode::expanded || !fits || (mode == MlaMode::automatic && n >= dims.n_tokens_to_expand());
-  if (indexer.has_to_choose(call))
-    attend_chosen(exec, call, space);
-  else
-    expand ? attend_expanded(exec, call, space) : attend_absorbed(exec, call, space);
+  attend_rows(exec, call, space, mode);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { space.attended.quantize_row(exec.ops, t); });
   multiply(exec, space.attended, n, {{attn_output, call.y}});
 }

@@ -2,8 +2,9 @@
 // the cache holds that and one rotated key for all heads.
 //
 // Two ways to the same result. Absorbed: the matrix from latent to keys moves over to the query, and attention runs on
-// the latents themselves; little is read a position, so decoding takes it. Expanded: keys and values are made for each
-// position, which costs once what then is cheaper for every token of a long batch; prefill takes it.
+// the latents themselves; little is read a position, so generated tokens take it. Expanded: keys and values are made
+// for each position, which costs once what then is cheaper for every token of a long batch; prompts take it, short ones
+// too, since the last bits differ and must not hang on how a prompt is cut.
 //
 // With an indexer (DeepSeek-V3.2) a token attends to chosen positions only, always absorbed: their latents are copied
 // together, once for all heads.
@@ -30,14 +31,14 @@ struct MlaDims {
   // What the cache holds of a position: latent, then rotated key.
   uint32_t latent_dim() const { return kv_lora_rank + qk_rope_head_dim; }
   uint64_t n_q() const { return uint64_t{n_head} * qk_head_dim(); }
-  // Tokens a batch from which on expanding costs less. With P positions behind it, a token costs a head
-  // P (2 kv_lora_rank + rope) absorbed and P (nope + rope + v) expanded; expanding costs P kv_lora_rank (nope + v)
-  // once.
-  size_t n_tokens_to_expand() const;
+  // Whether expanding can cost less. With P positions behind it, a token costs a head P (2 kv_lora_rank + rope)
+  // absorbed and P (nope + rope + v) expanded; expanding costs P kv_lora_rank (nope + v) once.
+  bool expands() const { return 2 * kv_lora_rank > qk_nope_head_dim + v_head_dim; }
 };
 
 // Activations of a batch, shared by all layers.
 struct MlaSpace {
+  static constexpr size_t kAbsorbedTogether = 32;
   MlaSpace(const MlaDims& dims, size_t n_batch, const IndexerDims& indexer_dims = {});
   static uint64_t bytes_per_token(const MlaDims& dims, const IndexerDims& indexer_dims = {});
 
@@ -45,7 +46,7 @@ struct MlaSpace {
   Matrix q;              // [n, n_head * qk_head_dim]
   Matrix kv;             // [n, latent_dim]
   Activations attended;  // [n, n_head * v_head_dim]
-  // Of batches that are absorbed, which are no longer than n_tokens_to_expand(): rows (token, head).
+  // Of tokens that are absorbed together, at most kAbsorbedTogether: rows (token, head).
   Activations q_nope;  // [rows, qk_nope_head_dim]
   Matrix q_latent;     // [rows, latent_dim]
   Activations latent;  // [rows, kv_lora_rank]
@@ -53,7 +54,8 @@ struct MlaSpace {
   Matrix chosen;  // [top_k, latent_dim]: latents of the positions chosen for a token, as the cache has them
 };
 
-enum class MlaMode : uint8_t { automatic, absorbed, expanded };
+// by_kind: prompts expanded, generated tokens absorbed.
+enum class MlaMode : uint8_t { by_kind, absorbed, expanded };
 
 struct Mla {
   MlaDims dims{};
@@ -70,7 +72,7 @@ struct Mla {
   LightningIndexer indexer;                // without top_k: none
 
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
-  void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::automatic) const;
+  void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::by_kind) const;
 
  private:
   // Latents that a token attends to, in pages as those of the cache.
@@ -87,9 +89,10 @@ struct Mla {
   void sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const;
   AttendJob job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const;
   void values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const;
-  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
-  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
-  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
+  void attend_rows(Exec& exec, const AttentionCall& call, const MlaSpace& s, MlaMode mode) const;
+  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
+  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
+  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
   void expand_head(const Ops& ops, const Activations& latents, size_t n_positions, const KvSequence& kv,
                    size_t layer_idx, size_t h, float* expanded) const;
   // Rows of kv_b that make a head's keys, and its values.

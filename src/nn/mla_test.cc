@@ -87,6 +87,7 @@ std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_ch
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   std::vector<float> outputs;
+  Rows rows;
   for (size_t position = 0; position < kPositions; position += n_chunk) {
     const size_t n = std::min(n_chunk, kPositions - position);
     for (size_t t = 0; t < n; ++t) {
@@ -94,17 +95,10 @@ std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_ch
       x.quantize_row(ops, t);
     }
     kv.extend(n);
-    rope.prepare(position, n, cos_sin);
-    mla.forward(exec,
-                {.layer_idx = 0,
-                 .position = position,
-                 .n_tokens = n,
-                 .kv = kv,
-                 .rope = &rope,
-                 .cos_sin = cos_sin,
-                 .x = x,
-                 .y = y},
-                space, mode);
+    rows.clear();
+    rows.add(kv, position, n, RowKind::prompt);
+    for (size_t t = 0; t < n; ++t) rope.prepare(position + t, cos_sin.row(t));
+    mla.forward(exec, {.layer_idx = 0, .rows = rows, .rope = &rope, .cos_sin = cos_sin, .x = x, .y = y}, space, mode);
     for (size_t t = 0; t < n; ++t) outputs.insert(outputs.end(), y.row(t), y.row(t) + kDims.n_embd);
   }
   return outputs;
@@ -115,7 +109,7 @@ TEST(Mla, AbsorbedAndExpandedAgree) {
     const RandomMla layer(has_two_parts);
     for (const Ops* ops : available_ops()) {
       const auto expected = run(layer.mla, *ops, MlaMode::expanded, 1);
-      for (const size_t n_chunk : {size_t{1}, size_t{7}, kDims.n_tokens_to_expand()}) {
+      for (const size_t n_chunk : {size_t{1}, size_t{7}, MlaSpace::kAbsorbedTogether + 5}) {
         for (const MlaMode mode : {MlaMode::absorbed, MlaMode::expanded}) {
           const auto found = run(layer.mla, *ops, mode, n_chunk);
           ASSERT_EQ(found.size(), expected.size());

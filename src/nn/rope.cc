@@ -58,14 +58,11 @@ Rope::Rope(const RopeParams& params) : magnitude_(params.attention_factor), styl
   }
 }
 
-void Rope::prepare(size_t first, size_t n_tokens, const Matrix& cos_sin) const {
-  for (size_t t = 0; t < n_tokens; ++t) {
-    float* row = cos_sin.row(t);
-    for (size_t j = 0; j < frequencies_.size(); ++j) {
-      const double angle = static_cast<double>(first + t) * frequencies_[j];
-      row[2 * j] = static_cast<float>(magnitude_ * std::cos(angle));
-      row[2 * j + 1] = static_cast<float>(magnitude_ * std::sin(angle));
-    }
+void Rope::prepare(size_t position, float* cos_sin) const {
+  for (size_t j = 0; j < frequencies_.size(); ++j) {
+    const double angle = static_cast<double>(position) * frequencies_[j];
+    cos_sin[2 * j] = static_cast<float>(magnitude_ * std::cos(angle));
+    cos_sin[2 * j + 1] = static_cast<float>(magnitude_ * std::sin(angle));
   }
 }
 

@@ -46,9 +46,9 @@ class Rope {
 
   uint32_t n_rot() const { return static_cast<uint32_t>(2 * frequencies_.size()); }
 
-  // Fills the cosines and sines of positions first..first + n_tokens, row after row [n_rot / 2][2].
-  void prepare(size_t first, size_t n_tokens, const Matrix& cos_sin) const;
-  // Rotates the first n_rot dimensions of n_heads heads, head_stride apart, by a row of cos_sin.
+  // Cosines and sines of a position: [n_rot / 2][2].
+  void prepare(size_t position, float* cos_sin) const;
+  // Rotates the first n_rot dimensions of n_heads heads, head_stride apart.
   void rotate(const Ops& ops, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const;
 
  private:

@@ -15,7 +15,7 @@ const Ops& reference() { return *available_ops().back(); }
 TEST(Rope, TurnsPairsByTheirAngles) {
   const Rope rope({.n_rot = 4, .base = 100, .style = RopeStyle::interleaved});
   const Matrix cos_sin(2, 4);
-  rope.prepare(2, 2, cos_sin);
+  rope.prepare(3, cos_sin.row(1));
   std::vector<float> x = {1, 0, 1, 0};
   rope.rotate(reference(), x.data(), 1, 4, cos_sin.row(1));  // position 3; frequencies 1 and 1/10
   EXPECT_NEAR(x[0], std::cos(3.0), 1e-6);
@@ -27,7 +27,7 @@ TEST(Rope, TurnsPairsByTheirAngles) {
 TEST(Rope, FactorsSlowItDown) {
   const Rope rope({.n_rot = 4, .base = 100, .style = RopeStyle::half_split, .factors = {1, 8}});
   const Matrix cos_sin(1, 4);
-  rope.prepare(10, 1, cos_sin);
+  rope.prepare(10, cos_sin.row(0));
   std::vector<float> x = {0, 1, 0, 0};
   rope.rotate(reference(), x.data(), 1, 4, cos_sin.row(0));
   EXPECT_NEAR(x[1], std::cos(10.0 * 0.1 / 8), 1e-6);
@@ -37,7 +37,7 @@ TEST(Rope, FactorsSlowItDown) {
 TEST(Rope, LeavesTheRestOfAHeadAlone) {
   const Rope rope({.n_rot = 2, .style = RopeStyle::interleaved});
   const Matrix cos_sin(1, 2);
-  rope.prepare(5, 1, cos_sin);
+  rope.prepare(5, cos_sin.row(0));
   std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
   rope.rotate(reference(), x.data(), 2, 4, cos_sin.row(0));
   EXPECT_EQ(x[2], 3);

@@ -1,0 +1,58 @@
+// Which positions of which sequences the rows of a batch are.
+//
+// One pass computes rows of several sequences. What works on single rows (norms, matrix products, experts) need not
+// know; attention and recurrent layers ask here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "nn/kv_cache.h"
+
+namespace ogas {
+
+// Whether a row's token was given or came from the model. Latent attention has two ways to the same numbers, one for
+// each (mla.h): a row's bits must hang neither on what else is in the batch nor on how a prompt was cut into batches.
+enum class RowKind : uint8_t { prompt, generated };
+
+// Consecutive rows that are consecutive positions of one sequence.
+struct RowRun {
+  KvSequence* kv;  // has room for position + n_rows
+  size_t position;
+  size_t first_row, n_rows;
+  RowKind kind;
+
+  size_t end_row() const { return first_row + n_rows; }
+  size_t end_position() const { return position + n_rows; }
+};
+
+// Rows of one run that are taken together.
+struct RowCut {
+  size_t first_row, n_rows;
+};
+
+class Rows {
+ public:
+  void clear();
+  // The next n rows.
+  void add(KvSequence& kv, size_t position, size_t n, RowKind kind);
+
+  size_t size() const { return run_of_row_.size(); }
+  std::span<const RowRun> runs() const { return runs_; }
+  const RowRun& run_of(size_t row) const { return runs_[run_of_row_[row]]; }
+  KvSequence& kv(size_t row) const { return *run_of(row).kv; }
+  size_t position(size_t row) const { return run_of(row).position + (row - run_of(row).first_row); }
+  // Of the cache that all sequences share.
+  const KvShape& kv_shape() const { return runs_.front().kv->shape(); }
+
+ private:
+  std::vector<RowRun> runs_;
+  std::vector<uint32_t> run_of_row_;
+};
+
+// All rows by at most so many of one run, the last ones of each run first. Valid until this thread's next call.
+std::span<const RowCut> cut_rows(const Rows& rows, size_t most);
+
+}  // namespace ogas
