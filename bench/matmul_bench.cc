@@ -1,6 +1,6 @@
 // How near the matrix products of each instruction set come to this core's limits, on one thread.
 //
-//   matmul_bench [--isa NAME] [--format NAME] [--n-in N]
+//   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--kind prompt|generated]
 //
 // One token: bytes of weights a second, from memory, as a share of what the same thread reads without computing. More:
 // operations a second as a share of the peak of the widest 8-bit dot product this CPU has (measure/machine.h).
@@ -31,15 +31,16 @@ constexpr int kRounds = 5;
 struct Options {
   std::string_view isa, format;
   size_t n_in = 4096;
+  RowKind kind = RowKind::prompt;
 };
 
-// Rows enough that one pass is far from fitting any cache.
-constexpr size_t kWeightBytes = size_t{96} << 20;
+// Rows enough that one pass is far from fitting any cache that two cores have alone; those of a chunk of a layer.
+constexpr size_t kWeightBytes = size_t{96} << 20, kRowsTogether = 256;
 
 class Subject {
  public:
-  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in)
-      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / 64 * 64) {
+  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in, RowKind kind)
+      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / kRowsTogether * kRowsTogether) {
     bytes_ = PageBuffer(n_out_ * facts.bytes_for(n_in));
     RandomBlocks(facts.format, 0.02F).fill({bytes_.data(), n_out_ * facts.bytes_for(n_in)}, 1);
     linear_ = Linear(facts.format, bytes_.data(), n_out_, n_in);
@@ -55,7 +56,7 @@ class Subject {
     std::normal_distribution<float> normal;
     for (size_t t = 0; t < 512; ++t) {
       for (size_t i = 0; i < n_in; ++i) x_.row(t)[i] = normal(random);
-      x_.quantize_row(ops, t);
+      x_.quantize_row(ops, t, kind);
     }
   }
 
@@ -67,9 +68,9 @@ class Subject {
       const auto start = std::chrono::steady_clock::now();
       size_t n_rows = 0;
       double seconds = 0;
-      for (size_t row = 0; seconds < kSecondsOfRound; row = (row + 64) % n_out_) {
-        MatmulCall{linear_, x_, y_, 0, n_tokens, row, row + 64}.run(ops_);
-        n_rows += 64;
+      for (size_t row = 0; seconds < kSecondsOfRound; row = (row + kRowsTogether) % n_out_) {
+        MatmulCall{linear_, x_, y_, 0, n_tokens, row, row + kRowsTogether}.run(ops_);
+        n_rows += kRowsTogether;
         seconds = seconds_since(start);
       }
       best = std::max(best, static_cast<double>(n_rows) / seconds);
@@ -91,7 +92,7 @@ void measure(const Ops& ops, const Options& options, double bandwidth, double pe
     if (!options.format.empty() && facts.name != options.format) continue;
     if (!has_random_blocks(facts.format)) continue;
     if (options.format.empty() && (facts.block_values == 1 || options.n_in % facts.block_values != 0)) continue;
-    const Subject subject(ops, facts, options.n_in);
+    const Subject subject(ops, facts, options.n_in, options.kind);
     std::string line =
         fmt::format("{:<12} {:<9}{}", ops.name, facts.name, subject.has_panels() ? " panels" : "       ");
     for (const size_t n_tokens : kTokenCounts) {
@@ -114,6 +115,7 @@ int main(int argc, char** argv) {
     if (name == "--isa") options.isa = argv[idx + 1];
     if (name == "--format") options.format = argv[idx + 1];
     if (name == "--n-in") options.n_in = std::stoul(argv[idx + 1]);
+    if (name == "--kind" && argv[idx + 1] == std::string_view("generated")) options.kind = RowKind::generated;
   }
   ThreadPool pool(1);
   const double bandwidth = measure_read_bandwidth(pool);

@@ -6,6 +6,7 @@ set(avxvnni_flags ${avx2_flags} -mavxvnni)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-uninitialized -Wno-maybe-uninitialized)
 set(avx512vnni_flags ${avx512_flags} -mavx512vnni)
 set(avx512bf16_flags ${avx512vnni_flags} -mavx512bf16)
+set(amx_flags ${avx512bf16_flags})  # tiles are used in assembler
 # What has the dot product has the rest of ARMv8.2. Loops are laid out for the Raspberry Pi 4 and 5. GCC 12 schedules
 # before it allocates registers, and with 8 sums at once needs copies then: 10% of a tile's time (bench/cycles_arm64.py).
 set(neon_flags -march=armv8-a -mtune=cortex-a72 -fno-schedule-insns)
@@ -13,11 +14,11 @@ set(neon_dotprod_flags -march=armv8.2-a+dotprod -mtune=cortex-a76 -fno-schedule-
 set(neon_i8mm_flags -march=armv8.2-a+dotprod+i8mm -mtune=cortex-a76 -fno-schedule-insns)
 set(kernels ${PROJECT_SOURCE_DIR}/src/kernels)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(isas avx2 avxvnni avx512 avx512vnni avx512bf16)
+  set(isas avx2 avxvnni avx512 avx512vnni avx512bf16 amx)
 elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
   set(isas neon neon_dotprod neon_i8mm)
 endif()
-foreach(isa avx2 avxvnni avx512 avx512vnni avx512bf16 neon neon_dotprod neon_i8mm)
+foreach(isa avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon neon_dotprod neon_i8mm)
   if(isa IN_LIST isas)
     set_source_files_properties(${kernels}/isa_${isa}.cc TARGET_DIRECTORY ogas_kernels
                                 PROPERTIES COMPILE_OPTIONS "${${isa}_flags}")

@@ -165,7 +165,7 @@ void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
 }
 
 void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {
-  rms_norm(step.exec, step.s.hidden, step.n_tokens, norm, c_.rms_eps, step.s.normed);
+  rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
 void Decoder::add_delta(const Step& step) { add(step.exec, step.s.hidden, step.s.delta, step.n_tokens); }
@@ -228,7 +228,7 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
     embeddings.decode_packed_row(exec.ops, static_cast<size_t>(tokens[t]), space_->delta.row(t));
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
-    mtp_input_.quantize_row(exec.ops, t);
+    mtp_input_.quantize_row(exec.ops, t, last.kind);
   });
   multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
   run_layer(step, c_.n_layer);
@@ -243,9 +243,12 @@ std::span<const float> Decoder::logits_of(const Step& step, const std::vector<fl
   const size_t n = rows.size();
   if (n == 0) return {};
   if (logits_.max_rows() < n) logits_ = Matrix(n, c_.n_vocab);
-  for (size_t idx = 0; idx < n; ++idx)
+  logits_kinds_.clear();
+  for (size_t idx = 0; idx < n; ++idx) {
     if (rows[idx] != idx) std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.hidden.row(idx));
-  rms_norm(step.exec, step.s.hidden, n, norm, c_.rms_eps, step.s.normed);
+    logits_kinds_.push_back(step.rows.kinds()[rows[idx]]);
+  }
+  rms_norm(step.exec, step.s.hidden, logits_kinds_, norm, c_.rms_eps, step.s.normed);
   multiply(step.exec, step.s.normed, n, {{output, logits_}});
   return {logits_.data(), n * c_.n_vocab};
 }

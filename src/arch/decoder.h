@@ -137,6 +137,7 @@ class Decoder : public Model {
   Rows rows_;
   std::vector<TokenId> tokens_;        // [rows]
   std::vector<uint32_t> logits_rows_;  // those whose logits are wanted
+  std::vector<RowKind> logits_kinds_;
   // For the MTP head: hidden states of the last forward pass, and the head's input.
   Matrix last_hidden_;
   size_t n_last_ = 0;

@@ -172,6 +172,7 @@ class DeepSeek : public Decoder {
     add_expert_facts(facts_, table, config_.ffn);
     facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
     facts_.n_mtp = config_.n_mtp;
+    facts_.prompts_differ = config_.mla.expands();
     facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp,
                  .n_head_kv = 1,
                  .k_dim = config_.mla.latent_dim(),

@@ -33,6 +33,7 @@ struct ModelFacts {
   uint32_t n_expert_used = 0;    // of these for one token
   uint32_t n_ff_exp = 0;         // of an expert
   uint32_t n_ctx_train = 0;      // positions it was trained for
+  bool prompts_differ = false;   // prompts and generated tokens are computed in two ways, whatever the operations
   uint32_t n_mtp = 0;            // heads that predict the token after the next (DeepSeek-V3 technical report, 2.2)
   uint64_t n_params = 0;         // weights in the bound tensors, shared ones counted once
   uint64_t n_params_active = 0;  // of these, read for one token (fewer than n_params with experts)

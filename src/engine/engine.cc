@@ -166,6 +166,7 @@ class Session {
 
   KvSequence kv;
   std::vector<TokenId> tokens;  // those kv holds
+  size_t n_given = 0;           // of these, the first ones, up to one that was generated
 };
 
 void Engine::SessionDeleter::operator()(Session* session) const { delete session; }
@@ -193,6 +194,9 @@ struct Engine::Parts {
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
   void compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row);
   Result<> check_tokens(std::span<const TokenId> tokens) const;
+  bool goes_on_from_generated() const {
+    return !model->facts().prompts_differ && (ops->tile_rows == 0 || packed.panels().empty());
+  }
   void read_chat_template();
 };
 
@@ -210,10 +214,12 @@ class Engine::Run {
     // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
     // places to go back to.
     const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
-    const size_t n_cached =
-        session.kv.reachable(std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1));
+    size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
+    if (!parts.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_given);
+    n_cached = session.kv.reachable(n_cached);
     session.kv.truncate(n_cached);
     session.tokens.resize(n_cached);
+    session.n_given = std::min(session.n_given, n_cached);
     if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
       keep_at_ = request.prompt.size() - kPromptTail;
     answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
@@ -298,6 +304,8 @@ BatchPart Engine::Run::schedule() {
 std::span<const float> Engine::Run::run(const BatchPart& part) {
   const auto logits = parts_.forward(part);
   if (part.kv->n_positions() == keep_at_) session_.kv.keep();
+  if (part.kind == RowKind::prompt && session_.n_given == session_.tokens.size())
+    session_.n_given += part.tokens.size();
   session_.tokens.insert(session_.tokens.end(), part.tokens.begin(), part.tokens.end());
   return logits;
 }
@@ -406,6 +414,8 @@ Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input,
 }
 
 Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*parts_->kv_cache)); }
+
+bool Engine::goes_on_from_generated() const { return parts_->goes_on_from_generated(); }
 
 std::span<const TokenId> Engine::tokens_of(const Session& session) { return session.tokens; }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernels/amx.h"
 #include "kernels/implementations.h"
 
 #if defined(__aarch64__)
@@ -28,6 +29,7 @@ bool runs_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool runs_avx512vnni() { return runs_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool runs_avx512bf16() { return runs_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }
 #elif defined(__aarch64__)
 bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #endif
@@ -35,7 +37,8 @@ bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 // Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
 constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
-    {&kAvx512Bf16Ops, [] { return runs_avx512vnni() && __builtin_cpu_supports("avx512bf16"); }},
+    {&kAmxOps, [] { return runs_avx512bf16() && may_use_amx(); }},
+    {&kAvx512Bf16Ops, runs_avx512bf16},
     {&kAvx512VnniOps, runs_avx512vnni},
     {&kAvx512Ops, runs_avx512},
     {&kAvxVnniOps, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},

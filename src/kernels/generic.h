@@ -7,6 +7,7 @@
 
 #include "kernels/attend.h"
 #include "kernels/implementations.h"
+#include "kernels/multiply_amx.h"
 #include "kernels/multiply_bf16.h"
 #include "kernels/multiply_panels.h"
 #include "quant/f8_e4m3.h"
@@ -280,6 +281,12 @@ template <class Isa, class Block>
 OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
   if (args.format != Block::format) return false;
   if constexpr (has_panels<Isa, Block>()) {
+    if constexpr (HasMatrixTiles<Isa>) {
+      if (args.panels && args.bf16) {
+        matmul_amx<Isa, Block>(args);
+        return true;
+      }
+    }
     if (args.panels && args.quantized) {
       matmul_panels<Isa, Block>(args);
       return true;
@@ -335,6 +342,13 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
     row.minus_codes32[begin / kActivationBlock] = -total;
     row.sums32[begin / kActivationBlock] = scale * static_cast<float>(total);
   }
+}
+
+template <class Isa>
+void round_to_tile(const float* x, size_t begin, size_t end, size_t row, uint16_t* tile) {
+  if constexpr (HasMatrixTiles<Isa>)
+    for (size_t i = begin; i < end; i += Isa::kTileInputs)
+      Isa::store_bf16s(tile + i * Isa::kTileRows + row * Isa::kTileInputs, x + i);
 }
 
 template <class Isa>
@@ -456,11 +470,21 @@ void rope(const RopeArgs& args) {
 }
 
 template <class Isa>
+constexpr size_t tile_rows() {
+  if constexpr (HasMatrixTiles<Isa>)
+    return Isa::kTileRows;
+  else
+    return 0;
+}
+
+template <class Isa>
 constexpr Ops make_ops(std::string_view name) {
   return {
       .name = name,
       .quantizes_activations = true,
       .rounds_to_bf16 = HasBf16Dot<Isa>,
+      .tile_rows = tile_rows<Isa>(),
+      .round_to_tile = round_to_tile<Isa>,
       .quantize = quantize<Isa>,
       .matmul = matmul<Isa>,
       .panel_rows = HasPanels<Isa> ? Isa::kWidth : 0,

@@ -7,6 +7,7 @@ namespace ogas {
 
 extern const Ops kReferenceOps;
 #if defined(__x86_64__)
+extern const Ops kAmxOps;
 extern const Ops kAvx512Bf16Ops;
 extern const Ops kAvx512VnniOps;
 extern const Ops kAvx512Ops;

@@ -1,5 +1,7 @@
 #include "kernels/peak.h"
 
+#include "kernels/amx.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define OGAS_REGISTER "v"
@@ -87,8 +89,30 @@ double run_baseline(size_t n_rounds) {
 }
 #endif
 
+#if defined(__x86_64__)
+// Four tiles of sums take turns; each product is one of 16 x 64 and 64 x 16 bytes.
+double int8_amx(size_t n_rounds) {
+  struct alignas(64) Config {
+    uint8_t palette = 1, start_row = 0, reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64};
+    uint8_t n_rows[16] = {16, 16, 16, 16, 16, 16};
+  };
+  const Config config;
+  asm volatile("ldtilecfg %0\n\ttilezero %%tmm4\n\ttilezero %%tmm5" : : "m"(config));
+  for (size_t round = 0; round < n_rounds; ++round)
+    asm volatile(
+        "tdpbssd %%tmm5, %%tmm4, %%tmm0\n\t"
+        "tdpbssd %%tmm5, %%tmm4, %%tmm1\n\t"
+        "tdpbssd %%tmm5, %%tmm4, %%tmm2\n\t"
+        "tdpbssd %%tmm5, %%tmm4, %%tmm3" ::);
+  asm volatile("tilerelease");
+  return static_cast<double>(n_rounds) * 4 * 2 * 16 * 16 * 64;
+}
+#endif
+
 PeakLoop choose_int8() {
 #if defined(__x86_64__)
+  if (may_use_amx()) return {"tdpbssd, 16 x 16 x 64", int8_amx};
   if (__builtin_cpu_supports("avx512vnni")) return {"vpdpbusd, 512 bits", int8_avx512vnni};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("avxvnni")) return {"vpdpbusd, 256 bits", int8_avxvnni};
   if (__builtin_cpu_supports("avx2")) return {"vpmaddubsw, 256 bits", int8_avx2};

@@ -55,7 +55,11 @@ struct MatmulArgs {
   const float* x;                 // [n_tokens, n_in]
   const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
   bool keeps_x = false;           // x is not rounded to BF16 either
-  float* y;                       // [n_tokens, y_stride]; column 0 receives output o_begin
+  // The activations as Ops::round_to_tile() leaves them, tile after tile, or null; with panels they are read instead of
+  // the quantized ones. The first token is row bf16_skip of the first tile.
+  const uint16_t* bf16 = nullptr;
+  size_t bf16_skip = 0;
+  float* y;  // [n_tokens, y_stride]; column 0 receives output o_begin
   size_t y_stride;
 };
 
@@ -169,6 +173,12 @@ struct Ops {
   bool quantizes_activations;
   // Whether matmul rounds activations to BF16 where weights are BF16.
   bool rounds_to_bf16;
+  // Tokens whose activations in BF16 lie together in a tile of MatmulArgs::bf16; 0: these operations have no use for
+  // it.
+  size_t tile_rows;
+  // Activations begin..end of a token, whole blocks of 32, to BF16: those of block b go to tile + (b * tile_rows + row)
+  // * 32. x: the token's first one.
+  void (*round_to_tile)(const float* x, size_t begin, size_t end, size_t row, uint16_t* tile);
 
   // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see
   // kSmallestScale).

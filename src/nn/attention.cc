@@ -126,7 +126,7 @@ void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSp
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     rotate_for_cache(exec.ops, shape.format, s.attended.row(t), dims.head_dim, dims.n_head);
     if (dims.has_gate) exec.ops.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
-    s.attended.quantize_row(exec.ops, t);
+    s.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]);
   });
   multiply(exec, s.attended, n, {{attn_output, call.y}});
   if (output_bias.empty()) return;

@@ -152,7 +152,7 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
     run_head(exec.ops, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);
   });
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]); });
   multiply(exec, s.attended, n, {{ssm_out, call.y}});
 }
 

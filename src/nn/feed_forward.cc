@@ -28,7 +28,7 @@ void activate(const Ops& ops, const Activations& x, const GatedRows& group, cons
     if (group.gate_bias) ops.add(gate, group.gate_bias + o_begin, n);
     if (group.up_bias) ops.add(up, group.up_bias + o_begin, n);
     group.clamp ? ops.swiglu_clamped(gate, up, n, *group.clamp) : ops.swiglu(gate, up, n);
-    space.gate.quantize_part(ops, row, o_begin, o_end);
+    space.gate.quantize_part(ops, row, o_begin, o_end, x.kind(row));
   }
 }
 

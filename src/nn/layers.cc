@@ -4,13 +4,13 @@
 
 namespace ogas {
 
-void rms_norm(Exec& exec, const Matrix& x, size_t n_tokens, std::span<const float> weight, float eps,
+void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
               const Activations& y) {
   OGAS_CHECK(weight.size() == x.n_cols() && y.values().n_cols() == x.n_cols(), "{} weights for {} columns",
              weight.size(), x.n_cols());
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+  exec.pool.parallel_for(kinds.size(), [&](size_t t, unsigned) {
     exec.ops.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), y.row(t));
-    y.quantize_row(exec.ops, t);
+    y.quantize_row(exec.ops, t, kinds[t]);
   });
 }
 

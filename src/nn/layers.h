@@ -9,8 +9,8 @@
 
 namespace ogas {
 
-// Rows 0..n_tokens of y = RMSNorm(x), ready for multiply().
-void rms_norm(Exec& exec, const Matrix& x, size_t n_tokens, std::span<const float> weight, float eps,
+// As many rows of y = RMSNorm(x) as there are kinds, ready for multiply().
+void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
               const Activations& y);
 
 // Rows 0..n_tokens of y += x.

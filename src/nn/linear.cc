@@ -126,14 +126,23 @@ void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y
   OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
              linear.n_in(), x.values().n_cols());
   MatmulArgs args = linear.matmul_args(o_begin, o_end);
-  args.n_tokens = n_rows;
-  args.x = x.row(first_row);
   const QuantizedRow* quantized = rounds_x && ops.quantizes_activations ? x.quantized() : nullptr;
-  args.quantized = quantized ? quantized + first_row : nullptr;
   args.keeps_x = !rounds_x;
-  args.y = y_data;
   args.y_stride = y_stride;
-  ops.matmul(args);
+  const bool uses_tiles = quantized && ops.tile_rows > 0 && args.panels;
+  // Where kinds of rows differ in how they are multiplied, run by run.
+  for (size_t begin = first_row, end = begin; begin < first_row + n_rows; begin = end) {
+    end = first_row + n_rows;
+    if (uses_tiles)
+      for (end = begin + 1; end < first_row + n_rows && x.kind(end) == x.kind(begin);) ++end;
+    args.n_tokens = end - begin;
+    args.x = x.row(begin);
+    args.quantized = quantized ? quantized + begin : nullptr;
+    args.bf16 = uses_tiles && x.kind(begin) == RowKind::prompt ? x.tile_of(ops, begin) : nullptr;
+    args.bf16_skip = args.bf16 ? begin % ops.tile_rows : 0;
+    args.y = y_data + (begin - first_row) * y_stride;
+    ops.matmul(args);
+  }
 }
 
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {

@@ -12,9 +12,16 @@ T* part_of_row(const PageBuffer& buffer, size_t row_idx, size_t n) {
   return buffer.as<T>(row_idx * n * sizeof(T), n).data();
 }
 
+constexpr size_t kMostTileRows = 16;
+
+size_t bytes_of_tiles(size_t max_rows, size_t n_cols) {
+  return (max_rows + kMostTileRows) / kMostTileRows * kMostTileRows * n_cols * sizeof(uint16_t);
+}
+
 }  // namespace
 
-Activations::Activations(size_t max_rows, size_t n_cols) : values_(max_rows, n_cols) {
+Activations::Activations(size_t max_rows, size_t n_cols)
+    : values_(max_rows, n_cols), kinds_(max_rows * sizeof(RowKind)), tiles_(bytes_of_tiles(max_rows, n_cols)) {
   if (n_cols % kActivationBlock != 0) return;
   const size_t n_blocks = n_cols / kActivationBlock;
   const size_t n_groups = n_cols / kSumGroup;
@@ -38,24 +45,43 @@ Activations::Activations(size_t max_rows, size_t n_cols) : values_(max_rows, n_c
 Activations Activations::shared(size_t max_rows, size_t n_cols) {
   Activations rows;
   rows.values_ = Matrix(max_rows, n_cols);
+  rows.kinds_ = PageBuffer(max_rows * sizeof(RowKind));
+  rows.tiles_ = PageBuffer(bytes_of_tiles(max_rows, n_cols));
   if (n_cols % kActivationBlock == 0) rows.quantized_ = PageBuffer(max_rows * sizeof(QuantizedRow));
   return rows;
 }
 
-void Activations::share_row(const Activations& from, size_t from_row, size_t row_idx, bool wants_values) const {
-  OGAS_CHECK(from.values_.n_cols() == values_.n_cols(), "{} columns of {}", values_.n_cols(), from.values_.n_cols());
+uint16_t* Activations::tile_of(const Ops& ops, size_t row_idx) const {
+  OGAS_CHECK(ops.tile_rows <= kMostTileRows, "tiles of {} rows", ops.tile_rows);
+  return tiles_.as<uint16_t>(0, tiles_.size() / sizeof(uint16_t)).data() +
+         row_idx / ops.tile_rows * ops.tile_rows * values_.n_cols();
+}
+
+void Activations::share_row(const Ops& ops, const Activations& from, size_t from_row, size_t row_idx,
+                            bool wants_values) const {
+  const size_t n = values_.n_cols();
+  OGAS_CHECK(from.values_.n_cols() == n, "{} columns of {}", n, from.values_.n_cols());
+  const RowKind kind = kinds_.as<RowKind>(row_idx, 1).front() = from.kind(from_row);
   if (quantized_.size() > 0)
     quantized_.as<QuantizedRow>(row_idx * sizeof(QuantizedRow), 1).front() = from.quantized()[from_row];
-  if (wants_values) std::memcpy(row(row_idx), from.row(from_row), values_.n_cols() * sizeof(float));
+  if (wants_values) std::memcpy(row(row_idx), from.row(from_row), n * sizeof(float));
+  if (ops.tile_rows == 0 || kind != RowKind::prompt || n % kActivationBlock != 0) return;
+  const uint16_t* source = from.tile_of(ops, from_row) + from_row % ops.tile_rows * kActivationBlock;
+  uint16_t* destination = tile_of(ops, row_idx) + row_idx % ops.tile_rows * kActivationBlock;
+  for (size_t at = 0; at < n * ops.tile_rows; at += ops.tile_rows * kActivationBlock)
+    std::memcpy(destination + at, source + at, kActivationBlock * sizeof(uint16_t));
 }
 
-void Activations::quantize_row(const Ops& ops, size_t row_idx) const {
-  quantize_part(ops, row_idx, 0, values_.n_cols());
+void Activations::quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const {
+  quantize_part(ops, row_idx, 0, values_.n_cols(), kind);
 }
 
-void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end) const {
+void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end, RowKind kind) const {
+  kinds_.as<RowKind>(row_idx, 1).front() = kind;
   if (!ops.quantizes_activations || quantized_.size() == 0) return;
   OGAS_CHECK(begin % kActivationBlock == 0 && end % kActivationBlock == 0, "columns {} to {}", begin, end);
+  if (ops.tile_rows > 0 && kind == RowKind::prompt)
+    ops.round_to_tile(row(row_idx), begin, end, row_idx % ops.tile_rows, tile_of(ops, row_idx));
   const QuantizedRow& whole = quantized()[row_idx];
   ops.quantize(row(row_idx) + begin, end - begin,
                {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums16 + begin / kSumGroup,

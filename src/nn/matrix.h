@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "kernels/ops.h"
+#include "nn/row_kind.h"
 
 namespace ogas {
 
@@ -27,14 +28,15 @@ class Matrix {
   size_t n_cols_ = 0;
 };
 
-// A matrix that linear layers multiply with. Whoever writes a row calls quantize_row() before the next multiply().
+// A matrix that linear layers multiply with. Whoever writes a row calls quantize_row() before the next multiply(). Rows
+// of prompts have a form in BF16 beside the one of 8 bits, where operations use one (Ops::tile_rows).
 class Activations {
  public:
   Activations() = default;
   // n_cols need not be a multiple of 32, but then no block format reads it.
   Activations(size_t max_rows, size_t n_cols);
 
-  // Bytes that n values take in both forms.
+  // Bytes that n values take in floats and 8 bits.
   static uint64_t bytes_for(uint64_t n) {
     return n * (sizeof(float) + 1) + n / kActivationBlock * (2 * sizeof(float) + sizeof(int32_t)) +
            n / kSumGroup * (sizeof(float) + sizeof(int32_t));
@@ -42,15 +44,18 @@ class Activations {
 
   const Matrix& values() const { return values_; }
   float* row(size_t row_idx) const { return values_.row(row_idx); }
-  // Makes the 8-bit form of a row, if these operations use one.
-  void quantize_row(const Ops& ops, size_t row_idx) const;
+  // Makes the other forms of a row, if these operations use any.
+  void quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const;
   // The same for columns begin..end, whole blocks of 32.
-  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end) const;
-  // Rows for share_row(): they have no 8-bit form of their own.
+  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end, RowKind kind) const;
+  // Rows for share_row(): they have no 8-bit form of their own, but one in BF16, which lies together by tiles.
   static Activations shared(size_t max_rows, size_t n_cols);
   static uint64_t bytes_of_shared(uint64_t n) { return n * sizeof(float) + sizeof(QuantizedRow); }
   // This row is row from_row of `from`, whose 8-bit form it shares. The floats are copied where they are wanted.
-  void share_row(const Activations& from, size_t from_row, size_t row_idx, bool wants_values) const;
+  void share_row(const Ops& ops, const Activations& from, size_t from_row, size_t row_idx, bool wants_values) const;
+  RowKind kind(size_t row_idx) const { return kinds_.as<RowKind>(row_idx, 1).front(); }
+  // Row row_idx in BF16 is row row_idx % tile_rows of this tile (MatmulArgs::bf16).
+  uint16_t* tile_of(const Ops& ops, size_t row_idx) const;
   // The 8-bit form of all rows, or null where it cannot exist.
   const QuantizedRow* quantized() const {
     return quantized_.size() == 0 ? nullptr : quantized_.as<QuantizedRow>(0, values_.max_rows()).data();
@@ -60,6 +65,8 @@ class Activations {
   Matrix values_;
   PageBuffer codes_, scales_, sums16_, sums32_, minus_codes16_, minus_codes32_;
   PageBuffer quantized_;  // [max_rows] QuantizedRow
+  PageBuffer kinds_;      // [max_rows] RowKind
+  PageBuffer tiles_;      // [max_rows up to whole tiles, n_cols] BF16; written for prompts alone
 };
 
 }  // namespace ogas

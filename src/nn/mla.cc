@@ -17,7 +17,7 @@ Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, con
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
     format.decode(kv.k(layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
     rotate_for_cache(exec.ops, format.format, latents.row(p), dims.kv_lora_rank, 1);
-    latents.quantize_row(exec.ops, p);
+    latents.quantize_row(exec.ops, p, RowKind::prompt);
   });
   return latents;
 }
@@ -105,7 +105,7 @@ void Mla::project(Exec& exec, const AttentionCall& call, const MlaSpace& s) cons
     return;
   }
   multiply(exec, call.x, n, {{attn_q_a, s.q_lora.values()}, {attn_kv_a_mqa, s.kv}});
-  rms_norm(exec, s.q_lora.values(), n, attn_q_a_norm, norm_eps, s.q_lora);
+  rms_norm(exec, s.q_lora.values(), call.rows.kinds(), attn_q_a_norm, norm_eps, s.q_lora);
   multiply(exec, s.q_lora, n, {{attn_q_b, s.q}});
 }
 
@@ -136,7 +136,7 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s,
     const float* q = s.q.row(first + t) + h * dims.qk_head_dim();
     std::copy_n(q, dims.qk_nope_head_dim, s.q_nope.row(row_of(t)));
     std::copy_n(q + dims.qk_nope_head_dim, dims.qk_rope_head_dim, s.q_latent.row(row_of(t)) + dims.kv_lora_rank);
-    s.q_nope.quantize_row(ops, row_of(t));
+    s.q_nope.quantize_row(ops, row_of(t), RowKind::generated);
   }
   if (!attn_k_b.empty()) {
     for (size_t t = 0; t < n_tokens; ++t)
@@ -190,7 +190,7 @@ AttendJob Mla::job_of_latents(const Latents& latents, const MlaSpace& s, size_t 
 // What row (t - first, h) attended to, from latents to values.
 void Mla::values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const {
   rotate_for_cache(ops, format, s.latent.row(row), dims.kv_lora_rank, 1);
-  s.latent.quantize_row(ops, row);
+  s.latent.quantize_row(ops, row, RowKind::generated);
   v_rows(h).multiply_into(ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
 }
 
@@ -331,7 +331,8 @@ void Mla::forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, 
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, space, t); });
   if (indexer.dims.top_k > 0) indexer.prepare(exec, call, space.q_lora, space.indexer);
   attend_rows(exec, call, space, mode);
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { space.attended.quantize_row(exec.ops, t); });
+  exec.pool.parallel_for(n,
+                         [&](size_t t, unsigned) { space.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]); });
   multiply(exec, space.attended, n, {{attn_output, call.y}});
 }
 

@@ -92,7 +92,7 @@ std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_ch
     const size_t n = std::min(n_chunk, kPositions - position);
     for (size_t t = 0; t < n; ++t) {
       for (size_t i = 0; i < kDims.n_embd; ++i) x.row(t)[i] = normal(random);
-      x.quantize_row(ops, t);
+      x.quantize_row(ops, t, RowKind::prompt);
     }
     kv.extend(n);
     rows.clear();

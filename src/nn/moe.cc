@@ -76,7 +76,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
       std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     for (size_t rank = 0; rank < rules.n_used; ++rank)
-      space.gathered.share_row(x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
+      space.gathered.share_row(exec.ops, x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
   });
   std::vector<GatedRows> groups;
   for (uint32_t e = 0; e < rules.n_expert; ++e)

@@ -33,7 +33,7 @@ class PackedWeightsTest : public ::testing::TestWithParam<const Ops*> {
     std::mt19937 random(8);
     for (size_t t = 0; t < kTokens; ++t) {
       for (size_t i = 0; i < kIn; ++i) x_.row(t)[i] = static_cast<float>(random() % 2001) / 1000 - 1;
-      x_.quantize_row(exec_.ops, t);
+      x_.quantize_row(exec_.ops, t, RowKind::generated);
     }
   }
   std::vector<float> times_x(const Linear& linear) {

@@ -9,13 +9,15 @@ namespace ogas {
 void Rows::clear() {
   runs_.clear();
   run_of_row_.clear();
+  kinds_.clear();
 }
 
 void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   OGAS_CHECK(n > 0 && kv.n_positions() >= position + n, "{} rows at {}; the sequence has {} positions", n, position,
              kv.n_positions());
   run_of_row_.insert(run_of_row_.end(), n, static_cast<uint32_t>(runs_.size()));
-  runs_.push_back({&kv, position, run_of_row_.size() - n, n, kind});
+  runs_.push_back({&kv, position, kinds_.size(), n, kind});
+  kinds_.insert(kinds_.end(), n, kind);
 }
 
 std::span<const RowCut> cut_rows(const Rows& rows, size_t most) {

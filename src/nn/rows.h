@@ -10,12 +10,9 @@
 #include <vector>
 
 #include "nn/kv_cache.h"
+#include "nn/row_kind.h"
 
 namespace ogas {
-
-// Whether a row's token was given or came from the model. Latent attention has two ways to the same numbers, one for
-// each (mla.h): a row's bits must hang neither on what else is in the batch nor on how a prompt was cut into batches.
-enum class RowKind : uint8_t { prompt, generated };
 
 // Consecutive rows that are consecutive positions of one sequence.
 struct RowRun {
@@ -39,7 +36,8 @@ class Rows {
   // The next n rows.
   void add(KvSequence& kv, size_t position, size_t n, RowKind kind);
 
-  size_t size() const { return run_of_row_.size(); }
+  size_t size() const { return kinds_.size(); }
+  std::span<const RowKind> kinds() const { return kinds_; }
   std::span<const RowRun> runs() const { return runs_; }
   const RowRun& run_of(size_t row) const { return runs_[run_of_row_[row]]; }
   KvSequence& kv(size_t row) const { return *run_of(row).kv; }
@@ -50,6 +48,7 @@ class Rows {
  private:
   std::vector<RowRun> runs_;
   std::vector<uint32_t> run_of_row_;
+  std::vector<RowKind> kinds_;
 };
 
 // All rows by at most so many of one run, the last ones of each run first. Valid until this thread's next call.
