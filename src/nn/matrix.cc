@@ -12,10 +12,9 @@ T* part_of_row(const PageBuffer& buffer, size_t row_idx, size_t n) {
   return buffer.as<T>(row_idx * n * sizeof(T), n).data();
 }
 
-constexpr size_t kMostTileRows = 16;
-
 size_t bytes_of_tiles(size_t max_rows, size_t n_cols) {
-  return (max_rows + kMostTileRows) / kMostTileRows * kMostTileRows * n_cols * sizeof(uint16_t);
+  return (max_rows + Activations::kMostTileRows) / Activations::kMostTileRows * Activations::kMostTileRows * n_cols *
+         sizeof(uint16_t);
 }
 
 }  // namespace

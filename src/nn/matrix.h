@@ -32,6 +32,8 @@ class Matrix {
 // of prompts have a form in BF16 beside the one of 8 bits, where operations use one (Ops::tile_rows).
 class Activations {
  public:
+  static constexpr size_t kMostTileRows = 16;  // of any operations' tile_rows
+
   Activations() = default;
   // n_cols need not be a multiple of 32, but then no block format reads it.
   Activations(size_t max_rows, size_t n_cols);

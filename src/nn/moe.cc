@@ -9,16 +9,17 @@ namespace {
 
 // Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
 struct Grouping {
-  std::vector<size_t> row_of;  // [n_tokens * n_used]
-  std::vector<size_t> first;   // [n_expert + 1]
+  std::vector<size_t> row_of;         // [n_tokens * n_used]
+  std::vector<size_t> first, n_rows;  // [n_expert]
 };
 
-// Counting sort by expert; within one by token.
-Grouping group_by_expert(std::span<const Routed> routed, uint32_t n_expert) {
-  Grouping grouping{std::vector<size_t>(routed.size()), std::vector<size_t>(n_expert + 1, 0)};
-  for (const Routed& slot : routed) ++grouping.first[slot.expert_idx + 1];
-  for (uint32_t e = 0; e < n_expert; ++e) grouping.first[e + 1] += grouping.first[e];
-  std::vector<size_t> next(grouping.first.begin(), grouping.first.end() - 1);
+// Counting sort by expert; within one by token. An expert's rows begin with a multiple of `step`.
+Grouping group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t step) {
+  Grouping grouping{std::vector<size_t>(routed.size()), std::vector<size_t>(n_expert), std::vector<size_t>(n_expert)};
+  for (const Routed& slot : routed) ++grouping.n_rows[slot.expert_idx];
+  for (uint32_t e = 1; e < n_expert; ++e)
+    grouping.first[e] = grouping.first[e - 1] + (grouping.n_rows[e - 1] + step - 1) / step * step;
+  std::vector<size_t> next = grouping.first;
   for (size_t idx = 0; idx < routed.size(); ++idx) grouping.row_of[idx] = next[routed[idx].expert_idx]++;
   return grouping;
 }
@@ -69,7 +70,7 @@ GatedRows Moe::rows_of_expert(size_t e, size_t first_row, size_t n_rows) const {
 
 void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const {
   const std::vector<Routed> routed = route_all(exec, x, n_tokens, space);
-  const Grouping grouping = group_by_expert(routed, rules.n_expert);
+  const Grouping grouping = group_by_expert(routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1));
   const size_t n_embd = x.values().n_cols();
   const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
   const bool wants_values =
@@ -80,8 +81,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
   });
   std::vector<GatedRows> groups;
   for (uint32_t e = 0; e < rules.n_expert; ++e)
-    if (const size_t n_rows = grouping.first[e + 1] - grouping.first[e]; n_rows > 0)
-      groups.push_back(rows_of_expert(e, grouping.first[e], n_rows));
+    if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(e, grouping.first[e], grouping.n_rows[e]));
   feed_forward(exec, space.gathered, groups, space.expert, space.result);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);

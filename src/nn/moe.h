@@ -6,6 +6,7 @@
 // batch.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -20,9 +21,14 @@ namespace ogas {
 struct MoeSpace {
   MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
       : logits(n_batch, rules.n_expert),
-        gathered(Activations::shared(n_batch * rules.n_used, n_embd)),
-        expert(n_batch * rules.n_used, n_ff),
-        result(n_batch * rules.n_used, n_embd) {}
+        gathered(Activations::shared(n_rows(rules, n_batch), n_embd)),
+        expert(n_rows(rules, n_batch), n_ff),
+        result(n_rows(rules, n_batch), n_embd) {}
+  // With those that are left out where an expert's rows begin with a tile (Ops::tile_rows), which take no memory.
+  static size_t n_rows(const RouterRules& rules, size_t n_batch) {
+    const size_t n = n_batch * rules.n_used;
+    return n + std::min<size_t>(n, rules.n_expert) * (Activations::kMostTileRows - 1);
+  }
   static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
     return rules.n_expert * sizeof(float) +
            rules.n_used *
