@@ -575,7 +575,8 @@ class BenchTest(ProgramTest):
         report = json.loads(self.ogas(*arguments, "--json").stdout)
         self.assertEqual(list(report["figures"]), ["prefill 32", "prefill 128", "prefill 512", "prefill 2048",
                                                    "decode at 0", "decode at 2048", "decode at 8192",
-                                                   *(f"{n} tokens a step" for n in (2, 4, 8, 16))])
+                                                   *(f"{n} tokens a step" for n in (2, 4, 8, 16)),
+                                                   *(f"{n} sessions" for n in (2, 4, 8, 16))])
         self.assertEqual(report["figures"]["prefill 512"], {"skipped": "the context has 200 positions"})
         self.assertEqual(len(report["machine"]["read_bytes_per_s"]), 2)
         for name in ("prefill 32", "decode at 0", "8 tokens a step"):

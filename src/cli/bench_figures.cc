@@ -18,6 +18,7 @@ constexpr uint32_t kTokensOfStep[] = {2, 4, 8, 16};
 std::string prefill_name(uint32_t n) { return fmt::format("prefill {}", n); }
 std::string decode_name(uint32_t depth) { return fmt::format("decode at {}", depth); }
 std::string step_name(uint32_t n) { return fmt::format("{} tokens a step", n); }
+std::string sessions_name(uint32_t n) { return fmt::format("{} sessions", n); }
 
 void show_step(std::string_view text) {
   if (stderr_is_terminal()) write_stderr(fmt::format("\r\x1b[K{}", text));
@@ -56,6 +57,7 @@ std::vector<std::string> figure_names() {
   for (const uint32_t n : kPromptLengths) names.push_back(prefill_name(n));
   for (const uint32_t depth : kDepths) names.push_back(decode_name(depth));
   for (const uint32_t n : kTokensOfStep) names.push_back(step_name(n));
+  for (const uint32_t n : kTokensOfStep) names.push_back(sessions_name(n));
   return names;
 }
 
@@ -86,6 +88,7 @@ Result<std::vector<Figure>> Bench::run() {
   for (const uint32_t n : kPromptLengths) OGAS_TRY(prefill(n));
   for (const uint32_t depth : kDepths) OGAS_TRY(decode(depth));
   for (const uint32_t n : kTokensOfStep) OGAS_TRY(step_of(n));
+  for (const uint32_t n : kTokensOfStep) OGAS_TRY(sessions_of(n));
   show_step("");
   return std::move(figures_);
 }
@@ -168,8 +171,7 @@ Result<> Bench::decode(uint32_t depth) {
   return {};
 }
 
-// A forward pass takes one sequence, so these are consecutive tokens of one, with the logits of each, as speculation
-// verifies them. Steps over several sequences are to be measured here, too, once the engine has them.
+// Consecutive tokens of one sequence, with the logits of each, as speculation verifies them.
 Result<> Bench::step_of(uint32_t n) {
   constexpr uint32_t kTokens = 32;  // of one repetition, from an empty context
   const ModelFacts& facts = engine_.facts();
@@ -181,8 +183,35 @@ Result<> Bench::step_of(uint32_t n) {
     const auto tokens = make_tokens(kTokens, facts.n_vocab);
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {
       const auto start = Clock::now();
-      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}));
+      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}, RowKind::generated));
       return seconds_since(start) * n / kTokens;
+    }));
+  }
+  figures_.push_back(std::move(figure));
+  return {};
+}
+
+// One token for each of several sequences, as for as many users.
+Result<> Bench::sessions_of(uint32_t n) {
+  constexpr uint32_t kSteps = 8;  // of one repetition
+  const ModelFacts& facts = engine_.facts();
+  Figure figure{.name = sessions_name(n), .work = work_of_pass(facts, n, n)};
+  if (!is_wanted(figure.name)) return {};
+  figure.skipped = why_not(1, kSteps * options_.n_repeat);
+  show_step(figure.name);
+  if (figure.skipped.empty()) {
+    const auto tokens = make_tokens(n, facts.n_vocab);
+    std::vector<Engine::SessionPtr> sessions;
+    std::vector<Extension> step;
+    for (uint32_t idx = 0; idx < n; ++idx) {
+      sessions.push_back(engine_.new_session());
+      step.push_back({sessions.back().get(), std::span(tokens).subspan(idx, 1), RowKind::generated});
+    }
+    OGAS_TRY(engine_.extend(step));
+    OGAS_TRY(repeat(figure, [&]() -> Result<double> {
+      const auto start = Clock::now();
+      for (uint32_t idx = 0; idx < kSteps; ++idx) OGAS_TRY(engine_.extend(step));
+      return seconds_since(start) / kSteps;
     }));
   }
   figures_.push_back(std::move(figure));

@@ -47,7 +47,7 @@ struct FigureOptions {
   std::vector<std::string> only = {};  // names; empty: all
 };
 
-// "prefill 512", "decode at 2048", "8 tokens a step", in the order in which they are measured.
+// "prefill 512", "decode at 2048", "8 tokens a step", "8 sessions", in the order in which they are measured.
 std::vector<std::string> figure_names();
 
 class Bench {
@@ -67,6 +67,7 @@ class Bench {
   Result<> prefill(uint32_t n);
   Result<> decode(uint32_t depth);
   Result<> step_of(uint32_t n);
+  Result<> sessions_of(uint32_t n);
   bool is_wanted(std::string_view name) const;
   // Why a figure that begins with so many tokens of prompt is left out; empty: it is not.
   std::string why_not(uint32_t n_prompt, uint32_t n_more) const;

@@ -167,6 +167,11 @@ class Session {
   KvSequence kv;
   std::vector<TokenId> tokens;  // those kv holds
   size_t n_given = 0;           // of these, the first ones, up to one that was generated
+
+  void append(std::span<const TokenId> computed, RowKind kind) {
+    if (kind == RowKind::prompt && n_given == tokens.size()) n_given += computed.size();
+    tokens.insert(tokens.end(), computed.begin(), computed.end());
+  }
 };
 
 void Engine::SessionDeleter::operator()(Session* session) const { delete session; }
@@ -194,6 +199,9 @@ struct Engine::Parts {
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
   void compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row);
   Result<> check_tokens(std::span<const TokenId> tokens) const;
+  Result<> check_extension(const Extension& extension) const;
+  // Logits after the last token of each.
+  std::span<const float> compute(std::span<const Extension> extensions);
   bool goes_on_from_generated() const {
     return !model->facts().prompts_differ && (ops->tile_rows == 0 || packed.panels().empty());
   }
@@ -304,9 +312,7 @@ BatchPart Engine::Run::schedule() {
 std::span<const float> Engine::Run::run(const BatchPart& part) {
   const auto logits = parts_.forward(part);
   if (part.kv->n_positions() == keep_at_) session_.kv.keep();
-  if (part.kind == RowKind::prompt && session_.n_given == session_.tokens.size())
-    session_.n_given += part.tokens.size();
-  session_.tokens.insert(session_.tokens.end(), part.tokens.begin(), part.tokens.end());
+  session_.append(part.tokens, part.kind);
   return logits;
 }
 
@@ -435,18 +441,46 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   return run.take_answer();
 }
 
+Result<> Engine::Parts::check_extension(const Extension& extension) const {
+  OGAS_TRY(check_tokens(extension.tokens));
+  const size_t n_held = extension.session->tokens.size();
+  if (extension.tokens.size() <= options.n_ctx - n_held) return {};
+  return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", extension.tokens.size(), n_held,
+              options.n_ctx);
+}
+
+std::span<const float> Engine::Parts::compute(std::span<const Extension> extensions) {
+  std::vector<BatchPart> batch;
+  for (const Extension& extension : extensions)
+    batch.push_back({.tokens = extension.tokens, .kv = &extension.session->kv, .kind = extension.kind});
+  Exec exec{*pool, *ops};
+  const auto logits = model->forward(exec, batch);
+  for (const Extension& extension : extensions) extension.session->append(extension.tokens, extension.kind);
+  return logits;
+}
+
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
-  OGAS_TRY(parts_->check_tokens(tokens));
-  if (tokens.size() > parts_->options.n_ctx - session.tokens.size())
-    return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", tokens.size(), session.tokens.size(),
-                parts_->options.n_ctx);
+  OGAS_TRY(parts_->check_extension({&session, tokens, kind}));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += parts_->options.n_batch) {
-    const auto part = tokens.subspan(begin, std::min<size_t>(parts_->options.n_batch, tokens.size() - begin));
-    logits = parts_->forward({.tokens = part, .kv = &session.kv, .kind = kind});
-    session.tokens.insert(session.tokens.end(), part.begin(), part.end());
+    const Extension part{&session,
+                         tokens.subspan(begin, std::min<size_t>(parts_->options.n_batch, tokens.size() - begin)), kind};
+    logits = parts_->compute({&part, 1});
   }
   return logits;
+}
+
+Result<std::span<const float>> Engine::extend(std::span<const Extension> extensions) {
+  std::vector<const Session*> sessions;
+  for (const Extension& extension : extensions) {
+    OGAS_TRY(parts_->check_extension(extension));
+    sessions.push_back(extension.session);
+  }
+  std::ranges::sort(sessions);
+  if (std::ranges::adjacent_find(sessions) != sessions.end())
+    return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
+  if (extensions.empty()) return std::span<const float>();
+  return parts_->compute(extensions);
 }
 
 void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row) {
@@ -460,10 +494,10 @@ void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRow
   }
 }
 
-Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
+Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind) {
   OGAS_TRY(parts_->check_tokens(tokens));
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    return parts_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::all});
+    return parts_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .logits = Logits::all});
   };
   parts_->compute_rows(tokens.size(), batch, compute, row);
   return {};

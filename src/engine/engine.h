@@ -84,6 +84,13 @@ struct Answer {
 // One conversation's tokens and their keys and values. Made by Engine::new_session, and must not outlive the Engine.
 class Session;
 
+// Tokens to be computed behind those a session holds.
+struct Extension {
+  Session* session = nullptr;
+  std::span<const TokenId> tokens = {};
+  RowKind kind = RowKind::prompt;  // what they are computed as (nn/row_kind.h)
+};
+
 class Engine {
  public:
   // Called with the share done (0 to 1) while a model loads.
@@ -135,16 +142,18 @@ class Engine {
   // Logits after each of the tokens, from an empty context: row(idx, logits[n_vocab]) for every position in order.
   // batch: how many are computed together (0: n_batch); the result does not depend on it beyond float rounding.
   using TakeRow = std::function<void(size_t, std::span<const float>)>;
-  Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
+  Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind = RowKind::prompt);
   // The same of the head for the token after the next, for all tokens but the last: row idx is what it says once token
   // idx + 1 is known. Errors: usage where the model has none (facts().n_mtp) or fewer than two tokens are given.
   Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
 
   // Computes these tokens behind those the session holds, n_batch at a time; no tokenizer is needed. Logits [n_vocab]
-  // after the last one, valid until the next call. kind: what they are computed as (nn/rows.h). Errors: usage (no
-  // token, one out of range, or no room for them).
+  // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no room for them).
   Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens,
                                         RowKind kind = RowKind::prompt);
+  // The same for several sessions in one pass: logits [extensions, n_vocab]. Memory for activations grows with the
+  // tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
+  Result<std::span<const float>> extend(std::span<const Extension> extensions);
 
   // Bytes held for keys and values by all sessions of this engine.
   uint64_t kv_bytes_used() const;
