@@ -119,6 +119,33 @@ TEST_P(SeveralSessions, MayBeThereOnce) {
   EXPECT_TRUE(engine_->extend(std::span<const Extension>{})->empty());
 }
 
+// Sessions share one budget; who finds it used up hears so, and nothing is lost.
+TEST(KvBudget, IsSharedBySessions) {
+  const auto path = kFolder / "qwen3";
+  const auto load = [&](uint32_t n_ctx, uint64_t budget) {
+    return Engine::load(path, {.n_ctx = n_ctx, .n_threads = 1, .kv_budget = budget});
+  };
+  const uint64_t page_bytes = load(64, 0).value()->facts().kv.page_bytes();
+  const auto too_little = load(129, 2 * page_bytes);
+  ASSERT_FALSE(too_little);
+  EXPECT_EQ(too_little.error().code, ErrorCode::usage);
+  const auto engine = load(128, 3 * page_bytes).value();
+  const std::vector<TokenId> tokens(128, 1);
+  const auto first = engine->new_session();
+  auto second = engine->new_session();
+  ASSERT_TRUE(engine->extend(*first, tokens));
+  ASSERT_TRUE(engine->extend(*second, std::span(tokens).first(64)));
+  const auto refused = engine->extend(*second, std::span(tokens).first(1));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::out_of_memory);
+  EXPECT_EQ(Engine::tokens_of(*second).size(), 64U);
+  const Extension both[] = {{second.get(), std::span(tokens).first(1)}};
+  EXPECT_EQ(engine->extend(both).error().code, ErrorCode::out_of_memory);
+  EXPECT_EQ(engine->logits(tokens, 0, [](size_t, std::span<const float>) {}).error().code, ErrorCode::out_of_memory);
+  second.reset();
+  EXPECT_TRUE(engine->extend(*engine->new_session(), std::span(tokens).first(64)));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SeveralSessions, ::testing::ValuesIn(all_cases()),
                          [](const auto& test) { return test.param; });
 

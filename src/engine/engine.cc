@@ -74,13 +74,21 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
   const uint64_t available = available_memory();
   const KvShape kv = kv_shape(facts, options);
   const bool chosen_by_us = options.n_ctx == 0;
+  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
+  const uint64_t half = available > fixed ? (available - fixed) / 2 : 0;
   if (chosen_by_us) {
-    // The model's own limit, or what half of the memory beside the weights holds.
-    const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
-    const uint64_t room = available > fixed ? (available - fixed) / 2 : 0;
-    const uint64_t fitting = std::max<uint64_t>(kMinContext, room / kv.position_bytes());
+    // The model's own limit, or what the budget holds.
+    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : half) / kv.page_bytes();
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
+  const uint64_t context_bytes =
+      (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
+  if (options.kv_budget == 0)
+    options.kv_budget = std::max(half, context_bytes);
+  else if (options.kv_budget < context_bytes)
+    return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
+                options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
   const uint64_t needed = bytes_needed(facts, options);
   if (needed <= available) return options;
   return fail(ErrorCode::out_of_memory,
@@ -197,9 +205,12 @@ struct Engine::Parts {
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
   using ComputeRows = std::function<std::span<const float>(size_t begin, size_t n, KvSequence&)>;
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
-  void compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row);
+  Result<> compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row);
   Result<> check_tokens(std::span<const TokenId> tokens) const;
   Result<> check_extension(const Extension& extension) const;
+  // Whether there are pages for so many more positions of a sequence. Errors: out_of_memory.
+  Result<> check_room(const KvSequence& kv, size_t n) const { return check_pages(kv.pages_to_extend(n)); }
+  Result<> check_pages(size_t n_pages) const;
   // Logits after the last token of each.
   std::span<const float> compute(std::span<const Extension> extensions);
   bool goes_on_from_generated() const {
@@ -386,7 +397,8 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   parts->pool = std::make_unique<ThreadPool>(parts->options.n_threads);
   Exec exec{*parts->pool, *ops};
   OGAS_TRY(read_weights(parts->file, exec, parts->packed, progress));
-  parts->kv_cache = std::make_unique<KvCache>(kv_shape(parts->model->facts(), parts->options));
+  parts->kv_cache =
+      std::make_unique<KvCache>(kv_shape(parts->model->facts(), parts->options), parts->options.kv_budget);
   return std::unique_ptr<Engine>(new Engine(std::move(parts)));
 }
 
@@ -434,6 +446,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   Run run(*parts_, session, request);
   while (!run.done()) {
     const BatchPart part = run.schedule();
+    OGAS_TRY(parts_->check_room(session.kv, part.tokens.size()));
     const auto logits = run.run(part);
     run.finish(logits);
     if (!run.done() && cancelled_.load(std::memory_order_relaxed)) run.cancel();
@@ -449,6 +462,13 @@ Result<> Engine::Parts::check_extension(const Extension& extension) const {
               options.n_ctx);
 }
 
+Result<> Engine::Parts::check_pages(size_t n_pages) const {
+  if (n_pages <= kv_cache->n_free()) return {};
+  const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->shape().page_bytes()); };
+  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
+              format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
+}
+
 std::span<const float> Engine::Parts::compute(std::span<const Extension> extensions) {
   std::vector<BatchPart> batch;
   for (const Extension& extension : extensions)
@@ -461,6 +481,7 @@ std::span<const float> Engine::Parts::compute(std::span<const Extension> extensi
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
   OGAS_TRY(parts_->check_extension({&session, tokens, kind}));
+  OGAS_TRY(parts_->check_room(session.kv, tokens.size()));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += parts_->options.n_batch) {
     const Extension part{&session,
@@ -472,26 +493,31 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
 
 Result<std::span<const float>> Engine::extend(std::span<const Extension> extensions) {
   std::vector<const Session*> sessions;
+  size_t n_pages = 0;
   for (const Extension& extension : extensions) {
     OGAS_TRY(parts_->check_extension(extension));
+    n_pages += extension.session->kv.pages_to_extend(extension.tokens.size());
     sessions.push_back(extension.session);
   }
   std::ranges::sort(sessions);
   if (std::ranges::adjacent_find(sessions) != sessions.end())
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
   if (extensions.empty()) return std::span<const float>();
+  OGAS_TRY(parts_->check_pages(n_pages));
   return parts_->compute(extensions);
 }
 
-void Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row) {
+Result<> Engine::Parts::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute, const TakeRow& row) {
   const size_t n_vocab = model->facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : options.n_batch;
   Session session(*kv_cache);
+  OGAS_TRY(check_room(session.kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
     const auto logits = compute(begin, n, session.kv);
     for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
   }
+  return {};
 }
 
 Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind) {
@@ -499,8 +525,7 @@ Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const T
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
     return parts_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .logits = Logits::all});
   };
-  parts_->compute_rows(tokens.size(), batch, compute, row);
-  return {};
+  return parts_->compute_rows(tokens.size(), batch, compute, row);
 }
 
 Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
@@ -513,8 +538,7 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
     Exec exec{*parts_->pool, *parts_->ops};
     return parts_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
   };
-  parts_->compute_rows(tokens.size() - 1, batch, compute, row);
-  return {};
+  return parts_->compute_rows(tokens.size() - 1, batch, compute, row);
 }
 
 }  // namespace ogas

@@ -34,6 +34,9 @@ struct EngineOptions {
   unsigned n_threads = 0;  // 0: one for each core this process may use
   std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
   Format kv_format = Format::f16;  // one of kKvFormats
+  // Bytes for keys and values of all sessions; 0: half of the memory that is free beside the weights, or what n_ctx
+  // positions take if that is more.
+  uint64_t kv_budget = 0;
 };
 
 struct ChatOptions {

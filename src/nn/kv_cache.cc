@@ -13,25 +13,90 @@ void rotate_for_cache(const Ops& ops, Format format, float* x, size_t dim, size_
   ops.hadamard(x, n, n_heads * (dim / n));
 }
 
-std::byte* KvCache::take() {
-  if (free_.empty()) {
-    pages_.emplace_back(shape_.page_bytes());
-    free_.push_back(pages_.back().data());
-  }
-  std::byte* page = free_.back();
-  free_.pop_back();
-  ++n_used_;
-  return page;
+KvPage::KvPage(const KvPage& other) : cache_(other.cache_), idx_(other.idx_) { ++cache_->shares_[idx_]; }
+
+KvPage::~KvPage() {
+  if (cache_) cache_->drop(idx_);
 }
 
-void KvCache::give_back(std::byte* page) {
-  free_.push_back(page);
+std::byte* KvPage::data() const { return cache_->data(idx_); }
+
+bool KvPage::is_shared() const { return cache_->shares_[idx_] > 1; }
+
+KvCache::KvCache(const KvShape& shape, uint64_t budget) : shape_(shape) {
+  constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
+  const uint64_t page_bytes = std::max<uint64_t>(shape.page_bytes(), 1);
+  n_most_ = static_cast<size_t>(std::min<uint64_t>(budget / page_bytes, UINT32_MAX));
+  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_most_, 1)));
+}
+
+KvPage KvCache::take() {
+  OGAS_CHECK(n_free() > 0, "all {} pages are taken", n_used_);
+  if (free_.empty()) {
+    const auto idx = static_cast<uint32_t>(shares_.size());
+    if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * shape_.page_bytes());
+    shares_.push_back(0);
+    free_.push_back(idx);
+  }
+  const uint32_t idx = free_.back();
+  free_.pop_back();
+  shares_[idx] = 1;
+  ++n_used_;
+  return {*this, idx};
+}
+
+void KvCache::drop(uint32_t idx) {
+  if (--shares_[idx] > 0) return;
+  free_.push_back(idx);
   --n_used_;
 }
 
+void KvSequence::append(KvPage page) {
+  pages_.push_back(page.data());
+  shares_.push_back(std::move(page));
+}
+
+void KvSequence::add_page(const KvPage& page) {
+  OGAS_CHECK(n_positions_ % KvShape::kPagePositions == 0 && shape().state.bytes() == 0, "a page behind {} positions",
+             n_positions_);
+  append(page);
+  n_positions_ += KvShape::kPagePositions;
+}
+
+void KvSequence::fork(const KvSequence& other) {
+  OGAS_CHECK(n_positions_ == 0 && cache_ == other.cache_, "{} positions already", n_positions_);
+  for (const KvPage& page : other.shares_) append(page);
+  n_positions_ = other.n_positions_;
+  const auto copy = [&](const PageBuffer& from, PageBuffer& to) {
+    if (from.size() == 0) return;
+    take_state(to);
+    std::memcpy(to.data(), from.data(), from.size());
+  };
+  copy(other.state_, state_);
+  copy(other.kept_, kept_);
+  kept_position_ = other.kept_position_;
+}
+
+// Whether the next position lies in a page of others.
+bool KvSequence::has_shared_end() const {
+  return n_positions_ % KvShape::kPagePositions != 0 && shares_.back().is_shared();
+}
+
+size_t KvSequence::pages_to_extend(size_t n) const {
+  if (n == 0) return 0;
+  const size_t n_pages = (n_positions_ + n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
+  return n_pages - pages_.size() + (has_shared_end() ? 1 : 0);
+}
+
 void KvSequence::extend(size_t n) {
+  if (n > 0 && has_shared_end()) {
+    KvPage own = cache_->take();
+    std::memcpy(own.data(), pages_.back(), shape().page_bytes());
+    pages_.back() = own.data();
+    shares_.back() = std::move(own);
+  }
   n_positions_ += n;
-  while (pages_.size() * KvShape::kPagePositions < n_positions_) pages_.push_back(cache_->take());
+  while (pages_.size() * KvShape::kPagePositions < n_positions_) append(cache_->take());
   if (shape().state.bytes() > 0 && state_.size() == 0) take_state(state_);
 }
 
@@ -68,7 +133,7 @@ void KvSequence::truncate(size_t n) {
   }
   n_positions_ = n;
   const size_t n_pages = (n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
-  for (; pages_.size() > n_pages; pages_.pop_back()) cache_->give_back(pages_.back());
+  for (; pages_.size() > n_pages; pages_.pop_back()) shares_.pop_back();
 }
 
 std::byte* KvSequence::k(size_t layer_idx, size_t head_idx, size_t position) const {

@@ -1,7 +1,8 @@
 // Keys and values of past positions, in pages, and the recurrent state of layers that keep no positions.
 //
-// A page holds kPagePositions consecutive positions of one sequence, for all layers; a sequence is a list of pages, so
-// it grows without copying, and later prefixes can be shared page by page. Within a page: [layer][key-value head][keys,
+// A page holds kPagePositions consecutive positions, for all layers; a sequence is a list of pages, so it grows without
+// copying, and sequences that begin alike share pages. One that is shared is not written: who goes on within it has a
+// copy first. Within a page: [layer][key-value head][keys,
 // then values][position][dimension], then the keys of indexers: [layer][position][dimension].
 //
 // A recurrent layer has one block of numbers a sequence, which each position overwrites: there is no way back to an
@@ -10,8 +11,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/memory.h"
@@ -66,23 +67,61 @@ struct KvShape {
   }
 };
 
-// Where pages come from and go back to. Not thread-safe; must outlive its sequences.
-class KvCache {
- public:
-  explicit KvCache(const KvShape& shape) : shape_(shape) {}
+class KvCache;
 
-  const KvShape& shape() const { return shape_; }
-  // Bytes of the pages and states that sequences hold.
-  uint64_t bytes_used() const { return n_used_ * shape_.page_bytes() + n_states_ * shape_.state.bytes(); }
+// A share in a page, which goes back to the cache with its last one.
+class KvPage {
+ public:
+  KvPage(const KvPage& other);
+  KvPage(KvPage&& other) noexcept : cache_(std::exchange(other.cache_, nullptr)), idx_(other.idx_) {}
+  KvPage& operator=(KvPage other) noexcept {
+    std::swap(cache_, other.cache_);
+    std::swap(idx_, other.idx_);
+    return *this;
+  }
+  ~KvPage();
+
+  std::byte* data() const;
+  // Whether there are other shares: then it is not to be written.
+  bool is_shared() const;
 
  private:
+  friend class KvCache;
+  KvPage(KvCache& cache, uint32_t idx) : cache_(&cache), idx_(idx) {}
+
+  KvCache* cache_;
+  uint32_t idx_;
+};
+
+// Where pages come from and go back to. Not thread-safe; must outlive its pages and sequences.
+class KvCache {
+ public:
+  // budget: bytes that pages may take; states of recurrent layers come on top.
+  explicit KvCache(const KvShape& shape, uint64_t budget = UINT64_MAX);
+
+  const KvShape& shape() const { return shape_; }
+  // Pages that can be taken, and those that are.
+  size_t n_free() const { return n_most_ - n_used_; }
+  size_t n_used() const { return n_used_; }
+  // Bytes of the pages and states that are held.
+  uint64_t bytes_used() const { return n_used_ * shape_.page_bytes() + n_states_ * shape_.state.bytes(); }
+
+  // A page of whatever it held before. There must be a free one.
+  KvPage take();
+
+ private:
+  friend class KvPage;
   friend class KvSequence;
-  std::byte* take();
-  void give_back(std::byte* page);
+  void drop(uint32_t idx);
+  std::byte* data(uint32_t idx) const {
+    return slabs_[idx / slab_pages_].data() + idx % slab_pages_ * shape_.page_bytes();
+  }
 
   KvShape shape_;
-  std::vector<PageBuffer> pages_;
-  std::vector<std::byte*> free_;
+  size_t n_most_, slab_pages_;
+  std::vector<PageBuffer> slabs_;  // pages lie together in pieces of some MiB, which never move
+  std::vector<uint32_t> shares_;   // [pages that were ever taken]; 0: free
+  std::vector<uint32_t> free_;
   size_t n_used_ = 0;
   size_t n_states_ = 0;  // copies counted
 };
@@ -97,7 +136,17 @@ class KvSequence {
   const KvShape& shape() const { return cache_->shape(); }
   size_t n_positions() const { return n_positions_; }
   std::span<std::byte* const> pages() const { return pages_; }
-  // Adds room for n positions, to be written by the forward pass.
+  // Page idx, to be shared with others once all of its positions are written.
+  const KvPage& page(size_t idx) const { return shares_[idx]; }
+  // Adds the positions of a page that another sequence wrote; those so far must be whole pages, and there must be no
+  // recurrent layers.
+  void add_page(const KvPage& page);
+  // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
+  void fork(const KvSequence& other);
+
+  // How many pages extend(n) takes: of a page that is begun and shared, a copy.
+  size_t pages_to_extend(size_t n) const;
+  // Adds room for n positions, to be written by the forward pass. The cache must have the pages.
   void extend(size_t n);
   // The last position up to n that truncate() can go back to: n itself without recurrent layers, else the end, the
   // position of the copy, or 0.
@@ -115,11 +164,14 @@ class KvSequence {
   std::span<float> state(size_t layer_idx) const;
 
  private:
+  void append(KvPage page);
+  bool has_shared_end() const;
   void take_state(PageBuffer& buffer);
   void drop_state(PageBuffer& buffer);
 
   KvCache* cache_;
-  std::vector<std::byte*> pages_;
+  std::vector<KvPage> shares_;
+  std::vector<std::byte*> pages_;  // where these lie
   size_t n_positions_ = 0;
   PageBuffer state_, kept_;  // [layer][value]; empty: not there
   size_t kept_position_ = 0;

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
 #include <set>
+#include <vector>
 
 namespace ogas {
 namespace {
@@ -124,6 +128,126 @@ TEST(KvSequence, WithoutRecurrentLayersEveryPositionIsReachable) {
   EXPECT_EQ(sequence.reachable(33), 33U);
   EXPECT_EQ(sequence.reachable(99), 70U);
   EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
+}
+
+constexpr size_t kPage = KvShape::kPagePositions;
+
+TEST(KvCache, KeepsToItsBudget) {
+  KvCache cache(kShape, 3 * kShape.page_bytes() + 1);
+  EXPECT_EQ(cache.n_free(), 3U);
+  KvSequence a(cache), b(cache);
+  a.extend(kPage);
+  b.extend(1);
+  EXPECT_EQ(cache.n_free(), 1U);
+  EXPECT_EQ(a.pages_to_extend(0), 0U);
+  EXPECT_EQ(a.pages_to_extend(kPage + 1), 2U);  // more than there are
+  EXPECT_EQ(b.pages_to_extend(kPage - 1), 0U);
+  a.extend(1);
+  EXPECT_EQ(cache.n_free(), 0U);
+  EXPECT_DEATH(b.extend(kPage), "all 3 pages are taken");
+  a.truncate(0);
+  EXPECT_EQ(cache.n_free(), 2U);
+}
+
+void write(KvSequence& sequence, size_t position, int value) {
+  std::memset(sequence.k(1, 2, position), value, kShape.k_bytes());
+}
+int read(const KvSequence& sequence, size_t position) { return static_cast<int>(*sequence.k(1, 2, position)); }
+
+TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
+  KvCache cache(kShape);
+  KvSequence first(cache);
+  first.extend(kPage + 3);
+  write(first, 5, 50);
+  write(first, kPage + 1, 60);
+  KvSequence second(cache);
+  second.add_page(first.page(0));
+  EXPECT_EQ(second.n_positions(), kPage);
+  EXPECT_EQ(read(second, 5), 50);
+  EXPECT_EQ(cache.n_used(), 2U);
+  KvSequence third(cache);
+  third.fork(first);
+  EXPECT_EQ(third.n_positions(), kPage + 3);
+  EXPECT_EQ(cache.n_used(), 2U);
+  EXPECT_EQ(third.pages_to_extend(1), 1U);  // the copy
+  third.extend(1);
+  write(third, kPage + 3, 70);
+  EXPECT_EQ(read(third, kPage + 1), 60);
+  EXPECT_EQ(cache.n_used(), 3U);
+  EXPECT_EQ(first.pages_to_extend(1), 0U);  // it is alone there again
+  first.extend(1);
+  write(first, kPage + 3, 80);
+  EXPECT_EQ(read(third, kPage + 3), 70);
+  // Back into a shared page, and on from there.
+  second.truncate(6);
+  second.extend(1);
+  write(second, 6, 90);
+  EXPECT_EQ(read(second, 5), 50);
+  write(first, 6, 91);
+  EXPECT_EQ(read(second, 6), 90);
+  EXPECT_EQ(read(third, 6), 91);
+}
+
+// Whatever sequences do, each reads what it wrote or took over, and pages come back.
+TEST(KvSequence, RandomForksKeepTheirOwn) {
+  KvCache cache(kShape, 400 * kShape.page_bytes());
+  std::mt19937 random(3);
+  struct Tracked {
+    std::unique_ptr<KvSequence> kv;
+    std::vector<int> values;
+  };
+  std::vector<Tracked> all(8);
+  for (Tracked& tracked : all) tracked.kv = std::make_unique<KvSequence>(cache);
+  for (int step = 0; step < 3'000; ++step) {
+    Tracked& it = all[random() % all.size()];
+    const size_t n = random() % 100;
+    switch (random() % 4) {
+      case 0:
+        it.kv->truncate(std::min(n, it.values.size()));
+        it.values.resize(it.kv->n_positions());
+        break;
+      case 1: {
+        Tracked& from = all[random() % all.size()];
+        if (&from == &it) break;
+        it.kv->truncate(0);
+        it.kv->fork(*from.kv);
+        it.values = from.values;
+        break;
+      }
+      default:
+        if (it.kv->pages_to_extend(n) > cache.n_free() || it.values.size() > 2'000) break;
+        const size_t n_free = cache.n_free(), n_taken = it.kv->pages_to_extend(n);
+        it.kv->extend(n);
+        ASSERT_EQ(cache.n_free(), n_free - n_taken);
+        for (size_t idx = 0; idx < n; ++idx) {
+          it.values.push_back(static_cast<int>(random() % 256));
+          write(*it.kv, it.values.size() - 1, it.values.back());
+        }
+    }
+    for (size_t p = 0; p < it.values.size(); ++p) ASSERT_EQ(read(*it.kv, p), it.values[p]) << "step " << step;
+  }
+  for (const Tracked& tracked : all)
+    for (size_t p = 0; p < tracked.values.size(); ++p) ASSERT_EQ(read(*tracked.kv, p), tracked.values[p]);
+  all.clear();
+  EXPECT_EQ(cache.n_used(), 0U);
+  EXPECT_EQ(cache.n_free(), 400U);
+}
+
+TEST(KvSequence, AForkHasItsOwnState) {
+  KvCache cache(kRecurrent);
+  KvSequence first(cache), second(cache);
+  first.extend(5);
+  std::ranges::fill(first.state(0), 5.0F);
+  first.keep();
+  first.extend(1);
+  std::ranges::fill(first.state(0), 6.0F);
+  second.fork(first);
+  second.extend(1);
+  std::ranges::fill(second.state(0), 7.0F);
+  EXPECT_EQ(first.state(0)[3], 6);
+  second.truncate(5);
+  EXPECT_EQ(second.state(0)[3], 5);
+  EXPECT_EQ(first.state(0)[3], 6);
 }
 
 }  // namespace
