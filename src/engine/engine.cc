@@ -41,11 +41,12 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
-// that small models stay small.
-uint32_t batch_for(const ModelFacts& facts) {
+// that small models stay small. Operations that decode weights for a batch gain more from its length.
+uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
+  const uint64_t least = ops.tile_rows > 0 ? 64 : 32;
   constexpr uint64_t kSmall = uint64_t{128} << 20;
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), 32, 512));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, 512));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {
@@ -62,10 +63,10 @@ Result<> check_kv_format(Format format, const KvShape& kv) {
 }
 
 // Fills in what was left to us, and refuses what cannot work before anything is loaded.
-Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts) {
+Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops) {
   if (options.n_batch > 65536)
     return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
-  if (options.n_batch == 0) options.n_batch = batch_for(facts);
+  if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
   OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
@@ -385,7 +386,7 @@ Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, 
   parts->packed = PackedWeights(*ops, parts->model->linears());
   ModelFacts in_memory = parts->model->facts();
   in_memory.weight_bytes += parts->packed.n_bytes() - parts->packed.n_stored_bytes();
-  parts->options = OGAS_TRY(resolve(options, in_memory));
+  parts->options = OGAS_TRY(resolve(options, in_memory, *ops));
 
   auto sampling = ogas::recommended_sampling(parts->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
