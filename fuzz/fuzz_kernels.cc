@@ -1,5 +1,5 @@
 // Random blocks of weights times random activations on every instruction set that this processor has: row by row, from
-// panels and without rounding to 8 bits, each within rounding of the reference.
+// panels, without rounding to 8 bits and by tiles of BF16, each within rounding of the reference.
 //
 // Input: format, sizes and cuts, then bytes that become weights; activations are made of the same bytes.
 #include <algorithm>
@@ -47,7 +47,7 @@ bool is_sane(const Case& c) {
 }
 
 std::vector<float> multiply(const Ops& ops, const Case& c, const Quantized* quantized, const std::byte* panels,
-                            const std::vector<float>& x) {
+                            const std::vector<float>& x, const std::vector<uint16_t>& tiles = {}) {
   const size_t n = c.o_end - c.o_begin;
   std::vector<float> y(c.n_tokens * n, NAN);
   ops.matmul({.format = c.facts.format,
@@ -60,13 +60,14 @@ std::vector<float> multiply(const Ops& ops, const Case& c, const Quantized* quan
               .n_tokens = c.n_tokens,
               .x = x.data(),
               .quantized = quantized ? quantized->rows.data() : nullptr,
+              .bf16 = tiles.empty() ? nullptr : tiles.data(),
               .y = y.data(),
               .y_stride = n});
   return y;
 }
 
 void check(const Ops& ops, const Case& c, const std::vector<float>& y, const std::vector<float>& expected,
-           const std::vector<float>& x) {
+           const std::vector<float>& x, double tolerance = 6.4e-4) {
   const size_t n = c.o_end - c.o_begin, row_bytes = c.facts.bytes_for(c.n_in);
   std::vector<float> row(c.n_in);
   for (size_t o = 0; o < n; ++o) {
@@ -77,7 +78,7 @@ void check(const Ops& ops, const Case& c, const std::vector<float>& y, const std
       double magnitude = 0;
       for (size_t i = 0; i < c.n_in; ++i) magnitude += std::fabs(static_cast<double>(x[t * c.n_in + i]));
       // Scales and offsets are rounded apart: what cancels in a weight does not in their sums.
-      const double bound = 1e-5 * magnitude * (largest + 1e-3) * 64 + 1e-30;
+      const double bound = tolerance * magnitude * (largest + 1e-3) + 1e-30;
       OGAS_CHECK(std::fabs(y[t * n + o] - expected[t * n + o]) <= bound, "{}, {}: row {}, token {}: {} instead of {}",
                  ops.name, c.facts.name, c.o_begin + o, t, y[t * n + o], expected[t * n + o]);
     }
@@ -96,6 +97,10 @@ void run(const Case& c) {
     if (ops->panel_rows == 0) continue;
     const Panels panels(*ops, c.facts.format, c.weights.data() + 1, c.n_out, c.n_in, 0, 1);
     if (panels.data()) check(*ops, c, multiply(*ops, c, &quantized, panels.data(), rounded), expected, rounded);
+    if (!panels.data() || ops->tile_rows == 0) continue;
+    constexpr double kTwoRoundings = 2.0 / 256;  // of a weight and of an activation, to 8 bits of mantissa
+    check(*ops, c, multiply(*ops, c, &quantized, panels.data(), rounded, make_tiles(*ops, rounded, c.n_in)), expected,
+          rounded, kTwoRoundings);
   }
 }
 

@@ -14,18 +14,9 @@
 namespace ogas {
 namespace {
 
+using testing::kArchitectures;
 using testing::LogitMatrix;
 using testing::logits_of;
-
-const std::filesystem::path kFolder = "tests/data/arch";
-
-std::vector<std::string> all_cases() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder))
-    names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
-}
 
 std::unique_ptr<Engine> load(const std::filesystem::path& path, unsigned n_threads = 2) {
   auto engine = Engine::load(path, {.n_threads = n_threads, .kv_format = Format::f32});
@@ -62,7 +53,7 @@ constexpr float kRoundedTolerance = 0.5F;
 class Architectures : public ::testing::TestWithParam<std::string> {
  protected:
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
-  std::filesystem::path folder() const { return kFolder / GetParam(); }
+  std::filesystem::path folder() const { return kArchitectures / GetParam(); }
   bool has_blocks() const { return golden().value("has_blocks", false); }
   // The hub's files, and GGUF where there is one.
   std::vector<std::filesystem::path> models() const {
@@ -176,7 +167,7 @@ TEST_P(Architectures, WorkIsWhatOneTokenReadsAndMultipliesWith) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(all_cases()),
+INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(testing::all_architectures()),
                          [](const auto& test) { return test.param; });
 
 // The folder's model under another model_type, without tensors of these names, in the folder of tests.
@@ -209,7 +200,7 @@ std::filesystem::path without_indexer(const std::filesystem::path& folder) {
 }
 
 TEST(DeepSeekV32, IsV3BitForBitUpToTopK) {
-  const auto folder = kFolder / "deepseek_v32";
+  const auto folder = kArchitectures / "deepseek_v32";
   const auto path = without_indexer(folder);
   const size_t top_k = testing::read_json((folder / "config.json").string())["index_topk"];
   std::vector<TokenId> prompt = testing::read_json((folder / "golden.json").string())["prompt"];
@@ -224,8 +215,8 @@ TEST(DeepSeekV32, IsV3BitForBitUpToTopK) {
 }
 
 std::vector<std::string> cases_with(std::string_view file) {
-  std::vector<std::string> names = all_cases();
-  std::erase_if(names, [&](const auto& name) { return !std::filesystem::exists(kFolder / name / file); });
+  std::vector<std::string> names = testing::all_architectures();
+  std::erase_if(names, [&](const auto& name) { return !std::filesystem::exists(kArchitectures / name / file); });
   return names;
 }
 

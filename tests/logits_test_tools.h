@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -24,6 +25,17 @@ struct LogitMatrix {
   size_t n_rows() const { return n_cols == 0 ? 0 : values.size() / n_cols; }
   std::span<const float> row(size_t idx) const { return std::span(values).subspan(idx * n_cols, n_cols); }
 };
+
+// Tiny models of every architecture, a folder each (tools/make_arch_goldens.py).
+inline const std::filesystem::path kArchitectures = "tests/data/arch";
+
+inline std::vector<std::string> all_architectures() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(kArchitectures))
+    names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
 
 inline nlohmann::json read_json(const std::string& path) {
   std::ifstream file(path);

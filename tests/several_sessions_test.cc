@@ -10,20 +10,12 @@
 namespace ogas {
 namespace {
 
-const std::filesystem::path kFolder = "tests/data/arch";
-
-std::vector<std::string> all_cases() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kFolder))
-    names.push_back(entry.path().filename().string());
-  std::ranges::sort(names);
-  return names;
-}
+using testing::kArchitectures;
 
 class SeveralSessions : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    auto engine = Engine::load(kFolder / GetParam(), {.n_threads = 2});
+    auto engine = Engine::load(kArchitectures / GetParam(), {.n_threads = 2});
     ASSERT_TRUE(engine) << engine.error().message;
     engine_ = *std::move(engine);
   }
@@ -121,7 +113,7 @@ TEST_P(SeveralSessions, MayBeThereOnce) {
 
 // Sessions share one budget; who finds it used up hears so, and nothing is lost.
 TEST(KvBudget, IsSharedBySessions) {
-  const auto path = kFolder / "qwen3";
+  const auto path = kArchitectures / "qwen3";
   const auto load = [&](uint32_t n_ctx, uint64_t budget) {
     return Engine::load(path, {.n_ctx = n_ctx, .n_threads = 1, .kv_budget = budget});
   };
@@ -146,7 +138,7 @@ TEST(KvBudget, IsSharedBySessions) {
   EXPECT_TRUE(engine->extend(*engine->new_session(), std::span(tokens).first(64)));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SeveralSessions, ::testing::ValuesIn(all_cases()),
+INSTANTIATE_TEST_SUITE_P(All, SeveralSessions, ::testing::ValuesIn(testing::all_architectures()),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

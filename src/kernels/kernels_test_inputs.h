@@ -70,4 +70,16 @@ class Panels {
   std::byte* data_ = nullptr;
 };
 
+// Tiles of activations, rows up to whole ones.
+inline std::vector<uint16_t> make_tiles(const Ops& ops, const std::vector<float>& x, size_t n_in) {
+  const size_t n_tokens = x.size() / n_in, n_rows = (n_tokens + ops.tile_rows - 1) / ops.tile_rows * ops.tile_rows;
+  std::vector<uint16_t> tiles(n_rows * n_in, 0x7FC0);  // NaN: rows that are not there must touch no other
+  for (size_t t = 0; t < n_tokens; ++t) {
+    uint16_t* tile = tiles.data() + t / ops.tile_rows * ops.tile_rows * n_in;
+    ops.round_to_tile(&x[t * n_in], 0, 32, t % ops.tile_rows, tile);
+    ops.round_to_tile(&x[t * n_in], 32, n_in, t % ops.tile_rows, tile);
+  }
+  return tiles;
+}
+
 }  // namespace ogas

@@ -136,18 +136,6 @@ float to_bf16(float x) {
   return x;
 }
 
-// Tiles of activations, rows up to whole ones.
-std::vector<uint16_t> make_tiles(const Ops& ops, const std::vector<float>& x, size_t n_in) {
-  const size_t n_tokens = x.size() / n_in, n_rows = (n_tokens + ops.tile_rows - 1) / ops.tile_rows * ops.tile_rows;
-  std::vector<uint16_t> tiles(n_rows * n_in, 0x7FC0);  // NaN: rows that are not there must touch no other
-  for (size_t t = 0; t < n_tokens; ++t) {
-    uint16_t* tile = tiles.data() + t / ops.tile_rows * ops.tile_rows * n_in;
-    ops.round_to_tile(&x[t * n_in], 0, 32, t % ops.tile_rows, tile);
-    ops.round_to_tile(&x[t * n_in], 32, n_in, t % ops.tile_rows, tile);
-  }
-  return tiles;
-}
-
 std::vector<float> multiply_tiles(const Ops& ops, Format format, const Panels& panels, size_t n_in,
                                   const std::vector<uint16_t>& tiles, const PanelCall& c) {
   std::vector<float> y(c.n_tokens * c.n_outputs, NAN);
