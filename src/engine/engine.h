@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -20,7 +19,7 @@
 
 #include "arch/model.h"
 #include "base/result.h"
-#include "engine/logprobs.h"
+#include "engine/request.h"
 #include "engine/sampling_options.h"
 #include "files/tensor_file.h"
 #include "text/chat_template.h"
@@ -45,45 +44,6 @@ struct ChatOptions {
   bool special_in_input = false;
 };
 
-enum class FinishReason {
-  stop,       // the model ended its answer
-  stop_text,  // one of the request's stop strings came up
-  length,     // max_tokens, or the context is full
-  cancelled,
-};
-std::string_view name_of(FinishReason reason);
-
-struct Request {
-  std::vector<TokenId> prompt = {};  // the whole sequence; what the session already holds of it is not computed again
-  uint32_t max_tokens = 0;           // 0: until the context is full
-  SamplingOptions sampling = {};
-  std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
-  bool ignore_end = false;             // go on past the model's own end of answer
-  // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
-  std::function<void(std::string_view)> on_text = {};
-};
-
-struct AnswerStats {
-  uint32_t n_prompt = 0;           // tokens of the prompt
-  uint32_t n_cached = 0;           // of these, found in the session and not computed again
-  uint32_t n_generated = 0;        // tokens sampled, the ending one included
-  double prefill_seconds = 0;      // from submission to the logits of the last prompt token
-  double decode_seconds = 0;       // from there to the end
-  double first_token_seconds = 0;  // from submission to the first token
-
-  // Tokens a second; 0 where nothing was computed.
-  double prefill_rate() const;
-  double decode_rate() const;
-};
-
-struct Answer {
-  std::string text;
-  std::vector<TokenId> tokens;     // without the ending token
-  std::vector<Logprobs> logprobs;  // of each of the tokens; empty unless the request's sampling asks for them
-  FinishReason finish = FinishReason::stop;
-  AnswerStats stats;
-};
-
 // One conversation's tokens and their keys and values. Made by Engine::new_session, and must not outlive the Engine.
 class Session;
 
@@ -93,6 +53,8 @@ struct Extension {
   std::span<const TokenId> tokens = {};
   RowKind kind = RowKind::prompt;  // what they are computed as (nn/row_kind.h)
 };
+
+class LoadedModel;
 
 class Engine {
  public:
@@ -164,10 +126,9 @@ class Engine {
   std::string_view isa() const;  // the instruction set in use: "avx2"
 
  private:
-  struct Parts;
-  class Run;
-  explicit Engine(std::unique_ptr<Parts> parts);
-  std::unique_ptr<Parts> parts_;
+  friend class Scheduler;
+  explicit Engine(std::unique_ptr<LoadedModel> model);
+  std::unique_ptr<LoadedModel> model_;
   std::atomic<bool> cancelled_ = false;
 };
 

@@ -1,0 +1,114 @@
+#include "engine/generation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace ogas {
+namespace {
+
+double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+std::string_view name_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop: return "stop";
+    case FinishReason::stop_text: return "stop_text";
+    case FinishReason::length: return "length";
+    case FinishReason::cancelled: return "cancelled";
+  }
+  std::unreachable();
+}
+
+double AnswerStats::prefill_rate() const { return prefill_seconds > 0 ? (n_prompt - n_cached) / prefill_seconds : 0; }
+
+double AnswerStats::decode_rate() const {
+  // The first token comes with the prefill.
+  return decode_seconds > 0 && n_generated > 1 ? (n_generated - 1) / decode_seconds : 0;
+}
+
+Result<> Generation::check(const LoadedModel& model, const Request& request) {
+  OGAS_TRY(model.check_tokens(request.prompt));
+  OGAS_TRY(request.sampling.validate());
+  return request.sampling.check_tokens(model.model->facts().n_vocab);
+}
+
+Generation::Generation(const LoadedModel& model, Session& session, const Request& request)
+    : model_(model),
+      tokenizer_(model.tokenizer ? model.tokenizer->get() : nullptr),
+      session_(session),
+      request_(request),
+      sequence_(request.prompt),
+      sampler_(request.sampling),
+      filter_(request.stop) {
+  if (tokenizer_) decoder_.emplace(*tokenizer_);
+  // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
+  // places to go back to.
+  const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
+  size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
+  if (!model.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_given);
+  n_cached = session.kv.reachable(n_cached);
+  session.truncate(n_cached);
+  if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
+    keep_at_ = request.prompt.size() - kPromptTail;
+  answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
+  answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
+}
+
+Extension Generation::next(size_t n_most) const {
+  const size_t begin = session_.tokens.size(), n_prompt = request_.prompt.size();
+  OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
+  const bool is_prompt = begin < n_prompt;
+  const size_t end = begin < keep_at_ ? keep_at_ : is_prompt ? n_prompt : sequence_.size();
+  return {.session = &session_,
+          .tokens = std::span<const TokenId>(sequence_).subspan(begin, std::min(n_most, end - begin)),
+          .kind = is_prompt ? RowKind::prompt : RowKind::generated};
+}
+
+void Generation::take(std::span<const float> logits) {
+  if (session_.tokens.size() == keep_at_) session_.kv.keep();
+  if (session_.tokens.size() < sequence_.size()) return;  // not all is there yet
+  if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
+  const TokenId id = sampler_.sample(logits, sequence_);
+  if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
+  if (!request_.ignore_end && tokenizer_ && tokenizer_->is_end_of_generation(id)) return end(FinishReason::stop);
+  if (request_.sampling.wants_logprobs())
+    answer_.logprobs.push_back(logprobs_of(logits, id, request_.sampling.n_logprobs));
+  accept(id);
+}
+
+void Generation::accept(TokenId id) {
+  sequence_.push_back(id);
+  answer_.tokens.push_back(id);
+  if (tokenizer_ && !tokenizer_->is_control(id)) emit(filter_.push(decoder_->push(id)));
+  if (filter_.found()) return end(FinishReason::stop_text);
+  const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
+  if (enough || sequence_.size() > model_.options.n_ctx) end(FinishReason::length);
+}
+
+void Generation::emit(std::string text) {
+  if (text.empty()) return;
+  answer_.text += text;
+  if (request_.on_text) request_.on_text(text);
+}
+
+void Generation::end(FinishReason reason) {
+  if (decoder_) emit(filter_.push(decoder_->flush()));
+  if (!filter_.found()) emit(filter_.flush());
+  answer_.finish = reason;
+  done_ = true;
+}
+
+Answer Generation::take_answer() {
+  const auto now = Clock::now();
+  if (answer_.stats.n_generated == 0) prefilled_ = now;
+  answer_.stats.prefill_seconds = seconds_between(start_, prefilled_);
+  answer_.stats.decode_seconds = seconds_between(prefilled_, now);
+  return std::move(answer_);
+}
+
+}  // namespace ogas

@@ -1,0 +1,64 @@
+// A request on its way: what is to be computed for it next, and what comes of the logits.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/loaded_model.h"
+#include "engine/request.h"
+#include "engine/sampler.h"
+#include "engine/stop_filter.h"
+
+namespace ogas {
+
+class Generation {
+ public:
+  // Errors: usage (prompt, sampling).
+  static Result<> check(const LoadedModel& model, const Request& request);
+  // The request must have been checked; all three must outlive this. What the session holds of the prompt is not
+  // computed again. Without a tokenizer there are tokens and no text.
+  Generation(const LoadedModel& model, Session& session, const Request& request);
+
+  // The next tokens to compute, at most n_most: a piece of what the session does not hold yet. There are some until it
+  // is done, whatever the session has lost meanwhile.
+  Extension next(size_t n_most) const;
+  // Whether the next token is all that is missing for another one.
+  bool is_decoding() const { return session_.tokens.size() + 1 == sequence_.size() && !answer_.tokens.empty(); }
+  // After next() was computed: with the logits of its last token. Samples, shows and decides whether that was all.
+  void take(std::span<const float> logits);
+  void cancel() { end(FinishReason::cancelled); }
+
+  bool done() const { return done_; }
+  Session& session() const { return session_; }
+  // Once done.
+  Answer take_answer();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // A copy of recurrent states is taken so many tokens before the prompt's end: templates close a prompt with some that
+  // the next turn does not repeat, such as an opened <think>.
+  static constexpr size_t kPromptTail = 16;
+
+  void accept(TokenId id);
+  void emit(std::string text);
+  void end(FinishReason reason);
+
+  const LoadedModel& model_;
+  const Tokenizer* tokenizer_;
+  Session& session_;
+  const Request& request_;
+  std::vector<TokenId> sequence_;  // prompt and answer
+  size_t keep_at_ = 0;             // tokens the session holds when the copy is taken; 0: none is
+  Sampler sampler_;
+  std::optional<StreamDecoder> decoder_;
+  StopFilter filter_;
+  Answer answer_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point prefilled_ = start_;
+  bool done_ = false;
+};
+
+}  // namespace ogas

@@ -1,0 +1,241 @@
+#include "engine/loaded_model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "arch/registry.h"
+#include "base/check.h"
+#include "base/memory.h"
+#include "engine/recommended_sampling.h"
+#include "files/template_reader.h"
+#include "files/vocab_reader.h"
+#include "kernels/dispatch.h"
+
+namespace ogas {
+namespace {
+
+constexpr uint32_t kMinContext = 512;
+
+KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
+  KvShape shape = facts.kv;
+  shape.format = options.kv_format;
+  return shape;
+}
+
+// What the model, a full context and a batch take, in bytes.
+uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
+  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
+         facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+}
+
+// Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
+// from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
+// that small models stay small. Operations that decode weights for a batch gain more from its length.
+uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
+  const uint64_t least = ops.tile_rows > 0 ? 64 : 32;
+  constexpr uint64_t kSmall = uint64_t{128} << 20;
+  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, 512));
+}
+
+Result<> check_kv_format(Format format, const KvShape& kv) {
+  const FormatFacts& facts = facts_of(format);
+  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
+    return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
+  for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
+    if (dim % facts.block_values != 0)
+      return fail(ErrorCode::usage,
+                  "this model's keys and values have {} dimensions, which {} cannot hold: it needs a "
+                  "multiple of {}",
+                  dim, facts.name, facts.block_values);
+  return {};
+}
+
+// Fills in what was left to us, and refuses what cannot work before anything is loaded.
+Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops) {
+  if (options.n_batch > 65536)
+    return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
+  if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
+  if (options.n_threads > 1024)
+    return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
+  OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
+  if (options.n_threads == 0) options.n_threads = usable_cores();
+
+  const uint64_t available = available_memory();
+  const KvShape kv = kv_shape(facts, options);
+  const bool chosen_by_us = options.n_ctx == 0;
+  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
+  const uint64_t half = available > fixed ? (available - fixed) / 2 : 0;
+  if (chosen_by_us) {
+    // The model's own limit, or what the budget holds.
+    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : half) / kv.page_bytes();
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
+    options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
+  }
+  const uint64_t context_bytes =
+      (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
+  if (options.kv_budget == 0)
+    options.kv_budget = std::max(half, context_bytes);
+  else if (options.kv_budget < context_bytes)
+    return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
+                options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
+  const uint64_t needed = bytes_needed(facts, options);
+  if (needed <= available) return options;
+  return fail(ErrorCode::out_of_memory,
+              "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
+              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx)), options.n_ctx,
+              format_bytes(available),
+              chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
+}
+
+const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
+  for (const MappedFile& shard : file.shards()) {
+    const Bytes whole = shard.bytes();
+    if (bytes.data() >= whole.data() && bytes.data() + bytes.size() <= whole.data() + whole.size()) return shard;
+  }
+  OGAS_CHECK(false, "{} bytes that no shard has", bytes.size());
+  std::unreachable();
+}
+
+// Tensors that stay where they are mapped, in the order of the file. Not vectors, of which the model has copies: each
+// would bring the pages around it into memory.
+std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights& packed) {
+  std::vector<Bytes> parts;
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (tensor.shape.n_dims > 1 && !tensor.data.empty() && !packed.replaces(tensor.data)) parts.push_back(tensor.data);
+    if (!tensor.scales.empty()) parts.push_back(tensor.scales);
+  }
+  std::ranges::sort(parts, {}, [](Bytes part) { return part.data(); });
+  return parts;
+}
+
+// Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
+// becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
+// copied, and its bytes would only take up room.
+Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const Engine::LoadProgress& progress) {
+  constexpr size_t kPiece = size_t{32} << 20;
+  const std::vector<Bytes> unpacked = unpacked_tensors(file, packed);
+  uint64_t done = 0, total = packed.n_stored_bytes();
+  for (const Bytes part : unpacked) total += part.size();
+  const auto advance = [&](uint64_t n_bytes) {
+    done += n_bytes;
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+  };
+  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
+                                       .release = [&](Bytes part) { shard_of(file, part).release(part); }};
+  OGAS_TRY(packed.pack(exec, mapping, advance));
+  for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
+  for (const Bytes part : unpacked) {
+    for (size_t begin = 0; begin < part.size(); begin += kPiece) {
+      const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
+      OGAS_TRY(shard_of(file, piece).populate(piece));
+      advance(piece.size());
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
+                                                       const Engine::LoadProgress& progress) {
+  const Ops* ops = OGAS_TRY(choose_ops());
+  auto loaded = std::make_unique<LoadedModel>();
+  loaded->ops = ops;
+  loaded->file = OGAS_TRY(TensorFile::open(path));
+  auto model = create_model(loaded->file);
+  if (!model) return fail_within(model.error(), "{}", path.string());
+  loaded->model = *std::move(model);
+  loaded->packed = PackedWeights(*ops, loaded->model->linears());
+  ModelFacts in_memory = loaded->model->facts();
+  in_memory.weight_bytes += loaded->packed.n_bytes() - loaded->packed.n_stored_bytes();
+  loaded->options = OGAS_TRY(resolve(options, in_memory, *ops));
+
+  auto sampling = ogas::recommended_sampling(loaded->file);
+  if (!sampling) return fail_within(sampling.error(), "{}", path.string());
+  loaded->sampling = *sampling;
+  auto vocab = read_vocab(loaded->file);
+  loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
+  loaded->read_chat_template();
+  return_freed_memory();
+  loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
+  Exec exec{*loaded->pool, *ops};
+  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, progress));
+  loaded->kv_cache =
+      std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
+  return loaded;
+}
+
+void LoadedModel::read_chat_template() {
+  const auto sources = options.chat_template.empty() ? read_chat_templates(file)
+                                                     : Result<NamedTemplates>({{"default", options.chat_template}});
+  if (!sources) {
+    chat_template_error = sources.error().message;
+    return;
+  }
+  const std::string* plain = choose_chat_template(*sources, /*has_tools=*/false);
+  const std::string* with_tools = choose_chat_template(*sources, /*has_tools=*/true);
+  const auto parse_into = [&](const std::string* source, std::optional<ChatTemplate>& destination) {
+    if (!source) return;
+    auto parsed = ChatTemplate::parse(*source);
+    if (parsed)
+      destination = *std::move(parsed);
+    else
+      chat_template_error = std::move(parsed).error().message;
+  };
+  parse_into(plain, chat_template);
+  if (with_tools != plain) parse_into(with_tools, tool_template);
+}
+
+Result<> LoadedModel::check_tokens(std::span<const TokenId> tokens) const {
+  if (tokens.empty()) return fail(ErrorCode::usage, "the prompt is empty");
+  if (tokens.size() > options.n_ctx)
+    return fail(ErrorCode::usage, "the prompt has {} tokens, {} more than the context of {}", tokens.size(),
+                tokens.size() - options.n_ctx, options.n_ctx);
+  const auto n_vocab = static_cast<TokenId>(model->facts().n_vocab);
+  for (size_t idx = 0; idx < tokens.size(); ++idx)
+    if (tokens[idx] < 0 || tokens[idx] >= n_vocab)
+      return fail(ErrorCode::usage, "token {} at position {}: the vocabulary has {}", tokens[idx], idx, n_vocab);
+  return {};
+}
+
+Result<> LoadedModel::check_extension(const Extension& extension) const {
+  OGAS_TRY(check_tokens(extension.tokens));
+  const size_t n_held = extension.session->tokens.size();
+  if (extension.tokens.size() <= options.n_ctx - n_held) return {};
+  return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", extension.tokens.size(), n_held,
+              options.n_ctx);
+}
+
+Result<> LoadedModel::check_pages(size_t n_pages) const {
+  if (n_pages <= kv_cache->n_free()) return {};
+  const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->shape().page_bytes()); };
+  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
+              format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
+}
+
+std::span<const float> LoadedModel::compute(std::span<const Extension> extensions) {
+  std::vector<BatchPart> batch;
+  for (const Extension& extension : extensions)
+    batch.push_back({.tokens = extension.tokens, .kv = &extension.session->kv, .kind = extension.kind});
+  Exec exec{*pool, *ops};
+  const auto logits = model->forward(exec, batch);
+  for (const Extension& extension : extensions) extension.session->append(extension.tokens, extension.kind);
+  return logits;
+}
+
+Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute_some,
+                                   const Engine::TakeRow& row) {
+  const size_t n_vocab = model->facts().n_vocab;
+  const size_t n_batch = batch > 0 ? batch : options.n_batch;
+  Session session(*kv_cache);
+  OGAS_TRY(check_room(session.kv, n_rows));
+  for (size_t begin = 0; begin < n_rows; begin += n_batch) {
+    const size_t n = std::min(n_batch, n_rows - begin);
+    const auto logits = compute_some(begin, n, session.kv);
+    for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
+  }
+  return {};
+}
+
+}  // namespace ogas

@@ -1,0 +1,55 @@
+// What is asked of a model, and its answer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/logprobs.h"
+#include "engine/sampling_options.h"
+#include "text/vocab.h"
+
+namespace ogas {
+
+enum class FinishReason {
+  stop,       // the model ended its answer
+  stop_text,  // one of the request's stop strings came up
+  length,     // max_tokens, or the context is full
+  cancelled,
+};
+std::string_view name_of(FinishReason reason);
+
+struct Request {
+  std::vector<TokenId> prompt = {};  // the whole sequence; what the session already holds of it is not computed again
+  uint32_t max_tokens = 0;           // 0: until the context is full
+  SamplingOptions sampling = {};
+  std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
+  bool ignore_end = false;             // go on past the model's own end of answer
+  // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
+  std::function<void(std::string_view)> on_text = {};
+};
+
+struct AnswerStats {
+  uint32_t n_prompt = 0;           // tokens of the prompt
+  uint32_t n_cached = 0;           // of these, found in the session and not computed again
+  uint32_t n_generated = 0;        // tokens sampled, the ending one included
+  double prefill_seconds = 0;      // from submission to the logits of the last prompt token
+  double decode_seconds = 0;       // from there to the end
+  double first_token_seconds = 0;  // from submission to the first token
+
+  // Tokens a second; 0 where nothing was computed.
+  double prefill_rate() const;
+  double decode_rate() const;
+};
+
+struct Answer {
+  std::string text;
+  std::vector<TokenId> tokens;     // without the ending token
+  std::vector<Logprobs> logprobs;  // of each of the tokens; empty unless the request's sampling asks for them
+  FinishReason finish = FinishReason::stop;
+  AnswerStats stats;
+};
+
+}  // namespace ogas
