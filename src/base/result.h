@@ -21,6 +21,7 @@ enum class ErrorCode {
   not_found,      // no such file, model or key
   io,             // the operating system refused
   cancelled,      // the caller asked to stop
+  unavailable,    // not now: too much is asked for at once
 };
 
 struct Error {

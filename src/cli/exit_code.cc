@@ -11,7 +11,8 @@ int exit_code_of(ErrorCode code) {
     case ErrorCode::unsupported:
     case ErrorCode::not_found: return kBadModel;
     case ErrorCode::out_of_memory: return kOutOfMemory;
-    case ErrorCode::io: return kFailure;
+    case ErrorCode::io:
+    case ErrorCode::unavailable: return kFailure;
     case ErrorCode::cancelled: return kInterrupted;
   }
   return kFailure;

@@ -52,6 +52,7 @@ struct Extension {
   Session* session = nullptr;
   std::span<const TokenId> tokens = {};
   RowKind kind = RowKind::prompt;  // what they are computed as (nn/row_kind.h)
+  bool wants_logits = true;        // of the last one
 };
 
 class LoadedModel;
@@ -116,8 +117,8 @@ class Engine {
   // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no room for them).
   Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens,
                                         RowKind kind = RowKind::prompt);
-  // The same for several sessions in one pass: logits [extensions, n_vocab]. Memory for activations grows with the
-  // tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
+  // The same for several sessions in one pass: logits [n, n_vocab] of those that want them. Memory for activations
+  // grows with the tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
   Result<std::span<const float>> extend(std::span<const Extension> extensions);
 
   // Bytes held for keys and values by all sessions of this engine.

@@ -64,9 +64,11 @@ Extension Generation::next(size_t n_most) const {
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt;
   const size_t end = begin < keep_at_ ? keep_at_ : is_prompt ? n_prompt : sequence_.size();
+  const size_t n = std::min(n_most, end - begin);
   return {.session = &session_,
-          .tokens = std::span<const TokenId>(sequence_).subspan(begin, std::min(n_most, end - begin)),
-          .kind = is_prompt ? RowKind::prompt : RowKind::generated};
+          .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
+          .kind = is_prompt ? RowKind::prompt : RowKind::generated,
+          .wants_logits = begin + n == sequence_.size()};
 }
 
 void Generation::take(std::span<const float> logits) {

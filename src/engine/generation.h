@@ -27,7 +27,9 @@ class Generation {
   Extension next(size_t n_most) const;
   // Whether the next token is all that is missing for another one.
   bool is_decoding() const { return session_.tokens.size() + 1 == sequence_.size() && !answer_.tokens.empty(); }
-  // After next() was computed: with the logits of its last token. Samples, shows and decides whether that was all.
+  // Tokens so far, of prompt and answer.
+  size_t n_tokens() const { return sequence_.size(); }
+  // After next() was computed: with the logits it wanted. Samples, shows and decides whether that was all.
   void take(std::span<const float> logits);
   void cancel() { end(FinishReason::cancelled); }
 

@@ -217,7 +217,10 @@ Result<> LoadedModel::check_pages(size_t n_pages) const {
 std::span<const float> LoadedModel::compute(std::span<const Extension> extensions) {
   std::vector<BatchPart> batch;
   for (const Extension& extension : extensions)
-    batch.push_back({.tokens = extension.tokens, .kv = &extension.session->kv, .kind = extension.kind});
+    batch.push_back({.tokens = extension.tokens,
+                     .kv = &extension.session->kv,
+                     .kind = extension.kind,
+                     .logits = extension.wants_logits ? Logits::last : Logits::none});
   Exec exec{*pool, *ops};
   const auto logits = model->forward(exec, batch);
   for (const Extension& extension : extensions) extension.session->append(extension.tokens, extension.kind);

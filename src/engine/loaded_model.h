@@ -28,7 +28,7 @@ class LoadedModel {
   Result<> check_pages(size_t n_pages) const;
   Result<> check_room(const KvSequence& kv, size_t n) const { return check_pages(kv.pages_to_extend(n)); }
 
-  // Logits after the last token of each.
+  // Logits [n, n_vocab] after the last token of each that wants them.
   std::span<const float> compute(std::span<const Extension> extensions);
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
   using ComputeRows = std::function<std::span<const float>(size_t begin, size_t n, KvSequence&)>;
