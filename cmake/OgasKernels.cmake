@@ -12,6 +12,13 @@ set(amx_flags ${avx512bf16_flags})  # tiles are used in assembler
 set(neon_flags -march=armv8-a -mtune=cortex-a72 -fno-schedule-insns)
 set(neon_dotprod_flags -march=armv8.2-a+dotprod -mtune=cortex-a76 -fno-schedule-insns)
 set(neon_i8mm_flags -march=armv8.2-a+dotprod+i8mm -mtune=cortex-a76 -fno-schedule-insns)
+# GCC 12's address sanitizer may put vectors of 64 bytes where they are not aligned, if it looks for uses after return
+# (GCC bug 110027).
+if("address" IN_LIST sanitizers AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  foreach(isa avx512 avx512vnni avx512bf16 amx)
+    list(APPEND ${isa}_flags --param=asan-use-after-return=0)
+  endforeach()
+endif()
 set(kernels ${PROJECT_SOURCE_DIR}/src/kernels)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   set(isas avx2 avxvnni avx512 avx512vnni avx512bf16 amx)

@@ -119,7 +119,9 @@ TEST(DefaultModelGoldens, PerplexityIsLlamaCpps) {
     for (size_t p = first; p + 1 < n_ctx; ++p) nll -= testing::log_probability(logits.row(p), part[p + 1]);
   }
   const double n_scored = json["n_scored_per_chunk"].get<double>() * static_cast<double>(n_chunks);
-  const double golden = json["cumulative_nll_and_f32_nll"][n_chunks - 1][0];
+  // llama.cpp rounds activations to 8 bits; where prompts are rounded to BF16, what it says without rounding is nearer.
+  const bool rounds_to_8_bits = engine->isa() != "amx";
+  const double golden = json["cumulative_nll_and_f32_nll"][n_chunks - 1][rounds_to_8_bits ? 0 : 1];
   const double perplexity = std::exp(nll / n_scored), expected = std::exp(golden / n_scored);
   std::printf("perplexity %.4f; llama.cpp %.4f (%+.2f%%)\n", perplexity, expected, 100 * (perplexity / expected - 1));
   EXPECT_NEAR(perplexity / expected, 1, 0.005);
