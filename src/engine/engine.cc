@@ -80,8 +80,8 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
   OGAS_TRY(model_->check_room(session.kv, tokens.size()));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
-    const Extension part{&session,
-                         tokens.subspan(begin, std::min<size_t>(model_->options.n_batch, tokens.size() - begin)), kind};
+    const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
+    const Extension part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
     logits = model_->compute({&part, 1});
   }
   return logits;

@@ -34,7 +34,6 @@ class Generation {
   void cancel() { end(FinishReason::cancelled); }
 
   bool done() const { return done_; }
-  Session& session() const { return session_; }
   // Once done.
   Answer take_answer();
 
