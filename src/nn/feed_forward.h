@@ -21,11 +21,14 @@ struct FeedForwardSpace {
   Matrix up;
 };
 
-// Rows first_row..first_row + n_rows of x through one set of matrices.
+// Rows first_row..first_row + n_rows of x through one set of matrices, to the same rows of y.
 struct GatedRows {
   const Linear& gate;  // [n_ff, n_embd]
   const Linear& up;    // [n_ff, n_embd]
   const Linear& down;  // [n_embd, n_ff]
+  const Activations& x;
+  const FeedForwardSpace& space;  // of n_ff columns
+  const Matrix& y;
   size_t first_row, n_rows;
   const float* gate_bias = nullptr;    // [n_ff]; null: none
   const float* up_bias = nullptr;      // [n_ff]
@@ -34,10 +37,8 @@ struct GatedRows {
 };
 
 // y = down(silu(gate(x)) * up(x)), with the group's biases and its kind of SwiGLU, for every group of rows, as two
-// parallel regions whatever the number of groups: gate, up and activation in one, down in the other. All groups have
-// the same n_ff, that of the space.
-void feed_forward(Exec& exec, const Activations& x, std::span<const GatedRows> groups, const FeedForwardSpace& space,
-                  const Matrix& y);
+// parallel regions whatever the number of groups: gate, up and activation in one, down in the other.
+void feed_forward(Exec& exec, std::span<const GatedRows> groups);
 
 struct FeedForward {
   Linear ffn_gate, ffn_up;  // [n_ff, n_embd]
@@ -45,7 +46,8 @@ struct FeedForward {
 
   // By the names everybody uses.
   void add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff);
-  // Rows 0..n_tokens.
+  // Rows 0..n_tokens; what is given must live as long as they do.
+  GatedRows rows_of(const Activations& x, size_t n_tokens, const FeedForwardSpace& space, const Matrix& y) const;
   void forward(Exec& exec, const Activations& x, size_t n_tokens, const FeedForwardSpace& space, const Matrix& y) const;
 };
 

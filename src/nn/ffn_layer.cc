@@ -39,9 +39,9 @@ void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_
 void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, const FfnSpace& space,
                        const Matrix& y) const {
   if (!has_experts) return dense.forward(exec, x, n_tokens, *space.dense, y);
-  moe.forward(exec, x, n_tokens, *space.moe, y);
-  if (!has_shared_) return;
-  shared.forward(exec, x, n_tokens, *space.shared, space.shared_result);
+  if (!has_shared_) return moe.forward(exec, x, n_tokens, *space.moe, y);
+  const GatedRows of_shared = shared.rows_of(x, n_tokens, *space.shared, space.shared_result);
+  moe.forward(exec, x, n_tokens, *space.moe, y, {&of_shared, 1});
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     float share = 1;
     if (ffn_gate_inp_shexp.n_out() > 0) {

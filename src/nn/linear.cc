@@ -161,4 +161,15 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
   });
 }
 
+void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, size_t n_tokens, size_t n_together,
+                     const Matrix& y) {
+  const size_t chunk_size = outputs_per_chunk(linear.n_out(), exec.pool.size());
+  const size_t n_chunks = (linear.n_out() + chunk_size - 1) / chunk_size;
+  exec.pool.parallel_for((n_tokens + n_together - 1) / n_together * n_chunks, [&](size_t job_idx, unsigned) {
+    const size_t t = job_idx / n_chunks * n_together, begin = job_idx % n_chunks * chunk_size;
+    MatmulCall{linear, x, y, t, std::min(n_together, n_tokens - t), begin, std::min(begin + chunk_size, linear.n_out())}
+        .run_in_f32(exec.ops);
+  });
+}
+
 }  // namespace ogas

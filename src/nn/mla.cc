@@ -164,6 +164,13 @@ void Mla::sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const {
   }
 }
 
+// Heads of a token that attend together, sharing the loads of latents: fewer where there would else be less to do at
+// once than threads.
+size_t Mla::heads_a_job(const Exec& exec, size_t n_tokens) const {
+  const size_t even = (n_tokens * dims.n_head + exec.pool.size() - 1) / exec.pool.size();
+  return std::min({kAttendRows, even, size_t{dims.n_head}});
+}
+
 // Rows first_row.. of q_latent, which are some heads of one token, attend to all of these latents.
 AttendJob Mla::job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const {
   const size_t stride = facts_of(latents.format).bytes_for(dims.latent_dim());
@@ -197,15 +204,15 @@ void Mla::values_of_latent(const Ops& ops, Format format, const MlaSpace& s, siz
 void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t offset = shape.k_offset(call.layer_idx, 0);
-  const size_t jobs_a_token = (dims.n_head + kAttendRows - 1) / kAttendRows;
+  const size_t n_heads = heads_a_job(exec, rows.n_rows), jobs_a_token = (dims.n_head + n_heads - 1) / n_heads;
   exec.pool.parallel_for(dims.n_head,
                          [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
   // Of one run the last tokens have the longest way back.
   attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
-    const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * kAttendRows;
+    const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * n_heads;
     const size_t t = rows.first_row + in_cut;
     return job_of_latents({call.rows.kv(t).pages().data(), call.rows.position(t) + 1, offset, shape.format}, s,
-                          in_cut * dims.n_head + h, std::min(kAttendRows, dims.n_head - h));
+                          in_cut * dims.n_head + h, std::min(n_heads, dims.n_head - h));
   });
   exec.pool.parallel_for(rows.n_rows * dims.n_head, [&](size_t row, unsigned) {
     values_of_latent(exec.ops, shape.format, s, row, rows.first_row + row / dims.n_head, row % dims.n_head);
@@ -220,12 +227,13 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s
   const Latents latents = {pages_of_chosen.data(), indexer.dims.top_k, 0, shape.format};
   exec.pool.parallel_for(dims.n_head,
                          [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
+  const size_t n_heads = heads_a_job(exec, 1);
   for (size_t idx = 0; idx < rows.n_rows; ++idx) {
     const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
     copy_latents(exec, kv, call.layer_idx, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
-    attend(exec, (dims.n_head + kAttendRows - 1) / kAttendRows, [&](size_t job_idx) {
-      const size_t h = job_idx * kAttendRows;
-      return job_of_latents(latents, s, first_row + h, std::min(kAttendRows, dims.n_head - h));
+    attend(exec, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
+      const size_t h = job_idx * n_heads;
+      return job_of_latents(latents, s, first_row + h, std::min(n_heads, dims.n_head - h));
     });
     exec.pool.parallel_for(
         dims.n_head, [&](size_t h, unsigned) { values_of_latent(exec.ops, shape.format, s, first_row + h, t, h); });

@@ -87,6 +87,7 @@ struct Mla {
   void absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
                     size_t h) const;
   void sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const;
+  size_t heads_a_job(const Exec& exec, size_t n_tokens) const;
   AttendJob job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const;
   void values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const;
   void attend_rows(Exec& exec, const AttentionCall& call, const MlaSpace& s, MlaMode mode) const;

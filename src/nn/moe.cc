@@ -38,28 +38,28 @@ void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
 std::vector<Routed> Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const {
-  std::vector<Routed> routed(n_tokens * rules.n_used);
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
-  exec.pool.parallel_for((n_tokens + kTogether - 1) / kTogether, [&](size_t chunk_idx, unsigned) {
+  multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, space.logits);
+  std::vector<Routed> routed(n_tokens * rules.n_used);
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     thread_local std::vector<float> scratch;
-    const size_t begin = chunk_idx * kTogether, end = std::min(n_tokens, begin + kTogether);
-    MatmulCall{ffn_gate_inp, x, space.logits, begin, end - begin, 0, rules.n_expert}.run_in_f32(exec.ops);
-    for (size_t t = begin; t < end; ++t) {
-      if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-      route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
-            std::span(routed).subspan(t * rules.n_used, rules.n_used));
-    }
+    if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
+    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
+          std::span(routed).subspan(t * rules.n_used, rules.n_used));
   });
   return routed;
 }
 
-GatedRows Moe::rows_of_expert(size_t e, size_t first_row, size_t n_rows) const {
+GatedRows Moe::rows_of_expert(const MoeSpace& space, size_t e, size_t first_row, size_t n_rows) const {
   const auto bias = [&](const std::vector<float>& all) {
     return all.empty() ? nullptr : all.data() + e * (all.size() / rules.n_expert);
   };
   return {.gate = ffn_gate_exps[e],
           .up = ffn_up_exps[e],
           .down = ffn_down_exps[e],
+          .x = space.gathered,
+          .space = space.expert,
+          .y = space.result,
           .first_row = first_row,
           .n_rows = n_rows,
           .gate_bias = bias(ffn_gate_exps_b),
@@ -68,7 +68,8 @@ GatedRows Moe::rows_of_expert(size_t e, size_t first_row, size_t n_rows) const {
           .clamp = clamp ? &*clamp : nullptr};
 }
 
-void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const {
+void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y,
+                  std::span<const GatedRows> beside) const {
   const std::vector<Routed> routed = route_all(exec, x, n_tokens, space);
   const Grouping grouping = group_by_expert(routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1));
   const size_t n_embd = x.values().n_cols();
@@ -79,10 +80,10 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
     for (size_t rank = 0; rank < rules.n_used; ++rank)
       space.gathered.share_row(exec.ops, x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
   });
-  std::vector<GatedRows> groups;
+  std::vector<GatedRows> groups(beside.begin(), beside.end());
   for (uint32_t e = 0; e < rules.n_expert; ++e)
-    if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(e, grouping.first[e], grouping.n_rows[e]));
-  feed_forward(exec, space.gathered, groups, space.expert, space.result);
+    if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(space, e, grouping.first[e], grouping.n_rows[e]));
+  feed_forward(exec, groups);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {

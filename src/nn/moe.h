@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "nn/feed_forward.h"
@@ -54,11 +55,13 @@ struct Moe {
 
   // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
-  // Rows 0..n_tokens of y = sum of the chosen experts.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y) const;
+  // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
+  // same parallel regions.
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y,
+               std::span<const GatedRows> beside = {}) const;
 
  private:
-  GatedRows rows_of_expert(size_t expert_idx, size_t first_row, size_t n_rows) const;
+  GatedRows rows_of_expert(const MoeSpace& space, size_t expert_idx, size_t first_row, size_t n_rows) const;
   std::vector<Routed> route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const;
 };
 
