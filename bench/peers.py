@@ -6,7 +6,7 @@
   bench/peers.py --busy --rounds 5                              also beside one busy process on each core
 
 Every round starts each program anew, ogas first in odd rounds, and measures a prompt of 512 tokens, decoding 16 tokens
-behind one, and steps of several consecutive tokens with the logits of each, three times after a warm-up. Printed is a
+behind one (or behind as many as --depth says), and steps of several consecutive tokens with the logits of each, three times after a warm-up. Printed is a
 Markdown table: medians over the rounds, half the distance between the quartiles beside them, the median of the rounds'
 ratios, and how much of the machine's limit (as `ogas bench` measures it in the same round, reading its own weights where
 they lie: on a shared machine memory may be twice as fast in one round as in the next) either one reaches.
@@ -28,9 +28,8 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PREFILL, DECODE, STEPS = "prefill 512", "decode at 0", {f"{n} tokens a step": n for n in (4, 16)}
-FIGURES = [PREFILL, DECODE, *STEPS]
-N_CTX, N_DECODE, N_STEP_TOKENS = 1024, 16, 32
+PREFILL, STEPS = "prefill 512", {f"{n} tokens a step": n for n in (4, 16)}
+N_PREFILL, N_DECODE, N_STEP_TOKENS = 512, 16, 32
 MOST_SECONDS = 900  # of one program in one round
 
 
@@ -43,17 +42,30 @@ def make_tokens(n, n_vocab):
     return tokens
 
 
-def measure_llama_cpp(path, threads, repeat):
+def decode_at(depth):
+    return f"decode at {depth}"
+
+
+def figures_of(args):
+    return [PREFILL, *map(decode_at, args.depth), *STEPS]
+
+
+def n_ctx_of(args):
+    return max(1024, max(args.depth) + 256)
+
+
+def measure_llama_cpp(path, args):
     """{figure: tokens a second}, in this process."""
     sys.path.insert(0, str(ROOT / "tools"))
     import llama_cpp_peer as peer
     model = peer.Model(path)
-    context = peer.Context(model, n_ctx=N_CTX, n_batch=512, n_threads=threads, flash_attn=-1)
-    tokens = make_tokens(512, model.n_vocab)
+    context = peer.Context(model, n_ctx=n_ctx_of(args), n_batch=512, n_threads=args.threads, flash_attn=-1)
+    tokens = make_tokens(max(N_PREFILL, *args.depth), model.n_vocab)
 
     def prefill(n):
         context.clear()
-        return n / context.time_decode(tokens[:n], last_only=True)
+        pieces = [tokens[at:min(at + 512, n)] for at in range(0, n, 512)]
+        return n / sum(context.time_decode(piece, last_only=True) for piece in pieces)
 
     def step_of(n):
         context.clear()
@@ -63,11 +75,12 @@ def measure_llama_cpp(path, threads, repeat):
         return N_DECODE / sum(context.time_decode([token]) for token in tokens[1:1 + N_DECODE])
 
     prefill(32)
-    rates = {PREFILL: statistics.median(prefill(512) for _ in range(repeat))}
-    prefill(1)
-    rates[DECODE] = statistics.median(decode() for _ in range(repeat))
+    rates = {PREFILL: statistics.median(prefill(N_PREFILL) for _ in range(args.repeat))}
+    for depth in args.depth:
+        prefill(max(1, depth))
+        rates[decode_at(depth)] = statistics.median(decode() for _ in range(args.repeat))
     for name, n in STEPS.items():
-        rates[name] = statistics.median(step_of(n) for _ in range(repeat))
+        rates[name] = statistics.median(step_of(n) for _ in range(args.repeat))
     return rates
 
 
@@ -80,14 +93,14 @@ def run_json(command):
 
 def run_ogas(path, args):
     """The report of ogas bench."""
-    only = [word for name in FIGURES for word in ("--only", name)]
-    return run_json([args.ogas, "bench", path, "--threads", args.threads, "--ctx", N_CTX, "--repeat", args.repeat,
+    only = [word for name in figures_of(args) for word in ("--only", name)]
+    return run_json([args.ogas, "bench", path, "--threads", args.threads, "--ctx", n_ctx_of(args), "--repeat", args.repeat,
                      "--budget", MOST_SECONDS, *only, *(["--batch", args.batch] if args.batch else []), "--json"])
 
 
 def run_llama_cpp(path, args):
     return run_json([sys.executable, __file__, "--worker", "--model", path, "--threads", args.threads, "--repeat",
-                     args.repeat])
+                     args.repeat, "--depth", *args.depth])
 
 
 @contextlib.contextmanager
@@ -113,10 +126,10 @@ def median_and_spread(values):
     return {"median": middle, "spread": (quarters[2] - quarters[0]) / 2 / middle}
 
 
-def summarize(rounds):
+def summarize(figures, rounds):
     """rounds: [{"ogas": {figure: rate}, "llama.cpp": the same, "limits": the same}]."""
     rows = {}
-    for name in FIGURES:
+    for name in figures:
         ours, theirs, limits = ([one[what][name] for one in rounds] for what in ("ogas", "llama.cpp", "limits"))
         row = {"ogas": median_and_spread(ours), "llama.cpp": median_and_spread(theirs),
                "ratio": median_and_spread([a / b for a, b in zip(ours, theirs)]), "limit": statistics.median(limits)}
@@ -130,7 +143,7 @@ def measure(path, args):
     """The whole comparison on one file."""
     cores = sorted(os.sched_getaffinity(0))
     conditions = {"undisturbed": []} | ({"disturbed": []} if args.busy else {})
-    machines, isa = [], ""
+    machines, isa, figures = [], "", figures_of(args)
     for idx in range(args.rounds):
         limits = {}
         for condition, rounds in conditions.items():
@@ -139,19 +152,19 @@ def measure(path, args):
                 theirs = run_llama_cpp(path, args) if idx % 2 else None
                 report = run_ogas(path, args)
                 theirs = theirs or run_llama_cpp(path, args)
-            skipped = [name for name in FIGURES if "skipped" in report["figures"][name]]
+            skipped = [name for name in figures if "skipped" in report["figures"][name]]
             if skipped:
                 sys.exit(f"ogas left {skipped[0]} out: {report['figures'][skipped[0]]['skipped']}")
             if condition == "undisturbed":
                 isa = report["isa"]
-                limits = {name: report["figures"][name]["limit"] for name in FIGURES}
+                limits = {name: report["figures"][name]["limit"] for name in figures}
                 machines.append(report["machine"])
-            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in FIGURES},
+            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in figures},
                            "llama.cpp": theirs, "limits": limits})
     machine = {"read_bytes_per_s": [one["read_bytes_per_s"][-1] for one in machines],
                "int8_ops_per_s": max(one["int8_ops_per_s"] for one in machines)}
     return {"file": path.name, "bytes": path.stat().st_size, "threads": args.threads, "rounds": args.rounds, "isa": isa,
-            "machine": machine, "conditions": {name: summarize(rounds) for name, rounds in conditions.items()}}
+            "machine": machine, "conditions": {name: summarize(figures, rounds) for name, rounds in conditions.items()}}
 
 
 def figure_text(value, digits):
@@ -212,6 +225,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, metavar="N")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each figure in a round")
     parser.add_argument("--batch", type=int, metavar="N", help="prompt tokens that ogas computes together")
+    parser.add_argument("--depth", type=int, nargs="+", default=[0], metavar="N",
+                        help="tokens behind which to decode: 0, 2048, 8192 (default: 0)")
     parser.add_argument("--busy", action="store_true", help="also with one busy process pinned to each core")
     parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
     parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")
@@ -223,7 +238,7 @@ def main():
         sys.exit(f"{' and '.join(missing)} not found: CMAKE_ARGS=-DGGML_NATIVE=ON pip install --no-binary "
                  "llama-cpp-python llama-cpp-python numpy builds llama.cpp for this machine")
     if args.worker:
-        return print(json.dumps(measure_llama_cpp(args.model[0], args.threads, args.repeat)))
+        return print(json.dumps(measure_llama_cpp(args.model[0], args)))
     if not pathlib.Path(args.ogas).is_file():
         sys.exit(f"{args.ogas} is not there: ninja -C build/release ogas")
     results = [measure(path, args) for path in files_of(args)]
