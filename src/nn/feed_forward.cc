@@ -16,10 +16,12 @@ class GroupChunks {
  public:
   // n_out: of each group.
   GroupChunks(std::span<const GatedRows> groups, unsigned n_threads, const auto& n_out) {
-    size_t n_all = 0;
-    for (const GatedRows& group : groups) n_all += n_out(group);
-    const size_t most = outputs_per_chunk(n_all, n_threads);
-    size_t n_chunks = 0;
+    size_t n_all = 0, n_products = 0, n_chunks = 0;
+    for (const GatedRows& group : groups) {
+      n_all += n_out(group);
+      n_products += n_out(group) * group.n_rows;
+    }
+    const size_t most = outputs_per_chunk(n_all, n_threads, n_products / n_all);
     for (const GatedRows& group : groups) n_chunks += divide_up(n_out(group), most);
     chunks_.reserve(n_chunks);
     for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx)
@@ -63,6 +65,7 @@ void project_down(const Ops& ops, const GatedRows& group, size_t o_begin, size_t
 }  // namespace
 
 void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
+  if (groups.empty()) return;
   for (const GatedRows& group : groups)
     OGAS_CHECK(group.space.gate.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
                group.space.gate.values().n_cols(), group.gate.n_out());

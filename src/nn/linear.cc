@@ -8,10 +8,14 @@
 namespace ogas {
 
 // Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
-// nothing. Whole panels, by as many as operations multiply at a time (16 rows, twice, at most).
-size_t outputs_per_chunk(size_t n_out, unsigned n_threads) {
-  constexpr size_t kChunksPerThread = 16, kRows = 32;
-  const size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
+// nothing. Whole panels, by as many as operations multiply at a time (16 rows, twice, at most). Prompts are computed by
+// so many rows at a time as share what is read of the activations (kAmxPanels), which else become what many threads
+// wait for; as long as each has some chunks still.
+size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
+  constexpr size_t kChunksPerThread = 16, kLeastPerThread = 4, kRows = 32, kSharingRows = 256, kManyTokens = 64;
+  size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
+  if (n_tokens >= kManyTokens)
+    outputs = std::max(outputs, std::min(kSharingRows, n_out / (size_t{n_threads} * kLeastPerThread)));
   return std::max(kRows, outputs / kRows * kRows);
 }
 
@@ -148,7 +152,7 @@ void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y
 void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {
   size_t n_out = 0;
   for (const Product& product : products) n_out += product.linear.n_out();
-  const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size());
+  const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size(), n_tokens);
   // Outputs of all products are numbered through; a chunk may span two of them.
   exec.pool.parallel_for((n_out + chunk_size - 1) / chunk_size, [&](size_t chunk_idx, unsigned) {
     size_t first = 0;
@@ -163,7 +167,7 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
 
 void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, size_t n_tokens, size_t n_together,
                      const Matrix& y) {
-  const size_t chunk_size = outputs_per_chunk(linear.n_out(), exec.pool.size());
+  const size_t chunk_size = outputs_per_chunk(linear.n_out(), exec.pool.size(), n_together);
   const size_t n_chunks = (linear.n_out() + chunk_size - 1) / chunk_size;
   exec.pool.parallel_for((n_tokens + n_together - 1) / n_together * n_chunks, [&](size_t job_idx, unsigned) {
     const size_t t = job_idx / n_chunks * n_together, begin = job_idx % n_chunks * chunk_size;

@@ -91,8 +91,8 @@ struct MatmulCall {
   void run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const;
 };
 
-// Outputs a chunk, for layers of n_out outputs in all.
-size_t outputs_per_chunk(size_t n_out, unsigned n_threads);
+// Outputs a chunk, for layers of n_out outputs in all that meet so many tokens.
+size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens);
 
 // Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
 // one barrier instead of three or two.
