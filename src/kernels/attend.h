@@ -26,6 +26,19 @@ struct KvBlock<Format::q4_0> {
 // Rows that share a conversion.
 constexpr size_t kRowsTogether = 4;
 
+// Calls run<number of rows>(first row) for all of n rows.
+template <class Run>
+OGAS_INLINE void for_rows(size_t n, const Run& run) {
+  size_t row = 0;
+  for (; row + kRowsTogether <= n; row += kRowsTogether) run.template operator()<kRowsTogether>(row);
+  switch (n - row) {
+    case 3: return run.template operator()<3>(row);
+    case 2: return run.template operator()<2>(row);
+    case 1: return run.template operator()<1>(row);
+    default: return;
+  }
+}
+
 // kAttendPositions scores of each row, and what they do to what was summed before.
 struct AttendBlock {
   float weights[kAttendRows][kAttendPositions];
@@ -39,12 +52,14 @@ OGAS_INLINE float soften(float* scores, size_t begin, size_t end, size_t n, Soft
   for (size_t p = 0; p < begin; ++p) scores[p] = 0;
   for (size_t p = end; p < n; ++p) scores[p] = 0;
   if (begin >= end) return 1;
-  float largest = part.largest;
-  for (size_t p = begin; p < end; ++p) largest = scores[p] > largest ? scores[p] : largest;
+  auto largest_in = Isa::set1(part.largest);
+  size_t p = begin;
+  for (; p + Isa::kWidth <= end; p += Isa::kWidth) largest_in = Isa::max(Isa::load(scores + p), largest_in);
+  float largest = Isa::largest(largest_in);
+  for (; p < end; ++p) largest = scores[p] > largest ? scores[p] : largest;
   const float rescale = exp1<Isa>(part.largest - largest);
   auto total = Isa::zero();
-  size_t p = begin;
-  for (; p + Isa::kWidth <= end; p += Isa::kWidth) {
+  for (p = begin; p + Isa::kWidth <= end; p += Isa::kWidth) {
     const auto weight = exp<Isa>(Isa::sub(Isa::load(scores + p), Isa::set1(largest)));
     Isa::store(scores + p, weight);
     total = Isa::add(total, weight);
@@ -174,16 +189,13 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
   size_t stride = args.k_stride;
   const auto* keys =
       readable<Isa, Row, kFormat>(page + args.k_offset + in_page * stride, stride, n, args.k_dim, args.scratch);
-  size_t row = 0;
-  for (; row + kRowsTogether <= n_rows; row += kRowsTogether) {
-    const float* const q[] = {row_of_q(row), row_of_q(row + 1), row_of_q(row + 2), row_of_q(row + 3)};
-    score_all<Isa, Row, 4, Isa::kKeysTogether>(q, keys, stride, args.k_dim, args.scale, n, block.weights + row);
-  }
-  for (; row < n_rows; ++row) {
-    const float* const q[] = {row_of_q(row)};
-    score_all<Isa, Row, 1, 4>(q, keys, stride, args.k_dim, args.scale, n, block.weights + row);
-  }
-  for (row = 0; row < n_rows; ++row) {
+  for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {
+    const float* q[kRows];
+    for (size_t k = 0; k < kRows; ++k) q[k] = row_of_q(row + k);
+    score_all<Isa, Row, kRows, kRows == 1 ? 4 : Isa::kKeysTogether>(q, keys, stride, args.k_dim, args.scale, n,
+                                                                    block.weights + row);
+  });
+  for (size_t row = 0; row < n_rows; ++row) {
     const size_t begin = args.first_seen(row / args.n_heads), end = args.end_seen(row / args.n_heads);
     block.rescale[row] = soften<Isa>(block.weights[row], begin > p ? (begin - p < n ? begin - p : n) : 0,
                                      end > p ? (end - p < n ? end - p : n) : 0, n, args.parts[row]);
@@ -191,10 +203,9 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
   stride = args.v_stride;
   const auto* values =
       readable<Isa, Row, kFormat>(page + args.v_offset + in_page * stride, stride, n, args.v_dim, args.scratch);
-  for (row = 0; row + kRowsTogether <= n_rows; row += kRowsTogether)
-    add_values<Isa, Row, 4>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
-  for (; row < n_rows; ++row)
-    add_values<Isa, Row, 1>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
+  for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {
+    add_values<Isa, Row, kRows>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
+  });
 }
 
 template <class Isa, Format kFormat>
