@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "logits_test_tools.h"
 
@@ -168,6 +170,254 @@ TEST_P(SchedulerTest, RefusesWhatItCannotTake) {
   while (scheduler.step()) {
   }
   EXPECT_EQ(error.code, ErrorCode::out_of_memory);
+}
+
+TEST_P(SchedulerTest, PrioritiesClientsAndDeadlinesDecideWhoComesFirst) {
+  const auto engine = load(0);
+  const auto order_of = [&](const std::vector<Request>& requests) {
+    Scheduler scheduler(*engine, {.n_running = 1});
+    std::vector<size_t> order;
+    for (size_t idx = 0; idx < requests.size(); ++idx)
+      EXPECT_TRUE(scheduler.submit(requests[idx], [&order, idx](const Result<Answer>&) { order.push_back(idx); }));
+    while (scheduler.step()) {
+    }
+    return order;
+  };
+  Request request = random_request(*engine, 1);
+  request.prompt.resize(10);
+  request.max_tokens = 5;
+  std::vector<Request> requests(6, request);
+  EXPECT_EQ(order_of(requests), (std::vector<size_t>{0, 1, 2, 3, 4, 5}));
+  requests[3].priority = 2;
+  requests[5].priority = 1;
+  requests[0].priority = -1;
+  EXPECT_EQ(order_of(requests), (std::vector<size_t>{3, 5, 1, 2, 4, 0}));
+  requests.assign(6, request);
+  requests[1].client = requests[4].client = "b";
+  requests[5].client = "c";  // a, b, c by turns
+  EXPECT_EQ(order_of(requests), (std::vector<size_t>{0, 1, 5, 2, 4, 3}));
+  requests.assign(4, request);
+  requests[2].deadline_seconds = 1000;
+  requests[3].deadline_seconds = 500;
+  EXPECT_EQ(order_of(requests), (std::vector<size_t>{3, 2, 0, 1}));
+}
+
+TEST_P(SchedulerTest, AHigherPriorityTakesTheOthersPlaceAndBothAnswersStayRight) {
+  const auto engine = load(0);
+  Request low = random_request(*engine, 1), high = random_request(*engine, 2);
+  low.max_tokens = 40;
+  high.priority = 1;
+  const Answer low_alone = answer_alone(*engine, low), high_alone = answer_alone(*engine, high);
+  Scheduler scheduler(*engine, {.n_running = 1});
+  std::vector<Answer> done;
+  const auto keep = [&](Result<Answer> answer) { done.push_back(*std::move(answer)); };
+  ASSERT_TRUE(scheduler.submit(low, keep));
+  for (int step = 0; step < 12; ++step) scheduler.step();
+  ASSERT_TRUE(scheduler.submit(high, keep));
+  while (scheduler.step()) {
+  }
+  ASSERT_EQ(done.size(), 2U);
+  EXPECT_EQ(scheduler.n_pauses(), 1U);
+  EXPECT_EQ(done[0].tokens, high_alone.tokens);
+  EXPECT_EQ(done[1].tokens, low_alone.tokens);
+  expect_beginning(done[0], high_alone);
+  expect_beginning(done[1], low_alone);
+}
+
+TEST_P(SchedulerTest, TheLowestPriorityGivesWayNotTheYoungest) {
+  const auto engine = load(0);
+  Scheduler scheduler(*engine, {.n_running = 2});
+  Request request = random_request(*engine, 1);
+  request.max_tokens = 30;
+  std::vector<int> order;
+  for (const int priority : {0, 1, 2}) {
+    request.priority = priority;
+    ASSERT_TRUE(scheduler.submit(request, [&order, priority](const Result<Answer>&) { order.push_back(priority); }));
+    for (int step = 0; step < 5; ++step) scheduler.step();
+  }
+  while (scheduler.step()) {
+  }
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 0}));
+}
+
+// One client asks for much at once, another for little now and then: neither waits for the other's whole work.
+TEST_P(SchedulerTest, ClientsShareTheMachine) {
+  const auto engine = load(0);
+  Scheduler scheduler(*engine, {.n_running = 2});
+  Request request = random_request(*engine, 1);
+  request.prompt.resize(20);
+  request.max_tokens = 10;
+  size_t n_greedy = 0, n_modest = 0;
+  request.client = "greedy";
+  for (int idx = 0; idx < 100; ++idx) {
+    ASSERT_TRUE(scheduler.submit(request, [&](const Result<Answer>&) { ++n_greedy; }));
+  }
+  for (int step = 0; step < 40; ++step) scheduler.step();
+  const size_t n_before = n_greedy;
+  request.client = "modest";
+  bool is_done = false;
+  ASSERT_TRUE(scheduler.submit(request, [&](const Result<Answer>&) { is_done = true; }));
+  while (!is_done) ASSERT_TRUE(scheduler.step());
+  EXPECT_LE(n_greedy - n_before, 4U);  // those that ran, and one more on either side
+  // Nor is it owed for the time it was away.
+  for (int step = 0; step < 200; ++step) scheduler.step();
+  const size_t n_between = n_greedy;
+  for (int idx = 0; idx < 40; ++idx) ASSERT_TRUE(scheduler.submit(request, [&](const Result<Answer>&) { ++n_modest; }));
+  while (n_modest < 10) ASSERT_TRUE(scheduler.step());
+  EXPECT_GE(n_greedy - n_between, 8U);
+  EXPECT_LE(n_greedy - n_between, 12U);
+}
+
+TEST_P(SchedulerTest, WhatIsOverdueEndsWithWhatItHas) {
+  const auto engine = load(0);
+  Scheduler scheduler(*engine);
+  Request request = random_request(*engine, 1);
+  request.max_tokens = 40;
+  const Answer alone = answer_alone(*engine, request);
+  std::vector<Answer> done;
+  const auto keep = [&](Result<Answer> answer) { done.push_back(*std::move(answer)); };
+  request.deadline_seconds = 1e-9;
+  ASSERT_TRUE(scheduler.submit(request, keep));
+  scheduler.step();
+  ASSERT_EQ(done.size(), 1U);
+  EXPECT_TRUE(done[0].tokens.empty());
+  EXPECT_EQ(done[0].finish, FinishReason::deadline);
+  request.deadline_seconds = 0.5;
+  ASSERT_TRUE(scheduler.submit(request, keep));
+  for (int step = 0; step < 10; ++step) scheduler.step();
+  std::this_thread::sleep_for(std::chrono::milliseconds(600));
+  while (scheduler.step()) {
+  }
+  ASSERT_EQ(done.size(), 2U);
+  EXPECT_EQ(done[1].finish, FinishReason::deadline);
+  EXPECT_LT(done[1].tokens.size(), 40U);
+  expect_beginning(done[1], alone);
+  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+}
+
+TEST_P(SchedulerTest, ChoicesAreTheAnswersOfTheirSeedsAndTheBestComeFirst) {
+  const auto engine = load(0);
+  Request request = random_request(*engine, 4);
+  request.prompt.resize(100, 3);
+  request.max_tokens = 12;
+  std::vector<Answer> alone;
+  for (uint64_t idx = 0; idx < 5; ++idx) {
+    Request one = request;
+    one.sampling.seed += idx;
+    alone.push_back(answer_alone(*load(0), one));
+  }
+  const auto choices = [&](uint32_t n, uint32_t best_of) {
+    Scheduler scheduler(*engine);
+    std::vector<Answer> found;
+    const auto ids = scheduler.submit_choices(request, n, best_of, [&](auto answers) { found = *std::move(answers); });
+    EXPECT_TRUE(ids);
+    EXPECT_EQ(ids->size(), std::max(n, best_of));
+    while (scheduler.step()) {
+    }
+    return found;
+  };
+  const auto all = choices(5, 0);
+  ASSERT_EQ(all.size(), 5U);
+  for (size_t idx = 0; idx < 5; ++idx) EXPECT_EQ(all[idx].tokens, alone[idx].tokens) << idx;
+  const auto mean = [](const Answer& answer) {
+    double sum = 0;
+    for (const Logprobs& one : answer.logprobs) sum += one.chosen;
+    return sum / static_cast<double>(answer.logprobs.size());
+  };
+  std::ranges::stable_sort(alone, std::ranges::greater{}, mean);
+  const auto best = choices(2, 5);
+  ASSERT_EQ(best.size(), 2U);
+  EXPECT_EQ(best[0].tokens, alone[0].tokens);
+  EXPECT_EQ(best[1].tokens, alone[1].tokens);
+  Scheduler scheduler(*engine, {.n_waiting = 3});
+  EXPECT_EQ(scheduler.submit_choices(request, 3, 2, {}).error().code, ErrorCode::usage);
+  EXPECT_EQ(scheduler.submit_choices(request, 0, 0, {}).error().code, ErrorCode::usage);
+  EXPECT_EQ(scheduler.submit_choices(request, 4, 0, {}).error().code, ErrorCode::unavailable);
+  EXPECT_FALSE(scheduler.step());
+}
+
+// 8 prompts that begin with the same 128 tokens, at once: these are computed once.
+TEST_P(SchedulerTest, APromptWaitsForThePagesThatAnotherComputes) {
+  const auto engine = load(0);
+  Scheduler scheduler(*engine, {.n_batch = 256});
+  Request request = random_request(*engine, 1);
+  request.prompt.assign(140, 2);
+  request.max_tokens = 2;
+  size_t n_computed = 0;
+  for (TokenId idx = 0; idx < 8; ++idx) {
+    request.prompt.back() = idx;
+    ASSERT_TRUE(scheduler.submit(
+        request, [&](const Result<Answer>& answer) { n_computed += answer->stats.n_prompt - answer->stats.n_cached; }));
+  }
+  while (scheduler.step()) {
+  }
+  const bool is_recurrent = engine->facts().kv.state.bytes() > 0;
+  EXPECT_EQ(n_computed, is_recurrent ? 8U * 140 : 128U + 8 * 12);
+}
+
+TEST_P(SchedulerTest, PromptsThatDifferDoNotWait) {
+  const auto engine = load(0);
+  Scheduler scheduler(*engine, {.n_batch = 512});
+  Request request = random_request(*engine, 1);
+  request.max_tokens = 1;
+  size_t n_done = 0;
+  for (TokenId first = 0; first < 3; ++first) {
+    request.prompt.assign(140, 2);
+    request.prompt.front() = first;
+    ASSERT_TRUE(scheduler.submit(request, [&](const Result<Answer>&) { ++n_done; }));
+  }
+  for (int step = 0; step < 2; ++step) scheduler.step();  // recurrent layers take two: a copy is kept between
+  EXPECT_EQ(n_done, 3U);
+}
+
+// 10,000 steps of requests that begin alike or not, of all ranks, cancelled or late, with too few pages.
+TEST_P(SchedulerTest, RandomSchedulesLoseNothing) {
+  const auto engine = load(9);
+  std::vector<Request> kinds;
+  std::vector<Answer> expected;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    kinds.push_back(random_request(*engine, seed));
+    if (seed % 2 == 0) std::fill_n(kinds.back().prompt.begin(), std::min<size_t>(70, kinds.back().prompt.size()), 5);
+    expected.push_back(answer_alone(*load(0), kinds.back()));
+  }
+  Scheduler scheduler(*engine, {.n_running = 6, .n_waiting = 8});
+  std::map<Scheduler::RequestId, size_t> open;  // to its kind
+  size_t n_whole = 0, n_refused = 0;
+  const size_t n_steps = GetParam() == "llama" ? 10000 : 1500;
+  for (size_t step = 0; step < n_steps; ++step) {
+    if (random_() % 4 == 0) {
+      const size_t kind = random_() % kinds.size();
+      Request request = kinds[kind];
+      request.priority = static_cast<int>(random_() % 3);
+      request.client = std::string(1, static_cast<char>('a' + random_() % 3));
+      if (random_() % 20 == 0) request.deadline_seconds = 1e-3;
+      const auto its_id = std::make_shared<Scheduler::RequestId>();
+      const auto id = scheduler.submit(request, [&, kind, its_id](Result<Answer> answer) {
+        ASSERT_TRUE(answer) << answer.error().message;
+        ASSERT_EQ(open.erase(*its_id), 1U);
+        expect_beginning(*answer, expected[kind]);
+        const bool is_whole = answer->tokens.size() == expected[kind].tokens.size();
+        EXPECT_EQ(is_whole, answer->finish == FinishReason::length);
+        n_whole += is_whole ? 1 : 0;
+      });
+      if (id)
+        open[*its_id = *id] = kind;
+      else
+        ++n_refused;
+    }
+    if (random_() % 100 == 0 && !open.empty()) {
+      EXPECT_TRUE(scheduler.cancel(std::next(open.begin(), static_cast<ptrdiff_t>(random_() % open.size()))->first));
+    }
+    scheduler.step();
+    if (HasFailure()) return;
+  }
+  while (scheduler.step()) {
+  }
+  EXPECT_TRUE(open.empty());
+  EXPECT_GT(n_whole, n_steps / 50);
+  EXPECT_GT(n_refused, 0U);
+  EXPECT_GT(scheduler.n_pauses(), 0U);
+  EXPECT_EQ(engine->kv_bytes_used(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SchedulerTest,

@@ -20,6 +20,7 @@ std::string_view name_of(FinishReason reason) {
     case FinishReason::stop_text: return "stop_text";
     case FinishReason::length: return "length";
     case FinishReason::cancelled: return "cancelled";
+    case FinishReason::deadline: return "deadline";
   }
   std::unreachable();
 }
@@ -56,14 +57,15 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
   if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
     keep_at_ = request.prompt.size() - kPromptTail;
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
-  answer_.stats.n_cached = static_cast<uint32_t>(session.tokens.size());
+  answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
 }
 
 // At least the last token is left to compute: its logits are what comes next.
 void Generation::find_prefix() {
   const size_t n = model_.goes_on_from_generated() ? sequence_.size() : request_.prompt.size();
+  const size_t n_before = session_.tokens.size();
   model_.find_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
-  if (answer_.tokens.empty()) answer_.stats.n_cached = static_cast<uint32_t>(session_.tokens.size());
+  if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
 Extension Generation::next(size_t n_most) const {

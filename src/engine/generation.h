@@ -31,11 +31,13 @@ class Generation {
   Extension next(size_t n_most) const;
   // Whether the next token is all that is missing for another one.
   bool is_decoding() const { return session_.tokens.size() + 1 == sequence_.size() && !answer_.tokens.empty(); }
-  // Tokens so far, of prompt and answer.
-  size_t n_tokens() const { return sequence_.size(); }
+  // So far, of prompt and answer.
+  std::span<const TokenId> tokens() const { return sequence_; }
+  size_t n_computed() const { return session_.tokens.size(); }
   // After next() was computed: with the logits it wanted. Samples, shows and decides whether that was all.
   void take(std::span<const float> logits);
   void cancel() { end(FinishReason::cancelled); }
+  void end(FinishReason reason);
 
   bool done() const { return done_; }
   // Once done.
@@ -49,7 +51,6 @@ class Generation {
 
   void accept(TokenId id);
   void emit(std::string text);
-  void end(FinishReason reason);
 
   LoadedModel& model_;
   const Tokenizer* tokenizer_;

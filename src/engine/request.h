@@ -18,6 +18,7 @@ enum class FinishReason {
   stop_text,  // one of the request's stop strings came up
   length,     // max_tokens, or the context is full
   cancelled,
+  deadline,  // the request's time was over
 };
 std::string_view name_of(FinishReason reason);
 
@@ -27,6 +28,11 @@ struct Request {
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
   bool ignore_end = false;             // go on past the model's own end of answer
+  // Among many (scheduler.h): higher priorities are computed first; clients of one priority get equal parts of the
+  // machine; and what is not done so many seconds after it was submitted ends there (0: never).
+  int priority = 0;
+  std::string client = {};
+  double deadline_seconds = 0;
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
   std::function<void(std::string_view)> on_text = {};
 };

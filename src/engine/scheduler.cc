@@ -1,22 +1,44 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "engine/generation.h"
 #include "engine/loaded_model.h"
 
 namespace ogas {
+namespace {
+
+double mean_logprob(const Answer& answer) {
+  double sum = 0;
+  for (const Logprobs& one : answer.logprobs) sum += one.chosen;
+  return answer.logprobs.empty() ? -std::numeric_limits<double>::infinity()
+                                 : sum / static_cast<double>(answer.logprobs.size());
+}
+
+}  // namespace
 
 struct Scheduler::Job {
+  using Clock = std::chrono::steady_clock;
+
   Job(RequestId number, const LoadedModel& model, Request asked, Done when_done)
-      : id(number), request(std::move(asked)), done(std::move(when_done)), session(*model.kv_cache) {}
+      : id(number), request(std::move(asked)), done(std::move(when_done)), session(*model.kv_cache) {
+    // Beyond a century, which the clock's own numbers do not hold for ever, is never.
+    constexpr double kNever = 3e9;
+    if (request.deadline_seconds > 0 && request.deadline_seconds < kNever)
+      deadline = Clock::now() +
+                 std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(request.deadline_seconds));
+  }
 
   RequestId id;
   Request request;
   Done done;
   Session session;
+  Clock::time_point deadline = Clock::time_point::max();
   std::optional<Generation> generation;  // once it was running
   Extension next = {};                   // in this step
 };
@@ -32,8 +54,61 @@ Result<Scheduler::RequestId> Scheduler::submit(Request request, Done done) {
   OGAS_TRY(Generation::check(*engine_.model_, request));
   if (waiting_.size() >= options_.n_waiting)
     return fail(ErrorCode::unavailable, "{} requests are waiting; try again later", waiting_.size());
+  start_counting(request.client);
   waiting_.push_back(std::make_unique<Job>(next_id_, *engine_.model_, std::move(request), std::move(done)));
   return next_id_++;
+}
+
+Result<std::vector<Scheduler::RequestId>> Scheduler::submit_choices(const Request& request, uint32_t n,
+                                                                    uint32_t best_of, AllDone done) {
+  const bool ranks = best_of > 0;
+  const uint32_t n_all = ranks ? best_of : n;
+  if (n == 0 || n_all < n) return fail(ErrorCode::usage, "the best {} of {} answers", n, n_all);
+  if (n_all > options_.n_waiting - std::min<size_t>(waiting_.size(), options_.n_waiting))
+    return fail(ErrorCode::unavailable, "{} requests are waiting, and at most {} may; these are {}", waiting_.size(),
+                options_.n_waiting, n_all);
+  struct Choices {
+    std::vector<Answer> answers;
+    std::optional<Error> error;
+    size_t n_missing;
+  };
+  const auto choices = std::make_shared<Choices>(Choices{std::vector<Answer>(n_all), std::nullopt, n_all});
+  std::vector<RequestId> ids;
+  for (uint32_t idx = 0; idx < n_all; ++idx) {
+    Request one = request;
+    one.on_text = {};
+    one.sampling.seed += idx;
+    one.sampling.report_logprob |= ranks;
+    ids.push_back(OGAS_TRY(submit(std::move(one), [choices, idx, n, ranks, done,
+                                                   wants_logprobs = request.sampling.wants_logprobs()](auto answer) {
+      if (answer)
+        choices->answers[idx] = *std::move(answer);
+      else
+        choices->error = std::move(answer).error();
+      if (--choices->n_missing > 0) return;
+      if (choices->error) return done(std::unexpected(*choices->error));
+      if (ranks) std::ranges::stable_sort(choices->answers, std::ranges::greater{}, mean_logprob);
+      choices->answers.resize(n);
+      if (!wants_logprobs)
+        for (Answer& kept : choices->answers) kept.logprobs.clear();
+      done(std::move(choices->answers));
+    })));  // none fails where the first did not
+  }
+  return ids;
+}
+
+// A client that was away is not owed for it: it begins where the one who had least of all is now.
+void Scheduler::start_counting(const std::string& client) {
+  double least = std::numeric_limits<double>::infinity();
+  bool is_active = false;
+  for (const auto* jobs : {&waiting_, &running_})
+    for (const JobPtr& job : *jobs) {
+      least = std::min(least, served_[job->request.client]);
+      is_active |= job->request.client == client;
+    }
+  if (least == std::numeric_limits<double>::infinity()) served_.clear();  // nobody else is there
+  double& own = served_[client];
+  if (!is_active && own < least && least < std::numeric_limits<double>::infinity()) own = least;
 }
 
 void Scheduler::finish(Job& job, Result<Answer> answer) {
@@ -55,36 +130,87 @@ bool Scheduler::cancel(RequestId id) {
   return cancel_among(running_) || cancel_among(waiting_);
 }
 
+void Scheduler::end_overdue() {
+  const auto now = Job::Clock::now();
+  std::vector<JobPtr> overdue;  // callbacks may submit or cancel: what they change is not walked over
+  for (auto* jobs : {&running_, &waiting_}) {
+    for (JobPtr& job : *jobs)
+      if (job->deadline <= now) overdue.push_back(std::move(job));
+    std::erase(*jobs, nullptr);
+  }
+  for (const JobPtr& job : overdue) {
+    if (!job->generation) job->generation.emplace(*engine_.model_, job->session, job->request);
+    job->generation->end(FinishReason::deadline);
+    finish(*job, job->generation->take_answer());
+  }
+}
+
+bool Scheduler::comes_before(const Job& a, const Job& b) const {
+  if (a.request.priority != b.request.priority) return a.request.priority > b.request.priority;
+  const double served_a = served_.at(a.request.client), served_b = served_.at(b.request.client);
+  return std::tie(served_a, a.deadline, a.id) < std::tie(served_b, b.deadline, b.id);
+}
+
 // Whether there are pages for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
-  const size_t n = job.generation ? job.generation->n_tokens() : job.request.prompt.size();
+  const size_t n = job.generation ? job.generation->tokens().size() : job.request.prompt.size();
   return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->n_available_pages();
 }
 
-// The oldest first, and nobody past one who does not fit yet: it would wait for ever.
+// The first in rank, and nobody past one who does not fit yet: it would wait for ever.
 void Scheduler::admit() {
-  while (!waiting_.empty() && running_.size() < options_.n_running && (running_.empty() || fits(*waiting_.front()))) {
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
+  while (!waiting_.empty()) {
+    const auto first =
+        std::ranges::min_element(waiting_, [&](const JobPtr& a, const JobPtr& b) { return comes_before(*a, *b); });
+    if (!running_.empty() && (running_.size() >= options_.n_running || !fits(**first))) {
+      const size_t last = last_in_rank();
+      if (running_[last]->request.priority >= (*first)->request.priority) return;
+      pause(last);
+      continue;
+    }
+    running_.push_back(std::move(*first));
+    waiting_.erase(first);
     Job& job = *running_.back();
     if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
     job.generation->find_prefix();
   }
 }
 
-void Scheduler::pause_youngest() {
-  JobPtr job = std::move(running_.back());
-  running_.pop_back();
+// Who gives up its pages first: the youngest of the lowest priority.
+size_t Scheduler::last_in_rank() const {
+  const auto last = std::ranges::max_element(
+      running_, {}, [](const JobPtr& job) { return std::pair(-int64_t{job->request.priority}, job->id); });
+  return static_cast<size_t>(last - running_.begin());
+}
+
+void Scheduler::pause(size_t running_idx) {
+  JobPtr job = std::move(running_[running_idx]);
+  running_.erase(running_.begin() + static_cast<ptrdiff_t>(running_idx));
   job->session.truncate(0);
-  waiting_.push_front(std::move(job));
+  waiting_.push_back(std::move(job));
   ++n_pauses_;
 }
 
-// Who is computed in this step, and how much: those who decode, then prompts, oldest first. Where pages run out, the
-// youngest gives up its own until the others have enough.
+// Whether one of those before it is about to compute the page that the job needs next.
+bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
+  constexpr size_t kPage = KvShape::kPagePositions;
+  if (!engine_.model_->prefixes || job.generation->n_computed() % kPage != 0) return false;
+  job.generation->find_prefix();  // what they have computed since
+  const size_t n = job.generation->n_computed() + kPage;
+  const auto tokens = job.generation->tokens();
+  if (n >= tokens.size()) return false;
+  return std::ranges::any_of(before, [&](const Job* other) {
+    const auto others = other->generation->tokens();
+    return others.size() > n && other->generation->n_computed() < n &&
+           std::ranges::equal(tokens.first(n), others.first(n));
+  });
+}
+
+// Who is computed in this step, and how much: those who decode, then prompts, in their rank. Where pages run out, the
+// last in rank gives up its own until the others have enough.
 std::vector<Scheduler::Job*> Scheduler::schedule() {
   while (true) {
-    std::vector<Job*> chosen;
+    std::vector<Job*> chosen, prompts;
     size_t rest = options_.n_batch, n_pages = 0;
     const auto choose = [&](Job& job, size_t n_most) {
       job.next = job.generation->next(n_most);
@@ -92,16 +218,20 @@ std::vector<Scheduler::Job*> Scheduler::schedule() {
       chosen.push_back(&job);
     };
     for (const JobPtr& job : running_)
-      if (job->generation->is_decoding()) choose(*job, 1);
-    for (const JobPtr& job : running_) {
-      if (rest == 0 || job->generation->is_decoding()) continue;
-      choose(*job, rest);
-      rest -= job->next.tokens.size();
+      if (job->generation->is_decoding())
+        choose(*job, 1);
+      else
+        prompts.push_back(job.get());
+    std::ranges::sort(prompts, [&](const Job* a, const Job* b) { return comes_before(*a, *b); });
+    for (size_t idx = 0; idx < prompts.size() && rest > 0; ++idx) {
+      if (waits_for_shared_page(*prompts[idx], std::span(prompts).first(idx))) continue;
+      choose(*prompts[idx], rest);
+      rest -= prompts[idx]->next.tokens.size();
     }
     const Result<> room = engine_.model_->make_room(n_pages);
     if (room) return chosen;
     if (running_.size() > 1) {
-      pause_youngest();
+      pause(last_in_rank());
       continue;
     }
     const JobPtr job = std::move(running_.back());
@@ -112,6 +242,7 @@ std::vector<Scheduler::Job*> Scheduler::schedule() {
 }
 
 bool Scheduler::step() {
+  end_overdue();
   admit();
   if (running_.empty()) return false;
   const std::vector<Job*> chosen = schedule();
@@ -121,6 +252,8 @@ bool Scheduler::step() {
   std::span<const float> logits = engine_.model_->compute(extensions);
   const size_t n_vocab = engine_.facts().n_vocab;
   for (Job* job : chosen) {
+    const double weight = job->next.kind == RowKind::generated ? 2 : 1;
+    served_[job->request.client] += weight * static_cast<double>(job->next.tokens.size());
     job->generation->take(job->next.wants_logits ? logits.first(n_vocab) : std::span<const float>());
     if (job->next.wants_logits) logits = logits.subspan(n_vocab);
   }

@@ -6,13 +6,19 @@
 //   while (scheduler.step()) {
 //   }
 //
+// Who comes first: higher priorities; of these, clients who had less of the machine (virtual token counters, Sheng et
+// al. 2024); of a client, the nearer deadline, then the older request. A waiting request of higher priority takes the
+// place of one of lower, which goes on later. A prompt that begins like one on its way waits for what they share.
+//
 // An answer is the same bits whatever is computed beside it. Belongs to the engine's thread.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -39,6 +45,11 @@ class Scheduler {
   // request's on_text, which must not. Errors: usage (as Engine::generate), unavailable (too
   // many are waiting).
   Result<RequestId> submit(Request request, Done done);
+  // best_of answers to a request, with seeds one after the other, of which the n with the highest mean log-probability
+  // are kept, best first; best_of 0: n of them, in the order of their seeds. Their prompt is computed once, but for the
+  // end of it. on_text is not called. Errors: as submit(); usage where best_of is less than n.
+  using AllDone = std::function<void(Result<std::vector<Answer>>)>;
+  Result<std::vector<RequestId>> submit_choices(const Request& request, uint32_t n, uint32_t best_of, AllDone done);
   // Ends a request with what it has so far, before this returns. False where there is none of that id.
   bool cancel(RequestId id);
   // Computes one step. False where nobody waits for anything.
@@ -53,16 +64,21 @@ class Scheduler {
   struct Job;
   using JobPtr = std::unique_ptr<Job>;
 
+  void end_overdue();
+  bool comes_before(const Job& a, const Job& b) const;
   void admit();
   bool fits(const Job& job) const;
   std::vector<Job*> schedule();
-  void pause_youngest();
+  void pause(size_t running_idx);
+  size_t last_in_rank() const;
+  bool waits_for_shared_page(Job& job, std::span<Job* const> before);
   void finish(Job& job, Result<Answer> answer);
+  void start_counting(const std::string& client);
 
   Engine& engine_;
   SchedulerOptions options_;
-  std::deque<JobPtr> waiting_;   // oldest first
-  std::vector<JobPtr> running_;  // oldest first
+  std::vector<JobPtr> waiting_, running_;
+  std::map<std::string, double> served_;  // by client: tokens, those of answers twice
   RequestId next_id_ = 1;
   uint64_t n_pauses_ = 0;
 };
