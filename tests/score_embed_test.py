@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import struct
 import unittest
 
 from program import MODEL, ProgramTest
@@ -118,11 +119,24 @@ class ScoreTest(ProgramTest):
             ("windows of 9 tokens are 1 more than the context of 8", ["a b", "--ctx", 8, "--window", 9], b""),
             ("5 tokens before those that are scored; between 1 and the window's 4", ["a b", "--window", 4, "--overlap", 5],
              b""),
+            ("--continuation excludes --window", [*choices("a"), "--window", 9], b""),
             ("--window: '0' is no whole number", ["a b", "--window", 0], b""),
         ]:
             with self.subTest(text):
                 self.fails(2, text, "score", *arguments, stdin=stdin)
         self.fails(3, "cannot open 'gone'", "score", "--file", "gone")
+
+
+def with_end(model, path):
+    """A copy of a model file that asks for EOS behind texts."""
+    data = model.read_bytes()
+    key = b"tokenizer.ggml.add_eos_token"
+    keys = struct.pack("<Q", len(key)) + key + struct.pack("<I?", 7, True) + struct.pack("<Q", 1) + b"x" + struct.pack("<I", 8)
+    filling = -(len(keys) + 8) % 32  # tensors stay aligned
+    keys += struct.pack("<Q", filling) + b"x" * filling
+    n_keys, = struct.unpack("<Q", data[16:24])
+    path.write_bytes(data[:16] + struct.pack("<Q", n_keys + 2) + keys + data[24:])
+    return path
 
 
 class EmbedTest(ProgramTest):
@@ -140,6 +154,13 @@ class EmbedTest(ProgramTest):
             self.assertEqual(len(vector), n_embd)
             for value, expected in zip(vector, golden[row * n_embd:(row + 1) * n_embd]):
                 self.assertAlmostEqual(value, expected, delta=1e-4)
+
+    def test_texts_get_the_tokens_that_the_model_asks_for(self):
+        model = ARCHITECTURES / "qwen3_next/model.gguf"
+        asks = with_end(model, self.folder / "asks.gguf")
+        vector = lambda *arguments: self.ogas("embed", *arguments).stdout
+        self.assertEqual(vector(asks, "ABC"), vector(model, "ABC<end>", "--parse-special"))
+        self.assertNotEqual(vector(asks, "ABC"), vector(model, "ABC"))
 
     def test_every_output_has_the_same_numbers(self):
         texts = ["The sky is blue.", "Grass is green.", "Why is the sky blue?", "\u4f60\u597d"]
@@ -176,6 +197,12 @@ class EmbedTest(ProgramTest):
         similar, other = (json.loads(self.ogas("embed", words, "--json", "--pooling", "mean").stdout)["embedding"]
                           for words in ("The sky is so blue today.", "def main(argv): return 0"))
         self.assertGreater(product(mean, similar), product(mean, other))
+
+    def test_completion(self):
+        script = self.ogas("completion", "bash").stdout.decode()
+        self.assertIn("'embed --pooling') choices='last mean first' ;;", script)
+        self.assertRegex(script, r"(?m)^    embed\) .*--no-normalize.*; models=yes ;;$")
+        self.assertRegex(script, r"(?m)^    score\) .*--continuation.*; models=yes ;;$")
 
     def test_errors_leave_nothing_behind(self):
         for text, arguments, stdin in [

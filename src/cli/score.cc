@@ -150,21 +150,23 @@ void add_score(CLI::App& app, Command& chosen) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("-f,--file", options->file, "A file with the whole text; - or nothing: stdin")->type_name("FILE");
   command->add_option("--context", options->context, "What stands before the continuations")->type_name("TEXT");
-  command
-      ->add_option("--continuation", options->continuations,
-                   "Score this behind the context; may be given several times")
-      ->type_name("TEXT")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->allow_extra_args(false);
+  CLI::Option* continuation = command
+                                  ->add_option("--continuation", options->continuations,
+                                               "Score this behind the context; may be given several times")
+                                  ->type_name("TEXT")
+                                  ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                                  ->allow_extra_args(false);
   command
       ->add_option("--window", options->windows.n_tokens,
                    "Of a long text, tokens computed together (default: the context)")
       ->type_name("N")
+      ->excludes(continuation)
       ->check(whole_number(1, std::numeric_limits<uint32_t>::max()));
   command
       ->add_option("--overlap", options->windows.n_before,
                    "Tokens, at least, that stand in a window before those that it scores")
       ->type_name("N")
+      ->excludes(continuation)
       ->check(whole_number(1, std::numeric_limits<uint32_t>::max()))
       ->capture_default_str();
   command->add_flag("--parse-special", options->parse_special,
