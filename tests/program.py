@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import struct
 import subprocess
 import tempfile
@@ -36,6 +37,19 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(result.stdout, b"")
         self.assertIn(text, result.stderr)
         self.assertRegex(result.stderr, r"\Aogas: error: [^\n]*\n\Z")
+
+    def read_npy(self, path):
+        """A float32 matrix: rows, columns, numbers."""
+        data = path.read_bytes()
+        self.assertEqual(data[:8], b"\x93NUMPY\x01\x00")
+        length, = struct.unpack("<H", data[8:10])
+        self.assertEqual((10 + length) % 64, 0)
+        match = re.fullmatch(r"\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\), \} *\n",
+                             data[10:10 + length].decode())
+        n_rows, n_columns = int(match[1]), int(match[2])
+        numbers = memoryview(data[10 + length:]).cast("f")
+        self.assertEqual(len(numbers), n_rows * n_columns)
+        return n_rows, n_columns, numbers
 
 
 def gguf(metadata, path):

@@ -195,7 +195,19 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
   });
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
   if (facts_.n_mtp > 0) keep_for_mtp(step);
-  return logits_of(step, w_.output_norm, w_.output, logits_rows_);
+  return run_head(step, w_.output_norm, w_.output, logits_rows_);
+}
+
+std::span<const float> Decoder::hidden_of(Exec& exec, std::span<const uint32_t> rows) {
+  Matrix& normed = space_->delta;
+  exec.pool.parallel_for(rows.size(), [&](size_t idx, unsigned) {
+    exec.ops.rms_norm(space_->hidden.row(rows[idx]), w_.output_norm.data(), c_.rms_eps, c_.n_embd, normed.row(idx));
+  });
+  return {normed.data(), rows.size() * c_.n_embd};
+}
+
+std::span<const float> Decoder::logits_of(Exec& exec, std::span<const uint32_t> rows) {
+  return run_head({exec, rows_, rows_.size(), *space_}, w_.output_norm, w_.output, rows);
 }
 
 void Decoder::keep_for_mtp(const Step& step) {
@@ -235,20 +247,20 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   logits_rows_.resize(n);
   std::iota(logits_rows_.begin(), logits_rows_.end(), 0U);
   const std::vector<float>& norm = mtp_.output_norm.empty() ? w_.output_norm : mtp_.output_norm;
-  return logits_of(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
+  return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
 }
 
-std::span<const float> Decoder::logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                          std::span<const uint32_t> rows) {
+std::span<const float> Decoder::run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
+                                         std::span<const uint32_t> rows) {
   const size_t n = rows.size();
   if (n == 0) return {};
   if (logits_.max_rows() < n) logits_ = Matrix(n, c_.n_vocab);
   logits_kinds_.clear();
   for (size_t idx = 0; idx < n; ++idx) {
-    if (rows[idx] != idx) std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.hidden.row(idx));
+    std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.delta.row(idx));  // free behind the layers
     logits_kinds_.push_back(step.rows.kinds()[rows[idx]]);
   }
-  rms_norm(step.exec, step.s.hidden, logits_kinds_, norm, c_.rms_eps, step.s.normed);
+  rms_norm(step.exec, step.s.delta, logits_kinds_, norm, c_.rms_eps, step.s.normed);
   multiply(step.exec, step.s.normed, n, {{output, logits_}});
   return {logits_.data(), n * c_.n_vocab};
 }

@@ -83,6 +83,8 @@ class Decoder : public Model {
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, Batch batch) override;
+  std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;
+  std::span<const float> logits_of(Exec& exec, std::span<const uint32_t> rows) override;
   std::span<const float> forward_mtp(Exec& exec, std::span<const TokenId> tokens) override;
 
  protected:
@@ -128,9 +130,9 @@ class Decoder : public Model {
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
   void add_delta(const Step& step);
-  // Of some rows, in ascending order.
-  std::span<const float> logits_of(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                   std::span<const uint32_t> rows);
+  // Of some rows of hidden, which stays as it is.
+  std::span<const float> run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
+                                  std::span<const uint32_t> rows);
   void keep_for_mtp(const Step& step);
 
   std::unique_ptr<HiddenSpace> space_;

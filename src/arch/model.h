@@ -74,6 +74,10 @@ class Model {
   // that tokens are below n_vocab and that parts are of different sequences. A token's logits are the same bits in any
   // batch.
   virtual std::span<const float> forward(Exec& exec, Batch batch) = 0;
+  // More of rows of the last forward(), in any order, valid until the next call: their hidden states behind the final
+  // norm [n, n_embd], or their logits [n, n_vocab], so that a long pass need not keep all of its logits at a time.
+  virtual std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) = 0;
+  virtual std::span<const float> logits_of(Exec& exec, std::span<const uint32_t> rows) = 0;
   // Where facts().n_mtp is not 0: what the head for further tokens says, to be called after forward() of one part, for
   // the same positions or the first of them. `tokens` are those that follow each of these, and the logits [n, n_vocab]
   // are of the tokens after. Reads the hidden states of the forward pass and writes keys and values of its own.

@@ -31,6 +31,7 @@ void describe(CLI::App& app) {
       "  ogas run \"Why is the sky blue?\"         one answer from the small default model\n"
       "  ogas chat model.gguf                    a conversation; /help shows its commands\n"
       "  ogas inspect model.gguf                 what a model file holds, without loading it\n"
+      "  ogas embed --file lines.txt --out x.npy a vector for each line, for search\n"
       "  git diff | ogas run -p - --system \"Summarise this change\"\n"
       "\n"
       "MODEL is a .gguf file (of a split one the first part), or the beginning of the name of one that lies in\n"
@@ -67,6 +68,8 @@ int run_program(int argc, char** argv) {
   add_inspect(app, chosen);
   add_tokenize(app, chosen);
   add_logits(app, chosen);
+  add_score(app, chosen);
+  add_embed(app, chosen);
   add_synth(app, chosen);
   add_bench(app, chosen);
   add_completion(app, chosen);

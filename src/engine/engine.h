@@ -19,8 +19,10 @@
 
 #include "arch/model.h"
 #include "base/result.h"
+#include "engine/embed.h"
 #include "engine/request.h"
 #include "engine/sampling_options.h"
+#include "engine/score.h"
 #include "files/tensor_file.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -125,6 +127,21 @@ class Engine {
   // The same for several sessions in one pass: logits [n, n_vocab] of those that want them. Memory for activations
   // grows with the tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
   Result<std::span<const float>> extend(std::span<const Extension> extensions);
+
+  // How likely each token of a continuation is behind the context and those before it; all continuations share the
+  // context's keys and values. Logits are those of logits(), bit for bit. Memory does not grow with the number of
+  // tokens but for keys and values, of which one batch's continuations are held at a time. Errors: usage (an empty
+  // context or continuation, a token out of range, more tokens than the context by how much), out_of_memory.
+  Result<std::vector<Score>> score(std::span<const TokenId> context,
+                                   std::span<const std::vector<TokenId>> continuations);
+  // The same of every token of a text but the first, however long it is (rolling log-likelihood). Errors: usage
+  // (windows that do not fit, fewer than two tokens, one out of range).
+  Result<Score> score_text(std::span<const TokenId> tokens, const ScoreWindows& windows = {});
+
+  // A vector [n_embd] for each text, several texts in a pass; a text's is the same bits whatever it is computed beside.
+  // Errors: usage (as generate, naming the text), out_of_memory, and those of recommended_pooling() where it is asked.
+  Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> texts,
+                                                const EmbedOptions& options = {});
 
   // Bytes held for keys and values by all sessions of this engine, and those that only the prefix cache holds.
   uint64_t kv_bytes_used() const;

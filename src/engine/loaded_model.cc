@@ -191,11 +191,15 @@ void LoadedModel::read_chat_template() {
   if (with_tools != plain) parse_into(with_tools, tool_template);
 }
 
-Result<> LoadedModel::check_tokens(std::span<const TokenId> tokens) const {
-  if (tokens.empty()) return fail(ErrorCode::usage, "the prompt is empty");
+Result<> LoadedModel::check_tokens(std::span<const TokenId> tokens, std::string_view what) const {
+  if (tokens.empty()) return fail(ErrorCode::usage, "{} is empty", what);
   if (tokens.size() > options.n_ctx)
-    return fail(ErrorCode::usage, "the prompt has {} tokens, {} more than the context of {}", tokens.size(),
+    return fail(ErrorCode::usage, "{} has {} tokens, {} more than the context of {}", what, tokens.size(),
                 tokens.size() - options.n_ctx, options.n_ctx);
+  return check_vocabulary(tokens);
+}
+
+Result<> LoadedModel::check_vocabulary(std::span<const TokenId> tokens) const {
   const auto n_vocab = static_cast<TokenId>(model->facts().n_vocab);
   for (size_t idx = 0; idx < tokens.size(); ++idx)
     if (tokens[idx] < 0 || tokens[idx] >= n_vocab)

@@ -22,8 +22,9 @@ class LoadedModel {
   static Result<std::unique_ptr<LoadedModel>> load(const std::filesystem::path& path, const EngineOptions& options,
                                                    const Engine::LoadProgress& progress);
 
-  // Errors: usage (none, more than the context, out of the vocabulary).
-  Result<> check_tokens(std::span<const TokenId> tokens) const;
+  // `what` they are begins the message. Errors: usage (none, more than the context, out of the vocabulary).
+  Result<> check_tokens(std::span<const TokenId> tokens, std::string_view what = "the prompt") const;
+  Result<> check_vocabulary(std::span<const TokenId> tokens) const;
   Result<> check_extension(const Extension& extension) const;
   // Makes so many pages free, or as many as n more positions of a sequence take, at the cost of remembered prefixes.
   // Errors: out_of_memory.

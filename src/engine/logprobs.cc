@@ -16,17 +16,24 @@ double below(float logit, float largest) {
 
 }  // namespace
 
-Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, size_t n_top) {
-  OGAS_CHECK(chosen >= 0 && static_cast<size_t>(chosen) < logits.size(), "token {} of {}", chosen, logits.size());
-  float largest = -INFINITY;
-  for (const float logit : logits) largest = logit > largest ? logit : largest;
+LogSoftmax::LogSoftmax(std::span<const float> logits) : largest_(-INFINITY) {
+  for (size_t id = 0; id < logits.size(); ++id)
+    if (logits[id] > largest_) {
+      largest_ = logits[id];
+      likeliest_ = static_cast<TokenId>(id);
+    }
   double total = 0;
   for (const float logit : logits)
-    if (logit > -INFINITY) total += std::exp(below(logit, largest));
-  const double log_total = std::log(total);
-  const auto logprob = [&](float logit) {
-    return logit > -INFINITY ? static_cast<float>(below(logit, largest) - log_total) : -INFINITY;
-  };
+    if (logit > -INFINITY) total += std::exp(below(logit, largest_));
+  log_total_ = std::log(total);
+}
+
+double LogSoftmax::of(float logit) const { return logit > -INFINITY ? below(logit, largest_) - log_total_ : -INFINITY; }
+
+Logprobs logprobs_of(std::span<const float> logits, TokenId chosen, size_t n_top) {
+  OGAS_CHECK(chosen >= 0 && static_cast<size_t>(chosen) < logits.size(), "token {} of {}", chosen, logits.size());
+  const LogSoftmax softmax(logits);
+  const auto logprob = [&](float logit) { return static_cast<float>(softmax.of(logit)); };
 
   Logprobs result{.chosen = logprob(logits[static_cast<size_t>(chosen)])};
   std::vector<Candidate> likeliest;

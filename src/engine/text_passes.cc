@@ -1,0 +1,107 @@
+#include "engine/text_passes.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+namespace ogas {
+namespace {
+
+// The texts in their order, each from where the last pass left it: at most one is on its way between passes.
+class Texts {
+ public:
+  Texts(LoadedModel& model, std::span<const TextPass> texts) : model_(model), texts_(texts) { skip_empty(); }
+
+  bool done() const { return text_idx_ == texts_.size(); }
+
+  // What the next pass computes. Errors: out_of_memory, where not even a piece of one text fits.
+  Result<> fill() {
+    parts_.clear();
+    rows_.clear();
+    finished_.clear();
+    size_t n_tokens = 0, n_pages = 0;
+    while (!done() && n_tokens < model_.options.n_batch) {
+      const TextPass& text = texts_[text_idx_];
+      KvSequence& kv = sequence_of(text);
+      const size_t n = std::min(model_.options.n_batch - n_tokens, text.tokens.size() - n_done_);
+      n_pages += kv.pages_to_extend(n);
+      if (auto has_room = model_.make_room(n_pages); !has_room) {
+        if (parts_.empty()) return has_room;
+        return {};  // when the texts of this pass have given theirs back
+      }
+      parts_.push_back(
+          {.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prompt, .logits = Logits::none});
+      for (size_t idx = std::max(n_done_, text.first_wanted); idx < n_done_ + n; ++idx)
+        rows_.push_back({text_idx_, idx, static_cast<uint32_t>(n_tokens + idx - n_done_)});
+      n_tokens += n;
+      n_done_ += n;
+      if (n_done_ == text.tokens.size()) go_on();
+    }
+    return {};
+  }
+
+  std::span<const BatchPart> parts() const { return parts_; }
+  std::span<const TextRow> rows() const { return rows_; }
+
+ private:
+  KvSequence& sequence_of(const TextPass& text) {
+    if (text.kv) return *text.kv;
+    if (!own_) {
+      own_ = std::make_unique<KvSequence>(*model_.kv_cache);
+      if (text.behind) own_->fork(*text.behind);
+    }
+    return *own_;
+  }
+
+  void go_on() {
+    if (own_) finished_.push_back(std::move(own_));
+    n_done_ = 0;
+    ++text_idx_;
+    skip_empty();
+  }
+
+  void skip_empty() {
+    while (!done() && texts_[text_idx_].tokens.empty()) ++text_idx_;
+  }
+
+  LoadedModel& model_;
+  std::span<const TextPass> texts_;
+  size_t text_idx_ = 0, n_done_ = 0;                   // tokens of this text that are computed
+  std::unique_ptr<KvSequence> own_;                    // this text's
+  std::vector<std::unique_ptr<KvSequence>> finished_;  // with the pass that is filled
+  std::vector<BatchPart> parts_;
+  std::vector<TextRow> rows_;
+};
+
+}  // namespace
+
+Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const TakeTextRows& take) {
+  Exec exec{*model.pool, *model.ops};
+  for (Texts rest(model, texts); !rest.done();) {
+    OGAS_TRY(rest.fill());
+    model.model->forward(exec, rest.parts());
+    if (!rest.rows().empty()) take(exec, rest.rows());
+  }
+  return {};
+}
+
+Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, const TakeTextLogits& take) {
+  // From here on the output matrix is multiplied about as quickly as with more rows, and logits of the largest
+  // vocabularies take 40 MB.
+  constexpr size_t kRows = 64;
+  const size_t n_vocab = model.model->facts().n_vocab;
+  std::vector<uint32_t> rows;
+  return run_texts(model, texts, [&](Exec& exec, std::span<const TextRow> wanted) {
+    for (size_t begin = 0; begin < wanted.size(); begin += kRows) {
+      const auto some = wanted.subspan(begin, std::min(kRows, wanted.size() - begin));
+      rows.clear();
+      for (const TextRow& row : some) rows.push_back(row.row);
+      const auto logits = model.model->logits_of(exec, rows);
+      exec.pool.parallel_for(some.size(), [&](size_t idx, unsigned) {
+        take(some[idx].text_idx, some[idx].token_idx, logits.subspan(idx * n_vocab, n_vocab));
+      });
+    }
+  });
+}
+
+}  // namespace ogas

@@ -1,0 +1,36 @@
+// Given texts through the model, as many tokens together as a batch holds, whatever text they belong to; what becomes
+// of the rows is the caller's (scores, embeddings). Nothing is generated here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "engine/loaded_model.h"
+
+namespace ogas {
+
+struct TextPass {
+  std::span<const TokenId> tokens;
+  KvSequence* kv = nullptr;            // they go on in it; null: in one of their own, which is dropped behind them
+  const KvSequence* behind = nullptr;  // what stands before them then, shared and left as it is; null: nothing
+  size_t first_wanted = 0;             // rows of tokens before this one interest nobody
+};
+
+// A wanted row of the last forward pass.
+struct TextRow {
+  size_t text_idx, token_idx;
+  uint32_t row;
+};
+
+// Calls take(exec, rows) after each pass that has wanted rows; each is there once, in order. Errors: out_of_memory
+// (pages for keys and values).
+using TakeTextRows = std::function<void(Exec& exec, std::span<const TextRow> rows)>;
+Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const TakeTextRows& take);
+
+// The same with the logits [n_vocab] of each wanted row, called from any thread, one row by one thread. Not more of
+// them exist at a time than a small batch's.
+using TakeTextLogits = std::function<void(size_t text_idx, size_t token_idx, std::span<const float> logits)>;
+Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, const TakeTextLogits& take);
+
+}  // namespace ogas
