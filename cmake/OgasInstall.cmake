@@ -32,7 +32,8 @@ set(CPACK_PACKAGE_CONTACT "ogas developers <ogas@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Open-weight language models on ordinary CPUs")
 set(CPACK_PACKAGE_DESCRIPTION
     "Runs open-weight language models from GGUF files on the processors people
-already own: one program for answers, conversations and looking into models.
+already own: one program for answers, conversations and looking into models,
+and a library for C and what calls C.
 Instruction sets are chosen at run time.")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_VERBATIM_VARIABLES ON)

@@ -14,26 +14,26 @@ static void interrupt(int number) {
   signal(number, SIG_DFL);
 }
 
-static int show_progress(double share, void *user) {
+static int show_progress(double share, void* user) {
   (void)user;
   fprintf(stderr, "\rloading %3.0f%%", 100 * share);
   return 0;
 }
 
-static int print(const char *text, size_t n_bytes, void *user) {
-  fwrite(text, 1, n_bytes, (FILE *)user);
-  fflush((FILE *)user);
+static int print(const char* text, size_t n_bytes, void* user) {
+  fwrite(text, 1, n_bytes, (FILE*)user);
+  fflush((FILE*)user);
   return interrupted;
 }
 
-static int fail(const char *what) {
+static int fail(const char* what) {
   fprintf(stderr, "\n%s: %s\n", what, ogas_last_error());
   return 1;
 }
 
-int main(int argc, char **argv) {
-  ogas_engine *engine = NULL;
-  ogas_session *session = NULL;
+int main(int argc, char** argv) {
+  ogas_engine* engine = NULL;
+  ogas_session* session = NULL;
   ogas_generate_options options;
   ogas_stats stats;
   char line[4096];

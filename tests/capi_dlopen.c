@@ -5,43 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPECT(condition)                                                         \
-  do {                                                                            \
-    if (!(condition)) {                                                           \
+#define EXPECT(condition)                                                           \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
       fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition); \
-      exit(1);                                                                    \
-    }                                                                             \
+      exit(1);                                                                      \
+    }                                                                               \
   } while (0)
 
 /* ISO C knows no way from an object's pointer to a function's; POSIX asks for this one. */
-#define FIND(function) EXPECT((*(void **)&function = dlsym(library, "ogas_" #function)) != NULL)
+#define FIND(function) EXPECT((*(void**)& function = dlsym(library, "ogas_" #function)) != NULL)
 
-static int count(const char *text, size_t n_bytes, void *user) {
+static int count(const char* text, size_t n_bytes, void* user) {
   EXPECT(strlen(text) == n_bytes);
-  *(size_t *)user += n_bytes;
+  *(size_t*)user += n_bytes;
   return 0;
 }
 
-static void use(const char *path, const char *model) {
+static void use(const char* path, const char* model) {
   int (*abi_version)(void);
-  const char *(*last_error)(void);
-  ogas_status (*engine_load)(const char *, const ogas_engine_options *, ogas_progress_callback, void *, ogas_engine **);
-  ogas_status (*engine_options_init)(ogas_engine_options *, size_t);
-  void (*engine_free)(ogas_engine *);
-  ogas_status (*session_new)(ogas_engine *, ogas_session **);
-  void (*session_free)(ogas_session *);
-  ogas_status (*tokenize)(const ogas_engine *, const char *, size_t, unsigned, int32_t **, size_t *);
-  ogas_status (*generate_options_init)(const ogas_engine *, ogas_generate_options *, size_t);
-  ogas_status (*generate)(ogas_session *, const int32_t *, size_t, const ogas_generate_options *, ogas_text_callback,
-                          void *);
-  const char *(*session_text)(const ogas_session *, size_t *);
-  void (*free_memory)(void *);
-  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  const char* (*last_error)(void);
+  ogas_status (*engine_load)(const char*, const ogas_engine_options*, ogas_progress_callback, void*, ogas_engine**);
+  ogas_status (*engine_options_init)(ogas_engine_options*, size_t);
+  void (*engine_free)(ogas_engine*);
+  ogas_status (*session_new)(ogas_engine*, ogas_session**);
+  void (*session_free)(ogas_session*);
+  ogas_status (*tokenize)(const ogas_engine*, const char*, size_t, unsigned, int32_t**, size_t*);
+  ogas_status (*generate_options_init)(const ogas_engine*, ogas_generate_options*, size_t);
+  ogas_status (*generate)(ogas_session*, const int32_t*, size_t, const ogas_generate_options*, ogas_text_callback,
+                          void*);
+  const char* (*session_text)(const ogas_session*, size_t*);
+  void (*free_memory)(void*);
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   ogas_engine_options engine_options;
   ogas_generate_options options;
-  ogas_engine *engine = NULL;
-  ogas_session *session = NULL;
-  int32_t *tokens = NULL;
+  ogas_engine* engine = NULL;
+  ogas_session* session = NULL;
+  int32_t* tokens = NULL;
   size_t n_tokens = 0, n_shown = 0, n_bytes = 0;
 
   if (!library) fprintf(stderr, "%s\n", dlerror());
@@ -57,7 +57,7 @@ static void use(const char *path, const char *model) {
   FIND(generate_options_init);
   FIND(generate);
   FIND(session_text);
-  EXPECT((*(void **)&free_memory = dlsym(library, "ogas_free")) != NULL);
+  EXPECT((*(void**)& free_memory = dlsym(library, "ogas_free")) != NULL);
 
   EXPECT(abi_version() == OGAS_ABI_VERSION);
   EXPECT(strcmp(last_error(), "") == 0);
@@ -80,7 +80,7 @@ static void use(const char *path, const char *model) {
   EXPECT(dlclose(library) == 0);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   EXPECT(argc == 3);
   use(argv[1], argv[2]);
   use(argv[1], argv[2]);

@@ -105,11 +105,14 @@ TEST_P(EngineThreadTest, EveryRequestGetsTheAnswerItGetsAlone) {
     EXPECT_EQ(engine_thread.run([](Engine& engine) { return engine.kv_bytes_used(); }), 0U);
     EXPECT_EQ(engine_thread.load().n_running + engine_thread.load().n_waiting, 0U);
   }
+  size_t n_cut = 0;
   for (size_t idx = 0; idx < requests_.size(); ++idx) {
     SCOPED_TRACE(fmt::format("request {}", idx));
     expect_beginning(found[idx], expected_[idx]);
     EXPECT_TRUE(idx % 3 == 0 || found[idx]->finish == FinishReason::length);
+    n_cut += found[idx]->finish == FinishReason::cancelled;
   }
+  EXPECT_GT(n_cut, 0U);
 }
 
 TEST_P(EngineThreadTest, EndsWhileRequestsAreOnTheirWay) {

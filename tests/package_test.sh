@@ -44,7 +44,7 @@ if command -v pkg-config >/dev/null && command -v cc >/dev/null; then
   pc=$(dirname "$(find "$temporary/root" -name ogas.pc)")
   read -ra flags <<<"$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs ogas)"
   expect "an example builds by pkg-config" cc -std=c89 examples/chat.c -o "$temporary/chat" "${flags[@]}"
-  said=$(LD_LIBRARY_PATH=$(dirname "$(dirname "$pc")") "$temporary/chat" /nowhere 2>&1 || true)
+  said=$(LD_LIBRARY_PATH=$(dirname "$pc") "$temporary/chat" /nowhere 2>&1 || true)
   expect "and finds the library" grep -q "/nowhere: .*No such" <<<"$said"
 fi
 expect "nothing belongs to the build" test -z "$(find "$temporary/root" -name '*.a' -o -name '*_test')"
