@@ -128,7 +128,7 @@ TEST_P(EngineThreadTest, EndsWhileRequestsAreOnTheirWay) {
     for (size_t idx = 0; idx < requests_.size(); ++idx) {
       const bool came_too_late = !found[idx] && found[idx].error().code == ErrorCode::cancelled;
       if (!came_too_late) expect_beginning(found[idx], expected_[idx]);
-      n_cut += came_too_late || found[idx]->finish == FinishReason::cancelled;
+      n_cut += !came_too_late && found[idx]->finish == FinishReason::cancelled;
     }
     EXPECT_EQ(engine_->kv_bytes_used(), 0U);
   }
