@@ -445,6 +445,8 @@ TEST_F(CApi, AnotherThreadCancels) {
     ogas_cancel(session.get());
   });
   EXPECT_EQ(ogas_generate(session.get(), prompt.data(), prompt.size(), &options, begin, &has_begun), OGAS_OK);
+  EXPECT_TRUE(has_begun);
+  begin(nullptr, 0, &has_begun);  // it must not wait for ever
   other.join();
   EXPECT_EQ(stats_of(session).finish, OGAS_FINISH_CANCELLED);
   EXPECT_GT(stats_of(session).n_generated, 0U);
