@@ -154,6 +154,18 @@ class ChatTest(ProgramTest):
         self.assertIn("between 0 and 1", terminal.send("/set top_p 7"))
         self.assertRegex(terminal.send("/set top_p"), r"top_p +0.9 ")
 
+    def test_a_loaded_conversation_is_remembered(self):
+        terminal = self.chat("-n", 2, "--greedy")
+        terminal.send("one two three four five six seven " * 30)
+        self.messages(terminal)
+        terminal.type("\x04")
+        terminal.end()
+        again = self.chat("-n", 2, "--greedy")
+        again.send(f"/load {self.folder}/saved.json")
+        shown = again.send("Go on")
+        self.assertRegex(shown, r"\(\d+ remembered\)")
+        self.assertGreaterEqual(int(re.search(r"\((\d+) remembered\)", shown)[1]), 192)
+
     def test_a_saved_conversation_goes_on_in_another_process(self):
         terminal = self.chat(*QUICK, "--system", "Be brief.", "--seed", 9)
         terminal.send("My name is Zoë. 你好")

@@ -94,7 +94,8 @@ class RunTest(ProgramTest):
         self.assertEqual(result.stderr, "")
         self.assertEqual(result.stdout.count(b"\n"), 1)
         answer = json.loads(result.stdout)
-        self.assertEqual(list(answer), ["model", "text", "tokens", "finish_reason", "prompt_tokens", "completion_tokens",
+        self.assertEqual(list(answer), ["model", "text", "tokens", "finish_reason", "prompt_tokens", "cached_tokens",
+                                        "completion_tokens",
                                         "seed", "timings", "peak_rss_bytes", "threads", "instruction_set"])
         self.assertEqual(answer["model"], pathlib.Path(MODEL).name)
         self.assertEqual(answer["seed"], 5)
@@ -241,6 +242,61 @@ class RunTest(ProgramTest):
             self.assertIn("Examples:\n  ", text)
             self.assertIn(f"Usage: ogas {command}", text)
             self.assertLessEqual(max(map(len, text.splitlines())), 120)
+
+
+class PrefixCacheTest(ProgramTest):
+    PROMPT = "".join(f"The number {n + 1} follows the number {n}. " for n in range(40)).encode()
+
+    def answer(self, *options):
+        """The answer's tokens, how many of the prompt's were remembered, and what was said beside."""
+        result = self.ogas("run", "--greedy", "-n", 12, "--ignore-eos", "--json", *options, stdin=self.PROMPT)
+        found = json.loads(result.stdout)
+        return found["tokens"], found["cached_tokens"], result.stderr
+
+    def pages(self):
+        return sorted((self.folder / ".cache/ogas/prefixes").rglob("*.page"))
+
+    def test_a_prompt_is_remembered_over_a_restart(self):
+        expected = self.answer("--prefix-cache", 0)
+        self.assertEqual(expected[1:], (0, ""))
+        self.assertEqual(self.pages(), [])
+        self.assertEqual(self.answer(), expected)
+        self.assertGreater(len(self.pages()), 5)
+        self.assertEqual(self.answer(), (expected[0], 64 * len(self.pages()), ""))
+        self.assertEqual((self.folder / ".cache/ogas/prefixes").stat().st_mode & 0o77, 0)
+        # Not with keys and values in another format.
+        self.assertEqual(self.answer("--kv-type", "q8_0")[1], 0)
+
+    def test_a_folder_that_cannot_be_written(self):
+        (self.folder / ".cache").write_text("no folder")
+        tokens, n_cached, said = self.answer()
+        self.assertEqual((tokens, n_cached), (self.answer("--prefix-cache", 0)[0], 0))
+        self.assertRegex(said, r"\A[^\n]*prefix cache: cannot create [^\n]*; nothing more is kept on disk\n\Z")
+
+    def test_damage_is_said_once_and_changes_nothing(self):
+        expected = self.answer()
+        for page in self.pages():
+            page.write_bytes(page.read_bytes()[:-1])
+        tokens, n_cached, said = self.answer()
+        self.assertEqual((tokens, n_cached), expected[:2])
+        self.assertRegex(said, r"\A[^\n]*prefix cache: [^\n]*\.page[^\n]*; it is not used\n\Z")
+        self.assertEqual(self.answer(), (expected[0], 64 * len(self.pages()), ""))
+
+    def test_a_kill_while_it_writes(self):
+        expected = self.answer("--prefix-cache", 0)[0]
+        for delay in (0, 0.002, 0.005, 0.01, 0.02):
+            program = subprocess.Popen([BINARY, "run", "--greedy", "-n", "1", "-q"], env=self.environment,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            program.stdin.write(self.PROMPT)
+            program.stdin.close()
+            program.stdout.read(1)  # the answer begins as its prompt is written
+            time.sleep(delay)
+            program.kill()
+            program.wait(SECONDS)
+            program.stdout.close()
+            program.stderr.close()
+            tokens, _, said = self.answer()
+            self.assertEqual((tokens, said), (expected, ""))
 
 
 class OutputTest(ProgramTest):

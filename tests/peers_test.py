@@ -13,8 +13,11 @@ sys.path.insert(0, str(ROOT / "bench"))
 import peers  # noqa: E402
 
 
+FIGURES = ["prefill 512", "decode at 0", "decode at 8192"]
+
+
 def rates(value):
-    return dict.fromkeys(peers.FIGURES, value)
+    return dict.fromkeys(FIGURES, value)
 
 
 class PeersTest(unittest.TestCase):
@@ -23,7 +26,7 @@ class PeersTest(unittest.TestCase):
         rounds = [{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)},
                   {"ogas": rates(15.0), "llama.cpp": rates(5.0), "limits": rates(30.0)},
                   {"ogas": rates(32.0), "llama.cpp": rates(8.0), "limits": rates(60.0)}]
-        row = peers.summarize(rounds)[peers.DECODE]
+        row = peers.summarize(FIGURES, rounds)[peers.decode_at(0)]
         self.assertEqual(row["ratio"]["median"], 3.0)
         self.assertAlmostEqual(row["ratio"]["spread"], 0.5 / 2 / 3)
         self.assertEqual(row["ogas"]["fraction"], 0.5)
@@ -31,7 +34,7 @@ class PeersTest(unittest.TestCase):
         self.assertEqual(row["limit"], 60)
 
     def test_the_table(self):
-        rows = peers.summarize([{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)}])
+        rows = peers.summarize(FIGURES, [{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)}])
         table = peers.as_markdown({"file": "x.gguf", "bytes": 10**9, "threads": 2, "rounds": 1, "isa": "avx2",
                                    "machine": {"read_bytes_per_s": [2e10], "int8_ops_per_s": 7e11},
                                    "conditions": {"undisturbed": rows, "disturbed": rows}})

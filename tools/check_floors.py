@@ -176,7 +176,7 @@ class Checker:
             return
         for number, line in enumerate(text.splitlines(), 1):
             match = INCLUDE.match(line)
-            if not match or match.group(1) == "version.h":  # generated for the program
+            if not match or match.group(1) == "generated_version.h":  # written by OgasVersion.cmake
                 continue
             target, found = match.group(1).split("/")[0], f'#include "{match.group(1)}"'
             if "/" not in match.group(1) or target == "..":

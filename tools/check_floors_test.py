@@ -54,7 +54,7 @@ class CheckFloorsTest(unittest.TestCase):
 
     def test_include_down_or_within(self):
         self.assert_free("files/a.cc", '#include "files/tensor_file.h"\n#include "base/file.h"\n#include <vector>\n')
-        self.assert_free("cli/a.cc", '#include "arch/model.h"\n#include "version.h"\n')
+        self.assert_free("cli/a.cc", '#include "arch/model.h"\n#include "generated_version.h"\n')
 
     def test_include_up_or_sideways(self):
         self.assert_caught("floors", "base/a.cc", '#include "quant/format.h"')

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -125,18 +126,26 @@ Result<std::string> read_file(const std::filesystem::path& path, size_t max_byte
   return content;
 }
 
-Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+Result<> write_file_atomically(const std::filesystem::path& path, std::span<const Bytes> parts, Durability durability) {
   static std::atomic<unsigned> n_written = 0;
   const std::string temporary = fmt::format("{}.{}-{}.tmp", path.string(), ::getpid(), ++n_written);
   FileDescriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (fd.get() < 0) return system_error(path, "create");
-  if (!write_all(fd.get(), content) || ::fsync(fd.get()) != 0 || !fd.close() ||
-      ::rename(temporary.c_str(), path.c_str()) != 0) {
+  const auto write_part = [&](Bytes part) {
+    return write_all(fd.get(), {reinterpret_cast<const char*>(part.data()), part.size()});
+  };
+  if (!std::ranges::all_of(parts, write_part) || (durability == Durability::at_once && ::fsync(fd.get()) != 0) ||
+      !fd.close() || ::rename(temporary.c_str(), path.c_str()) != 0) {
     auto error = system_error(path, "write");
     ::unlink(temporary.c_str());
     return error;
   }
   return {};
+}
+
+Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  const Bytes whole = std::as_bytes(std::span(content));
+  return write_file_atomically(path, {&whole, 1});
 }
 
 }  // namespace ogas

@@ -42,7 +42,13 @@ class MappedFile {
 // The whole file as bytes in a string. Errors: not_found, io, and bad_file if it is larger than max_bytes.
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 30);
 
+// When what was written survives a loss of power: then, or once the system has written it back, which takes it half a
+// minute; until then the file may come back cut short.
+enum class Durability { at_once, when_written_back };
+
 // Writes beside the target and renames over it, so a reader sees the old file or the new one, never half of either.
+Result<> write_file_atomically(const std::filesystem::path& path, std::span<const Bytes> parts,
+                               Durability durability = Durability::at_once);
 Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 }  // namespace ogas

@@ -1,7 +1,7 @@
 #include "capi/boundary.h"
 
+#include "base/version.h"
 #include "text/unicode.h"
-#include "version.h"
 
 namespace ogas::capi {
 namespace {
@@ -38,7 +38,7 @@ ogas_status remember(ogas_status status, std::string_view message) noexcept {
 
 int ogas_abi_version(void) { return OGAS_ABI_VERSION; }
 
-const char* ogas_version(void) { return OGAS_VERSION; }
+const char* ogas_version(void) { return ogas::version().data(); }  // a literal
 
 const char* ogas_last_error(void) { return ogas::capi::last_error; }
 

@@ -290,6 +290,7 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   chat_app->add_option("--load", options->load, "Go on with a conversation saved by /save");
   chat_app->add_flag("-q,--quiet", options->quiet, "No statistics after each answer");
   options->model.add_to(*chat_app);
+  options->model.add_prefix_cache_to(*chat_app);
   options->chat.add_to(*chat_app);
   options->answer.add_to(*chat_app);
   chat_app->footer(

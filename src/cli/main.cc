@@ -4,20 +4,20 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/help.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "kernels/dispatch.h"
-#include "version.h"
 
 namespace ogas::cli {
 namespace {
 
 std::string version_text() {
   const auto ops = choose_ops();
-  return fmt::format("ogas {} (commit {}, {})", OGAS_VERSION, OGAS_COMMIT, ops ? (*ops)->name : "OGAS_ISA is wrong");
+  return fmt::format("ogas {} (commit {}, {})", version(), commit(), ops ? (*ops)->name : "OGAS_ISA is wrong");
 }
 
 void describe(CLI::App& app) {

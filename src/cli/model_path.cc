@@ -64,6 +64,13 @@ Result<> check_is_file(const fs::path& path) {
 
 }  // namespace
 
+fs::path user_cache_folder() {
+  const char* cache = std::getenv("XDG_CACHE_HOME");
+  const char* home = std::getenv("HOME");
+  if (cache && *cache) return fs::path(cache) / "ogas";
+  return home && *home ? fs::path(home) / ".cache" / "ogas" : fs::path();
+}
+
 std::vector<fs::path> model_folders() {
   std::vector<fs::path> folders;
   if (const char* variable = std::getenv("OGAS_MODELS"); variable && *variable) {
@@ -72,12 +79,7 @@ std::vector<fs::path> model_folders() {
       if (!folder.empty()) folders.emplace_back(folder);
     return folders;
   }
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  if (cache && *cache)
-    folders.push_back(fs::path(cache) / "ogas" / "models");
-  else if (home && *home)
-    folders.push_back(fs::path(home) / ".cache" / "ogas" / "models");
+  if (const fs::path cache = user_cache_folder(); !cache.empty()) folders.push_back(cache / "models");
   return folders;
 }
 

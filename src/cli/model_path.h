@@ -12,6 +12,9 @@ namespace ogas::cli {
 
 inline constexpr std::string_view kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
+// ${XDG_CACHE_HOME:-~/.cache}/ogas; empty where there is no home.
+std::filesystem::path user_cache_folder();
+
 // Where models lie: the folders of OGAS_MODELS (separated by colons), or ogas/models in the user's cache folder.
 std::vector<std::filesystem::path> model_folders();
 

@@ -3,8 +3,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <optional>
@@ -60,6 +62,34 @@ std::optional<LogitBias> parse_logit_bias(std::string_view text) {
   return result;
 }
 
+// A number of bytes, with a unit or without.
+void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
+  const auto to_bytes = [](std::string& given) -> std::string {
+    static CLI::AsSizeValue in_units(/*kb_is_1000=*/true);
+    std::string bytes = given;
+    const bool is_number = !given.empty() && std::isdigit(static_cast<unsigned char>(given.front())) != 0;
+    try {
+      if (is_number && in_units(bytes).empty()) {
+        given = bytes;
+        return {};
+      }
+    } catch (const CLI::Error&) {  // its words list units that nobody types
+    }
+    return in_quotes(given) + " is no size such as 800M or 4G";
+  };
+  app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
+}
+
+// In the user's cache folder; 0 bytes where there is none.
+uint64_t default_prefix_budget(const std::filesystem::path& folder) {
+  constexpr uint64_t kMost = 4'000'000'000;
+  std::filesystem::path there = folder;  // the part of it that exists
+  std::error_code error;
+  while (there.has_relative_path() && !std::filesystem::exists(there, error)) there = there.parent_path();
+  const auto space = std::filesystem::space(there, error);
+  return error ? 0 : std::min<uint64_t>(kMost, space.available / 10);
+}
+
 CLI::Validator a_logit_bias() {
   return {[](const std::string& text) {
             return parse_logit_bias(text) ? "" : in_quotes(text) + " is no ID+X or ID-X, such as 15043-1.5";
@@ -88,6 +118,13 @@ void ModelOptions::add_to(CLI::App& app) {
       ->type_name("f16|bf16|f32|q8_0|q4_0")
       ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
       ->capture_default_str();
+  add_size(app, "--kv-budget", kv_budget, "Memory for keys and values, as 4G (default: half of what is free)");
+}
+
+void ModelOptions::add_prefix_cache_to(CLI::App& app) {
+  keeps_prefixes = true;
+  add_size(app, "--prefix-cache", prefix_budget,
+           "Disk for prompts to go on from after a restart; 0: none (default: 4G)");
 }
 
 void TemplateOptions::add_to(CLI::App& app) {
@@ -108,13 +145,18 @@ Result<std::string> TemplateOptions::source() const {
 Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
   const auto path = OGAS_TRY(find_model(model));
   const std::string chat_template = OGAS_TRY(chat.source());
+  const std::filesystem::path cache = keeps_prefixes ? user_cache_folder() : std::filesystem::path();
+  const std::filesystem::path prefixes = cache.empty() ? cache : cache / "prefixes";
   ProgressBar bar("loading " + path.filename().string());
   return Engine::load(path,
                       {.n_ctx = n_ctx,
                        .n_batch = n_batch,
                        .n_threads = n_threads,
                        .chat_template = chat_template,
-                       .kv_format = format_from_name(kv_type).value_or(Format::f16)},
+                       .kv_format = format_from_name(kv_type).value_or(Format::f16),
+                       .kv_budget = kv_budget.value_or(0),
+                       .prefix_folder = prefixes,
+                       .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))},
                       [&](double share) { bar.update(share); });
 }
 

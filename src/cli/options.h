@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,13 @@ struct ModelOptions {
   uint32_t n_batch = EngineOptions{}.n_batch;
   unsigned n_threads = 0;
   std::string kv_type = "f16";
+  std::optional<uint64_t> kv_budget, prefix_budget;  // bytes; none: the default
+  bool keeps_prefixes = false;                       // on disk
 
-  // --ctx, --threads, --batch, --kv-type
+  // --ctx, --threads, --batch, --kv-type, --kv-budget
   void add_to(CLI::App& app);
+  // --prefix-cache; without it nothing is kept on disk.
+  void add_prefix_cache_to(CLI::App& app);
   // Finds and loads the model, with a progress bar if it takes long.
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
   // What the loaded model's publisher recommends.

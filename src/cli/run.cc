@@ -97,6 +97,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"tokens", answer.tokens},
       {"finish_reason", name_of(answer.finish)},
       {"prompt_tokens", answer.stats.n_prompt},
+      {"cached_tokens", answer.stats.n_cached},
       {"completion_tokens", answer.stats.n_generated},
       {"seed", request.sampling.seed},
       {"timings",
@@ -134,6 +135,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
     write_stdout("\n");
   if (!options.quiet && !options.json)
     write_stderr(style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)) + "\n");
+  engine->flush_prefixes();
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }
 
@@ -159,6 +161,7 @@ void add_run(CLI::App& app, Command& chosen) {
       ->needs(json);
   run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
   options->model.add_to(*run_app);
+  options->model.add_prefix_cache_to(*run_app);
   options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
   run_app->footer(

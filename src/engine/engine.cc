@@ -36,7 +36,13 @@ const Tokenizer* Engine::tokenizer() const { return model_->tokenizer ? model_->
 const ChatTemplate* Engine::chat_template() const { return model_->chat_template ? &*model_->chat_template : nullptr; }
 const std::string& Engine::chat_template_error() const { return model_->chat_template_error; }
 const SamplingOptions& Engine::recommended_sampling() const { return model_->sampling; }
-uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used(); }
+uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used() - kv_bytes_cached(); }
+uint64_t Engine::kv_bytes_cached() const {
+  return model_->prefixes ? model_->prefixes->n_reclaimable() * model_->kv_cache->shape().page_bytes() : 0;
+}
+void Engine::flush_prefixes() {
+  if (model_->prefixes) model_->prefixes->flush();
+}
 unsigned Engine::n_threads() const { return model_->pool->size(); }
 std::string_view Engine::isa() const { return model_->ops->name; }
 
@@ -70,9 +76,10 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   OGAS_TRY(Generation::check(*model_, request));
   cancelled_.store(false, std::memory_order_relaxed);
   Generation generation(*model_, session, request);
+  generation.find_prefix();
   while (!generation.done()) {
     const Extension next = generation.next(model_->options.n_batch);
-    OGAS_TRY(model_->check_room(session.kv, next.tokens.size()));
+    OGAS_TRY(model_->make_room_for(session.kv, next.tokens.size()));
     generation.take(model_->compute({&next, 1}));
     if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.cancel();
   }
@@ -81,7 +88,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
   OGAS_TRY(model_->check_extension({&session, tokens, kind}));
-  OGAS_TRY(model_->check_room(session.kv, tokens.size()));
+  OGAS_TRY(model_->make_room_for(session.kv, tokens.size()));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
@@ -103,7 +110,7 @@ Result<std::span<const float>> Engine::extend(std::span<const Extension> extensi
   if (std::ranges::adjacent_find(sessions) != sessions.end())
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
   if (extensions.empty()) return std::span<const float>();
-  OGAS_TRY(model_->check_pages(n_pages));
+  OGAS_TRY(model_->make_room(n_pages));
   return model_->compute(extensions);
 }
 

@@ -36,6 +36,11 @@ struct EngineOptions {
   // Bytes for keys and values of all sessions; 0: half of the memory that is free beside the weights, or what n_ctx
   // positions take if that is more.
   uint64_t kv_budget = 0;
+  // Where keys and values of prompts are kept for later starts, and how many bytes they may take there for all models;
+  // empty or 0: nowhere. In memory they are kept as long as the budget has room, except for models with recurrent
+  // layers.
+  std::filesystem::path prefix_folder = {};
+  uint64_t prefix_budget = 0;
 };
 
 struct ChatOptions {
@@ -123,8 +128,11 @@ class Engine {
   // grows with the tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
   Result<std::span<const float>> extend(std::span<const Extension> extensions);
 
-  // Bytes held for keys and values by all sessions of this engine.
+  // Bytes held for keys and values by all sessions of this engine, and those that only the prefix cache holds.
   uint64_t kv_bytes_used() const;
+  uint64_t kv_bytes_cached() const;
+  // Waits until what is to be kept on disk is there. Ending without is harmless; it may be computed again.
+  void flush_prefixes();
   unsigned n_threads() const;
   std::string_view isa() const;  // the instruction set in use: "avx2"
 

@@ -37,7 +37,7 @@ Result<> Generation::check(const LoadedModel& model, const Request& request) {
   return request.sampling.check_tokens(model.model->facts().n_vocab);
 }
 
-Generation::Generation(const LoadedModel& model, Session& session, const Request& request)
+Generation::Generation(LoadedModel& model, Session& session, const Request& request)
     : model_(model),
       tokenizer_(model.tokenizer ? model.tokenizer->get() : nullptr),
       session_(session),
@@ -56,7 +56,14 @@ Generation::Generation(const LoadedModel& model, Session& session, const Request
   if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
     keep_at_ = request.prompt.size() - kPromptTail;
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
-  answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
+  answer_.stats.n_cached = static_cast<uint32_t>(session.tokens.size());
+}
+
+// At least the last token is left to compute: its logits are what comes next.
+void Generation::find_prefix() {
+  const size_t n = model_.goes_on_from_generated() ? sequence_.size() : request_.prompt.size();
+  model_.find_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  if (answer_.tokens.empty()) answer_.stats.n_cached = static_cast<uint32_t>(session_.tokens.size());
 }
 
 Extension Generation::next(size_t n_most) const {
@@ -72,6 +79,7 @@ Extension Generation::next(size_t n_most) const {
 }
 
 void Generation::take(std::span<const float> logits) {
+  model_.remember(session_);
   if (session_.tokens.size() == keep_at_) session_.kv.keep();
   if (session_.tokens.size() < sequence_.size()) return;  // not all is there yet
   if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
@@ -103,6 +111,7 @@ void Generation::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
+  model_.save(session_, request_.prompt.size());
 }
 
 Answer Generation::take_answer() {

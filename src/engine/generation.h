@@ -20,7 +20,11 @@ class Generation {
   static Result<> check(const LoadedModel& model, const Request& request);
   // The request must have been checked; all three must outlive this. What the session holds of the prompt is not
   // computed again. Without a tokenizer there are tokens and no text.
-  Generation(const LoadedModel& model, Session& session, const Request& request);
+  Generation(LoadedModel& model, Session& session, const Request& request);
+
+  // Takes what is remembered of its tokens, which spares computing it: before the first step, and where the session
+  // lost them since.
+  void find_prefix();
 
   // The next tokens to compute, at most n_most: a piece of what the session does not hold yet. There are some until it
   // is done, whatever the session has lost meanwhile.
@@ -47,7 +51,7 @@ class Generation {
   void emit(std::string text);
   void end(FinishReason reason);
 
-  const LoadedModel& model_;
+  LoadedModel& model_;
   const Tokenizer* tokenizer_;
   Session& session_;
   const Request& request_;

@@ -1,11 +1,14 @@
 #include "engine/loaded_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "arch/registry.h"
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/version.h"
 #include "engine/recommended_sampling.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
@@ -163,6 +166,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, progress));
   loaded->kv_cache =
       std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
+  loaded->make_prefix_cache();
   return loaded;
 }
 
@@ -207,11 +211,63 @@ Result<> LoadedModel::check_extension(const Extension& extension) const {
               options.n_ctx);
 }
 
-Result<> LoadedModel::check_pages(size_t n_pages) const {
-  if (n_pages <= kv_cache->n_free()) return {};
+Result<> LoadedModel::make_room(size_t n_pages) {
+  if (n_pages <= kv_cache->n_free() || (prefixes && prefixes->make_room(n_pages))) return {};
   const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->shape().page_bytes()); };
   return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
               format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
+}
+
+// Everything that keys and values depend on beside the tokens: the model's content, by its description and samples of
+// each tensor, and what computes them.
+void LoadedModel::make_prefix_cache() {
+  const KvShape& kv = kv_cache->shape();
+  if (kv.state.bytes() > 0) return;
+  std::string identity = fmt::format("ogas {} {} {} {} {} {}", version(), commit(), ops->name, facts_of(kv.format).name,
+                                     kv.page_bytes(), packed.panels().size());
+  for (const auto& [name, tensor] : file.tensors()) {
+    identity += fmt::format("\n{} {} {}", name, facts_of(tensor.format).name, tensor.data.size());
+    const size_t n = std::min<size_t>(tensor.data.size(), 256);
+    for (const size_t at : {size_t{0}, (tensor.data.size() - n) / 2, tensor.data.size() - n})
+      identity.append(reinterpret_cast<const char*>(tensor.data.data() + at), n);
+  }
+  const PrefixKey key = PrefixKey::of_model(identity);
+  std::unique_ptr<PrefixStore> store;
+  if (!options.prefix_folder.empty() && options.prefix_budget > 0)
+    store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, kv.page_bytes());
+  // A token's attention over a page, as a share of its products with the weights.
+  const ModelFacts& facts = model->facts();
+  const double growth = 2.0 * facts.n_layer * facts.n_embd * KvShape::kPagePositions /
+                        std::max<double>(1, static_cast<double>(facts.n_params_active));
+  prefixes = std::make_unique<PrefixCache>(*kv_cache, key, growth, std::move(store));
+}
+
+size_t LoadedModel::n_rememberable(const Session& session) const {
+  return goes_on_from_generated() ? session.tokens.size() : session.n_given;
+}
+
+void LoadedModel::find_prefix(Session& session, std::span<const TokenId> tokens) {
+  constexpr size_t kPage = KvShape::kPagePositions;
+  if (!prefixes || n_rememberable(session) < session.tokens.size()) return;
+  const std::vector<KvPage> pages = prefixes->find(tokens);
+  if (pages.size() * kPage <= session.tokens.size()) return;
+  const size_t n_whole = session.tokens.size() / kPage;
+  session.truncate(n_whole * kPage);
+  for (size_t idx = n_whole; idx < pages.size(); ++idx)
+    session.add_page(pages[idx], tokens.subspan(idx * kPage, kPage));
+  session.n_remembered = session.tokens.size();
+}
+
+void LoadedModel::remember(Session& session) {
+  const size_t n = n_rememberable(session) / KvShape::kPagePositions * KvShape::kPagePositions;
+  if (!prefixes || n <= session.n_remembered) return;
+  prefixes->add(session.kv, std::span(session.tokens).first(n));
+  session.n_remembered = n;
+}
+
+void LoadedModel::save(Session& session, size_t n_tokens) {
+  if (prefixes)
+    prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_rememberable(session))));
 }
 
 std::span<const float> LoadedModel::compute(std::span<const Extension> extensions) {
@@ -232,7 +288,7 @@ Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeR
   const size_t n_vocab = model->facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : options.n_batch;
   Session session(*kv_cache);
-  OGAS_TRY(check_room(session.kv, n_rows));
+  OGAS_TRY(make_room_for(session.kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
     const auto logits = compute_some(begin, n, session.kv);

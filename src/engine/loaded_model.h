@@ -10,6 +10,7 @@
 #include "arch/model.h"
 #include "base/thread_pool.h"
 #include "engine/engine.h"
+#include "engine/prefix_cache.h"
 #include "engine/session.h"
 #include "nn/packed_weights.h"
 
@@ -24,9 +25,19 @@ class LoadedModel {
   // Errors: usage (none, more than the context, out of the vocabulary).
   Result<> check_tokens(std::span<const TokenId> tokens) const;
   Result<> check_extension(const Extension& extension) const;
-  // Whether there are so many free pages, or as many as n more positions of a sequence take. Errors: out_of_memory.
-  Result<> check_pages(size_t n_pages) const;
-  Result<> check_room(const KvSequence& kv, size_t n) const { return check_pages(kv.pages_to_extend(n)); }
+  // Makes so many pages free, or as many as n more positions of a sequence take, at the cost of remembered prefixes.
+  // Errors: out_of_memory.
+  Result<> make_room(size_t n_pages);
+  Result<> make_room_for(const KvSequence& kv, size_t n) { return make_room(kv.pages_to_extend(n)); }
+  // Pages that are free or could be.
+  size_t n_available_pages() const { return kv_cache->n_free() + (prefixes ? prefixes->n_reclaimable() : 0); }
+
+  // Lets a session that holds the beginning of these tokens go on from what is remembered of them, where that is more.
+  void find_prefix(Session& session, std::span<const TokenId> tokens);
+  // Remembers what a session holds, where an answer would be the same from it as computed anew (RowKind); and keeps the
+  // first n_tokens of it on disk, where there is a place for them.
+  void remember(Session& session);
+  void save(Session& session, size_t n_tokens);
 
   // Logits [n, n_vocab] after the last token of each that wants them.
   std::span<const float> compute(std::span<const Extension> extensions);
@@ -54,9 +65,13 @@ class LoadedModel {
   std::unique_ptr<ThreadPool> pool;
   PackedWeights packed;
   std::unique_ptr<KvCache> kv_cache;
+  std::unique_ptr<PrefixCache> prefixes;  // null where pages alone are not enough to go on from
 
  private:
   void read_chat_template();
+  void make_prefix_cache();
+  // Tokens of a session that may be remembered, from the first one on.
+  size_t n_rememberable(const Session& session) const;
 };
 
 }  // namespace ogas

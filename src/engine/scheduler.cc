@@ -58,7 +58,7 @@ bool Scheduler::cancel(RequestId id) {
 // Whether there are pages for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
   const size_t n = job.generation ? job.generation->n_tokens() : job.request.prompt.size();
-  return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->kv_cache->n_free();
+  return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->n_available_pages();
 }
 
 // The oldest first, and nobody past one who does not fit yet: it would wait for ever.
@@ -68,6 +68,7 @@ void Scheduler::admit() {
     waiting_.pop_front();
     Job& job = *running_.back();
     if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
+    job.generation->find_prefix();
   }
 }
 
@@ -97,14 +98,15 @@ std::vector<Scheduler::Job*> Scheduler::schedule() {
       choose(*job, rest);
       rest -= job->next.tokens.size();
     }
-    if (n_pages <= engine_.model_->kv_cache->n_free()) return chosen;
+    const Result<> room = engine_.model_->make_room(n_pages);
+    if (room) return chosen;
     if (running_.size() > 1) {
       pause_youngest();
       continue;
     }
     const JobPtr job = std::move(running_.back());
     running_.pop_back();
-    finish(*job, std::unexpected(engine_.model_->check_pages(n_pages).error()));
+    finish(*job, std::unexpected(room.error()));
     return {};
   }
 }

@@ -20,16 +20,23 @@ class Session {
     if (kind == RowKind::prompt && n_given == tokens.size()) n_given += computed.size();
     tokens.insert(tokens.end(), computed.begin(), computed.end());
   }
+  // Goes on with a page that was computed elsewhere, from these tokens, as append() would have it.
+  void add_page(const KvPage& page, std::span<const TokenId> page_tokens) {
+    kv.add_page(page);
+    append(page_tokens, RowKind::prompt);
+  }
   // Forgets all from token n on, which the layers must be able to go back to.
   void truncate(size_t n) {
     kv.truncate(n);
     tokens.resize(n);
     n_given = std::min(n_given, n);
+    n_remembered = std::min(n_remembered, n);
   }
 
   KvSequence kv;
   std::vector<TokenId> tokens;  // those kv holds
   size_t n_given = 0;           // of these, the first ones, up to one that was generated
+  size_t n_remembered = 0;      // of these, the first ones, in whole pages that the prefix cache has
 };
 
 }  // namespace ogas

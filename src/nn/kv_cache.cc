@@ -63,6 +63,11 @@ void KvSequence::add_page(const KvPage& page) {
   n_positions_ += KvShape::kPagePositions;
 }
 
+void KvSequence::use_page(size_t idx, const KvPage& page) {
+  pages_[idx] = page.data();
+  shares_[idx] = page;
+}
+
 void KvSequence::fork(const KvSequence& other) {
   OGAS_CHECK(n_positions_ == 0 && cache_ == other.cache_, "{} positions already", n_positions_);
   for (const KvPage& page : other.shares_) append(page);

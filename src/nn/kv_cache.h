@@ -141,6 +141,8 @@ class KvSequence {
   // Adds the positions of a page that another sequence wrote; those so far must be whole pages, and there must be no
   // recurrent layers.
   void add_page(const KvPage& page);
+  // Shares this page in place of its own page idx, which holds the same.
+  void use_page(size_t idx, const KvPage& page);
   // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
   void fork(const KvSequence& other);
 

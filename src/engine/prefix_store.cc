@@ -1,0 +1,220 @@
+#include "engine/prefix_store.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstring>
+#include <system_error>
+
+#include "base/file.h"
+#include "base/log.h"
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::string_view kExtension = ".page";
+
+// In front of a page's bytes. Files never leave the machine that wrote them: its own order of bytes.
+struct Header {
+  std::array<char, 8> magic = {'o', 'g', 'a', 's', 'K', 'V', '0', '1'};
+  uint64_t n_bytes = 0;
+  PrefixKey key, parent;
+  std::array<TokenId, KvShape::kPagePositions> tokens = {};
+  uint64_t checksum_of_page = 0;
+  uint64_t checksum_of_header = 0;  // of all before
+};
+static_assert(std::has_unique_object_representations_v<Header>);
+
+uint64_t checksum_of(const Header& header) {
+  return checksum(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, checksum_of_header)));
+}
+
+Header header_of(const PrefixKey& key, const PrefixKey& parent, std::span<const TokenId> tokens, Bytes page) {
+  Header header{.n_bytes = page.size(), .key = key, .parent = parent, .checksum_of_page = checksum(page)};
+  std::ranges::copy(tokens, header.tokens.begin());
+  header.checksum_of_header = checksum_of(header);
+  return header;
+}
+
+// As if used a moment earlier for each page before it: of a prefix the end goes first.
+void set_time_of_use(const fs::path& path, size_t depth) {
+  std::error_code ignored;
+  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::milliseconds(depth), ignored);
+}
+
+struct Stored {
+  fs::file_time_type used;
+  uint64_t n_bytes;
+  fs::path path;
+};
+
+// All files of all models. What a process that is gone left half written is removed.
+std::vector<Stored> list_stored(const fs::path& folder) {
+  std::vector<Stored> all;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    std::error_code gone;
+    const bool is_file = at->is_regular_file(gone);
+    if (gone || !is_file) continue;
+    const auto time = at->last_write_time(gone);
+    if (gone) continue;
+    const uint64_t n_bytes = at->file_size(gone);
+    if (gone) continue;
+    if (at->path().extension() == kExtension)
+      all.push_back({time, n_bytes, at->path()});
+    else if (at->path().extension() == ".tmp" && fs::file_time_type::clock::now() - time > 1h)
+      fs::remove(at->path(), gone);
+  }
+  return all;
+}
+
+}  // namespace
+
+PrefixStore::PrefixStore(fs::path folder, uint64_t budget, const PrefixKey& model, uint64_t page_bytes)
+    : folder_(std::move(folder)), model_folder_(folder_ / model.hex()), budget_(budget), page_bytes_(page_bytes) {}
+
+PrefixStore::~PrefixStore() {
+  if (!writer_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  writer_.join();
+}
+
+fs::path PrefixStore::path_of(const PrefixKey& key) const {
+  return model_folder_ / (key.hex() + std::string(kExtension));
+}
+
+bool PrefixStore::may_have(const PrefixKey& key) const { return ::access(path_of(key).c_str(), F_OK) == 0; }
+
+void PrefixStore::warn_once(std::string_view what) {
+  if (!has_warned_.exchange(true)) spdlog::warn("prefix cache: {}", what);
+}
+
+bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) {
+  const fs::path path = path_of(page.key);
+  const auto is_sound = [&]() -> Result<> {
+    const std::string file = OGAS_TRY(read_file(path, sizeof(Header) + bytes.size()));
+    if (file.size() != sizeof(Header) + bytes.size())
+      return fail(ErrorCode::bad_file, "{} has {} bytes, not {}", path.string(), file.size(),
+                  sizeof(Header) + bytes.size());
+    const Bytes content = std::as_bytes(std::span(file)).subspan(sizeof(Header));
+    const Header expected = header_of(page.key, page.parent, page.tokens, content);
+    if (std::memcmp(file.data(), &expected, sizeof expected) != 0)
+      return fail(ErrorCode::bad_file, "{} is damaged or holds something else", path.string());
+    std::memcpy(bytes.data(), content.data(), content.size());
+    return {};
+  };
+  const Result<> sound = is_sound();
+  if (sound) {
+    saved_.insert(page.key);
+    return true;
+  }
+  if (sound.error().code == ErrorCode::not_found) return false;
+  has_met_damage_ = true;
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  warn_once(fmt::format("{}; it is not used", sound.error().message));
+  return false;
+}
+
+void PrefixStore::save(const PrefixPage& page, const KvPage& share) {
+  if (has_failed_) return;
+  const bool is_there = !saved_.insert(page.key).second;
+  Write write{.key = page.key,
+              .parent = page.parent,
+              .tokens = {page.tokens.begin(), page.tokens.end()},
+              .depth = page.depth,
+              .share = is_there ? std::nullopt : std::optional(share),
+              .bytes = {share.data(), page_bytes_}};
+  {
+    const std::lock_guard lock(mutex_);
+    pending_.push_back(std::move(write));
+  }
+  changed_.notify_all();
+  if (!writer_.joinable()) writer_ = std::thread([this] { write_pending(); });
+}
+
+size_t PrefixStore::n_pending() const {
+  const std::lock_guard lock(mutex_);
+  return pending_.size();
+}
+
+void PrefixStore::collect() {
+  const std::lock_guard lock(mutex_);
+  for (; n_written_ > 0; --n_written_) pending_.pop_front();
+}
+
+void PrefixStore::flush() {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return n_written_ == pending_.size(); });
+  }
+  collect();
+}
+
+void PrefixStore::write_pending() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || n_written_ < pending_.size(); });
+    if (stopping_) return;
+    const Write& next = pending_[n_written_];  // stays where it is until it counts as written
+    lock.unlock();
+    if (!has_failed_)
+      if (const Result<> written = write(next); !written) {
+        has_failed_ = true;
+        warn_once(fmt::format("{}; nothing more is kept on disk", written.error().message));
+      }
+    lock.lock();
+    ++n_written_;
+    changed_.notify_all();
+  }
+}
+
+Result<> PrefixStore::write(const Write& page) {
+  const fs::path path = path_of(page.key);
+  // Where one file was damaged others may be.
+  if (!page.share || (!has_met_damage_ && ::access(path.c_str(), F_OK) == 0)) {
+    set_time_of_use(path, page.depth);
+    return {};
+  }
+  std::error_code error;
+  fs::create_directories(model_folder_, error);
+  if (error) return fail(ErrorCode::io, "cannot create {}: {}", model_folder_.string(), error.message());
+  fs::permissions(folder_, fs::perms::owner_all, error);  // what people say is theirs to read alone
+  keep_budget(sizeof(Header) + page.bytes.size());
+  const Header header = header_of(page.key, page.parent, page.tokens, page.bytes);
+  const Bytes parts[] = {std::as_bytes(std::span(&header, 1)), page.bytes};
+  // Damage is found by the checksum: nobody need wait for the disk.
+  OGAS_TRY(write_file_atomically(path, parts, Durability::when_written_back));
+  set_time_of_use(path, page.depth);
+  *bytes_in_folder_ += sizeof header + page.bytes.size();
+  return {};
+}
+
+// Room for so many bytes more: what was not used for longest goes, and some more, so as not to look again at once.
+void PrefixStore::keep_budget(uint64_t n_more) {
+  if (bytes_in_folder_ && *bytes_in_folder_ + n_more <= budget_) return;
+  std::vector<Stored> all = list_stored(folder_);
+  std::ranges::sort(all, {}, &Stored::used);
+  uint64_t total = 0;
+  for (const Stored& file : all) total += file.n_bytes;
+  if (total + n_more > budget_) {
+    for (const Stored& file : all) {
+      if (total + n_more <= budget_ - budget_ / 8) break;
+      std::error_code ignored;
+      if (fs::remove(file.path, ignored)) total -= file.n_bytes;
+    }
+  }
+  bytes_in_folder_ = total;
+}
+
+}  // namespace ogas

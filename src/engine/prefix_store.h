@@ -1,0 +1,91 @@
+// Prefixes on disk, a file for each page of keys and values, found again after a restart.
+//
+// FOLDER/MODEL/KEY.page: MODEL and KEY are prefix keys, so that a model changed, another instruction set or version
+// finds nothing of another's. Files are written in the background, complete or not at all (rename), and read with
+// everything checked: what is damaged or foreign is removed and not used. Beyond its budget, for all models together,
+// the folder loses what was not used for longest, a prefix from its end. Several processes may share a folder.
+//
+// What fails is said once, as a warning, and costs nothing but the cache.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+#include "base/file.h"
+#include "engine/prefix_key.h"
+#include "nn/kv_cache.h"
+
+namespace ogas {
+
+// A page by its tokens. depth: pages before it.
+struct PrefixPage {
+  PrefixKey key, parent;
+  PageTokens tokens;
+  size_t depth;
+};
+
+class PrefixStore {
+ public:
+  // budget: bytes that all files of the folder may take. The folder is made when something is written.
+  PrefixStore(std::filesystem::path folder, uint64_t budget, const PrefixKey& model, uint64_t page_bytes);
+  // Finishes what it is writing, and leaves the rest.
+  ~PrefixStore();
+  PrefixStore(const PrefixStore&) = delete;
+  PrefixStore& operator=(const PrefixStore&) = delete;
+
+  // False where the store is known not to have it. A look at the folder, no more.
+  bool may_have(const PrefixKey& key) const;
+  // Reads a page's keys and values. False where it is not there, or was damaged and is now gone.
+  bool load(const PrefixPage& page, std::span<std::byte> bytes);
+  // Has it written; the share is held until then. What is there already counts as used.
+  void save(const PrefixPage& page, const KvPage& share);
+  // Lets go of what has been written.
+  void collect();
+  // Waits until all is written.
+  void flush();
+  size_t n_pending() const;
+
+  const std::filesystem::path& folder() const { return model_folder_; }
+
+ private:
+  struct Write {
+    PrefixKey key, parent;
+    std::vector<TokenId> tokens;
+    size_t depth;
+    std::optional<KvPage> share;  // none: the file is there, and only its time is to be set
+    Bytes bytes;
+  };
+
+  std::filesystem::path path_of(const PrefixKey& key) const;
+  void write_pending();  // the writer's
+  Result<> write(const Write& page);
+  void keep_budget(uint64_t n_more);
+  void warn_once(std::string_view what);
+
+  std::filesystem::path folder_, model_folder_;
+  uint64_t budget_, page_bytes_;
+  std::unordered_set<PrefixKey, PrefixKeyHash> saved_;  // known to be there, or on their way
+  std::atomic<bool> has_failed_ = false, has_met_damage_ = false, has_warned_ = false;
+
+  mutable std::mutex mutex_;  // of all that follows
+  std::condition_variable changed_;
+  std::deque<Write> pending_;  // oldest first; shares are taken and given back by the engine's thread alone
+  size_t n_written_ = 0;       // the first of them
+  bool stopping_ = false;
+
+  std::optional<uint64_t> bytes_in_folder_;  // the writer's; none: it has not looked
+  std::thread writer_;
+};
+
+}  // namespace ogas

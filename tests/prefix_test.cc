@@ -1,0 +1,138 @@
+// Prompts that begin alike: what one request computed is not computed again by the next, in this process or a later
+// one, and no answer changes by it.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <random>
+
+#include "engine/scheduler.h"
+#include "logits_test_tools.h"
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PrefixTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  PrefixTest() {
+    std::string name = fs::temp_directory_path() / "ogas-prefix-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
+  ~PrefixTest() override { fs::remove_all(folder_); }
+
+  std::unique_ptr<Engine> load(bool with_disk) const {
+    EngineOptions options{.n_ctx = 512, .n_batch = 48, .n_threads = 2};
+    if (with_disk) {
+      options.prefix_folder = folder_;
+      options.prefix_budget = 1 << 30;
+    }
+    return Engine::load(testing::kArchitectures / GetParam(), options).value();
+  }
+  // Prompts of which the first n_alike tokens are the same.
+  std::vector<Request> requests(const Engine& engine, size_t n, size_t n_alike) {
+    std::mt19937 random(7);
+    std::uniform_int_distribution<TokenId> any(0, static_cast<TokenId>(engine.facts().n_vocab) - 1);
+    std::vector<TokenId> alike(n_alike);
+    for (TokenId& token : alike) token = any(random);
+    std::vector<Request> all(n);
+    for (Request& request : all) {
+      request = {.prompt = alike, .max_tokens = 80, .ignore_end = true};
+      request.sampling = {.temperature = 0, .report_logprob = true};
+      for (size_t more = 1 + random() % 90; more > 0; --more) request.prompt.push_back(any(random));
+    }
+    return all;
+  }
+  static Answer answer(Engine& engine, const Request& request) {
+    Scheduler scheduler(engine);
+    Answer answer;
+    EXPECT_TRUE(scheduler.submit(request, [&](Result<Answer> found) { answer = *std::move(found); }));
+    while (scheduler.step()) {
+    }
+    return answer;
+  }
+  static void expect_same(const Answer& found, const Answer& expected) {
+    ASSERT_EQ(found.tokens, expected.tokens);
+    for (size_t idx = 0; idx < found.tokens.size(); ++idx)
+      ASSERT_EQ(found.logprobs[idx].chosen, expected.logprobs[idx].chosen) << "token " << idx;
+  }
+
+  fs::path folder_;
+};
+
+TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
+  constexpr size_t kAlike = 150, kShared = 128;  // whole pages of 64
+  const std::vector<Request> all = requests(*load(false), 5, kAlike);
+  std::vector<Answer> cold;
+  for (const Request& request : all) {
+    cold.push_back(answer(*load(false), request));
+    EXPECT_EQ(cold.back().stats.n_cached, 0U);
+  }
+  {
+    const auto engine = load(true);
+    for (size_t idx = 0; idx < all.size(); ++idx) {
+      const Answer warm = answer(*engine, all[idx]);
+      EXPECT_GE(warm.stats.n_cached, idx == 0 ? 0 : kShared);
+      expect_same(warm, cold[idx]);
+    }
+    engine->flush_prefixes();
+  }
+  const auto engine = load(true);
+  for (size_t idx = all.size(); idx-- > 0;) {
+    const Answer restored = answer(*engine, all[idx]);
+    EXPECT_EQ(restored.stats.n_cached, (all[idx].prompt.size() - 1) / 64 * 64);
+    expect_same(restored, cold[idx]);
+  }
+  // What goes on from an answer, as the next turn of a conversation does.
+  Request next = all[0];
+  next.prompt.insert(next.prompt.end(), cold[0].tokens.begin(), cold[0].tokens.end());
+  next.prompt.push_back(1);
+  const Answer turn = answer(*engine, next);
+  EXPECT_GE(turn.stats.n_cached,
+            (engine->goes_on_from_generated() ? next.prompt.size() - 2 : all[0].prompt.size()) / 64 * 64);
+  expect_same(turn, answer(*load(false), next));
+}
+
+TEST_P(PrefixTest, DamagedFilesChangeNoAnswer) {
+  const std::vector<Request> all = requests(*load(false), 1, 200);
+  const Answer cold = answer(*load(false), all[0]);
+  {
+    const auto engine = load(true);
+    answer(*engine, all[0]);
+    engine->flush_prefixes();
+  }
+  std::mt19937 random(3);
+  for (int round = 0; round < 4; ++round) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+      if (!entry.is_regular_file() || random() % 2 == 0) continue;
+      FILE* file = std::fopen(entry.path().c_str(), "r+");
+      std::fseek(file, static_cast<long>(random() % entry.file_size()), SEEK_SET);
+      std::fputc(static_cast<int>(random() & 0xFF), file);
+      std::fclose(file);
+    }
+    const auto engine = load(true);
+    expect_same(answer(*engine, all[0]), cold);
+    engine->flush_prefixes();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, PrefixTest,
+                         ::testing::Values("llama", "qwen3_moe", "gpt_oss", "deepseek_v2_lite", "deepseek_v32"),
+                         [](const auto& test) { return test.param; });
+
+// State is not in pages: such models compute every prompt from its beginning, and are right.
+TEST(PrefixOfRecurrentModels, IsNotRemembered) {
+  const auto engine = Engine::load(testing::kArchitectures / "qwen3_next", {.n_ctx = 256, .n_threads = 2}).value();
+  for (int round = 0; round < 2; ++round) {
+    Scheduler scheduler(*engine);
+    ASSERT_TRUE(scheduler.submit({.prompt = std::vector<TokenId>(100, 1), .max_tokens = 3, .ignore_end = true},
+                                 [](const Result<Answer>& answer) { EXPECT_EQ(answer->stats.n_cached, 0U); }));
+    while (scheduler.step()) {
+    }
+  }
+  EXPECT_EQ(engine->kv_bytes_cached(), 0U);
+}
+
+}  // namespace
+}  // namespace ogas
