@@ -20,4 +20,7 @@ foreach(name cli_test chat_test score_embed_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()
+# The C API as a library. It is written in C, so C's compiler takes part.
+ogas_check(capi_test ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> OGAS_LIBRARY=$<TARGET_FILE:ogas_shared>
+           NM=${CMAKE_NM} ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/capi_test.py)
 ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/package_test.sh ${PROJECT_BINARY_DIR})

@@ -38,5 +38,14 @@ expect "the license comes along" test -s "$temporary/root/usr/share/doc/ogas/cop
 expect "bash completes" bash -n "$temporary/root/usr/share/bash-completion/completions/ogas"
 expect "zsh completes" grep -q '^#compdef ogas' "$temporary/root/usr/share/zsh/vendor-completions/_ogas"
 expect "fish completes" grep -q 'complete' "$temporary/root/usr/share/fish/vendor_completions.d/ogas.fish"
+expect "the library comes with its header" test -s "$temporary/root/usr/include/ogas/ogas.h"
+expect "it tells the linker who needs it" grep -q '^libogas 1 ogas' <<<"$(dpkg-deb --info "$deb" shlibs)"
+if command -v pkg-config >/dev/null && command -v cc >/dev/null; then
+  pc=$(dirname "$(find "$temporary/root" -name ogas.pc)")
+  read -ra flags <<<"$(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs ogas)"
+  expect "an example builds by pkg-config" cc -std=c89 examples/chat.c -o "$temporary/chat" "${flags[@]}"
+  said=$(LD_LIBRARY_PATH=$(dirname "$pc") "$temporary/chat" /nowhere 2>&1 || true)
+  expect "and finds the library" grep -q "/nowhere: .*No such" <<<"$said"
+fi
 expect "nothing belongs to the build" test -z "$(find "$temporary/root" -name '*.a' -o -name '*_test')"
 echo "$(basename "$deb"): $version"

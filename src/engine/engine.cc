@@ -46,7 +46,7 @@ void Engine::flush_prefixes() {
 unsigned Engine::n_threads() const { return model_->pool->size(); }
 std::string_view Engine::isa() const { return model_->ops->name; }
 
-Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input, ChatOptions options) const {
+Result<RenderedChat> Engine::render_chat(const ChatTemplateInput& input) const {
   if (!model_->tokenizer) return std::unexpected(model_->tokenizer.error());
   if (!model_->chat_template) return fail(ErrorCode::unsupported, "{}", model_->chat_template_error);
   const Tokenizer& tokenizer = **model_->tokenizer;
@@ -55,10 +55,14 @@ Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input,
   complete.eos_token = token_text(tokenizer, tokenizer.vocab().eos);
   const bool has_tools = input.tools.is_array() && !input.tools.empty();
   const auto& chosen = has_tools && model_->tool_template ? model_->tool_template : model_->chat_template;
-  const RenderedChat chat = OGAS_TRY(chosen->render(complete));
+  return chosen->render(complete);
+}
+
+Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input, ChatOptions options) const {
+  const RenderedChat chat = OGAS_TRY(render_chat(input));
   EncodeOptions encoding{.parse_special = true};
   if (!options.special_in_input) encoding.input = chat.input;
-  return tokenizer.encode(chat.text, encoding);
+  return tokenizer()->encode(chat.text, encoding);
 }
 
 Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*model_->kv_cache)); }

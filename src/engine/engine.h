@@ -89,8 +89,10 @@ class Engine {
   const std::string& chat_template_error() const;
   const SamplingOptions& recommended_sampling() const;  // the publisher's, as the file has it
 
-  // The text of a conversation by the model's own template, as tokens. Errors: unsupported (no template or no
-  // tokenizer), bad_file (the template fails).
+  // A conversation by the model's own template. Errors: unsupported (no template or no tokenizer), bad_file (the
+  // template fails).
+  Result<RenderedChat> render_chat(const ChatTemplateInput& input) const;
+  // Its text as tokens. Errors: the same.
   Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input, ChatOptions options = {}) const;
 
   struct SessionDeleter {

@@ -1,5 +1,6 @@
 #include "nn/matrix.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "base/check.h"
@@ -76,7 +77,8 @@ void Activations::quantize_row(const Ops& ops, size_t row_idx, RowKind kind) con
 }
 
 void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end, RowKind kind) const {
-  kinds_.as<RowKind>(row_idx, 1).front() = kind;
+  // Threads that share a row all write the same here.
+  std::atomic_ref(kinds_.as<RowKind>(row_idx, 1).front()).store(kind, std::memory_order_relaxed);
   if (!ops.quantizes_activations || quantized_.size() == 0) return;
   OGAS_CHECK(begin % kActivationBlock == 0 && end % kActivationBlock == 0, "columns {} to {}", begin, end);
   if (ops.tile_rows > 0 && kind == RowKind::prompt)

@@ -1,0 +1,249 @@
+/* ogas as a library: open-weight language models on ordinary processors, for C, and for all that calls C.
+ *
+ *   ogas_engine *engine;
+ *   ogas_session *session;
+ *   if (ogas_engine_load("model.gguf", NULL, NULL, NULL, &engine) != OGAS_OK ||
+ *       ogas_session_new(engine, &session) != OGAS_OK ||
+ *       ogas_chat(session, "Why is the sky blue?", NULL, print, NULL) != OGAS_OK)
+ *     fprintf(stderr, "%s\n", ogas_last_error());
+ *
+ * An engine is a loaded model. A session is one conversation with it; sessions of an engine are answered side by side,
+ * and each gets the answer that it would get alone. examples/chat.c and examples/chat.py are whole programs.
+ *
+ * Threads: an engine may be used by any number of threads at once. A session may be used by any thread, but by one at a
+ * time; only ogas_cancel may be called beside another function. Where that is not kept, OGAS_ERROR_UNAVAILABLE says so
+ * if a request is running. Callbacks run on the thread that called, and may call what they like, but must not free the
+ * engine or the session that they are called for, nor leave by longjmp or an exception. Not after fork(), in the child,
+ * with what the parent made; nor from signal handlers: set a flag there and look at it in the callback.
+ *
+ * Errors: what returns an ogas_status succeeded with OGAS_OK, 0. Otherwise nothing it was to give back was written, and
+ * ogas_last_error() says on the same thread what was found, what was expected and where. A NULL where something is
+ * needed is OGAS_ERROR_USAGE; functions that free take NULL as free() does. Nothing here prints, exits or throws. (A
+ * broken invariant, which is a bug in ogas, ends the program with a message rather than give wrong answers.)
+ *
+ * Text is UTF-8. Lengths are in bytes; OGAS_NUL_TERMINATED stands for that of a string that ends with a zero. Text that
+ * comes out ends with a zero, too, which is not counted.
+ *
+ * Structs begin with their size, so that they can grow: have their *_init function fill them in, with sizeof, then
+ * change what you like. What this library does not know must be zero (else OGAS_ERROR_UNSUPPORTED).
+ *
+ * The ABI version changes when a program built for another one would break, and is part of the library's file name
+ * (libogas.so.1). New functions, new fields at the end of structs and new status codes do not change it.
+ */
+#ifndef OGAS_OGAS_H
+#define OGAS_OGAS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __GNUC__
+#define OGAS_API __attribute__((visibility("default")))
+#else
+#define OGAS_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OGAS_ABI_VERSION 1
+
+/* OGAS_ABI_VERSION of the library that is loaded: to be compared with the header's by who loads it with dlopen. */
+OGAS_API int ogas_abi_version(void);
+/* "0.1.0", of the library; static. */
+OGAS_API const char* ogas_version(void);
+
+/* ---- Errors ---- */
+
+typedef enum ogas_status {
+  OGAS_OK = 0,
+  OGAS_ERROR_USAGE = 1,         /* the call itself is wrong: a NULL, a value out of range, a prompt that is too long */
+  OGAS_ERROR_BAD_FILE = 2,      /* a model file, or a template on a conversation, breaks its own rules */
+  OGAS_ERROR_OUT_OF_MEMORY = 3, /* found out before anything large was allocated */
+  OGAS_ERROR_UNSUPPORTED = 4,   /* well-formed, but this library does not know it */
+  OGAS_ERROR_NOT_FOUND = 5,     /* no such file */
+  OGAS_ERROR_IO = 6,            /* the operating system refused */
+  OGAS_ERROR_CANCELLED = 7,     /* a callback asked to stop loading. (A cancelled answer is no error.) */
+  OGAS_ERROR_UNAVAILABLE = 8,   /* not now: too many requests are waiting, or the session is busy */
+  OGAS_ERROR_INTERNAL = 9       /* an exception that should not have been: a bug in ogas */
+} ogas_status;
+
+/* "usage", "bad_file", ...; "unknown" for other numbers. Static. */
+OGAS_API const char* ogas_status_name(ogas_status status);
+/* Why the last call on this thread that failed did so; "" where none has. Valid until the next one that fails. */
+OGAS_API const char* ogas_last_error(void);
+
+/* Frees text and tokens that a function of this library allocated. */
+OGAS_API void ogas_free(void* memory);
+
+/* ---- Engines ---- */
+
+typedef struct ogas_engine ogas_engine;
+
+typedef struct ogas_engine_options {
+  size_t size;
+  uint32_t n_ctx;            /* tokens that a prompt and its answer may have together; 0: the model's own limit, or less
+                                where memory is short */
+  uint32_t n_batch;          /* tokens of prompts that are computed together; 0: as suits the model */
+  uint32_t n_threads;        /* 0: one for each core that this process may use */
+  uint32_t n_running;        /* requests that are computed side by side at most; 0: 32 */
+  uint32_t n_waiting;        /* requests that wait for their turn at most, more are refused; 0: 256 */
+  uint64_t kv_budget;        /* bytes for keys and values of all requests; 0: half of what is free beside the weights */
+  const char* kv_type;       /* how they are kept: "f16", "bf16", "f32", "q8_0", "q4_0"; NULL: "f16" */
+  const char* chat_template; /* Jinja source instead of the model's own; NULL: its own */
+  const char* prefix_folder; /* where keys and values of prompts are kept for later starts; NULL: nowhere */
+  uint64_t prefix_budget;    /* bytes that they may take there, of all models together */
+} ogas_engine_options;
+
+/* Fills in the defaults, as if every field but size were zero. size: sizeof(ogas_engine_options). */
+OGAS_API ogas_status ogas_engine_options_init(ogas_engine_options* options, size_t size);
+
+/* Called while a model loads with the share that is done, 0 to 1. Anything but 0 asks to stop: ogas_engine_load then
+ * returns OGAS_ERROR_CANCELLED, though not before the weights are read. */
+typedef int (*ogas_progress_callback)(double share, void* user);
+
+/* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as the hub
+ * publishes it. options, progress: may be NULL. *engine is to be freed with ogas_engine_free. */
+OGAS_API ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options,
+                                      ogas_progress_callback progress, void* user, ogas_engine** engine);
+/* Its memory and threads go as soon as no session of it is left. */
+OGAS_API void ogas_engine_free(ogas_engine* engine);
+
+/* Tokens of context, and ids of tokens (0 to n_vocab - 1); 0 for NULL. */
+OGAS_API uint32_t ogas_engine_n_ctx(const ogas_engine* engine);
+OGAS_API uint32_t ogas_engine_n_vocab(const ogas_engine* engine);
+
+/* ---- Text and tokens ---- */
+
+#define OGAS_NUL_TERMINATED ((size_t)-1)
+
+/* Flags of ogas_tokenize. */
+#define OGAS_PARSE_SPECIAL 1u /* read special tokens such as <|im_end|> in the text. Never for what somebody typed */
+#define OGAS_ADD_SPECIAL 2u   /* put those tokens around it that the model wants there */
+
+/* Text as tokens. *tokens is to be freed with ogas_free, also where *n_tokens is 0. Bytes that are no UTF-8 are taken,
+ * too. Errors: OGAS_ERROR_UNSUPPORTED (the model has no tokenizer). */
+OGAS_API ogas_status ogas_tokenize(const ogas_engine* engine, const char* text, size_t n_bytes, unsigned flags,
+                                   int32_t** tokens, size_t* n_tokens);
+/* Tokens as text; special ones by their names. The bytes are exact and may end within a character. *text is to be freed
+ * with ogas_free; n_bytes: may be NULL. */
+OGAS_API ogas_status ogas_detokenize(const ogas_engine* engine, const int32_t* tokens, size_t n_tokens, char** text,
+                                     size_t* n_bytes);
+
+/* A conversation in OpenAI's form. Strings are JSON. */
+typedef struct ogas_conversation {
+  size_t size;
+  const char* messages;          /* [{"role": "user", "content": "..."}, ...] */
+  const char* tools;             /* [{"type": "function", "function": {...}}, ...]; NULL: none */
+  const char* variables;         /* further ones for the template: {"enable_thinking": false}; NULL: none */
+  int leaves_open;               /* 1: the text does not open the answer's turn */
+  int parses_special_in_content; /* 1: special tokens are read in what messages say, too. Who wrote them can then end a
+                                    turn, or speak as the system */
+} ogas_conversation;
+
+/* Everything zero but size: sizeof(ogas_conversation). */
+OGAS_API ogas_status ogas_conversation_init(ogas_conversation* conversation, size_t size);
+
+/* A conversation as the tokens of a prompt, by the model's template. Special tokens are read in what the template says,
+ * and not in what messages say. *tokens is to be freed with ogas_free. Errors: OGAS_ERROR_USAGE (JSON),
+ * OGAS_ERROR_UNSUPPORTED (no template, no tokenizer), OGAS_ERROR_BAD_FILE (the template refuses). */
+OGAS_API ogas_status ogas_encode_chat(const ogas_engine* engine, const ogas_conversation* conversation,
+                                      int32_t** tokens, size_t* n_tokens);
+/* The same as text, to look at: it no longer shows who wrote what, so that prompts are better made by
+ * ogas_encode_chat. *text is to be freed with ogas_free; n_bytes: may be NULL. */
+OGAS_API ogas_status ogas_apply_template(const ogas_engine* engine, const ogas_conversation* conversation, char** text,
+                                         size_t* n_bytes);
+
+/* ---- Answers ---- */
+
+typedef struct ogas_session ogas_session;
+
+typedef struct ogas_generate_options {
+  size_t size;
+  uint32_t max_tokens;      /* longest answer; 0: until the context is full */
+  int ignore_end;           /* 1: go on past the model's own end of the answer */
+  float temperature;        /* 0: always the likeliest token */
+  uint32_t top_k;           /* keep the k likeliest; 0: all */
+  float typical_p;          /* keep what surprises as expected, with this probability together; 1: all */
+  float top_p;              /* keep the smallest set with this probability; 1: all */
+  float min_p;              /* drop what is below this share of the likeliest; 0: none */
+  float repetition_penalty; /* divides logits of tokens seen lately; 1: off */
+  float frequency_penalty;  /* subtracted for each time a token was seen lately */
+  float presence_penalty;   /* subtracted if a token was seen lately */
+  uint32_t penalty_window;  /* how many of the last tokens, of prompt and answer, these three look at */
+  uint64_t seed;            /* the same seed gives the same answer, whatever is computed beside it */
+  const char* const* stop;  /* n_stop texts that end an answer and are no part of it */
+  size_t n_stop;
+  double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */
+  int priority;            /* higher ones are computed first */
+  const char* client;      /* clients of one priority get equal parts of the machine; NULL: as "" */
+} ogas_generate_options;
+
+/* Fills in what the model's publisher recommends, seed 0 and no limit. size: sizeof(ogas_generate_options). */
+OGAS_API ogas_status ogas_generate_options_init(const ogas_engine* engine, ogas_generate_options* options, size_t size);
+
+/* Called with each piece of an answer as it becomes certain: whole characters of valid UTF-8, ending with a zero. It
+ * runs on the thread that asked, so that nobody else waits for it. Anything but 0 cancels, and it is not called again;
+ * the answer may have grown by some tokens before that takes effect. */
+typedef int (*ogas_text_callback)(const char* text, size_t n_bytes, void* user);
+
+/* A conversation with no messages yet. *session is to be freed with ogas_session_free. */
+OGAS_API ogas_status ogas_session_new(ogas_engine* engine, ogas_session** session);
+/* Not while a request of it runs. */
+OGAS_API void ogas_session_free(ogas_session* session);
+
+/* Answers a prompt of tokens, and returns when the answer ends. It knows nothing of the session's messages, nor they of
+ * it. options: NULL for the defaults; on_text: may be NULL. What is computed of a prompt is shared with later ones that
+ * begin alike, as far as memory goes (ogas_stats.n_cached). Errors: OGAS_ERROR_USAGE (empty, longer than the context,
+ * an id or an option out of range), OGAS_ERROR_UNAVAILABLE (too many requests are waiting; the session is busy),
+ * OGAS_ERROR_OUT_OF_MEMORY. */
+OGAS_API ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
+                                   const ogas_generate_options* options, ogas_text_callback on_text, void* user);
+/* Says this as the user, and answers; both become messages of the session, also where the answer is cancelled. After an
+ * error the messages are those from before. Errors: as ogas_generate and ogas_encode_chat; OGAS_ERROR_USAGE for what is
+ * no UTF-8. */
+OGAS_API ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_generate_options* options,
+                               ogas_text_callback on_text, void* user);
+/* Adds a message without answering: a "system" one at the beginning, or those of an earlier conversation. */
+OGAS_API ogas_status ogas_session_add(ogas_session* session, const char* role, const char* content);
+/* Forgets all messages. */
+OGAS_API ogas_status ogas_session_clear(ogas_session* session);
+
+/* Ends the session's request with what it has so far, after the step that is being computed (a batch of the prompt or a
+ * token). From any thread. Without a request it does nothing, and has no effect on a later one. */
+OGAS_API void ogas_cancel(ogas_session* session);
+
+/* ---- What there is to know of the last answer ---- */
+
+/* Before the first, and after an error, it is "", with no tokens and OGAS_FINISH_NONE.
+ *
+ * Its text and its tokens, without the one that ended it. Valid until the session's next request. */
+OGAS_API const char* ogas_session_text(const ogas_session* session, size_t* n_bytes);
+OGAS_API const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens);
+
+#define OGAS_FINISH_NONE 0      /* there was no answer */
+#define OGAS_FINISH_STOP 1      /* the model ended it */
+#define OGAS_FINISH_STOP_TEXT 2 /* one of the options' texts came up */
+#define OGAS_FINISH_LENGTH 3    /* max_tokens, or the context is full */
+#define OGAS_FINISH_CANCELLED 4 /* by ogas_cancel, or by a callback */
+#define OGAS_FINISH_DEADLINE 5  /* its time was over */
+
+typedef struct ogas_stats {
+  size_t size;
+  int finish;                 /* OGAS_FINISH_... */
+  uint32_t n_prompt;          /* tokens of the prompt */
+  uint32_t n_cached;          /* of these, remembered and not computed again */
+  uint32_t n_generated;       /* tokens drawn, the ending one included */
+  double first_token_seconds; /* from when its turn came to the first token */
+  double prefill_seconds;     /* from when its turn came to the end of the prompt */
+  double decode_seconds;      /* from there to the end */
+} ogas_stats;
+
+/* size: sizeof(ogas_stats). */
+OGAS_API ogas_status ogas_session_stats(const ogas_session* session, ogas_stats* stats, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+// What passes between the engine's thread, which computes an answer, the thread that waits for it, and whoever cancels
+// it. The one that waits shows the text, so that a slow callback holds up nobody else.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/request.h"
+
+namespace ogas::capi {
+
+class Exchange {
+ public:
+  // From the engine's thread.
+  void push(std::string_view text);
+  void finish(Result<Answer> answer);
+  // From any thread.
+  void cancel();
+
+  struct News {
+    std::string text;        // since the last
+    bool cancelled = false;  // since the last
+    std::optional<Result<Answer>> answer;
+  };
+  // Waits for any of it.
+  News wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  News news_;
+};
+
+}  // namespace ogas::capi

@@ -1,0 +1,240 @@
+// Sessions: conversations, requests, and what is known of the last answer.
+#include <exception>
+#include <string>
+#include <utility>
+
+#include "capi/boundary.h"
+#include "capi/handles.h"
+#include "text/unicode.h"
+
+namespace ogas::capi {
+namespace {
+
+// Runs `body` as the only call in the session; cancel() reaches it from its beginning.
+template <class Body>
+ogas_status claimed(ogas_session* session, Body&& body) noexcept {
+  return guarded([&]() -> Result<> {
+    OGAS_TRY(need(session, "session"));
+    if (session->busy.exchange(true))
+      return fail(ErrorCode::unavailable, "the session is busy: it takes one call at a time");
+    struct Release {
+      ogas_session& session;
+      ~Release() {
+        set_running(session, nullptr);
+        session.busy = false;
+      }
+      static void set_running(ogas_session& owner, std::shared_ptr<Exchange> exchange) {
+        const std::lock_guard lock(owner.mutex);
+        owner.running = std::move(exchange);
+      }
+    };
+    const Release release{*session};
+    auto exchange = std::make_shared<Exchange>();
+    Release::set_running(*session, exchange);
+    return body(std::move(exchange));
+  });
+}
+
+ogas_generate_options recommended_options(const Engine& engine) {
+  const SamplingOptions& sampling = engine.recommended_sampling();
+  ogas_generate_options options{};
+  options.temperature = sampling.temperature;
+  options.top_k = sampling.top_k;
+  options.typical_p = sampling.typical_p;
+  options.top_p = sampling.top_p;
+  options.min_p = sampling.min_p;
+  options.repetition_penalty = sampling.repetition_penalty;
+  options.frequency_penalty = sampling.frequency_penalty;
+  options.presence_penalty = sampling.presence_penalty;
+  options.penalty_window = sampling.penalty_window;
+  options.seed = sampling.seed;
+  return options;
+}
+
+Result<Request> make_request(const Engine& engine, const ogas_generate_options* given) {
+  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
+  if (options.n_stop > 0) OGAS_TRY(need(options.stop, "stop"));
+  Request request;
+  request.max_tokens = options.max_tokens;
+  request.ignore_end = options.ignore_end != 0;
+  request.priority = options.priority;
+  if (options.client) request.client = options.client;
+  request.deadline_seconds = options.deadline_seconds;
+  request.sampling = engine.recommended_sampling();
+  request.sampling.temperature = options.temperature;
+  request.sampling.top_k = options.top_k;
+  request.sampling.typical_p = options.typical_p;
+  request.sampling.top_p = options.top_p;
+  request.sampling.min_p = options.min_p;
+  request.sampling.repetition_penalty = options.repetition_penalty;
+  request.sampling.frequency_penalty = options.frequency_penalty;
+  request.sampling.presence_penalty = options.presence_penalty;
+  request.sampling.penalty_window = options.penalty_window;
+  request.sampling.seed = options.seed;
+  for (size_t idx = 0; idx < options.n_stop; ++idx) {
+    OGAS_TRY(need(options.stop[idx], "a stop text"));
+    request.stop.emplace_back(options.stop[idx]);
+  }
+  return request;
+}
+
+// A callback of the API with what belongs to it.
+struct OnText {
+  ogas_text_callback function;
+  void* user;
+};
+
+// Hands it to the engine's thread and waits for the answer, showing the text meanwhile.
+Result<Answer> wait_for_answer(EngineThread& thread, Request request, const std::shared_ptr<Exchange>& exchange,
+                               OnText on_text) {
+  if (on_text.function) request.on_text = [exchange](std::string_view text) { exchange->push(text); };
+  const auto id =
+      thread.submit(std::move(request), [exchange](Result<Answer> answer) { exchange->finish(std::move(answer)); });
+  bool shows = on_text.function != nullptr;
+  try {
+    while (true) {
+      Exchange::News news = exchange->wait();
+      if (shows && !news.text.empty() && on_text.function(news.text.c_str(), news.text.size(), on_text.user) != 0) {
+        shows = false;
+        news.cancelled = true;
+      }
+      if (news.answer) return *std::move(news.answer);
+      if (news.cancelled) thread.cancel(id);
+    }
+  } catch (...) {  // nobody waits for it any more
+    thread.cancel(id);
+    throw;
+  }
+}
+
+void forget_answer(ogas_session& session) {
+  session.answer = {};
+  session.finish = OGAS_FINISH_NONE;
+}
+
+Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange, OnText on_text) {
+  session.answer = OGAS_TRY(wait_for_answer(session.loaded->thread, std::move(request), exchange, on_text));
+  switch (session.answer.finish) {
+    case FinishReason::stop: session.finish = OGAS_FINISH_STOP; break;
+    case FinishReason::stop_text: session.finish = OGAS_FINISH_STOP_TEXT; break;
+    case FinishReason::length: session.finish = OGAS_FINISH_LENGTH; break;
+    case FinishReason::cancelled: session.finish = OGAS_FINISH_CANCELLED; break;
+    case FinishReason::deadline: session.finish = OGAS_FINISH_DEADLINE; break;
+  }
+  return {};
+}
+
+Result<> check_utf8(std::string_view text, std::string_view name) {
+  const size_t n = valid_utf8_prefix(text);
+  if (n == text.size()) return {};
+  return fail(ErrorCode::usage, "{} is no UTF-8: byte {} is {:#04x}", name, n, static_cast<uint8_t>(text[n]));
+}
+
+nlohmann::ordered_json message(std::string_view role, std::string_view content) {
+  return {{"role", role}, {"content", content}};
+}
+
+}  // namespace
+}  // namespace ogas::capi
+
+using namespace ogas;
+
+ogas_status ogas_generate_options_init(const ogas_engine* engine, ogas_generate_options* options, size_t size) {
+  return capi::guarded([&]() -> Result<> {
+    OGAS_TRY(capi::need(engine, "engine"));
+    return capi::write_struct(capi::recommended_options(*engine->loaded->engine), options, size,
+                              "ogas_generate_options");
+  });
+}
+
+ogas_status ogas_session_new(ogas_engine* engine, ogas_session** session) {
+  return capi::guarded([&]() -> Result<> {
+    OGAS_TRY(capi::need(engine, "engine"));
+    OGAS_TRY(capi::need(session, "session"));
+    auto made = std::make_unique<ogas_session>();
+    made->loaded = engine->loaded;
+    *session = made.release();
+    return {};
+  });
+}
+
+void ogas_session_free(ogas_session* session) { delete session; }
+
+ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
+                          const ogas_generate_options* options, ogas_text_callback on_text, void* user) {
+  return capi::claimed(session, [&](const std::shared_ptr<capi::Exchange>& exchange) -> Result<> {
+    capi::forget_answer(*session);
+    OGAS_TRY(capi::need(tokens, "tokens"));
+    Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
+    request.prompt.assign(tokens, tokens + n_tokens);
+    return capi::answer(*session, std::move(request), exchange, {on_text, user});
+  });
+}
+
+ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_generate_options* options,
+                      ogas_text_callback on_text, void* user) {
+  return capi::claimed(session, [&](const std::shared_ptr<capi::Exchange>& exchange) -> Result<> {
+    capi::forget_answer(*session);
+    OGAS_TRY(capi::need(text, "text"));
+    OGAS_TRY(capi::check_utf8(text, "text"));
+    Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
+    ChatTemplateInput input{};
+    input.messages = session->messages;
+    input.messages.push_back(capi::message("user", text));
+    request.prompt = OGAS_TRY(session->loaded->engine->encode_chat(input));
+    OGAS_TRY(capi::answer(*session, std::move(request), exchange, {on_text, user}));
+    input.messages.push_back(capi::message("assistant", session->answer.text));
+    session->messages = std::move(input.messages);
+    return {};
+  });
+}
+
+ogas_status ogas_session_add(ogas_session* session, const char* role, const char* content) {
+  return capi::claimed(session, [&](const auto&) -> Result<> {
+    OGAS_TRY(capi::need(role, "role"));
+    OGAS_TRY(capi::need(content, "content"));
+    OGAS_TRY(capi::check_utf8(role, "role"));
+    OGAS_TRY(capi::check_utf8(content, "content"));
+    session->messages.push_back(capi::message(role, content));
+    return {};
+  });
+}
+
+ogas_status ogas_session_clear(ogas_session* session) {
+  return capi::claimed(session, [&](const auto&) -> Result<> {
+    session->messages.clear();
+    return {};
+  });
+}
+
+void ogas_cancel(ogas_session* session) {
+  if (!session) return;
+  const std::lock_guard lock(session->mutex);
+  if (session->running) session->running->cancel();
+}
+
+const char* ogas_session_text(const ogas_session* session, size_t* n_bytes) {
+  if (n_bytes) *n_bytes = session ? session->answer.text.size() : 0;
+  return session ? session->answer.text.c_str() : "";
+}
+
+const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens) {
+  if (n_tokens) *n_tokens = session ? session->answer.tokens.size() : 0;
+  return session ? session->answer.tokens.data() : nullptr;
+}
+
+ogas_status ogas_session_stats(const ogas_session* session, ogas_stats* stats, size_t size) {
+  return capi::guarded([&]() -> Result<> {
+    OGAS_TRY(capi::need(session, "session"));
+    const AnswerStats& answer = session->answer.stats;
+    ogas_stats fields{};
+    fields.finish = session->finish;
+    fields.n_prompt = answer.n_prompt;
+    fields.n_cached = answer.n_cached;
+    fields.n_generated = answer.n_generated;
+    fields.first_token_seconds = answer.first_token_seconds;
+    fields.prefill_seconds = answer.prefill_seconds;
+    fields.decode_seconds = answer.decode_seconds;
+    return capi::write_struct(fields, stats, size, "ogas_stats");
+  });
+}

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""libogas.so as its users meet it: the examples in C and Python, dlopen, and what it exports. (src/capi/capi_test.cc
+holds the functions one by one.) OGAS_LIBRARY names it, CC and NM the tools; exits with 77 where those are missing."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+from program import MODEL, SECONDS, ProgramTest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIBRARY = pathlib.Path(os.environ.get("OGAS_LIBRARY", ROOT / "build/release/libogas.so.1"))
+CC, NM = os.environ.get("CC", "cc"), os.environ.get("NM", "nm")
+HEADER = (ROOT / "include/ogas/ogas.h").read_text()
+C89 = ("-std=c89", "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include")
+QUESTION = "Why is the sky blue?"
+
+
+class CApiTest(ProgramTest):
+    def compile(self, source, *options):
+        program = self.folder / pathlib.Path(source).stem
+        subprocess.run([CC, *C89, ROOT / source, "-o", program, *options], check=True, timeout=SECONDS)
+        return program
+
+    def compile_example(self):
+        # As pkg-config does it, but for a folder that is not installed.
+        (self.folder / "libogas.so").symlink_to(LIBRARY)
+        return self.compile("examples/chat.c", f"-L{self.folder}", "-logas", f"-Wl,-rpath,{LIBRARY.parent}")
+
+    def run_program(self, *arguments, stdin="", code=0):
+        environment = self.environment | {"OGAS_LIBRARY": str(LIBRARY)}
+        result = subprocess.run(arguments, input=stdin, capture_output=True, text=True, timeout=SECONDS, env=environment,
+                                cwd=self.folder)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def check_example(self, *command):
+        expected = self.ogas("run", "-q", QUESTION, "--greedy", "-n", 100).stdout.decode()
+        result = self.run_program(*command, MODEL, stdin=QUESTION + "\n")
+        self.assertEqual(result.stdout, expected)
+        self.assertRegex(result.stderr, r"\(36 \+ 100 tokens")
+        # A second message stands behind the first and its answer.
+        result = self.run_program(*command, MODEL, stdin=f"{QUESTION}\n{QUESTION}\n")
+        self.assertTrue(result.stdout.startswith(expected))
+        n_prompt = [int(n) for n in re.findall(r"\((\d+) \+ ", result.stderr)]
+        self.assertGreater(n_prompt[1], n_prompt[0] + 100)
+        self.assertIn("/nowhere.gguf", self.run_program(*command, "/nowhere.gguf", code=1).stderr)
+
+    def test_example_in_c(self):
+        self.check_example(self.compile_example())
+
+    def test_example_in_python(self):
+        self.check_example(sys.executable, ROOT / "examples/chat.py")
+
+    def test_an_interrupt_ends_the_answer_and_not_the_program(self):
+        program = subprocess.Popen([self.compile_example(), MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   env=self.environment, stderr=subprocess.DEVNULL, cwd=self.folder)
+        self.addCleanup(program.kill)
+        program.stdin.write(b"Count to one thousand.\n")
+        program.stdin.flush()
+        first = program.stdout.read(1)
+        program.send_signal(signal.SIGINT)
+        rest, _ = program.communicate(timeout=SECONDS)
+        self.assertEqual(program.returncode, 0)
+        whole = self.ogas("run", "-q", "Count to one thousand.", "--greedy", "-n", 100).stdout
+        shown = (first + rest).rstrip(b"\n")
+        self.assertLess(len(shown), len(whole) - 1)
+        self.assertTrue(whole.startswith(shown))
+
+    def test_dlopen(self):
+        self.run_program(self.compile("tests/capi_dlopen.c", "-ldl"), LIBRARY, MODEL)
+
+    def test_it_exports_what_the_header_declares(self):
+        listing = subprocess.run([NM, "--dynamic", "--defined-only", LIBRARY], check=True, capture_output=True, text=True)
+        symbols = [line.split()[-2:] for line in listing.stdout.splitlines()]
+        exported = {name.split("@")[0] for kind, name in symbols if kind != "A"}  # A: the version's own name
+        declared = set(re.findall(r"^OGAS_API [^;]*?\b(ogas_\w+)\(", HEADER, re.MULTILINE))
+        self.assertGreater(len(declared), 20)
+        self.assertEqual(exported, declared)
+
+    def test_the_header_in_every_dialect(self):
+        source = self.folder / "header.c"
+        source.write_text("#include <ogas/ogas.h>\nint main(void) { return ogas_abi_version() - OGAS_ABI_VERSION; }\n")
+        for options in (("-std=c89",), ("-std=c17",), ("-x", "c++", "-std=c++98"), ("-x", "c++", "-std=c++20")):
+            subprocess.run([CC, *options, *C89[1:], "-fsyntax-only", source], check=True, timeout=SECONDS)
+
+
+if __name__ == "__main__":
+    if not shutil.which(CC) or not shutil.which(NM):
+        sys.exit(77)
+    unittest.main()
