@@ -46,6 +46,9 @@ struct Scheduler::Job {
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(engine), options_(options) {
   if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
+  // Fewer tokens take hardly less time than these: weights are read, or decoded to tiles, for them.
+  least_piece_ = std::min<size_t>(engine.model_->ops->tile_rows > 0 ? 64 : 32, options_.n_batch);
+  piece_ = least_piece_;
 }
 
 Scheduler::~Scheduler() = default;
@@ -206,6 +209,30 @@ bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   });
 }
 
+// None where it is to be found out how long a step takes without, or the last ones took too long.
+size_t Scheduler::prompt_tokens_beside(size_t n_decoding) {
+  if (options_.most_delay <= 0) return options_.n_batch;
+  if (decode_seconds_.size() <= n_decoding) decode_seconds_.resize(n_decoding + 1);
+  if (decode_seconds_[n_decoding] == 0 || delay_ > 0) return 0;
+  return piece_;
+}
+
+void Scheduler::learn_from(size_t n_decoding, bool has_prompts, double seconds) {
+  if (options_.most_delay <= 0 || n_decoding == 0) return;
+  if (decode_seconds_.size() <= n_decoding) decode_seconds_.resize(n_decoding + 1);
+  double& alone = decode_seconds_[n_decoding];
+  constexpr double kNew = 0.25;
+  if (!has_prompts) alone = alone == 0 ? seconds : (1 - kNew) * alone + kNew * seconds;
+  if (alone == 0) return;
+  const double most = options_.most_delay * alone;
+  delay_ = std::clamp(delay_ + seconds - most, 0.0, 4 * most);
+  if (!has_prompts) return;
+  constexpr double kMargin = 0.95;
+  const double change = (kMargin * most - alone) / std::max(seconds - alone, 1e-9);
+  piece_ = static_cast<size_t>(static_cast<double>(piece_) * std::clamp(change, 0.5, 1.5));
+  piece_ = std::clamp<size_t>(piece_, least_piece_, options_.n_batch);
+}
+
 // Who is computed in this step, and how much: those who decode, then prompts, in their rank. Where pages run out, the
 // last in rank gives up its own until the others have enough.
 std::vector<Scheduler::Job*> Scheduler::schedule() {
@@ -222,6 +249,7 @@ std::vector<Scheduler::Job*> Scheduler::schedule() {
         choose(*job, 1);
       else
         prompts.push_back(job.get());
+    if (!chosen.empty() && !prompts.empty()) rest = prompt_tokens_beside(chosen.size());
     std::ranges::sort(prompts, [&](const Job* a, const Job* b) { return comes_before(*a, *b); });
     for (size_t idx = 0; idx < prompts.size() && rest > 0; ++idx) {
       if (waits_for_shared_page(*prompts[idx], std::span(prompts).first(idx))) continue;
@@ -249,7 +277,12 @@ bool Scheduler::step() {
   if (chosen.empty()) return true;
   std::vector<Extension> extensions;
   for (const Job* job : chosen) extensions.push_back(job->next);
+  const auto n_decoding =
+      static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->generation->is_decoding(); }));
+  const auto start = Job::Clock::now();
   std::span<const float> logits = engine_.model_->compute(extensions);
+  const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
+  learn_from(n_decoding, n_decoding < chosen.size(), seconds);
   const size_t n_vocab = engine_.facts().n_vocab;
   for (Job* job : chosen) {
     const double weight = job->next.kind == RowKind::generated ? 2 : 1;

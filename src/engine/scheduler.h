@@ -1,5 +1,5 @@
 // Many requests at once. Each step computes one token of every request that is decoding and, with what is left of a
-// batch, pieces of the prompts of the others: a long prompt holds nobody up by more than a batch.
+// batch, pieces of the prompts of the others, small enough that those who decode hardly notice.
 //
 //   Scheduler scheduler(*engine);
 //   scheduler.submit(request, [](Result<Answer> answer) { ... });
@@ -30,6 +30,10 @@ struct SchedulerOptions {
   uint32_t n_batch = 0;      // tokens a step, those of decoding requests on top; 0: the engine's
   uint32_t n_running = 32;   // requests that are computed together at most
   uint32_t n_waiting = 256;  // requests that wait for their turn at most; more are refused
+  // How many times as long as without prompts the next token of those who decode may take because of them, on average,
+  // as measured while running: pieces of prompts are cut to that, and where they would become too small to be worth it
+  // there are steps without any. 0: whole batches, however long.
+  double most_delay = 2;
 };
 
 class Scheduler {
@@ -72,6 +76,8 @@ class Scheduler {
   void pause(size_t running_idx);
   size_t last_in_rank() const;
   bool waits_for_shared_page(Job& job, std::span<Job* const> before);
+  size_t prompt_tokens_beside(size_t n_decoding);
+  void learn_from(size_t n_decoding, bool has_prompts, double seconds);
   void finish(Job& job, Result<Answer> answer);
   void start_counting(const std::string& client);
 
@@ -79,6 +85,9 @@ class Scheduler {
   SchedulerOptions options_;
   std::vector<JobPtr> waiting_, running_;
   std::map<std::string, double> served_;  // by client: tokens, those of answers twice
+  std::vector<double> decode_seconds_;    // of a step without prompts, by how many decode; 0: not measured yet
+  size_t least_piece_, piece_;            // tokens of prompts in a step with others who decode
+  double delay_ = 0;                      // by which the last steps were too long, in seconds
   RequestId next_id_ = 1;
   uint64_t n_pauses_ = 0;
 };

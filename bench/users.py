@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""What several users of one engine notice, through the C API: a prompt that begins like one before, in memory and after a
+restart; and how long the others wait for their next token while somebody's long prompt is computed.
+
+    bench/users.py --model MODEL [--library build/release/libogas.so] [--tokens 4096] [--others 4] [--json]
+
+Targets: first token of the same prompt again within 5% of the first time, after a restart within 15%; next tokens beside a
+long prompt twice as long as without, at most. Prompts are random tokens; a model of `ogas synth` will do.
+"""
+import argparse
+import ctypes
+import json
+import pathlib
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TEXT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p)
+
+
+class EngineOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("n_ctx", ctypes.c_uint32), ("n_batch", ctypes.c_uint32),
+                ("n_threads", ctypes.c_uint32), ("n_running", ctypes.c_uint32), ("n_waiting", ctypes.c_uint32),
+                ("kv_budget", ctypes.c_uint64), ("kv_type", ctypes.c_char_p), ("chat_template", ctypes.c_char_p),
+                ("prefix_folder", ctypes.c_char_p), ("prefix_budget", ctypes.c_uint64)]
+
+
+class GenerateOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("max_tokens", ctypes.c_uint32), ("ignore_end", ctypes.c_int),
+                ("temperature", ctypes.c_float), ("top_k", ctypes.c_uint32),
+                *((name, ctypes.c_float) for name in ("typical_p", "top_p", "min_p", "repetition_penalty",
+                                                      "frequency_penalty", "presence_penalty")),
+                ("penalty_window", ctypes.c_uint32), ("seed", ctypes.c_uint64), ("stop", ctypes.c_void_p),
+                ("n_stop", ctypes.c_size_t), ("deadline_seconds", ctypes.c_double), ("priority", ctypes.c_int),
+                ("client", ctypes.c_char_p)]
+
+
+class Stats(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("finish", ctypes.c_int), ("n_prompt", ctypes.c_uint32),
+                ("n_cached", ctypes.c_uint32), ("n_generated", ctypes.c_uint32), ("first_token_seconds", ctypes.c_double),
+                ("prefill_seconds", ctypes.c_double), ("decode_seconds", ctypes.c_double)]
+
+
+def size_of(structure):
+    return ctypes.c_size_t(ctypes.sizeof(structure))
+
+
+class Engine:
+    def __init__(self, library, options):
+        self.library, self.handle = library, ctypes.c_void_p()
+        self.check(library.ogas_engine_load(str(options.model).encode(), ctypes.byref(options.engine), None, None,
+                                            ctypes.byref(self.handle)))
+
+    def check(self, status):
+        if status != 0:
+            sys.exit(self.library.ogas_last_error().decode())
+
+    def answer(self, tokens, n, on_text=None):
+        """Stats of an answer of n tokens."""
+        session = ctypes.c_void_p()
+        self.check(self.library.ogas_session_new(self.handle, ctypes.byref(session)))
+        generate = GenerateOptions()
+        self.check(self.library.ogas_generate_options_init(self.handle, ctypes.byref(generate), size_of(GenerateOptions)))
+        generate.max_tokens, generate.ignore_end, generate.temperature = n, 1, 0
+        ids = (ctypes.c_int32 * len(tokens))(*tokens)
+        callback = TEXT(lambda *_: on_text() or 0) if on_text else TEXT()
+        self.check(self.library.ogas_generate(session, ids, ctypes.c_size_t(len(tokens)), ctypes.byref(generate),
+                                              callback, None))
+        stats = Stats()
+        self.check(self.library.ogas_session_stats(session, ctypes.byref(stats), size_of(Stats)))
+        self.library.ogas_session_free(session)
+        return stats
+
+    def close(self):
+        self.library.ogas_engine_free(self.handle)
+
+
+def measure_prefix(library, options, tokens):
+    with tempfile.TemporaryDirectory() as folder:
+        options.engine.prefix_folder, options.engine.prefix_budget = folder.encode(), 1 << 40
+        engine = Engine(library, options)
+        engine.answer(tokens[:40], 2)  # what a first request has to set up
+        cold = engine.answer(tokens, 2)
+        warm = engine.answer(tokens, 2)
+        pages = list(pathlib.Path(folder).rglob("*.page"))
+        while len(pages) < len(tokens) // 64:  # written in the background
+            time.sleep(0.1)
+            pages = list(pathlib.Path(folder).rglob("*.page"))
+        stored = sum(page.stat().st_size for page in pages)
+        engine.close()
+        options.engine.prefix_folder, options.engine.prefix_budget = folder.encode(), 1 << 40
+        engine = Engine(library, options)
+        engine.answer(tokens[1:41], 2)
+        restored = engine.answer(tokens, 2)
+        engine.close()
+        options.engine.prefix_folder, options.engine.prefix_budget = None, 0
+    assert cold.n_cached == 0 and warm.n_cached == restored.n_cached > 0
+    return {"tokens": len(tokens), "cold_s": cold.first_token_seconds, "memory_s": warm.first_token_seconds,
+            "restart_s": restored.first_token_seconds, "bytes_on_disk": stored}
+
+
+def measure_stall(library, options, tokens, n_others):
+    """Times between tokens of others who decode, without and beside the long prompt."""
+    engine = Engine(library, options)
+    stopping, times = threading.Event(), [[] for _ in range(n_others)]
+
+    def decode(idx):
+        def on_text():
+            times[idx].append(time.monotonic())
+            return 1 if stopping.is_set() else 0
+        engine.answer(tokens[idx + 1:idx + 33], 100000 if options.engine.n_ctx == 0 else options.engine.n_ctx - 64, on_text)
+
+    others = [threading.Thread(target=decode, args=(idx,)) for idx in range(n_others)]
+    for thread in others:
+        thread.start()
+    while any(len(one) < 40 for one in times):
+        time.sleep(0.01)
+    start = time.monotonic()
+    stats = engine.answer(tokens, 1)
+    end = time.monotonic()
+    time.sleep(1)
+    stopping.set()
+    for thread in others:
+        thread.join()
+    engine.close()
+
+    def gaps(begin, until):
+        return [b - a for one in times for a, b in zip(one, one[1:]) if begin <= a and b <= until]
+
+    without, beside = gaps(start - 1, start) or gaps(0, start), gaps(start, end)
+    return {"others": n_others, "without_s": statistics.mean(without), "beside_s": statistics.mean(beside),
+            "beside_worst_s": max(beside), "prompt_s": end - start, "prompt_tokens": stats.n_prompt}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, required=True)
+    parser.add_argument("--library", default=str(ROOT / "build/release/libogas.so"))
+    parser.add_argument("--tokens", type=int, default=4096)
+    parser.add_argument("--others", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--batch", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    library = ctypes.CDLL(options.library)
+    library.ogas_last_error.restype = ctypes.c_char_p
+    # The defaults are as if every field but the size were zero.
+    options.engine = EngineOptions(size=ctypes.sizeof(EngineOptions), n_ctx=options.tokens + 4096, n_batch=options.batch)
+    generator = random.Random(1)
+    tokens = [generator.randrange(1000, 30000) for _ in range(options.tokens)]
+    result = {"model": options.model.name, "prefix": measure_prefix(library, options, tokens),
+              "beside_a_prompt": [measure_stall(library, options, tokens, n) for n in options.others]}
+    if options.json:
+        return print(json.dumps(result, indent=2))
+    prefix = result["prefix"]
+    print(f"{result['model']}: first token of {prefix['tokens']} tokens {prefix['cold_s']:.2f} s; again "
+          f"{prefix['memory_s']:.3f} s ({100 * prefix['memory_s'] / prefix['cold_s']:.1f}%); after a restart "
+          f"{prefix['restart_s']:.3f} s ({100 * prefix['restart_s'] / prefix['cold_s']:.1f}%), from "
+          f"{prefix['bytes_on_disk'] / 1e6:.0f} MB")
+    for one in result["beside_a_prompt"]:
+        print(f"{one['others']} decoding: {1000 * one['without_s']:.0f} ms a token; beside a prompt of "
+              f"{one['prompt_tokens']} tokens {1000 * one['beside_s']:.0f} ms "
+              f"({one['beside_s'] / one['without_s']:.2f} times, worst {1000 * one['beside_worst_s']:.0f} ms), which "
+              f"takes {one['prompt_s']:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
