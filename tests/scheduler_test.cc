@@ -420,6 +420,32 @@ TEST_P(SchedulerTest, RandomSchedulesLoseNothing) {
   EXPECT_EQ(engine->kv_bytes_used(), 0U);
 }
 
+// Beyond its context a request goes on as one would that has what is kept as its prompt.
+TEST_P(SchedulerTest, AFullContextSlides) {
+  const auto engine = load(0);
+  const size_t n_ctx = 256, n_keep = 8;
+  Request request = random_request(*engine, 3);
+  request.prompt.resize(100, 1);
+  request.sampling = {.temperature = 0, .report_logprob = true};
+  request.max_tokens = 500;
+  EXPECT_EQ(answer_alone(*load(0), request).tokens.size(), n_ctx + 1 - request.prompt.size());
+  std::vector<TokenId> expected, sequence = request.prompt;
+  while (expected.size() < request.max_tokens) {
+    Request part = request;
+    part.prompt = sequence;
+    part.max_tokens = static_cast<uint32_t>(request.max_tokens - expected.size());
+    const Answer answer = answer_alone(*load(0), part);
+    expected.insert(expected.end(), answer.tokens.begin(), answer.tokens.end());
+    sequence.insert(sequence.end(), answer.tokens.begin(), answer.tokens.end());
+    sequence.erase(sequence.begin() + n_keep, sequence.end() - n_ctx / 2);
+  }
+  request.slides = true;
+  request.n_keep = n_keep;
+  EXPECT_EQ(answer_alone(*engine, request).tokens, expected);
+  EXPECT_EQ(answer_alone(*engine, request).tokens, expected);  // from what is remembered
+  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, SchedulerTest,
                          ::testing::Values("llama", "qwen3_moe", "gpt_oss", "deepseek_v2_lite", "deepseek_v32",
                                            "qwen3_next"),

@@ -178,6 +178,12 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->check(whole_number(1, kMaxUint32));
   add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(group);
   app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
+  app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(group);
+  app.add_option("--keep", n_keep, "With --context-shift: tokens of its beginning that stay")
+      ->type_name("N")
+      ->check(whole_number(0, kMaxUint32))
+      ->group(group)
+      ->capture_default_str();
   app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")
       ->group(group)
       ->type_name("N")
@@ -256,6 +262,8 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
                   .sampling = sampling,
                   .stop = stop,
                   .ignore_end = ignore_end,
+                  .slides = slides,
+                  .n_keep = n_keep,
                   .on_text = {}};
   if (greedy) request.sampling.temperature = 0;
   // 32 bits, so that a seed is short enough to be typed again.

@@ -58,6 +58,8 @@ struct AnswerOptions {
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
+  bool slides = false;
+  uint32_t n_keep = Request{}.n_keep;
   std::vector<std::string> logit_bias;                                      // "15043-1.5"; -inf bans the token
   std::vector<std::string> dry_sequence_breakers = {"\n", ":", "\"", "*"};  // or one "none"
 

@@ -44,6 +44,7 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
       session_(session),
       request_(request),
       sequence_(request.prompt),
+      n_prompt_(request.prompt.size()),
       sampler_(request.sampling),
       filter_(request.stop) {
   if (tokenizer_) decoder_.emplace(*tokenizer_);
@@ -62,17 +63,17 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
 
 // At least the last token is left to compute: its logits are what comes next.
 void Generation::find_prefix() {
-  const size_t n = model_.goes_on_from_generated() ? sequence_.size() : request_.prompt.size();
+  const size_t n = model_.goes_on_from_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
   model_.find_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
 Extension Generation::next(size_t n_most) const {
-  const size_t begin = session_.tokens.size(), n_prompt = request_.prompt.size();
+  const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
-  const bool is_prompt = begin < n_prompt;
-  const size_t end = begin < keep_at_ ? keep_at_ : is_prompt ? n_prompt : sequence_.size();
+  const bool is_prompt = begin < n_prompt_;
+  const size_t end = begin < keep_at_ ? keep_at_ : is_prompt ? n_prompt_ : sequence_.size();
   const size_t n = std::min(n_most, end - begin);
   return {.session = &session_,
           .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
@@ -99,7 +100,21 @@ void Generation::accept(TokenId id) {
   if (tokenizer_ && !tokenizer_->is_control(id)) emit(filter_.push(decoder_->push(id)));
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
-  if (enough || sequence_.size() > model_.options.n_ctx) end(FinishReason::length);
+  const bool is_full = sequence_.size() > model_.options.n_ctx;
+  if (enough || (is_full && !request_.slides)) return end(FinishReason::length);
+  if (is_full) slide();
+}
+
+// What is kept of both ends is computed anew: rarely, and quicker than it was generated.
+void Generation::slide() {
+  const size_t n_latest = (size_t{model_.options.n_ctx} + 1) / 2;
+  const size_t n_first = std::min<size_t>(request_.n_keep, model_.options.n_ctx - n_latest);
+  sequence_.erase(sequence_.begin() + static_cast<ptrdiff_t>(n_first),
+                  sequence_.end() - static_cast<ptrdiff_t>(n_latest));
+  n_prompt_ = sequence_.size();
+  keep_at_ = 0;
+  session_.truncate(session_.kv.reachable(std::min(n_first, session_.n_given)));
+  find_prefix();
 }
 
 void Generation::emit(std::string text) {
@@ -113,7 +128,7 @@ void Generation::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  model_.save(session_, request_.prompt.size());
+  model_.save(session_, std::min(n_prompt_, session_.tokens.size()));
 }
 
 Answer Generation::take_answer() {

@@ -50,13 +50,15 @@ class Generation {
   static constexpr size_t kPromptTail = 16;
 
   void accept(TokenId id);
+  void slide();
   void emit(std::string text);
 
   LoadedModel& model_;
   const Tokenizer* tokenizer_;
   Session& session_;
   const Request& request_;
-  std::vector<TokenId> sequence_;  // prompt and answer
+  std::vector<TokenId> sequence_;  // prompt and answer, as far as the context holds them
+  size_t n_prompt_;                // of these, computed as a prompt
   size_t keep_at_ = 0;             // tokens the session holds when the copy is taken; 0: none is
   Sampler sampler_;
   std::optional<StreamDecoder> decoder_;
