@@ -299,6 +299,16 @@ class PrefixCacheTest(ProgramTest):
             self.assertEqual((tokens, said), (expected, ""))
 
 
+class ContextTest(ProgramTest):
+    def test_a_full_context_ends_an_answer_or_slides(self):
+        story = ["run", "Tell me a story", "--json", "--greedy", "--ignore-eos", "-c", 64, "-n", 100]
+        ended, went_on = (json.loads(self.ogas(*story, *more).stdout) for more in ([], ["--context-shift", "--keep", 8]))
+        self.assertEqual(ended["finish_reason"], "length")
+        self.assertEqual(len(ended["tokens"]) + ended["prompt_tokens"], 65)
+        self.assertEqual(len(went_on["tokens"]), 100)
+        self.assertEqual(went_on["tokens"][:len(ended["tokens"])], ended["tokens"])
+
+
 class OutputTest(ProgramTest):
     def test_a_reader_that_leaves(self):
         program = subprocess.Popen([BINARY, "run", "Tell me a story", "-n", "200", "--ignore-eos"], env=self.environment,

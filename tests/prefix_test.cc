@@ -94,6 +94,40 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
   expect_same(turn, answer(*load(false), next));
 }
 
+// 32 at once, with nothing remembered, with all of it, and with what is found on disk.
+TEST_P(PrefixTest, ManyAtOnceGetTheAnswersTheyGetAlone) {
+  std::vector<Request> all = requests(*load(false), 32, 150);
+  std::vector<Answer> alone;
+  for (size_t idx = 0; idx < all.size(); ++idx) {
+    all[idx].max_tokens = 20;
+    if (idx % 4 == 0) all[idx].prompt[0] = static_cast<TokenId>(idx % 3);  // some begin otherwise
+    alone.push_back(answer(*load(false), all[idx]));
+  }
+  size_t n_cached_cold = 0;
+  for (int start = 0; start < 2; ++start) {
+    const auto engine = load(true);
+    for (int round = 0; round < 2; ++round) {
+      Scheduler scheduler(*engine);
+      size_t n_done = 0, n_cached = 0;
+      for (size_t idx = 0; idx < all.size(); ++idx)
+        ASSERT_TRUE(scheduler.submit(all[idx], [&, idx](Result<Answer> found) {
+          ASSERT_TRUE(found) << found.error().message;
+          expect_same(*found, alone[idx]);
+          n_cached += found->stats.n_cached;
+          ++n_done;
+        }));
+      while (scheduler.step()) {
+      }
+      EXPECT_EQ(n_done, all.size());
+      if (start == 0 && round == 0)
+        n_cached_cold = n_cached;
+      else
+        EXPECT_GT(n_cached, n_cached_cold);
+    }
+    engine->flush_prefixes();
+  }
+}
+
 TEST_P(PrefixTest, DamagedFilesChangeNoAnswer) {
   const std::vector<Request> all = requests(*load(false), 1, 200);
   const Answer cold = answer(*load(false), all[0]);
