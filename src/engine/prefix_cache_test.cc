@@ -288,13 +288,13 @@ TEST_F(PrefixStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
 TEST_F(PrefixStoreTest, StaysWithinItsBudgetAndLosesTheOldestFromTheirEnds) {
   const uint64_t page = kShape.page_bytes() + 400;
   for (TokenId seed = 0; seed < 30; ++seed) {
-    save(tokens_of(3 * kPage, seed), 20 * page);
+    save(tokens_of(7 * kPage, seed), 20 * page);
     EXPECT_LE(folder_.bytes(), 20 * page);
   }
-  EXPECT_EQ(n_found(tokens_of(3 * kPage, 29)), 3U);
-  EXPECT_EQ(n_found(tokens_of(3 * kPage, 0)), 0U);
+  EXPECT_EQ(n_found(tokens_of(7 * kPage, 29)), 7U);
+  EXPECT_EQ(n_found(tokens_of(7 * kPage, 0)), 0U);
   size_t n_pages = 0;  // what is there can all be found: no ends without a beginning
-  for (TokenId seed = 0; seed < 30; ++seed) n_pages += n_found(tokens_of(3 * kPage, seed));
+  for (TokenId seed = 0; seed < 30; ++seed) n_pages += n_found(tokens_of(7 * kPage, seed));
   EXPECT_EQ(n_pages, folder_.files().size());
 }
 
