@@ -23,7 +23,9 @@ Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, const EngineOptions& options,
                                              const LoadProgress& progress) {
-  return std::unique_ptr<Engine>(new Engine(OGAS_TRY(LoadedModel::load(path, options, progress))));
+  auto model =
+      OGAS_TRY(LoadedModel::load(path, options, progress));  // not within new, whose memory an error would leak
+  return std::unique_ptr<Engine>(new Engine(std::move(model)));
 }
 
 const TensorFile& Engine::file() const { return model_->file; }
