@@ -224,9 +224,8 @@ Result<> LoadedModel::make_room(size_t n_pages) {
 
 // Everything that keys and values depend on beside the tokens: the model's content, by its description and samples of
 // each tensor, and what computes them.
-void LoadedModel::make_prefix_cache() {
+std::string LoadedModel::identity() const {
   const KvShape& kv = kv_cache->shape();
-  if (kv.state.bytes() > 0) return;
   std::string identity = fmt::format("ogas {} {} {} {} {} {}", version(), commit(), ops->name, facts_of(kv.format).name,
                                      kv.page_bytes(), packed.panels().size());
   for (const auto& [name, tensor] : file.tensors()) {
@@ -234,11 +233,21 @@ void LoadedModel::make_prefix_cache() {
     const size_t n = std::min<size_t>(tensor.data.size(), 256);
     for (const size_t at : {size_t{0}, (tensor.data.size() - n) / 2, tensor.data.size() - n})
       identity.append(reinterpret_cast<const char*>(tensor.data.data() + at), n);
+    // Looking at a few bytes brought the pages around them back into memory.
+    if (n > 0 && packed.replaces(tensor.data)) shard_of(file, tensor.data).release(tensor.data);
   }
-  const PrefixKey key = PrefixKey::of_model(identity);
+  return identity;
+}
+
+void LoadedModel::make_prefix_cache() {
+  const KvShape& kv = kv_cache->shape();
+  if (kv.state.bytes() > 0) return;
+  PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
-  if (!options.prefix_folder.empty() && options.prefix_budget > 0)
+  if (!options.prefix_folder.empty() && options.prefix_budget > 0) {
+    key = PrefixKey::of_model(identity());
     store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, kv.page_bytes());
+  }
   // A token's attention over a page, as a share of its products with the weights.
   const ModelFacts& facts = model->facts();
   const double growth = 2.0 * facts.n_layer * facts.n_embd * KvShape::kPagePositions /

@@ -71,6 +71,7 @@ class LoadedModel {
  private:
   void read_chat_template();
   void make_prefix_cache();
+  std::string identity() const;
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 };
