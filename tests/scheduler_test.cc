@@ -9,10 +9,13 @@
 #include <random>
 #include <thread>
 
+#include "answers_alone.h"
 #include "logits_test_tools.h"
 
 namespace ogas {
 namespace {
+
+using testing::answer_alone, testing::expect_beginning;
 
 class SchedulerTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -32,22 +35,6 @@ class SchedulerTest : public ::testing::TestWithParam<std::string> {
     request.sampling = {
         .temperature = seed % 3 == 0 ? 0.0F : 1.0F, .repetition_penalty = 1.1F, .report_logprob = true, .seed = seed};
     return request;
-  }
-  static Answer answer_alone(Engine& engine, const Request& request) {
-    Scheduler scheduler(engine);
-    Answer alone;
-    EXPECT_TRUE(scheduler.submit(request, [&](Result<Answer> answer) { alone = *std::move(answer); }));
-    while (scheduler.step()) {
-    }
-    return alone;
-  }
-  // Log-probabilities show the bits that tokens alone hide.
-  static void expect_beginning(const Answer& found, const Answer& expected) {
-    ASSERT_LE(found.tokens.size(), expected.tokens.size());
-    for (size_t idx = 0; idx < found.tokens.size(); ++idx) {
-      ASSERT_EQ(found.tokens[idx], expected.tokens[idx]) << "token " << idx;
-      ASSERT_EQ(found.logprobs[idx].chosen, expected.logprobs[idx].chosen) << "token " << idx;
-    }
   }
 
   std::mt19937 random_{23};

@@ -35,19 +35,24 @@ ogas_status claimed(ogas_session* session, Body&& body) noexcept {
   });
 }
 
+// Calls copy(option, its counterpart) for all that the API offers of sampling, in whichever direction.
+template <class Options, class Sampling, class Copy>
+void for_sampling(Options& options, Sampling& sampling, const Copy& copy) {
+  copy(options.temperature, sampling.temperature);
+  copy(options.top_k, sampling.top_k);
+  copy(options.typical_p, sampling.typical_p);
+  copy(options.top_p, sampling.top_p);
+  copy(options.min_p, sampling.min_p);
+  copy(options.repetition_penalty, sampling.repetition_penalty);
+  copy(options.frequency_penalty, sampling.frequency_penalty);
+  copy(options.presence_penalty, sampling.presence_penalty);
+  copy(options.penalty_window, sampling.penalty_window);
+  copy(options.seed, sampling.seed);
+}
+
 ogas_generate_options recommended_options(const Engine& engine) {
-  const SamplingOptions& sampling = engine.recommended_sampling();
   ogas_generate_options options{};
-  options.temperature = sampling.temperature;
-  options.top_k = sampling.top_k;
-  options.typical_p = sampling.typical_p;
-  options.top_p = sampling.top_p;
-  options.min_p = sampling.min_p;
-  options.repetition_penalty = sampling.repetition_penalty;
-  options.frequency_penalty = sampling.frequency_penalty;
-  options.presence_penalty = sampling.presence_penalty;
-  options.penalty_window = sampling.penalty_window;
-  options.seed = sampling.seed;
+  for_sampling(options, engine.recommended_sampling(), [](auto& option, const auto& value) { option = value; });
   return options;
 }
 
@@ -61,16 +66,7 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   if (options.client) request.client = options.client;
   request.deadline_seconds = options.deadline_seconds;
   request.sampling = engine.recommended_sampling();
-  request.sampling.temperature = options.temperature;
-  request.sampling.top_k = options.top_k;
-  request.sampling.typical_p = options.typical_p;
-  request.sampling.top_p = options.top_p;
-  request.sampling.min_p = options.min_p;
-  request.sampling.repetition_penalty = options.repetition_penalty;
-  request.sampling.frequency_penalty = options.frequency_penalty;
-  request.sampling.presence_penalty = options.presence_penalty;
-  request.sampling.penalty_window = options.penalty_window;
-  request.sampling.seed = options.seed;
+  for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });
   for (size_t idx = 0; idx < options.n_stop; ++idx) {
     OGAS_TRY(need(options.stop[idx], "a stop text"));
     request.stop.emplace_back(options.stop[idx]);

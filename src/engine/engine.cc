@@ -83,7 +83,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
     const Extension next = generation.next(model_->options.n_batch);
     OGAS_TRY(model_->make_room_for(session.kv, next.tokens.size()));
     generation.take(model_->compute({&next, 1}));
-    if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.cancel();
+    if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.end(FinishReason::cancelled);
   }
   return generation.take_answer();
 }

@@ -128,7 +128,7 @@ void Generation::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  model_.save(session_, std::min(n_prompt_, session_.tokens.size()));
+  model_.save(session_, n_prompt_);
 }
 
 Answer Generation::take_answer() {

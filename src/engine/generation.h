@@ -36,7 +36,6 @@ class Generation {
   size_t n_computed() const { return session_.tokens.size(); }
   // After next() was computed: with the logits it wanted. Samples, shows and decides whether that was all.
   void take(std::span<const float> logits);
-  void cancel() { end(FinishReason::cancelled); }
   void end(FinishReason reason);
 
   bool done() const { return done_; }

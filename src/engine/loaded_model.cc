@@ -35,10 +35,10 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
 // that small models stay small. Operations that decode weights for a batch gain more from its length.
 uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
-  const uint64_t least = ops.tile_rows > 0 ? 64 : 32;
   constexpr uint64_t kSmall = uint64_t{128} << 20;
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, 512));
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least_batch(ops), 512));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {

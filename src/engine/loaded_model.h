@@ -16,6 +16,9 @@
 
 namespace ogas {
 
+// Prompt tokens below which a pass takes hardly less time: weights are read, or decoded to tiles, for them all.
+inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32; }
+
 class LoadedModel {
  public:
   // As Engine::load.

@@ -9,7 +9,17 @@ namespace {
 
 constexpr size_t kPage = KvShape::kPagePositions;
 
-PageTokens page_of(std::span<const TokenId> tokens, size_t idx) { return tokens.subspan(idx * kPage).first<kPage>(); }
+// Calls visit(page) for each whole page of the tokens behind the model, until it returns false.
+template <class Visit>
+void for_pages(const PrefixKey& model, std::span<const TokenId> tokens, const Visit& visit) {
+  PrefixKey parent = model;
+  for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) {
+    const PageTokens page_tokens = tokens.subspan(idx * kPage).first<kPage>();
+    const PrefixKey key = parent.then(page_tokens);
+    if (!visit(PrefixPage{key, parent, page_tokens, idx})) return;
+    parent = key;
+  }
+}
 
 }  // namespace
 
@@ -23,12 +33,11 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
 
 PrefixCache::~PrefixCache() = default;
 
-PrefixCache::Lookup PrefixCache::look_up(const PrefixKey& key, const PrefixKey& parent, PageTokens tokens,
-                                         Node*& node) {
-  const auto found = nodes_.find(key);
+PrefixCache::Lookup PrefixCache::look_up(const PrefixPage& page, Node*& node) {
+  const auto found = nodes_.find(page.key);
   if (found == nodes_.end()) return Lookup::absent;
   node = &found->second;
-  return node->parent == parent && std::ranges::equal(node->tokens, tokens) ? Lookup::found : Lookup::other;
+  return node->parent == page.parent && std::ranges::equal(node->tokens, page.tokens) ? Lookup::found : Lookup::other;
 }
 
 void PrefixCache::use(const PrefixKey& key, Node& node) {
@@ -38,66 +47,55 @@ void PrefixCache::use(const PrefixKey& key, Node& node) {
   if (is_leaf) leaves_.insert({node.worth, key});
 }
 
-void PrefixCache::insert(const PrefixKey& key, const PrefixKey& parent, PageTokens tokens, size_t depth,
-                         const KvPage& page) {
-  if (depth > 0) {
-    Node& before = nodes_.at(parent);
-    if (before.n_children++ == 0) leaves_.erase({before.worth, parent});
+void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
+  if (page.depth > 0) {
+    Node& before = nodes_.at(page.parent);
+    if (before.n_children++ == 0) leaves_.erase({before.worth, page.parent});
   }
   time_ += 1 / static_cast<double>(n_most_);
-  Node node{.parent = parent, .tokens = {}, .page = page, .depth = depth};
-  std::ranges::copy(tokens, node.tokens.begin());
-  use(key, nodes_.emplace(key, std::move(node)).first->second);
+  Node node{.parent = page.parent, .tokens = {}, .page = share, .depth = page.depth};
+  std::ranges::copy(page.tokens, node.tokens.begin());
+  use(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
 }
 
 std::vector<KvPage> PrefixCache::find(std::span<const TokenId> tokens) {
   std::vector<KvPage> pages;
-  PrefixKey parent = model_;
-  for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) {
-    const PageTokens page_tokens = page_of(tokens, idx);
-    const PrefixKey key = parent.then(page_tokens);
+  for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
-    const Lookup lookup = look_up(key, parent, page_tokens, node);
-    if (lookup == Lookup::other) break;
+    const Lookup lookup = look_up(page, node);
+    if (lookup == Lookup::other) return false;
     if (lookup == Lookup::found) {
-      use(key, *node);
+      use(page.key, *node);
       pages.push_back(node->page);
-    } else {
-      if (!store_ || !store_->may_have(key) || !make_room(1)) break;
-      const KvPage page = kv_cache_.take();
-      if (!store_->load({key, parent, page_tokens, idx}, {page.data(), kv_cache_.shape().page_bytes()})) break;
-      insert(key, parent, page_tokens, idx, page);
-      pages.push_back(page);
+      return true;
     }
-    parent = key;
-  }
+    if (!store_ || !store_->may_have(page.key) || !make_room(1)) return false;
+    const KvPage share = kv_cache_.take();
+    if (!store_->load(page, {share.data(), kv_cache_.shape().page_bytes()})) return false;
+    insert(page, share);
+    pages.push_back(share);
+    return true;
+  });
   return pages;
 }
 
 void PrefixCache::add(KvSequence& kv, std::span<const TokenId> tokens) {
   OGAS_CHECK(tokens.size() <= kv.n_positions(), "{} tokens of {}", tokens.size(), kv.n_positions());
-  PrefixKey parent = model_;
-  for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) {
-    const PageTokens page_tokens = page_of(tokens, idx);
-    const PrefixKey key = parent.then(page_tokens);
+  for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
-    switch (look_up(key, parent, page_tokens, node)) {
-      case Lookup::other: return;
-      case Lookup::found: kv.use_page(idx, node->page); break;
-      case Lookup::absent: insert(key, parent, page_tokens, idx, kv.page(idx)); break;
-    }
-    parent = key;
-  }
+    const Lookup lookup = look_up(page, node);
+    if (lookup == Lookup::found) kv.use_page(page.depth, node->page);
+    if (lookup == Lookup::absent) insert(page, kv.page(page.depth));
+    return lookup != Lookup::other;
+  });
 }
 
 void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
   if (!store_) return;
-  PrefixKey parent = model_;
-  for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) {
-    const PrefixKey key = parent.then(page_of(tokens, idx));
-    store_->save({key, parent, page_of(tokens, idx), idx}, kv.page(idx));
-    parent = key;
-  }
+  for_pages(model_, tokens, [&](const PrefixPage& page) {
+    store_->save(page, kv.page(page.depth));
+    return true;
+  });
 }
 
 bool PrefixCache::drop_one() {

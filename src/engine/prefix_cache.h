@@ -60,8 +60,8 @@ class PrefixCache {
   using Nodes = std::unordered_map<PrefixKey, Node, PrefixKeyHash>;
 
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
-  Lookup look_up(const PrefixKey& key, const PrefixKey& parent, PageTokens tokens, Node*& node);
-  void insert(const PrefixKey& key, const PrefixKey& parent, PageTokens tokens, size_t depth, const KvPage& page);
+  Lookup look_up(const PrefixPage& page, Node*& node);
+  void insert(const PrefixPage& page, const KvPage& share);
   void use(const PrefixKey& key, Node& node);
   bool drop_one();
 

@@ -46,8 +46,7 @@ struct Scheduler::Job {
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(engine), options_(options) {
   if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
-  // Fewer tokens take hardly less time than these: weights are read, or decoded to tiles, for them.
-  least_piece_ = std::min<size_t>(engine.model_->ops->tile_rows > 0 ? 64 : 32, options_.n_batch);
+  least_piece_ = std::min(least_batch(*engine.model_->ops), options_.n_batch);
   piece_ = least_piece_;
 }
 
@@ -119,15 +118,20 @@ void Scheduler::finish(Job& job, Result<Answer> answer) {
   job.done(std::move(answer));
 }
 
+// With what it has, which may be nothing.
+void Scheduler::end(Job& job, FinishReason reason) {
+  if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
+  job.generation->end(reason);
+  finish(job, job.generation->take_answer());
+}
+
 bool Scheduler::cancel(RequestId id) {
   const auto cancel_among = [&](auto& jobs) {
     const auto found = std::ranges::find(jobs, id, &Job::id);
     if (found == jobs.end()) return false;
     const JobPtr job = std::move(*found);
     jobs.erase(found);
-    if (!job->generation) job->generation.emplace(*engine_.model_, job->session, job->request);
-    job->generation->cancel();
-    finish(*job, job->generation->take_answer());
+    end(*job, FinishReason::cancelled);
     return true;
   };
   return cancel_among(running_) || cancel_among(waiting_);
@@ -141,11 +145,7 @@ void Scheduler::end_overdue() {
       if (job->deadline <= now) overdue.push_back(std::move(job));
     std::erase(*jobs, nullptr);
   }
-  for (const JobPtr& job : overdue) {
-    if (!job->generation) job->generation.emplace(*engine_.model_, job->session, job->request);
-    job->generation->end(FinishReason::deadline);
-    finish(*job, job->generation->take_answer());
-  }
+  for (const JobPtr& job : overdue) end(*job, FinishReason::deadline);
 }
 
 bool Scheduler::comes_before(const Job& a, const Job& b) const {

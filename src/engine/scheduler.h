@@ -79,6 +79,7 @@ class Scheduler {
   size_t prompt_tokens_beside(size_t n_decoding);
   void learn_from(size_t n_decoding, bool has_prompts, double seconds);
   void finish(Job& job, Result<Answer> answer);
+  void end(Job& job, FinishReason reason);
   void start_counting(const std::string& client);
 
   Engine& engine_;
