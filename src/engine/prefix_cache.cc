@@ -92,8 +92,9 @@ void PrefixCache::add(KvSequence& kv, std::span<const TokenId> tokens) {
 
 void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
   if (!store_) return;
+  const auto now = std::filesystem::file_time_type::clock::now();
   for_pages(model_, tokens, [&](const PrefixPage& page) {
-    store_->save(page, kv.page(page.depth));
+    store_->save(page, kv.page(page.depth), now);
     return true;
   });
 }

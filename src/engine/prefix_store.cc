@@ -43,9 +43,9 @@ Header header_of(const PrefixKey& key, const PrefixKey& parent, std::span<const 
 }
 
 // As if used a moment earlier for each page before it: of a prefix the end goes first.
-void set_time_of_use(const fs::path& path, size_t depth) {
+void set_time_of_use(const fs::path& path, fs::file_time_type used, size_t depth) {
   std::error_code ignored;
-  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::milliseconds(depth), ignored);
+  fs::last_write_time(path, used - std::chrono::microseconds(depth), ignored);
 }
 
 struct Stored {
@@ -126,13 +126,14 @@ bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) {
   return false;
 }
 
-void PrefixStore::save(const PrefixPage& page, const KvPage& share) {
+void PrefixStore::save(const PrefixPage& page, const KvPage& share, fs::file_time_type used) {
   if (has_failed_) return;
   const bool is_there = !saved_.insert(page.key).second;
   Write write{.key = page.key,
               .parent = page.parent,
               .tokens = {page.tokens.begin(), page.tokens.end()},
               .depth = page.depth,
+              .used = used,
               .share = is_there ? std::nullopt : std::optional(share),
               .bytes = {share.data(), page_bytes_}};
   {
@@ -183,7 +184,7 @@ Result<> PrefixStore::write(const Write& page) {
   const fs::path path = path_of(page.key);
   // Where one file was damaged others may be.
   if (!page.share || (!has_met_damage_ && ::access(path.c_str(), F_OK) == 0)) {
-    set_time_of_use(path, page.depth);
+    set_time_of_use(path, page.used, page.depth);
     return {};
   }
   std::error_code error;
@@ -195,7 +196,7 @@ Result<> PrefixStore::write(const Write& page) {
   const Bytes parts[] = {std::as_bytes(std::span(&header, 1)), page.bytes};
   // Damage is found by the checksum: nobody need wait for the disk.
   OGAS_TRY(write_file_atomically(path, parts, Durability::when_written_back));
-  set_time_of_use(path, page.depth);
+  set_time_of_use(path, page.used, page.depth);
   *bytes_in_folder_ += sizeof header + page.bytes.size();
   return {};
 }

@@ -48,8 +48,9 @@ class PrefixStore {
   bool may_have(const PrefixKey& key) const;
   // Reads a page's keys and values. False where it is not there, or was damaged and is now gone.
   bool load(const PrefixPage& page, std::span<std::byte> bytes);
-  // Has it written; the share is held until then. What is there already counts as used.
-  void save(const PrefixPage& page, const KvPage& share);
+  // Has it written; the share is held until then. What is there already counts as used. used: now, the same for all
+  // pages of a prefix, however long writing takes.
+  void save(const PrefixPage& page, const KvPage& share, std::filesystem::file_time_type used);
   // Lets go of what has been written.
   void collect();
   // Waits until all is written.
@@ -63,6 +64,7 @@ class PrefixStore {
     PrefixKey key, parent;
     std::vector<TokenId> tokens;
     size_t depth;
+    std::filesystem::file_time_type used;
     std::optional<KvPage> share;  // none: the file is there, and only its time is to be set
     Bytes bytes;
   };
