@@ -7,9 +7,9 @@
 
 #include "kernels/attend.h"
 #include "kernels/implementations.h"
-#include "kernels/multiply_amx.h"
 #include "kernels/multiply_bf16.h"
 #include "kernels/multiply_panels.h"
+#include "kernels/multiply_tiles.h"
 #include "quant/f8_e4m3.h"
 #include "quant/formats.h"
 #include "quant/half.h"
@@ -283,7 +283,7 @@ OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
   if constexpr (has_panels<Isa, Block>()) {
     if constexpr (HasMatrixTiles<Isa>) {
       if (args.panels && args.bf16) {
-        matmul_amx<Isa, Block>(args);
+        matmul_tiles<Isa, Block>(args);
         return true;
       }
     }
@@ -478,12 +478,21 @@ constexpr size_t tile_rows() {
 }
 
 template <class Isa>
+constexpr bool tiles_are_quicker() {
+  if constexpr (HasMatrixTiles<Isa>)
+    return Isa::kTilesAreQuicker;
+  else
+    return false;
+}
+
+template <class Isa>
 constexpr Ops make_ops(std::string_view name) {
   return {
       .name = name,
       .quantizes_activations = true,
       .rounds_to_bf16 = HasBf16Dot<Isa>,
       .tile_rows = tile_rows<Isa>(),
+      .tiles_are_quicker = tiles_are_quicker<Isa>(),
       .round_to_tile = round_to_tile<Isa>,
       .quantize = quantize<Isa>,
       .matmul = matmul<Isa>,

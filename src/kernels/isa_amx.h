@@ -10,9 +10,7 @@ namespace ogas {
 namespace {
 
 struct Amx : Avx512Bf16 {
-  // Rows, and numbers of a row, of a tile of activations; a tile of weights is a panel's rows and as many numbers.
-  static constexpr size_t kTileRows = 16, kTileInputs = 32, kTileNumbers = 512;
-  using TileOfSums = float[kTileRows][kWidth];
+  static constexpr bool kTilesAreQuicker = true;
 
   // Gives the tiles their shape, all the same, while it lives.
   struct Tiles {
@@ -66,29 +64,6 @@ struct Amx : Avx512Bf16 {
     if constexpr (kPanels == 2) save.template operator()<1>(sums[0][1]);
     if constexpr (kGroups == 2) save.template operator()<2>(sums[1][0]);
     if constexpr (kGroups == 2 && kPanels == 2) save.template operator()<3>(sums[1][1]);
-  }
-
-  // What codes of a panel become in a tile: two vectors of pairs, of a lane's first and last two codes.
-  // scale * (256 + code) + offset; `offset` takes the 256 back. (A code is put into the mantissa of 256, so that no
-  // conversion is needed; the product with 256 loses 2^-16 of the scale at most, BF16 2^-9 of the number.)
-  static OGAS_INLINE void store_weights(uint16_t* out, Bytes codes, Floats scale, Floats offset) {
-    const auto value_of = [&](__m512i placed) OGAS_LAMBDA_INLINE {
-      const __m512i with_256 =  // (placed & mask) | exponent
-          _mm512_ternarylogic_epi32(placed, _mm512_set1_epi32(0x007F8000), _mm512_set1_epi32(0x43800000), 0xEA);
-      return _mm512_castps_si512(fma(_mm512_castsi512_ps(with_256), scale, offset));
-    };
-    // Lane by lane the first number, then the second.
-    const auto pair_of = [](__m512i first_of, __m512i second_of) OGAS_LAMBDA_INLINE {
-      alignas(64) static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-      const auto apart =
-          reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_castsi512_ps(second_of), _mm512_castsi512_ps(first_of)));
-      return _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), apart);
-    };
-    const __m512i first = value_of(_mm512_slli_epi32(codes, 15)), second = value_of(_mm512_slli_epi32(codes, 7));
-    const __m512i third = value_of(_mm512_srli_epi32(codes, 1)), fourth = value_of(_mm512_srli_epi32(codes, 9));
-    _mm512_storeu_si512(out, pair_of(first, second));
-    _mm512_storeu_si512(out + 2 * kWidth, pair_of(third, fourth));
   }
 };
 

@@ -200,6 +200,7 @@ const Ops kReferenceOps = {
     .quantizes_activations = false,
     .rounds_to_bf16 = false,
     .tile_rows = 0,
+    .tiles_are_quicker = false,
     .round_to_tile = nullptr,
     .quantize = quantize,
     .matmul = matmul,

@@ -1,9 +1,10 @@
-// Panels (panels.h) times activations in BF16 by matrix tiles; included by generic.h and by nothing else.
+// Panels (panels.h) times activations in BF16 by tiles; included by generic.h and by nothing else.
 //
 // Weights are decoded to BF16 once for a block of tokens: a tile adds up products in F32 over all inputs, where sums of
 // 8-bit products end with every group that has a scale of its own. (Granite Rapids, for 16 tokens, 16 rows and 32
 // inputs: the product 4.4 ns in either form; but storing sums of bytes takes 4.3 and scaling them 7 to 10, one after
-// the other since they share a port. Vectors take 9.2 at their peak.)
+// the other since they share a port. Vectors take 9.2 at their peak.) Without matrix instructions BF16 is the slower
+// form and the closer one (Ops::tiles_are_quicker).
 //
 // Sums join in the order of inputs, whatever else is computed with them.
 #pragma once
@@ -19,7 +20,7 @@ concept HasMatrixTiles = requires { typename Isa::Tiles; };
 // Inputs that are decoded at a time, of two panels, whose tiles stay in the first-level cache until all tokens of a
 // block have met them. In the second stay these inputs of the block's tokens, until a few pairs of panels have met
 // them, and the sums of all.
-constexpr size_t kDecodedInputs = 256, kAmxTokenBlock = 512, kAmxPanels = 16;
+constexpr size_t kDecodedInputs = 256, kTileTokens = 512, kTilePanels = 16;
 static_assert(kDecodedInputs % kSection == 0);
 
 template <class Isa>
@@ -81,13 +82,13 @@ OGAS_INLINE void multiply_piece(const MatmulArgs& args, size_t panel, size_t i, 
   }
 }
 
-// Up to kAmxPanels panels from `panel` on times the tokens that groups first_group..end_group have.
+// Up to kTilePanels panels from `panel` on times the tokens that groups first_group..end_group have.
 template <class Isa, class Block>
-void multiply_block_by_amx(const MatmulArgs& args, size_t panel, size_t n_panels, size_t first_group,
-                           size_t end_group) {
+void multiply_block_by_tiles(const MatmulArgs& args, size_t panel, size_t n_panels, size_t first_group,
+                             size_t end_group) {
   constexpr size_t kRows = Isa::kTileRows;
   const size_t n_groups = end_group - first_group, n_pairs = (n_panels + 1) / 2;
-  alignas(kPanelAlignment) typename Isa::TileOfSums sums[kAmxPanels / 2][kAmxTokenBlock / kRows][2];
+  alignas(kPanelAlignment) typename Isa::TileOfSums sums[kTilePanels / 2][kTileTokens / kRows][2];
   for (size_t pair = 0; pair < n_pairs; ++pair) __builtin_memset(sums[pair], 0, n_groups * sizeof sums[0][0]);
   for (size_t i = 0; i < args.n_in; i += kDecodedInputs) {
     const size_t n = args.n_in - i < kDecodedInputs ? args.n_in - i : kDecodedInputs;
@@ -110,16 +111,16 @@ void multiply_block_by_amx(const MatmulArgs& args, size_t panel, size_t n_panels
 }
 
 template <class Isa, class Block>
-void matmul_amx(const MatmulArgs& args) {
-  constexpr size_t kGroups = kAmxTokenBlock / Isa::kTileRows;
+void matmul_tiles(const MatmulArgs& args) {
+  constexpr size_t kGroups = kTileTokens / Isa::kTileRows;
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
   const size_t n_groups = (args.bf16_skip + args.n_tokens + Isa::kTileRows - 1) / Isa::kTileRows;
   const typename Isa::Tiles tiles;
   for (size_t group = 0; group < n_groups; group += kGroups)
-    for (size_t panel = first; panel < end; panel += kAmxPanels)
-      multiply_block_by_amx<Isa, Block>(args, panel, end - panel < kAmxPanels ? end - panel : kAmxPanels, group,
-                                        group + kGroups < n_groups ? group + kGroups : n_groups);
+    for (size_t panel = first; panel < end; panel += kTilePanels)
+      multiply_block_by_tiles<Isa, Block>(args, panel, end - panel < kTilePanels ? end - panel : kTilePanels, group,
+                                          group + kGroups < n_groups ? group + kGroups : n_groups);
 }
 
 }  // namespace
