@@ -2,49 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
+
+#include "base/file_descriptor.h"
 
 namespace ogas {
 namespace {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-  // Closes now and reports what close() said: a full disk may only show here.
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
-
- private:
-  int fd_;
-};
-
-std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action) {
-  const int code = errno;
-  return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot {} '{}': {}", action,
-              path.string(), std::strerror(code));
-}
-
-// Fails on directories and devices: their size says nothing, and a pipe would hang.
-Result<size_t> regular_file_size(const FileDescriptor& fd, const std::filesystem::path& path) {
-  struct stat status;
-  if (::fstat(fd.get(), &status) != 0) return system_error(path, "inspect");
-  if (!S_ISREG(status.st_mode))
-    return fail(ErrorCode::io, "cannot read '{}': it is {}, not a regular file", path.string(),
-                S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
-  return static_cast<size_t>(status.st_size);
-}
 
 bool write_all(int fd, std::string_view content) {
   while (!content.empty()) {
@@ -63,7 +31,7 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   if (fd.get() < 0) return system_error(path, "open");
   MappedFile file;
   file.path_ = path;
-  file.size_ = OGAS_TRY(regular_file_size(fd, path));
+  file.size_ = static_cast<size_t>(OGAS_TRY(inspect_regular_file(fd, path)).st_size);
   if (file.size_ == 0) return file;
   void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
   if (data == MAP_FAILED) {
@@ -110,7 +78,7 @@ void MappedFile::release(Bytes part) const {
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes) {
   FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) return system_error(path, "open");
-  const size_t size = OGAS_TRY(regular_file_size(fd, path));
+  const auto size = static_cast<size_t>(OGAS_TRY(inspect_regular_file(fd, path)).st_size);
   if (size > max_bytes)
     return fail(ErrorCode::bad_file, "'{}' has {} bytes; at most {} are expected here", path.string(), size, max_bytes);
   std::string content(size, '\0');

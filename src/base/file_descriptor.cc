@@ -1,0 +1,31 @@
+#include "base/file_descriptor.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ogas {
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+bool FileDescriptor::close() { return ::close(std::exchange(fd_, -1)) == 0; }
+
+std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action) {
+  const int code = errno;
+  return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot {} '{}': {}", action,
+              path.string(), std::strerror(code));
+}
+
+Result<struct stat> inspect_regular_file(const FileDescriptor& fd, const std::filesystem::path& path) {
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) return system_error(path, "inspect");
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorCode::io, "cannot read '{}': it is {}, not a regular file", path.string(),
+                S_ISDIR(status.st_mode) ? "a directory" : "a device or pipe");
+  return status;
+}
+
+}  // namespace ogas

@@ -1,0 +1,37 @@
+// What the classes that open files share: a descriptor that closes itself, and the errors of the system in words.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "base/result.h"
+
+namespace ogas {
+
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileDescriptor();
+  int get() const { return fd_; }
+  // Closes now and reports what close() said: a full disk may only show here.
+  bool close();
+
+ private:
+  int fd_ = -1;
+};
+
+// Of errno: "cannot read 'model.gguf': Input/output error".
+std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action);
+
+// Fails on directories and devices: their size says nothing, and a pipe would hang.
+Result<struct stat> inspect_regular_file(const FileDescriptor& fd, const std::filesystem::path& path);
+
+}  // namespace ogas
