@@ -221,8 +221,6 @@ void DirectReader::start_pieces() {
   while (!queued_.empty() && !free_pieces_.empty()) {
     const uint32_t pending_idx = queued_.front();
     Pending& pending = pending_[pending_idx];
-    const auto copy_idx = free_copy(files_[pending.read.file]);
-    if (!copy_idx) return;
     const uint64_t read_end = block_end(pending.read.offset + pending.read.n_bytes);
     const uint64_t end = std::min<uint64_t>(pending.next + piece_bytes_, read_end);
     if (free_pieces_.size() == depth_) busy_since_ = Clock::now();
@@ -232,11 +230,12 @@ void DirectReader::start_pieces() {
     ++pending.n_in_flight;
     pending.next = end;
     if (end == read_end) queued_.pop_front();
-    start(piece_idx, *copy_idx);
+    start(piece_idx, *choose_copy(files_[pending.read.file], 0));
   }
 }
 
-// The disk with the least to do, of copies at the same place the one that had least. None: all were tried.
+// The disk with the least to do, so that each has its share of the depth and a slow one no more than that; of copies on
+// one disk that which had least. None: all were tried.
 std::optional<uint32_t> DirectReader::choose_copy(const File& file, uint64_t tried) const {
   std::optional<uint32_t> best;
   const auto rank = [&](uint32_t copy_idx) {
@@ -246,19 +245,6 @@ std::optional<uint32_t> DirectReader::choose_copy(const File& file, uint64_t tri
   for (uint32_t copy_idx = 0; copy_idx < file.copies.size(); ++copy_idx)
     if ((tried >> copy_idx & 1) == 0 && (!best || rank(copy_idx) < rank(*best))) best = copy_idx;
   return best;
-}
-
-// As above; none while each disk has its share of the depth, so that a slow one does not end up with all of it.
-std::optional<uint32_t> DirectReader::free_copy(const File& file) const {
-  const auto best = choose_copy(file, 0);
-  uint64_t n_disks = 0;
-  for (size_t i = 0; i < file.copies.size(); ++i) {
-    const auto is_same_disk = [&](const Copy& other) { return other.disk_idx == file.copies[i].disk_idx; };
-    if (!file.copies[i].has_failed && std::none_of(file.copies.begin(), file.copies.begin() + i, is_same_disk))
-      ++n_disks;
-  }
-  const uint64_t share = n_disks == 0 ? depth_ : (depth_ + n_disks - 1) / n_disks;
-  return n_on_disk_[file.copies[*best].disk_idx] < share ? best : std::nullopt;
 }
 
 void DirectReader::start(uint32_t piece_idx, uint32_t copy_idx) {

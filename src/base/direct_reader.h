@@ -135,7 +135,6 @@ class DirectReader {
   void move_on();
   void start_pieces();
   std::optional<uint32_t> choose_copy(const File& file, uint64_t tried) const;
-  std::optional<uint32_t> free_copy(const File& file) const;
   void start(uint32_t piece_idx, uint32_t copy_idx);
   void go_on(uint32_t piece_idx);
   void take(const ReadQueue::Outcome& outcome);

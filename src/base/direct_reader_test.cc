@@ -262,13 +262,20 @@ TEST_P(DirectReaderBackends, MirrorsGiveTheSameBytes) {
               AllOf(HasSubstr("d'"), HasSubstr(std::to_string(content.size() - 1)), HasSubstr("c'")));
 }
 
-TEST_P(DirectReaderBackends, EndsWithReadsUnderWay) {
-  const auto path = write("file", random_bytes(1 << 20));
-  const PageBuffer buffer((1 << 20) + kBlock);
-  for (int i = 0; i < 20; ++i) {
-    const auto reader = make(4, 4 * kBlock);
-    ASSERT_TRUE(reader->open(path));
-    reader->submit({0, 0, 1 << 20, buffer.data(), 1});
+TEST_P(DirectReaderBackends, NothingIsWrittenAfterItsEnd) {
+  constexpr size_t kSize = size_t{4} << 20;
+  const auto path = write("file", random_bytes(kSize));
+  const PageBuffer buffer(kSize);
+  const std::string mine(kSize, 'm');
+  for (int i = 0; i < 10; ++i) {
+    {
+      const auto reader = make(32, 16 * kBlock);
+      ASSERT_TRUE(reader->open(path));
+      reader->submit({0, 0, kSize, buffer.data(), 1});
+    }
+    std::memcpy(buffer.data(), mine.data(), kSize);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    ASSERT_EQ(std::memcmp(buffer.data(), mine.data(), kSize), 0);
   }
 }
 

@@ -42,12 +42,12 @@ class UringQueue final : public ReadQueue {
     if (outcome->n_read < 0) return unavailable(static_cast<int>(outcome->n_read));
     std::array<int, kRegisteredFiles> none;
     none.fill(-1);
-    if (io_uring_register_files(&ring_, none.data(), kRegisteredFiles) < 0) n_files_ = kRegisteredFiles;
+    io_uring_register_files(&ring_, none.data(), kRegisteredFiles);
     return {};
   }
 
   File add_file(int fd) override {
-    if (n_files_ == kRegisteredFiles || io_uring_register_files_update(&ring_, n_files_, &fd, 1) != 1)
+    if (io_uring_register_files_update(&ring_, n_files_, &fd, 1) != 1)  // all slots are taken, or there are none
       return {.fd = fd};
     return {.fd = fd, .slot = static_cast<int>(n_files_++)};
   }

@@ -1,16 +1,11 @@
 #include "measure/machine.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
+#include "base/disk_probe.h"
 #include "base/memory.h"
 #include "base/quote.h"
 #include "kernels/peak.h"
@@ -100,22 +95,11 @@ Peak measure_int8_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.in
 Peak measure_f32_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.f32()); }
 
 Result<double> measure_disk(const std::filesystem::path& path) {
-  constexpr size_t kPiece = size_t{4} << 20, kMost = size_t{512} << 20, kPage = 4096;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC);
-  if (fd < 0)
-    return fail(errno == EINVAL ? ErrorCode::unsupported : ErrorCode::io, "{}: {}", in_quotes(path.string()),
-                std::strerror(errno));
-  const std::unique_ptr<void, decltype(&std::free)> buffer(std::aligned_alloc(kPage, kPiece), std::free);
-  const auto start = Clock::now();
-  size_t done = 0;
-  ssize_t n = 0;
-  while (done < kMost && (n = ::pread(fd, buffer.get(), kPiece, static_cast<off_t>(done))) > 0)
-    done += static_cast<size_t>(n);
-  const double seconds = seconds_since(start);
-  const int error = n < 0 ? errno : 0;
-  ::close(fd);
-  if (error != 0) return fail(ErrorCode::io, "{}: {}", in_quotes(path.string()), std::strerror(error));
-  return static_cast<double>(done) / seconds;
+  const DiskCurve curve = OGAS_TRY(measure_disk_curve(path));
+  if (!curve.is_direct)
+    return fail(ErrorCode::unsupported, "{}: the file system reads through the page cache only",
+                in_quotes(path.string()));
+  return std::ranges::max(curve.rates, {}, &DiskRate::bytes_per_second).bytes_per_second;
 }
 
 }  // namespace ogas

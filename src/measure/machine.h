@@ -34,8 +34,8 @@ struct Peak {
 Peak measure_int8_peak(ThreadPool& pool);
 Peak measure_f32_peak(ThreadPool& pool);
 
-// Bytes a second from the disk that holds this file, around the page cache. Errors: io; unsupported where the file
-// system cannot read around it.
+// Bytes a second from the disk that holds this file, around the page cache, in the way it likes best. Errors: those of
+// measure_disk_curve(); unsupported where the file system cannot read around it.
 Result<double> measure_disk(const std::filesystem::path& file);
 
 }  // namespace ogas
