@@ -134,15 +134,18 @@ TEST_P(DirectReaderBackends, RandomReadsManyAtATime) {
   constexpr size_t kSize = 300'001, kReads = 400;
   const std::string contents[] = {random_bytes(kSize), random_bytes(kSize + 1).substr(1)};
   const fs::path paths[] = {write("a", contents[0]), write("b", contents[1])};
-  for (const auto& [depth, piece_blocks, registers] :
-       {std::tuple(1U, 1U, false), {4U, 2U, false}, {32U, 3U, true}, {256U, 64U, true}}) {
-    const auto reader = make(depth, piece_blocks * kBlock);
+  struct Case {
+    unsigned depth, piece_blocks;
+    bool registers;
+  };
+  for (const Case& test : {Case{1, 1, false}, {4, 2, false}, {32, 3, true}, {256, 64, true}}) {
+    const auto reader = make(test.depth, test.piece_blocks * kBlock);
     for (const auto& path : paths) ASSERT_TRUE(reader->open(path));
     const auto places = random_places(kReads, kSize);
     size_t n_bytes = 0;
     for (const Place& place : places) n_bytes += DirectReader::buffer_bytes(place.offset, place.n);
     const PageBuffer memory(n_bytes);
-    if (registers) reader->register_memory({memory.data(), memory.size() / 2});  // and the rest as it is
+    if (test.registers) reader->register_memory({memory.data(), memory.size() / 2});  // and the rest as it is
     std::vector<Read> reads;
     size_t at = 0;
     for (const Place& place : places) {
@@ -155,7 +158,7 @@ TEST_P(DirectReaderBackends, RandomReadsManyAtATime) {
       ++n_done[done.tag];
       const Read& read = reads[done.tag];
       EXPECT_EQ(std::memcmp(DirectReader::begin_of(read), contents[read.file].data() + read.offset, read.n_bytes), 0)
-          << read.n_bytes << " bytes at " << read.offset << ", depth " << depth;
+          << read.n_bytes << " bytes at " << read.offset << ", depth " << test.depth;
     };
     reader->submit(std::span(reads).first(kReads / 2));
     for (const Read& read : std::span(reads).subspan(kReads / 2)) {
