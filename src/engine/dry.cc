@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <unordered_map>
 
 #include "base/check.h"
 
@@ -33,7 +32,7 @@ bool DryPenalty::is_breaker(TokenId id) const {
 void DryPenalty::find_matches(std::span<const TokenId> window, size_t n_usable) {
   const size_t n = window.size();
   const auto backwards = [&](size_t idx) { return window[n - 1 - idx]; };
-  matches_.assign(n, 0);
+  matches_.resize(n);
   size_t begin = 0, end = 0;
   for (size_t k = 1; k < n; ++k) {
     size_t length = k < end ? std::min(matches_[k - begin], end - k) : 0;
@@ -51,16 +50,19 @@ void DryPenalty::apply(std::span<float> logits, std::span<const TokenId> sequenc
   if (n_usable == 0) return;
   find_matches(window, n_usable);
 
-  std::unordered_map<TokenId, size_t> longest;  // by the token that would continue the match
+  continued_.clear();  // the token that would continue a match, and its length
+  continued_.reserve(matches_.capacity());
   for (size_t k = 1; k < window.size(); ++k) {
     const TokenId next = window[window.size() - k];
     if (matches_[k] < std::max<size_t>(allowed_length_, 1) || is_breaker(next)) continue;
-    size_t& length = longest[next];
-    length = std::max(length, matches_[k]);
+    continued_.emplace_back(next, matches_[k]);
   }
+  std::ranges::sort(continued_, std::ranges::greater{});
+  const auto others = std::ranges::unique(continued_, {}, &std::pair<TokenId, size_t>::first);  // the longest stay
+  continued_.erase(others.begin(), others.end());
   // However long the match, the logit stays finite: a penalty makes tokens unlikely, but it bans none.
   constexpr double kMost = 1e30;
-  for (const auto& [id, length] : longest)
+  for (const auto& [id, length] : continued_)
     logits[static_cast<size_t>(id)] -= static_cast<float>(
         std::min(kMost, multiplier_ * std::pow(base_, static_cast<double>(length - allowed_length_))));
 }

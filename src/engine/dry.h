@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/sampling_options.h"
@@ -19,7 +20,8 @@ class DryPenalty {
 
   // Subtracts multiplier * base ^ (length - allowed_length) from the logit of each token that would continue a match of
   // `length` (the longest of its matches), if that is at least allowed_length. No match contains a sequence breaker,
-  // and no breaker is penalised. sequence: the prompt and the answer so far. Takes time linear in the window.
+  // and no breaker is penalised. sequence: the prompt and the answer so far. Takes hardly more than time
+  // linear in the window.
   void apply(std::span<float> logits, std::span<const TokenId> sequence);
 
  private:
@@ -32,6 +34,7 @@ class DryPenalty {
   size_t window_;
   std::vector<bool> breakers_;  // by id, as far as the largest
   std::vector<size_t> matches_;
+  std::vector<std::pair<TokenId, size_t>> continued_;  // room
 };
 
 // The tokens whose bytes contain one of these strings, which may not be empty. A string that no token holds as a whole

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/function_ref.h"
 #include "engine/scheduler.h"
-#include "text/function_ref.h"
 
 namespace ogas {
 

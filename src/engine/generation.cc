@@ -59,6 +59,19 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
     keep_at_ = request.prompt.size() - kPromptTail;
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
   answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
+  reserve();
+}
+
+// Takes all the room that an answer of the length asked for needs, so that its steps take none. Where none is asked for
+// it grows as it comes.
+void Generation::reserve() {
+  constexpr size_t kTokenBytes = 8;  // of text; four or five are usual
+  const size_t n_full = size_t{model_.options.n_ctx} + 1, n_answer = std::min<size_t>(request_.max_tokens, n_full);
+  sequence_.reserve(std::min(sequence_.size() + n_answer, n_full));
+  session_.tokens.reserve(sequence_.capacity());
+  answer_.tokens.reserve(n_answer);
+  if (decoder_) answer_.text.reserve(n_answer * kTokenBytes);
+  if (request_.sampling.wants_logprobs()) answer_.logprobs.reserve(n_answer);
 }
 
 // At least the last token is left to compute: its logits are what comes next.
@@ -117,7 +130,7 @@ void Generation::slide() {
   find_prefix();
 }
 
-void Generation::emit(std::string text) {
+void Generation::emit(std::string_view text) {
   if (text.empty()) return;
   answer_.text += text;
   if (request_.on_text) request_.on_text(text);

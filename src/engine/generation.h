@@ -4,7 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/loaded_model.h"
@@ -48,9 +48,10 @@ class Generation {
   // the next turn does not repeat, such as an opened <think>.
   static constexpr size_t kPromptTail = 16;
 
+  void reserve();
   void accept(TokenId id);
   void slide();
-  void emit(std::string text);
+  void emit(std::string_view text);
 
   LoadedModel& model_;
   const Tokenizer* tokenizer_;

@@ -8,6 +8,7 @@ namespace ogas {
 void find_largest(std::span<const float> logits, size_t k, std::vector<Candidate>& found) {
   found.clear();
   if (k == 0) return;
+  found.reserve(std::min(2 * k, logits.size()));
   const auto drop_others = [&] {
     if (found.size() <= k) return;
     std::ranges::nth_element(found, found.begin() + static_cast<ptrdiff_t>(k - 1), is_likelier);

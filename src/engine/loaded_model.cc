@@ -284,14 +284,14 @@ void LoadedModel::save(Session& session, size_t n_tokens) {
 }
 
 std::span<const float> LoadedModel::compute(std::span<const Extension> extensions) {
-  std::vector<BatchPart> batch;
+  batch_.clear();
   for (const Extension& extension : extensions)
-    batch.push_back({.tokens = extension.tokens,
-                     .kv = &extension.session->kv,
-                     .kind = extension.kind,
-                     .logits = extension.wants_logits ? Logits::last : Logits::none});
+    batch_.push_back({.tokens = extension.tokens,
+                      .kv = &extension.session->kv,
+                      .kind = extension.kind,
+                      .logits = extension.wants_logits ? Logits::last : Logits::none});
   Exec exec{*pool, *ops};
-  const auto logits = model->forward(exec, batch);
+  const auto logits = model->forward(exec, batch_);
   for (const Extension& extension : extensions) extension.session->append(extension.tokens, extension.kind);
   return logits;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "arch/model.h"
 #include "base/thread_pool.h"
@@ -77,6 +78,8 @@ class LoadedModel {
   std::string identity() const;
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
+
+  std::vector<BatchPart> batch_;  // of compute(), kept for its room
 };
 
 }  // namespace ogas

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
@@ -52,10 +51,14 @@ void Sampler::restrict_tokens() {
 void Sampler::penalise(std::span<const TokenId> sequence) {
   const auto& o = options_;
   if (o.repetition_penalty == 1 && o.frequency_penalty == 0 && o.presence_penalty == 0) return;
-  std::unordered_map<TokenId, uint32_t> counts;
-  for (const TokenId id : sequence.last(std::min<size_t>(sequence.size(), o.penalty_window))) ++counts[id];
-  for (const auto& [id, count] : counts) {
-    float& logit = adjusted_[static_cast<size_t>(id)];
+  const auto window = sequence.last(std::min<size_t>(sequence.size(), o.penalty_window));
+  seen_.clear();
+  seen_.insert(seen_.end(), window.begin(), window.end());
+  std::ranges::sort(seen_);
+  for (auto begin = seen_.begin(), end = begin; begin != seen_.end(); begin = end) {
+    end = std::find_if(begin, seen_.end(), [&](TokenId id) { return id != *begin; });
+    const auto count = end - begin;
+    float& logit = adjusted_[static_cast<size_t>(*begin)];
     logit = logit > 0 ? logit / o.repetition_penalty : logit * o.repetition_penalty;
     logit -= static_cast<float>(count) * o.frequency_penalty + o.presence_penalty;
   }

@@ -62,6 +62,7 @@ class Sampler {
   std::vector<double> weights_;      // what is drawn from: shares of the candidates, or by id of all tokens
   std::vector<Surprise> surprises_;  // room
   std::vector<float> required_;      // room
+  std::vector<TokenId> seen_;        // room
 };
 
 }  // namespace ogas

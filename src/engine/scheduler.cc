@@ -234,30 +234,31 @@ void Scheduler::learn_from(size_t n_decoding, bool has_prompts, double seconds) 
 }
 
 // Who is computed in this step, and how much: those who decode, then prompts, in their rank. Where pages run out, the
-// last in rank gives up its own until the others have enough.
-std::vector<Scheduler::Job*> Scheduler::schedule() {
+// last in rank gives up its own until the others have enough. Valid until the next call.
+std::span<Scheduler::Job* const> Scheduler::schedule() {
   while (true) {
-    std::vector<Job*> chosen, prompts;
+    chosen_.clear();
+    prompts_.clear();
     size_t rest = options_.n_batch, n_pages = 0;
     const auto choose = [&](Job& job, size_t n_most) {
       job.next = job.generation->next(n_most);
       n_pages += job.session.kv.pages_to_extend(job.next.tokens.size());
-      chosen.push_back(&job);
+      chosen_.push_back(&job);
     };
     for (const JobPtr& job : running_)
       if (job->generation->is_decoding())
         choose(*job, 1);
       else
-        prompts.push_back(job.get());
-    if (!chosen.empty() && !prompts.empty()) rest = prompt_tokens_beside(chosen.size());
-    std::ranges::sort(prompts, [&](const Job* a, const Job* b) { return comes_before(*a, *b); });
-    for (size_t idx = 0; idx < prompts.size() && rest > 0; ++idx) {
-      if (waits_for_shared_page(*prompts[idx], std::span(prompts).first(idx))) continue;
-      choose(*prompts[idx], rest);
-      rest -= prompts[idx]->next.tokens.size();
+        prompts_.push_back(job.get());
+    if (!chosen_.empty() && !prompts_.empty()) rest = prompt_tokens_beside(chosen_.size());
+    std::ranges::sort(prompts_, [&](const Job* a, const Job* b) { return comes_before(*a, *b); });
+    for (size_t idx = 0; idx < prompts_.size() && rest > 0; ++idx) {
+      if (waits_for_shared_page(*prompts_[idx], std::span(prompts_).first(idx))) continue;
+      choose(*prompts_[idx], rest);
+      rest -= prompts_[idx]->next.tokens.size();
     }
     const Result<> room = engine_.model_->make_room(n_pages);
-    if (room) return chosen;
+    if (room) return chosen_;
     if (running_.size() > 1) {
       pause(last_in_rank());
       continue;
@@ -273,14 +274,14 @@ bool Scheduler::step() {
   end_overdue();
   admit();
   if (running_.empty()) return false;
-  const std::vector<Job*> chosen = schedule();
+  const std::span<Job* const> chosen = schedule();
   if (chosen.empty()) return true;
-  std::vector<Extension> extensions;
-  for (const Job* job : chosen) extensions.push_back(job->next);
+  extensions_.clear();
+  for (const Job* job : chosen) extensions_.push_back(job->next);
   const auto n_decoding =
       static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->generation->is_decoding(); }));
   const auto start = Job::Clock::now();
-  std::span<const float> logits = engine_.model_->compute(extensions);
+  std::span<const float> logits = engine_.model_->compute(extensions_);
   const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
   learn_from(n_decoding, n_decoding < chosen.size(), seconds);
   const size_t n_vocab = engine_.facts().n_vocab;

@@ -72,7 +72,7 @@ class Scheduler {
   bool comes_before(const Job& a, const Job& b) const;
   void admit();
   bool fits(const Job& job) const;
-  std::vector<Job*> schedule();
+  std::span<Job* const> schedule();
   void pause(size_t running_idx);
   size_t last_in_rank() const;
   bool waits_for_shared_page(Job& job, std::span<Job* const> before);
@@ -91,6 +91,9 @@ class Scheduler {
   double delay_ = 0;                      // by which the last steps were too long, in seconds
   RequestId next_id_ = 1;
   uint64_t n_pauses_ = 0;
+  // A step's own, kept for their room: steps take nothing from the heap.
+  std::vector<Job*> chosen_, prompts_;
+  std::vector<Extension> extensions_;
 };
 
 }  // namespace ogas

@@ -12,15 +12,19 @@ class StopFilter {
   // Empty strings are ignored.
   explicit StopFilter(std::vector<std::string> stops);
 
-  // Adds text; returns what can be shown for certain. After a stop string was found nothing more comes out.
-  std::string push(std::string_view text);
-  // What was held back, at the end of an answer that no stop string ended.
-  std::string flush();
+  // Adds text; returns what can be shown for certain, valid until the next call. After a stop string was found nothing
+  // more comes out.
+  std::string_view push(std::string_view text);
+  // What was held back, at the end of an answer that no stop string ended. Valid until the next call.
+  std::string_view flush();
   bool found() const { return found_; }
 
  private:
+  std::string_view show(size_t n);
+
   std::vector<std::string> stops_;
   std::string held_;
+  size_t n_shown_ = 0;  // of held_, by the last call
   bool found_ = false;
 };
 

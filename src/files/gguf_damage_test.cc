@@ -4,8 +4,8 @@
 
 #include <memory>
 
+#include "base/allocation_test_counter.h"
 #include "base/file.h"
-#include "files/allocation_test_counter.h"
 #include "files/gguf.h"
 #include "files/gguf_test_damage.h"
 #include "files/gguf_test_reader.h"

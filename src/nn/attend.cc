@@ -66,7 +66,7 @@ void attend(const Ops& ops, const AttendJob& job) {
   merge(ops, job, range.size(), partial);
 }
 
-void attend(Exec& exec, size_t n_jobs, const std::function<AttendJob(size_t job_idx)>& job_at) {
+void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
   if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread) {
     exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) { attend(exec.ops, job_at(job_idx)); });
     return;
@@ -74,8 +74,14 @@ void attend(Exec& exec, size_t n_jobs, const std::function<AttendJob(size_t job_
   struct Cut {
     size_t job_idx, part_idx;
   };
-  std::vector<Partial> partials(n_jobs);
-  std::vector<Cut> cuts;
+  thread_local struct {
+    std::vector<Partial> partials;
+    std::vector<Cut> cuts;
+  } kept;  // of this thread, whose parts others compute
+  auto& partials = kept.partials;
+  auto& cuts = kept.cuts;
+  if (partials.size() < n_jobs) partials.resize(n_jobs);
+  cuts.clear();
   for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) {
     const AttendJob job = job_at(job_idx);
     const size_t n_parts = parts_of(job.args).size();

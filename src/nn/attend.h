@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 
+#include "base/function_ref.h"
 #include "nn/exec.h"
 
 namespace ogas {
@@ -25,6 +25,6 @@ struct AttendJob {
 // On the calling thread.
 void attend(const Ops& ops, const AttendJob& job);
 // All jobs; those with long contexts by parts where there are fewer jobs than would keep the threads busy.
-void attend(Exec& exec, size_t n_jobs, const std::function<AttendJob(size_t job_idx)>& job_at);
+void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at);
 
 }  // namespace ogas

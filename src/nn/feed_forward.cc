@@ -1,43 +1,34 @@
 #include "nn/feed_forward.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/check.h"
 
 namespace ogas {
 namespace {
 
-size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
-
-// The outputs of some groups, cut into chunks for a parallel region. Every chunk reads from a new place, which takes
-// memory a moment: all groups together have as many chunks as one layer of that size. Chunks are whole blocks, and none
-// has outputs of two groups.
-class GroupChunks {
- public:
-  // n_out: of each group.
-  GroupChunks(std::span<const GatedRows> groups, unsigned n_threads, const auto& n_out) {
-    size_t n_all = 0, n_products = 0, n_chunks = 0;
-    for (const GatedRows& group : groups) {
-      n_all += n_out(group);
-      n_products += n_out(group) * group.n_rows;
-    }
-    const size_t most = outputs_per_chunk(n_all, n_threads, n_products / n_all);
-    for (const GatedRows& group : groups) n_chunks += divide_up(n_out(group), most);
-    chunks_.reserve(n_chunks);
-    for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx)
-      for (size_t begin = 0, n = n_out(groups[group_idx]); begin < n; begin += most)
-        chunks_.push_back({group_idx, begin, std::min(n, begin + most)});
-  }
-
-  struct Chunk {
-    size_t group_idx, o_begin, o_end;
-  };
-  size_t size() const { return chunks_.size(); }
-  const Chunk& operator[](size_t chunk_idx) const { return chunks_[chunk_idx]; }
-
- private:
-  std::vector<Chunk> chunks_;
+struct GroupChunk {
+  size_t group_idx, o_begin, o_end;
 };
+
+// The outputs of some groups, n_out of each, cut into chunks for a parallel region. Every chunk reads from a new place,
+// which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are whole
+// blocks, and none has outputs of two groups. Valid until this thread's next call.
+std::span<const GroupChunk> cut_groups(std::span<const GatedRows> groups, unsigned n_threads, const auto& n_out) {
+  size_t n_all = 0, n_products = 0;
+  for (const GatedRows& group : groups) {
+    n_all += n_out(group);
+    n_products += n_out(group) * group.n_rows;
+  }
+  const size_t most = outputs_per_chunk(n_all, n_threads, n_products / n_all);
+  thread_local std::vector<GroupChunk> chunks;
+  chunks.clear();
+  for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx)
+    for (size_t begin = 0, n = n_out(groups[group_idx]); begin < n; begin += most)
+      chunks.push_back({group_idx, begin, std::min(n, begin + most)});
+  return chunks;
+}
 
 // Gate, up and activation for outputs o_begin..o_end of a group: whole blocks, so that their 8-bit form is made here,
 // too.
@@ -70,7 +61,7 @@ void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
     OGAS_CHECK(group.space.gate.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
                group.space.gate.values().n_cols(), group.gate.n_out());
   const auto for_chunks = [&](const auto& n_out, const auto& run) {
-    const GroupChunks chunks(groups, exec.pool.size(), n_out);
+    const std::span<const GroupChunk> chunks = cut_groups(groups, exec.pool.size(), n_out);
     exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
       const auto [group_idx, o_begin, o_end] = chunks[chunk_idx];
       run(exec.ops, groups[group_idx], o_begin, o_end);

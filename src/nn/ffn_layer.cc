@@ -36,8 +36,7 @@ void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_
   add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared);
 }
 
-void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, const FfnSpace& space,
-                       const Matrix& y) const {
+void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnSpace& space, const Matrix& y) const {
   if (!has_experts) return dense.forward(exec, x, n_tokens, *space.dense, y);
   if (!has_shared_) return moe.forward(exec, x, n_tokens, *space.moe, y);
   const GatedRows of_shared = shared.rows_of(x, n_tokens, *space.shared, space.shared_result);

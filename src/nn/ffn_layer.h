@@ -40,7 +40,7 @@ struct FfnLayer {
   // Router, routed experts, and shared ones if there are, by the names most use.
   void add_experts(TensorTable& table, const FfnDims& dims, std::string_view hub_shared = "mlp.shared_experts");
   // Rows 0..n_tokens.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, const FfnSpace& space, const Matrix& y) const;
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, FfnSpace& space, const Matrix& y) const;
 
  private:
   bool has_shared_ = false;

@@ -70,7 +70,7 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
 // The keys of a page are a matrix, and the token's heads its rows of input. Factors that all scores share change no
 // choice and are left out.
 void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& s, size_t t,
-                                  size_t page_idx, std::vector<float>& scores) const {
+                                  size_t page_idx, std::span<float> scores) const {
   constexpr size_t kPage = KvShape::kPagePositions;
   const KvShape& shape = call.rows.kv_shape();
   const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
@@ -94,20 +94,26 @@ void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, con
   }
 }
 
-std::vector<uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerSpace& s,
-                                               size_t t) const {
+std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerSpace& s,
+                                                   size_t t) const {
+  constexpr size_t kPage = KvShape::kPagePositions;
   const size_t n_positions = call.rows.position(t) + 1;
   OGAS_CHECK(n_positions > dims.top_k, "{} of {} positions", dims.top_k, n_positions);
-  std::vector<float> scores(n_positions);
-  exec.pool.parallel_for((n_positions + KvShape::kPagePositions - 1) / KvShape::kPagePositions,
+  const size_t n_pages = (n_positions + kPage - 1) / kPage;
+  // By whole pages, so that what they grow by comes with these.
+  thread_local std::vector<float> score_room;
+  thread_local std::vector<uint32_t> chosen_room;
+  score_room.resize(n_pages * kPage);
+  chosen_room.resize(n_pages * kPage);
+  const std::span<float> scores = std::span(score_room).first(n_positions);
+  const std::span<uint32_t> chosen = std::span(chosen_room).first(n_positions);
+  exec.pool.parallel_for(n_pages,
                          [&](size_t page_idx, unsigned) { score_page(exec.ops, call, s, t, page_idx, scores); });
-  std::vector<uint32_t> chosen(n_positions);
   std::iota(chosen.begin(), chosen.end(), 0U);
   const auto is_better = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
   std::ranges::nth_element(chosen, chosen.begin() + dims.top_k, is_better);
-  chosen.resize(dims.top_k);
-  std::ranges::sort(chosen);
-  return chosen;
+  std::ranges::sort(chosen.first(dims.top_k));
+  return chosen.first(dims.top_k);
 }
 
 }  // namespace ogas

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "nn/attention.h"
@@ -44,13 +45,14 @@ struct LightningIndexer {
   bool has_to_choose(size_t position) const { return dims.top_k > 0 && position >= dims.top_k; }
   // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.
   void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora, const IndexerSpace& space) const;
-  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position.
-  std::vector<uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerSpace& space, size_t t) const;
+  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position. Valid until this
+  // thread's next call.
+  std::span<const uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerSpace& space, size_t t) const;
 
  private:
   void norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const;
   void score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& space, size_t t, size_t page_idx,
-                  std::vector<float>& scores) const;
+                  std::span<float> scores) const;
 };
 
 }  // namespace ogas

@@ -22,9 +22,10 @@ Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, con
   return latents;
 }
 
-// Rows of floats as pages of latents in the cache's format, which is no larger.
-std::vector<std::byte*> pages_of(const Matrix& latents, const KvShape& shape) {
-  std::vector<std::byte*> pages;
+// Rows of floats as pages of latents in the cache's format, which is no larger. Valid until this thread's next call.
+std::span<std::byte* const> pages_of(const Matrix& latents, const KvShape& shape) {
+  thread_local std::vector<std::byte*> pages;
+  pages.clear();
   auto* const bytes = reinterpret_cast<std::byte*>(latents.data());
   for (size_t first = 0; first < latents.max_rows(); first += KvShape::kPagePositions)
     pages.push_back(bytes + first * shape.k_bytes());

@@ -7,21 +7,19 @@
 namespace ogas {
 namespace {
 
-// Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
-struct Grouping {
-  std::vector<size_t> row_of;         // [n_tokens * n_used]
-  std::vector<size_t> first, n_rows;  // [n_expert]
-};
-
 // Counting sort by expert; within one by token. An expert's rows begin with a multiple of `step`.
-Grouping group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t step) {
-  Grouping grouping{std::vector<size_t>(routed.size()), std::vector<size_t>(n_expert), std::vector<size_t>(n_expert)};
-  for (const Routed& slot : routed) ++grouping.n_rows[slot.expert_idx];
-  for (uint32_t e = 1; e < n_expert; ++e)
-    grouping.first[e] = grouping.first[e - 1] + (grouping.n_rows[e - 1] + step - 1) / step * step;
-  std::vector<size_t> next = grouping.first;
-  for (size_t idx = 0; idx < routed.size(); ++idx) grouping.row_of[idx] = next[routed[idx].expert_idx]++;
-  return grouping;
+void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t step, ExpertGrouping& grouping) {
+  auto& [row_of, first, n_rows] = grouping;
+  row_of.resize(routed.size());
+  first.assign(n_expert, 0);
+  n_rows.assign(n_expert, 0);
+  for (const Routed& slot : routed) ++n_rows[slot.expert_idx];
+  for (uint32_t e = 1; e < n_expert; ++e) first[e] = first[e - 1] + (n_rows[e - 1] + step - 1) / step * step;
+  std::ranges::fill(n_rows, 0);
+  for (size_t idx = 0; idx < routed.size(); ++idx) {
+    const uint32_t e = routed[idx].expert_idx;
+    row_of[idx] = first[e] + n_rows[e]++;
+  }
 }
 
 }  // namespace
@@ -37,17 +35,16 @@ void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n
 }
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
-std::vector<Routed> Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const {
+void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const {
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
   multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, space.logits);
-  std::vector<Routed> routed(n_tokens * rules.n_used);
+  space.routed.resize(n_tokens * rules.n_used);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    thread_local std::vector<float> scratch;
+    thread_local RouterSpace router_space;
     if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, scratch,
-          std::span(routed).subspan(t * rules.n_used, rules.n_used));
+    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, router_space,
+          std::span(space.routed).subspan(t * rules.n_used, rules.n_used));
   });
-  return routed;
 }
 
 GatedRows Moe::rows_of_expert(const MoeSpace& space, size_t e, size_t first_row, size_t n_rows) const {
@@ -68,10 +65,11 @@ GatedRows Moe::rows_of_expert(const MoeSpace& space, size_t e, size_t first_row,
           .clamp = clamp ? &*clamp : nullptr};
 }
 
-void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y,
+void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
                   std::span<const GatedRows> beside) const {
-  const std::vector<Routed> routed = route_all(exec, x, n_tokens, space);
-  const Grouping grouping = group_by_expert(routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1));
+  route_all(exec, x, n_tokens, space);
+  const ExpertGrouping& grouping = space.grouping;
+  group_by_expert(space.routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1), space.grouping);
   const size_t n_embd = x.values().n_cols();
   const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
   const bool wants_values =
@@ -80,14 +78,15 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSp
     for (size_t rank = 0; rank < rules.n_used; ++rank)
       space.gathered.share_row(exec.ops, x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
   });
-  std::vector<GatedRows> groups(beside.begin(), beside.end());
+  space.groups.clear();
+  for (const GatedRows& group : beside) space.groups.push_back(group);
   for (uint32_t e = 0; e < rules.n_expert; ++e)
-    if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(space, e, grouping.first[e], grouping.n_rows[e]));
-  feed_forward(exec, groups);
+    if (grouping.n_rows[e] > 0) space.groups.push_back(rows_of_expert(space, e, grouping.first[e], grouping.n_rows[e]));
+  feed_forward(exec, space.groups);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {
-      const Routed& slot = routed[t * rules.n_used + rank];
+      const Routed& slot = space.routed[t * rules.n_used + rank];
       const float* result = space.result.row(grouping.row_of[t * rules.n_used + rank]);
       for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
     }

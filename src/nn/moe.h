@@ -18,7 +18,14 @@
 
 namespace ogas {
 
-// Activations of a batch, shared by all layers: a row for each token and expert it goes to.
+// Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
+struct ExpertGrouping {
+  std::vector<size_t> row_of;         // [n_tokens * n_used]
+  std::vector<size_t> first, n_rows;  // [n_expert]
+};
+
+// Activations of a batch, shared by all layers: a row for each token and expert it goes to. And where the tokens of the
+// last layer went.
 struct MoeSpace {
   MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
       : logits(n_batch, rules.n_expert),
@@ -40,6 +47,9 @@ struct MoeSpace {
   Activations gathered;  // x, rows of the same expert together
   FeedForwardSpace expert;
   Matrix result;
+  std::vector<Routed> routed;  // [n_tokens * n_used]
+  ExpertGrouping grouping;
+  std::vector<GatedRows> groups;
 };
 
 struct Moe {
@@ -57,12 +67,12 @@ struct Moe {
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
   // same parallel regions.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space, const Matrix& y,
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
                std::span<const GatedRows> beside = {}) const;
 
  private:
   GatedRows rows_of_expert(const MoeSpace& space, size_t expert_idx, size_t first_row, size_t n_rows) const;
-  std::vector<Routed> route_all(Exec& exec, const Activations& x, size_t n_tokens, const MoeSpace& space) const;
+  void route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const;
 };
 
 }  // namespace ogas

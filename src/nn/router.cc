@@ -30,12 +30,15 @@ float group_score(std::span<const float> scores, GroupScores kind) {
 }
 
 // Excludes all experts but those of the best groups.
-void limit_groups(const RouterRules& rules, std::span<float> choice) {
+void limit_groups(const RouterRules& rules, RouterSpace& space) {
   const size_t group_size = rules.n_expert / rules.n_group;
-  std::vector<float> scores(rules.n_group);
+  const std::span<float> choice = space.choice;
+  std::vector<float>& scores = space.group_scores;
+  scores.resize(rules.n_group);
   for (size_t g = 0; g < rules.n_group; ++g)
     scores[g] = group_score(choice.subspan(g * group_size, group_size), rules.group_scores);
-  std::vector<bool> kept(rules.n_group, false);
+  std::vector<bool>& kept = space.keeps_group;
+  kept.assign(rules.n_group, false);
   for (uint32_t n = 0; n < rules.n_group_used; ++n) {
     size_t best = rules.n_group;
     for (size_t g = 0; g < rules.n_group; ++g)
@@ -56,13 +59,14 @@ void choose(std::span<float> choice, std::span<Routed> chosen) {
 
 }  // namespace
 
-void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias,
-           std::vector<float>& scratch, std::span<Routed> chosen) {
+void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, RouterSpace& space,
+           std::span<Routed> chosen) {
   const size_t n = rules.n_expert;
   OGAS_CHECK(logits.size() == n && chosen.size() == rules.n_used && rules.n_used <= n, "{} logits, {} chosen",
              logits.size(), chosen.size());
-  scratch.resize(2 * n);
-  const std::span<float> scores(scratch.data(), n), choice(scratch.data() + n, n);
+  space.scores.resize(n);
+  space.choice.resize(n);
+  const std::span<float> scores = space.scores, choice = space.choice;
   // A damaged model may give NaN, which has no place in an order.
   std::ranges::transform(logits, scores.begin(),
                          [](float x) { return std::isnan(x) ? -1e30F : std::clamp(x, -1e30F, 1e30F); });
@@ -70,7 +74,7 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
   if (rules.scores == RouterScores::sigmoid)
     for (float& score : scores) score = 1 / (1 + std::exp(-score));
   for (size_t e = 0; e < n; ++e) choice[e] = scores[e] + (bias.empty() ? 0 : bias[e]);
-  if (rules.n_group_used < rules.n_group) limit_groups(rules, choice);
+  if (rules.n_group_used < rules.n_group) limit_groups(rules, space);
   choose(choice, chosen);
 
   float sum = 0;

@@ -34,9 +34,16 @@ struct Routed {
   float weight;
 };
 
+// Room for route(), kept from token to token.
+struct RouterSpace {
+  std::vector<float> scores, choice;  // [n_expert]
+  std::vector<float> group_scores;    // [n_group]
+  std::vector<bool> keeps_group;      // [n_group]
+};
+
 // The n_used experts for one token, best first; among equals the lower number. logits: [n_expert]. bias: [n_expert]
-// added to the scores for choosing only, not to the weights; empty: none. scratch is overwritten.
-void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias,
-           std::vector<float>& scratch, std::span<Routed> chosen);
+// added to the scores for choosing only, not to the weights; empty: none.
+void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, RouterSpace& space,
+           std::span<Routed> chosen);
 
 }  // namespace ogas

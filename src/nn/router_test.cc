@@ -11,8 +11,8 @@ namespace {
 std::vector<Routed> routed(const RouterRules& rules, const std::vector<float>& logits,
                            const std::vector<float>& bias = {}) {
   std::vector<Routed> chosen(rules.n_used);
-  std::vector<float> scratch;
-  route(rules, logits, bias, scratch, chosen);
+  RouterSpace space;
+  route(rules, logits, bias, space, chosen);
   return chosen;
 }
 

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "text/byte_range.h"
-#include "text/function_ref.h"
 #include "text/vocab.h"
 
 namespace ogas {

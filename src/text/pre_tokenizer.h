@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "base/result.h"
-#include "text/function_ref.h"
 #include "text/pattern.h"
 #include "text/vocab.h"
 

@@ -50,24 +50,30 @@ bool Tokenizer::is_end_of_generation(TokenId id) const {
   return is_control(id) && std::ranges::find(kEnds, bytes_of(id)) != kEnds.end();
 }
 
-std::string StreamDecoder::push(TokenId id) {
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {
+  constexpr size_t kUsualBytes = 256;  // of a token: few vocabularies have longer ones, for which more room is taken
+  pending_.reserve(kUsualBytes);
+  certain_.reserve(kUsualBytes);
+}
+
+std::string_view StreamDecoder::push(TokenId id) {
   pending_ += tokenizer_->bytes_of(id);
-  std::string certain;
+  certain_.clear();
   std::string_view rest = pending_;
   while (!rest.empty()) {
     const Utf8Step step = next_utf8(rest);
     if (step.kind == Utf8Kind::incomplete) break;
-    certain += step.kind == Utf8Kind::valid ? rest.substr(0, step.length) : kReplacement;
+    certain_ += step.kind == Utf8Kind::valid ? rest.substr(0, step.length) : kReplacement;
     rest.remove_prefix(step.length);
   }
-  pending_ = std::string(rest);
-  return certain;
+  pending_.erase(0, pending_.size() - rest.size());
+  return certain_;
 }
 
-std::string StreamDecoder::flush() {
+std::string_view StreamDecoder::flush() {
   const bool unfinished = !pending_.empty();
   pending_.clear();
-  return unfinished ? std::string(kReplacement) : std::string();
+  return unfinished ? kReplacement : std::string_view();
 }
 
 }  // namespace ogas

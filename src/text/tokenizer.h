@@ -59,15 +59,16 @@ class Tokenizer {
 // turn into U+FFFD, so what comes out is always valid UTF-8.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
-  // The text that became certain with this token; often empty.
-  std::string push(TokenId id);
+  explicit StreamDecoder(const Tokenizer& tokenizer);
+  // The text that became certain with this token, valid until the next call; often empty.
+  std::string_view push(TokenId id);
   // What is left at the end (an unfinished character comes as U+FFFD).
-  std::string flush();
+  std::string_view flush();
 
  private:
   const Tokenizer* tokenizer_;
   std::string pending_;  // a prefix of one valid character, at most 3 bytes
+  std::string certain_;  // what push() returned
 };
 
 }  // namespace ogas

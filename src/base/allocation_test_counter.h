@@ -1,4 +1,5 @@
-// Counts what a test program takes through operator new, to hold code to a bound on its memory.
+// Counts what a test program takes through operator new, on all threads, to hold code to a bound on its memory, or to
+// none at all.
 //
 // Replaces the global operators: include it in one source file of a program. Takes from malloc, so a sanitizer still
 // sees every block.
@@ -16,8 +17,10 @@ namespace ogas::test {
 
 namespace allocation {
 inline std::atomic<size_t> live = 0, peak = 0;  // bytes, as malloc rounds them
+inline std::atomic<size_t> n_taken = 0;         // blocks
 
 inline void* count(void* block) {
+  ++n_taken;
   const size_t size = malloc_usable_size(block);
   const size_t now = live += size;
   size_t seen = peak;
@@ -44,6 +47,15 @@ class PeakAllocation {
 
  private:
   size_t before_;
+};
+
+// How many blocks were taken since it was made.
+class AllocationCount {
+ public:
+  size_t n() const { return allocation::n_taken - before_; }
+
+ private:
+  size_t before_ = allocation::n_taken;
 };
 
 }  // namespace ogas::test
