@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 """What several users of one engine notice, through the C API: a prompt that begins like one before, in memory and after a
-restart; and how long the others wait for their next token while somebody's long prompt is computed.
+restart; how many tokens all of them get together; and how long the others wait for their next token while somebody's long
+prompt is computed.
 
-    bench/users.py --model MODEL [--library build/release/libogas.so] [--tokens 4096] [--others 4] [--json]
+    bench/users.py --model MODEL [--library build/release/libogas.so] [--tokens 4096] [--users 1 8] [--others 1 4] [--json]
+    bench/users.py --model MODEL --batch 512 --llama-cpp    the last two also with llama.cpp (needs llama-cpp-python numpy)
 
 Targets: first token of the same prompt again within 5% of the first time, after a restart within 15%; next tokens beside a
 long prompt twice as long as without, at most. Prompts are random tokens; a model of `ogas synth` will do.
+
+llama.cpp runs in this process, after ours and through its C API, in the steps of llama-server: one batch holds the next
+token of each sequence that decodes and then, up to n_batch (--batch, or its own 2,048) in all, tokens of prompts; all
+sequences share one cache. Whoever answers takes the likeliest token.
 """
 import argparse
 import ctypes
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -19,6 +26,7 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+N_DECODE = 64  # tokens of each user for the rate of all
 TEXT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p)
 
 
@@ -103,6 +111,34 @@ def measure_prefix(library, options, tokens):
             "restart_s": restored.first_token_seconds, "bytes_on_disk": stored}
 
 
+def measure_rate(library, options, tokens, n_users):
+    """Tokens a second of users who all decode, at the beginning of a context."""
+    engine = Engine(library, options)
+    engine.answer(tokens[:40], 2)
+    stats = [None] * n_users
+
+    def decode(idx):
+        stats[idx] = engine.answer(tokens[2 * idx:2 * idx + 2], N_DECODE)
+
+    users = [threading.Thread(target=decode, args=(idx,)) for idx in range(n_users)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join()
+    engine.close()
+    return {"users": n_users, "tokens_per_s": sum((one.n_generated - 1) / one.decode_seconds for one in stats)}
+
+
+def gaps(times, begin, until):
+    return [b - a for one in times for a, b in zip(one, one[1:]) if begin <= a and b <= until]
+
+
+def stall_of(times, start, end, n_prompt):
+    without, beside = gaps(times, start - 1, start) or gaps(times, 0, start), gaps(times, start, end)
+    return {"others": len(times), "without_s": statistics.mean(without), "beside_s": statistics.mean(beside),
+            "beside_worst_s": max(beside), "prompt_s": end - start, "prompt_tokens": n_prompt}
+
+
 def measure_stall(library, options, tokens, n_others):
     """Times between tokens of others who decode, without and beside the long prompt."""
     engine = Engine(library, options)
@@ -127,13 +163,101 @@ def measure_stall(library, options, tokens, n_others):
     for thread in others:
         thread.join()
     engine.close()
+    return stall_of(times, start, end, stats.n_prompt)
 
-    def gaps(begin, until):
-        return [b - a for one in times for a, b in zip(one, one[1:]) if begin <= a and b <= until]
 
-    without, beside = gaps(start - 1, start) or gaps(0, start), gaps(start, end)
-    return {"others": n_others, "without_s": statistics.mean(without), "beside_s": statistics.mean(beside),
-            "beside_worst_s": max(beside), "prompt_s": end - start, "prompt_tokens": stats.n_prompt}
+class LlamaCpp:
+    """llama.cpp's parallel mode. Of each sequence there are the tokens to compute next, the position of the first of them,
+    and when its answer's tokens came."""
+
+    def __init__(self, peer, model, options, n_parallel):
+        self.ll, self.np, self.model = peer.ll, peer.np, model
+        self.n_batch = options.batch or 2048
+        params = self.ll.llama_context_default_params()
+        params.n_ctx, params.n_seq_max, params.kv_unified = options.engine.n_ctx, n_parallel, True
+        params.n_batch, params.n_ubatch = self.n_batch, min(self.n_batch, 512)
+        params.n_threads = params.n_threads_batch = len(os.sched_getaffinity(0))
+        self.handle = self.ll.llama_init_from_model(model.handle, params)
+        if not self.handle:
+            sys.exit("llama.cpp makes no context")
+        self.batch = self.ll.llama_batch_init(self.n_batch, 0, n_parallel)
+        self.tokens = [[] for _ in range(n_parallel)]
+        self.positions = [0] * n_parallel
+        self.times = [[] for _ in range(n_parallel)]
+
+    def submit(self, idx, prompt):
+        self.tokens[idx] = list(prompt)
+
+    def step(self):
+        batch, ends = self.batch, {}
+        batch.n_tokens = 0
+        # A stable sort: who decodes, and has one token to compute, comes first.
+        for idx in sorted(range(len(self.tokens)), key=lambda idx: not self.times[idx]):
+            part = self.tokens[idx][:self.n_batch - batch.n_tokens]
+            del self.tokens[idx][:len(part)]
+            for token in part:
+                row = batch.n_tokens
+                batch.token[row], batch.pos[row], batch.logits[row] = token, self.positions[idx], 0
+                batch.n_seq_id[row], batch.seq_id[row][0] = 1, idx
+                batch.n_tokens += 1
+                self.positions[idx] += 1
+            if part and not self.tokens[idx]:
+                ends[idx] = batch.n_tokens - 1
+                batch.logits[ends[idx]] = 1
+        if (status := self.ll.llama_decode(self.handle, batch)) != 0:
+            sys.exit(f"llama_decode: {status}")
+        for idx, row in ends.items():
+            logits = self.np.ctypeslib.as_array(self.ll.llama_get_logits_ith(self.handle, row), (self.model.n_vocab,))
+            self.tokens[idx] = [int(logits.argmax())]
+            self.times[idx].append(time.monotonic())
+
+    def close(self):
+        self.ll.llama_batch_free(self.batch)
+        self.ll.llama_free(self.handle)
+
+
+def measure_llama_cpp(options, tokens):
+    sys.path.insert(0, str(ROOT / "tools"))
+    import llama_cpp_peer as peer
+    model = peer.Model(options.model)
+
+    def rate(n_users):
+        server = LlamaCpp(peer, model, options, n_users)
+        for idx in range(n_users):
+            server.submit(idx, tokens[2 * idx:2 * idx + 2])
+        for _ in range(N_DECODE):
+            server.step()
+        server.close()
+        first, last = server.times[0][0], server.times[0][-1]
+        return {"users": n_users, "tokens_per_s": n_users * (N_DECODE - 1) / (last - first)}
+
+    def stall(n_others):
+        server = LlamaCpp(peer, model, options, n_others + 1)
+        for idx in range(n_others):
+            server.submit(idx, tokens[idx + 1:idx + 33])
+        begin = time.monotonic()
+        while len(server.times[0]) < 40 or time.monotonic() < begin + 2:
+            server.step()
+        server.submit(n_others, tokens)
+        start = time.monotonic()
+        while not server.times[n_others]:
+            server.step()
+        server.close()
+        return stall_of(server.times[:n_others], start, server.times[n_others][0], len(tokens))
+
+    result = {"decoding": [rate(n) for n in options.users], "beside_a_prompt": [stall(n) for n in options.others]}
+    model.close()
+    return result
+
+
+def print_figures(name, figures):
+    for one in figures["decoding"]:
+        print(f"{name}: {one['users']} decoding: {one['tokens_per_s']:.1f} tokens/s together")
+    for one in figures["beside_a_prompt"]:
+        print(f"{name}: {one['others']} decoding: {1000 * one['without_s']:.0f} ms a token; beside a prompt of "
+              f"{one['prompt_tokens']} tokens {1000 * one['beside_s']:.0f} ms "
+              f"({one['beside_s'] / one['without_s']:.2f} times, worst {1000 * one['beside_worst_s']:.0f} ms), which "
+              f"takes {one['prompt_s']:.1f} s")
 
 
 def main():
@@ -141,8 +265,10 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, required=True)
     parser.add_argument("--library", default=str(ROOT / "build/release/libogas.so"))
     parser.add_argument("--tokens", type=int, default=4096)
-    parser.add_argument("--others", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 8], help="who decode at once")
+    parser.add_argument("--others", type=int, nargs="+", default=[1, 4], help="who decode beside the long prompt")
     parser.add_argument("--batch", type=int, default=0)
+    parser.add_argument("--llama-cpp", action="store_true", help="also with llama.cpp")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     library = ctypes.CDLL(options.library)
@@ -152,7 +278,10 @@ def main():
     generator = random.Random(1)
     tokens = [generator.randrange(1000, 30000) for _ in range(options.tokens)]
     result = {"model": options.model.name, "prefix": measure_prefix(library, options, tokens),
+              "decoding": [measure_rate(library, options, tokens, n) for n in options.users],
               "beside_a_prompt": [measure_stall(library, options, tokens, n) for n in options.others]}
+    if options.llama_cpp:
+        result["llama.cpp"] = measure_llama_cpp(options, tokens)
     if options.json:
         return print(json.dumps(result, indent=2))
     prefix = result["prefix"]
@@ -160,11 +289,9 @@ def main():
           f"{prefix['memory_s']:.3f} s ({100 * prefix['memory_s'] / prefix['cold_s']:.1f}%); after a restart "
           f"{prefix['restart_s']:.3f} s ({100 * prefix['restart_s'] / prefix['cold_s']:.1f}%), from "
           f"{prefix['bytes_on_disk'] / 1e6:.0f} MB")
-    for one in result["beside_a_prompt"]:
-        print(f"{one['others']} decoding: {1000 * one['without_s']:.0f} ms a token; beside a prompt of "
-              f"{one['prompt_tokens']} tokens {1000 * one['beside_s']:.0f} ms "
-              f"({one['beside_s'] / one['without_s']:.2f} times, worst {1000 * one['beside_worst_s']:.0f} ms), which "
-              f"takes {one['prompt_s']:.1f} s")
+    print_figures("ogas", result)
+    if options.llama_cpp:
+        print_figures("llama.cpp", result["llama.cpp"])
 
 
 if __name__ == "__main__":
