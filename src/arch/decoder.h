@@ -81,6 +81,7 @@ class Decoder : public Model {
  public:
   const ModelFacts& facts() const override { return facts_; }
   std::span<Linear* const> linears() const override { return linears_; }
+  std::span<Moe* const> moes() const override { return moes_; }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, Batch batch) override;
   std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;
@@ -125,6 +126,7 @@ class Decoder : public Model {
   MtpHead mtp_;
   ModelFacts facts_;
   std::vector<Linear*> linears_;
+  std::vector<Moe*> moes_;
   std::vector<const Linear*> linears_of_token_;
 
  private:

@@ -139,6 +139,7 @@ class DeepSeek : public Decoder {
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
     linears_ = table.linears();
+    moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     make_facts(file, table);
     return {};
@@ -158,6 +159,7 @@ class DeepSeek : public Decoder {
     if (config_.indexer.top_k > 0)
       layer.attn.indexer.add_to(table, config_.indexer, c_.n_embd, config_.mla.q_lora_rank);
     table.vector({"ffn_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
+    layer.ffn.moe.input_norm = &layer.ffn_norm;
     if (layer_idx < config_.n_dense) return layer.ffn.add_dense(table, config_.ffn);
     layer.ffn.add_experts(table, config_.ffn);
     if (config_.has_choice_bias)

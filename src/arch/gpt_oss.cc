@@ -36,6 +36,7 @@ class GptOss : public GqaDecoder {
     const uint64_t n_expert = d.rules.n_expert;
     moe.rules = d.rules;
     moe.clamp = own_.clamp;
+    table.moe(moe);
     table.linear({"ffn_gate_inp.weight", "mlp.router.weight"}, moe.ffn_gate_inp, n_expert, d.n_embd);
     table.vector({"ffn_gate_inp.bias", "mlp.router.bias"}, moe.ffn_gate_inp_b, n_expert);
     ExpertStack gate{.n_expert = n_expert, .n_out = d.n_ff_exp, .n_in = d.n_embd};

@@ -19,6 +19,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
     begin_layer(table, layer_idx);
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     table.vector(ffn_norm_name(), layer.ffn_norm, c_.n_embd);
+    layer.ffn.moe.input_norm = &layer.ffn_norm;
     layer.attn.add_to(table, config_.attn);
     add_tensors(table, layer, layer_idx);
     table.ignore({"", "self_attn.rotary_emb.inv_freq"});
@@ -26,6 +27,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
   linears_ = table.linears();
+  moes_ = table.moes();
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   rope_ = Rope(config_.rope);
 

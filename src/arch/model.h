@@ -19,6 +19,8 @@
 
 namespace ogas {
 
+struct Moe;
+
 // What a model is, from its metadata and tensor table alone; no weights are touched.
 struct ModelFacts {
   std::string architecture;  // "llama"
@@ -68,6 +70,8 @@ class Model {
   virtual const ModelFacts& facts() const = 0;
   // The matrices it multiplies with, which may be packed before the first forward pass.
   virtual std::span<Linear* const> linears() const = 0;
+  // The layers that have experts, which may come from disk as tokens take them (nn/expert_store.h).
+  virtual std::span<Moe* const> moes() const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
   // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call. The engine checks

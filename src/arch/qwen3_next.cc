@@ -118,6 +118,7 @@ class Qwen3Next : public Decoder {
     if (config_.n_mtp > 0) add_mtp(table);
     OGAS_TRY(table.bind());
     linears_ = table.linears();
+    moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     finish(file.naming() == Naming::hub);
     make_facts(file, table);
@@ -146,6 +147,7 @@ class Qwen3Next : public Decoder {
   void add_ffn(TensorTable& table, Layer& layer) const {
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
+    layer.ffn.moe.input_norm = &layer.ffn_norm;
     layer.ffn.add_experts(table, config_.ffn, "mlp.shared_expert");
     table.linear({"ffn_gate_inp_shexp.weight", "mlp.shared_expert_gate.weight"}, layer.ffn.ffn_gate_inp_shexp, 1,
                  c_.n_embd);

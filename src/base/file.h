@@ -27,6 +27,7 @@ class MappedFile {
 
   Bytes bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
+  bool holds(Bytes part) const { return part.data() >= data_ && part.data() + part.size() <= data_ + size_; }
 
   // Reads this part into memory now. Errors: io, if the disk fails (which later would be a SIGBUS).
   Result<> populate(Bytes part) const;

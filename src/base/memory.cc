@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -23,6 +24,13 @@ uint64_t available_memory() {
     if (key == "MemAvailable:") available = kibibytes * 1024;
   if (const auto limit = cgroup_memory_available()) available = std::min(available, *limit);
   return available;
+}
+
+uint64_t current_memory() {
+  std::ifstream file("/proc/self/statm");
+  uint64_t n_pages = 0, n_resident = 0;
+  file >> n_pages >> n_resident;
+  return n_resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 uint64_t peak_memory() {

@@ -11,6 +11,8 @@ namespace ogas {
 
 // Bytes a program may still take without swapping: what the kernel calls available, within the cgroup's limit.
 uint64_t available_memory();
+// Bytes this process holds in memory (resident set, mapped files included).
+uint64_t current_memory();
 // The most this process has held in memory so far (resident set, mapped files included), in bytes.
 uint64_t peak_memory();
 // Gives what has been freed back to the system, where the allocator can: worth it after reading something large.

@@ -11,6 +11,7 @@
 #include "cli/bench_serial.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/experts_report.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/pending_file.h"
@@ -63,7 +64,8 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.figures = OGAS_TRY(bench.run());
   report.first_token_seconds = bench.first_token_seconds();
   report.peak_memory_bytes = peak_memory();
-  report.machine = measure_machine(n_threads, engine->packed_weights());
+  if (engine->experts()) report.experts = experts_json(*engine->experts());
+  report.machine = measure_machine(n_threads, engine->packed_weights(), /*may_allocate=*/!engine->experts());
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
 }

@@ -26,13 +26,13 @@ void show_step(std::string_view text) {
 
 }  // namespace
 
-Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights) {
+Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights, bool may_allocate) {
   constexpr size_t kLarge = size_t{256} << 20, kMost = size_t{2} << 30;
   Machine machine;
   for (unsigned n = 1; n <= n_threads; n = n == n_threads ? n + 1 : std::min(2 * n, n_threads)) {
     show_step(fmt::format("reading memory with {} threads", n));
     ThreadPool pool(n);
-    machine.bandwidth.push_back(weights.size() < kLarge
+    machine.bandwidth.push_back(may_allocate && weights.size() < kLarge
                                     ? measure_read_bandwidth(pool)
                                     : measure_read_bandwidth(pool, weights.first(std::min(weights.size(), kMost))));
   }

@@ -18,8 +18,9 @@ struct Machine {
   std::vector<double> bandwidth;  // bytes a second by threads: 1, 2, 4, ... and at last all of them
   Peak int8, f32;                 // on all threads
 };
-// weights: reading is measured on these if they are large enough, since not all memory need be equally fast.
-Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights);
+// weights: reading is measured on these if they are large enough, since not all memory need be equally fast, or if
+// there is no memory for others.
+Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights, bool may_allocate);
 
 // What the tokens of a figure take at least: bytes read from memory, and operations on 8-bit numbers, a multiplication
 // and an addition being two.

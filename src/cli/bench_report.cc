@@ -99,6 +99,7 @@ Json as_json(const BenchReport& report) {
                {"first_token_s", report.first_token_seconds},
                {"peak_memory_bytes", report.peak_memory_bytes},
                {"figures", figures}};
+  if (!report.experts.is_null()) json["experts"] = report.experts;
   if (report.serial) json["serial"] = serial_json(report);
   return json;
 }

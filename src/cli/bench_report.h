@@ -16,7 +16,8 @@ struct BenchReport {
   std::string model, isa;
   unsigned n_threads = 0;
   Machine machine;
-  std::optional<double> disk;  // bytes a second
+  std::optional<double> disk;                // bytes a second
+  nlohmann::ordered_json experts = nullptr;  // where they were read from disk: how often, how fast
   uint64_t file_bytes = 0, peak_memory_bytes = 0;
   double load_seconds = 0, first_token_seconds = 0;
   std::vector<Figure> figures;

@@ -118,6 +118,15 @@ void ModelOptions::add_to(CLI::App& app) {
       ->type_name("f16|bf16|f32|q8_0|q4_0")
       ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
       ->capture_default_str();
+  add_size(app, "--ram", memory_limit,
+           "Memory for everything, as 8G (default: what is free); other experts stay on disk");
+  add_size(app, "--expert-cache", expert_budget,
+           "Memory for experts read from disk, which they are then (default: if needed)");
+  app.add_option("--look-ahead", look_ahead,
+                 "Read experts that the next layer probably takes (auto: if it mostly does)")
+      ->type_name("auto|on|off")
+      ->check(one_of({"auto", "on", "off"}))
+      ->capture_default_str();
   add_size(app, "--kv-budget", kv_budget, "Memory for keys and values, as 4G (default: half of what is free)");
 }
 
@@ -146,7 +155,8 @@ Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) 
   const auto path = OGAS_TRY(find_model(model));
   const std::string chat_template = OGAS_TRY(chat.source());
   const std::filesystem::path cache = keeps_prefixes ? user_cache_folder() : std::filesystem::path();
-  const std::filesystem::path prefixes = cache.empty() ? cache : cache / "prefixes";
+  const auto folder = [&](const char* name) { return cache.empty() ? cache : cache / name; };
+  const std::filesystem::path prefixes = folder("prefixes");
   ProgressBar bar("loading " + path.filename().string());
   return Engine::load(path,
                       {.n_ctx = n_ctx,
@@ -155,6 +165,12 @@ Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) 
                        .chat_template = chat_template,
                        .kv_format = format_from_name(kv_type).value_or(Format::f16),
                        .kv_budget = kv_budget.value_or(0),
+                       .memory_limit = memory_limit.value_or(0),
+                       .expert_budget = expert_budget,
+                       .look_ahead = look_ahead == "on"    ? LookAhead::on
+                                     : look_ahead == "off" ? LookAhead::off
+                                                           : LookAhead::automatic,
+                       .experts_folder = folder("experts"),
                        .prefix_folder = prefixes,
                        .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))},
                       [&](double share) { bar.update(share); });

@@ -38,8 +38,9 @@ struct ModelOptions {
   uint32_t n_batch = EngineOptions{}.n_batch;
   unsigned n_threads = 0;
   std::string kv_type = "f16";
-  std::optional<uint64_t> kv_budget, prefix_budget;  // bytes; none: the default
-  bool keeps_prefixes = false;                       // on disk
+  std::string look_ahead = "auto";
+  std::optional<uint64_t> memory_limit, expert_budget, kv_budget, prefix_budget;  // bytes; none: the default
+  bool keeps_prefixes = false;                                                    // on disk
 
   // --ctx, --threads, --batch, --kv-type, --kv-budget
   void add_to(CLI::App& app);

@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/experts_report.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/signals.h"
@@ -109,8 +110,16 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"threads", engine.n_threads()},
       {"instruction_set", engine.isa()},
   };
+  if (engine.experts()) json["experts"] = experts_json(*engine.experts());
   if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
   write_json(json);
+}
+
+std::string describe_all(const Engine& engine, const AnswerStats& stats, double first_token_seconds) {
+  std::string text = describe_stats(stats, first_token_seconds);
+  if (engine.experts())
+    text += "\n" + describe_experts(*engine.experts(), stats.prefill_seconds + stats.decode_seconds);
+  return text;
 }
 
 Result<int> run(RunOptions& options, bool prompt_given) {
@@ -134,7 +143,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   else
     write_stdout("\n");
   if (!options.quiet && !options.json)
-    write_stderr(style_stderr(Style::dim, describe_stats(answer.stats, first_token_seconds)) + "\n");
+    write_stderr(style_stderr(Style::dim, describe_all(*engine, answer.stats, first_token_seconds)) + "\n");
   engine->flush_prefixes();
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }

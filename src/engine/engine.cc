@@ -46,7 +46,8 @@ void Engine::flush_prefixes() {
   if (model_->prefixes) model_->prefixes->flush();
 }
 unsigned Engine::n_threads() const { return model_->pool->size(); }
-std::string_view Engine::isa() const { return model_->ops->name; }
+const ExpertStore* Engine::experts() const { return model_->experts.get(); }
+std::string_view Engine::isa() const { return model_->ops.name; }
 
 Result<RenderedChat> Engine::render_chat(const ChatTemplateInput& input) const {
   if (!model_->tokenizer) return std::unexpected(model_->tokenizer.error());
@@ -82,7 +83,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   while (!generation.done()) {
     const Extension next = generation.next(model_->options.n_batch);
     OGAS_TRY(model_->make_room_for(session.kv, next.tokens.size()));
-    generation.take(model_->compute({&next, 1}));
+    generation.take(OGAS_TRY(model_->compute({&next, 1})));
     if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.end(FinishReason::cancelled);
   }
   return generation.take_answer();
@@ -95,7 +96,7 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
     const Extension part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
-    logits = model_->compute({&part, 1});
+    logits = OGAS_TRY(model_->compute({&part, 1}));
   }
   return logits;
 }
@@ -119,7 +120,8 @@ Result<std::span<const float>> Engine::extend(std::span<const Extension> extensi
 Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind) {
   OGAS_TRY(model_->check_tokens(tokens));
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    return model_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .logits = Logits::all});
+    return model_->forward(
+        BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .logits = Logits::all});
   };
   return model_->compute_rows(tokens.size(), batch, compute, row);
 }
@@ -129,10 +131,12 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
   if (facts().n_mtp == 0) return fail(ErrorCode::usage, "the model has no head for the token after the next");
   if (tokens.size() < 2)
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
-  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    model_->forward({.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none});
-    Exec exec{*model_->pool, *model_->ops};
-    return model_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
+  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
+    OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none}));
+    Exec exec{*model_->pool, model_->ops};
+    const auto logits = model_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
+    OGAS_TRY(model_->check_reads());
+    return logits;
   };
   return model_->compute_rows(tokens.size() - 1, batch, compute, row);
 }

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "engine/sampling_options.h"
 #include "engine/score.h"
 #include "files/tensor_file.h"
+#include "nn/expert_store.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -38,6 +40,14 @@ struct EngineOptions {
   // Bytes for keys and values of all sessions; 0: half of the memory that is free beside the weights, or what n_ctx
   // positions take if that is more.
   uint64_t kv_budget = 0;
+  // Bytes of memory for everything; 0: what is free. Where all weights do not fit, experts are read from disk as tokens
+  // take them (nn/expert_store.h), with the same results.
+  uint64_t memory_limit = 0;
+  // Have experts read from disk in any case, with so many bytes of memory for them, or the least that works.
+  std::optional<uint64_t> expert_budget = {};
+  LookAhead look_ahead = LookAhead::automatic;  // of those read from disk
+  // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
+  std::filesystem::path experts_folder = {};
   // Where keys and values of prompts are kept for later starts, and how many bytes they may take there for all models;
   // empty or 0: nowhere. In memory they are kept as long as the budget has room, except for models with recurrent
   // layers.
@@ -80,6 +90,8 @@ class Engine {
   const EngineOptions& options() const;  // with the defaults resolved
   // The matrices that one token is multiplied with (arch/model.h).
   std::span<const Linear* const> linears_of_token() const;
+  // Of experts that are read from disk; null where all weights are in memory.
+  const ExpertStore* experts() const;
   // Matrices as they lie in memory for multiplication (nn/packed_weights.h); empty where they are read as mapped.
   std::span<const std::byte> packed_weights() const;
   // Why there is none, or the tokenizer. (Logits need none.)

@@ -7,12 +7,16 @@
 
 #include "arch/registry.h"
 #include "base/check.h"
+#include "base/disk_probe.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/version.h"
+#include "engine/expert_counts.h"
 #include "engine/recommended_sampling.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
+#include "nn/moe.h"
 
 namespace ogas {
 namespace {
@@ -41,6 +45,15 @@ uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
       std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least_batch(ops), 512));
 }
 
+// Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
+// prompts in BF16 where that is possible, others only where it is quicker, too.
+Ops ops_for(const ModelFacts& facts, const Ops& machine) {
+  constexpr uint32_t kNarrow = 1024;
+  Ops ops = machine;
+  if (!ops.tiles_are_quicker && facts.n_embd > kNarrow) ops.tile_rows = 0;
+  return ops;
+}
+
 Result<> check_kv_format(Format format, const KvShape& kv) {
   const FormatFacts& facts = facts_of(format);
   if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
@@ -54,8 +67,17 @@ Result<> check_kv_format(Format format, const KvShape& kv) {
   return {};
 }
 
-// Fills in what was left to us, and refuses what cannot work before anything is loaded.
-Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops) {
+// Bytes that the process may still take.
+uint64_t free_memory(const EngineOptions& options) {
+  const uint64_t available = available_memory(), taken = current_memory();
+  if (options.memory_limit == 0) return available;
+  return std::min(available, options.memory_limit > taken ? options.memory_limit - taken : 0);
+}
+
+// Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
+// what the weights leave, 1 / kv_share, where they are not told how much.
+Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops, uint64_t available,
+                              uint64_t kv_share) {
   if (options.n_batch > 65536)
     return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
   if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
@@ -64,21 +86,20 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, co
   OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
-  const uint64_t available = available_memory();
   const KvShape kv = kv_shape(facts, options);
   const bool chosen_by_us = options.n_ctx == 0;
   const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
-  const uint64_t half = available > fixed ? (available - fixed) / 2 : 0;
+  const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
   if (chosen_by_us) {
     // The model's own limit, or what the budget holds.
-    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : half) / kv.page_bytes();
+    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : share) / kv.page_bytes();
     const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
   const uint64_t context_bytes =
       (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
   if (options.kv_budget == 0)
-    options.kv_budget = std::max(half, context_bytes);
+    options.kv_budget = std::max(share, context_bytes);
   else if (options.kv_budget < context_bytes)
     return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
                 options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
@@ -92,10 +113,8 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, co
 }
 
 const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
-  for (const MappedFile& shard : file.shards()) {
-    const Bytes whole = shard.bytes();
-    if (bytes.data() >= whole.data() && bytes.data() + bytes.size() <= whole.data() + whole.size()) return shard;
-  }
+  for (const MappedFile& shard : file.shards())
+    if (shard.holds(bytes)) return shard;
   OGAS_CHECK(false, "{} bytes that no shard has", bytes.size());
   std::unreachable();
 }
@@ -115,9 +134,11 @@ std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights&
 // Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
 // becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
 // copied, and its bytes would only take up room.
-Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const Engine::LoadProgress& progress) {
+Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const ExpertStore* experts,
+                      const Engine::LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
-  const std::vector<Bytes> unpacked = unpacked_tensors(file, packed);
+  // Beside a store nothing but rows of embeddings is read from the map.
+  const std::vector<Bytes> unpacked = experts ? std::vector<Bytes>() : unpacked_tensors(file, packed);
   uint64_t done = 0, total = packed.n_stored_bytes();
   for (const Bytes part : unpacked) total += part.size();
   const auto advance = [&](uint64_t n_bytes) {
@@ -142,17 +163,23 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
                                                        const Engine::LoadProgress& progress) {
-  const Ops* ops = OGAS_TRY(choose_ops());
   auto loaded = std::make_unique<LoadedModel>();
-  loaded->ops = ops;
   loaded->file = OGAS_TRY(TensorFile::open(path));
   auto model = create_model(loaded->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
-  loaded->packed = PackedWeights(*ops, loaded->model->linears());
+  const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
+  loaded->packed = PackedWeights(ops, loaded->model->linears());
+  loaded->has_panels = loaded->packed.n_bytes() > 0;
   ModelFacts in_memory = loaded->model->facts();
   in_memory.weight_bytes += loaded->packed.n_bytes() - loaded->packed.n_stored_bytes();
-  loaded->options = OGAS_TRY(resolve(options, in_memory, *ops));
+  const bool has_experts = !loaded->model->moes().empty();
+  auto resolved = resolve(options, in_memory, ops, free_memory(options), /*kv_share=*/2);
+  const bool fits = resolved && !(has_experts && options.expert_budget);
+  if (resolved)
+    loaded->options = *std::move(resolved);
+  else if (resolved.error().code != ErrorCode::out_of_memory || !has_experts)
+    return std::unexpected(std::move(resolved).error());
 
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
@@ -161,13 +188,44 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   loaded->read_chat_template();
   return_freed_memory();
+  if (!fits) OGAS_TRY(loaded->leave_experts_on_disk(options));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
-  Exec exec{*loaded->pool, *ops};
-  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, progress));
+  Exec exec{*loaded->pool, ops};
+  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), progress));
+  if (loaded->experts) OGAS_TRY(loaded->fill_experts(exec, progress));
   loaded->kv_cache =
       std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
   loaded->make_prefix_cache();
   return loaded;
+}
+
+Result<> LoadedModel::leave_experts_on_disk(const EngineOptions& given) {
+  // Heap, stacks, what the system keeps for us.
+  constexpr uint64_t kOther = uint64_t{48} << 20;
+  const std::span<Moe* const> moes = model->moes();
+  std::vector<Linear*> others;
+  for (Linear* linear : model->linears())
+    if (std::ranges::none_of(moes, [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
+  packed = PackedWeights(ops, others, PackedWeights::Others::copied);
+  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, ops);
+  ModelFacts facts = model->facts();
+  facts.weight_bytes = packed.n_bytes() + kOther + bytes.least;
+  const uint64_t available = free_memory(given);
+  // A batch reads each expert once, so that long ones pay.
+  EngineOptions wanted = given;
+  if (wanted.n_batch == 0 && available > facts.weight_bytes)
+    wanted.n_batch = static_cast<uint32_t>(
+        std::clamp<uint64_t>((available - facts.weight_bytes) / 4 / facts.token_bytes, least_batch(ops), 512));
+  options = OGAS_TRY(resolve(wanted, facts, ops, available, /*kv_share=*/8));
+  const uint64_t left = given.expert_budget.value_or(available - bytes_needed(facts, options) + bytes.least);
+  // Between two looks at what has been read the experts of a layer are computed.
+  constexpr double kSecondsBetweenPolls = 2e-3;
+  constexpr uint64_t kWorthMeasuring = uint64_t{256} << 20;  // less is read while the disk would be measured
+  ExpertStoreOptions store{.budget = std::clamp(left, bytes.least, bytes.all), .look_ahead = given.look_ahead};
+  if (bytes.places >= kWorthMeasuring)
+    store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), kSecondsBetweenPolls);
+  experts = OGAS_TRY(ExpertStore::create(file, moes, ops, store));
+  return {};
 }
 
 void LoadedModel::read_chat_template() {
@@ -222,12 +280,15 @@ Result<> LoadedModel::make_room(size_t n_pages) {
               format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
 }
 
-// Everything that keys and values depend on beside the tokens: the model's content, by its description and samples of
-// each tensor, and what computes them.
-std::string LoadedModel::identity() const {
+std::string LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
-  std::string identity = fmt::format("ogas {} {} {} {} {} {}", version(), commit(), ops->name, facts_of(kv.format).name,
-                                     kv.page_bytes(), packed.panels().size());
+  return fmt::format("ogas {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
+                     kv.page_bytes(), has_panels, identity());
+}
+
+// By its description and samples of each tensor.
+std::string LoadedModel::identity() const {
+  std::string identity;
   for (const auto& [name, tensor] : file.tensors()) {
     identity += fmt::format("\n{} {} {}", name, facts_of(tensor.format).name, tensor.data.size());
     const size_t n = std::min<size_t>(tensor.data.size(), 256);
@@ -239,13 +300,40 @@ std::string LoadedModel::identity() const {
   return identity;
 }
 
+std::filesystem::path LoadedModel::expert_counts_file() const {
+  if (options.experts_folder.empty()) return {};
+  return options.experts_folder / (PrefixKey::of_model(identity()).hex() + ".json");
+}
+
+Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progress) {
+  const std::filesystem::path path = expert_counts_file();
+  if (path.empty()) return {};
+  const auto counts = read_expert_counts(path, experts->counts());
+  if (!counts) {
+    spdlog::warn("{}; it is left aside", counts.error().message);
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+    return {};
+  }
+  if (counts->empty()) return {};
+  return experts->fill(exec, *counts, [&](uint64_t done) {
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(experts->n_bytes()));
+  });
+}
+
+LoadedModel::~LoadedModel() {
+  if (!experts || expert_counts_file().empty()) return;
+  if (const auto written = write_expert_counts(expert_counts_file(), experts->counts()); !written)
+    spdlog::warn("{}", written.error().message);
+}
+
 void LoadedModel::make_prefix_cache() {
   const KvShape& kv = kv_cache->shape();
   if (kv.state.bytes() > 0) return;
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
   if (!options.prefix_folder.empty() && options.prefix_budget > 0) {
-    key = PrefixKey::of_model(identity());
+    key = PrefixKey::of_model(identity_of_pages());
     store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, kv.page_bytes());
   }
   // A token's attention over a page, as a share of its products with the weights.
@@ -283,16 +371,31 @@ void LoadedModel::save(Session& session, size_t n_tokens) {
     prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_rememberable(session))));
 }
 
-std::span<const float> LoadedModel::compute(std::span<const Extension> extensions) {
+Result<std::span<const float>> LoadedModel::forward(Batch batch) {
+  if (experts) OGAS_TRY(experts->check_files());
+  Exec exec{*pool, ops};
+  const auto logits = model->forward(exec, batch);
+  OGAS_TRY(check_reads());
+  return logits;
+}
+
+Result<> LoadedModel::check_reads() { return experts ? experts->take_error() : Result<>(); }
+
+Result<std::span<const float>> LoadedModel::compute(std::span<const Extension> extensions) {
   batch_.clear();
   for (const Extension& extension : extensions)
     batch_.push_back({.tokens = extension.tokens,
                       .kv = &extension.session->kv,
                       .kind = extension.kind,
                       .logits = extension.wants_logits ? Logits::last : Logits::none});
-  Exec exec{*pool, *ops};
-  const auto logits = model->forward(exec, batch_);
-  for (const Extension& extension : extensions) extension.session->append(extension.tokens, extension.kind);
+  auto logits = forward(batch_);
+  for (const Extension& extension : extensions) {
+    Session& session = *extension.session;
+    if (logits)
+      session.append(extension.tokens, extension.kind);
+    else
+      session.truncate(session.kv.reachable(session.tokens.size()));
+  }
   return logits;
 }
 
@@ -304,7 +407,7 @@ Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeR
   OGAS_TRY(make_room_for(session.kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
-    const auto logits = compute_some(begin, n, session.kv);
+    const auto logits = OGAS_TRY(compute_some(begin, n, session.kv));
     for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
   }
   return {};

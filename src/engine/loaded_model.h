@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/prefix_cache.h"
 #include "engine/session.h"
+#include "nn/expert_store.h"
 #include "nn/packed_weights.h"
 
 namespace ogas {
@@ -22,6 +23,7 @@ inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32
 
 class LoadedModel {
  public:
+  ~LoadedModel();
   // As Engine::load.
   static Result<std::unique_ptr<LoadedModel>> load(const std::filesystem::path& path, const EngineOptions& options,
                                                    const Engine::LoadProgress& progress);
@@ -44,38 +46,46 @@ class LoadedModel {
   void remember(Session& session);
   void save(Session& session, size_t n_tokens);
 
-  // Logits [n, n_vocab] after the last token of each that wants them.
-  std::span<const float> compute(std::span<const Extension> extensions);
+  // Logits [n, n_vocab] after the last token of each that wants them. Errors: io, where experts are read from disk; the
+  // sessions are as they were then.
+  Result<std::span<const float>> compute(std::span<const Extension> extensions);
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
-  using ComputeRows = std::function<std::span<const float>(size_t begin, size_t n, KvSequence&)>;
+  using ComputeRows = std::function<Result<std::span<const float>>(size_t begin, size_t n, KvSequence&)>;
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
   Result<> compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute_some, const Engine::TakeRow& row);
-  std::span<const float> forward(const BatchPart& part) {
-    Exec exec{*pool, *ops};
-    return model->forward(exec, {&part, 1});
-  }
-  bool goes_on_from_generated() const {
-    return !model->facts().prompts_differ && (ops->tile_rows == 0 || packed.panels().empty());
-  }
+  // A pass. Errors: io, where experts are read from disk; the sequences are then to be given up.
+  Result<std::span<const float>> forward(Batch batch);
+  Result<std::span<const float>> forward(const BatchPart& part) { return forward(Batch(&part, 1)); }
+  // Whether what was computed since this was last asked had all it needed. Errors: io.
+  Result<> check_reads();
+  bool goes_on_from_generated() const { return !model->facts().prompts_differ && (ops.tile_rows == 0 || !has_panels); }
 
   TensorFile file;
   std::unique_ptr<Model> model;
   EngineOptions options;  // with the defaults resolved
-  const Ops* ops = nullptr;
+  Ops ops;                // those of the machine, as they suit the model
   Result<std::unique_ptr<Tokenizer>> tokenizer = fail(ErrorCode::unsupported, "no tokenizer");
   std::optional<ChatTemplate> chat_template;
   std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
   std::string chat_template_error = "the model file has no chat template";
   SamplingOptions sampling;  // the publisher's
   std::unique_ptr<ThreadPool> pool;
+  bool has_panels = false;  // of any matrix
   PackedWeights packed;
+  std::unique_ptr<ExpertStore> experts;  // null where all weights are in memory
   std::unique_ptr<KvCache> kv_cache;
   std::unique_ptr<PrefixCache> prefixes;  // null where pages alone are not enough to go on from
 
  private:
+  // What keeps experts on disk: memory for the rest, and how much of it they get.
+  Result<> leave_experts_on_disk(const EngineOptions& options);
   void read_chat_template();
   void make_prefix_cache();
+  // What names the model's content, and what its keys and values depend on beside it.
   std::string identity() const;
+  std::string identity_of_pages() const;
+  std::filesystem::path expert_counts_file() const;  // empty: none
+  Result<> fill_experts(Exec& exec, const Engine::LoadProgress& progress);
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 

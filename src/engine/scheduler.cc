@@ -46,7 +46,7 @@ struct Scheduler::Job {
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(engine), options_(options) {
   if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
-  least_piece_ = std::min(least_batch(*engine.model_->ops), options_.n_batch);
+  least_piece_ = std::min(least_batch(engine.model_->ops), options_.n_batch);
   piece_ = least_piece_;
 }
 
@@ -270,6 +270,15 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
   }
 }
 
+// A pass could not be computed.
+void Scheduler::fail_all(std::span<Job* const> jobs, const Error& error) {
+  std::vector<JobPtr> failed;  // callbacks may submit or cancel: what they change is not walked over
+  for (JobPtr& job : running_)
+    if (std::ranges::find(jobs, job.get()) != jobs.end()) failed.push_back(std::move(job));
+  std::erase(running_, nullptr);
+  for (const JobPtr& job : failed) finish(*job, std::unexpected(error));
+}
+
 bool Scheduler::step() {
   end_overdue();
   admit();
@@ -281,7 +290,12 @@ bool Scheduler::step() {
   const auto n_decoding =
       static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->generation->is_decoding(); }));
   const auto start = Job::Clock::now();
-  std::span<const float> logits = engine_.model_->compute(extensions_);
+  const auto computed = engine_.model_->compute(extensions_);
+  if (!computed) {
+    fail_all(chosen, computed.error());
+    return true;
+  }
+  std::span<const float> logits = *computed;
   const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
   learn_from(n_decoding, n_decoding < chosen.size(), seconds);
   const size_t n_vocab = engine_.facts().n_vocab;

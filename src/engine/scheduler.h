@@ -80,6 +80,7 @@ class Scheduler {
   void learn_from(size_t n_decoding, bool has_prompts, double seconds);
   void finish(Job& job, Result<Answer> answer);
   void end(Job& job, FinishReason reason);
+  void fail_all(std::span<Job* const> jobs, const Error& error);
   void start_counting(const std::string& client);
 
   Engine& engine_;

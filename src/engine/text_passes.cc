@@ -76,10 +76,10 @@ class Texts {
 }  // namespace
 
 Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const TakeTextRows& take) {
-  Exec exec{*model.pool, *model.ops};
+  Exec exec{*model.pool, model.ops};
   for (Texts rest(model, texts); !rest.done();) {
     OGAS_TRY(rest.fill());
-    model.model->forward(exec, rest.parts());
+    OGAS_TRY(model.forward(rest.parts()));
     if (!rest.rows().empty()) take(exec, rest.rows());
   }
   return {};

@@ -116,7 +116,7 @@ void matmul_tiles(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
   const size_t n_groups = (args.bf16_skip + args.n_tokens + Isa::kTileRows - 1) / Isa::kTileRows;
-  const typename Isa::Tiles tiles;
+  [[maybe_unused]] const typename Isa::Tiles tiles;
   for (size_t group = 0; group < n_groups; group += kGroups)
     for (size_t panel = first; panel < end; panel += kTilePanels)
       multiply_block_by_tiles<Isa, Block>(args, panel, end - panel < kTilePanels ? end - panel : kTilePanels, group,

@@ -141,25 +141,34 @@ struct ArrayIndices {};
 template <class Isa>
 inline constexpr size_t kPanelVector = 4 * Isa::kWidth;  // bytes
 
-// 32 codes of a row to where its panel has them.
+// 32 codes of each row to where a panel has them. words[k]: codes 4 k..4 k + 3 of all rows.
 template <class Isa, size_t kBits>
-OGAS_INLINE void place_codes(const uint32_t (&words)[8], size_t row, std::byte* out) {
-  const auto place = [&](size_t vector, uint32_t word) {
-    __builtin_memcpy(out + vector * kPanelVector<Isa> + 4 * row, &word, sizeof word);
+OGAS_INLINE void place_codes(const uint32_t (&words)[8][Isa::kWidth], std::byte* out) {
+  // Written so that the compiler computes it for all rows at once.
+  const auto place = [&](size_t vector, const auto& word_of) OGAS_LAMBDA_INLINE {
+    uint32_t placed[Isa::kWidth];
+    for (size_t row = 0; row < Isa::kWidth; ++row) placed[row] = word_of(row);
+    __builtin_memcpy(out + vector * kPanelVector<Isa>, placed, sizeof placed);
   };
   if constexpr (kBits == 8) {
-    for (size_t k = 0; k < 8; ++k) place(k, words[k]);
+    for (size_t k = 0; k < 8; ++k) place(k, [&](size_t row) { return words[k][row]; });
     return;
   }
-  for (size_t v = 0; v < 4; ++v) place(v, (words[v] & 0x0F0F0F0F) | (words[4 + v] & 0x0F0F0F0F) << 4);
-  uint32_t fifth = 0, upper[2] = {};
-  for (size_t k = 0; k < 8; ++k) {
-    fifth |= (words[k] >> 4 & 0x01010101) << k;
-    upper[k / 4] |= (words[k] >> 4 & 0x03030303) << 2 * (k % 4);
-  }
-  if constexpr (kBits == 5) place(4, fifth);
+  for (size_t v = 0; v < 4; ++v)
+    place(v, [&](size_t row) { return (words[v][row] & 0x0F0F0F0F) | (words[4 + v][row] & 0x0F0F0F0F) << 4; });
+  if constexpr (kBits == 5)
+    place(4, [&](size_t row) {
+      uint32_t fifth = 0;
+      for (size_t k = 0; k < 8; ++k) fifth |= (words[k][row] >> 4 & 0x01010101) << k;
+      return fifth;
+    });
   if constexpr (kBits == 6)
-    for (size_t h = 0; h < 2; ++h) place(4 + h, upper[h]);
+    for (size_t h = 0; h < 2; ++h)
+      place(4 + h, [&](size_t row) {
+        uint32_t upper = 0;
+        for (size_t k = 0; k < 4; ++k) upper |= (words[4 * h + k][row] >> 4 & 0x03030303) << 2 * k;
+        return upper;
+      });
 }
 
 // Bytes of 32 inputs' codes.
@@ -199,25 +208,31 @@ void pack_rows(const PackArgs& args) {
   using Panel = PanelOf<Isa, Block>;
   if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
   const size_t n_blocks = args.n_in / Block::values;
-  for (size_t row = 0; row < args.n_rows; ++row) {
-    const std::byte* blocks = args.weights + (args.first_row + row * args.row_step) * n_blocks * Block::bytes;
-    for (size_t begin = 0; begin < args.n_in; begin += Block::values) {
-      const std::byte* block = blocks + begin / Block::values * Block::bytes;
-      const size_t in_section = begin % kSection;
-      const Section<Isa, Block, std::byte> section(args.panel, args.n_in, begin - in_section);
+  alignas(kPanelAlignment) uint32_t words[Block::values / 32][8][Isa::kWidth] = {};
+  for (size_t begin = 0; begin < args.n_in; begin += Block::values) {
+    const size_t in_section = begin % kSection;
+    const Section<Isa, Block, std::byte> section(args.panel, args.n_in, begin - in_section);
+    for (size_t row = 0; row < args.n_rows; ++row) {
+      const std::byte* block =
+          args.weights + ((args.first_row + row * args.row_step) * n_blocks + begin / Block::values) * Block::bytes;
+      // Rows are read in turns, which no prefetcher of a processor follows.
+      constexpr size_t kAhead = 1024;
+      for (size_t line = 0; line < Block::bytes; line += 64) __builtin_prefetch(block + kAhead + line);
       int8_t codes[Block::values];
       float scales[Block::values / Block::group], offsets[Block::values / Block::group];
       Block::unpack(block, codes, scales, offsets);
       Panel::Scales::pack(block, row, section.scales_of(in_section));
       for (size_t i = 0; i < Block::values; i += 32) {
         Lanes32 lanes;
-        uint32_t words[8];
+        uint32_t of_row[8];
         __builtin_memcpy(&lanes, codes + i, sizeof lanes);
         lanes += static_cast<uint8_t>(Panel::kBias);
-        __builtin_memcpy(words, &lanes, sizeof words);
-        place_codes<Isa, Panel::kBits>(words, row, section.codes_of(in_section + i));
+        __builtin_memcpy(of_row, &lanes, sizeof of_row);
+        for (size_t k = 0; k < 8; ++k) words[i / 32][k][row] = of_row[k];
       }
     }
+    for (size_t i = 0; i < Block::values; i += 32)
+      place_codes<Isa, Panel::kBits>(words[i / 32], section.codes_of(in_section + i));
   }
 }
 

@@ -9,7 +9,7 @@ namespace ogas {
 
 // Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
 // nothing. Whole panels, by as many as operations multiply at a time (16 rows, twice, at most). Prompts are computed by
-// so many rows at a time as share what is read of the activations (kAmxPanels), which else become what many threads
+// so many rows at a time as share what is read of the activations (kTilePanels), which else become what many threads
 // wait for; as long as each has some chunks still.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
   constexpr size_t kChunksPerThread = 16, kLeastPerThread = 4, kRows = 32, kSharingRows = 256, kManyTokens = 64;
@@ -83,6 +83,19 @@ std::span<const std::byte> Linear::stored_rows(size_t o_begin, size_t o_end) con
   const size_t row_bytes = facts_of(format_).bytes_for(n_in_);
   return {weights_ + (first_row_ + o_begin * row_step_) * row_bytes,
           ((o_end - 1 - o_begin) * row_step_ + 1) * row_bytes};
+}
+
+std::span<const std::byte> Linear::stored() const {
+  if (n_columns_ == 0) return stored_rows(0, n_out_);
+  return {weights_, n_in_ * facts_of(format_).bytes_for(n_columns_)};
+}
+
+Linear Linear::at(const std::byte* copy_of_stored) const {
+  Linear moved = *this;
+  moved.weights_ = copy_of_stored - (stored().data() - weights_);
+  moved.panels_ = nullptr;
+  moved.panel_row_ = 0;
+  return moved;
 }
 
 uint64_t Linear::panel_bytes(const Ops& ops) const {

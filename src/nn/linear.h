@@ -34,6 +34,10 @@ class Linear {
   void decode_packed_row(const Ops& ops, size_t o, float* values) const;
   // The bytes of rows o_begin..o_end where they are mapped, with what lies between them.
   std::span<const std::byte> stored_rows(size_t o_begin, size_t o_end) const;
+  // Of all rows; of weights that are stored transposed, the whole matrix.
+  std::span<const std::byte> stored() const;
+  // The same layer, with what stored() gives here instead, and without panels.
+  Linear at(const std::byte* copy_of_stored) const;
   // Bytes of all rows as panels; 0 where these operations read them as they are.
   uint64_t panel_bytes(const Ops& ops) const;
   size_t n_panels(const Ops& ops) const { return (n_out_ + ops.panel_rows - 1) / ops.panel_rows; }

@@ -1,10 +1,14 @@
 #include "nn/moe.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 #include "base/check.h"
+#include "nn/expert_store.h"
 
 namespace ogas {
+
 namespace {
 
 // Counting sort by expert; within one by token. An expert's rows begin with a multiple of `step`.
@@ -26,12 +30,19 @@ void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t s
 
 void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff) {
   rules = router_rules;
+  table.moe(*this);
   table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd);
   table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff,
                 n_embd);
   table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
   table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd,
                 n_ff);
+}
+
+bool Moe::has(const Linear& linear) const {
+  return std::ranges::any_of(std::array{&ffn_gate_exps, &ffn_up_exps, &ffn_down_exps}, [&](const auto* experts) {
+    return std::less_equal<>()(experts->data(), &linear) && std::less<>()(&linear, experts->data() + experts->size());
+  });
 }
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
@@ -47,29 +58,75 @@ void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace&
   });
 }
 
-GatedRows Moe::rows_of_expert(const MoeSpace& space, size_t e, size_t first_row, size_t n_rows) const {
+GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
   const auto bias = [&](const std::vector<float>& all) {
     return all.empty() ? nullptr : all.data() + e * (all.size() / rules.n_expert);
   };
-  return {.gate = ffn_gate_exps[e],
-          .up = ffn_up_exps[e],
-          .down = ffn_down_exps[e],
+  const ExpertMatrices* read = store.store ? &store.store->matrices(e) : nullptr;
+  return {.gate = read ? read->gate : ffn_gate_exps[e],
+          .up = read ? read->up : ffn_up_exps[e],
+          .down = read ? read->down : ffn_down_exps[e],
           .x = space.gathered,
           .space = space.expert,
           .y = space.result,
-          .first_row = first_row,
-          .n_rows = n_rows,
+          .first_row = space.grouping.first[e],
+          .n_rows = space.grouping.n_rows[e],
           .gate_bias = bias(ffn_gate_exps_b),
           .up_bias = bias(ffn_up_exps_b),
           .down_bias = bias(ffn_down_exps_b),
           .clamp = clamp ? &*clamp : nullptr};
 }
 
+// What a layer adds to a token is little beside what the token is already: its router says of the input of this layer
+// about what it will say of its own.
+void Moe::expect_next_layer(Exec& exec, const Activations& x, MoeSpace& space) const {
+  const Moe* next = store.store->next_layer();
+  if (!next || next->rules.n_expert > space.logits.n_cols()) return;
+  const size_t n_embd = x.values().n_cols();
+  std::copy_n(x.row(0), n_embd, space.expected.row(0));
+  if (input_norm && next->input_norm)
+    for (size_t i = 0; i < n_embd; ++i)
+      if ((*input_norm)[i] != 0) space.expected.row(0)[i] *= (*next->input_norm)[i] / (*input_norm)[i];
+  multiply_in_f32(exec, next->ffn_gate_inp, space.expected, 1, 1, space.logits);
+  const std::span<float> logits(space.logits.row(0), next->rules.n_expert);
+  if (!next->ffn_gate_inp_b.empty()) exec.ops.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
+  thread_local RouterSpace router_space;
+  thread_local std::vector<Routed> routed;
+  thread_local std::vector<uint32_t> experts;
+  routed.resize(next->rules.n_used);
+  route(next->rules, logits, next->exp_probs_b, router_space, routed);
+  experts.clear();
+  for (const Routed& one : routed) experts.push_back(one.expert_idx);
+  store.store->expect(experts);
+}
+
+// Those that tokens take, beside what is in `groups` already.
+void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const {
+  std::vector<GatedRows>& groups = space.groups;
+  const ExpertGrouping& grouping = space.grouping;
+  if (!store.store) {
+    for (uint32_t e = 0; e < rules.n_expert; ++e)
+      if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(space, e));
+    return feed_forward(exec, groups);
+  }
+  space.uses.clear();
+  for (uint32_t e = 0; e < rules.n_expert; ++e)
+    if (grouping.n_rows[e] > 0) space.uses.push_back({e, static_cast<uint32_t>(grouping.n_rows[e])});
+  auto some = store.store->start(store.layer, space.uses, static_cast<uint32_t>(n_tokens));
+  if (n_tokens == 1) expect_next_layer(exec, x, space);
+  do {
+    for (const uint32_t e : some) groups.push_back(rows_of_expert(space, e));
+    feed_forward(exec, groups);
+    groups.clear();
+    some = store.store->next(exec);
+  } while (!some.empty());
+}
+
 void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
                   std::span<const GatedRows> beside) const {
   route_all(exec, x, n_tokens, space);
-  const ExpertGrouping& grouping = space.grouping;
   group_by_expert(space.routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1), space.grouping);
+  const ExpertGrouping& grouping = space.grouping;
   const size_t n_embd = x.values().n_cols();
   const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
   const bool wants_values =
@@ -80,9 +137,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& s
   });
   space.groups.clear();
   for (const GatedRows& group : beside) space.groups.push_back(group);
-  for (uint32_t e = 0; e < rules.n_expert; ++e)
-    if (grouping.n_rows[e] > 0) space.groups.push_back(rows_of_expert(space, e, grouping.first[e], grouping.n_rows[e]));
-  feed_forward(exec, space.groups);
+  run_experts(exec, x, n_tokens, space);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "nn/expert_cache.h"
 #include "nn/feed_forward.h"
 #include "nn/router.h"
 
@@ -31,7 +32,8 @@ struct MoeSpace {
       : logits(n_batch, rules.n_expert),
         gathered(Activations::shared(n_rows(rules, n_batch), n_embd)),
         expert(n_rows(rules, n_batch), n_ff),
-        result(n_rows(rules, n_batch), n_embd) {}
+        result(n_rows(rules, n_batch), n_embd),
+        expected(1, n_embd) {}
   // With those that are left out where an expert's rows begin with a tile (Ops::tile_rows), which take no memory.
   static size_t n_rows(const RouterRules& rules, size_t n_batch) {
     const size_t n = n_batch * rules.n_used;
@@ -50,6 +52,16 @@ struct MoeSpace {
   std::vector<Routed> routed;  // [n_tokens * n_used]
   ExpertGrouping grouping;
   std::vector<GatedRows> groups;
+  std::vector<ExpertCache::Use> uses;
+  Activations expected;  // [1, n_embd], see Moe::expect_next_layer()
+};
+
+class ExpertStore;
+
+// Where a layer's experts are, if they are read from disk as they are needed; null: they are in memory.
+struct PlaceInStore {
+  ExpertStore* store = nullptr;
+  uint32_t layer = 0;
 };
 
 struct Moe {
@@ -62,7 +74,11 @@ struct Moe {
   std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
       ffn_down_exps_b;               // [n_expert, n_ff], ..., [n_expert, n_embd], or none
   std::optional<SwigluClamp> clamp;  // experts have the clamped SwiGLU
+  PlaceInStore store;
+  const std::vector<float>* input_norm = nullptr;  // [n_embd] weights of the norm in front; null: unknown
 
+  // Whether it is one of the experts' matrices.
+  bool has(const Linear& linear) const;
   // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
@@ -71,7 +87,9 @@ struct Moe {
                std::span<const GatedRows> beside = {}) const;
 
  private:
-  GatedRows rows_of_expert(const MoeSpace& space, size_t expert_idx, size_t first_row, size_t n_rows) const;
+  GatedRows rows_of_expert(const MoeSpace& space, uint32_t expert_idx) const;
+  void expect_next_layer(Exec& exec, const Activations& x, MoeSpace& space) const;
+  void run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const;
   void route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const;
 };
 

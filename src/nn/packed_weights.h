@@ -24,10 +24,12 @@ class PackedWeights {
   using Progress = std::function<void(uint64_t n_bytes_read)>;
 
   PackedWeights() = default;
-  // Room for the panels of those of these layers that have any. The layers must stay where they are.
-  PackedWeights(const Ops& ops, std::span<Linear* const> linears);
+  enum class Others : uint8_t { mapped, copied };
+  // Room for the panels of those of these layers that have any, and for copies of the others where they are to be
+  // copied. The layers must stay where they are.
+  PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others = Others::mapped);
 
-  // Bytes of the panels, and of the rows they are made of.
+  // Bytes of the panels and copies, and of the rows they are made of.
   uint64_t n_bytes() const { return n_bytes_; }
   uint64_t n_stored_bytes() const { return n_stored_bytes_; }
   std::span<const std::byte> panels() const { return {panels_.data(), panels_.size()}; }
@@ -40,10 +42,14 @@ class PackedWeights {
 
  private:
   struct Item {
-    std::vector<Linear*> linears;  // the same rows
-    uint64_t offset;               // of its panels
+    std::vector<Linear*> linears;       // the same rows
+    std::span<const std::byte> stored;  // where they are mapped
+    uint64_t offset;                    // of its panels, or of its copy
+    bool has_panels;
   };
   Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping) const;
+  Result<> read_and_release(Exec& exec, size_t n_chunks, const Mapping& mapping, const auto& rows_of,
+                            const auto& take) const;
 
   std::vector<Item> items_;  // by address
   uint64_t n_bytes_ = 0, n_stored_bytes_ = 0;

@@ -15,6 +15,8 @@
 
 namespace ogas {
 
+struct Moe;
+
 // How a tensor is called in GGUF files and on the hub. An empty name: that world has no such tensor.
 struct TensorName {
   std::string_view gguf, hub;
@@ -73,6 +75,8 @@ class TensorTable {
   // The biases of experts' matrices, [n_expert, n_out * n_parts] in a plain format, copied out as floats [n_expert,
   // n_out].
   void stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& stack);
+  // A layer whose experts are among the tensors above.
+  void moe(Moe& layer) { moes_.push_back(&layer); }
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
@@ -84,6 +88,8 @@ class TensorTable {
   // All matrices that are multiplied with: destinations of linear(), output(), experts(), stacked() and heads(); and
   // embeddings that are the output's rows, too, so that both become the same panels. After bind().
   std::vector<Linear*> linears() const;
+  // Layers with experts, in their order.
+  const std::vector<Moe*>& moes() const { return moes_; }
   // Those that one token is multiplied with, as if it took the first n_expert_used experts of each layer.
   std::vector<const Linear*> linears_of_token(uint32_t n_expert_used) const;
   // After bind().
@@ -139,6 +145,7 @@ class TensorTable {
   std::string gguf_prefix_, hub_prefix_;
   std::vector<Entry> entries_;
   bool is_head_ = false;
+  std::vector<Moe*> moes_;
   WeightWork work_;
   uint64_t n_params_ = 0;
   uint64_t n_expert_params_ = 0;

@@ -1,0 +1,64 @@
+// Which experts of a layer stay in memory, where not all of them fit: those that tokens took most often lately.
+//
+// A count that ages keeps what is popular (LFU with aging, as in Robinson & Devarakonda 1990) and forgets what was. It
+// is what a model's habits call for: some experts are taken by many tokens of any text, others by those of one subject.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace ogas {
+
+class ExpertCache {
+ public:
+  // n_places: experts that can be in memory, at most n_expert. half_life: tokens after which a use counts half.
+  ExpertCache(uint32_t n_expert, uint32_t n_places, double half_life);
+  // As many as use each expert four times, on average. More suit a text of one subject, fewer one of many
+  // (bench/expert_cache_bench.cc).
+  static double half_life(size_t n_expert, size_t n_used) {
+    return 4.0 * static_cast<double>(n_expert) / static_cast<double>(n_used);
+  }
+
+  struct Use {
+    uint32_t expert, n_tokens;  // that take it
+  };
+  // n_tokens went through the layer, and took these.
+  void count(std::span<const Use> uses, uint32_t n_tokens);
+
+  // Where it is in memory.
+  std::optional<uint32_t> place_of(uint32_t expert) const;
+  // Makes one that is not in memory take a place: a free one, or that of an expert which counts less, the least one of
+  // those not held. None: it counts less than all of them.
+  std::optional<uint32_t> admit(uint32_t expert);
+  // Gives back the place of one that could not be brought there after all.
+  void remove(uint32_t expert);
+
+  // One that is held keeps its place.
+  void hold(uint32_t expert) { is_held_[expert] = true; }
+  void release_all() { is_held_.assign(is_held_.size(), false); }
+
+  uint32_t n_places() const { return n_places_; }
+  // For comparisons alone.
+  double count_of(uint32_t expert) const { return counts_[expert]; }
+  // Counts, aged to now [n_expert], and where to go on from such of an earlier run.
+  std::vector<float> counts() const;
+  void set_counts(std::span<const float> counts);
+  // The n_places experts that count most, best first.
+  std::vector<uint32_t> favourites() const;
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  uint32_t n_places_;
+  double half_life_;
+  double unit_ = 1;                  // what one use counts now; grows, which is cheaper than to age all counts
+  std::vector<double> counts_;       // [n_expert]
+  std::vector<uint32_t> place_;      // [n_expert] or kNone
+  std::vector<uint32_t> expert_in_;  // [n_places] or kNone
+  std::vector<bool> is_held_;        // [n_expert]
+};
+
+}  // namespace ogas

@@ -1,0 +1,89 @@
+#include "nn/expert_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+
+namespace ogas {
+namespace {
+
+TEST(ExpertCacheTest, KeepsThoseThatCountMost) {
+  ExpertCache cache(8, 2, 64);
+  const auto take = [&](uint32_t expert) {
+    const ExpertCache::Use use{expert, 1};
+    cache.count({&use, 1}, 1);
+    return cache.place_of(expert) || cache.admit(expert);
+  };
+  EXPECT_TRUE(take(3));
+  EXPECT_TRUE(take(3));
+  EXPECT_TRUE(take(5));
+  EXPECT_TRUE(take(5));
+  EXPECT_FALSE(take(1)) << "it counts less than both";
+  EXPECT_TRUE(cache.place_of(3) && cache.place_of(5));
+  EXPECT_TRUE(take(1)) << "a second use, later than theirs, counts more";
+  EXPECT_FALSE(cache.place_of(3)) << "the oldest uses count least";
+}
+
+TEST(ExpertCacheTest, ForgetsWithTime) {
+  ExpertCache cache(4, 1, /*half_life=*/10);
+  const ExpertCache::Use often{0, 100}, once{1, 1};
+  cache.count({&often, 1}, 100);
+  ASSERT_TRUE(cache.admit(0));
+  cache.count({&once, 1}, 1);
+  EXPECT_FALSE(cache.admit(1));
+  for (int token = 0; token < 200; ++token) cache.count({}, 1);
+  cache.count({&once, 1}, 1);
+  EXPECT_TRUE(cache.admit(1)) << "100 uses that were made 20 half-lives ago are nothing";
+}
+
+// Counts grow by the half-life instead of being aged; they must stay finite, and their order the same.
+TEST(ExpertCacheTest, CountsStayFinite) {
+  ExpertCache cache(4, 2, /*half_life=*/2);
+  const ExpertCache::Use uses[] = {{2, 2}, {3, 1}};
+  for (int token = 0; token < 10'000; ++token) cache.count(uses, 1);
+  const std::vector<float> counts = cache.counts();
+  EXPECT_GT(counts[2], counts[3]);
+  EXPECT_NEAR(counts[2], 2 / (1 - std::exp2(-0.5)), 1e-3);
+  EXPECT_EQ(cache.favourites(), (std::vector<uint32_t>{2, 3}));
+}
+
+TEST(ExpertCacheTest, WhatIsHeldStays) {
+  ExpertCache cache(4, 1, 64);
+  ASSERT_TRUE(cache.admit(0));
+  cache.hold(0);
+  const ExpertCache::Use use{1, 50};
+  cache.count({&use, 1}, 1);
+  EXPECT_FALSE(cache.admit(1));
+  cache.release_all();
+  EXPECT_TRUE(cache.admit(1));
+  EXPECT_FALSE(cache.place_of(0));
+  cache.remove(1);
+  EXPECT_FALSE(cache.place_of(1));
+  EXPECT_TRUE(cache.admit(0));
+}
+
+TEST(ExpertCacheTest, NoTwoHaveOnePlace) {
+  ExpertCache cache(64, 17, 64);
+  uint32_t state = 1;
+  for (int step = 0; step < 5'000; ++step) {
+    state = state * 1664525 + 1013904223;
+    const uint32_t expert = (state >> 16) % 64 * ((state >> 24) % 2);
+    const ExpertCache::Use use{expert, 1};
+    cache.count({&use, 1}, 1);
+    if (!cache.place_of(expert)) cache.admit(expert);
+    std::set<uint32_t> places;
+    uint32_t n_there = 0;
+    for (uint32_t e = 0; e < 64; ++e) {
+      const auto place = cache.place_of(e);
+      if (!place) continue;
+      ++n_there;
+      places.insert(*place);
+      ASSERT_LT(*place, 17U);
+    }
+    ASSERT_EQ(places.size(), n_there);
+  }
+}
+
+}  // namespace
+}  // namespace ogas

@@ -1,0 +1,445 @@
+#include "nn/expert_store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "base/check.h"
+#include "nn/moe.h"
+
+namespace ogas {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+std::array<const Linear*, 3> matrices_of(const Moe& moe, uint32_t expert) {
+  return {&moe.ffn_gate_exps[expert], &moe.ffn_up_exps[expert], &moe.ffn_down_exps[expert]};
+}
+
+std::array<Linear*, 3> matrices_of(ExpertMatrices& matrices) { return {&matrices.gate, &matrices.up, &matrices.down}; }
+
+// Experts whose reads are under way at a time, and experts that pass through memory without being kept: the fewest that
+// work, and the most that are of use. Beyond the fewest both take this share of the budget, at most.
+constexpr size_t kLeastStaged = 2, kMostStaged = 24, kLeastPassing = 1, kMostPassing = 8;
+constexpr uint64_t kShareOfBuffers = 4;
+size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kLeastStaged, kMostStaged); }
+size_t n_passing_for(size_t n_used) { return std::clamp(n_used, kLeastPassing, kMostPassing); }
+
+}  // namespace
+
+ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
+  Shape shape{};
+  for (size_t part = 0; part < kParts; ++part) {
+    const Linear& linear = *matrices_of(moe, 0)[part];
+    const size_t stored = linear.stored().size(), packed = linear.panel_bytes(ops);
+    shape.parts[part] = {.offset = shape.place_bytes,
+                         .n_bytes = packed > 0 ? packed : stored,
+                         .is_packed = packed > 0,
+                         .staged_at = shape.staged_bytes};
+    shape.place_bytes += round_up(shape.parts[part].n_bytes, kPanelAlignment);
+    // Whole blocks, wherever in a block it begins.
+    shape.staged_bytes += round_up(stored, DirectReader::kBlock) + DirectReader::kBlock;
+  }
+  return shape;
+}
+
+ExpertStore::Bytes ExpertStore::bytes_for(std::span<Moe* const> layers, const Ops& ops) {
+  const Shape largest = largest_of(layers, ops);
+  Bytes bytes{};
+  size_t n_used = 0;
+  for (const Moe* moe : layers) {
+    bytes.places += shape_of(*moe, ops).place_bytes * moe->rules.n_expert;
+    n_used = std::max<size_t>(n_used, moe->rules.n_used);
+  }
+  const auto buffers = [&](size_t n_staged, size_t n_passing) {
+    return n_staged * largest.staged_bytes + n_passing * largest.place_bytes;
+  };
+  bytes.least = buffers(kLeastStaged, kLeastPassing);
+  bytes.all = bytes.places + buffers(n_staged_for(n_used), n_passing_for(n_used));
+  return bytes;
+}
+
+ExpertStore::Shape ExpertStore::largest_of(std::span<Moe* const> layers, const Ops& ops) {
+  Shape largest{};
+  for (const Moe* moe : layers) {
+    const Shape shape = shape_of(*moe, ops);
+    largest.place_bytes = std::max(largest.place_bytes, shape.place_bytes);
+    largest.staged_bytes = std::max(largest.staged_bytes, shape.staged_bytes);
+  }
+  return largest;
+}
+
+void ExpertStore::make_buffers(const Shape& largest, size_t n_used, uint64_t budget) {
+  const uint64_t share = budget / kShareOfBuffers / 2;
+  const size_t n_staged = std::clamp<size_t>(share / largest.staged_bytes, kLeastStaged, n_staged_for(n_used));
+  const size_t n_passing = std::clamp<size_t>(share / largest.place_bytes, kLeastPassing, n_passing_for(n_used));
+  staging_memory_ = PageBuffer(n_staged * largest.staged_bytes);
+  passing_memory_ = PageBuffer(n_passing * largest.place_bytes);
+  for (size_t idx = 0; idx < n_staged; ++idx)
+    staging_.push_back({.buffer = staging_memory_.data() + idx * largest.staged_bytes});
+  for (size_t idx = 0; idx < n_passing; ++idx)
+    passing_.push_back({.memory = passing_memory_.data() + idx * largest.place_bytes});
+  reader_->register_memory({staging_memory_.data(), staging_memory_.size()});
+  n_bytes_ = staging_memory_.size() + passing_memory_.size();
+}
+
+Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file, std::span<Moe* const> layers,
+                                                         const Ops& ops, const ExpertStoreOptions& options) {
+  const Bytes bytes = bytes_for(layers, ops);
+  if (options.budget < bytes.least)
+    return fail(ErrorCode::out_of_memory, "experts that are read from disk need {} at least; {} is left for them",
+                format_bytes(bytes.least), format_bytes(options.budget));
+  std::unique_ptr<ExpertStore> store(
+      new ExpertStore(ops, OGAS_TRY(DirectReader::create(options.disk)), options.look_ahead));
+  for (const MappedFile& shard : file.shards()) OGAS_TRY(store->reader_->open(shard.path()));
+  store->n_files_ = static_cast<uint32_t>(file.shards().size());
+
+  size_t n_used = 0;
+  for (const Moe* moe : layers) n_used = std::max<size_t>(n_used, moe->rules.n_used);
+  store->make_buffers(largest_of(layers, ops), n_used, options.budget);
+
+  // The same share of each layer's experts, and what is left over one by one.
+  uint64_t left = options.budget - store->n_bytes_;
+  const double share = std::min(1.0, static_cast<double>(left) / static_cast<double>(bytes.places));
+  std::vector<uint32_t> n_places;
+  for (const Moe* moe : layers) {
+    n_places.push_back(static_cast<uint32_t>(share * moe->rules.n_expert));
+    left -= n_places.back() * shape_of(*moe, ops).place_bytes;
+  }
+  for (size_t idx = 0; idx < layers.size(); ++idx) {
+    const size_t one = shape_of(*layers[idx], ops).place_bytes;
+    if (n_places[idx] < layers[idx]->rules.n_expert && one <= left) {
+      ++n_places[idx];
+      left -= one;
+    }
+    store->add_layer(file, *layers[idx], n_places[idx]);
+  }
+  for (size_t idx = 0; idx < layers.size(); ++idx) layers[idx]->store = {store.get(), static_cast<uint32_t>(idx)};
+  return store;
+}
+
+ExpertStore::~ExpertStore() = default;
+
+void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_places) {
+  const Shape shape = shape_of(moe, ops_);
+  Layer layer{
+      .moe = &moe,
+      .shape = shape,
+      .cache = ExpertCache(moe.rules.n_expert, n_places, ExpertCache::half_life(moe.rules.n_expert, moe.rules.n_used)),
+      .memory = PageBuffer(n_places * shape.place_bytes),
+      .matrices = std::vector<ExpertMatrices>(n_places),
+      .stored = std::vector<std::array<Stored, kParts>>(moe.rules.n_expert)};
+  layer.memory.prefer_huge_pages();
+  n_bytes_ += layer.memory.size();
+  for (uint32_t expert = 0; expert < moe.rules.n_expert; ++expert) {
+    for (size_t part = 0; part < kParts; ++part) {
+      const auto bytes = matrices_of(moe, expert)[part]->stored();
+      const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(bytes); });
+      OGAS_CHECK(shard != file.shards().end(), "{} bytes that no shard has", bytes.size());
+      layer.stored[expert][part] = {.file = static_cast<uint32_t>(shard - file.shards().begin()),
+                                    .offset = static_cast<uint64_t>(bytes.data() - shard->bytes().data()),
+                                    .n_bytes = bytes.size()};
+    }
+  }
+  layers_.push_back(std::move(layer));
+}
+
+void ExpertStore::begin(uint32_t layer) {
+  OGAS_CHECK(arrived_.empty() && n_coming_ == 0, "layer {} is not done", layer_);
+  layer_ = layer;
+  layers_[layer].cache.release_all();
+  missing_.clear();
+  ready_.clear();
+  n_submitted_ = n_passing_ = 0;
+}
+
+std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const ExpertCache::Use> uses,
+                                             uint32_t n_tokens) {
+  constexpr double kWeightOfLast = 1.0 / 16;
+  if (ended_ && layer == layer_ + 1)
+    seconds_between_ += kWeightOfLast * (seconds_since(*std::exchange(ended_, std::nullopt)) - seconds_between_);
+  begin(layer);
+  ExpertCache& cache = layers_[layer].cache;
+  cache.count(uses, n_tokens);
+  for (const auto& use : uses) {
+    const bool is_there = cache.place_of(use.expert).has_value();
+    if (is_there) cache.hold(use.expert);
+    (is_there ? ready_ : missing_).push_back(use.expert);
+  }
+  // The first that come take the places that are free.
+  std::ranges::stable_sort(missing_, [&](uint32_t a, uint32_t b) { return cache.count_of(a) > cache.count_of(b); });
+  if (layer == 0) stats_.n_tokens += n_tokens;
+  stats_.n_uses += uses.size();
+  stats_.n_hits += ready_.size();
+  claim_what_was_ahead();
+  submit();
+  return ready_;
+}
+
+// What was expected of this layer is settled now: right and on its way already, or wrong.
+void ExpertStore::claim_what_was_ahead() {
+  constexpr double kLately = 512;
+  for (const uint32_t expert : expected_) {
+    ++n_guessed_;
+    n_guessed_right_ += std::ranges::find(missing_, expert) != missing_.end() ? 1 : 0;
+  }
+  if (n_guessed_ > kLately) {
+    n_guessed_ /= 2;
+    n_guessed_right_ /= 2;
+  }
+  expected_.clear();
+  n_to_expect_ = n_expected_ = 0;
+  for (size_t idx = 0; idx < staging_.size(); ++idx) {
+    Staged& staged = staging_[idx];
+    if (!staged.is_taken) continue;
+    const auto found = staged.layer == layer_ ? std::ranges::find(missing_, staged.expert) : missing_.end();
+    if (found == missing_.end()) {
+      if (staged.n_reads_left == 0) staged.is_taken = false;  // else when it has been read
+      continue;
+    }
+    missing_.erase(found);
+    staged.is_ahead = false;
+    ++stats_.n_ahead_right;
+    if (staged.n_reads_left == 0)
+      arrived_.push_back(idx);
+    else
+      ++n_coming_;
+  }
+}
+
+void ExpertStore::read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead) {
+  Staged& staged = staging_[staged_idx];
+  staged = {.buffer = staged.buffer,
+            .is_taken = true,
+            .is_ahead = is_ahead,
+            .layer = layer,
+            .expert = expert,
+            .n_reads_left = kParts};
+  std::array<DirectReader::Read, kParts> reads;
+  for (size_t part = 0; part < kParts; ++part) {
+    const Stored& stored = layers_[layer].stored[expert][part];
+    reads[part] = {.file = stored.file,
+                   .offset = stored.offset,
+                   .n_bytes = stored.n_bytes,
+                   .buffer = staged.buffer + layers_[layer].shape.parts[part].staged_at,
+                   .tag = staged_idx};
+  }
+  reader_->submit(reads);
+}
+
+// Asks for as many of the missing as there are buffers, and then of those expected of the next layer.
+void ExpertStore::submit() {
+  if (error_) {  // what is computed is of no use any more
+    n_submitted_ = missing_.size();
+    n_to_expect_ = 0;
+  }
+  for (size_t idx = 0; idx < staging_.size(); ++idx) {
+    if (staging_[idx].is_taken) continue;
+    if (n_submitted_ < missing_.size()) {
+      ++n_coming_;
+      read_into(idx, layer_, missing_[n_submitted_++], /*is_ahead=*/false);
+    } else if (n_expected_ < n_to_expect_) {
+      ++stats_.n_ahead;
+      read_into(idx, layer_ + 1, expected_[n_expected_++], /*is_ahead=*/true);
+    } else {
+      return;
+    }
+  }
+}
+
+const Moe* ExpertStore::next_layer() const {
+  if (look_ahead_ == LookAhead::off || layer_ + 1 >= layers_.size()) return nullptr;
+  return layers_[layer_ + 1].moe;
+}
+
+void ExpertStore::expect(std::span<const uint32_t> experts) {
+  const ExpertCache& cache = layers_[layer_ + 1].cache;
+  expected_.clear();
+  for (const uint32_t expert : experts)
+    if (!cache.place_of(expert)) expected_.push_back(expert);
+  n_expected_ = 0;
+  n_to_expect_ = std::min(expected_.size(), n_worth_expecting());
+  submit();
+}
+
+// Where guesses are nearly always right, all of them; where they mostly are, as many as the disk has time for before
+// the next layer says itself what it takes, since more would be in the way of that.
+size_t ExpertStore::n_worth_expecting() const {
+  constexpr double kLeastGuessed = 64, kLeastRight = 0.6, kNearlyAlways = 0.9;
+  if (look_ahead_ == LookAhead::on) return staging_.size();
+  if (n_guessed_ < kLeastGuessed || n_guessed_right_ < kLeastRight * n_guessed_) return 0;
+  if (n_guessed_right_ > kNearlyAlways * n_guessed_) return staging_.size();
+  const DirectReader::Stats disk = reader_->stats();
+  const double rate = static_cast<double>(disk.n_bytes) / std::max(disk.busy_seconds, 1e-3);
+  const auto n_bytes = static_cast<double>(layers_[layer_ + 1].shape.staged_bytes);
+  return static_cast<size_t>(std::ceil(seconds_between_ * rate / n_bytes));
+}
+
+void ExpertStore::take(DirectReader::Done done) {
+  Staged& staged = staging_[done.tag];
+  if (!done.result && !error_) error_ = std::move(done.result).error();
+  if (--staged.n_reads_left > 0) return;
+  if (!staged.is_ahead) {
+    arrived_.push_back(done.tag);
+    --n_coming_;
+  } else if (staged.layer != layer_ + 1) {  // its layer did not take it
+    staged.is_taken = false;
+    submit();
+  }
+}
+
+// Takes what has been read, and waits for it where nothing has.
+void ExpertStore::take_done() {
+  while (auto done = reader_->poll()) take(*std::move(done));
+  if (!arrived_.empty()) return;
+  const auto start = Clock::now();
+  while (arrived_.empty()) take(reader_->wait());
+  stats_.wait_seconds += seconds_since(start);
+}
+
+std::span<const uint32_t> ExpertStore::next(Exec& exec) {
+  n_passing_ = 0;
+  while (!arrived_.empty() || n_coming_ > 0 || n_submitted_ < missing_.size()) {
+    take_done();
+    if (const auto some = settle(exec); !some.empty()) return some;
+  }
+  ended_ = Clock::now();
+  return {};
+}
+
+// Gives places to those that have arrived, as many as there are, and makes panels of them there.
+std::span<const uint32_t> ExpertStore::settle(Exec& exec) {
+  Layer& layer = layers_[layer_];
+  ready_.clear();
+  packings_.clear();
+  size_t n_settled = 0;
+  for (; n_settled < arrived_.size() && n_passing_ < passing_.size(); ++n_settled) {
+    Staged& staged = staging_[arrived_[n_settled]];
+    if (error_) continue;  // whichever read failed
+    if (const auto place = layer.cache.admit(staged.expert)) {
+      layer.cache.hold(staged.expert);
+      packings_.push_back({&staged, layer.memory.data() + *place * layer.shape.place_bytes, &layer.matrices[*place]});
+    } else {
+      Passing& passing = passing_[n_passing_++];
+      passing.expert = staged.expert;
+      packings_.push_back({&staged, passing.memory, &passing.matrices});
+    }
+    ready_.push_back(staged.expert);
+  }
+  pack(exec, packings_);
+  for (size_t idx = 0; idx < n_settled; ++idx) staging_[arrived_[idx]].is_taken = false;
+  arrived_.erase(arrived_.begin(), arrived_.begin() + static_cast<ptrdiff_t>(n_settled));
+  submit();
+  return ready_;
+}
+
+void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
+  constexpr size_t kPanels = 16, kCopied = size_t{1} << 18;  // a chunk
+  if (packings.empty()) return;
+  const auto start = Clock::now();
+  const Layer& layer = layers_[layer_];
+  struct Chunk {
+    const Packing* packing;
+    size_t part, begin, end;  // panels, or bytes
+  };
+  std::vector<Chunk> chunks;
+  for (const Packing& packing : packings) {
+    for (size_t part = 0; part < kParts; ++part) {
+      const Stored& stored = layer.stored[packing.from->expert][part];
+      const Part& shape = layer.shape.parts[part];
+      const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
+      Linear& there = *matrices_of(*packing.matrices)[part];
+      there = shape.is_packed ? mapped : mapped.at(packing.to + shape.offset);
+      if (shape.is_packed) there.use_panels(packing.to + shape.offset);
+      const size_t n = shape.is_packed ? mapped.n_panels(ops_) : stored.n_bytes;
+      const size_t step = shape.is_packed ? kPanels : kCopied;
+      for (size_t at = 0; at < n; at += step) chunks.push_back({&packing, part, at, std::min(n, at + step)});
+    }
+  }
+  exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
+    const auto [packing, part, begin, end] = chunks[chunk_idx];
+    const Part& shape = layer.shape.parts[part];
+    const Stored& stored = layer.stored[packing->from->expert][part];
+    const std::byte* bytes = packing->from->buffer + shape.staged_at + stored.offset % DirectReader::kBlock;
+    std::byte* to = packing->to + shape.offset;
+    if (!shape.is_packed) {
+      std::memcpy(to + begin, bytes + begin, end - begin);
+      return;
+    }
+    const Linear rows = matrices_of(*layer.moe, packing->from->expert)[part]->at(bytes);
+    for (size_t panel = begin; panel < end; ++panel) rows.pack_panel(ops_, panel, to);
+  });
+  stats_.pack_seconds += seconds_since(start);
+}
+
+const ExpertMatrices& ExpertStore::matrices(uint32_t expert) const {
+  const Layer& layer = layers_[layer_];
+  if (const auto place = layer.cache.place_of(expert)) return layer.matrices[*place];
+  const auto passing = std::ranges::find(passing_.begin(), passing_.begin() + static_cast<ptrdiff_t>(n_passing_),
+                                         expert, &Passing::expert);
+  OGAS_CHECK(passing != passing_.begin() + static_cast<ptrdiff_t>(n_passing_), "expert {} is not in memory", expert);
+  return passing->matrices;
+}
+
+Result<> ExpertStore::take_error() {
+  if (!error_) return {};
+  Error error = *std::exchange(error_, std::nullopt);
+  return std::unexpected(std::move(error));
+}
+
+Result<> ExpertStore::check_files() const {
+  for (uint32_t file = 0; file < n_files_; ++file) OGAS_TRY(reader_->check_unchanged(file));
+  return {};
+}
+
+Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts,
+                           const std::function<void(uint64_t)>& progress) {
+  uint64_t done = 0;
+  for (uint32_t idx = 0; idx < layers_.size(); ++idx) {
+    Layer& layer = layers_[idx];
+    layer.cache.set_counts(counts[idx]);
+    begin(idx);
+    for (const uint32_t expert : layer.cache.favourites())
+      if (layer.cache.count_of(expert) > 0 && !layer.cache.place_of(expert)) missing_.push_back(expert);
+    submit();
+    for (auto some = next(exec); !some.empty(); some = next(exec)) {
+      done += some.size() * layer.shape.place_bytes;
+      if (progress) progress(done);
+    }
+    OGAS_TRY(take_error());
+  }
+  return {};
+}
+
+std::vector<std::vector<float>> ExpertStore::counts() const {
+  std::vector<std::vector<float>> all;
+  for (const Layer& layer : layers_) all.push_back(layer.cache.counts());
+  return all;
+}
+
+ExpertStore::Stats ExpertStore::stats() const {
+  Stats stats = stats_;
+  const DirectReader::Stats disk = reader_->stats();
+  stats.n_bytes = disk.n_bytes;
+  stats.busy_seconds = disk.busy_seconds;
+  return stats;
+}
+
+uint64_t ExpertStore::n_places() const {
+  uint64_t n = 0;
+  for (const Layer& layer : layers_) n += layer.cache.n_places();
+  return n;
+}
+
+uint64_t ExpertStore::n_experts() const {
+  uint64_t n = 0;
+  for (const Layer& layer : layers_) n += layer.stored.size();
+  return n;
+}
+
+}  // namespace ogas

@@ -1,0 +1,194 @@
+// Experts of models that are larger than memory: read from their files when tokens take them, past the page cache, and
+// kept within a budget as the panels they are multiplied from.
+//
+// Once a layer's router has spoken, all of its experts that are not in memory are asked for at the same time. Those
+// that are there are computed meanwhile, and each of the others as it arrives; so a prompt's many tokens go through a
+// layer in waves, and each expert is read once for all of them. What is computed is the same, bit for bit, as with all
+// experts in memory: a token's sum is formed in the order of its experts' ranks, whenever they were computed.
+//
+//   compute with those of store.start(layer, uses, n_tokens)
+//   for (auto some = store.next(exec); !some.empty(); some = store.next(exec)) compute with them
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/direct_reader.h"
+#include "base/memory.h"
+#include "base/result.h"
+#include "files/tensor_file.h"
+#include "nn/exec.h"
+#include "nn/expert_cache.h"
+#include "nn/linear.h"
+
+namespace ogas {
+
+struct Moe;
+
+struct ExpertMatrices {
+  Linear gate, up, down;
+};
+
+// Whether experts are read that the next layer is only expected to take.
+enum class LookAhead : uint8_t { automatic, on, off };
+
+struct ExpertStoreOptions {
+  uint64_t budget = 0;  // bytes of memory for everything it holds
+  LookAhead look_ahead = LookAhead::automatic;
+  DirectReader::Options disk = {};
+};
+
+class ExpertStore {
+ public:
+  // Memory for a store of these layers: with all experts in places, of these the places, and the least that works.
+  struct Bytes {
+    uint64_t all, places, least;
+  };
+  static Bytes bytes_for(std::span<Moe* const> layers, const Ops& ops);
+
+  // From here on the layers' experts are here. They, and the file, must outlive it. Errors: those of opening files;
+  // out_of_memory, if the budget is less than it works with.
+  static Result<std::unique_ptr<ExpertStore>> create(const TensorFile& file, std::span<Moe* const> layers,
+                                                     const Ops& ops, const ExpertStoreOptions& options);
+  ~ExpertStore();
+
+  // Begins with a layer whose experts n_tokens take so. Returns those that are in memory; they stay there until the
+  // next start().
+  std::span<const uint32_t> start(uint32_t layer, std::span<const ExpertCache::Use> uses, uint32_t n_tokens);
+  // The layer behind this one, for whoever can say what it may take: none where that would not help.
+  const Moe* next_layer() const;
+  // What it will probably take, the likeliest first. Read when there is nothing else to read, if that has been worth
+  // it.
+  void expect(std::span<const uint32_t> experts);
+  // The next that have come, after waiting for them; those of the call before may go. None: that was all, or a read
+  // failed.
+  std::span<const uint32_t> next(Exec& exec);
+  const ExpertMatrices& matrices(uint32_t expert) const;  // of this layer, while it is in memory
+
+  // What became of the reads since this was last asked. After an error all that was computed since is wrong. Errors:
+  // those of DirectReader.
+  Result<> take_error();
+  // Whether the files are those that were opened. Errors: io.
+  Result<> check_files() const;
+
+  // Brings experts into free places, best first, as earlier runs have counted them: [layer][expert]. For the start;
+  // progress: the bytes done so far.
+  Result<> fill(Exec& exec, std::span<const std::vector<float>> counts, const std::function<void(uint64_t)>& progress);
+  std::vector<std::vector<float>> counts() const;
+
+  struct Stats {
+    uint64_t n_tokens = 0;       // that went through all layers
+    uint64_t n_uses = 0;         // experts that a pass took, each once
+    uint64_t n_hits = 0;         // of these, in memory
+    uint64_t n_bytes = 0;        // read from disk
+    uint64_t n_ahead = 0;        // read before the layer took them,
+    uint64_t n_ahead_right = 0;  // which it did
+    double busy_seconds = 0;     // with reads under way
+    double wait_seconds = 0;     // with nothing to compute before one is done
+    double pack_seconds = 0;
+  };
+  Stats stats() const;
+  // Experts that can be in memory, of how many.
+  uint64_t n_places() const;
+  uint64_t n_experts() const;
+  uint64_t n_bytes() const { return n_bytes_; }  // that it may come to hold
+  const DirectReader& reader() const { return *reader_; }
+
+ private:
+  static constexpr size_t kParts = 3;  // gate, up, down
+  // A matrix in memory: panels, or its rows as the file has them.
+  struct Part {
+    size_t offset, n_bytes;  // in its place
+    bool is_packed;
+    size_t staged_at;  // in a buffer for what is read
+  };
+  struct Shape {
+    std::array<Part, kParts> parts;
+    size_t place_bytes, staged_bytes;
+  };
+  struct Stored {
+    uint32_t file;
+    uint64_t offset;
+    size_t n_bytes;
+  };
+  struct Layer {
+    const Moe* moe;
+    Shape shape;
+    ExpertCache cache;
+    PageBuffer memory;                               // n_places places
+    std::vector<ExpertMatrices> matrices;            // [n_places]
+    std::vector<std::array<Stored, kParts>> stored;  // [n_expert]
+  };
+  // An expert on its way from disk.
+  struct Staged {
+    std::byte* buffer;
+    bool is_taken = false, is_ahead = false;
+    uint32_t layer = 0, expert = 0;
+    unsigned n_reads_left = 0;
+  };
+  // A place for an expert that none is worth giving up for.
+  struct Passing {
+    std::byte* memory;
+    uint32_t expert = 0;
+    ExpertMatrices matrices = {};
+  };
+  // What an expert is made of, to where.
+  struct Packing {
+    const Staged* from;
+    std::byte* to;
+    ExpertMatrices* matrices;
+  };
+
+  ExpertStore(const Ops& ops, std::unique_ptr<DirectReader> reader, LookAhead look_ahead)
+      : ops_(ops), look_ahead_(look_ahead), reader_(std::move(reader)) {}
+  static Shape shape_of(const Moe& moe, const Ops& ops);
+  static Shape largest_of(std::span<Moe* const> layers, const Ops& ops);
+  void make_buffers(const Shape& largest, size_t n_used, uint64_t budget);
+  void add_layer(const TensorFile& file, const Moe& moe, uint32_t n_places);
+  void begin(uint32_t layer);
+  void submit();
+  void read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead);
+  void claim_what_was_ahead();
+  void take(DirectReader::Done done);
+  void take_done();
+  size_t n_worth_expecting() const;
+  std::span<const uint32_t> settle(Exec& exec);
+  void pack(Exec& exec, std::span<const Packing> packings);
+
+  const Ops ops_;
+  const LookAhead look_ahead_;
+  std::unique_ptr<DirectReader> reader_;
+  uint32_t n_files_ = 0;
+  std::vector<Layer> layers_;
+  PageBuffer staging_memory_, passing_memory_;
+  std::vector<Staged> staging_;
+  std::vector<Passing> passing_;
+  uint64_t n_bytes_ = 0;
+
+  // The layer at hand.
+  uint32_t layer_ = 0;
+  std::vector<uint32_t> missing_;  // to be read,
+  size_t n_submitted_ = 0;         // of these under way or done
+  size_t n_coming_ = 0;            // under way
+  std::vector<size_t> arrived_;    // of staging_, not settled yet
+  size_t n_passing_ = 0;           // of passing_, taken
+  std::vector<uint32_t> ready_;
+  std::vector<Packing> packings_;
+  // The next one: expected of it beside what is in memory, and how many of them are to be read.
+  std::vector<uint32_t> expected_;
+  size_t n_to_expect_ = 0, n_expected_ = 0;
+  double n_guessed_ = 0, n_guessed_right_ = 0;  // lately
+  double seconds_between_ = 0;                  // the end of a layer and the start of the next, lately
+  std::optional<std::chrono::steady_clock::time_point> ended_;
+  std::optional<Error> error_;
+  Stats stats_;
+};
+
+}  // namespace ogas

@@ -1,0 +1,147 @@
+// Experts that are read from disk as tokens take them give the bits of experts in memory.
+#include "nn/expert_store.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "kernels/dispatch.h"
+#include "logits_test_tools.h"
+
+namespace ogas {
+namespace {
+
+using testing::kArchitectures;
+using testing::logits_of;
+
+class ExpertStoreTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void TearDown() override { ::unsetenv("OGAS_ISA"); }
+  std::filesystem::path folder() const { return kArchitectures / GetParam(); }
+  nlohmann::json golden() const { return testing::read_json((folder() / "golden.json").string()); }
+  std::vector<std::filesystem::path> models() const {
+    if (golden().value("has_gguf", true)) return {folder(), folder() / "model.gguf"};
+    return {folder()};
+  }
+  static std::unique_ptr<Engine> load(const std::filesystem::path& path, std::optional<uint64_t> budget,
+                                      unsigned n_threads = 2) {
+    auto engine = Engine::load(path, {.n_threads = n_threads, .expert_budget = budget});
+    EXPECT_TRUE(engine) << engine.error().message;
+    return engine ? *std::move(engine) : nullptr;
+  }
+};
+
+TEST_P(ExpertStoreTest, BitsAreThoseOfExpertsInMemory) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  for (const Ops* ops : {available_ops().front(), available_ops().back()}) {
+    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+    for (const std::filesystem::path& path : models()) {
+      const auto resident = load(path, std::nullopt);
+      ASSERT_NE(resident, nullptr);
+      EXPECT_EQ(resident->experts(), nullptr);
+      const auto all = load(path, uint64_t{1} << 40);
+      ASSERT_NE(all, nullptr);
+      ASSERT_NE(all->experts(), nullptr);
+      for (const uint32_t batch : {256U, 1U, 7U}) {
+        const auto expected = logits_of(*resident, prompt, batch).values;
+        for (const uint64_t budget : {uint64_t{0}, all->experts()->n_bytes() / 2, all->experts()->n_bytes()}) {
+          for (const unsigned n_threads : {1U, 3U}) {
+            SCOPED_TRACE(fmt::format("{}, {}, batches of {}, {} bytes, {} threads", path.string(), ops->name, batch,
+                                     budget, n_threads));
+            const auto streamed = load(path, budget, n_threads);
+            ASSERT_NE(streamed, nullptr);
+            for (int round = 0; round < 2; ++round) EXPECT_EQ(logits_of(*streamed, prompt, batch).values, expected);
+            const ExpertStore::Stats stats = streamed->experts()->stats();
+            EXPECT_GT(stats.n_uses, 0U);
+            EXPECT_LE(stats.n_hits, stats.n_uses);
+            if (streamed->experts()->n_places() == 0) {
+              EXPECT_EQ(stats.n_hits, 0U) << "there are no places";
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(ExpertStoreTest, WhatFitsIsReadOnce) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto engine = load(folder(), uint64_t{1} << 40);
+  ASSERT_NE(engine, nullptr);
+  logits_of(*engine, prompt);
+  const uint64_t n_bytes = engine->experts()->stats().n_bytes;
+  EXPECT_GT(n_bytes, 0U);
+  EXPECT_EQ(engine->experts()->n_places(), engine->experts()->n_experts());
+  logits_of(*engine, prompt);
+  EXPECT_EQ(engine->experts()->stats().n_bytes, n_bytes);
+}
+
+// A copy of the model that is changed while it is in use.
+class ExpertFaultsTest : public ExpertStoreTest {
+ protected:
+  void SetUp() override {
+    copy_ = std::filesystem::temp_directory_path() / fmt::format("ogas_experts_{}_{}", ::getpid(), GetParam());
+    std::filesystem::create_directories(copy_);
+    for (const auto& entry : std::filesystem::directory_iterator(folder()))
+      if (entry.is_regular_file()) std::filesystem::copy(entry, copy_ / entry.path().filename());
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(copy_);
+    ExpertStoreTest::TearDown();
+  }
+  std::filesystem::path weights() const {
+    for (const auto& entry : std::filesystem::directory_iterator(copy_))
+      if (entry.path().extension() == ".safetensors") return entry.path();
+    return {};
+  }
+  std::filesystem::path copy_;
+};
+
+TEST_P(ExpertFaultsTest, AFileThatIsWrittenToIsAnError) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto engine = load(copy_, 0);
+  ASSERT_NE(engine, nullptr);
+  auto session = engine->new_session();
+  ASSERT_TRUE(engine->extend(*session, std::span(prompt).first(3)));
+  std::fstream file(weights(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put('x').flush();
+  const auto after = engine->extend(*session, std::span(prompt).subspan(3, 1));
+  ASSERT_FALSE(after);
+  EXPECT_EQ(after.error().code, ErrorCode::io);
+  EXPECT_NE(after.error().message.find(weights().filename().string()), std::string::npos) << after.error().message;
+  EXPECT_EQ(engine->tokens_of(*session).size(), 3U) << "the session is as it was";
+}
+
+TEST_P(ExpertFaultsTest, AFileThatIsReplacedGoesOnAsItWas) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto engine = load(copy_, 0);
+  ASSERT_NE(engine, nullptr);
+  const auto before = logits_of(*engine, prompt).values;
+  const std::filesystem::path other = copy_ / "other";
+  std::ofstream(other) << "something else";
+  std::filesystem::rename(other, weights());
+  EXPECT_EQ(logits_of(*engine, prompt).values, before);
+}
+
+std::vector<std::string> with_experts() {
+  std::vector<std::string> names = testing::all_architectures();
+  std::erase_if(names, [](const std::string& name) {
+    const auto config = testing::read_json((kArchitectures / name / "config.json").string());
+    return std::ranges::none_of(std::array{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"},
+                                [&](const char* key) { return config.contains(key) && config[key].is_number(); });
+  });
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ExpertStoreTest, ::testing::ValuesIn(with_experts()),
+                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, ExpertFaultsTest, ::testing::ValuesIn(with_experts()),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace ogas
