@@ -6,7 +6,7 @@
 Each program runs alone in a memory cgroup (v1 or v2; needs root) of a share of the model's size, its pages dropped from
 the page cache before, and measures a prompt of 512 tokens and decoding 16. Printed are medians over the rounds, the disk's
 direct rate as `ogas bench` measures it in the same round, what ogas reached of it while it read, how much of the
-limit was used at most, and what a step took beside the time it read and the time it computed.
+limit was used at most, and what `ogas plan` had said of decoding in the same limit.
 
 Tokens are spread over the vocabulary, and a model of `ogas synth` takes its experts nearly at random: the worst case for
 any cache. Needs for --llama-cpp: llama-cpp-python numpy.
@@ -80,14 +80,22 @@ def run_ogas(args, path, limit, figure):
     return run_limited(path, limit, command)
 
 
+def run_plan(args, path, limit):
+    """Tokens a second that are forecast for experts taken alike."""
+    report, _ = run_limited(path, limit, [args.ogas, "plan", path, "--threads", args.threads, "--ctx", 1024, "--json"])
+    return report["estimate_even_routing"]["decode_tokens_per_s"] if isinstance(report, dict) else None
+
+
 def run_llama_cpp(args, path, limit):
+    """As it is, and where that is killed with its weights as they are mapped."""
     command = [sys.executable, ROOT / "bench/peers.py", "--worker", "--model", path, "--threads", args.threads, "--repeat",
                1, "--depth", 0]
-    return run_limited(path, limit, command)
+    report, peak = run_limited(path, limit, command)
+    return run_limited(path, limit, [*command, "--no-repack"]) if isinstance(report, str) else (report, peak)
 
 
 def measure(args, path, limit):
-    result = {"limit_bytes": limit, "ogas": {}, "llama.cpp": {}}
+    result = {"limit_bytes": limit, "ogas": {}, "llama.cpp": {}, "forecast": []}
     ours, theirs = {name: [] for name in FIGURES}, {name: [] for name in FIGURES}
     for idx in range(args.rounds):
         for figure in FIGURES:
@@ -98,6 +106,7 @@ def measure(args, path, limit):
             one = {"rate": report["figures"][figure]["tokens_per_s"], "disk": report["disk_bytes_per_s"], "peak": peak,
                    "load_s": report["load_s"], "experts": report.get("experts")}
             ours[figure].append(one)
+        result["forecast"].append(run_plan(args, path, limit))
         if args.llama_cpp:
             report, peak = run_llama_cpp(args, path, limit)
             for figure in FIGURES:
@@ -118,6 +127,9 @@ def as_text(result):
             numbers = [value for value in theirs if not isinstance(value, str)]
             line += (f"; llama.cpp {statistics.median(numbers):.2f}, {rate / statistics.median(numbers):.1f} times"
                      if numbers else f"; llama.cpp {theirs[0]}")
+        forecasts = [one for one in result["forecast"] if one]
+        if figure == "decode at 0" and forecasts:
+            line += f"; forecast {statistics.median(forecasts):.2f}, {rate / statistics.median(forecasts):.2f} times that"
         lines.append(line)
         for one in ours:
             experts = one["experts"]

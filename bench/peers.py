@@ -58,7 +58,7 @@ def measure_llama_cpp(path, args):
     """{figure: tokens a second}, in this process."""
     sys.path.insert(0, str(ROOT / "tools"))
     import llama_cpp_peer as peer
-    model = peer.Model(path)
+    model = peer.Model(path, repacks=not args.no_repack)
     context = peer.Context(model, n_ctx=n_ctx_of(args), n_batch=512, n_threads=args.threads, flash_attn=-1)
     tokens = make_tokens(max(N_PREFILL, *args.depth), model.n_vocab)
 
@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
     parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")
     parser.add_argument("--ogas", default=str(ROOT / "build/release/ogas"), metavar="FILE", help="the program")
+    parser.add_argument("--no-repack", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     missing = [name for name in ("llama_cpp", "numpy") if not importlib.util.find_spec(name)]

@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "arch/registry.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
 
@@ -126,6 +129,53 @@ TEST_P(ExpertFaultsTest, AFileThatIsReplacedGoesOnAsItWas) {
   std::ofstream(other) << "something else";
   std::filesystem::rename(other, weights());
   EXPECT_EQ(logits_of(*engine, prompt).values, before);
+}
+
+// Reads that fail from the n-th one on.
+std::atomic<int> n_reads_until_failure{0};
+int64_t read_or_fail(int fd, void* buffer, size_t n, uint64_t offset) {
+  if (n_reads_until_failure.fetch_sub(1) <= 0) {
+    errno = EIO;
+    return -1;
+  }
+  return ::pread(fd, buffer, n, static_cast<off_t>(offset));
+}
+
+TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
+  const auto file = TensorFile::open(copy_);
+  ASSERT_TRUE(file) << file.error().message;
+  auto model = create_model(*file);
+  ASSERT_TRUE(model) << model.error().message;
+  const Ops& ops = *available_ops().front();
+  auto store = ExpertStore::create(
+      *file, (*model)->moes(), ops,
+      {.budget = ExpertStore::bytes_for((*model)->moes(), ops).least,
+       .disk = {.backend = DirectReader::Backend::pread, .depth = 1, .pread_for_tests = read_or_fail}});
+  ASSERT_TRUE(store) << store.error().message;
+  ThreadPool pool(2);
+  Exec exec{pool, ops};
+  KvCache cache((*model)->facts().kv, uint64_t{1} << 30);
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto run = [&] {
+    KvSequence kv(cache);
+    const BatchPart part{.tokens = prompt, .kv = &kv};
+    const auto logits = (*model)->forward(exec, {&part, 1});
+    return std::vector<float>(logits.begin(), logits.end());
+  };
+  n_reads_until_failure = 1 << 30;
+  const std::vector<float> expected = run();
+  ASSERT_TRUE((*store)->take_error());
+  for (const int n : {0, 1, 7}) {
+    n_reads_until_failure = n;
+    run();
+    const Result<> failed = (*store)->take_error();
+    ASSERT_FALSE(failed) << n;
+    EXPECT_EQ(failed.error().code, ErrorCode::io);
+    EXPECT_NE(failed.error().message.find(copy_.string()), std::string::npos) << failed.error().message;
+    n_reads_until_failure = 1 << 30;
+    EXPECT_EQ(run(), expected) << n;
+    EXPECT_TRUE((*store)->take_error());
+  }
 }
 
 std::vector<std::string> with_experts() {

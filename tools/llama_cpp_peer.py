@@ -25,8 +25,11 @@ ll.llama_backend_init()
 
 
 class Model:
-    def __init__(self, path):
+    """repacks: whether it may copy weights into other layouts."""
+
+    def __init__(self, path, repacks=True):
         params = ll.llama_model_default_params()
+        params.use_extra_bufts = repacks
         params.n_gpu_layers = 0
         self.handle = ll.llama_model_load_from_file(str(path).encode(), params)
         if not self.handle:

@@ -28,6 +28,7 @@ void add_tokenize(CLI::App& app, Command& chosen);
 void add_score(CLI::App& app, Command& chosen);
 void add_embed(CLI::App& app, Command& chosen);
 void add_synth(CLI::App& app, Command& chosen);
+void add_plan(CLI::App& app, Command& chosen);
 void add_bench(CLI::App& app, Command& chosen);
 void add_completion(CLI::App& app, Command& chosen);
 

@@ -71,6 +71,7 @@ int run_program(int argc, char** argv) {
   add_score(app, chosen);
   add_embed(app, chosen);
   add_synth(app, chosen);
+  add_plan(app, chosen);
   add_bench(app, chosen);
   add_completion(app, chosen);
   try {

@@ -62,24 +62,6 @@ std::optional<LogitBias> parse_logit_bias(std::string_view text) {
   return result;
 }
 
-// A number of bytes, with a unit or without.
-void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
-  const auto to_bytes = [](std::string& given) -> std::string {
-    static CLI::AsSizeValue in_units(/*kb_is_1000=*/true);
-    std::string bytes = given;
-    const bool is_number = !given.empty() && std::isdigit(static_cast<unsigned char>(given.front())) != 0;
-    try {
-      if (is_number && in_units(bytes).empty()) {
-        given = bytes;
-        return {};
-      }
-    } catch (const CLI::Error&) {  // its words list units that nobody types
-    }
-    return in_quotes(given) + " is no size such as 800M or 4G";
-  };
-  app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
-}
-
 // In the user's cache folder; 0 bytes where there is none.
 uint64_t default_prefix_budget(const std::filesystem::path& folder) {
   constexpr uint64_t kMost = 4'000'000'000;
@@ -103,6 +85,23 @@ CLI::Validator some_text() {
 
 }  // namespace
 
+void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
+  const auto to_bytes = [](std::string& given) -> std::string {
+    static CLI::AsSizeValue in_units(/*kb_is_1000=*/true);
+    std::string bytes = given;
+    const bool is_number = !given.empty() && std::isdigit(static_cast<unsigned char>(given.front())) != 0;
+    try {
+      if (is_number && in_units(bytes).empty()) {
+        given = bytes;
+        return {};
+      }
+    } catch (const CLI::Error&) {  // its words list units that nobody types
+    }
+    return in_quotes(given) + " is no size such as 800M or 4G";
+  };
+  app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
+}
+
 void ModelOptions::add_to(CLI::App& app) {
   app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
       ->type_name("N")
@@ -122,8 +121,7 @@ void ModelOptions::add_to(CLI::App& app) {
            "Memory for everything, as 8G (default: what is free); other experts stay on disk");
   add_size(app, "--expert-cache", expert_budget,
            "Memory for experts read from disk, which they are then (default: if needed)");
-  app.add_option("--look-ahead", look_ahead,
-                 "Read experts that the next layer probably takes (auto: if it mostly does)")
+  app.add_option("--look-ahead", look_ahead, "Read experts that the next layer may take (auto: if it mostly does)")
       ->type_name("auto|on|off")
       ->check(one_of({"auto", "on", "off"}))
       ->capture_default_str();
@@ -151,29 +149,31 @@ Result<std::string> TemplateOptions::source() const {
   return is_plain() ? std::string(kPlain) : read_file(chat_template, size_t{1} << 20);
 }
 
-Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
-  const auto path = OGAS_TRY(find_model(model));
-  const std::string chat_template = OGAS_TRY(chat.source());
+EngineOptions ModelOptions::engine_options() const {
   const std::filesystem::path cache = keeps_prefixes ? user_cache_folder() : std::filesystem::path();
   const auto folder = [&](const char* name) { return cache.empty() ? cache : cache / name; };
   const std::filesystem::path prefixes = folder("prefixes");
+  return {.n_ctx = n_ctx,
+          .n_batch = n_batch,
+          .n_threads = n_threads,
+          .kv_format = format_from_name(kv_type).value_or(Format::f16),
+          .kv_budget = kv_budget.value_or(0),
+          .memory_limit = memory_limit.value_or(0),
+          .expert_budget = expert_budget,
+          .look_ahead = look_ahead == "on"    ? LookAhead::on
+                        : look_ahead == "off" ? LookAhead::off
+                                              : LookAhead::automatic,
+          .experts_folder = folder("experts"),
+          .prefix_folder = prefixes,
+          .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))};
+}
+
+Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
+  const auto path = OGAS_TRY(find_model(model));
+  EngineOptions options = engine_options();
+  options.chat_template = OGAS_TRY(chat.source());
   ProgressBar bar("loading " + path.filename().string());
-  return Engine::load(path,
-                      {.n_ctx = n_ctx,
-                       .n_batch = n_batch,
-                       .n_threads = n_threads,
-                       .chat_template = chat_template,
-                       .kv_format = format_from_name(kv_type).value_or(Format::f16),
-                       .kv_budget = kv_budget.value_or(0),
-                       .memory_limit = memory_limit.value_or(0),
-                       .expert_budget = expert_budget,
-                       .look_ahead = look_ahead == "on"    ? LookAhead::on
-                                     : look_ahead == "off" ? LookAhead::off
-                                                           : LookAhead::automatic,
-                       .experts_folder = folder("experts"),
-                       .prefix_folder = prefixes,
-                       .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))},
-                      [&](double share) { bar.update(share); });
+  return Engine::load(path, options, [&](double share) { bar.update(share); });
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {

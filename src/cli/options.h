@@ -32,6 +32,9 @@ struct TemplateOptions {
   Result<std::string> source() const;
 };
 
+// A number of bytes, with a unit or without.
+void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text);
+
 struct ModelOptions {
   std::string model;  // path or name; empty: the default model
   uint32_t n_ctx = 0;
@@ -47,6 +50,7 @@ struct ModelOptions {
   // --prefix-cache; without it nothing is kept on disk.
   void add_prefix_cache_to(CLI::App& app);
   // Finds and loads the model, with a progress bar if it takes long.
+  EngineOptions engine_options() const;
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
   // What the loaded model's publisher recommends.
   SamplingOptions recommended_sampling(const Engine& engine) const;

@@ -12,105 +12,14 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "engine/expert_counts.h"
+#include "engine/memory_plan.h"
 #include "engine/recommended_sampling.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
-#include "nn/moe.h"
 
 namespace ogas {
 namespace {
-
-constexpr uint32_t kMinContext = 512;
-
-KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
-  KvShape shape = facts.kv;
-  shape.format = options.kv_format;
-  return shape;
-}
-
-// What the model, a full context and a batch take, in bytes.
-uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
-  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
-         facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
-}
-
-// Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
-// from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
-// that small models stay small. Operations that decode weights for a batch gain more from its length.
-uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
-  constexpr uint64_t kSmall = uint64_t{128} << 20;
-  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least_batch(ops), 512));
-}
-
-// Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
-// prompts in BF16 where that is possible, others only where it is quicker, too.
-Ops ops_for(const ModelFacts& facts, const Ops& machine) {
-  constexpr uint32_t kNarrow = 1024;
-  Ops ops = machine;
-  if (!ops.tiles_are_quicker && facts.n_embd > kNarrow) ops.tile_rows = 0;
-  return ops;
-}
-
-Result<> check_kv_format(Format format, const KvShape& kv) {
-  const FormatFacts& facts = facts_of(format);
-  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
-    return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
-  for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
-    if (dim % facts.block_values != 0)
-      return fail(ErrorCode::usage,
-                  "this model's keys and values have {} dimensions, which {} cannot hold: it needs a "
-                  "multiple of {}",
-                  dim, facts.name, facts.block_values);
-  return {};
-}
-
-// Bytes that the process may still take.
-uint64_t free_memory(const EngineOptions& options) {
-  const uint64_t available = available_memory(), taken = current_memory();
-  if (options.memory_limit == 0) return available;
-  return std::min(available, options.memory_limit > taken ? options.memory_limit - taken : 0);
-}
-
-// Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
-// what the weights leave, 1 / kv_share, where they are not told how much.
-Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops, uint64_t available,
-                              uint64_t kv_share) {
-  if (options.n_batch > 65536)
-    return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
-  if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
-  if (options.n_threads > 1024)
-    return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
-  OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
-  if (options.n_threads == 0) options.n_threads = usable_cores();
-
-  const KvShape kv = kv_shape(facts, options);
-  const bool chosen_by_us = options.n_ctx == 0;
-  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
-  const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
-  if (chosen_by_us) {
-    // The model's own limit, or what the budget holds.
-    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : share) / kv.page_bytes();
-    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
-    options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
-  }
-  const uint64_t context_bytes =
-      (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
-  if (options.kv_budget == 0)
-    options.kv_budget = std::max(share, context_bytes);
-  else if (options.kv_budget < context_bytes)
-    return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
-                options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
-  const uint64_t needed = bytes_needed(facts, options);
-  if (needed <= available) return options;
-  return fail(ErrorCode::out_of_memory,
-              "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
-              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx)), options.n_ctx,
-              format_bytes(available),
-              chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
-}
 
 const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
   for (const MappedFile& shard : file.shards())
@@ -169,26 +78,20 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
   const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
-  loaded->packed = PackedWeights(ops, loaded->model->linears());
-  loaded->has_panels = loaded->packed.n_bytes() > 0;
-  ModelFacts in_memory = loaded->model->facts();
-  in_memory.weight_bytes += loaded->packed.n_bytes() - loaded->packed.n_stored_bytes();
-  const bool has_experts = !loaded->model->moes().empty();
-  auto resolved = resolve(options, in_memory, ops, free_memory(options), /*kv_share=*/2);
-  const bool fits = resolved && !(has_experts && options.expert_budget);
-  if (resolved)
-    loaded->options = *std::move(resolved);
-  else if (resolved.error().code != ErrorCode::out_of_memory || !has_experts)
-    return std::unexpected(std::move(resolved).error());
+  OGAS_TRY(plan_memory(*loaded->model, ops, options));  // what cannot work is refused at once
 
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
   loaded->sampling = *sampling;
   auto vocab = read_vocab(loaded->file);
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
-  loaded->read_chat_template();
+  loaded->read_chat_template(options.chat_template);
   return_freed_memory();
-  if (!fits) OGAS_TRY(loaded->leave_experts_on_disk(options));
+  MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+  loaded->options = std::move(plan.options);
+  loaded->packed = std::move(plan.packed);
+  loaded->has_panels = plan.has_panels;
+  if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   Exec exec{*loaded->pool, ops};
   OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), progress));
@@ -199,38 +102,19 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   return loaded;
 }
 
-Result<> LoadedModel::leave_experts_on_disk(const EngineOptions& given) {
-  // Heap, stacks, what the system keeps for us.
-  constexpr uint64_t kOther = uint64_t{48} << 20;
-  const std::span<Moe* const> moes = model->moes();
-  std::vector<Linear*> others;
-  for (Linear* linear : model->linears())
-    if (std::ranges::none_of(moes, [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
-  packed = PackedWeights(ops, others, PackedWeights::Others::copied);
-  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, ops);
-  ModelFacts facts = model->facts();
-  facts.weight_bytes = packed.n_bytes() + kOther + bytes.least;
-  const uint64_t available = free_memory(given);
-  // A batch reads each expert once, so that long ones pay.
-  EngineOptions wanted = given;
-  if (wanted.n_batch == 0 && available > facts.weight_bytes)
-    wanted.n_batch = static_cast<uint32_t>(
-        std::clamp<uint64_t>((available - facts.weight_bytes) / 4 / facts.token_bytes, least_batch(ops), 512));
-  options = OGAS_TRY(resolve(wanted, facts, ops, available, /*kv_share=*/8));
-  const uint64_t left = given.expert_budget.value_or(available - bytes_needed(facts, options) + bytes.least);
+Result<> LoadedModel::leave_experts_on_disk(uint64_t budget, uint64_t all_bytes) {
   // Between two looks at what has been read the experts of a layer are computed.
   constexpr double kSecondsBetweenPolls = 2e-3;
   constexpr uint64_t kWorthMeasuring = uint64_t{256} << 20;  // less is read while the disk would be measured
-  ExpertStoreOptions store{.budget = std::clamp(left, bytes.least, bytes.all), .look_ahead = given.look_ahead};
-  if (bytes.places >= kWorthMeasuring)
+  ExpertStoreOptions store{.budget = budget, .look_ahead = options.look_ahead};
+  if (all_bytes >= kWorthMeasuring)
     store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), kSecondsBetweenPolls);
-  experts = OGAS_TRY(ExpertStore::create(file, moes, ops, store));
+  experts = OGAS_TRY(ExpertStore::create(file, model->moes(), ops, store));
   return {};
 }
 
-void LoadedModel::read_chat_template() {
-  const auto sources = options.chat_template.empty() ? read_chat_templates(file)
-                                                     : Result<NamedTemplates>({{"default", options.chat_template}});
+void LoadedModel::read_chat_template(const std::string& given) {
+  const auto sources = given.empty() ? read_chat_templates(file) : Result<NamedTemplates>({{"default", given}});
   if (!sources) {
     chat_template_error = sources.error().message;
     return;

@@ -18,9 +18,6 @@
 
 namespace ogas {
 
-// Prompt tokens below which a pass takes hardly less time: weights are read, or decoded to tiles, for them all.
-inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32; }
-
 class LoadedModel {
  public:
   ~LoadedModel();
@@ -77,9 +74,9 @@ class LoadedModel {
   std::unique_ptr<PrefixCache> prefixes;  // null where pages alone are not enough to go on from
 
  private:
-  // What keeps experts on disk: memory for the rest, and how much of it they get.
-  Result<> leave_experts_on_disk(const EngineOptions& options);
-  void read_chat_template();
+  // budget: bytes of memory for them; all_bytes: that all would take.
+  Result<> leave_experts_on_disk(uint64_t budget, uint64_t all_bytes);
+  void read_chat_template(const std::string& given);
   void make_prefix_cache();
   // What names the model's content, and what its keys and values depend on beside it.
   std::string identity() const;

@@ -9,6 +9,7 @@
 
 #include "engine/generation.h"
 #include "engine/loaded_model.h"
+#include "engine/memory_plan.h"
 
 namespace ogas {
 namespace {

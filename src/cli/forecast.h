@@ -1,0 +1,41 @@
+// What a model will do on this machine, from how it is to lie in memory and from rates measured in a second.
+#pragma once
+
+#include <cstdint>
+
+#include "arch/model.h"
+#include "engine/memory_plan.h"
+#include "kernels/ops.h"
+
+namespace ogas::cli {
+
+// Of this machine, on all threads.
+struct Rates {
+  double memory = 0;        // bytes a second that are read
+  double products = 0;      // weights times tokens a second, of prompts,
+  double few_products = 0;  // and where a matrix meets few of a prompt's tokens, as experts do
+  double packing = 0;       // bytes a second of weights made into panels
+  double disk = 0;          // bytes a second, past the page cache; 0: unknown
+};
+// All but the disk's: products and packing with a matrix of this format.
+Rates measure_rates(const Ops& ops, unsigned n_threads, Format format);
+
+// How tokens take experts: all alike, as models with random weights have it, or by Zipf's law, about as trained models
+// have it once the cache knows them.
+enum class Routing { even, skewed };
+
+struct Forecast {
+  double token_seconds = 0;   // to decode one, behind an empty context
+  double prompt_seconds = 0;  // of 512 tokens, from an empty cache of experts on
+  double bytes_a_token = 0;   // from disk
+  double hits = 1;            // share of uses that find their expert in memory
+  double load_seconds = 0;    // from disk; 0: unknown
+};
+// expert_bytes: for experts in memory, as the plan has it or otherwise. n_moe: layers with experts.
+Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expert_bytes, size_t n_moe,
+                  const Rates& rates, Routing routing);
+
+// The share of draws that fall on the most popular share of n experts, by Zipf's law with exponent 1.
+double skewed_hits(double share, uint32_t n_expert);
+
+}  // namespace ogas::cli

@@ -1,0 +1,165 @@
+#include "engine/memory_plan.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "base/topology.h"
+#include "nn/expert_store.h"
+#include "nn/moe.h"
+
+namespace ogas {
+namespace {
+
+constexpr uint32_t kMinContext = 512;
+
+// What the model, a full context and a batch take, in bytes.
+uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
+  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
+         facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+}
+
+// Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
+// from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
+// that small models stay small. Operations that decode weights for a batch gain more from its length.
+uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
+  constexpr uint64_t kSmall = uint64_t{128} << 20;
+  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
+  return static_cast<uint32_t>(
+      std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least_batch(ops), 512));
+}
+
+Result<> check_kv_format(Format format, const KvShape& kv) {
+  const FormatFacts& facts = facts_of(format);
+  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
+    return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
+  for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
+    if (dim % facts.block_values != 0)
+      return fail(ErrorCode::usage,
+                  "this model's keys and values have {} dimensions, which {} cannot hold: it needs a "
+                  "multiple of {}",
+                  dim, facts.name, facts.block_values);
+  return {};
+}
+
+// Bytes that the process may still take.
+uint64_t free_memory(const EngineOptions& options) {
+  const uint64_t available = available_memory(), taken = current_memory();
+  if (options.memory_limit == 0) return available;
+  return std::min(available, options.memory_limit > taken ? options.memory_limit - taken : 0);
+}
+
+// Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
+// what the weights leave, 1 / kv_share at most, where they are not told how much; all of it if takes_share.
+Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops, uint64_t available,
+                              uint64_t kv_share, bool takes_share) {
+  if (options.n_batch > 65536)
+    return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
+  if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
+  if (options.n_threads > 1024)
+    return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
+  OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
+  if (options.n_threads == 0) options.n_threads = usable_cores();
+
+  const KvShape kv = kv_shape(facts, options);
+  const bool chosen_by_us = options.n_ctx == 0;
+  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
+  const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
+  if (chosen_by_us) {
+    // The model's own limit, or what the budget holds.
+    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : share) / kv.page_bytes();
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
+    options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
+  }
+  const uint64_t context_bytes =
+      (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
+  if (options.kv_budget == 0)
+    options.kv_budget = std::max(takes_share ? share : 0, context_bytes);
+  else if (options.kv_budget < context_bytes)
+    return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
+                options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
+  const uint64_t needed = bytes_needed(facts, options);
+  if (needed <= available) return options;
+  return fail(ErrorCode::out_of_memory,
+              "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
+              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx)), options.n_ctx,
+              format_bytes(available),
+              chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
+}
+
+uint64_t logit_bytes(const ModelFacts& facts) { return uint64_t{facts.n_vocab} * sizeof(float); }
+
+void fill_in(MemoryPlan& plan, const ModelFacts& facts) {
+  plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
+                                                   : kv_shape(facts, plan.options).sequence_bytes(plan.options.n_ctx);
+  plan.batch_bytes = facts.token_bytes * plan.options.n_batch + logit_bytes(facts);
+}
+
+Result<MemoryPlan> plan_all_in_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
+  MemoryPlan plan{.packed = PackedWeights(ops, model.linears()), .available = free_memory(options)};
+  plan.has_panels = plan.packed.n_bytes() > 0;
+  ModelFacts facts = model.facts();
+  facts.weight_bytes += plan.packed.n_bytes() - plan.packed.n_stored_bytes();
+  plan.options = OGAS_TRY(resolve(options, facts, ops, plan.available, /*kv_share=*/2, /*takes_share=*/true));
+  plan.weight_bytes = facts.weight_bytes;
+  fill_in(plan, facts);
+  return plan;
+}
+
+// Experts get what everything else leaves.
+Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, const EngineOptions& options) {
+  constexpr uint64_t kOther = uint64_t{48} << 20;  // heap, stacks, what the system keeps for us
+  const std::span<Moe* const> moes = model.moes();
+  std::vector<Linear*> others;
+  for (Linear* linear : model.linears())
+    if (std::ranges::none_of(moes, [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
+  MemoryPlan plan{.packed = PackedWeights(ops, others, PackedWeights::Others::copied),
+                  .leaves_experts_on_disk = true,
+                  .available = free_memory(options),
+                  .other_bytes = kOther};
+  plan.has_panels = PackedWeights(ops, model.linears()).n_bytes() > 0;
+  plan.weight_bytes = plan.packed.n_bytes();
+  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, ops);
+  ModelFacts facts = model.facts();
+  facts.weight_bytes = plan.weight_bytes + kOther + bytes.least;
+  // A batch reads each expert once, so that long ones pay.
+  EngineOptions wanted = options;
+  if (wanted.n_batch == 0 && plan.available > facts.weight_bytes)
+    wanted.n_batch = static_cast<uint32_t>(
+        std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 4 / facts.token_bytes, least_batch(ops), 512));
+  plan.options =
+      OGAS_TRY(resolve(wanted, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
+  fill_in(plan, facts);
+  const uint64_t taken = plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes;
+  const uint64_t left = plan.available > taken ? plan.available - taken : 0;
+  plan.expert_bytes = std::clamp(options.expert_budget.value_or(left), bytes.least, bytes.all);
+  plan.all_expert_bytes = bytes.all;
+  return plan;
+}
+
+}  // namespace
+
+KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
+  KvShape shape = facts.kv;
+  shape.format = options.kv_format;
+  return shape;
+}
+
+// Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
+// prompts in BF16 where that is possible, others only where it is quicker, too.
+Ops ops_for(const ModelFacts& facts, const Ops& machine) {
+  constexpr uint32_t kNarrow = 1024;
+  Ops ops = machine;
+  if (!ops.tiles_are_quicker && facts.n_embd > kNarrow) ops.tile_rows = 0;
+  return ops;
+}
+
+Result<MemoryPlan> plan_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
+  const bool may_leave_experts = !model.moes().empty();
+  if (!options.expert_budget || !may_leave_experts) {
+    auto plan = plan_all_in_memory(model, ops, options);
+    if (plan || !may_leave_experts || plan.error().code != ErrorCode::out_of_memory) return plan;
+  }
+  return plan_experts_on_disk(model, ops, options);
+}
+
+}  // namespace ogas

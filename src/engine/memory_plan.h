@@ -1,0 +1,41 @@
+// How a model is to lie in memory: what has room, and where its experts are. From headers alone; load() and `ogas plan`
+// go by the same.
+#pragma once
+
+#include <cstdint>
+
+#include "arch/model.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "nn/packed_weights.h"
+
+namespace ogas {
+
+struct MemoryPlan {
+  EngineOptions options = {};  // with the defaults resolved
+  PackedWeights packed = {};   // of all matrices in memory
+  bool has_panels = false;
+  bool leaves_experts_on_disk = false;
+
+  uint64_t available = 0;         // bytes the process may still take,
+  uint64_t weight_bytes = 0;      // and what goes to weights, experts that are left on disk aside,
+  uint64_t expert_bytes = 0;      // to what is kept and read of those,
+  uint64_t context_bytes = 0;     // to keys and values, where memory is short all there may be, else a full context,
+  uint64_t batch_bytes = 0;       // to activations and logits,
+  uint64_t other_bytes = 0;       // and to whatever else a process needs, where memory is short: a guess
+  uint64_t all_expert_bytes = 0;  // that expert_bytes would be if all had places
+};
+
+// Prompt tokens below which a pass takes hardly less time: weights are read, or decoded to tiles, for them all.
+inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32; }
+
+// The machine's operations as they suit a model.
+Ops ops_for(const ModelFacts& facts, const Ops& machine);
+
+// Keys and values as the options want them.
+KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options);
+
+// Errors: usage, for options out of range; out_of_memory, with what it needs and what there is.
+Result<MemoryPlan> plan_memory(const Model& model, const Ops& ops, const EngineOptions& options);
+
+}  // namespace ogas
