@@ -83,6 +83,48 @@ TEST_P(ExpertStoreTest, WhatFitsIsReadOnce) {
   EXPECT_EQ(engine->experts()->stats().n_bytes, n_bytes);
 }
 
+TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto whole = load(folder(), std::nullopt);
+  ASSERT_NE(whole, nullptr);
+  const uint32_t n_used = whole->facts().n_expert_used;
+  const auto too_many = Engine::load(folder(), {.n_expert_used = n_used + 1});
+  ASSERT_FALSE(too_many);
+  EXPECT_EQ(too_many.error().code, ErrorCode::usage);
+  if (n_used == 1) GTEST_SKIP() << "a token takes one expert";
+  auto in_memory = Engine::load(folder(), {.n_threads = 2, .n_expert_used = n_used - 1});
+  auto on_disk = Engine::load(folder(), {.n_threads = 2, .expert_budget = 0, .n_expert_used = n_used - 1});
+  ASSERT_TRUE(in_memory && on_disk);
+  const auto fewer = logits_of(**in_memory, prompt).values;
+  EXPECT_NE(fewer, logits_of(*whole, prompt).values);
+  EXPECT_EQ(fewer, logits_of(**on_disk, prompt).values);
+}
+
+TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto resident = load(folder(), std::nullopt);
+  ASSERT_NE(resident, nullptr);
+  const auto expected = logits_of(*resident, prompt, 1).values;
+  const auto all = load(folder(), uint64_t{1} << 40);
+  ASSERT_NE(all, nullptr);
+  for (const LookAhead look_ahead : {LookAhead::on, LookAhead::off}) {
+    auto streamed = Engine::load(folder(), {.n_threads = 2,
+                                            .expert_budget = all->experts()->n_bytes() / 2,
+                                            .look_ahead = look_ahead,
+                                            .mirrors = {folder(), folder()}});
+    ASSERT_TRUE(streamed) << streamed.error().message;
+    EXPECT_EQ(logits_of(**streamed, prompt, 1).values, expected);
+    const ExpertStore::Stats stats = (*streamed)->experts()->stats();
+    EXPECT_LE(stats.n_ahead_right, stats.n_ahead);
+    if (look_ahead == LookAhead::off) {
+      EXPECT_EQ(stats.n_ahead, 0U);
+    }
+  }
+  const auto without = Engine::load(folder(), {.expert_budget = 0, .mirrors = {"/nonexistent"}});
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().code, ErrorCode::not_found);
+}
+
 // A copy of the model that is changed while it is in use.
 class ExpertFaultsTest : public ExpertStoreTest {
  protected:

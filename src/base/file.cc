@@ -75,6 +75,12 @@ void MappedFile::release(Bytes part) const {
   if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
+void MappedFile::drop_from_page_cache() const {
+  release(bytes());
+  if (const FileDescriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)); fd.get() >= 0)
+    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes) {
   FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (fd.get() < 0) return system_error(path, "open");

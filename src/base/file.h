@@ -33,6 +33,8 @@ class MappedFile {
   Result<> populate(Bytes part) const;
   // Lets go of the memory of the pages that lie within this part; they are read again when they are touched.
   void release(Bytes part) const;
+  // Lets the system forget what it has read of the file for us.
+  void drop_from_page_cache() const;
 
  private:
   const std::byte* data_ = nullptr;

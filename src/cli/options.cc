@@ -13,6 +13,7 @@
 #include <random>
 #include <sstream>
 
+#include "arch/registry.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/quote.h"
@@ -20,6 +21,8 @@
 #include "cli/model_path.h"
 #include "cli/terminal.h"
 #include "engine/dry.h"
+#include "engine/memory_plan.h"
+#include "kernels/dispatch.h"
 #include "quant/format.h"
 
 namespace ogas::cli {
@@ -121,6 +124,12 @@ void ModelOptions::add_to(CLI::App& app) {
            "Memory for everything, as 8G (default: what is free); other experts stay on disk");
   add_size(app, "--expert-cache", expert_budget,
            "Memory for experts read from disk, which they are then (default: if needed)");
+  app.add_option("--experts", n_expert_used,
+                 "Fewer experts a token than the model has: quicker, and not its own answer")
+      ->type_name("N")
+      ->check(whole_number(1, 1024));
+  add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
+      ->type_name("FOLDER");
   app.add_option("--look-ahead", look_ahead, "Read experts that the next layer may take (auto: if it mostly does)")
       ->type_name("auto|on|off")
       ->check(one_of({"auto", "on", "off"}))
@@ -163,17 +172,45 @@ EngineOptions ModelOptions::engine_options() const {
           .look_ahead = look_ahead == "on"    ? LookAhead::on
                         : look_ahead == "off" ? LookAhead::off
                                               : LookAhead::automatic,
+          .n_expert_used = n_expert_used,
+          .mirrors = {mirrors.begin(), mirrors.end()},
           .experts_folder = folder("experts"),
           .prefix_folder = prefixes,
           .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))};
 }
 
+namespace {
+
+// Where experts will be read from disk, a line that says so; what goes wrong goes wrong again when the model is loaded.
+Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& options) {
+  const TensorFile file = OGAS_TRY(TensorFile::open(path));
+  const auto model = OGAS_TRY(create_model(file));
+  const ModelFacts& facts = model->facts();
+  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(facts, *OGAS_TRY(choose_ops())), options));
+  if (!plan.leaves_experts_on_disk) return {};
+  const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
+  write_stderr(
+      fmt::format("ogas: {} of weights, {} of memory: {:.0f}% of the experts stay there, the others are read "
+                  "from disk (ogas plan says how that will go)\n",
+                  format_bytes(facts.weight_bytes), format_bytes(plan.available), 100 * share));
+  return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
   const auto path = OGAS_TRY(find_model(model));
   EngineOptions options = engine_options();
   options.chat_template = OGAS_TRY(chat.source());
+  if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
   ProgressBar bar("loading " + path.filename().string());
-  return Engine::load(path, options, [&](double share) { bar.update(share); });
+  auto engine = Engine::load(path, options, [&](double share) { bar.update(share); });
+  if (engine && n_expert_used > 0) {
+    bar.clear();
+    write_stderr(fmt::format("ogas: {} of {} experts a token: answers are not the model's own\n", n_expert_used,
+                             (*engine)->facts().n_expert_used));
+  }
+  return engine;
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {

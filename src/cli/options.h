@@ -42,6 +42,8 @@ struct ModelOptions {
   unsigned n_threads = 0;
   std::string kv_type = "f16";
   std::string look_ahead = "auto";
+  std::vector<std::string> mirrors;
+  uint32_t n_expert_used = 0;
   std::optional<uint64_t> memory_limit, expert_budget, kv_budget, prefix_budget;  // bytes; none: the default
   bool keeps_prefixes = false;                                                    // on disk
 

@@ -1,5 +1,9 @@
 // ogas plan: whether and how well a model will run here, from its headers alone.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <map>
 
 #include "arch/registry.h"
@@ -14,6 +18,7 @@
 #include "measure/machine.h"
 #include "nn/moe.h"
 #include "synth/random_blocks.h"
+#include "synth/synthetic_model.h"
 
 namespace ogas::cli {
 namespace {
@@ -22,13 +27,14 @@ using Json = nlohmann::ordered_json;
 
 struct PlanOptions {
   ModelOptions model;
+  SynthOptions shape;  // where MODEL is one
   std::optional<uint64_t> disk;
   double watts_a_thread = 6;
   bool json = false;
 };
 
 struct Plan {
-  const TensorFile& file;
+  std::string name;
   const ModelFacts& facts;
   MemoryPlan memory;
   Rates rates = {};
@@ -70,8 +76,8 @@ std::string as_text(const Plan& plan) {
     text += fmt::format("{} {}\n", style_stdout(Style::dim, fmt::format("{:<14}", name)), value);
   };
   const MemoryPlan& memory = plan.memory;
-  row("model", fmt::format("{}, {}, {} of weights", plan.file.path().filename().string(), plan.facts.architecture,
-                           format_bytes(plan.facts.weight_bytes)));
+  row("model",
+      fmt::format("{}, {}, {} of weights", plan.name, plan.facts.architecture, format_bytes(plan.facts.weight_bytes)));
   row("memory", fmt::format("{} free; {}", format_bytes(memory.available),
                             memory.leaves_experts_on_disk
                                 ? "not all fits: experts that are not in memory are read from disk as tokens take them"
@@ -120,7 +126,7 @@ Json as_json(const Plan& plan) {
   };
   Json helps = Json::object();
   for (const auto& [what, seconds] : plan.token_seconds_with) helps[what] = 1 / seconds;
-  return {{"model", plan.file.path().filename().string()},
+  return {{"model", plan.name},
           {"fits", !memory.leaves_experts_on_disk},
           {"mode", memory.leaves_experts_on_disk ? "experts on disk" : "in memory"},
           {"available_bytes", memory.available},
@@ -141,21 +147,42 @@ Json as_json(const Plan& plan) {
           {"decode_tokens_per_s_with", helps}};
 }
 
+// A shape's header, followed by a hole where its weights would be: a file that takes no room on disk.
+Result<TensorFile> open_shape(const ModelShape& shape, const SynthOptions& options) {
+  const SyntheticModel model = OGAS_TRY(SyntheticModel::create(shape, options));
+  std::string path = (std::filesystem::temp_directory_path() / "ogas-plan-XXXXXX.gguf").string();
+  const int fd = ::mkstemps(path.data(), 5);
+  const auto cannot = [&] { return fail(ErrorCode::io, "cannot write {}: {}", path, std::strerror(errno)); };
+  if (fd < 0) return cannot();
+  const std::string& header = model.header();
+  const bool is_written = ::write(fd, header.data(), header.size()) == static_cast<ssize_t>(header.size()) &&
+                          ::ftruncate(fd, static_cast<off_t>(model.n_bytes())) == 0;
+  ::close(fd);
+  auto file = is_written ? TensorFile::open(path) : cannot();
+  ::unlink(path.c_str());
+  return file;
+}
+
 Result<int> plan(const PlanOptions& options) {
-  if (options.model.model.empty())
-    return fail(ErrorCode::usage, "MODEL is missing; for example: ogas plan model.gguf --ram 8G");
-  const auto path = OGAS_TRY(find_model(options.model.model));
-  const TensorFile file = OGAS_TRY(TensorFile::open(path));
+  const std::string& name = options.model.model;
+  if (name.empty()) return fail(ErrorCode::usage, "MODEL is missing; for example: ogas plan model.gguf --ram 8G");
+  const ModelShape* shape = std::filesystem::exists(name) ? nullptr : find_shape(name);
+  const auto path = shape ? std::filesystem::path(name) : OGAS_TRY(find_model(name));
+  const TensorFile file = shape ? OGAS_TRY(open_shape(*shape, options.shape)) : OGAS_TRY(TensorFile::open(path));
   auto model = create_model(file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   const ModelFacts& facts = (*model)->facts();
   const Ops ops = ops_for(facts, *OGAS_TRY(choose_ops()));
-  const EngineOptions engine = options.model.engine_options();
-  Plan plan{.file = file, .facts = facts, .memory = OGAS_TRY(plan_memory(**model, ops, engine))};
+  Plan plan{.name = path.filename().string(),
+            .facts = facts,
+            .memory = OGAS_TRY(plan_memory(**model, ops, options.model.engine_options()))};
+  if (shape && plan.memory.leaves_experts_on_disk && !options.disk)
+    return fail(ErrorCode::usage, "{} does not fit, and how quick its disk will be nobody knows; say it, as --disk 2G",
+                shape->name);
   plan.rates = measure_rates(ops, plan.memory.options.n_threads, usual_format(file));
   if (options.disk)
     plan.rates.disk = static_cast<double>(*options.disk);
-  else if (const auto disk = measure_disk(file.shards().front().path()))
+  else if (const auto disk = shape ? Result<double>(0) : measure_disk(file.shards().front().path()))
     plan.rates.disk = *disk;
   const size_t n_moe = (*model)->moes().size();
   plan.even = forecast(facts, plan.memory, plan.memory.expert_bytes, n_moe, plan.rates, Routing::even);
@@ -171,9 +198,13 @@ Result<int> plan(const PlanOptions& options) {
 void add_plan(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "Say whether and how well a model will run here, without loading it");
-  command->add_option("MODEL", options->model.model, "Model, as a file or a name");
+  command->add_option("MODEL", options->model.model, "Model, as a file or a name, or a shape of ogas synth --list");
   options->model.add_to(*command);
   add_size(*command, "--disk", options->disk, "Bytes a second from the disk, as 2G (default: measured on the file)");
+  command->add_option("--type", options->shape.type, "Of a shape: the format of its matrices")->capture_default_str();
+  command->add_option("--layers", options->shape.n_layer, "Of a shape: its first layers alone (default: all)")
+      ->type_name("N")
+      ->check(whole_number(1, 1000));
   command->add_option("--watts", options->watts_a_thread, "What a busy thread draws, for the energy of a token")
       ->type_name("W")
       ->check(any_number())
@@ -185,7 +216,8 @@ void add_plan(CLI::App& app, Command& chosen) {
       "models with random weights do, to Zipf's law, as trained models about do once the cache knows them.\n"
       "Examples:\n"
       "  ogas plan model.gguf\n"
-      "  ogas plan model.gguf --ram 8G --ctx 8192 --disk 500M");
+      "  ogas plan model.gguf --ram 8G --ctx 8192 --disk 500M\n"
+      "  ogas plan SHAPE --ram 32G --disk 3G  # one of ogas synth --list");
   when_asked(command, chosen, options, plan);
 }
 

@@ -46,6 +46,10 @@ struct EngineOptions {
   // Have experts read from disk in any case, with so many bytes of memory for them, or the least that works.
   std::optional<uint64_t> expert_budget = {};
   LookAhead look_ahead = LookAhead::automatic;  // of those read from disk
+  // Experts of a layer that a token goes through, fewer than it was trained with; 0: those. Quicker, and not what the
+  // model would answer.
+  uint32_t n_expert_used = 0;
+  std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
   // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
   std::filesystem::path experts_folder = {};
   // Where keys and values of prompts are kept for later starts, and how many bytes they may take there for all models;

@@ -17,6 +17,7 @@
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
+#include "nn/moe.h"
 
 namespace ogas {
 namespace {
@@ -68,6 +69,17 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
   return {};
 }
 
+Result<> take_fewer_experts(const Model& model, uint32_t n_used) {
+  if (model.moes().empty()) return fail(ErrorCode::usage, "this model has no experts to take fewer of");
+  for (Moe* moe : model.moes()) {
+    if (n_used > moe->rules.n_used)
+      return fail(ErrorCode::usage, "{} experts a token; the model was trained with {}, and fewer can be taken", n_used,
+                  moe->rules.n_used);
+    moe->rules.n_used = n_used;
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
@@ -77,6 +89,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto model = create_model(loaded->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
+  if (options.n_expert_used > 0) OGAS_TRY(take_fewer_experts(*loaded->model, options.n_expert_used));
   const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
   OGAS_TRY(plan_memory(*loaded->model, ops, options));  // what cannot work is refused at once
 
@@ -95,7 +108,11 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   Exec exec{*loaded->pool, ops};
   OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), progress));
-  if (loaded->experts) OGAS_TRY(loaded->fill_experts(exec, progress));
+  if (loaded->experts) {
+    // Memory is short, and nothing is read this way again.
+    for (const MappedFile& shard : loaded->file.shards()) shard.drop_from_page_cache();
+    OGAS_TRY(loaded->fill_experts(exec, progress));
+  }
   loaded->kv_cache =
       std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
   loaded->make_prefix_cache();
@@ -103,12 +120,14 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
 }
 
 Result<> LoadedModel::leave_experts_on_disk(uint64_t budget, uint64_t all_bytes) {
-  // Between two looks at what has been read the experts of a layer are computed.
-  constexpr double kSecondsBetweenPolls = 2e-3;
+  // Between two looks at what has been read a few experts are packed and computed.
+  constexpr double kLeastSeconds = 2e-3, kBytesASecond = 2e9;
   constexpr uint64_t kWorthMeasuring = uint64_t{256} << 20;  // less is read while the disk would be measured
-  ExpertStoreOptions store{.budget = budget, .look_ahead = options.look_ahead};
+  ExpertStoreOptions store{.budget = budget, .look_ahead = options.look_ahead, .mirrors = options.mirrors};
+  const auto n_experts = static_cast<double>(model->moes().size() * model->facts().n_expert);
+  const double seconds = std::max(kLeastSeconds, static_cast<double>(all_bytes) / n_experts / kBytesASecond);
   if (all_bytes >= kWorthMeasuring)
-    store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), kSecondsBetweenPolls);
+    store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), seconds);
   experts = OGAS_TRY(ExpertStore::create(file, model->moes(), ops, store));
   return {};
 }
@@ -166,8 +185,8 @@ Result<> LoadedModel::make_room(size_t n_pages) {
 
 std::string LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
-  return fmt::format("ogas {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
-                     kv.page_bytes(), has_panels, identity());
+  return fmt::format("ogas {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
+                     kv.page_bytes(), has_panels, options.n_expert_used, identity());
 }
 
 // By its description and samples of each tensor.

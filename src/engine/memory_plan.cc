@@ -125,7 +125,7 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, cons
   EngineOptions wanted = options;
   if (wanted.n_batch == 0 && plan.available > facts.weight_bytes)
     wanted.n_batch = static_cast<uint32_t>(
-        std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 4 / facts.token_bytes, least_batch(ops), 512));
+        std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 3 / facts.token_bytes, least_batch(ops), 512));
   plan.options =
       OGAS_TRY(resolve(wanted, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
   fill_in(plan, facts);

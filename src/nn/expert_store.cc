@@ -27,6 +27,9 @@ std::array<Linear*, 3> matrices_of(ExpertMatrices& matrices) { return {&matrices
 // work, and the most that are of use. Beyond the fewest both take this share of the budget, at most.
 constexpr size_t kLeastStaged = 2, kMostStaged = 24, kLeastPassing = 1, kMostPassing = 8;
 constexpr uint64_t kShareOfBuffers = 4;
+// Of what was read for a layer that did not take it.
+constexpr uint32_t kNoLayer = UINT32_MAX;
+
 size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kLeastStaged, kMostStaged); }
 size_t n_passing_for(size_t n_used) { return std::clamp(n_used, kLeastPassing, kMostPassing); }
 
@@ -96,7 +99,11 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file,
                 format_bytes(bytes.least), format_bytes(options.budget));
   std::unique_ptr<ExpertStore> store(
       new ExpertStore(ops, OGAS_TRY(DirectReader::create(options.disk)), options.look_ahead));
-  for (const MappedFile& shard : file.shards()) OGAS_TRY(store->reader_->open(shard.path()));
+  for (const MappedFile& shard : file.shards()) {
+    std::vector<std::filesystem::path> copies;
+    for (const std::filesystem::path& folder : options.mirrors) copies.push_back(folder / shard.path().filename());
+    OGAS_TRY(store->reader_->open(shard.path(), copies));
+  }
   store->n_files_ = static_cast<uint32_t>(file.shards().size());
 
   size_t n_used = 0;
@@ -198,8 +205,11 @@ void ExpertStore::claim_what_was_ahead() {
     Staged& staged = staging_[idx];
     if (!staged.is_taken) continue;
     const auto found = staged.layer == layer_ ? std::ranges::find(missing_, staged.expert) : missing_.end();
-    if (found == missing_.end()) {
-      if (staged.n_reads_left == 0) staged.is_taken = false;  // else when it has been read
+    if (found == missing_.end() || (staged.n_reads_left == 0 && staged.error)) {
+      if (staged.n_reads_left == 0)
+        staged.is_taken = false;
+      else
+        staged.layer = kNoLayer;  // free when it has been read
       continue;
     }
     missing_.erase(found);
@@ -282,12 +292,13 @@ size_t ExpertStore::n_worth_expecting() const {
 
 void ExpertStore::take(DirectReader::Done done) {
   Staged& staged = staging_[done.tag];
-  if (!done.result && !error_) error_ = std::move(done.result).error();
+  if (!done.result && !staged.error) staged.error = std::move(done.result).error();
   if (--staged.n_reads_left > 0) return;
   if (!staged.is_ahead) {
+    if (staged.error && !error_) error_ = staged.error;
     arrived_.push_back(done.tag);
     --n_coming_;
-  } else if (staged.layer != layer_ + 1) {  // its layer did not take it
+  } else if (staged.layer == kNoLayer) {
     staged.is_taken = false;
     submit();
   }
@@ -347,7 +358,8 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
     const Packing* packing;
     size_t part, begin, end;  // panels, or bytes
   };
-  std::vector<Chunk> chunks;
+  thread_local std::vector<Chunk> list;  // of this thread, for all of them
+  list.clear();
   for (const Packing& packing : packings) {
     for (size_t part = 0; part < kParts; ++part) {
       const Stored& stored = layer.stored[packing.from->expert][part];
@@ -358,9 +370,10 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
       if (shape.is_packed) there.use_panels(packing.to + shape.offset);
       const size_t n = shape.is_packed ? mapped.n_panels(ops_) : stored.n_bytes;
       const size_t step = shape.is_packed ? kPanels : kCopied;
-      for (size_t at = 0; at < n; at += step) chunks.push_back({&packing, part, at, std::min(n, at + step)});
+      for (size_t at = 0; at < n; at += step) list.push_back({&packing, part, at, std::min(n, at + step)});
     }
   }
+  const std::span<const Chunk> chunks = list;
   exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
     const auto [packing, part, begin, end] = chunks[chunk_idx];
     const Part& shape = layer.shape.parts[part];

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -43,6 +44,8 @@ struct ExpertStoreOptions {
   uint64_t budget = 0;  // bytes of memory for everything it holds
   LookAhead look_ahead = LookAhead::automatic;
   DirectReader::Options disk = {};
+  // Folders that hold copies of the model's files, on other disks, which share the reading.
+  std::span<const std::filesystem::path> mirrors = {};
 };
 
 class ExpertStore {
@@ -132,6 +135,7 @@ class ExpertStore {
     bool is_taken = false, is_ahead = false;
     uint32_t layer = 0, expert = 0;
     unsigned n_reads_left = 0;
+    std::optional<Error> error = {};
   };
   // A place for an expert that none is worth giving up for.
   struct Passing {
