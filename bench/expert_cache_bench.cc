@@ -166,7 +166,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   constexpr std::pair<uint32_t, uint32_t> kModels[] = {{128, 8}, {64, 6}, {256, 8}};
-  for (const auto [n_expert, n_used] : kModels)
+  for (const auto& [n_expert, n_used] : kModels)
     for (const double exponent : {0.8, 1.0, 1.3})
       for (const size_t n_a_subject : {size_t{0}, size_t{200}})
         compare(fmt::format("{} of {}, Zipf {}, {}", n_used, n_expert, exponent,

@@ -622,6 +622,45 @@ class SynthTest(ProgramTest):
         self.fails(1, "'/nowhere': No such", "synth", "qwen3-0.6b", "/nowhere/x.gguf")
 
 
+class PlanTest(ProgramTest):
+    def test_what_fits(self):
+        plan = json.loads(self.ogas("plan", MODEL, "--ctx", 512, "--disk", "1.5G", "--json").stdout)
+        self.assertTrue(plan["fits"])
+        self.assertEqual((plan["mode"], plan["n_ctx"], plan["disk_bytes_per_s"]), ("in memory", 512, 1.5e9))
+        self.assertGreater(plan["estimate_even_routing"]["decode_tokens_per_s"], 1)
+        text = self.ogas("plan", MODEL, "--ctx", 512).stdout.decode()
+        self.assertRegex(text, r"decoding +[\d.]+ tokens/s \(estimate\)\n")
+        self.assertRegex(text, r"energy +[\d.]+ J a token \(estimate from \d+ W\)\n")
+
+    def test_a_shape_that_does_not_fit(self):
+        shapes = json.loads(self.ogas("synth", "--list", "--json").stdout)
+        largest = max((shape for shape in shapes if shape["experts"]), key=lambda shape: shape["bytes"])
+        plan = ("plan", largest["shape"], "--layers", 5, "--ram", "5G", "--ctx", 1024, "--threads", 2)
+        self.fails(2, "how quick its disk will be nobody knows", *plan)
+        plan = json.loads(self.ogas(*plan, "--disk", "2G", "--json").stdout)
+        self.assertFalse(plan["fits"])
+        self.assertLess(plan["expert_bytes"], plan["all_expert_bytes"] / 2)
+        taken = sum(plan[f"{part}_bytes"] for part in ("weight", "expert", "context", "batch", "other"))
+        self.assertLessEqual(taken, plan["available_bytes"])
+        even, skewed = plan["estimate_even_routing"], plan["estimate_skewed_routing"]
+        self.assertGreater(even["bytes_a_token_from_disk"], skewed["bytes_a_token_from_disk"])
+        self.assertLess(even["decode_tokens_per_s"], 2e9 / even["bytes_a_token_from_disk"])
+        self.assertEqual(set(plan["decode_tokens_per_s_with"]), {"twice the memory", "a disk twice as quick"})
+
+    def test_experts_on_disk(self):
+        """What bench says of them, and that a size that is none is refused."""
+        model = ARCHITECTURES / "qwen3_moe/model.gguf"
+        bench = ("bench", model, "--ctx", 200, "--threads", 2, "--repeat", 1, "--only", "decode at 0", "--json")
+        self.assertNotIn("experts", json.loads(self.ogas(*bench).stdout))
+        experts = json.loads(self.ogas(*bench, "--expert-cache", 0).stdout)["experts"]
+        self.assertLess(experts["in_memory"], experts["of"])
+        self.assertGreater(experts["bytes_read"], 0)
+        self.fails(2, "'much' is no size", *bench, "--ram", "much")
+        fewer = self.ogas(*bench, "--experts", 1)
+        self.assertRegex(fewer.stderr, r"1 of \d+ experts a token: answers are not the model's own")
+        self.fails(2, "was trained with", *bench, "--experts", 99)
+
+
 class BenchTest(ProgramTest):
     def test_a_model_without_a_tokenizer(self):
         model = ARCHITECTURES / "qwen3_moe/model.gguf"

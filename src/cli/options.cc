@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <optional>
 #include <random>
 #include <sstream>
@@ -90,15 +91,18 @@ CLI::Validator some_text() {
 
 void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
   const auto to_bytes = [](std::string& given) -> std::string {
-    static CLI::AsSizeValue in_units(/*kb_is_1000=*/true);
-    std::string bytes = given;
-    const bool is_number = !given.empty() && std::isdigit(static_cast<unsigned char>(given.front())) != 0;
-    try {
-      if (is_number && in_units(bytes).empty()) {
-        given = bytes;
-        return {};
-      }
-    } catch (const CLI::Error&) {  // its words list units that nobody types
+    static const std::map<std::string, double> kUnits = {
+        {"", 1},     {"b", 1},    {"k", 1e3},   {"kb", 1e3},     {"m", 1e6},      {"mb", 1e6},     {"g", 1e9},
+        {"gb", 1e9}, {"t", 1e12}, {"tb", 1e12}, {"kib", 0x1p10}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40},
+    };
+    double number = 0;
+    const auto [rest, error] = std::from_chars(given.data(), given.data() + given.size(), number);
+    std::string unit(rest, static_cast<size_t>(given.data() + given.size() - rest));
+    for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const auto found = kUnits.find(unit);
+    if (error == std::errc() && found != kUnits.end() && number >= 0 && number * found->second < 0x1p63) {
+      given = std::to_string(static_cast<uint64_t>(number * found->second));
+      return {};
     }
     return in_quotes(given) + " is no size such as 800M or 4G";
   };

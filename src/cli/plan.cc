@@ -97,7 +97,8 @@ std::string as_text(const Plan& plan) {
                                  format_bytes(static_cast<uint64_t>(plan.even.bytes_a_token)),
                                  format_bytes(static_cast<uint64_t>(plan.skewed.bytes_a_token))));
   row("decoding",
-      fmt::format("{} tokens/s (estimate)", range_of(1 / plan.even.token_seconds, 1 / plan.skewed.token_seconds, 1)));
+      fmt::format("{} tokens/s (estimate)", range_of(1 / plan.even.token_seconds, 1 / plan.skewed.token_seconds,
+                                                     plan.even.token_seconds > 1 ? 2 : 1)));
   row("first token", fmt::format("after {} s for a prompt of 512 (estimate){}",
                                  range_of(plan.even.prompt_seconds, plan.skewed.prompt_seconds, 1),
                                  plan.even.load_seconds > 0
