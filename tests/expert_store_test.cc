@@ -100,6 +100,25 @@ TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
   EXPECT_EQ(fewer, logits_of(**on_disk, prompt).values);
 }
 
+TEST_P(ExpertStoreTest, LightExpertsCanBeLeftOut) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto whole = load(folder(), std::nullopt);
+  ASSERT_NE(whole, nullptr);
+  const auto all = logits_of(*whole, prompt).values;
+  const auto with = [&](float least, std::optional<uint64_t> budget, uint32_t batch) {
+    auto engine = Engine::load(folder(), {.expert_budget = budget, .least_expert_weight = least});
+    EXPECT_TRUE(engine) << engine.error().message;
+    return logits_of(**engine, prompt, batch).values;
+  };
+  EXPECT_EQ(with(1e-9F, std::nullopt, 256), all) << "none is as light";
+  const auto best_alone = with(0.999F, std::nullopt, 256);
+  if (whole->facts().n_expert_used > 1) {
+    EXPECT_NE(best_alone, all);
+  }
+  EXPECT_EQ(with(0.999F, 0, 7), best_alone) << "whatever the batch, and from disk";
+  EXPECT_FALSE(Engine::load(folder(), {.least_expert_weight = 1.5F}));
+}
+
 TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto resident = load(folder(), std::nullopt);

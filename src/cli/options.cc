@@ -132,6 +132,10 @@ void ModelOptions::add_to(CLI::App& app) {
                  "Fewer experts a token than the model has: quicker, and not its own answer")
       ->type_name("N")
       ->check(whole_number(1, 1024));
+  app.add_option("--min-weight", least_expert_weight,
+                 "Leave out experts of less weight: the same, by the router's word")
+      ->type_name("P")
+      ->check(any_number());
   add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
       ->type_name("FOLDER");
   app.add_option("--look-ahead", look_ahead, "Read experts that the next layer may take (auto: if it mostly does)")
@@ -177,6 +181,7 @@ EngineOptions ModelOptions::engine_options() const {
                         : look_ahead == "off" ? LookAhead::off
                                               : LookAhead::automatic,
           .n_expert_used = n_expert_used,
+          .least_expert_weight = least_expert_weight,
           .mirrors = {mirrors.begin(), mirrors.end()},
           .experts_folder = folder("experts"),
           .prefix_folder = prefixes,
@@ -209,10 +214,12 @@ Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) 
   if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
   ProgressBar bar("loading " + path.filename().string());
   auto engine = Engine::load(path, options, [&](double share) { bar.update(share); });
-  if (engine && n_expert_used > 0) {
+  if (engine && options.takes_fewer_experts()) {
     bar.clear();
-    write_stderr(fmt::format("ogas: {} of {} experts a token: answers are not the model's own\n", n_expert_used,
-                             (*engine)->facts().n_expert_used));
+    const uint32_t n_used = (*engine)->facts().n_expert_used;
+    write_stderr(fmt::format("ogas: {} of {} experts a token{}: answers are not the model's own\n",
+                             n_expert_used > 0 ? n_expert_used : n_used, n_used,
+                             least_expert_weight > 0 ? fmt::format(", none below {:g}", least_expert_weight) : ""));
   }
   return engine;
 }

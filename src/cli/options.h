@@ -44,6 +44,7 @@ struct ModelOptions {
   std::string look_ahead = "auto";
   std::vector<std::string> mirrors;
   uint32_t n_expert_used = 0;
+  float least_expert_weight = 0;
   std::optional<uint64_t> memory_limit, expert_budget, kv_budget, prefix_budget;  // bytes; none: the default
   bool keeps_prefixes = false;                                                    // on disk
 

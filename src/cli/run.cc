@@ -110,7 +110,9 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"threads", engine.n_threads()},
       {"instruction_set", engine.isa()},
   };
-  if (engine.options().n_expert_used > 0) json["experts_a_token"] = engine.options().n_expert_used;
+  if (engine.options().takes_fewer_experts())
+    json["fewer_experts"] = {{"a_token", engine.options().n_expert_used},
+                             {"least_weight", engine.options().least_expert_weight}};
   if (engine.experts()) json["experts"] = experts_json(*engine.experts());
   if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
   write_json(json);

@@ -69,13 +69,17 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
   return {};
 }
 
-Result<> take_fewer_experts(const Model& model, uint32_t n_used) {
+Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
   if (model.moes().empty()) return fail(ErrorCode::usage, "this model has no experts to take fewer of");
+  if (!(options.least_expert_weight < 1))
+    return fail(ErrorCode::usage, "the least weight of an expert is {}; below 1 is expected",
+                options.least_expert_weight);
   for (Moe* moe : model.moes()) {
-    if (n_used > moe->rules.n_used)
-      return fail(ErrorCode::usage, "{} experts a token; the model was trained with {}, and fewer can be taken", n_used,
-                  moe->rules.n_used);
-    moe->rules.n_used = n_used;
+    if (options.n_expert_used > moe->rules.n_used)
+      return fail(ErrorCode::usage, "{} experts a token; the model was trained with {}, and fewer can be taken",
+                  options.n_expert_used, moe->rules.n_used);
+    if (options.n_expert_used > 0) moe->rules.n_used = options.n_expert_used;
+    moe->least_weight = options.least_expert_weight;
   }
   return {};
 }
@@ -89,7 +93,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto model = create_model(loaded->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
-  if (options.n_expert_used > 0) OGAS_TRY(take_fewer_experts(*loaded->model, options.n_expert_used));
+  if (options.takes_fewer_experts()) OGAS_TRY(take_fewer_experts(*loaded->model, options));
   const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
   OGAS_TRY(plan_memory(*loaded->model, ops, options));  // what cannot work is refused at once
 
@@ -185,8 +189,8 @@ Result<> LoadedModel::make_room(size_t n_pages) {
 
 std::string LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
-  return fmt::format("ogas {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
-                     kv.page_bytes(), has_panels, options.n_expert_used, identity());
+  return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
+                     kv.page_bytes(), has_panels, options.n_expert_used, options.least_expert_weight, identity());
 }
 
 // By its description and samples of each tensor.

@@ -11,18 +11,25 @@ namespace ogas {
 
 namespace {
 
+// Whether a token goes through its slot_idx-th expert, of all tokens' n_used.
+bool is_taken(std::span<const Routed> routed, size_t slot_idx, size_t n_used, float least_weight) {
+  return routed[slot_idx].weight >= least_weight || slot_idx % n_used == 0;
+}
+
 // Counting sort by expert; within one by token. An expert's rows begin with a multiple of `step`.
-void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t step, ExpertGrouping& grouping) {
+void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t step, const auto& is_in,
+                     ExpertGrouping& grouping) {
   auto& [row_of, first, n_rows] = grouping;
   row_of.resize(routed.size());
   first.assign(n_expert, 0);
   n_rows.assign(n_expert, 0);
-  for (const Routed& slot : routed) ++n_rows[slot.expert_idx];
+  for (size_t idx = 0; idx < routed.size(); ++idx)
+    if (is_in(idx)) ++n_rows[routed[idx].expert_idx];
   for (uint32_t e = 1; e < n_expert; ++e) first[e] = first[e - 1] + (n_rows[e - 1] + step - 1) / step * step;
   std::ranges::fill(n_rows, 0);
   for (size_t idx = 0; idx < routed.size(); ++idx) {
     const uint32_t e = routed[idx].expert_idx;
-    row_of[idx] = first[e] + n_rows[e]++;
+    row_of[idx] = is_in(idx) ? first[e] + n_rows[e]++ : ExpertGrouping::kNone;
   }
 }
 
@@ -125,7 +132,8 @@ void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeSpac
 void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
                   std::span<const GatedRows> beside) const {
   route_all(exec, x, n_tokens, space);
-  group_by_expert(space.routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1), space.grouping);
+  const auto is_in = [&](size_t slot_idx) { return is_taken(space.routed, slot_idx, rules.n_used, least_weight); };
+  group_by_expert(space.routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1), is_in, space.grouping);
   const ExpertGrouping& grouping = space.grouping;
   const size_t n_embd = x.values().n_cols();
   const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
@@ -133,7 +141,8 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& s
       std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     for (size_t rank = 0; rank < rules.n_used; ++rank)
-      space.gathered.share_row(exec.ops, x, t, grouping.row_of[t * rules.n_used + rank], wants_values);
+      if (const size_t row = grouping.row_of[t * rules.n_used + rank]; row != ExpertGrouping::kNone)
+        space.gathered.share_row(exec.ops, x, t, row, wants_values);
   });
   space.groups.clear();
   for (const GatedRows& group : beside) space.groups.push_back(group);
@@ -142,7 +151,9 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& s
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {
       const Routed& slot = space.routed[t * rules.n_used + rank];
-      const float* result = space.result.row(grouping.row_of[t * rules.n_used + rank]);
+      const size_t row = grouping.row_of[t * rules.n_used + rank];
+      if (row == ExpertGrouping::kNone) continue;
+      const float* result = space.result.row(row);
       for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
     }
   });

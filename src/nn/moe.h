@@ -21,8 +21,9 @@ namespace ogas {
 
 // Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
 struct ExpertGrouping {
-  std::vector<size_t> row_of;         // [n_tokens * n_used]
-  std::vector<size_t> first, n_rows;  // [n_expert]
+  static constexpr size_t kNone = SIZE_MAX;  // of an expert that is left out
+  std::vector<size_t> row_of;                // [n_tokens * n_used]
+  std::vector<size_t> first, n_rows;         // [n_expert]
 };
 
 // Activations of a batch, shared by all layers: a row for each token and expert it goes to. And where the tokens of the
@@ -74,6 +75,9 @@ struct Moe {
   std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
       ffn_down_exps_b;               // [n_expert, n_ff], ..., [n_expert, n_embd], or none
   std::optional<SwigluClamp> clamp;  // experts have the clamped SwiGLU
+  // Experts of less weight than this are left out for a token, but for its best one: quicker, and not what the model
+  // would answer.
+  float least_weight = 0;
   PlaceInStore store;
   const std::vector<float>* input_norm = nullptr;  // [n_embd] weights of the norm in front; null: unknown
 
