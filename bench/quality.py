@@ -4,8 +4,8 @@
     bench/quality.py MODEL... [--text FILE | --tokens N] [--kv-types q8_0 q4_0] [--llama-cpp]
 
 For each model: the same tokens through the reference (OGAS_ISA=reference: F32 throughout, nothing rounded to 8 bits) and
-through the instruction set of this machine, keys and values in F32 but for --kv-types. Printed are the KL divergence of
-the logits' distributions (reference against the other; mean, and the largest of a token), how often the likeliest token is the
+through the instruction set of this machine, or OGAS_ISA's, keys and values in F32 but for --kv-types. Printed are the KL
+divergence of the logits' distributions (reference against the other; mean, and the largest of a token), how often the likeliest token is the
 same, and with a text the perplexity of both. --llama-cpp adds llama.cpp, which rounds activations to 8 bits, too.
 Without a text the tokens are spread over the vocabulary, which is all that random weights can be asked.
 The reference takes its time: about a second a token for each two billion weights.
@@ -32,7 +32,6 @@ def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "logits.npy"
         environment = dict(os.environ)
-        environment.pop("OGAS_ISA", None)
         if isa:
             environment["OGAS_ISA"] = isa
         subprocess.run([ogas, "logits", model, "--tokens", "-", "--out", out, "--kv-type", kv_type, "--ctx",
