@@ -95,7 +95,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->model = *std::move(model);
   if (options.takes_fewer_experts()) OGAS_TRY(take_fewer_experts(*loaded->model, options));
   const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
-  OGAS_TRY(plan_memory(*loaded->model, ops, options));  // what cannot work is refused at once
+  MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
 
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
@@ -104,7 +104,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   loaded->read_chat_template(options.chat_template);
   return_freed_memory();
-  MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+  // Where memory is short, what the tokenizer took counts.
+  if (plan.leaves_experts_on_disk) plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
   loaded->options = std::move(plan.options);
   loaded->packed = std::move(plan.packed);
   loaded->has_panels = plan.has_panels;
@@ -207,19 +208,14 @@ std::string LoadedModel::identity() const {
   return identity;
 }
 
-std::filesystem::path LoadedModel::expert_counts_file() const {
-  if (options.experts_folder.empty()) return {};
-  return options.experts_folder / (PrefixKey::of_model(identity()).hex() + ".json");
-}
-
 Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progress) {
-  const std::filesystem::path path = expert_counts_file();
-  if (path.empty()) return {};
-  const auto counts = read_expert_counts(path, experts->counts());
+  if (options.experts_folder.empty()) return {};
+  expert_counts_file_ = options.experts_folder / (PrefixKey::of_model(identity()).hex() + ".json");
+  const auto counts = read_expert_counts(expert_counts_file_, experts->counts());
   if (!counts) {
     spdlog::warn("{}; it is left aside", counts.error().message);
     std::error_code ignored;
-    std::filesystem::remove(path, ignored);
+    std::filesystem::remove(expert_counts_file_, ignored);
     return {};
   }
   if (counts->empty()) return {};
@@ -229,8 +225,8 @@ Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progr
 }
 
 LoadedModel::~LoadedModel() {
-  if (!experts || expert_counts_file().empty()) return;
-  if (const auto written = write_expert_counts(expert_counts_file(), experts->counts()); !written)
+  if (!experts || expert_counts_file_.empty()) return;
+  if (const auto written = write_expert_counts(expert_counts_file_, experts->counts()); !written)
     spdlog::warn("{}", written.error().message);
 }
 

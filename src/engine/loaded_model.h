@@ -81,12 +81,12 @@ class LoadedModel {
   // What names the model's content, and what its keys and values depend on beside it.
   std::string identity() const;
   std::string identity_of_pages() const;
-  std::filesystem::path expert_counts_file() const;  // empty: none
   Result<> fill_experts(Exec& exec, const Engine::LoadProgress& progress);
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 
-  std::vector<BatchPart> batch_;  // of compute(), kept for its room
+  std::filesystem::path expert_counts_file_;  // empty: none
+  std::vector<BatchPart> batch_;              // of compute(), kept for its room
 };
 
 }  // namespace ogas

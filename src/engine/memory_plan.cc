@@ -12,10 +12,13 @@ namespace {
 
 constexpr uint32_t kMinContext = 512;
 
+uint64_t batch_bytes(const ModelFacts& facts, const EngineOptions& options) {
+  return facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+}
+
 // What the model, a full context and a batch take, in bytes.
 uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
-  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
-         facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) + batch_bytes(facts, options);
 }
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
@@ -86,22 +89,22 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, co
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
-uint64_t logit_bytes(const ModelFacts& facts) { return uint64_t{facts.n_vocab} * sizeof(float); }
-
-void fill_in(MemoryPlan& plan, const ModelFacts& facts) {
+void fill_in(MemoryPlan& plan, const Model& model, const Ops& ops) {
+  const ModelFacts& facts = model.facts();
+  plan.has_panels =
+      std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(ops) > 0; });
   plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
                                                    : kv_shape(facts, plan.options).sequence_bytes(plan.options.n_ctx);
-  plan.batch_bytes = facts.token_bytes * plan.options.n_batch + logit_bytes(facts);
+  plan.batch_bytes = batch_bytes(facts, plan.options);
 }
 
 Result<MemoryPlan> plan_all_in_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
   MemoryPlan plan{.packed = PackedWeights(ops, model.linears()), .available = free_memory(options)};
-  plan.has_panels = plan.packed.n_bytes() > 0;
   ModelFacts facts = model.facts();
   facts.weight_bytes += plan.packed.n_bytes() - plan.packed.n_stored_bytes();
   plan.options = OGAS_TRY(resolve(options, facts, ops, plan.available, /*kv_share=*/2, /*takes_share=*/true));
   plan.weight_bytes = facts.weight_bytes;
-  fill_in(plan, facts);
+  fill_in(plan, model, ops);
   return plan;
 }
 
@@ -116,7 +119,6 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, cons
                   .leaves_experts_on_disk = true,
                   .available = free_memory(options),
                   .other_bytes = kOther};
-  plan.has_panels = PackedWeights(ops, model.linears()).n_bytes() > 0;
   plan.weight_bytes = plan.packed.n_bytes();
   const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, ops);
   ModelFacts facts = model.facts();
@@ -128,7 +130,7 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, cons
         std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 3 / facts.token_bytes, least_batch(ops), 512));
   plan.options =
       OGAS_TRY(resolve(wanted, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
-  fill_in(plan, facts);
+  fill_in(plan, model, ops);
   const uint64_t taken = plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes;
   const uint64_t left = plan.available > taken ? plan.available - taken : 0;
   plan.expert_bytes = std::clamp(options.expert_budget.value_or(left), bytes.least, bytes.all);

@@ -40,11 +40,8 @@ ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
   for (size_t part = 0; part < kParts; ++part) {
     const Linear& linear = *matrices_of(moe, 0)[part];
     const size_t stored = linear.stored().size(), packed = linear.panel_bytes(ops);
-    shape.parts[part] = {.offset = shape.place_bytes,
-                         .n_bytes = packed > 0 ? packed : stored,
-                         .is_packed = packed > 0,
-                         .staged_at = shape.staged_bytes};
-    shape.place_bytes += round_up(shape.parts[part].n_bytes, kPanelAlignment);
+    shape.parts[part] = {.offset = shape.place_bytes, .is_packed = packed > 0, .staged_at = shape.staged_bytes};
+    shape.place_bytes += round_up(packed > 0 ? packed : stored, kPanelAlignment);
     // Whole blocks, wherever in a block it begins.
     shape.staged_bytes += round_up(stored, DirectReader::kBlock) + DirectReader::kBlock;
   }

@@ -102,13 +102,12 @@ class ExpertStore {
   uint64_t n_places() const;
   uint64_t n_experts() const;
   uint64_t n_bytes() const { return n_bytes_; }  // that it may come to hold
-  const DirectReader& reader() const { return *reader_; }
 
  private:
   static constexpr size_t kParts = 3;  // gate, up, down
   // A matrix in memory: panels, or its rows as the file has them.
   struct Part {
-    size_t offset, n_bytes;  // in its place
+    size_t offset;  // in its place
     bool is_packed;
     size_t staged_at;  // in a buffer for what is read
   };
