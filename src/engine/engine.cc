@@ -80,10 +80,17 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   cancelled_.store(false, std::memory_order_relaxed);
   Generation generation(*model_, session, request);
   generation.find_prefix();
+  std::vector<float> kept_logits;
   while (!generation.done()) {
     const Extension next = generation.next(model_->options.n_batch);
     OGAS_TRY(model_->make_room_for(session.kv, next.tokens.size()));
-    generation.take(OGAS_TRY(model_->compute({&next, 1})));
+    std::span<const float> logits = OGAS_TRY(model_->compute({&next, 1}));
+    if (generation.wants_prompt_logprobs()) {
+      kept_logits.assign(logits.begin(), logits.end());
+      logits = kept_logits;
+      generation.take_prompt_rows(0, next.tokens.size());
+    }
+    generation.take(logits);
     if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.end(FinishReason::cancelled);
   }
   return generation.take_answer();

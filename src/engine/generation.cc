@@ -53,6 +53,7 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
   size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
   if (!model.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_given);
+  if (request.prompt_logprobs) n_cached = 0;
   n_cached = session.kv.reachable(n_cached);
   session.truncate(n_cached);
   if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
@@ -72,10 +73,12 @@ void Generation::reserve() {
   answer_.tokens.reserve(n_answer);
   if (decoder_) answer_.text.reserve(n_answer * kTokenBytes);
   if (request_.sampling.wants_logprobs()) answer_.logprobs.reserve(n_answer);
+  if (request_.prompt_logprobs) answer_.prompt_logprobs.resize(n_prompt_ - 1);
 }
 
 // At least the last token is left to compute: its logits are what comes next.
 void Generation::find_prefix() {
+  if (wants_prompt_logprobs()) return;
   const size_t n = model_.goes_on_from_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
   model_.find_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
@@ -94,23 +97,35 @@ Extension Generation::next(size_t n_most) const {
           .wants_logits = begin + n == sequence_.size()};
 }
 
+// The session holds these rows already; the row of a token says how likely the next one is.
+void Generation::take_prompt_rows(size_t row, size_t n_rows) {
+  const size_t begin = session_.tokens.size() - n_rows, end = std::min(begin + n_rows, n_prompt_ - 1);
+  if (begin >= end) return;
+  model_.for_logits_of(row, end - begin, [&](size_t idx, std::span<const float> logits) {
+    answer_.prompt_logprobs[begin + idx] = logprobs_of(logits, sequence_[begin + idx + 1], *request_.prompt_logprobs);
+  });
+}
+
 void Generation::take(std::span<const float> logits) {
   model_.remember(session_);
   if (session_.tokens.size() == keep_at_) session_.kv.keep();
   if (session_.tokens.size() < sequence_.size()) return;  // not all is there yet
   if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
+  if (request_.only_prompt) return end(FinishReason::length);
   const TokenId id = sampler_.sample(logits, sequence_);
   if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
+  std::optional<Logprobs> logprobs;
+  if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, id, request_.sampling.n_logprobs);
+  if (request_.on_token) request_.on_token(id, logprobs ? &*logprobs : nullptr);
   if (!request_.ignore_end && tokenizer_ && tokenizer_->is_end_of_generation(id)) return end(FinishReason::stop);
-  if (request_.sampling.wants_logprobs())
-    answer_.logprobs.push_back(logprobs_of(logits, id, request_.sampling.n_logprobs));
+  if (logprobs) answer_.logprobs.push_back(*std::move(logprobs));
   accept(id);
 }
 
 void Generation::accept(TokenId id) {
   sequence_.push_back(id);
   answer_.tokens.push_back(id);
-  if (tokenizer_ && !tokenizer_->is_control(id)) emit(filter_.push(decoder_->push(id)));
+  if (tokenizer_ && (request_.shows_control || !tokenizer_->is_control(id))) emit(filter_.push(decoder_->push(id)));
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
   const bool is_full = sequence_.size() > model_.options.n_ctx;

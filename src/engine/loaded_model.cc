@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <utility>
 
 #include "arch/registry.h"
@@ -280,6 +282,22 @@ Result<std::span<const float>> LoadedModel::forward(Batch batch) {
   const auto logits = model->forward(exec, batch);
   OGAS_TRY(check_reads());
   return logits;
+}
+
+// From so many rows on the output matrix is multiplied about as quickly as with more, and logits of the largest
+// vocabularies take 40 MB.
+void LoadedModel::for_logits_of(size_t row, size_t n, TakeLogits take) {
+  constexpr size_t kRows = 64;
+  Exec exec{*pool, ops};
+  const size_t n_vocab = model->facts().n_vocab;
+  std::array<uint32_t, kRows> rows;
+  for (size_t begin = 0; begin < n; begin += kRows) {
+    const size_t n_some = std::min(kRows, n - begin);
+    std::iota(rows.begin(), rows.begin() + n_some, static_cast<uint32_t>(row + begin));
+    const auto logits = model->logits_of(exec, std::span(rows).first(n_some));
+    pool->parallel_for(n_some,
+                       [&](size_t idx, unsigned) { take(begin + idx, logits.subspan(idx * n_vocab, n_vocab)); });
+  }
 }
 
 Result<> LoadedModel::check_reads() { return experts ? experts->take_error() : Result<>(); }

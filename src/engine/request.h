@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,11 @@ struct Request {
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
   bool ignore_end = false;             // go on past the model's own end of answer
+  bool shows_control = false;          // the answer's text has the names of control tokens, but for those that end it
+  // Log-probabilities of the prompt's own tokens, too, with so many alternatives. All of it is computed then, also what
+  // is remembered.
+  std::optional<uint32_t> prompt_logprobs = {};
+  bool only_prompt = false;  // compute the prompt and generate nothing
   // Where the context is full: go on with its first n_keep tokens (attention sinks and what must not be forgotten) and
   // the latest half of it, as if that had been the prompt. Nothing is shifted, so that any architecture can.
   bool slides = false;
@@ -39,6 +45,9 @@ struct Request {
   double deadline_seconds = 0;
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
   std::function<void(std::string_view)> on_text = {};
+  // Each token drawn, the ending one included, before its text; the log-probabilities where `sampling` asks for them,
+  // else null.
+  std::function<void(TokenId, const Logprobs*)> on_token = {};
 };
 
 struct AnswerStats {
@@ -56,8 +65,9 @@ struct AnswerStats {
 
 struct Answer {
   std::string text;
-  std::vector<TokenId> tokens;     // without the ending token
-  std::vector<Logprobs> logprobs;  // of each of the tokens; empty unless the request's sampling asks for them
+  std::vector<TokenId> tokens;            // without the ending token
+  std::vector<Logprobs> logprobs;         // of each of the tokens; empty unless the request's sampling asks for them
+  std::vector<Logprobs> prompt_logprobs;  // of each token of the prompt but the first; empty unless asked for
   FinishReason finish = FinishReason::stop;
   AnswerStats stats;
 };

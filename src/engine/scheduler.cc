@@ -198,7 +198,8 @@ void Scheduler::pause(size_t running_idx) {
 // Whether one of those before it is about to compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvShape::kPagePositions;
-  if (!engine_.model_->prefixes || job.generation->n_computed() % kPage != 0) return false;
+  if (!engine_.model_->prefixes || job.generation->wants_prompt_logprobs() || job.generation->n_computed() % kPage != 0)
+    return false;
   job.generation->find_prefix();  // what they have computed since
   const size_t n = job.generation->n_computed() + kPage;
   const auto tokens = job.generation->tokens();
@@ -280,6 +281,15 @@ void Scheduler::fail_all(std::span<Job* const> jobs, const Error& error) {
   for (const JobPtr& job : failed) finish(*job, std::unexpected(error));
 }
 
+void Scheduler::take_prompt_rows(std::span<Job* const> chosen) {
+  size_t row = 0;
+  for (Job* job : chosen) {
+    const size_t n = job->next.tokens.size();
+    if (job->generation->wants_prompt_logprobs()) job->generation->take_prompt_rows(row, n);
+    row += n;
+  }
+}
+
 bool Scheduler::step() {
   end_overdue();
   admit();
@@ -300,6 +310,11 @@ bool Scheduler::step() {
   const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
   learn_from(n_decoding, n_decoding < chosen.size(), seconds);
   const size_t n_vocab = engine_.facts().n_vocab;
+  if (std::ranges::any_of(chosen, [](const Job* job) { return job->generation->wants_prompt_logprobs(); })) {
+    kept_logits_.assign(logits.begin(), logits.end());
+    logits = kept_logits_;
+    take_prompt_rows(chosen);
+  }
   for (Job* job : chosen) {
     const double weight = job->next.kind == RowKind::generated ? 2 : 1;
     served_[job->request.client] += weight * static_cast<double>(job->next.tokens.size());
