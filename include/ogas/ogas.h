@@ -63,7 +63,7 @@ typedef enum ogas_status {
   OGAS_ERROR_UNSUPPORTED = 4,   /* well-formed, but this library does not know it */
   OGAS_ERROR_NOT_FOUND = 5,     /* no such file */
   OGAS_ERROR_IO = 6,            /* the operating system refused */
-  OGAS_ERROR_CANCELLED = 7,     /* a callback asked to stop loading. (A cancelled answer is no error.) */
+  OGAS_ERROR_CANCELLED = 7,     /* a callback stopped loading. (A cancelled answer is no error.) */
   OGAS_ERROR_UNAVAILABLE = 8,   /* not now: too many requests are waiting, or the session is busy */
   OGAS_ERROR_INTERNAL = 9       /* an exception that should not have been: a bug in ogas */
 } ogas_status;
@@ -98,8 +98,9 @@ typedef struct ogas_engine_options {
 /* Fills in the defaults, as if every field but size were zero. size: sizeof(ogas_engine_options). */
 OGAS_API ogas_status ogas_engine_options_init(ogas_engine_options* options, size_t size);
 
-/* Called while a model loads with the share that is done, 0 to 1. Anything but 0 asks to stop: ogas_engine_load then
- * returns OGAS_ERROR_CANCELLED, though not before the weights are read. */
+/* Called while a model loads with the share that is done, 0 to 1: before each file is opened, while the tokenizer is
+ * made, and every few megabytes of weights. Anything but 0 stops it: it is not called again, ogas_engine_load returns
+ * OGAS_ERROR_CANCELLED at once, and nothing is left of the model. */
 typedef int (*ogas_progress_callback)(double share, void* user);
 
 /* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as the hub

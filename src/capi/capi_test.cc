@@ -233,6 +233,16 @@ TEST_F(CApi, LoadingShowsProgressAndCanBeCancelled) {
   EXPECT_EQ(ogas_engine_load(model_path(), nullptr, stop, &n_calls, &engine), OGAS_ERROR_CANCELLED);
   EXPECT_EQ(n_calls, 1);
   EXPECT_EQ(engine, nullptr);
+  // In the midst of the weights.
+  double stopped_at = 0;
+  const auto stop_late = [](double share, void* user) {
+    *static_cast<double*>(user) = share;
+    return share > 0.3 ? 1 : 0;
+  };
+  EXPECT_EQ(ogas_engine_load(model_path(), nullptr, stop_late, &stopped_at, &engine), OGAS_ERROR_CANCELLED);
+  EXPECT_GT(stopped_at, 0.3);
+  EXPECT_LT(stopped_at, 1);
+  EXPECT_EQ(engine, nullptr);
 }
 
 TEST_F(CApi, StructsOfOtherVersions) {

@@ -53,17 +53,7 @@ ogas_status ogas_engine_options_init(ogas_engine_options* options, size_t size) 
 ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options, ogas_progress_callback progress,
                              void* user, ogas_engine** engine) {
   return capi::guarded([&]() -> Result<> {
-    bool stopped = false;
-    const auto show = [&](double share) { stopped = stopped || (progress && progress(share, user) != 0); };
-    ogas_engine* loaded = nullptr;
-    OGAS_TRY(capi::need(engine, "engine"));
-    OGAS_TRY(capi::load(path, options, show, &loaded));
-    if (stopped) {
-      ogas_engine_free(loaded);
-      return fail(ErrorCode::cancelled, "loading '{}' was cancelled", path);
-    }
-    *engine = loaded;
-    return {};
+    return capi::load(path, options, [&](double share) { return !progress || progress(share, user) == 0; }, engine);
   });
 }
 

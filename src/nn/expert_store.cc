@@ -407,8 +407,7 @@ Result<> ExpertStore::check_files() const {
   return {};
 }
 
-Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts,
-                           const std::function<void(uint64_t)>& progress) {
+Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress) {
   uint64_t done = 0;
   for (uint32_t idx = 0; idx < layers_.size(); ++idx) {
     Layer& layer = layers_[idx];
@@ -419,7 +418,9 @@ Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> count
     submit();
     for (auto some = next(exec); !some.empty(); some = next(exec)) {
       done += some.size() * layer.shape.place_bytes;
-      if (progress) progress(done);
+      if (!progress || error_) continue;
+      // What is under way comes to its end.
+      if (auto goes_on = progress(done); !goes_on) error_ = std::move(goes_on).error();
     }
     OGAS_TRY(take_error());
   }

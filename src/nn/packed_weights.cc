@@ -8,6 +8,12 @@
 #include "base/topology.h"
 
 namespace ogas {
+namespace {
+
+constexpr size_t kChunksBetweenReports = 16;  // for each thread
+
+}  // namespace
+
 PackedWeights::PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others) {
   std::vector<Linear*> chosen;
   for (Linear* linear : linears)
@@ -39,26 +45,35 @@ bool PackedWeights::replaces(std::span<const std::byte> bytes) const {
   return begin >= bytes.data() + bytes.size();
 }
 
-// take(chunk_idx) for each chunk on all threads, while its rows are mapped.
-Result<> PackedWeights::read_and_release(Exec& exec, size_t n_chunks, const Mapping& mapping, const auto& rows_of,
-                                         const auto& take) const {
+// take(chunk_idx) for each chunk on all threads, while its rows are mapped. Between two reports of progress each thread
+// has enough of them for their meeting not to be noticed.
+Result<> PackedWeights::read_and_release(Exec& exec, const Item& item, size_t n_chunks, const Mapping& mapping,
+                                         const Progress& progress, const auto& rows_of, const auto& take) const {
+  const size_t n_most = kChunksBetweenReports * exec.pool.size();
+  // Also of the rows between those that are read.
+  const auto n_bytes_until = [&](size_t chunk_idx) { return item.stored.size() * chunk_idx / n_chunks; };
   std::mutex mutex;
   std::optional<Error> first_error;
-  exec.pool.parallel_for(n_chunks, [&](size_t chunk_idx, unsigned) {
-    const std::span<const std::byte> rows = rows_of(chunk_idx);
-    if (auto read = mapping.read(rows); !read) {
-      const std::lock_guard lock(mutex);
-      if (!first_error) first_error = std::move(read).error();
-      return;
-    }
-    take(chunk_idx);
-    mapping.release(rows);
-  });
-  if (first_error) return std::unexpected(*std::move(first_error));
+  for (size_t begin = 0; begin < n_chunks; begin += n_most) {
+    const size_t end = std::min(begin + n_most, n_chunks);
+    exec.pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
+      const std::span<const std::byte> rows = rows_of(begin + idx);
+      if (auto read = mapping.read(rows); !read) {
+        const std::lock_guard lock(mutex);
+        if (!first_error) first_error = std::move(read).error();
+        return;
+      }
+      take(begin + idx);
+      mapping.release(rows);
+    });
+    if (first_error) return std::unexpected(*std::move(first_error));
+    if (progress) OGAS_TRY(progress(n_bytes_until(end) - n_bytes_until(begin)));
+  }
   return {};
 }
 
-Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping) const {
+Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping,
+                                  const Progress& progress) const {
   constexpr size_t kPiece = size_t{1} << 20;
   const Linear& linear = *item.linears.front();
   const std::span<const std::byte> whole = item.stored;
@@ -75,7 +90,7 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
       for (size_t panel = idx * step; panel < std::min(n_panels, (idx + 1) * step); ++panel)
         linear.pack_panel(exec.ops, panel, destination);
     };
-    done = read_and_release(exec, (n_panels + step - 1) / step, mapping, rows_of, take);
+    done = read_and_release(exec, item, (n_panels + step - 1) / step, mapping, progress, rows_of, take);
   } else {
     const auto rows_of = [&](size_t idx) {
       return whole.subspan(idx * kPiece, std::min(kPiece, whole.size() - idx * kPiece));
@@ -83,7 +98,7 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
     const auto take = [&](size_t idx) {
       std::memcpy(destination + idx * kPiece, rows_of(idx).data(), rows_of(idx).size());
     };
-    done = read_and_release(exec, (whole.size() + kPiece - 1) / kPiece, mapping, rows_of, take);
+    done = read_and_release(exec, item, (whole.size() + kPiece - 1) / kPiece, mapping, progress, rows_of, take);
   }
   mapping.release(whole);  // pages that two pieces share
   return done;
@@ -94,10 +109,9 @@ Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress&
   panels_.prefer_huge_pages();
   spread_over_nodes(panels_.data(), panels_.size());
   for (const Item& item : items_) {
-    OGAS_TRY(pack_item(exec, item, mapping));
+    OGAS_TRY(pack_item(exec, item, mapping, progress));
     const std::byte* place = panels_.data() + item.offset;
     for (Linear* linear : item.linears) item.has_panels ? linear->use_panels(place) : void(*linear = linear->at(place));
-    if (progress) progress(item.stored.size());
   }
   return {};
 }
