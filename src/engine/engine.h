@@ -52,7 +52,7 @@ struct EngineOptions {
   uint32_t n_expert_used = 0;
   // The same for experts that the router gives less weight than this, a token's best one aside.
   float least_expert_weight = 0;
-  bool takes_fewer_experts() const { return n_expert_used > 0 || least_expert_weight > 0; }
+  bool takes_fewer_experts() const { return n_expert_used > 0 || least_expert_weight != 0; }
   std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
   // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
   std::filesystem::path experts_folder = {};

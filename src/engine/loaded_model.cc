@@ -77,8 +77,8 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
 
 Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
   if (model.moes().empty()) return fail(ErrorCode::usage, "this model has no experts to take fewer of");
-  if (!(options.least_expert_weight < 1))
-    return fail(ErrorCode::usage, "the least weight of an expert is {}; below 1 is expected",
+  if (!(options.least_expert_weight >= 0 && options.least_expert_weight < 1))
+    return fail(ErrorCode::usage, "the least weight of an expert is {}; 0 to below 1 is expected",
                 options.least_expert_weight);
   for (Moe* moe : model.moes()) {
     if (options.n_expert_used > moe->rules.n_used)
