@@ -49,8 +49,6 @@ class PackedWeights {
     bool has_panels;
   };
   Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping, const Progress& progress) const;
-  Result<> read_and_release(Exec& exec, const Item& item, size_t n_chunks, const Mapping& mapping,
-                            const Progress& progress, const auto& rows_of, const auto& take) const;
 
   std::vector<Item> items_;  // by address
   uint64_t n_bytes_ = 0, n_stored_bytes_ = 0;
