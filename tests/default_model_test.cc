@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/memory.h"
 #include "test_model.h"
 
 namespace ogas {
@@ -225,10 +226,34 @@ TEST(EngineLoad, ChecksOptions) {
 
 TEST(EngineLoad, ReportsProgressToTheEnd) {
   std::vector<double> shares;
-  ASSERT_TRUE(Engine::load(default_model_path(), {}, [&](double share) { shares.push_back(share); }));
+  ASSERT_TRUE(Engine::load(default_model_path(), {}, [&](double share) { return shares.push_back(share), true; }));
   ASSERT_FALSE(shares.empty());
   EXPECT_TRUE(std::ranges::is_sorted(shares));
   EXPECT_EQ(shares.back(), 1.0);
+}
+
+// At each of its calls: while the header is read, in the midst of weights, and at the end.
+TEST(EngineLoad, StopsWhereProgressSaysSo) {
+  size_t n_all = 0;
+  ASSERT_TRUE(Engine::load(default_model_path(), {}, [&](double) { return ++n_all, true; }));
+  ASSERT_GT(n_all, 10U);
+  const uint64_t n_bytes = std::filesystem::file_size(default_model_path()), before = current_memory();
+  std::vector<double> shares;
+  for (const size_t n : {size_t{1}, size_t{2}, size_t{3}, size_t{4}, n_all / 2, n_all}) {
+    size_t n_calls = 0;
+    const auto stopped = Engine::load(default_model_path(), {}, [&](double share) {
+      if (++n_calls == n) shares.push_back(share);
+      return n_calls < n;
+    });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
+    EXPECT_EQ(n_calls, n) << "nobody is asked again";
+    EXPECT_LT(current_memory(), before + n_bytes / 2) << "stopped at call " << n;
+  }
+  EXPECT_EQ(shares.front(), 0);
+  EXPECT_GT(shares[4], 0);
+  EXPECT_LT(shares[4], 1);
+  EXPECT_EQ(shares.back(), 1);
 }
 
 }  // namespace

@@ -158,6 +158,34 @@ TEST_P(EngineThreadTest, CallbacksMaySubmitAndCancel) {
   EXPECT_EQ(n_refused, 1);
 }
 
+// Wherever it is by then: waiting for others' work, or between two passes. Requests are not touched by that.
+TEST_P(EngineThreadTest, ScoringIsEndedFromAnotherThread) {
+  Answers found;
+  const std::vector<TokenId> text(200, 1);
+  std::stop_source source;
+  std::atomic<bool> has_begun = false;
+  EngineThread engine_thread(*engine_);
+  engine_thread.submit(requests_[0], found.take(0));
+  std::thread other([&] {
+    has_begun.wait(false);
+    source.request_stop();
+  });
+  const auto error = engine_thread.run([&](Engine& engine) {
+    has_begun = true;
+    has_begun.notify_all();
+    std::optional<ErrorCode> code;
+    for (int n = 0; n < 1000 && !code; ++n)
+      if (const auto score = engine.score_text(text, {}, source.get_token()); !score) code = score.error().code;
+    EXPECT_EQ(engine.embed({&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
+    return code;
+  });
+  other.join();
+  EXPECT_EQ(error, ErrorCode::cancelled);
+  found.wait_for(1);
+  expect_beginning(found[0], expected_[0]);
+  EXPECT_EQ(found[0]->finish, FinishReason::length);
+}
+
 TEST_P(EngineThreadTest, ErrorsComeThroughDone) {
   Answers found;
   EngineThread engine_thread(*engine_, {.n_running = 1, .n_waiting = 1});

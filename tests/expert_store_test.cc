@@ -192,6 +192,45 @@ TEST_P(ExpertFaultsTest, AFileThatIsReplacedGoesOnAsItWas) {
   EXPECT_EQ(logits_of(*engine, prompt).values, before);
 }
 
+// Wherever it is stopped, also while experts are brought back that earlier runs took: their counts stay.
+TEST_P(ExpertFaultsTest, LoadingThatIsStoppedLeavesTheCountsAsTheyWere) {
+  const std::vector<TokenId> prompt = golden()["prompt"];
+  const auto memory = copy_ / "counts";
+  const EngineOptions options{.n_threads = 2, .expert_budget = uint64_t{1} << 40, .experts_folder = memory};
+  const auto load_until = [&](size_t n, size_t& n_calls) {
+    n_calls = 0;
+    return Engine::load(copy_, options, [&](double) { return ++n_calls < n; });
+  };
+  const auto counts = [&] {
+    std::string text;
+    for (const auto& entry : std::filesystem::directory_iterator(memory)) {
+      std::ifstream file(entry.path(), std::ios::binary);
+      text.append(std::istreambuf_iterator<char>(file), {});
+    }
+    return text;
+  };
+  size_t n_calls = 0;
+  {
+    auto engine = load_until(SIZE_MAX, n_calls);
+    ASSERT_TRUE(engine) << engine.error().message;
+    logits_of(**engine, prompt);
+  }
+  const size_t n_without = n_calls;
+  ASSERT_TRUE(load_until(SIZE_MAX, n_calls));
+  const size_t n_all = n_calls;
+  ASSERT_GT(n_all, n_without) << "experts are brought back";
+  const std::string expected = counts();
+  ASSERT_FALSE(expected.empty());
+  for (size_t n = 1; n <= n_all; ++n) {
+    const auto stopped = load_until(n, n_calls);
+    if (n > n_without + 1 && n_calls < n) break;  // several experts came at a time, and that was all
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
+    EXPECT_EQ(n_calls, n);
+    ASSERT_EQ(counts(), expected) << "stopped at call " << n << " of " << n_all;
+  }
+}
+
 // Reads that fail from the n-th one on.
 std::atomic<int> n_reads_until_failure{0};
 int64_t read_or_fail(int fd, void* buffer, size_t n, uint64_t offset) {

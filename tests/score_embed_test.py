@@ -5,10 +5,13 @@ import json
 import math
 import os
 import pathlib
+import signal
 import struct
+import subprocess
+import time
 import unittest
 
-from program import MODEL, ProgramTest
+from program import BINARY, MODEL, SECONDS, ProgramTest
 
 ARCHITECTURES = pathlib.Path(__file__).resolve().parent / "data/arch"  # tiny models
 CONTEXT = "The capital of France is"
@@ -219,6 +222,37 @@ class EmbedTest(ProgramTest):
         self.fails(1, "No space left on device", "embed", "a b", "--out", "/dev/full")
         self.fails(3, "cannot open 'gone'", "embed", "--file", "gone")
         self.assertEqual(os.listdir(self.folder), [])
+
+
+class InterruptTest(ProgramTest):
+    """Ctrl-C leaves with 130, and with nothing behind."""
+
+    def interrupt(self, has_begun, *arguments):
+        program = subprocess.Popen([BINARY, *map(str, arguments)], env=self.environment, cwd=self.folder,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(program.kill)
+        deadline = time.monotonic() + SECONDS
+        while not has_begun(program) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        program.send_signal(signal.SIGINT)
+        stdout, stderr = program.communicate(timeout=SECONDS)
+        self.assertEqual((program.returncode, stdout, stderr), (130, b"", b""), arguments)
+
+    def maps_the_model(self, program):
+        return pathlib.Path(MODEL).name in pathlib.Path(f"/proc/{program.pid}/maps").read_text()
+
+    def test_while_loading(self):
+        for _ in range(3):
+            self.interrupt(self.maps_the_model, "score", MODEL, "one two " * 100)
+
+    def test_while_scoring(self):
+        (self.folder / "long.txt").write_text("one two three " * 4000)
+        self.interrupt(lambda _: time.sleep(1.5) or True, "score", MODEL, "--file", "long.txt")
+
+    def test_while_embedding(self):
+        (self.folder / "lines.txt").write_text(("one two three " * 200 + "\n") * 200)
+        self.interrupt(lambda _: time.sleep(1.5) or True, "embed", MODEL, "--file", "lines.txt", "--out", "x.npy")
+        self.assertEqual([path.name for path in self.folder.iterdir() if path.is_file()], ["lines.txt"])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <optional>
 #include <random>
+#include <thread>
 
 #include "logits_test_tools.h"
 #include "test_model.h"
@@ -193,6 +195,52 @@ TEST(ScorePages, AreThoseOfOneContinuationAtATime) {
   EXPECT_TRUE(too_scarce->score(context, {&continuations[0], 1}));
   EXPECT_EQ(too_scarce->score(context, continuations).error().code, ErrorCode::out_of_memory);
   EXPECT_EQ(too_scarce->kv_bytes_used(), 0U);
+}
+
+// From another thread, after the pass that is running; the next call knows nothing of it.
+TEST(ScoreCancel, EndsBetweenTwoPasses) {
+  const auto engine = load("llama", {.n_ctx = 512, .n_batch = 4});
+  ASSERT_NE(engine, nullptr);
+  const Tokens text = TextMaker(*engine).make(500);
+  const std::vector<Tokens> continuations = {{1}, {2}};
+  const auto expected = engine->score_text(text);
+  ASSERT_TRUE(expected);
+  std::optional<Error> of_text, of_choices, of_vectors;
+  const auto keep = [](const auto& result, std::optional<Error>& error) {
+    if (!result) error = result.error();
+  };
+  {
+    const std::jthread other([&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) engine->cancel();
+    });
+    for (int n = 0; n < 50 && !(of_text && of_choices && of_vectors); ++n) {
+      keep(engine->score_text(text), of_text);
+      keep(engine->score(text, continuations), of_choices);
+      keep(engine->embed(std::vector<Tokens>{text}), of_vectors);
+    }
+  }
+  for (const auto& error : {of_text, of_choices, of_vectors}) {
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, ErrorCode::cancelled) << error->message;
+  }
+  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  const auto again = engine->score_text(text);
+  ASSERT_TRUE(again) << again.error().message;
+  expect_same_bits(*again, *expected);
+}
+
+TEST(ScoreCancel, MayComeBeforeTheCall) {
+  const auto engine = load("llama");
+  ASSERT_NE(engine, nullptr);
+  const Tokens text = TextMaker(*engine).make(9);
+  std::stop_source source;
+  EXPECT_TRUE(engine->score_text(text, {}, source.get_token()));
+  source.request_stop();
+  EXPECT_EQ(engine->score_text(text, {}, source.get_token()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(engine->score(text, {&text, 1}, source.get_token()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(engine->embed({&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
+  engine->cancel();  // means what runs, and nothing does
+  EXPECT_TRUE(engine->score_text(text));
 }
 
 class Choices : public ::testing::Test {

@@ -63,7 +63,7 @@ typedef enum ogas_status {
   OGAS_ERROR_UNSUPPORTED = 4,   /* well-formed, but this library does not know it */
   OGAS_ERROR_NOT_FOUND = 5,     /* no such file */
   OGAS_ERROR_IO = 6,            /* the operating system refused */
-  OGAS_ERROR_CANCELLED = 7,     /* a callback asked to stop loading. (A cancelled answer is no error.) */
+  OGAS_ERROR_CANCELLED = 7,     /* a callback stopped loading. (A cancelled answer is no error.) */
   OGAS_ERROR_UNAVAILABLE = 8,   /* not now: too many requests are waiting, or the session is busy */
   OGAS_ERROR_INTERNAL = 9       /* an exception that should not have been: a bug in ogas */
 } ogas_status;
@@ -93,17 +93,37 @@ typedef struct ogas_engine_options {
   const char* chat_template; /* Jinja source instead of the model's own; NULL: its own */
   const char* prefix_folder; /* where keys and values of prompts are kept for later starts; NULL: nowhere */
   uint64_t prefix_budget;    /* bytes that they may take there, of all models together */
+
+  uint64_t ram;          /* bytes of memory that this process may take for everything; 0: what is free. Experts that
+                            have no room are read from disk as tokens take them, and the answers are the same */
+  uint64_t expert_cache; /* read experts from disk in any case, with so many bytes of memory for them, or the least
+                            that works if that is more; 0: only where they have no room, with all that is left */
+  uint32_t n_experts;    /* experts of a layer that a token goes through, fewer than the model was trained with:
+                            quicker, and not its own answers; 0: as many */
+  float min_weight;      /* the same for experts to which the router gives less than this share, 0 to below 1, a
+                            token's best one aside; 0: none is left out */
+  const char* const* mirrors; /* n_mirrors folders with copies of the model's files on other disks: where experts are
+                                 read from disk, from all of them */
+  size_t n_mirrors;
+  const char* look_ahead;     /* whether experts are read from disk that the next layer is only expected to take: "on",
+                                 "off", "auto" (if it mostly does); NULL: "auto" */
+  const char* experts_folder; /* where it is kept which experts tokens took, so that later starts begin with those in
+                                 memory; NULL: nowhere */
 } ogas_engine_options;
 
 /* Fills in the defaults, as if every field but size were zero. size: sizeof(ogas_engine_options). */
 OGAS_API ogas_status ogas_engine_options_init(ogas_engine_options* options, size_t size);
 
-/* Called while a model loads with the share that is done, 0 to 1. Anything but 0 asks to stop: ogas_engine_load then
- * returns OGAS_ERROR_CANCELLED, though not before the weights are read. */
+/* Called while a model loads with the share that is done, 0 to 1: before each file is opened, while the tokenizer is
+ * made, and every few megabytes of weights. Anything but 0 stops it: it is not called again, ogas_engine_load returns
+ * OGAS_ERROR_CANCELLED at once, and nothing is left of the model. */
 typedef int (*ogas_progress_callback)(double share, void* user);
 
 /* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as the hub
- * publishes it. options, progress: may be NULL. *engine is to be freed with ogas_engine_free. */
+ * publishes it. options, progress: may be NULL; what options point to is read here and not kept. *engine is to be freed
+ * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_experts or min_weight for a model without
+ * experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the model; its copy
+ * in a mirror), OGAS_ERROR_IO, OGAS_ERROR_BAD_FILE, OGAS_ERROR_UNSUPPORTED, OGAS_ERROR_CANCELLED. */
 OGAS_API ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options,
                                       ogas_progress_callback progress, void* user, ogas_engine** engine);
 /* Its memory and threads go as soon as no session of it is left. */
@@ -158,6 +178,12 @@ OGAS_API ogas_status ogas_apply_template(const ogas_engine* engine, const ogas_c
 
 typedef struct ogas_session ogas_session;
 
+/* An element of an array: it does not grow. */
+typedef struct ogas_logit_bias {
+  int32_t token;
+  float bias; /* -100 to 100, added to the model's logit */
+} ogas_logit_bias;
+
 typedef struct ogas_generate_options {
   size_t size;
   uint32_t max_tokens;      /* longest answer; 0: until the context is full */
@@ -177,9 +203,38 @@ typedef struct ogas_generate_options {
   double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */
   int priority;            /* higher ones are computed first */
   const char* client;      /* clients of one priority get equal parts of the machine; NULL: as "" */
+
+  const ogas_logit_bias* logit_bias; /* n_logit_bias of them, added first; several for one token add up */
+  size_t n_logit_bias;
+  const int32_t* banned_tokens; /* n_banned_tokens ids that are never drawn */
+  size_t n_banned_tokens;
+  const int32_t* required_tokens; /* n_required_tokens ids: no others are drawn; 0: any may be */
+  size_t n_required_tokens;
+
+  /* DRY ("don't repeat yourself"): where the last tokens stood in the sequence already, what followed them there has
+   * dry_multiplier * dry_base ^ (how many they are - dry_allowed_length) subtracted from its logit. */
+  float dry_multiplier;            /* 0 to 100; 0: off */
+  float dry_base;                  /* 1 to 100; 0: 1.75 */
+  uint32_t dry_allowed_length;     /* repetitions of fewer tokens cost nothing */
+  uint32_t dry_window;             /* how many of the last tokens, of prompt and answer, it looks at; 0: all */
+  const char* const* dry_breakers; /* n_dry_breakers texts, none of them "". No repetition goes past a token that
+                                      contains one; NULL: "\n", ":", "\"" and "*" */
+  size_t n_dry_breakers;           /* 0 with dry_breakers that are not NULL: there are none */
+
+  int logprobs;            /* 1: ogas_session_logprob tells how likely the model held each token of the answer */
+  uint32_t n_top_logprobs; /* and beside each so many of the likeliest there; more than 0 implies logprobs */
+
+  float xtc_probability; /* chance, at each token, to leave out all but the least likely of those with xtc_threshold */
+  float xtc_threshold;   /* probability, 0 to 1 */
+  uint32_t mirostat;     /* 2: Mirostat 2 instead of top_k, typical_p, top_p, min_p and XTC; 0: not */
+  float mirostat_tau;    /* the surprise that it steers to, in bits; 0 to 100 */
+  float mirostat_eta;    /* how fast it does; 0 to 1 */
+  int context_shift; /* 1: where the context is full, go on from its first n_keep tokens and the latest half of it */
+  size_t n_keep;     /* 4 unless changed; no more than the other half has room for */
 } ogas_generate_options;
 
-/* Fills in what the model's publisher recommends, seed 0 and no limit. size: sizeof(ogas_generate_options). */
+/* Fills in what the model's publisher recommends, seed 0 and no limit; what has to do with DRY, XTC and Mirostat is off
+ * and has the values that the field uses once they are switched on. size: sizeof(ogas_generate_options). */
 OGAS_API ogas_status ogas_generate_options_init(const ogas_engine* engine, ogas_generate_options* options, size_t size);
 
 /* Called with each piece of an answer as it becomes certain: whole characters of valid UTF-8, ending with a zero. It
@@ -193,10 +248,11 @@ OGAS_API ogas_status ogas_session_new(ogas_engine* engine, ogas_session** sessio
 OGAS_API void ogas_session_free(ogas_session* session);
 
 /* Answers a prompt of tokens, and returns when the answer ends. It knows nothing of the session's messages, nor they of
- * it. options: NULL for the defaults; on_text: may be NULL. What is computed of a prompt is shared with later ones that
- * begin alike, as far as memory goes (ogas_stats.n_cached). Errors: OGAS_ERROR_USAGE (empty, longer than the context,
- * an id or an option out of range), OGAS_ERROR_UNAVAILABLE (too many requests are waiting; the session is busy),
- * OGAS_ERROR_OUT_OF_MEMORY. */
+ * it. options: NULL for the defaults; what they point to is read before the answer begins, and not kept. on_text: may
+ * be NULL. What is computed of a prompt is shared with later ones that begin alike, as far as memory goes
+ * (ogas_stats.n_cached). Errors: OGAS_ERROR_USAGE (empty, longer than the context, an id or an option out of range, no
+ * token left that may be drawn), OGAS_ERROR_UNAVAILABLE (too many requests are waiting; the session is busy),
+ * OGAS_ERROR_UNSUPPORTED (dry_breakers for a model without a tokenizer), OGAS_ERROR_OUT_OF_MEMORY. */
 OGAS_API ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
                                    const ogas_generate_options* options, ogas_text_callback on_text, void* user);
 /* Says this as the user, and answers; both become messages of the session, also where the answer is cancelled. After an
@@ -220,6 +276,25 @@ OGAS_API void ogas_cancel(ogas_session* session);
  * Its text and its tokens, without the one that ended it. Valid until the session's next request. */
 OGAS_API const char* ogas_session_text(const ogas_session* session, size_t* n_bytes);
 OGAS_API const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens);
+
+#define OGAS_RANK_CHOSEN 0 /* the token of the answer */
+
+typedef struct ogas_logprob {
+  size_t size;
+  int32_t token;
+  float logprob;     /* natural logarithm of its probability by the model's own logits: no bias, penalty, temperature */
+  const char* bytes; /* the token's n_bytes as ogas_detokenize gives them, perhaps a part of a character; no zero
+                        follows. The engine's: valid as long as the session. "" where the model has no tokenizer */
+  size_t n_bytes;
+  size_t n_top; /* how many of the likeliest are known at this place: ranks 1 to n_top, fewer than were asked for where
+                   the model holds fewer possible */
+} ogas_logprob;
+
+/* How likely token number token_idx of the last answer (from 0) was: rank OGAS_RANK_CHOSEN; and which were likeliest in
+ * its place: rank 1 the likeliest, 2 the next. size: sizeof(ogas_logprob). Errors: OGAS_ERROR_USAGE (no such token or
+ * rank; the request did not ask for logprobs). */
+OGAS_API ogas_status ogas_session_logprob(const ogas_session* session, size_t token_idx, size_t rank,
+                                          ogas_logprob* logprob, size_t size);
 
 #define OGAS_FINISH_NONE 0      /* there was no answer */
 #define OGAS_FINISH_STOP 1      /* the model ended it */

@@ -9,7 +9,9 @@
 #include <exception>
 #include <new>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -70,6 +72,24 @@ Result<> write_struct(T fields, T* taker, size_t size, std::string_view type) {
   std::memset(static_cast<void*>(taker), 0, size);
   std::memcpy(static_cast<void*>(taker), &fields, std::min(size, sizeof(T)));
   return {};
+}
+
+// The caller's array; NULL will do for none. Errors: usage.
+template <class T>
+Result<std::span<const T>> read_array(const T* values, size_t n, std::string_view name) {
+  if (n == 0) return std::span<const T>();
+  OGAS_TRY(need(values, name));
+  return std::span(values, n);
+}
+
+// The same of strings, copied. Errors: usage.
+inline Result<std::vector<std::string>> read_strings(const char* const* texts, size_t n, std::string_view name) {
+  std::vector<std::string> strings;
+  for (const char* text : OGAS_TRY(read_array(texts, n, name))) {
+    OGAS_TRY(need(text, fmt::format("{}[{}]", name, strings.size())));
+    strings.emplace_back(text);
+  }
+  return strings;
 }
 
 // A copy for ogas_free, with room for `extra` more, which are zero.

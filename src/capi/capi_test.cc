@@ -11,117 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include "capi/capi_test_tools.h"
+
+namespace ogas::capi {
 namespace {
 
 using ::testing::HasSubstr;
-
-struct Free {
-  void operator()(ogas_engine* engine) const { ogas_engine_free(engine); }
-  void operator()(ogas_session* session) const { ogas_session_free(session); }
-};
-using EnginePtr = std::unique_ptr<ogas_engine, Free>;
-using SessionPtr = std::unique_ptr<ogas_session, Free>;
-using Tokens = std::vector<int32_t>;
-
-const char* model_path() {
-  const char* path = std::getenv("OGAS_TEST_MODEL");
-  EXPECT_NE(path, nullptr) << "OGAS_TEST_MODEL must name the default model's .gguf; ./test sets it";
-  return path ? path : "";
-}
-
-EnginePtr load(const ogas_engine_options* given = nullptr) {
-  ogas_engine_options options;
-  EXPECT_EQ(ogas_engine_options_init(&options, sizeof(options)), OGAS_OK);
-  options.n_ctx = 1024;
-  ogas_engine* engine = nullptr;
-  EXPECT_EQ(ogas_engine_load(model_path(), given ? given : &options, nullptr, nullptr, &engine), OGAS_OK)
-      << ogas_last_error();
-  return EnginePtr(engine);
-}
-
-SessionPtr new_session(const EnginePtr& engine) {
-  ogas_session* session = nullptr;
-  EXPECT_EQ(ogas_session_new(engine.get(), &session), OGAS_OK) << ogas_last_error();
-  return SessionPtr(session);
-}
-
-Tokens tokenize(const EnginePtr& engine, std::string_view text, unsigned flags = 0) {
-  int32_t* tokens = nullptr;
-  size_t n_tokens = 0;
-  EXPECT_EQ(ogas_tokenize(engine.get(), text.data(), text.size(), flags, &tokens, &n_tokens), OGAS_OK)
-      << ogas_last_error();
-  Tokens result(tokens, tokens + n_tokens);
-  ogas_free(tokens);
-  return result;
-}
-
-ogas_conversation conversation(const char* messages) {
-  ogas_conversation result;
-  EXPECT_EQ(ogas_conversation_init(&result, sizeof(result)), OGAS_OK);
-  result.messages = messages;
-  return result;
-}
-
-Tokens encode_chat(const EnginePtr& engine, const ogas_conversation& chat) {
-  int32_t* tokens = nullptr;
-  size_t n_tokens = 0;
-  EXPECT_EQ(ogas_encode_chat(engine.get(), &chat, &tokens, &n_tokens), OGAS_OK) << ogas_last_error();
-  Tokens result(tokens, tokens + n_tokens);
-  ogas_free(tokens);
-  return result;
-}
-
-ogas_generate_options greedy(const EnginePtr& engine, uint32_t max_tokens) {
-  ogas_generate_options options;
-  EXPECT_EQ(ogas_generate_options_init(engine.get(), &options, sizeof(options)), OGAS_OK);
-  options.temperature = 0;
-  options.max_tokens = max_tokens;
-  return options;
-}
-
-ogas_stats stats_of(const SessionPtr& session) {
-  ogas_stats stats;
-  EXPECT_EQ(ogas_session_stats(session.get(), &stats, sizeof(stats)), OGAS_OK);
-  return stats;
-}
-
-std::string text_of(const SessionPtr& session) {
-  size_t n_bytes = 0;
-  const char* text = ogas_session_text(session.get(), &n_bytes);
-  EXPECT_EQ(std::strlen(text), n_bytes);
-  return {text, n_bytes};
-}
-
-Tokens tokens_of(const SessionPtr& session) {
-  size_t n_tokens = 0;
-  const int32_t* tokens = ogas_session_tokens(session.get(), &n_tokens);
-  return {tokens, tokens + n_tokens};
-}
-
-// A callback that collects the text and asks to stop after so many pieces.
-struct Collector {
-  std::string text = {};
-  int n_pieces = 0, n_wanted = 1 << 30;
-  static int collect(const char* text, size_t n_bytes, void* user) {
-    auto* self = static_cast<Collector*>(user);
-    EXPECT_EQ(text[n_bytes], '\0');
-    self->text.append(text, n_bytes);
-    return ++self->n_pieces >= self->n_wanted;
-  }
-};
-
-void expect_usage(ogas_status status, const char* message) {
-  EXPECT_EQ(status, OGAS_ERROR_USAGE);
-  EXPECT_STREQ(ogas_last_error(), message);
-}
-
-class CApi : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() { engine_ = load(); }
-  static void TearDownTestSuite() { engine_.reset(); }
-  static EnginePtr engine_;
-};
-EnginePtr CApi::engine_;
 
 TEST_F(CApi, Facts) {
   EXPECT_EQ(ogas_abi_version(), OGAS_ABI_VERSION);
@@ -233,6 +128,16 @@ TEST_F(CApi, LoadingShowsProgressAndCanBeCancelled) {
   EXPECT_EQ(ogas_engine_load(model_path(), nullptr, stop, &n_calls, &engine), OGAS_ERROR_CANCELLED);
   EXPECT_EQ(n_calls, 1);
   EXPECT_EQ(engine, nullptr);
+  // In the midst of the weights.
+  double stopped_at = 0;
+  const auto stop_late = [](double share, void* user) {
+    *static_cast<double*>(user) = share;
+    return share > 0.3 ? 1 : 0;
+  };
+  EXPECT_EQ(ogas_engine_load(model_path(), nullptr, stop_late, &stopped_at, &engine), OGAS_ERROR_CANCELLED);
+  EXPECT_GT(stopped_at, 0.3);
+  EXPECT_LT(stopped_at, 1);
+  EXPECT_EQ(engine, nullptr);
 }
 
 TEST_F(CApi, StructsOfOtherVersions) {
@@ -249,6 +154,13 @@ TEST_F(CApi, StructsOfOtherVersions) {
   older.top_p = -1;
   EXPECT_EQ(generate(&older), OGAS_OK) << ogas_last_error();
   EXPECT_EQ(tokens_of(session).size(), 3U);
+  // One from before there was logit_bias.
+  older = greedy(engine_, 2);
+  older.size = offsetof(ogas_generate_options, logit_bias);
+  older.n_logit_bias = 7;  // nobody's
+  older.dry_base = -1;
+  EXPECT_EQ(generate(&older), OGAS_OK) << ogas_last_error();
+  EXPECT_EQ(tokens_of(session).size(), 2U);
   // A newer caller's ends later.
   struct {
     ogas_generate_options known;
@@ -275,6 +187,17 @@ TEST_F(CApi, StructsOfOtherVersions) {
   ASSERT_EQ(ogas_session_stats(session.get(), &stats, offsetof(ogas_stats, n_prompt)), OGAS_OK);
   EXPECT_EQ(stats.finish, OGAS_FINISH_NONE);
   EXPECT_EQ(stats.n_prompt, 0xFFFFFFFFU);
+}
+
+// A field that a later version puts there would find what nobody has set.
+TEST(CApiStructs, DoNotEndInPadding) {
+  const auto ends_at = [](size_t offset, size_t n_bytes) { return offset + n_bytes; };
+  EXPECT_EQ(ends_at(offsetof(ogas_engine_options, experts_folder), sizeof(ogas_engine_options::experts_folder)),
+            sizeof(ogas_engine_options));
+  EXPECT_EQ(ends_at(offsetof(ogas_generate_options, n_keep), sizeof(ogas_generate_options::n_keep)),
+            sizeof(ogas_generate_options));
+  EXPECT_EQ(ends_at(offsetof(ogas_logprob, n_top), sizeof(ogas_logprob::n_top)), sizeof(ogas_logprob));
+  EXPECT_EQ(ends_at(offsetof(ogas_stats, decode_seconds), sizeof(ogas_stats::decode_seconds)), sizeof(ogas_stats));
 }
 
 TEST_F(CApi, TextAndTokens) {
@@ -559,3 +482,4 @@ TEST(CApiWithoutTokenizer, TokensStillWork) {
 }
 
 }  // namespace
+}  // namespace ogas::capi

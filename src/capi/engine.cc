@@ -9,12 +9,27 @@
 namespace ogas::capi {
 namespace {
 
+Result<LookAhead> look_ahead_from_name(std::string_view name) {
+  if (name == "auto") return LookAhead::automatic;
+  if (name == "on") return LookAhead::on;
+  if (name == "off") return LookAhead::off;
+  return fail(ErrorCode::usage, "look_ahead is '{}'; auto, on or off is expected", name);
+}
+
 Result<EngineOptions> engine_options(const ogas_engine_options& options) {
   EngineOptions result{.n_ctx = options.n_ctx,
                        .n_batch = options.n_batch,
                        .n_threads = options.n_threads,
                        .kv_budget = options.kv_budget,
+                       .memory_limit = options.ram,
+                       .n_expert_used = options.n_experts,
+                       .least_expert_weight = options.min_weight,
                        .prefix_budget = options.prefix_budget};
+  if (options.expert_cache > 0) result.expert_budget = options.expert_cache;
+  if (options.look_ahead) result.look_ahead = OGAS_TRY(look_ahead_from_name(options.look_ahead));
+  for (const std::string& folder : OGAS_TRY(read_strings(options.mirrors, options.n_mirrors, "mirrors")))
+    result.mirrors.emplace_back(folder);
+  if (options.experts_folder) result.experts_folder = options.experts_folder;
   if (options.prefix_folder) result.prefix_folder = options.prefix_folder;
   if (options.chat_template) result.chat_template = options.chat_template;
   if (options.kv_type) {
@@ -53,17 +68,7 @@ ogas_status ogas_engine_options_init(ogas_engine_options* options, size_t size) 
 ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options, ogas_progress_callback progress,
                              void* user, ogas_engine** engine) {
   return capi::guarded([&]() -> Result<> {
-    bool stopped = false;
-    const auto show = [&](double share) { stopped = stopped || (progress && progress(share, user) != 0); };
-    ogas_engine* loaded = nullptr;
-    OGAS_TRY(capi::need(engine, "engine"));
-    OGAS_TRY(capi::load(path, options, show, &loaded));
-    if (stopped) {
-      ogas_engine_free(loaded);
-      return fail(ErrorCode::cancelled, "loading '{}' was cancelled", path);
-    }
-    *engine = loaded;
-    return {};
+    return capi::load(path, options, [&](double share) { return !progress || progress(share, user) == 0; }, engine);
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "capi/request.h"
 #include "text/unicode.h"
 
 namespace ogas::capi {
@@ -33,45 +34,6 @@ ogas_status claimed(ogas_session* session, Body&& body) noexcept {
     Release::set_running(*session, exchange);
     return body(std::move(exchange));
   });
-}
-
-// Calls copy(option, its counterpart) for all that the API offers of sampling, in whichever direction.
-template <class Options, class Sampling, class Copy>
-void for_sampling(Options& options, Sampling& sampling, const Copy& copy) {
-  copy(options.temperature, sampling.temperature);
-  copy(options.top_k, sampling.top_k);
-  copy(options.typical_p, sampling.typical_p);
-  copy(options.top_p, sampling.top_p);
-  copy(options.min_p, sampling.min_p);
-  copy(options.repetition_penalty, sampling.repetition_penalty);
-  copy(options.frequency_penalty, sampling.frequency_penalty);
-  copy(options.presence_penalty, sampling.presence_penalty);
-  copy(options.penalty_window, sampling.penalty_window);
-  copy(options.seed, sampling.seed);
-}
-
-ogas_generate_options recommended_options(const Engine& engine) {
-  ogas_generate_options options{};
-  for_sampling(options, engine.recommended_sampling(), [](auto& option, const auto& value) { option = value; });
-  return options;
-}
-
-Result<Request> make_request(const Engine& engine, const ogas_generate_options* given) {
-  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
-  if (options.n_stop > 0) OGAS_TRY(need(options.stop, "stop"));
-  Request request;
-  request.max_tokens = options.max_tokens;
-  request.ignore_end = options.ignore_end != 0;
-  request.priority = options.priority;
-  if (options.client) request.client = options.client;
-  request.deadline_seconds = options.deadline_seconds;
-  request.sampling = engine.recommended_sampling();
-  for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });
-  for (size_t idx = 0; idx < options.n_stop; ++idx) {
-    OGAS_TRY(need(options.stop[idx], "a stop text"));
-    request.stop.emplace_back(options.stop[idx]);
-  }
-  return request;
 }
 
 // A callback of the API with what belongs to it.
@@ -118,6 +80,27 @@ Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Ex
     case FinishReason::deadline: session.finish = OGAS_FINISH_DEADLINE; break;
   }
   return {};
+}
+
+// rank: OGAS_RANK_CHOSEN, or that among the likeliest. Errors: usage.
+Result<ogas_logprob> logprob_of(const ogas_session& session, size_t token_idx, size_t rank) {
+  const Answer& answer = session.answer;
+  if (token_idx >= answer.tokens.size())
+    return fail(ErrorCode::usage, "token_idx is {}; the last answer has {} tokens", token_idx, answer.tokens.size());
+  if (answer.logprobs.empty())
+    return fail(ErrorCode::usage, "log-probabilities are there if the request's options ask for logprobs");
+  const Logprobs& here = answer.logprobs[token_idx];
+  if (rank > here.top.size())
+    return fail(ErrorCode::usage, "rank is {}; {} of the likeliest tokens are known", rank, here.top.size());
+  ogas_logprob found{};
+  found.token = rank == OGAS_RANK_CHOSEN ? answer.tokens[token_idx] : here.top[rank - 1].id;
+  found.logprob = rank == OGAS_RANK_CHOSEN ? here.chosen : here.top[rank - 1].logprob;
+  const Tokenizer* tokenizer = session.loaded->engine->tokenizer();
+  const std::string_view bytes = tokenizer ? tokenizer->bytes_of(found.token) : std::string_view();
+  found.bytes = bytes.empty() ? "" : bytes.data();
+  found.n_bytes = bytes.size();
+  found.n_top = here.top.size();
+  return found;
 }
 
 Result<> check_utf8(std::string_view text, std::string_view name) {
@@ -217,6 +200,14 @@ const char* ogas_session_text(const ogas_session* session, size_t* n_bytes) {
 const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens) {
   if (n_tokens) *n_tokens = session ? session->answer.tokens.size() : 0;
   return session ? session->answer.tokens.data() : nullptr;
+}
+
+ogas_status ogas_session_logprob(const ogas_session* session, size_t token_idx, size_t rank, ogas_logprob* logprob,
+                                 size_t size) {
+  return capi::guarded([&]() -> Result<> {
+    OGAS_TRY(capi::need(session, "session"));
+    return capi::write_struct(OGAS_TRY(capi::logprob_of(*session, token_idx, rank)), logprob, size, "ogas_logprob");
+  });
 }
 
 ogas_status ogas_session_stats(const ogas_session* session, ogas_stats* stats, size_t size) {

@@ -213,7 +213,10 @@ Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) 
   options.chat_template = OGAS_TRY(chat.source());
   if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
   ProgressBar bar("loading " + path.filename().string());
-  auto engine = Engine::load(path, options, [&](double share) { bar.update(share); });
+  auto engine = Engine::load(path, options, [&](double share) {
+    bar.update(share);
+    return true;
+  });
   if (engine && options.takes_fewer_experts()) {
     bar.clear();
     const uint32_t n_used = (*engine)->facts().n_expert_used;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/dry.h"
 #include "engine/engine.h"
 
 namespace ogas::cli {
@@ -68,8 +69,8 @@ struct AnswerOptions {
   bool ignore_end = false;
   bool slides = false;
   uint32_t n_keep = Request{}.n_keep;
-  std::vector<std::string> logit_bias;                                      // "15043-1.5"; -inf bans the token
-  std::vector<std::string> dry_sequence_breakers = {"\n", ":", "\"", "*"};  // or one "none"
+  std::vector<std::string> logit_bias;                                    // "15043-1.5"; -inf bans the token
+  std::vector<std::string> dry_sequence_breakers = usual_dry_breakers();  // or one "none"
 
   void add_to(CLI::App& app);
   // Takes what the model's publisher recommends for all that was not asked for.

@@ -37,6 +37,9 @@ class DryPenalty {
   std::vector<std::pair<TokenId, size_t>> continued_;  // room
 };
 
+// What ends a repetition where nothing else is said: new lines, colons, quotes and asterisks.
+inline std::vector<std::string> usual_dry_breakers() { return {"\n", ":", "\"", "*"}; }
+
 // The tokens whose bytes contain one of these strings, which may not be empty. A string that no token holds as a whole
 // finds none.
 std::vector<TokenId> tokens_containing(const Tokenizer& tokenizer, std::span<const std::string> strings);

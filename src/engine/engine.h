@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,7 @@ struct EngineOptions {
   uint32_t n_expert_used = 0;
   // The same for experts that the router gives less weight than this, a token's best one aside.
   float least_expert_weight = 0;
-  bool takes_fewer_experts() const { return n_expert_used > 0 || least_expert_weight > 0; }
+  bool takes_fewer_experts() const { return n_expert_used > 0 || least_expert_weight != 0; }
   std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
   // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
   std::filesystem::path experts_folder = {};
@@ -83,11 +84,13 @@ class LoadedModel;
 
 class Engine {
  public:
-  // Called with the share done (0 to 1) while a model loads.
-  using LoadProgress = std::function<void(double)>;
+  // Called with the share done (0 to 1) while a model loads, on the thread that loads it: before each file is opened,
+  // while the tokenizer is made, and every few megabytes of weights. False stops it, and it is not called again.
+  using LoadProgress = std::function<bool(double)>;
 
   // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format); out_of_memory before anything
-  // is loaded, with what it needs and what there is; usage for options out of range.
+  // is loaded, with what it needs and what there is; usage for options out of range; cancelled, where `progress` stops
+  // it: nothing is left of the model then.
   static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,
                                               const LoadProgress& progress = {});
   ~Engine();
@@ -130,7 +133,9 @@ class Engine {
   // Answers one request, step by step. Errors: usage (empty prompt, prompt longer than the context by how much, token
   // out of range, sampling out of range or with tokens that the vocabulary lacks).
   Result<Answer> generate(Session& session, const Request& request);
-  // Ends the running answer after the current step; what came so far is returned with FinishReason::cancelled.
+  // Ends the running answer after the current step; what came so far is returned with FinishReason::cancelled. Ends
+  // score(), score_text() and embed() after the current pass, with the error `cancelled`. Nothing where none of these
+  // runs: what is called later begins afresh.
   void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   // Logits after each of the tokens, from an empty context: row(idx, logits[n_vocab]) for every position in order.
@@ -151,18 +156,23 @@ class Engine {
 
   // How likely each token of a continuation is behind the context and those before it; all continuations share the
   // context's keys and values. Logits are those of logits(), bit for bit. Memory does not grow with the number of
-  // tokens but for keys and values, of which one batch's continuations are held at a time. Errors: usage (an empty
-  // context or continuation, a token out of range, more tokens than the context by how much), out_of_memory.
+  // tokens but for keys and values, of which one batch's continuations are held at a time. Asking `stop` to stop, from
+  // any thread and at any time, also before, ends it as cancel() does: so what waits for an EngineThread can be ended.
+  // Errors: usage (an empty context or continuation, a token out of range, more tokens than the context by how much),
+  // out_of_memory, cancelled.
   Result<std::vector<Score>> score(std::span<const TokenId> context,
-                                   std::span<const std::vector<TokenId>> continuations);
+                                   std::span<const std::vector<TokenId>> continuations,
+                                   const std::stop_token& stop = {});
   // The same of every token of a text but the first, however long it is (rolling log-likelihood). Errors: usage
-  // (windows that do not fit, fewer than two tokens, one out of range).
-  Result<Score> score_text(std::span<const TokenId> tokens, const ScoreWindows& windows = {});
+  // (windows that do not fit, fewer than two tokens, one out of range), cancelled.
+  Result<Score> score_text(std::span<const TokenId> tokens, const ScoreWindows& windows = {},
+                           const std::stop_token& stop = {});
 
   // A vector [n_embd] for each text, several texts in a pass; a text's is the same bits whatever it is computed beside.
-  // Errors: usage (as generate, naming the text), out_of_memory, and those of recommended_pooling() where it is asked.
+  // Errors: usage (as generate, naming the text), out_of_memory, cancelled (as score), and those of
+  // recommended_pooling() where it is asked.
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> texts,
-                                                const EmbedOptions& options = {});
+                                                const EmbedOptions& options = {}, const std::stop_token& stop = {});
 
   // Bytes held for keys and values by all sessions of this engine, and those that only the prefix cache holds.
   uint64_t kv_bytes_used() const;
@@ -175,6 +185,11 @@ class Engine {
  private:
   friend class Scheduler;
   explicit Engine(std::unique_ptr<LoadedModel> model);
+  // Whether to end what begins with this: by cancel() from here on, or by `stop`, which must outlive it.
+  auto begin_cancellable(const std::stop_token& stop) {
+    cancelled_.store(false, std::memory_order_relaxed);
+    return [this, &stop] { return cancelled_.load(std::memory_order_relaxed) || stop.stop_requested(); };
+  }
   std::unique_ptr<LoadedModel> model_;
   std::atomic<bool> cancelled_ = false;
 };

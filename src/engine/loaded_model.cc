@@ -43,6 +43,12 @@ std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights&
   return parts;
 }
 
+// How far a model is loaded, as those who wait for it are told. Errors: cancelled.
+Result<> report(const Engine::LoadProgress& progress, double share) {
+  if (!progress || progress(share)) return {};
+  return fail(ErrorCode::cancelled, "loading was cancelled");
+}
+
 // Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
 // becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
 // copied, and its bytes would only take up room.
@@ -55,7 +61,7 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
   for (const Bytes part : unpacked) total += part.size();
   const auto advance = [&](uint64_t n_bytes) {
     done += n_bytes;
-    if (progress) progress(static_cast<double>(done) / static_cast<double>(total));
+    return report(progress, static_cast<double>(done) / static_cast<double>(total));
   };
   const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
                                        .release = [&](Bytes part) { shard_of(file, part).release(part); }};
@@ -65,7 +71,7 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
     for (size_t begin = 0; begin < part.size(); begin += kPiece) {
       const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
       OGAS_TRY(shard_of(file, piece).populate(piece));
-      advance(piece.size());
+      OGAS_TRY(advance(piece.size()));
     }
   }
   return {};
@@ -73,8 +79,8 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
 
 Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
   if (model.moes().empty()) return fail(ErrorCode::usage, "this model has no experts to take fewer of");
-  if (!(options.least_expert_weight < 1))
-    return fail(ErrorCode::usage, "the least weight of an expert is {}; below 1 is expected",
+  if (!(options.least_expert_weight >= 0 && options.least_expert_weight < 1))
+    return fail(ErrorCode::usage, "the least weight of an expert is {}; 0 to below 1 is expected",
                 options.least_expert_weight);
   for (Moe* moe : model.moes()) {
     if (options.n_expert_used > moe->rules.n_used)
@@ -91,7 +97,9 @@ Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
                                                        const Engine::LoadProgress& progress) {
   auto loaded = std::make_unique<LoadedModel>();
-  loaded->file = OGAS_TRY(TensorFile::open(path));
+  const auto report_start = [&] { return report(progress, 0); };
+  loaded->file = OGAS_TRY(TensorFile::open(path, report_start));
+  OGAS_TRY(report_start());
   auto model = create_model(loaded->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
@@ -102,10 +110,12 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
   loaded->sampling = *sampling;
+  OGAS_TRY(report_start());
   auto vocab = read_vocab(loaded->file);
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   loaded->read_chat_template(options.chat_template);
   return_freed_memory();
+  OGAS_TRY(report_start());
   // Where memory is short, what the tokenizer took counts.
   if (plan.leaves_experts_on_disk) plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
   loaded->options = std::move(plan.options);
@@ -221,9 +231,12 @@ Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progr
     return {};
   }
   if (counts->empty()) return {};
-  return experts->fill(exec, *counts, [&](uint64_t done) {
-    if (progress) progress(static_cast<double>(done) / static_cast<double>(experts->n_bytes()));
+  const auto filled = experts->fill(exec, *counts, [&](uint64_t done) {
+    return report(progress, static_cast<double>(done) / static_cast<double>(experts->n_bytes()));
   });
+  if (!filled)
+    expert_counts_file_.clear();  // the store knows a part of the counts now, which must not take their place
+  return filled;
 }
 
 LoadedModel::~LoadedModel() {

@@ -54,8 +54,10 @@ bool Score::is_greedy() const { return std::ranges::all_of(tokens, &TokenScore::
 double Score::perplexity() const { return std::exp(-logprob() / static_cast<double>(tokens.size())); }
 
 Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
-                                         std::span<const std::vector<TokenId>> continuations) {
+                                         std::span<const std::vector<TokenId>> continuations,
+                                         const std::stop_token& stop) {
   OGAS_TRY(check_choices(*model_, context, continuations));
+  const auto is_cancelled = begin_cancellable(stop);
   std::vector<Score> scores;
   for (const auto& tokens : continuations) scores.push_back({std::vector<TokenScore>(tokens.size())});
   if (scores.empty()) return scores;
@@ -67,26 +69,29 @@ Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
       joined(context, is_alone ? all_but_last(continuations[0]) : std::span<const TokenId>());
   KvSequence kv(*model_->kv_cache);
   const TextPass pass{.tokens = first, .kv = &kv, .first_wanted = n_context - 1};
-  OGAS_TRY(run_texts_to_logits(*model_, {&pass, 1}, [&](size_t, size_t token_idx, std::span<const float> logits) {
+  const auto take_shared = [&](size_t, size_t token_idx, std::span<const float> logits) {
     const LogSoftmax softmax(logits);
     const size_t at = token_idx + 1 - n_context;
     for (size_t idx = 0; idx < scores.size(); ++idx)
       scores[idx].tokens[at] = score_of(softmax, logits, continuations[idx][at]);
-  }));
+  };
+  OGAS_TRY(run_texts_to_logits(*model_, {&pass, 1}, is_cancelled, take_shared));
   if (is_alone) return scores;
 
   // Each behind the same keys and values. The last one needs no share of its own in them.
   std::vector<TextPass> passes;
   for (const auto& tokens : continuations) passes.push_back({.tokens = all_but_last(tokens), .behind = &kv});
   passes.back() = {.tokens = passes.back().tokens, .kv = &kv};
-  OGAS_TRY(run_texts_to_logits(*model_, passes, [&](size_t idx, size_t token_idx, std::span<const float> logits) {
+  const auto take_own = [&](size_t idx, size_t token_idx, std::span<const float> logits) {
     const size_t at = token_idx + 1;
     scores[idx].tokens[at] = score_of(LogSoftmax(logits), logits, continuations[idx][at]);
-  }));
+  };
+  OGAS_TRY(run_texts_to_logits(*model_, passes, is_cancelled, take_own));
   return scores;
 }
 
-Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWindows& windows) {
+Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWindows& windows,
+                                 const std::stop_token& stop) {
   const size_t n_ctx = model_->options.n_ctx, n_window = windows.n_tokens > 0 ? windows.n_tokens : n_ctx;
   const size_t n_before = windows.n_before;
   if (n_window > n_ctx)
@@ -110,11 +115,13 @@ Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWin
     begins.push_back(begin);
     n_scored = end;
   }
+  const auto is_cancelled = begin_cancellable(stop);
   Score score{std::vector<TokenScore>(tokens.size() - 1)};
-  OGAS_TRY(run_texts_to_logits(*model_, passes, [&](size_t window, size_t token_idx, std::span<const float> logits) {
+  const auto take = [&](size_t window, size_t token_idx, std::span<const float> logits) {
     const size_t at = begins[window] + token_idx;
     score.tokens[at] = score_of(LogSoftmax(logits), logits, tokens[at + 1]);
-  }));
+  };
+  OGAS_TRY(run_texts_to_logits(*model_, passes, is_cancelled, take));
   return score;
 }
 

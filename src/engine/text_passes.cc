@@ -75,9 +75,11 @@ class Texts {
 
 }  // namespace
 
-Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const TakeTextRows& take) {
+Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+                   const TakeTextRows& take) {
   Exec exec{*model.pool, model.ops};
   for (Texts rest(model, texts); !rest.done();) {
+    if (is_cancelled()) return fail(ErrorCode::cancelled, "cancelled");
     OGAS_TRY(rest.fill());
     OGAS_TRY(model.forward(rest.parts()));
     if (!rest.rows().empty()) take(exec, rest.rows());
@@ -85,13 +87,14 @@ Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const Ta
   return {};
 }
 
-Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, const TakeTextLogits& take) {
+Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+                             const TakeTextLogits& take) {
   // From here on the output matrix is multiplied about as quickly as with more rows, and logits of the largest
   // vocabularies take 40 MB.
   constexpr size_t kRows = 64;
   const size_t n_vocab = model.model->facts().n_vocab;
   std::vector<uint32_t> rows;
-  return run_texts(model, texts, [&](Exec& exec, std::span<const TextRow> wanted) {
+  return run_texts(model, texts, is_cancelled, [&](Exec& exec, std::span<const TextRow> wanted) {
     for (size_t begin = 0; begin < wanted.size(); begin += kRows) {
       const auto some = wanted.subspan(begin, std::min(kRows, wanted.size() - begin));
       rows.clear();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "base/function_ref.h"
 #include "engine/loaded_model.h"
 
 namespace ogas {
@@ -23,14 +24,19 @@ struct TextRow {
   uint32_t row;
 };
 
+// Whether to stop between two passes.
+using IsCancelled = FunctionRef<bool()>;
+
 // Calls take(exec, rows) after each pass that has wanted rows; each is there once, in order. Errors: out_of_memory
-// (pages for keys and values).
+// (pages for keys and values), cancelled.
 using TakeTextRows = std::function<void(Exec& exec, std::span<const TextRow> rows)>;
-Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, const TakeTextRows& take);
+Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+                   const TakeTextRows& take);
 
 // The same with the logits [n_vocab] of each wanted row, called from any thread, one row by one thread. Not more of
 // them exist at a time than a small batch's.
 using TakeTextLogits = std::function<void(size_t text_idx, size_t token_idx, std::span<const float> logits)>;
-Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, const TakeTextLogits& take);
+Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+                             const TakeTextLogits& take);
 
 }  // namespace ogas

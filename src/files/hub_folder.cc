@@ -122,7 +122,7 @@ Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
 
 }  // namespace
 
-Result<> TensorFile::open_hub(const fs::path& folder) {
+Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_part) {
   std::error_code error;
   if (!fs::exists(folder / "config.json", error))
     return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
@@ -134,6 +134,7 @@ Result<> TensorFile::open_hub(const fs::path& folder) {
   }
   const auto shards = OGAS_TRY(find_shards(folder));
   for (const fs::path& shard : shards) {
+    if (before_part) OGAS_TRY(before_part());
     auto added = add_safetensors(shard);
     if (!added) return fail_within(added.error(), "{}", shard.string());
   }

@@ -87,11 +87,12 @@ Result<> TensorFile::add_gguf_shard(const std::filesystem::path& path) {
   return {};
 }
 
-Result<> TensorFile::open_gguf(const std::filesystem::path& path) {
+Result<> TensorFile::open_gguf(const std::filesystem::path& path, const BeforePart& before_part) {
   const auto shard_name = parse_shard_name(path);
   if (shard_name && shard_name->number != 1)
     return fail(ErrorCode::bad_file, "{} is part {} of a split model; open its first part, {}", path.string(),
                 shard_name->number, shard_name->path_of(1).filename().string());
+  if (before_part) OGAS_TRY(before_part());
   OGAS_TRY(add_gguf_shard(path));
   const uint64_t count = *metadata_.get_uint_or("split.count", 1);  // add_gguf_shard() has seen that it is right
   if (count > kMaxShards)
@@ -102,6 +103,7 @@ Result<> TensorFile::open_gguf(const std::filesystem::path& path) {
     return fail(ErrorCode::bad_file, "{}: key 'split.count' is {}; the file's name should end in -00001-of-{:05}.gguf",
                 path.string(), count, count);
   for (uint32_t number = 2; number <= count; ++number) {
+    if (before_part) OGAS_TRY(before_part());
     const auto added = add_gguf_shard(shard_name->path_of(number));
     if (!added)
       return fail_within(added.error(), "{} has {} parts, of which part {} fails", path.string(), count, number);
@@ -114,17 +116,17 @@ Result<> TensorFile::open_gguf(const std::filesystem::path& path) {
   return {};
 }
 
-Result<TensorFile> TensorFile::open(const std::filesystem::path& path) {
+Result<TensorFile> TensorFile::open(const std::filesystem::path& path, const BeforePart& before_part) {
   std::error_code error;
   TensorFile file;
   const bool is_folder = std::filesystem::is_directory(path, error);
   if (is_folder || path.extension() == ".safetensors" || path.extension() == ".json") {
     file.naming_ = Naming::hub;
     file.path_ = is_folder ? path : path.parent_path();
-    OGAS_TRY(file.open_hub(file.path_));
+    OGAS_TRY(file.open_hub(file.path_, before_part));
   } else {
     file.path_ = path;
-    OGAS_TRY(file.open_gguf(path));
+    OGAS_TRY(file.open_gguf(path, before_part));
   }
   return file;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -58,8 +59,10 @@ class TensorFile {
 
   // path: a .gguf file (the first shard of a split one opens all of them; they must lie beside it), or a folder with
   // config.json and safetensors, or a file of such a folder.
+  // before_part is called before each file is opened, and an error of it ends that.
   // Errors: not_found, io, bad_file, unsupported; the message names the file (of a split one, the part that is wrong).
-  static Result<TensorFile> open(const std::filesystem::path& path);
+  using BeforePart = std::function<Result<>()>;
+  static Result<TensorFile> open(const std::filesystem::path& path, const BeforePart& before_part = {});
 
   const Metadata& metadata() const { return metadata_; }
   const Tensors& tensors() const { return tensors_; }
@@ -70,10 +73,10 @@ class TensorFile {
   uint64_t total_bytes() const;  // of all shards
 
  private:
-  Result<> open_gguf(const std::filesystem::path& path);
+  Result<> open_gguf(const std::filesystem::path& path, const BeforePart& before_part);
   Result<> add_gguf_shard(const std::filesystem::path& path);
   // hub_folder.cc
-  Result<> open_hub(const std::filesystem::path& folder);
+  Result<> open_hub(const std::filesystem::path& folder, const BeforePart& before_part);
   Result<> add_safetensors(const std::filesystem::path& path);
   Result<> attach_block_scales();
   Result<> attach_mxfp4_scales();

@@ -120,6 +120,22 @@ TEST(TensorFile, HoldsEveryPartOfASplitModel) {
   EXPECT_EQ(n_tensors, (std::array<int, 3>{2, 2, 2}));
 }
 
+TEST(TensorFile, CanBeStoppedBeforeEachPart) {
+  for (int n_opened = 0; n_opened < 3; ++n_opened) {
+    int n_calls = 0;
+    const auto stopped = TensorFile::open(kGoldens + "split-00001-of-00003.gguf", [&]() -> Result<> {
+      if (n_calls++ == n_opened) return fail(ErrorCode::cancelled, "enough");
+      return {};
+    });
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, ErrorCode::cancelled);
+    EXPECT_EQ(n_calls, n_opened + 1);
+  }
+  int n_calls = 0;
+  EXPECT_TRUE(TensorFile::open(kGoldens + "split-00001-of-00003.gguf", [&] { return ++n_calls, Result<>(); }));
+  EXPECT_EQ(n_calls, 3);
+}
+
 TEST(TensorFile, FindsNothingUnderAnotherName) {
   const auto opened = TensorFile::open(kGoldens + "single.gguf");
   ASSERT_TRUE(opened) << opened.error().message;

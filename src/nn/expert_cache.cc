@@ -51,12 +51,6 @@ std::optional<uint32_t> ExpertCache::admit(uint32_t expert) {
   return found;
 }
 
-void ExpertCache::remove(uint32_t expert) {
-  if (place_[expert] == kNone) return;
-  expert_in_[place_[expert]] = kNone;
-  place_[expert] = kNone;
-}
-
 std::vector<float> ExpertCache::counts() const {
   std::vector<float> now(counts_.size());
   for (size_t expert = 0; expert < now.size(); ++expert) now[expert] = static_cast<float>(counts_[expert] / unit_);

@@ -33,8 +33,6 @@ class ExpertCache {
   // Makes one that is not in memory take a place: a free one, or that of an expert which counts less, the least one of
   // those not held. None: it counts less than all of them.
   std::optional<uint32_t> admit(uint32_t expert);
-  // Gives back the place of one that could not be brought there after all.
-  void remove(uint32_t expert);
 
   // One that is held keeps its place.
   void hold(uint32_t expert) { is_held_[expert] = true; }

@@ -58,9 +58,6 @@ TEST(ExpertCacheTest, WhatIsHeldStays) {
   cache.release_all();
   EXPECT_TRUE(cache.admit(1));
   EXPECT_FALSE(cache.place_of(0));
-  cache.remove(1);
-  EXPECT_FALSE(cache.place_of(1));
-  EXPECT_TRUE(cache.admit(0));
 }
 
 TEST(ExpertCacheTest, NoTwoHaveOnePlace) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 #include "base/check.h"
+#include "nn/matrix_pieces.h"
 #include "nn/moe.h"
 
 namespace ogas {
@@ -30,6 +30,13 @@ constexpr uint64_t kShareOfBuffers = 4;
 // Of what was read for a layer that did not take it.
 constexpr uint32_t kNoLayer = UINT32_MAX;
 
+// Experts of a layer that a token goes through, at most.
+size_t most_used(std::span<Moe* const> layers) {
+  size_t n_used = 0;
+  for (const Moe* moe : layers) n_used = std::max<size_t>(n_used, moe->rules.n_used);
+  return n_used;
+}
+
 size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kLeastStaged, kMostStaged); }
 size_t n_passing_for(size_t n_used) { return std::clamp(n_used, kLeastPassing, kMostPassing); }
 
@@ -50,12 +57,9 @@ ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
 
 ExpertStore::Bytes ExpertStore::bytes_for(std::span<Moe* const> layers, const Ops& ops) {
   const Shape largest = largest_of(layers, ops);
+  const size_t n_used = most_used(layers);
   Bytes bytes{};
-  size_t n_used = 0;
-  for (const Moe* moe : layers) {
-    bytes.places += shape_of(*moe, ops).place_bytes * moe->rules.n_expert;
-    n_used = std::max<size_t>(n_used, moe->rules.n_used);
-  }
+  for (const Moe* moe : layers) bytes.places += shape_of(*moe, ops).place_bytes * moe->rules.n_expert;
   const auto buffers = [&](size_t n_staged, size_t n_passing) {
     return n_staged * largest.staged_bytes + n_passing * largest.place_bytes;
   };
@@ -103,9 +107,7 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file,
   }
   store->n_files_ = static_cast<uint32_t>(file.shards().size());
 
-  size_t n_used = 0;
-  for (const Moe* moe : layers) n_used = std::max<size_t>(n_used, moe->rules.n_used);
-  store->make_buffers(largest_of(layers, ops), n_used, options.budget);
+  store->make_buffers(largest_of(layers, ops), most_used(layers), options.budget);
 
   // The same share of each layer's experts, and what is left over one by one.
   uint64_t left = options.budget - store->n_bytes_;
@@ -347,42 +349,35 @@ std::span<const uint32_t> ExpertStore::settle(Exec& exec) {
 }
 
 void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
-  constexpr size_t kPanels = 16, kCopied = size_t{1} << 18;  // a chunk
+  constexpr size_t kPieceBytes = size_t{1} << 19;
   if (packings.empty()) return;
   const auto start = Clock::now();
   const Layer& layer = layers_[layer_];
-  struct Chunk {
+  struct Piece {
     const Packing* packing;
-    size_t part, begin, end;  // panels, or bytes
+    size_t part, idx;
   };
-  thread_local std::vector<Chunk> list;  // of this thread, for all of them
+  thread_local std::vector<Piece> list;  // of this thread, for all of them
   list.clear();
   for (const Packing& packing : packings) {
     for (size_t part = 0; part < kParts; ++part) {
-      const Stored& stored = layer.stored[packing.from->expert][part];
       const Part& shape = layer.shape.parts[part];
       const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
       Linear& there = *matrices_of(*packing.matrices)[part];
       there = shape.is_packed ? mapped : mapped.at(packing.to + shape.offset);
       if (shape.is_packed) there.use_panels(packing.to + shape.offset);
-      const size_t n = shape.is_packed ? mapped.n_panels(ops_) : stored.n_bytes;
-      const size_t step = shape.is_packed ? kPanels : kCopied;
-      for (size_t at = 0; at < n; at += step) list.push_back({&packing, part, at, std::min(n, at + step)});
+      const size_t n_pieces = MatrixPieces(ops_, mapped, kPieceBytes).size();
+      for (size_t idx = 0; idx < n_pieces; ++idx) list.push_back({&packing, part, idx});
     }
   }
-  const std::span<const Chunk> chunks = list;
-  exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
-    const auto [packing, part, begin, end] = chunks[chunk_idx];
+  const std::span<const Piece> pieces = list;
+  exec.pool.parallel_for(pieces.size(), [&](size_t piece_idx, unsigned) {
+    const auto [packing, part, idx] = pieces[piece_idx];
     const Part& shape = layer.shape.parts[part];
     const Stored& stored = layer.stored[packing->from->expert][part];
     const std::byte* bytes = packing->from->buffer + shape.staged_at + stored.offset % DirectReader::kBlock;
-    std::byte* to = packing->to + shape.offset;
-    if (!shape.is_packed) {
-      std::memcpy(to + begin, bytes + begin, end - begin);
-      return;
-    }
     const Linear rows = matrices_of(*layer.moe, packing->from->expert)[part]->at(bytes);
-    for (size_t panel = begin; panel < end; ++panel) rows.pack_panel(ops_, panel, to);
+    MatrixPieces(ops_, rows, kPieceBytes).write(idx, packing->to + shape.offset);
   });
   stats_.pack_seconds += seconds_since(start);
 }
@@ -407,8 +402,7 @@ Result<> ExpertStore::check_files() const {
   return {};
 }
 
-Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts,
-                           const std::function<void(uint64_t)>& progress) {
+Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress) {
   uint64_t done = 0;
   for (uint32_t idx = 0; idx < layers_.size(); ++idx) {
     Layer& layer = layers_[idx];
@@ -419,7 +413,9 @@ Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> count
     submit();
     for (auto some = next(exec); !some.empty(); some = next(exec)) {
       done += some.size() * layer.shape.place_bytes;
-      if (progress) progress(done);
+      if (!progress || error_) continue;
+      // What is under way comes to its end.
+      if (auto goes_on = progress(done); !goes_on) error_ = std::move(goes_on).error();
     }
     OGAS_TRY(take_error());
   }

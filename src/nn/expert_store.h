@@ -82,8 +82,9 @@ class ExpertStore {
   Result<> check_files() const;
 
   // Brings experts into free places, best first, as earlier runs have counted them: [layer][expert]. For the start;
-  // progress: the bytes done so far.
-  Result<> fill(Exec& exec, std::span<const std::vector<float>> counts, const std::function<void(uint64_t)>& progress);
+  // progress: the bytes done so far, and an error ends it. Errors: those of take_error() and of progress.
+  using Progress = std::function<Result<>(uint64_t n_bytes)>;
+  Result<> fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress);
   std::vector<std::vector<float>> counts() const;
 
   struct Stats {
@@ -167,10 +168,10 @@ class ExpertStore {
 
   const Ops ops_;
   const LookAhead look_ahead_;
-  std::unique_ptr<DirectReader> reader_;
   uint32_t n_files_ = 0;
   std::vector<Layer> layers_;
   PageBuffer staging_memory_, passing_memory_;
+  std::unique_ptr<DirectReader> reader_;  // goes before the memory, into which it may be reading
   std::vector<Staged> staging_;
   std::vector<Passing> passing_;
   uint64_t n_bytes_ = 0;

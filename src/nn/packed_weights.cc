@@ -1,13 +1,18 @@
 #include "nn/packed_weights.h"
 
 #include <algorithm>
-#include <cstring>
 #include <mutex>
-#include <optional>
 
 #include "base/topology.h"
+#include "nn/matrix_pieces.h"
 
 namespace ogas {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{1} << 20, kPiecesBetweenReports = 16;  // for each thread
+
+}  // namespace
+
 PackedWeights::PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others) {
   std::vector<Linear*> chosen;
   for (Linear* linear : linears)
@@ -39,54 +44,32 @@ bool PackedWeights::replaces(std::span<const std::byte> bytes) const {
   return begin >= bytes.data() + bytes.size();
 }
 
-// take(chunk_idx) for each chunk on all threads, while its rows are mapped.
-Result<> PackedWeights::read_and_release(Exec& exec, size_t n_chunks, const Mapping& mapping, const auto& rows_of,
-                                         const auto& take) const {
+// On all threads, each piece mapped as long as it is needed. Between two reports of progress each thread has enough of
+// them for their meeting not to be noticed.
+Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping,
+                                  const Progress& progress) const {
+  const MatrixPieces pieces(exec.ops, *item.linears.front(), kPieceBytes);
+  const size_t n_pieces = pieces.size(), n_most = kPiecesBetweenReports * exec.pool.size();
+  // Also of the rows between those that are read.
+  const auto n_bytes_until = [&](size_t idx) { return item.stored.size() * idx / n_pieces; };
   std::mutex mutex;
-  std::optional<Error> first_error;
-  exec.pool.parallel_for(n_chunks, [&](size_t chunk_idx, unsigned) {
-    const std::span<const std::byte> rows = rows_of(chunk_idx);
-    if (auto read = mapping.read(rows); !read) {
-      const std::lock_guard lock(mutex);
-      if (!first_error) first_error = std::move(read).error();
-      return;
-    }
-    take(chunk_idx);
-    mapping.release(rows);
-  });
-  if (first_error) return std::unexpected(*std::move(first_error));
-  return {};
-}
-
-Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping) const {
-  constexpr size_t kPiece = size_t{1} << 20;
-  const Linear& linear = *item.linears.front();
-  const std::span<const std::byte> whole = item.stored;
-  std::byte* destination = panels_.data() + item.offset;
-  Result<> done;
-  if (item.has_panels) {
-    const size_t n_panels = linear.n_panels(exec.ops), n_rows = exec.ops.panel_rows;
-    const size_t step = std::max<size_t>(1, kPiece / (whole.size() / linear.n_out() * n_rows));
-    const auto rows_of = [&](size_t idx) {
-      return linear.stored_rows(idx * step * n_rows,
-                                std::min(linear.n_out(), std::min(n_panels, (idx + 1) * step) * n_rows));
-    };
-    const auto take = [&](size_t idx) {
-      for (size_t panel = idx * step; panel < std::min(n_panels, (idx + 1) * step); ++panel)
-        linear.pack_panel(exec.ops, panel, destination);
-    };
-    done = read_and_release(exec, (n_panels + step - 1) / step, mapping, rows_of, take);
-  } else {
-    const auto rows_of = [&](size_t idx) {
-      return whole.subspan(idx * kPiece, std::min(kPiece, whole.size() - idx * kPiece));
-    };
-    const auto take = [&](size_t idx) {
-      std::memcpy(destination + idx * kPiece, rows_of(idx).data(), rows_of(idx).size());
-    };
-    done = read_and_release(exec, (whole.size() + kPiece - 1) / kPiece, mapping, rows_of, take);
+  Result<> result;
+  for (size_t begin = 0; begin < n_pieces && result; begin += n_most) {
+    const size_t end = std::min(begin + n_most, n_pieces);
+    exec.pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
+      const std::span<const std::byte> rows = pieces.stored(begin + idx);
+      if (auto read = mapping.read(rows); !read) {
+        const std::lock_guard lock(mutex);
+        if (result) result = std::move(read);
+        return;
+      }
+      pieces.write(begin + idx, panels_.data() + item.offset);
+      mapping.release(rows);
+    });
+    if (result && progress) result = progress(n_bytes_until(end) - n_bytes_until(begin));
   }
-  mapping.release(whole);  // pages that two pieces share
-  return done;
+  mapping.release(item.stored);  // pages that two pieces share
+  return result;
 }
 
 Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress& progress) {
@@ -94,10 +77,9 @@ Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress&
   panels_.prefer_huge_pages();
   spread_over_nodes(panels_.data(), panels_.size());
   for (const Item& item : items_) {
-    OGAS_TRY(pack_item(exec, item, mapping));
+    OGAS_TRY(pack_item(exec, item, mapping, progress));
     const std::byte* place = panels_.data() + item.offset;
     for (Linear* linear : item.linears) item.has_panels ? linear->use_panels(place) : void(*linear = linear->at(place));
-    if (progress) progress(item.stored.size());
   }
   return {};
 }

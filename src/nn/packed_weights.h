@@ -21,7 +21,8 @@ class PackedWeights {
     std::function<Result<>(std::span<const std::byte>)> read;
     std::function<void(std::span<const std::byte>)> release;
   };
-  using Progress = std::function<void(uint64_t n_bytes_read)>;
+  // Bytes read since the last call; on the thread that packs. An error ends it.
+  using Progress = std::function<Result<>(uint64_t n_bytes)>;
 
   PackedWeights() = default;
   enum class Others : uint8_t { mapped, copied };
@@ -37,7 +38,7 @@ class PackedWeights {
   bool replaces(std::span<const std::byte> stored) const;
 
   // Makes all panels, in the order of the file, and has the layers use them. About a megabyte for each thread is mapped
-  // at a time. Errors: those of mapping.read.
+  // at a time. Errors: those of mapping.read and of progress; the layers are then to be given up.
   Result<> pack(Exec& exec, const Mapping& mapping, const Progress& progress);
 
  private:
@@ -47,9 +48,7 @@ class PackedWeights {
     uint64_t offset;                    // of its panels, or of its copy
     bool has_panels;
   };
-  Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping) const;
-  Result<> read_and_release(Exec& exec, size_t n_chunks, const Mapping& mapping, const auto& rows_of,
-                            const auto& take) const;
+  Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping, const Progress& progress) const;
 
   std::vector<Item> items_;  // by address
   uint64_t n_bytes_ = 0, n_stored_bytes_ = 0;

@@ -63,7 +63,8 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   const PackedWeights::Mapping counting{
       .read = [&](auto part) -> Result<> { return n_read += part.size(), Result<>{}; },
       .release = [&](auto part) { n_released += part.size(); }};
-  ASSERT_TRUE(packed.pack(exec_, counting, [&](uint64_t n_bytes) { n_reported += n_bytes; }));
+  ASSERT_TRUE(
+      packed.pack(exec_, counting, [&](uint64_t n_bytes) -> Result<> { return n_reported += n_bytes, Result<>{}; }));
   if (exec_.ops.panel_rows > 0) {
     EXPECT_EQ(packed.n_stored_bytes(), bytes_.size() + odd.stored_rows(0, 50).size());
     EXPECT_EQ(n_read, packed.n_stored_bytes());
@@ -109,6 +110,37 @@ TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
   const auto result = packed.pack(exec_, broken, nullptr);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message, "a bad sector");
+}
+
+// Within a matrix, not only behind it.
+TEST_P(PackedWeightsTest, ProgressEndsIt) {
+  if (exec_.ops.panel_rows == 0) return;
+  constexpr size_t kMany = 120'000;  // rows, 37 MB
+  const std::vector<std::byte> bytes(kMany * kIn / 32 * 34);
+  Linear whole(Format::q8_0, bytes.data(), kMany, kIn);
+  Linear* const linears[] = {&whole};
+  PackedWeights packed(exec_.ops, linears);
+  const PackedWeights::Mapping mapping{.read = [](auto) { return Result<>(); }, .release = [](auto) {}};
+  ThreadPool alone(1);
+  Exec exec{alone, exec_.ops};
+  uint64_t n_reported = 0;
+  const auto result = packed.pack(exec, mapping, [&](uint64_t n_bytes) -> Result<> {
+    EXPECT_EQ(n_reported, 0U) << "it was to end";
+    n_reported += n_bytes;
+    return fail(ErrorCode::cancelled, "enough");
+  });
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message, "enough");
+  EXPECT_GT(n_reported, 0U);
+  EXPECT_LT(n_reported, bytes.size());
+
+  // To the end, of every second row: what lies between them counts, too.
+  Linear odd = Linear(Format::q8_0, bytes.data(), kMany, kIn).every(2, 1);
+  Linear* const others[] = {&odd};
+  PackedWeights again(exec_.ops, others);
+  n_reported = 0;
+  ASSERT_TRUE(again.pack(exec, mapping, [&](uint64_t n_bytes) { return n_reported += n_bytes, Result<>(); }));
+  EXPECT_EQ(n_reported, again.n_stored_bytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(Available, PackedWeightsTest, ::testing::ValuesIn(available_ops()),

@@ -1,0 +1,17 @@
+// ogas_generate_options and what they are to the engine.
+#pragma once
+
+#include <ogas/ogas.h>
+
+#include "engine/engine.h"
+
+namespace ogas::capi {
+
+// The model's publisher's, else the engine's defaults.
+ogas_generate_options recommended_options(const Engine& engine);
+
+// A request without a prompt; nothing of what the options point to is kept. given: NULL for the recommended ones; of a
+// shorter struct those stand for what it lacks. Errors: usage, unsupported.
+Result<Request> make_request(const Engine& engine, const ogas_generate_options* given);
+
+}  // namespace ogas::capi
