@@ -1,0 +1,22 @@
+// Texts that come as text or as tokens.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/api.h"
+
+namespace ogas::server {
+
+struct PromptText {
+  std::vector<TokenId> tokens;  // at least one, and no more than the context holds
+  std::string text;
+};
+
+// An array of token ids.
+ApiResult<std::vector<TokenId>> read_tokens(const Api& api, const Json& tokens, const std::string& path);
+// Field `name`: a text, an array of texts, an array of tokens, or an array of such; at most n_most of them. Texts get
+// the special tokens around them that the model's file asks for, tokens are taken as they are.
+ApiResult<std::vector<PromptText>> read_prompts(const Api& api, Fields& fields, std::string_view name, size_t n_most);
+
+}  // namespace ogas::server
