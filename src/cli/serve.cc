@@ -126,7 +126,7 @@ void add_address(CLI::App& app, ServeOptions& options) {
         ->group(kGroup);
   };
   add_names("--alias", options.aliases, "A further name of the model; may be given several times");
-  serve_app->add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
+  app->add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
       ->group(kGroup)
       ->type_name("FILE");
   app.add_option("--tls-cert", options.certificate, "Certificate chain (PEM): HTTPS instead of HTTP")
