@@ -23,8 +23,8 @@ from program import BINARY, MODEL, SECONDS, ProgramTest
 from recording_proxy import RecordingProxy
 
 # What is served by now. The tests of what is not yet are skipped.
-SERVES_RESPONSES = False
-SERVES_OLLAMA = False
+SERVES_RESPONSES = True
+SERVES_OLLAMA = True
 
 CLIENTS = pathlib.Path(os.environ.get("OGAS_TEST_CLIENTS", ""))
 NAME = pathlib.Path(MODEL).name.removesuffix(".gguf")  # of the model, as it is served

@@ -125,8 +125,9 @@ void add_address(CLI::App& app, ServeOptions& options) {
         ->allow_extra_args(false)
         ->group(kGroup);
   };
-  add_names("--alias", options.aliases, "A further name of the model; may be given several times");
-  app->add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
+  add_names("--alias", options.aliases,
+            "Name of the model beside its file's, and told first; may be given several times");
+  app.add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
       ->group(kGroup)
       ->type_name("FILE");
   app.add_option("--tls-cert", options.certificate, "Certificate chain (PEM): HTTPS instead of HTTP")

@@ -26,6 +26,11 @@ void ChatAnswer::take_piece(FeedNews& news) {
     if (choice.calls.size() <= call.index) choice.calls.push_back({new_id("call_"), call.name, {}});
     choice.calls[call.index].arguments += call.arguments;
   }
+  // What ends an answer is none of it.
+  std::erase_if(news.tokens, [&](const DrawnToken& drawn) {
+    return news.answer && *news.answer && (*news.answer)->finish == FinishReason::stop &&
+           api.engine.tokenizer()->is_end_of_generation(drawn.id);
+  });
   const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
   if (!is_empty || !news.tokens.empty()) add(news.answer_idx, piece, std::move(news.tokens));
   if (!news.answer && !has_enough) return;

@@ -104,6 +104,9 @@ ApiResult<Json> read_messages(Fields& fields) {
   Json messages = Json::array();
   for (size_t idx = 0; idx < given->size(); ++idx)
     messages.push_back(OGAS_TRY(read_message((*given)[idx], fmt::format("{}[{}]", path, idx))));
+  for (size_t idx = 0; idx < messages.size(); ++idx)
+    if (messages[idx]["role"] == "tool" && !messages[idx].contains("tool_call_id"))
+      return refuse(fmt::format("{}[{}].tool_call_id", path, idx), "{}[{}].tool_call_id is missing", path, idx);
   return messages;
 }
 
@@ -177,10 +180,13 @@ ApiResult<Json> read_template_variables(Fields& fields) {
 
 ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
   const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
-  ChatTemplateInput conversation{.messages = input.messages, .tools = input.tools, .extra = input.extra};
+  ChatTemplateInput conversation{.messages = input.messages,
+                                 .tools = input.tools,
+                                 .extra = input.extra,
+                                 .add_generation_prompt = input.add_generation_prompt};
   std::string begun;  // of the answer
   const Json& last = conversation.messages.back();
-  if (last["role"] == "assistant" && !last.contains("tool_calls")) {
+  if (input.add_generation_prompt && last["role"] == "assistant" && !last.contains("tool_calls")) {
     begun = last["content"].get<std::string>();
     conversation.messages.erase(conversation.messages.size() - 1);
   }

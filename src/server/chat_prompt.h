@@ -11,6 +11,7 @@ struct ChatInput {
   Json messages = Json::array();
   Json tools = {};  // null, or an array
   Json extra = {};  // null, or an object of further variables for the template
+  bool add_generation_prompt = true;
 };
 
 struct ChatPrompt {

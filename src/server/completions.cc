@@ -38,7 +38,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   Request& request = result.request;
   constexpr uint32_t kDefaultTokens = 16;  // OpenAI's
   if (request.max_tokens == 0 && !request.only_prompt) request.max_tokens = kDefaultTokens;
-  result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", kMostPrompts));
+  result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", TextKind::prompt, kMostPrompts));
   result.echo = OGAS_TRY(fields.boolean("echo")).value_or(false);
   if (request.only_prompt && !result.echo) return refuse("max_tokens", "max_tokens is 0, which needs echo to be true");
   if (const auto n = OGAS_TRY(fields.integer("logprobs", 0, 20))) {
@@ -54,7 +54,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   if (result.stream.stream && result.best_of > result.n)
     return refuse("best_of", "the best of several answers cannot be streamed");
   if (const auto suffix = OGAS_TRY(fields.text("suffix")); suffix && !suffix->empty())
-    return refuse("suffix", "text behind the answer is not supported");
+    return refuse("suffix", "suffix: text behind the answer is not supported");
   ignore_bookkeeping(fields);
   OGAS_TRY(fields.finish());
   return result;

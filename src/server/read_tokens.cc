@@ -18,12 +18,13 @@ ApiResult<std::vector<TokenId>> read_tokens(const Api& api, const Json& tokens, 
 namespace {
 
 // One of them, a text or tokens.
-ApiResult<PromptText> read_prompt(const Api& api, const Json& given, const std::string& path) {
+ApiResult<PromptText> read_prompt(const Api& api, const Json& given, const std::string& path, TextKind kind) {
   const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
   PromptText prompt;
+  if (kind == TextKind::content && (given.empty() || given == "")) return refuse(path, "{} is empty", path);
   if (given.is_string()) {
     prompt.text = given.get<std::string>();
-    prompt.tokens = tokenizer.encode(prompt.text, {.add_special = true});
+    prompt.tokens = tokenizer.encode(prompt.text, {.parse_special = kind == TextKind::prompt, .add_special = true});
   } else if (given.is_array()) {
     prompt.tokens = OGAS_TRY(read_tokens(api, given, path));
     prompt.text = tokenizer.decode_valid(prompt.tokens);
@@ -40,20 +41,21 @@ ApiResult<PromptText> read_prompt(const Api& api, const Json& given, const std::
 
 }  // namespace
 
-ApiResult<std::vector<PromptText>> read_prompts(const Api& api, Fields& fields, std::string_view name, size_t n_most) {
+ApiResult<std::vector<PromptText>> read_prompts(const Api& api, Fields& fields, std::string_view name, TextKind kind,
+                                                size_t n_most) {
   const Json* given = fields.find(name);
   const std::string path = fields.path_of(name);
   if (!given) return refuse(path, "{} is missing", path);
   std::vector<PromptText> prompts;
   const bool are_several = given->is_array() && !given->empty() && !given->front().is_number();
   if (!are_several) {
-    prompts.push_back(OGAS_TRY(read_prompt(api, *given, path)));
+    prompts.push_back(OGAS_TRY(read_prompt(api, *given, path, kind)));
     return prompts;
   }
   if (given->size() > n_most)
     return refuse(path, "{} has {} texts, where at most {} are allowed", path, given->size(), n_most);
   for (size_t idx = 0; idx < given->size(); ++idx)
-    prompts.push_back(OGAS_TRY(read_prompt(api, (*given)[idx], fmt::format("{}[{}]", path, idx))));
+    prompts.push_back(OGAS_TRY(read_prompt(api, (*given)[idx], fmt::format("{}[{}]", path, idx), kind)));
   return prompts;
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "engine/dry.h"
 
@@ -74,8 +75,11 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
                                 std::initializer_list<std::string_view> names_of_max_tokens) {
   Request request{.sampling = api.options.sampling, .client = client.name};
   SamplingOptions& sampling = request.sampling;
+  bool has_max_tokens = false;
   for (const std::string_view name : names_of_max_tokens)
     if (const auto n = OGAS_TRY(fields.integer(name, 0, std::numeric_limits<uint32_t>::max()))) {
+      if (std::exchange(has_max_tokens, true))
+        return refuse(name, "{} are two names for one thing; one is enough", fmt::join(names_of_max_tokens, " and "));
       request.max_tokens = static_cast<uint32_t>(*n);
       request.only_prompt = *n == 0;
     }
