@@ -501,8 +501,8 @@ class KeysTest(OpenAiTest):
 
 @unittest.skipUnless(SERVES_RESPONSES, "/v1/responses is not served yet")
 class ResponsesTest(OpenAiTest):
-    def respond(self, text="Say hi", **fields):
-        return self.client.responses.create(**{"model": NAME, "input": text, "temperature": 0, "max_output_tokens": 16,
+    def respond(self, prompt="Say hi", /, **fields):
+        return self.client.responses.create(**{"model": NAME, "input": prompt, "temperature": 0, "max_output_tokens": 16,
                                                **fields})
 
     def test_an_answer(self):
@@ -526,8 +526,7 @@ class ResponsesTest(OpenAiTest):
         expected = self.respond()
         with self.client.responses.stream(model=NAME, input="Say hi", temperature=0, max_output_tokens=16) as stream:
             events = list(stream)
-            final = stream.get_final_response()
-        self.assertEqual(final.output_text, expected.output_text)
+        self.assertEqual(events[-1].response.output_text, expected.output_text)
         kinds = [event.type for event in events]
         self.assertEqual((kinds[0], kinds[-1]), ("response.created", "response.incomplete"))
         for kind in ("response.in_progress", "response.output_item.added", "response.content_part.added",

@@ -177,7 +177,6 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
                     {"parallel_tool_calls", run.tools.parallel},
                     {"previous_response_id", nullptr},
                     {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
-                    {"store", false},
                     {"temperature", run.request.sampling.temperature},
                     {"text", {{"format", {{"type", "text"}}}}},
                     {"tool_choice", given("tool_choice", "auto")},
@@ -220,7 +219,7 @@ class ResponseAnswer final : public ChatAnswer {
     const AnswerStats& stats = answer.stats;
     const auto n_reasoning = api.engine.tokenizer()->encode(choices.front().reasoning).size();
     response_["usage"] = {{"input_tokens", stats.n_prompt},
-                          {"input_tokens_details", {{"cached_tokens", stats.n_cached}}},
+                          {"input_tokens_details", {{"cached_tokens", stats.n_cached}, {"cache_write_tokens", 0}}},
                           {"output_tokens", stats.n_generated},
                           {"output_tokens_details", {{"reasoning_tokens", n_reasoning}}},
                           {"total_tokens", stats.n_prompt + stats.n_generated}};
