@@ -27,6 +27,10 @@ DEVIATIONS = [
      "streams with include_usage: null in all pieces but the last, as the description says of chats' pieces"),
     ("Embedding/properties/embedding", {"type": "string"},
      "encoding_format base64: the description shows the format float only"),
+    *((f"{message}/properties/{name}", {"type": "string"},
+       "reasoning told apart from content, by the names that DeepSeek's API and vLLM have for it")
+      for message in ("ChatCompletionResponseMessage", "ChatCompletionStreamResponseDelta")
+      for name in ("reasoning", "reasoning_content")),
     ("Model/properties/max_model_len", {"type": "integer"},
      "the context's length, by the name that vLLM and its clients have for it"),
     ("Model/properties/meta", {"type": "object"},

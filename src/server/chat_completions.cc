@@ -68,6 +68,13 @@ std::string_view finish_reason(const ChatChoice& choice, const Answer& answer) {
   return answer.finish == FinishReason::length ? "length" : "stop";
 }
 
+// By the two names that clients know it by.
+void add_reasoning(const std::string& reasoning, Json& message) {
+  if (reasoning.empty()) return;
+  message["reasoning_content"] = reasoning;
+  message["reasoning"] = reasoning;
+}
+
 // What both forms of the answer have in common.
 class Completion : public ChatAnswer {
  public:
@@ -118,7 +125,7 @@ class WholeCompletion final : public Completion {
     const ChatChoice& choice = choices[idx];
     Json message = {{"role", "assistant"}, {"content", choice.content}, {"refusal", nullptr}};
     if (choice.content.empty() && !choice.calls.empty()) message["content"] = nullptr;
-    if (!choice.reasoning.empty()) message["reasoning_content"] = message["reasoning"] = choice.reasoning;
+    add_reasoning(choice.reasoning, message);
     for (const ChatCall& call : choice.calls)
       message["tool_calls"].push_back(
           {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
@@ -147,7 +154,7 @@ class StreamedCompletion final : public Completion {
  private:
   void add(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) override {
     Json delta = Json::object();
-    if (!piece.reasoning.empty()) delta["reasoning_content"] = delta["reasoning"] = piece.reasoning;
+    add_reasoning(piece.reasoning, delta);
     if (!piece.content.empty()) delta["content"] = piece.content;
     for (const ToolCallPiece& part : piece.calls) {
       Json call = {{"index", part.index}};

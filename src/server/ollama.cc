@@ -84,6 +84,14 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
   return run;
 }
 
+void rename(const char* from, const char* to, Json& object) {
+  const auto found = object.find(from);
+  if (found == object.end()) return;
+  Json value = std::move(*found);  // before there is another field: those move together
+  object.erase(from);
+  object[to] = std::move(value);
+}
+
 // Ollama's messages to OpenAI's: images are refused, arguments of calls are objects, "thinking" is the reasoning.
 ApiResult<Json> read_ollama_messages(Fields& fields) {
   const Json* given = fields.find("messages");
@@ -100,10 +108,8 @@ ApiResult<Json> read_ollama_messages(Fields& fields) {
       if (const auto images = message.find("images"); images != message.end() && !images->is_null() && !images->empty())
         return refuse(path + ".images", "this model takes text only");
       message.erase("images");
-      if (message.contains("thinking")) message["reasoning_content"] = message["thinking"];
-      message.erase("thinking");
-      if (message.contains("tool_name")) message["name"] = message["tool_name"];
-      message.erase("tool_name");
+      rename("thinking", "reasoning_content", message);
+      rename("tool_name", "name", message);
     }
     messages.push_back(OGAS_TRY(read_message(message, path)));
   }
