@@ -4,15 +4,20 @@ end. What well-behaved clients see is the server_*_test.py's.
 """
 
 import contextlib
+import ctypes
+import errno
 import http.client
 import json
 import os
 import pathlib
+import platform
 import random
 import re
+import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -30,11 +35,11 @@ def ask(text="Count to one hundred.", **fields):
 
 
 class ServerTest(ProgramTest):
-    def serve(self, *arguments, environment=None, prefix=(), **options):
+    def serve(self, *arguments, environment=None, prefix=(), model=MODEL, **options):
         """Starts it on a free port; it is killed at the end of the test. Returns the process."""
         log = open(self.folder / f"serve{time.monotonic_ns()}.log", "w+")
         self.addCleanup(log.close)
-        process = subprocess.Popen([*prefix, BINARY, "serve", MODEL, "--port", "0", *map(str, arguments)],
+        process = subprocess.Popen([*(prefix or [BINARY]), "serve", model, "--port", "0", *map(str, arguments)],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder,
                                    env={**self.environment, **(environment or {})}, **options)
         self.addCleanup(self.end, process)
@@ -460,7 +465,7 @@ class OperationTest(ServerTest):
         self.addCleanup(listener.close)
         os.set_inheritable(listener.fileno(), True)
         script = f'exec 3<&{listener.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
-        server = self.serve(prefix=["bash", "-c", script, "bash"], pass_fds=[listener.fileno()])
+        server = self.serve(prefix=["bash", "-c", script, "bash", BINARY], pass_fds=[listener.fileno()])
         self.assertEqual(server.port, listener.getsockname()[1])
         self.assertEqual(self.request(server, "GET", "/health")[0], 200)
 
@@ -494,6 +499,43 @@ class OperationTest(ServerTest):
         self.assertNotIn("xylophone", self.log_of(server))
         line = json.loads(next(line for line in self.log_of(server).splitlines() if line.startswith("{")))
         self.assertEqual((line["method"], line["path"], line["status"]), ("POST", CHAT, 200))
+        for form in ((), ("--log-json",)):
+            server = self.serve("--log-prompts", *form)
+            self.request(server, "POST", CHAT, ask("my secret word is xylophone"))
+            self.wait_for(lambda: "xylophone" in self.log_of(server), "asked for, and not there")
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "numbers of system calls are x86-64's")
+    def test_without_rights_and_under_containers_usual_filter(self):
+        """As nobody where the test runs as root, without capabilities, and with what container engines forbid by default."""
+        forbidden = [  # moby's default profile, x86-64, without capabilities (documentation of Docker, "seccomp")
+            101, 134, 135, 136, 139, 153, 154, 155, 156, 159, 161, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173,
+            174, 175, 176, 177, 178, 179, 180, 212, 227, 237, 238, 239, 246, 248, 249, 250, 256, 272, 279, 298, 300, 301,
+            303, 304, 305, 308, 310, 311, 312, 313, 320, 321, 323, 425, 426, 427, 428, 429, 430, 431, 432, 433]
+        program = b"".join(struct.pack("=HBBI", *one) for one in [
+            (0x20, 0, 0, 0),  # the call's number
+            *[(0x15, len(forbidden) - idx, 0, number) for idx, number in enumerate(forbidden)],
+            (0x06, 0, 0, 0x7fff0000),  # allowed
+            (0x06, 0, 0, 0x00050000 | errno.EPERM)])
+
+        def give_up_rights():
+            libc = ctypes.CDLL(None, use_errno=True)
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+            filter_program = struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
+            if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, filter_program, 0, 0):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+                raise OSError(ctypes.get_errno(), "prctl")
+
+        code = ctypes.create_string_buffer(program)
+        model = self.folder / "model.gguf"
+        shutil.copy(MODEL, model)
+        binary = self.folder / "ogas"
+        shutil.copy(BINARY, binary)
+        for path in (self.folder, model, binary):
+            path.chmod(0o755)
+        server = self.serve(prefix=[binary], model=model, preexec_fn=give_up_rights)
+        self.assertEqual(self.request(server, "POST", CHAT, ask())[0], 200)
 
 
 class ManyClientsTest(ServerTest):

@@ -52,24 +52,26 @@ std::string now_text() {
   return text;
 }
 
-// Never what was asked or answered.
+// What was asked is in it only where --log-prompts says so, what was answered never.
 void log_line(const server::HttpRecord& record, bool as_json) {
   if (as_json) {
-    const nlohmann::ordered_json line = {{"time", now_text()},
-                                         {"id", record.id},
-                                         {"peer", record.peer},
-                                         {"client", record.client},
-                                         {"method", record.method},
-                                         {"path", record.path},
-                                         {"status", record.status},
-                                         {"request_bytes", record.request_bytes},
-                                         {"reply_bytes", record.reply_bytes},
-                                         {"seconds", record.seconds}};
+    nlohmann::ordered_json line = {{"time", now_text()},
+                                   {"id", record.id},
+                                   {"peer", record.peer},
+                                   {"client", record.client},
+                                   {"method", record.method},
+                                   {"path", record.path},
+                                   {"status", record.status},
+                                   {"request_bytes", record.request_bytes},
+                                   {"reply_bytes", record.reply_bytes},
+                                   {"seconds", record.seconds}};
+    if (!record.body.empty()) line["body"] = record.body;
     return write_stderr(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
   write_stderr(fmt::format("{} {} {}{} {} {} {} {:.3f} s {} B\n", now_text(), record.id, record.peer,
                            record.client.empty() ? "" : " (" + printable_line(record.client) + ")", record.method,
                            printable_line(record.path), record.status, record.seconds, record.reply_bytes));
+  if (!record.body.empty()) write_stderr(fmt::format("  {}\n", printable_line(record.body)));
 }
 
 server::ServerOptions server_options(const ServeOptions& options, const Engine& engine) {
@@ -167,6 +169,8 @@ void add_limits(CLI::App& app, ServeOptions& options) {
   add_seconds("--idle-timeout", options.idle_seconds, "Seconds a connection stays open between two requests");
   add_seconds("--grace", options.grace_seconds, "Seconds for running answers when the end comes");
   app.add_flag("-q,--quiet", options.quiet, "No line for each request")->group(kGroup);
+  app.add_flag("--log-prompts", options.server.http.logs_bodies, "With what was asked, which else is never logged")
+      ->group(kGroup);
   app.add_flag("--log-json", options.log_json, "These lines as JSON")->group(kGroup);
 }
 

@@ -160,6 +160,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     is_1_0_ = parser.get().version() < 11;
     is_head_ = request.method == "HEAD";
     record_.request_bytes = request.body.size();
+    if (host_.logs_bodies()) record_.body = request.body;
     exchange_ = std::make_shared<Exchange>(deadline_.get_executor());
     watch_for_end();
     host_.handle(std::move(request), exchange_);

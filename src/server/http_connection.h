@@ -38,6 +38,7 @@ class ConnectionHost {
   virtual const HttpLimits& limits() const = 0;
   virtual const HttpHandlers& handlers() const = 0;
   virtual bool is_draining() const = 0;
+  virtual bool logs_bodies() const = 0;
   // Whether so many bytes more of bodies fit.
   virtual bool reserve_body(size_t n) = 0;
   virtual void release_body(size_t n) = 0;

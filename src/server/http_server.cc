@@ -79,6 +79,7 @@ class AsioServer final : public HttpServer, public ConnectionHost {
   const HttpLimits& limits() const override { return options_.limits; }
   const HttpHandlers& handlers() const override { return handlers_; }
   bool is_draining() const override { return draining_; }
+  bool logs_bodies() const override { return options_.logs_bodies; }
   bool reserve_body(size_t n) override {
     if (body_bytes_.fetch_add(n) + n <= options_.limits.all_body_bytes) return true;
     body_bytes_.fetch_sub(n);

@@ -37,12 +37,14 @@ struct HttpServerOptions {
   std::filesystem::path certificate = {}, certificate_key = {};  // PEM; both empty: no TLS
   HttpLimits limits = {};
   unsigned n_workers = 2;
+  bool logs_bodies = false;  // of requests
 };
 
 // One line of the access log.
 struct HttpRecord {
   std::string id = {}, peer = {}, client = {}, method = {}, path = {};
-  unsigned status = 0;  // 499: the client left before it had an answer
+  std::string body = {};  // the request's, where it is to be logged
+  unsigned status = 0;    // 499: the client left before it had an answer
   uint64_t request_bytes = 0, reply_bytes = 0;
   double seconds = 0;
 };
