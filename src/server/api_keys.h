@@ -18,6 +18,9 @@ namespace ogas::server {
 // Whoever has a key; no name where none are asked for.
 struct Client {
   std::string name = {};
+  std::string address = {};
+  // Who it is for the engine, which gives each the same share.
+  const std::string& share() const { return name.empty() ? address : name; }
 };
 
 // Keys come from a file, a line each:

@@ -73,7 +73,7 @@ ApiResult<> read_rarer_sampling(const Api& api, Fields& fields, SamplingOptions&
 
 ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fields,
                                 std::initializer_list<std::string_view> names_of_max_tokens) {
-  Request request{.sampling = api.options.sampling, .client = client.name};
+  Request request{.sampling = api.options.sampling, .client = client.share()};
   SamplingOptions& sampling = request.sampling;
   bool has_max_tokens = false;
   for (const std::string_view name : names_of_max_tokens)

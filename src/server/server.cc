@@ -179,6 +179,7 @@ class HttpApi final : public Server {
     const Route* route = OGAS_TRY(find_route(request.method, request.path));
     Call call{.request = {}, .exchange = exchange, .client = {}};
     if (route->needs_key) call.client = OGAS_TRY(client_of(request));
+    call.client.address = request.peer;
     exchange->set_client(call.client.name);
     if (route->computes) OGAS_TRY(keys_->admit(call.client));
     call.request = std::move(request);
