@@ -78,8 +78,8 @@ class HttpApi final : public Server {
   HttpApi(Engine& engine, ServerOptions options, std::unique_ptr<ApiKeys> keys)
       : options_(std::move(options)),
         keys_(std::move(keys)),
-        engine_thread_(engine, options_.scheduler),
-        api_(engine, engine_thread_, *keys_, options_.api) {}
+        api_(engine, engine_thread_, *keys_, options_.api),
+        engine_thread_(engine, options_.scheduler) {}
 
   Result<> listen() {
     HttpHandlers handlers{
@@ -201,9 +201,9 @@ class HttpApi final : public Server {
 
   ServerOptions options_;
   std::unique_ptr<ApiKeys> keys_;
-  EngineThread engine_thread_;
-  Api api_;
-  std::unique_ptr<HttpServer> http_;  // last: what runs there uses all of the above
+  std::unique_ptr<HttpServer> http_;  // once run() is over, it takes messages and does nothing
+  Api api_;                     // holds a reference to the engine's thread, and does not use it before it is there
+  EngineThread engine_thread_;  // last, to end first: what ends with it counts in the API and writes to exchanges
 };
 
 }  // namespace
