@@ -6,6 +6,9 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/ogas/ogas.h DESTINATION ${CMAKE_INST
 file(RELATIVE_PATH pkgconfig_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/ogas.pc.in ${PROJECT_BINARY_DIR}/generated/ogas.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/generated/ogas.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/systemd/ogas.service.in ${PROJECT_BINARY_DIR}/generated/ogas.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/generated/ogas.service ${PROJECT_SOURCE_DIR}/cmake/systemd/ogas.socket
+        DESTINATION lib/systemd/system)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 

@@ -16,9 +16,15 @@ ogas_check(check_format ${tools}/format --check)
 ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
 # What a user meets. OGAS_TEST_MODEL names the model.
-foreach(name cli_test chat_test remote_chat_test top_test score_embed_test)
+foreach(name cli_test chat_test remote_chat_test top_test score_embed_test serve_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
+endforeach()
+# The server with real clients. OGAS_TEST_CLIENTS names the folder that tools/get_clients prints.
+foreach(name openai_schema_test server_openai_test server_node_test server_curl_test server_langchain_test server_ollama_test
+             server_lm_eval_test server_tools_test server_schemathesis_test)
+  ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> ${PROJECT_SOURCE_DIR}/tests/with_clients
+             ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()
 # The C API as a library. It is written in C, so C's compiler takes part.
 ogas_check(capi_test ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> OGAS_LIBRARY=$<TARGET_FILE:ogas_shared>

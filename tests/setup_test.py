@@ -161,6 +161,67 @@ class SetupTest(unittest.TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("pip download", self.called())
 
+    # The clients of the server's tests.
+
+    def stand_in_for_clients(self, pip="exit 0", npm="exit 0"):
+        """A python3 whose environments have a pip that does this, and an npm."""
+        self.stand_in("python3", f'''case "$*" in
+          --version) echo "Python 3.11.2" ;;
+          "-m venv "*) mkdir -p "$3/bin"
+             printf '%s\\n' '#!/bin/bash' 'echo "pip $*" >>"$CALLS"' '{pip}' >"$3/bin/python"
+             chmod +x "$3/bin/python" ;;
+        esac''')
+        self.stand_in("npm", npm)
+        self.stand_in("curl", "")
+
+    def get_clients(self):
+        return self.script("tools/get_clients")
+
+    def test_clients_are_installed_once(self):
+        self.stand_in_for_clients()
+        first = self.get_clients()
+        self.assertEqual(first.returncode, 0, first.stderr)
+        folder = pathlib.Path(first.stdout.removesuffix("\n"))
+        self.assertTrue((folder / "venv/bin/python").exists())
+        self.assertRegex(self.called(), r"pip -m pip install .*requirements.txt\nnpm ci --prefix ")
+        self.calls.unlink()
+        second = self.get_clients()
+        self.assertEqual((second.returncode, second.stdout, second.stderr), (0, first.stdout, ""))
+        self.assertNotIn("-m", self.called())
+        with (self.tree / "tools/clients/requirements.txt").open("a") as file:
+            file.write("other==1\n")
+        self.assertNotEqual(self.get_clients().stdout, first.stdout)  # which leaves the first alone
+        self.assertTrue((folder / ".complete").exists())
+
+    def test_clients_without_a_network(self):
+        self.stand_in_for_clients(pip="echo ERROR: no route to host >&2; exit 1")
+        result = self.get_clients()
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("ERROR: no route to host", result.stderr)
+        self.assertRegex(result.stderr, r"ogas: error: the Python clients could not be installed; is there a way to the ")
+        self.stand_in_for_clients(npm="exit 1")
+        result = self.get_clients()
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("the npm clients could not be installed", result.stderr)
+        self.stand_in_for_clients()
+        self.assertEqual(self.get_clients().returncode, 0)
+
+    def test_clients_for_two_at_once(self):
+        self.stand_in_for_clients(pip="sleep 0.5")
+        both = [subprocess.Popen([self.tree / "tools/get_clients"], env=self.environment, stdout=subprocess.PIPE, text=True,
+                                 stderr=subprocess.DEVNULL) for _ in range(2)]
+        said = [one.communicate(timeout=60)[0] for one in both]
+        self.assertEqual([one.returncode for one in both], [0, 0])
+        self.assertEqual(said[0], said[1])
+        self.assertEqual(self.called().count("pip -m pip install"), 1)
+
+    def test_interrupted_clients_are_begun_anew(self):
+        self.stand_in_for_clients(pip="kill -KILL $PPID")
+        self.assertNotEqual(self.get_clients().returncode, 0)
+        self.stand_in_for_clients()
+        self.assertEqual(self.get_clients().returncode, 0)
+        self.assertEqual(self.called().count("pip -m pip install"), 2)
+
     # The build.
 
     def test_output_of_the_build(self):
@@ -198,7 +259,7 @@ class SetupTest(unittest.TestCase):
     def test_unknown_arguments(self):
         for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"],
                           ["test", "fuzz", "9", "no_target"], ["tools/get_default_model", "x"],
-                          ["tools/get_tokenizers", "x"]):
+                          ["tools/get_tokenizers", "x"], ["tools/get_clients", "x"]):
             result = self.script(*arguments)
             self.assertEqual((result.returncode, result.stdout), (1, ""), arguments)
             self.assertIn("ogas: error: ", result.stderr)
@@ -226,7 +287,7 @@ class SetupTest(unittest.TestCase):
     def test_every_package_has_a_group_and_a_reason(self):
         for line in (ROOT / "tools/packages.txt").read_text().splitlines():
             if line and not line.startswith("#") and ":" not in line:
-                self.assertRegex(line, re.compile(r"^(build|model|tokenizers|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
+                self.assertRegex(line, re.compile(r"^(build|model|tokenizers|clients|test|tidy|fuzz|arm64) +[a-z0-9.+-]+ +# \w"))
 
 
 if __name__ == "__main__":

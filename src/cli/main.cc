@@ -75,6 +75,7 @@ int run_program(int argc, char** argv) {
   add_synth(app, chosen);
   add_plan(app, chosen);
   add_bench(app, chosen);
+  add_serve(app, chosen);
   add_top(app, chosen);
   add_completion(app, chosen);
   try {

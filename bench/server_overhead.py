@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""What HTTP costs: 8 clients that stream from `ogas serve` beside the same 8 sessions in `ogas bench`, in turns. See --help.
+
+    bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 256] [--users 8]
+
+Every client streams one answer of --tokens tokens to a short prompt of its own (/v1/completions, greedy, past the model's own
+end). Counted are the tokens between the last client's first piece and the first one's end, by the pace of each client.
+`ogas bench` computes as many sessions a step without sampling, text or network.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEFAULT_MODEL = pathlib.Path(os.environ.get("OGAS_MODELS", pathlib.Path.home() / ".cache/ogas/models")) / \
+    "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def stream(port, prompt, n_tokens, result):
+    """Appends when each piece of the answer came."""
+    body = json.dumps({"prompt": prompt, "max_tokens": n_tokens, "temperature": 0, "ignore_eos": True, "stream": True}).encode()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                           b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        times = []
+        while part := connection.recv(65536):
+            if b"data: {" in part:
+                times.append(time.monotonic())
+    result.append(times)
+
+
+def serve_rate(ogas, model, users, n_tokens):
+    """Tokens a second of all clients together."""
+    server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", "--prefix-cache", "0"],
+                              stderr=subprocess.PIPE, text=True)
+    try:
+        while not (match := re.search(r"serving .*:(\d+) ", line := server.stderr.readline())):
+            if not line:
+                sys.exit("the server did not start")
+        for _ in range(2):  # the first time is for warming up
+            results = []
+            threads = [threading.Thread(target=stream, args=(int(match[1]), [100 + user, 200, 300], n_tokens, results))
+                       for user in range(users)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        first, last = max(times[0] for times in results), min(times[-1] for times in results)
+        return users * (n_tokens - 1) / (last - first)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def bench_rate(ogas, model, users):
+    figure = f"{users} sessions"
+    result = subprocess.run([ogas, "bench", model, "--only", figure, "--json", "--repeat", "5"], check=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(result.stdout)["figures"][figure]["tokens_per_s"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL)
+    parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--users", type=int, default=8)
+    arguments = parser.parse_args()
+    ratios = []
+    for _ in range(arguments.rounds):
+        alone = bench_rate(arguments.ogas, arguments.model, arguments.users)
+        served = serve_rate(arguments.ogas, arguments.model, arguments.users, arguments.tokens)
+        ratios.append(served / alone)
+        print(f"{alone:8.1f} tokens/s alone, {served:8.1f} through the server: {ratios[-1]:.3f}", flush=True)
+    print(f"median {statistics.median(ratios):.3f}")
+
+
+if __name__ == "__main__":
+    main()

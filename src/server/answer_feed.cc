@@ -1,0 +1,96 @@
+#include "server/answer_feed.h"
+
+#include <mutex>
+#include <utility>
+
+namespace ogas::server {
+namespace {
+
+class Feed : public std::enable_shared_from_this<Feed> {
+ public:
+  Feed(Api& api, const Call& call, TakeNews take)
+      : api_(api), exchange_(call.exchange), client_(call.client), take_(std::move(take)) {}
+
+  void start(std::vector<Request> requests) {
+    n_open_ = requests.size();
+    for (size_t idx = 0; idx < requests.size(); ++idx) {
+      Request& request = requests[idx];
+      request.on_text = [self = shared_from_this(), idx](std::string_view text) {
+        self->push(idx, [&](FeedNews& news) { news.text += text; });
+      };
+      if (request.sampling.wants_logprobs())
+        request.on_token = [self = shared_from_this(), idx](TokenId id, const Logprobs* logprobs) {
+          self->push(idx, [&](FeedNews& news) { news.tokens.push_back({id, *logprobs}); });
+        };
+      ids_.push_back(
+          api_.engine_thread.submit(std::move(request), [self = shared_from_this(), idx](Result<Answer> answer) {
+            self->count(answer);
+            self->push(idx, [&](FeedNews& news) { news.answer = std::move(answer); });
+          }));
+    }
+    exchange_->when_gone([self = shared_from_this()] {
+      self->is_over_ = true;
+      self->cancel_all();
+    });
+  }
+
+ private:
+  // On the engine's thread.
+  void push(size_t idx, auto&& change) {
+    bool wakes = false;
+    {
+      const std::lock_guard lock(mutex_);
+      wakes = news_.empty();
+      // News of one answer between two looks are one.
+      if (wakes || news_.back().answer_idx != idx || news_.back().answer) news_.push_back({.answer_idx = idx});
+      change(news_.back());
+    }
+    if (wakes) exchange_->post([self = shared_from_this()] { self->deliver(); });
+  }
+
+  void count(const Result<Answer>& answer) {
+    if (!answer) return;
+    api_.metrics.count_answer(answer->stats, answer->finish);
+    api_.keys.charge(client_, answer->stats.n_prompt - answer->stats.n_cached + answer->stats.n_generated);
+  }
+
+  // On the I/O thread.
+  void deliver() {
+    std::vector<FeedNews> news;
+    {
+      const std::lock_guard lock(mutex_);
+      news.swap(news_);
+    }
+    for (const FeedNews& one : news) n_open_ -= one.answer.has_value();
+    if (!is_over_ && !take_(news)) {
+      is_over_ = true;
+      if (n_open_ > 0) cancel_all();
+    }
+    if (n_open_ == 0) take_ = {};  // what it holds may hold this
+  }
+
+  void cancel_all() {
+    for (const EngineThread::RequestId id : ids_) api_.engine_thread.cancel(id);
+  }
+
+  Api& api_;
+  HttpExchangePtr exchange_;
+  Client client_;
+  TakeNews take_;
+  std::vector<EngineThread::RequestId> ids_;
+  size_t n_open_ = 0;
+  bool is_over_ = false;
+  std::mutex mutex_;
+  std::vector<FeedNews> news_;
+};
+
+}  // namespace
+
+// On the I/O thread from the beginning, so that nothing but the news themselves is shared with the engine's.
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeNews take) {
+  auto feed = std::make_shared<Feed>(api, call, std::move(take));
+  auto shared = std::make_shared<std::vector<Request>>(std::move(requests));
+  call.exchange->post([feed, shared] { feed->start(std::move(*shared)); });
+}
+
+}  // namespace ogas::server

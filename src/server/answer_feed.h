@@ -1,0 +1,35 @@
+// The answers to one request, from the engine's thread to the I/O thread, as they come.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/api.h"
+
+namespace ogas::server {
+
+struct DrawnToken {
+  TokenId id;
+  Logprobs logprobs;
+};
+
+// What came of one of them since the last time.
+struct FeedNews {
+  size_t answer_idx = 0;
+  std::string text = {};
+  std::vector<DrawnToken> tokens = {};        // where log-probabilities were asked for; the ending one, too
+  std::optional<Result<Answer>> answer = {};  // once it is done; its last news
+};
+
+// Called on the I/O thread, news in order. Returns whether it wants more: false ends all that is left, and was the last
+// call.
+using TakeNews = std::move_only_function<bool(std::span<FeedNews> news)>;
+
+// Has these requests computed together. Whoever leaves the exchange ends them. Tokens are charged to the call's client.
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeNews take);
+
+}  // namespace ogas::server

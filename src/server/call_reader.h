@@ -1,0 +1,87 @@
+// Reads one call of a tool, byte by byte, and writes it as soon as it is certain. One class for each way of writing
+// calls.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/json_scanner.h"
+#include "server/output_format.h"
+#include "server/output_writer.h"
+#include "server/tool_table.h"
+
+namespace ogas::server {
+
+enum class CallState {
+  open,
+  done,    // the byte was the call's last
+  broken,  // the byte is not part of a call, nor are the n_unread() bytes before it
+};
+
+class CallReader {
+ public:
+  virtual ~CallReader() = default;
+  virtual CallState push(char c) = 0;
+  virtual size_t n_unread() const { return 0; }
+  // Where the last byte made something be written: whether it was part of that.
+  virtual bool wrote_last() const { return true; }
+  // Whether the call was written to its end, whatever of its format may be missing.
+  virtual bool is_whole() const = 0;
+  // No more will come: arguments of which a part was written are closed.
+  virtual void abandon() {}
+};
+
+// Where a call's text begins: which mark was read.
+enum class CallBeginning { call_begin, calls_begin, function_tag, json };
+
+constexpr std::string_view kFunctionTag = "<function=";
+
+// All that is given must outlive the reader.
+struct CallContext {
+  const OutputFormat& format;
+  const ToolTable& tools;
+  OutputWriter& writer;
+};
+
+std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning);
+std::unique_ptr<CallReader> make_json_call_reader(const CallContext& context);
+std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool behind_function_tag);
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool behind_calls_begin);
+
+// A JSON object as the arguments of a call, written while it arrives.
+class ArgumentsStream {
+ public:
+  // Writes nothing until `begin`.
+  explicit ArgumentsStream(OutputWriter& writer) : writer_(writer) {}
+  // The call's name, to be written with the object's first byte.
+  void begin(std::string name) { name_ = std::move(name); }
+  CallState push(char c);
+  bool has_begun() const { return begun_; }
+  bool is_whole() const { return whole_; }
+  bool wrote_last() const { return scanner_.is_settled(); }
+  void abandon();
+
+ private:
+  OutputWriter& writer_;
+  std::string name_;
+  JsonScanner scanner_;
+  bool begun_ = false, whole_ = false;
+};
+
+// Waits for one of several literals, behind white space.
+class LiteralMatch {
+ public:
+  enum class State { open, found, failed };
+  State push(char c, std::initializer_list<std::string_view> literals);
+  size_t found() const { return found_; }
+  size_t n_unread() const { return partial_.size(); }  // of a literal that failed
+
+ private:
+  std::string partial_;
+  size_t found_ = 0;
+};
+
+}  // namespace ogas::server

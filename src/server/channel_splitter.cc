@@ -1,0 +1,176 @@
+// Splits an answer that is a row of messages: a header with a channel, perhaps a recipient, then <|message|>, the text,
+// and a mark that ends it. The first header's <|start|>assistant stands in the prompt.
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "server/answer_splitter.h"
+#include "server/mark_finder.h"
+
+namespace ogas::server {
+namespace {
+
+constexpr size_t kMaxHeader = 512;  // bytes; they have about 60, and names of functions up to 64
+constexpr std::string_view kRecipient = "to=";
+
+enum Mark : size_t { kStart, kChannel, kConstrain, kMessage, kEnd, kCall, kReturn };
+
+std::vector<std::string> channel_marks() {
+  using Marks = ChannelMarks;
+  return {std::string(Marks::kStart),   std::string(Marks::kChannel), std::string(Marks::kConstrain),
+          std::string(Marks::kMessage), std::string(Marks::kEnd),     std::string(Marks::kCall),
+          std::string(Marks::kReturn)};
+}
+
+// The word that stands behind the last `mark`.
+std::string_view word_behind(std::string_view header, std::string_view mark) {
+  const size_t at = header.rfind(mark);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = header.substr(at + mark.size());
+  return rest.substr(0, std::min(rest.find_first_of(" \t\r\n<"), rest.size()));
+}
+
+class ChannelSplitter : public AnswerSplitter {
+ public:
+  ChannelSplitter(const CallContext& context, bool starts_in_reasoning)
+      : context_(context), marks_(channel_marks()), at_(starts_in_reasoning ? At::reasoning : At::header) {}
+
+  void push(char c) override {
+    const auto found = marks_.push(c);
+    for (const char each : found.text) text(each);
+    if (found.mark) on_mark(*found.mark);
+  }
+  void finish() override;
+
+ private:
+  enum class At { header, content, reasoning, call, between };
+
+  void text(char c);
+  void text(std::string_view text) {
+    for (const char c : text) this->text(c);
+  }
+  void on_mark(size_t mark);
+  void begin_header(std::string_view mark);
+  void add_to_header(std::string_view text);
+  void end_header();
+  void call_text(char c);
+  void break_call();
+  void end_message(std::string_view mark);
+
+  CallContext context_;
+  MarkFinder marks_;
+  At at_;
+  std::string header_;     // as the model wrote it
+  std::string blanks_;     // between messages
+  bool verbatim_ = false;  // the message is shown with its marks
+  std::optional<ArgumentsStream> arguments_;
+  std::string unsent_;  // the call's text from what was not sent on
+};
+
+void ChannelSplitter::text(char c) {
+  switch (at_) {
+    case At::header: return add_to_header({&c, 1});
+    case At::content: return context_.writer.content({&c, 1});
+    case At::reasoning: return context_.writer.reasoning({&c, 1});
+    case At::call: return call_text(c);
+    case At::between: break;
+  }
+  blanks_ += c;
+  if (is_blank(c)) return;
+  context_.writer.content(std::exchange(blanks_, {}));
+  at_ = At::content;
+}
+
+void ChannelSplitter::on_mark(size_t mark) {
+  const std::string& name = marks_.mark(mark);
+  if (at_ == At::header) {
+    if (mark == kMessage) return end_header();
+    if (mark < kMessage) return add_to_header(name);
+    if (!header_.empty()) context_.writer.content(header_ + name);
+    header_.clear();
+    at_ = At::between;
+    return;
+  }
+  if (mark == kStart || mark == kChannel) return begin_header(name);
+  if (mark == kMessage || mark == kConstrain) return text(name);
+  end_message(name);
+}
+
+void ChannelSplitter::begin_header(std::string_view mark) {
+  end_message("");
+  at_ = At::header;
+  header_ = mark;
+}
+
+// Text that is no header is content: an answer that does not begin like one, or has too much of it.
+void ChannelSplitter::add_to_header(std::string_view text) {
+  header_ += text;
+  const std::string_view begun =
+      std::string_view(header_).substr(std::min(header_.find_first_not_of(" \t\r\n"), header_.size()));
+  const bool may_begin = begun.starts_with("<|") || begun.starts_with(kRecipient) || kRecipient.starts_with(begun);
+  if (may_begin && header_.size() <= kMaxHeader) return;
+  context_.writer.content(std::exchange(header_, {}));
+  at_ = At::content;
+  verbatim_ = false;
+}
+
+void ChannelSplitter::end_header() {
+  std::string_view recipient = word_behind(header_, kRecipient);
+  const bool has_recipient = !recipient.empty();
+  if (recipient.starts_with(ChannelMarks::kNamespace)) recipient.remove_prefix(ChannelMarks::kNamespace.size());
+  const bool is_reasoning = word_behind(header_, ChannelMarks::kChannel) == "analysis";
+  const bool is_call = has_recipient && context_.tools.contains(recipient);
+  std::string name(recipient);
+  unsent_ = std::exchange(header_, {});
+  unsent_ += ChannelMarks::kMessage;
+  verbatim_ = has_recipient && !is_call;
+  if (is_call) {
+    at_ = At::call;
+    arguments_.emplace(context_.writer).begin(std::move(name));
+    return;
+  }
+  at_ = is_reasoning && !has_recipient ? At::reasoning : At::content;
+  if (verbatim_) context_.writer.content(unsent_);
+}
+
+void ChannelSplitter::call_text(char c) {
+  unsent_ += c;
+  const size_t n_writes = context_.writer.n_call_writes();
+  const bool waits = arguments_->is_whole() || !arguments_->has_begun();
+  if (waits && is_blank(c)) return;
+  if (arguments_->is_whole() || arguments_->push(c) == CallState::broken) return break_call();
+  if (context_.writer.n_call_writes() == n_writes) return;
+  unsent_.clear();
+  if (!arguments_->wrote_last()) unsent_ = c;
+}
+
+// What was not sent of the call is content; if nothing was, the whole message is.
+void ChannelSplitter::break_call() {
+  verbatim_ = !arguments_->has_begun();
+  arguments_->abandon();
+  context_.writer.content(std::exchange(unsent_, {}));
+  at_ = At::content;
+}
+
+void ChannelSplitter::end_message(std::string_view mark) {
+  if (at_ == At::call && !arguments_->is_whole()) break_call();
+  if (std::exchange(verbatim_, false)) context_.writer.content(mark);
+  blanks_.clear();
+  at_ = At::between;
+}
+
+void ChannelSplitter::finish() {
+  text(marks_.flush());
+  if (at_ == At::header) context_.writer.content(header_);
+  end_message("");
+}
+
+}  // namespace
+
+std::unique_ptr<AnswerSplitter> make_channel_splitter(const CallContext& context, bool starts_in_reasoning) {
+  return std::make_unique<ChannelSplitter>(context, starts_in_reasoning);
+}
+
+}  // namespace ogas::server

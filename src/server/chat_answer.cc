@@ -1,0 +1,77 @@
+#include "server/chat_answer.h"
+
+#include <iterator>
+#include <utility>
+
+namespace ogas::server {
+namespace {
+
+void append(OutputPiece& piece, OutputPiece more) {
+  piece.reasoning += more.reasoning;
+  piece.content += more.content;
+  std::ranges::move(more.calls, std::back_inserter(piece.calls));
+}
+
+}  // namespace
+
+void ChatAnswer::take_piece(FeedNews& news) {
+  ChatChoice& choice = choices[news.answer_idx];
+  OutputPiece piece = choice.parser.push(news.text);
+  if (news.answer) append(piece, choice.parser.finish());
+  const bool has_enough = !parallel_calls_ && choice.parser.n_calls() > 1;
+  if (has_enough) std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
+  choice.content += piece.content;
+  choice.reasoning += piece.reasoning;
+  for (const ToolCallPiece& call : piece.calls) {
+    if (choice.calls.size() <= call.index) choice.calls.push_back({new_id("call_"), call.name, {}});
+    choice.calls[call.index].arguments += call.arguments;
+  }
+  // What ends an answer is none of it.
+  std::erase_if(news.tokens, [&](const DrawnToken& drawn) {
+    return news.answer && *news.answer && (*news.answer)->finish == FinishReason::stop &&
+           api.engine.tokenizer()->is_end_of_generation(drawn.id);
+  });
+  const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
+  if (!is_empty || !news.tokens.empty()) add(news.answer_idx, piece, std::move(news.tokens));
+  if (!news.answer && !has_enough) return;
+  choice.is_done = true;
+  --n_open_;
+  finish(news.answer_idx, news.answer ? **news.answer : Answer());
+}
+
+bool ChatAnswer::take(std::span<FeedNews> news) {
+  for (FeedNews& one : news) {
+    if (one.answer && !*one.answer) {
+      fail(ApiError(one.answer->error()));
+      return false;
+    }
+    if (!choices[one.answer_idx].is_done) take_piece(one);
+  }
+  if (n_open_ > 0) return true;
+  end();
+  return false;
+}
+
+ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head) {
+  input.tools = tools.tools;
+  return start_with(api, call, OGAS_TRY(make_prompt(api, input)), std::move(answer), std::move(stream_head));
+}
+
+ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
+                                HttpReply stream_head) {
+  request.prompt = std::move(prompt.tokens);
+  request.shows_control = true;
+  answer->parallel_calls_ = tools.parallel;
+  answer->n_open_ = n;
+  std::vector<Request> requests(n, request);
+  for (uint32_t idx = 0; idx < n; ++idx) {
+    requests[idx].sampling.seed += idx;
+    answer->choices.push_back({.parser = OutputParser(api.format, tools.tools, prompt.starts_in_reasoning)});
+  }
+  if (streams) call.exchange->expect_stream(std::move(stream_head));
+  feed_answers(api, call, std::move(requests),
+               [answer = std::move(answer)](std::span<FeedNews> news) { return answer->take(news); });
+  return {};
+}
+
+}  // namespace ogas::server

@@ -1,0 +1,72 @@
+// Answers to a conversation: text as it comes, told apart into reasoning, content and calls of tools. How an API shows
+// that is for those who derive from it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "server/answer_feed.h"
+#include "server/chat_prompt.h"
+#include "server/output_parser.h"
+
+namespace ogas::server {
+
+struct ChatCall {
+  std::string id, name, arguments;  // "call_..."; arguments: JSON, as far as it has come
+};
+
+struct ChatChoice {
+  OutputParser parser;
+  std::string content = {}, reasoning = {};
+  std::vector<ChatCall> calls = {};
+  bool is_done = false;
+};
+
+// On the I/O thread.
+class ChatAnswer {
+ public:
+  virtual ~ChatAnswer() = default;
+  // Whether more is wanted.
+  bool take(std::span<FeedNews> news);
+
+ protected:
+  ChatAnswer(Api& served, HttpExchangePtr way_back) : api(served), exchange(std::move(way_back)) {}
+
+  // What has just come of an answer; the choice has it already. `tokens`: those drawn for it, where log-probabilities
+  // were asked for.
+  virtual void add(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) = 0;
+  // An answer is whole.
+  virtual void finish(size_t idx, const Answer& answer) = 0;
+  // All are.
+  virtual void end() = 0;
+  virtual void fail(const ApiError& error) = 0;
+
+  Api& api;
+  HttpExchangePtr exchange;
+  std::vector<ChatChoice> choices;
+
+ private:
+  friend struct ChatRun;
+  void take_piece(FeedNews& news);
+  size_t n_open_ = 0;
+  bool parallel_calls_ = true;
+};
+
+// A conversation to be answered.
+struct ChatRun {
+  ChatInput input = {};
+  ToolFields tools = {};
+  Request request = {};
+  uint32_t n = 1;
+  bool streams = false;
+
+  // Has it computed; what comes of it is the answer's. Errors: as make_prompt().
+  ApiResult<> start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head);
+  // The same with a prompt in place of the input.
+  ApiResult<> start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
+                         HttpReply stream_head);
+};
+
+}  // namespace ogas::server

@@ -1,0 +1,222 @@
+// POST /v1/chat/completions
+//
+// Fields: messages, model, max_tokens or max_completion_tokens, n, stream, stream_options, logprobs, top_logprobs,
+// stop, seed, temperature and the other ways to choose tokens (request_fields.cc), tools, tool_choice ("auto", "none"),
+// parallel_tool_calls, response_format ("text"), reasoning_effort, chat_template_kwargs. A conversation that ends with
+// the assistant's message is gone on with. What would have to be enforced and is not is refused.
+#include <utility>
+
+#include "server/chat_answer.h"
+#include "server/endpoints.h"
+#include "server/request_fields.h"
+#include "server/token_text.h"
+#include "server/usage.h"
+
+namespace ogas::server {
+namespace {
+
+struct ChatRequest {
+  ChatRun run;
+  StreamFields stream;
+};
+
+ApiResult<> read_response_format(Fields& fields) {
+  const Json* given = fields.find("response_format");
+  if (!given) return {};
+  Fields format = OGAS_TRY(Fields::of(*given, fields.path_of("response_format")));
+  const std::string type = OGAS_TRY(format.needed_text("type"));
+  if (type != "text")
+    return refuse(format.path_of("type"), "{} '{}' would have to be enforced, which is not supported yet; 'text' is",
+                  format.path_of("type"), type);
+  return format.finish();
+}
+
+ApiResult<> read_logprobs(Fields& fields, SamplingOptions& sampling) {
+  sampling.report_logprob = OGAS_TRY(fields.boolean("logprobs")).value_or(false);
+  const auto n_top = OGAS_TRY(fields.integer("top_logprobs", 0, 20));
+  if (n_top && !sampling.report_logprob)
+    return refuse(fields.path_of("top_logprobs"), "top_logprobs needs logprobs to be true");
+  sampling.n_logprobs = static_cast<uint32_t>(n_top.value_or(0));
+  return {};
+}
+
+ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
+  const Json body = OGAS_TRY(parse_json(call.request.body));
+  Fields fields = OGAS_TRY(Fields::of(body));
+  OGAS_TRY(api.check_model(fields));
+  ChatRequest chat;
+  ChatRun& run = chat.run;
+  run.input.messages = OGAS_TRY(read_messages(fields));
+  run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_tokens", "max_completion_tokens"}));
+  if (run.request.only_prompt) return refuse("max_tokens", "max_tokens is 0, where at least 1 is expected");
+  run.tools = OGAS_TRY(read_tools(fields));
+  run.input.extra = OGAS_TRY(read_template_variables(fields));
+  run.n = OGAS_TRY(read_n(api, fields));
+  chat.stream = OGAS_TRY(read_stream(fields));
+  run.streams = chat.stream.stream;
+  OGAS_TRY(read_response_format(fields));
+  OGAS_TRY(read_logprobs(fields, run.request.sampling));
+  if (const Json* modalities = fields.find("modalities"); modalities && *modalities != Json::array({"text"}))
+    return refuse("modalities", "modalities is {}, and only [\"text\"] is supported", to_text(*modalities));
+  ignore_bookkeeping(fields);
+  OGAS_TRY(fields.finish());
+  return chat;
+}
+
+std::string_view finish_reason(const ChatChoice& choice, const Answer& answer) {
+  if (!choice.calls.empty()) return "tool_calls";
+  return answer.finish == FinishReason::length ? "length" : "stop";
+}
+
+// By the two names that clients know it by.
+void add_reasoning(const std::string& reasoning, Json& message) {
+  if (reasoning.empty()) return;
+  message["reasoning_content"] = reasoning;
+  message["reasoning"] = reasoning;
+}
+
+// What both forms of the answer have in common.
+class Completion : public ChatAnswer {
+ public:
+  Completion(Api& served, HttpExchangePtr way_back, const SamplingOptions& sampling)
+      : ChatAnswer(served, std::move(way_back)),
+        wants_logprobs_(sampling.wants_logprobs()),
+        id_(new_id("chatcmpl-")),
+        created_(unix_time()) {}
+
+ protected:
+  void fail(const ApiError& error) override { reply_error(*exchange, error); }
+
+  Json head(std::string_view object) const {
+    return {{"id", id_},
+            {"object", object},
+            {"created", created_},
+            {"model", api.model()},
+            {"system_fingerprint", api.fingerprint}};
+  }
+
+  Json logprobs_json(std::span<const DrawnToken> tokens) const {
+    if (!wants_logprobs_) return nullptr;
+    return {{"content", chat_logprobs(*api.engine.tokenizer(), tokens)}, {"refusal", nullptr}};
+  }
+
+  Usage usage;
+
+ private:
+  bool wants_logprobs_;
+  std::string id_;
+  int64_t created_;
+};
+
+class WholeCompletion final : public Completion {
+ public:
+  using Completion::Completion;
+
+ private:
+  void add(size_t idx, const OutputPiece&, std::vector<DrawnToken> tokens) override {
+    tokens_.resize(choices.size());
+    std::ranges::move(tokens, std::back_inserter(tokens_[idx]));
+  }
+
+  void finish(size_t idx, const Answer& answer) override {
+    tokens_.resize(choices.size());
+    results_.resize(choices.size());
+    usage.add(answer.stats, idx > 0);
+    const ChatChoice& choice = choices[idx];
+    Json message = {{"role", "assistant"}, {"content", choice.content}, {"refusal", nullptr}};
+    if (choice.content.empty() && !choice.calls.empty()) message["content"] = nullptr;
+    add_reasoning(choice.reasoning, message);
+    for (const ChatCall& call : choice.calls)
+      message["tool_calls"].push_back(
+          {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+    results_[idx] = {{"index", idx},
+                     {"message", std::move(message)},
+                     {"logprobs", logprobs_json(tokens_[idx])},
+                     {"finish_reason", finish_reason(choice, answer)}};
+  }
+
+  void end() override {
+    Json reply = head("chat.completion");
+    reply["choices"] = std::move(results_);
+    reply["usage"] = usage.json();
+    reply_json(*exchange, reply);
+  }
+
+  std::vector<std::vector<DrawnToken>> tokens_;
+  std::vector<Json> results_;
+};
+
+class StreamedCompletion final : public Completion {
+ public:
+  StreamedCompletion(Api& served, HttpExchangePtr way_back, const ChatRequest& chat)
+      : Completion(served, std::move(way_back), chat.run.request.sampling), tells_usage_(chat.stream.include_usage) {}
+
+ private:
+  void add(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) override {
+    Json delta = Json::object();
+    add_reasoning(piece.reasoning, delta);
+    if (!piece.content.empty()) delta["content"] = piece.content;
+    for (const ToolCallPiece& part : piece.calls) {
+      Json call = {{"index", part.index}};
+      if (!part.name.empty()) {
+        call["id"] = choices[idx].calls[part.index].id;
+        call["type"] = "function";
+        call["function"]["name"] = part.name;
+      }
+      call["function"]["arguments"] = part.arguments;
+      delta["tool_calls"].push_back(std::move(call));
+    }
+    send(idx, std::move(delta), nullptr, tokens);
+  }
+
+  void finish(size_t idx, const Answer& answer) override {
+    usage.add(answer.stats, idx > 0);
+    send(idx, Json::object(), Json(finish_reason(choices[idx], answer)), {});
+  }
+
+  void end() override {
+    if (tells_usage_) {
+      Json last = head("chat.completion.chunk");
+      last["choices"] = Json::array();
+      last["usage"] = usage.json();
+      exchange->write(event(last));
+    }
+    exchange->write("data: [DONE]\n\n");
+    exchange->end_stream();
+  }
+
+  void send(size_t idx, Json delta, Json reason, std::span<const DrawnToken> tokens) {
+    if (!std::exchange(has_begun_, true)) {
+      exchange->begin_stream(events_head());
+      for (size_t each = 0; each < choices.size(); ++each)
+        write(each, {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+    }
+    write(idx, std::move(delta), std::move(reason), tokens.empty() ? Json() : logprobs_json(tokens));
+  }
+
+  void write(size_t idx, Json delta, Json reason, Json logprobs) {
+    Json chunk = head("chat.completion.chunk");
+    chunk["choices"] = Json::array({{{"index", idx},
+                                     {"delta", std::move(delta)},
+                                     {"logprobs", std::move(logprobs)},
+                                     {"finish_reason", std::move(reason)}}});
+    if (tells_usage_) chunk["usage"] = nullptr;
+    exchange->write(event(chunk));
+  }
+
+  bool tells_usage_, has_begun_ = false;
+};
+
+}  // namespace
+
+ApiResult<> chat_completions(Api& api, Call& call) {
+  ChatRequest chat = OGAS_TRY(read_chat(api, call));
+  std::unique_ptr<ChatAnswer> answer;
+  if (chat.run.streams)
+    answer = std::make_unique<StreamedCompletion>(api, call.exchange, chat);
+  else
+    answer = std::make_unique<WholeCompletion>(api, call.exchange, chat.run.request.sampling);
+  return chat.run.start(api, call, std::move(answer), events_head());
+}
+
+}  // namespace ogas::server

@@ -1,0 +1,205 @@
+#include "server/chat_prompt.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ogas::server {
+namespace {
+
+constexpr size_t kMostMessages = 100'000, kMostTools = 1024;
+
+// Templates want arguments as an object, clients send its text.
+Json arguments_of(const std::string& text) {
+  Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  return parsed.is_object() ? parsed : Json(text);
+}
+
+ApiResult<Json> read_calls(const Json& calls, const std::string& path) {
+  if (!calls.is_array()) return refuse(path, "{} is {}, where an array is expected", path, kind_of(calls));
+  Json result = Json::array();
+  for (size_t idx = 0; idx < calls.size(); ++idx) {
+    Fields call = OGAS_TRY(Fields::of(calls[idx], fmt::format("{}[{}]", path, idx)));
+    const std::string id = OGAS_TRY(call.text("id")).value_or("");
+    if (const auto type = OGAS_TRY(call.text("type")); type && *type != "function")
+      return refuse(call.path_of("type"), "{} is '{}', where 'function' is expected", call.path_of("type"), *type);
+    const Json* given = call.find("function");
+    if (!given) return refuse(call.path_of("function"), "{} is missing", call.path_of("function"));
+    Fields function = OGAS_TRY(Fields::of(*given, call.path_of("function")));
+    const std::string name = OGAS_TRY(function.needed_text("name"));
+    const Json* arguments = function.find("arguments");
+    const bool is_text = arguments && arguments->is_string();
+    if (arguments && !is_text && !arguments->is_object())
+      return refuse(function.path_of("arguments"), "{} is {}, where a string is expected",
+                    function.path_of("arguments"), kind_of(*arguments));
+    OGAS_TRY(function.finish());
+    call.ignore({"index"});
+    OGAS_TRY(call.finish());
+    result.push_back({{"id", id},
+                      {"type", "function"},
+                      {"function",
+                       {{"name", name},
+                        {"arguments", !arguments ? Json::object()
+                                      : is_text  ? arguments_of(arguments->get<std::string>())
+                                                 : *arguments}}}});
+  }
+  return result;
+}
+
+}  // namespace
+
+ApiResult<std::string> read_content(const Json& content, const std::string& path, std::string_view type) {
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array())
+    return refuse(path, "{} is {}, where a string or an array of parts is expected", path, kind_of(content));
+  std::string text;
+  for (size_t idx = 0; idx < content.size(); ++idx) {
+    Fields part = OGAS_TRY(Fields::of(content[idx], fmt::format("{}[{}]", path, idx)));
+    const std::string kind = OGAS_TRY(part.needed_text("type"));
+    if (kind != type && kind != "text")
+      return refuse(part.path_of("type"), "{} is '{}', and this model takes text only", part.path_of("type"), kind);
+    text += OGAS_TRY(part.needed_text("text"));
+    part.ignore({"annotations", "logprobs", "cache_control", "prompt_cache_breakpoint"});
+    OGAS_TRY(part.finish());
+  }
+  return text;
+}
+
+ApiResult<Json> read_message(const Json& message, const std::string& path) {
+  constexpr std::array<std::string_view, 5> kRoles{"system", "developer", "user", "assistant", "tool"};
+  Fields fields = OGAS_TRY(Fields::of(message, path));
+  const std::string role = OGAS_TRY(fields.needed_text("role"));
+  if (std::ranges::find(kRoles, role) == kRoles.end())
+    return refuse(fields.path_of("role"), "{} is '{}', which is none of {}", fields.path_of("role"), role,
+                  fmt::join(kRoles, ", "));
+  Json result = {{"role", role == "developer" ? "system" : role}};
+  const Json* calls = role == "assistant" ? fields.find("tool_calls") : nullptr;
+  if (const Json* content = fields.find("content"))
+    result["content"] = OGAS_TRY(read_content(*content, fields.path_of("content")));
+  else if (role == "assistant")
+    result["content"] = "";
+  else
+    return refuse(fields.path_of("content"), "{} is missing", fields.path_of("content"));
+  if (const auto name = OGAS_TRY(fields.text("name"))) result["name"] = *name;
+  if (role == "tool")
+    if (const auto id = OGAS_TRY(fields.text("tool_call_id"))) result["tool_call_id"] = *id;
+  if (role == "assistant") {
+    const auto reasoning = OGAS_TRY(fields.text("reasoning_content"));
+    const auto same = OGAS_TRY(fields.text("reasoning"));
+    if (reasoning || same) result["reasoning_content"] = reasoning ? *reasoning : *same;
+    fields.ignore({"refusal", "annotations", "audio", "function_call"});
+    if (calls && !(calls->is_array() && calls->empty()))
+      result["tool_calls"] = OGAS_TRY(read_calls(*calls, fields.path_of("tool_calls")));
+  }
+  OGAS_TRY(fields.finish());
+  return result;
+}
+
+ApiResult<Json> read_messages(Fields& fields) {
+  const std::string path = fields.path_of("messages");
+  const Json* given = fields.find("messages");
+  if (!given) return refuse(path, "{} is missing", path);
+  if (!given->is_array() || given->empty() || given->size() > kMostMessages)
+    return refuse(path, "{} is {}, where an array of 1 to {} messages is expected", path,
+                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMostMessages);
+  Json messages = Json::array();
+  for (size_t idx = 0; idx < given->size(); ++idx)
+    messages.push_back(OGAS_TRY(read_message((*given)[idx], fmt::format("{}[{}]", path, idx))));
+  for (size_t idx = 0; idx < messages.size(); ++idx)
+    if (messages[idx]["role"] == "tool" && !messages[idx].contains("tool_call_id"))
+      return refuse(fmt::format("{}[{}].tool_call_id", path, idx), "{}[{}].tool_call_id is missing", path, idx);
+  return messages;
+}
+
+namespace {
+
+ApiResult<> check_tool(const Json& tool, const std::string& path) {
+  Fields fields = OGAS_TRY(Fields::of(tool, path));
+  const std::string type = OGAS_TRY(fields.needed_text("type"));
+  if (type != "function")
+    return refuse(fields.path_of("type"), "{} is '{}', and only functions are supported", fields.path_of("type"), type);
+  const Json* given = fields.find("function");
+  if (!given) return refuse(fields.path_of("function"), "{} is missing", fields.path_of("function"));
+  OGAS_TRY(fields.finish());
+  Fields function = OGAS_TRY(Fields::of(*given, fields.path_of("function")));
+  OGAS_TRY(function.needed_text("name"));
+  OGAS_TRY(function.text("description"));
+  if (const Json* parameters = function.find("parameters"); parameters && !parameters->is_object())
+    return refuse(function.path_of("parameters"), "{} is {}, where an object is expected",
+                  function.path_of("parameters"), kind_of(*parameters));
+  if (OGAS_TRY(function.boolean("strict")).value_or(false))
+    return refuse(function.path_of("strict"), "calls that must follow their schema are not supported yet");
+  return function.finish();
+}
+
+// Whether the model may call any.
+ApiResult<bool> read_tool_choice(Fields& fields) {
+  const Json* choice = fields.find("tool_choice");
+  if (!choice) return true;
+  if (*choice == "none") return false;
+  if (*choice == "auto") return true;
+  const std::string path = fields.path_of("tool_choice");
+  if (*choice == "required" || choice->is_object())
+    return refuse(path, "{} is {}: calls that the model has to make are not supported yet; 'auto' and 'none' are", path,
+                  choice->is_object() ? "an object" : "'required'");
+  return refuse(path, "{} is {}, where 'auto' or 'none' is expected", path, to_text(*choice));
+}
+
+}  // namespace
+
+ApiResult<ToolFields> read_tools(Fields& fields) {
+  ToolFields result;
+  const bool may_call = OGAS_TRY(read_tool_choice(fields));
+  result.parallel = OGAS_TRY(fields.boolean("parallel_tool_calls")).value_or(true);
+  const Json* given = fields.find("tools");
+  if (!given) return result;
+  const std::string path = fields.path_of("tools");
+  if (!given->is_array() || given->size() > kMostTools)
+    return refuse(path, "{} is {}, where an array of at most {} tools is expected", path, kind_of(*given), kMostTools);
+  for (size_t idx = 0; idx < given->size(); ++idx)
+    OGAS_TRY(check_tool((*given)[idx], fmt::format("{}[{}]", path, idx)));
+  if (may_call && !given->empty()) result.tools = *given;
+  return result;
+}
+
+ApiResult<Json> read_template_variables(Fields& fields) {
+  Json variables;
+  if (const Json* given = fields.find("chat_template_kwargs")) {
+    if (!given->is_object())
+      return refuse(fields.path_of("chat_template_kwargs"), "chat_template_kwargs is {}, where an object is expected",
+                    kind_of(*given));
+    constexpr std::array<std::string_view, 6> kOurs{"messages",  "tools",     "add_generation_prompt",
+                                                    "bos_token", "eos_token", "tokenizer"};
+    for (const auto& [name, value] : given->items())
+      if (std::ranges::find(kOurs, name) != kOurs.end())
+        return refuse(fmt::format("chat_template_kwargs.{}", name), "chat_template_kwargs cannot set {}", name);
+    variables = *given;
+  }
+  if (const auto effort = OGAS_TRY(fields.text("reasoning_effort"))) variables["reasoning_effort"] = *effort;
+  return variables;
+}
+
+ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
+  const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
+  ChatTemplateInput conversation{.messages = input.messages,
+                                 .tools = input.tools,
+                                 .extra = input.extra,
+                                 .add_generation_prompt = input.add_generation_prompt};
+  std::string begun;  // of the answer
+  const Json& last = conversation.messages.back();
+  if (input.add_generation_prompt && last["role"] == "assistant" && !last.contains("tool_calls")) {
+    begun = last["content"].get<std::string>();
+    conversation.messages.erase(conversation.messages.size() - 1);
+  }
+  RenderedChat chat = OGAS_TRY(api.engine.render_chat(conversation));
+  if (!begun.empty()) {
+    chat.input.push_back({chat.text.size(), chat.text.size() + begun.size()});
+    chat.text += begun;
+  }
+  ChatPrompt prompt{.tokens = tokenizer.encode(chat.text, {.parse_special = true, .input = chat.input}),
+                    .starts_in_reasoning = ends_in_reasoning(api.format, chat.text)};
+  if (prompt.tokens.empty()) return refuse("messages", "the conversation has no tokens");
+  OGAS_TRY(api.check_length(prompt.tokens.size(), "messages"));
+  return prompt;
+}
+
+}  // namespace ogas::server

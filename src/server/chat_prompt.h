@@ -1,0 +1,42 @@
+// Messages and tools as clients send them, to what the model's template takes, and to tokens.
+#pragma once
+
+#include <vector>
+
+#include "server/api.h"
+
+namespace ogas::server {
+
+struct ChatInput {
+  Json messages = Json::array();
+  Json tools = {};  // null, or an array
+  Json extra = {};  // null, or an object of further variables for the template
+  bool add_generation_prompt = true;
+};
+
+struct ChatPrompt {
+  std::vector<TokenId> tokens;
+  bool starts_in_reasoning = false;  // the answer
+};
+
+// "messages": roles, contents as texts or parts of text, calls of tools and their results.
+ApiResult<Json> read_messages(Fields& fields);
+// One of them, found at `path`.
+ApiResult<Json> read_message(const Json& message, const std::string& path);
+// A text, or an array of parts {"type": "text", "text": ...} (or another name of that type), put together.
+ApiResult<std::string> read_content(const Json& content, const std::string& path, std::string_view type = "text");
+// "tools", "tool_choice" and "parallel_tool_calls" of OpenAI's chat API. Those that would have to be enforced are
+// refused.
+struct ToolFields {
+  Json tools = {};  // null where there are none, or the model is not to see them
+  bool parallel = true;
+};
+ApiResult<ToolFields> read_tools(Fields& fields);
+// "chat_template_kwargs" and "reasoning_effort": further variables for the template.
+ApiResult<Json> read_template_variables(Fields& fields);
+
+// Where the last message is the assistant's, the answer goes on with it. Errors: the template refuses the conversation,
+// or it is longer than the context.
+ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input);
+
+}  // namespace ogas::server

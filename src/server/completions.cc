@@ -1,0 +1,224 @@
+// POST /v1/completions
+//
+// Fields: prompt (a text, texts, tokens, or arrays of tokens), model, max_tokens (16 where it is missing, 0 with echo),
+// n, best_of, echo, logprobs (0 to 20), stream, stream_options, stop, seed, temperature and the other ways to choose
+// tokens (request_fields.cc). With echo and logprobs the prompt's own tokens are scored, as evaluation harnesses want
+// it.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "server/answer_feed.h"
+#include "server/endpoints.h"
+#include "server/read_tokens.h"
+#include "server/request_fields.h"
+#include "server/token_text.h"
+#include "server/usage.h"
+
+namespace ogas::server {
+namespace {
+
+constexpr size_t kMostPrompts = 2048;
+
+struct CompletionRequest {
+  std::vector<PromptText> prompts;
+  Request request;
+  StreamFields stream;
+  uint32_t n = 1, best_of = 1;
+  bool echo = false;
+  bool wants_logprobs = false;
+};
+
+ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
+  const Json body = OGAS_TRY(parse_json(call.request.body));
+  Fields fields = OGAS_TRY(Fields::of(body));
+  OGAS_TRY(api.check_model(fields));
+  CompletionRequest result;
+  result.request = OGAS_TRY(read_request(api, call.client, fields, {"max_tokens"}));
+  Request& request = result.request;
+  constexpr uint32_t kDefaultTokens = 16;  // OpenAI's
+  if (request.max_tokens == 0 && !request.only_prompt) request.max_tokens = kDefaultTokens;
+  result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", TextKind::prompt, kMostPrompts));
+  result.echo = OGAS_TRY(fields.boolean("echo")).value_or(false);
+  if (request.only_prompt && !result.echo) return refuse("max_tokens", "max_tokens is 0, which needs echo to be true");
+  if (const auto n = OGAS_TRY(fields.integer("logprobs", 0, 20))) {
+    result.wants_logprobs = request.sampling.report_logprob = true;
+    request.sampling.n_logprobs = static_cast<uint32_t>(*n);
+    if (result.echo) request.prompt_logprobs = request.sampling.n_logprobs;
+  }
+  result.n = OGAS_TRY(read_n(api, fields));
+  result.best_of =
+      static_cast<uint32_t>(OGAS_TRY(fields.integer("best_of", result.n, api.options.most_choices)).value_or(result.n));
+  if (result.best_of > result.n) request.sampling.report_logprob = true;
+  result.stream = OGAS_TRY(read_stream(fields));
+  if (result.stream.stream && result.best_of > result.n)
+    return refuse("best_of", "the best of several answers cannot be streamed");
+  if (const auto suffix = OGAS_TRY(fields.text("suffix")); suffix && !suffix->empty())
+    return refuse("suffix", "suffix: text behind the answer is not supported");
+  ignore_bookkeeping(fields);
+  OGAS_TRY(fields.finish());
+  return result;
+}
+
+double mean_logprob(const Answer& answer) {
+  double sum = 0;
+  for (const Logprobs& one : answer.logprobs) sum += one.chosen;
+  return answer.logprobs.empty() ? -std::numeric_limits<double>::infinity()
+                                 : sum / static_cast<double>(answer.logprobs.size());
+}
+
+// One of the answers, as far as it has come: answer sample_idx to prompt prompt_idx.
+struct Choice {
+  size_t prompt_idx;
+  std::string text = {};
+  CompletionLogprobs logprobs;
+  std::vector<DrawnToken> tokens = {};  // that have not been added yet
+  double rank = 0;
+  std::string_view finish = "stop";
+};
+
+class CompletionAnswer {
+ public:
+  CompletionAnswer(Api& api, HttpExchangePtr exchange, CompletionRequest asked)
+      : api_(api),
+        exchange_(std::move(exchange)),
+        asked_(std::move(asked)),
+        n_open_(asked_.prompts.size() * asked_.best_of),
+        id_(new_id("cmpl-")),
+        created_(unix_time()) {
+    for (size_t prompt_idx = 0; prompt_idx < asked_.prompts.size(); ++prompt_idx)
+      for (uint32_t sample = 0; sample < asked_.best_of; ++sample)
+        choices_.push_back({.prompt_idx = prompt_idx, .logprobs = CompletionLogprobs(*api.engine.tokenizer())});
+    echoes_.resize(choices_.size(), !asked_.echo);
+  }
+
+  bool take(std::span<FeedNews> news) {
+    for (FeedNews& one : news) {
+      if (one.answer && !*one.answer) return end_with(ApiError(one.answer->error()));
+      const size_t idx = one.answer_idx;
+      Choice& choice = choices_[idx];
+      std::ranges::move(one.tokens, std::back_inserter(choice.tokens));
+      // Of a prompt that is scored the scores come with the end only.
+      const bool waits = asked_.request.prompt_logprobs.has_value() && !one.answer;
+      std::string text = std::move(one.text);
+      if (waits) {
+        choice.text += text;
+        continue;
+      }
+      if (asked_.request.prompt_logprobs) text = std::exchange(choice.text, {}) + text;
+      if (!echoes_[idx]) {
+        echoes_[idx] = true;
+        text = asked_.prompts[choice.prompt_idx].text + text;
+        if (one.answer) add_prompt_logprobs(choice, **one.answer);
+      }
+      if (asked_.wants_logprobs)
+        for (const DrawnToken& drawn : std::exchange(choice.tokens, {})) choice.logprobs.add(drawn.id, &drawn.logprobs);
+      if (one.answer) finish(idx, **one.answer);
+      if (asked_.stream.stream)
+        send_chunk(idx, std::move(text), one.answer ? Json(choice.finish) : Json());
+      else
+        choice.text += text;
+    }
+    if (n_open_ > 0) return true;
+    end();
+    return false;
+  }
+
+ private:
+  void add_prompt_logprobs(Choice& choice, const Answer& answer) {
+    if (!asked_.wants_logprobs) return;
+    const std::vector<TokenId>& prompt = asked_.prompts[choice.prompt_idx].tokens;
+    for (size_t idx = 0; idx < prompt.size(); ++idx)
+      choice.logprobs.add(prompt[idx], idx == 0 ? nullptr : &answer.prompt_logprobs[idx - 1]);
+  }
+
+  void finish(size_t idx, const Answer& answer) {
+    Choice& choice = choices_[idx];
+    --n_open_;
+    usage_.add(answer.stats, idx % asked_.best_of > 0);
+    choice.rank = mean_logprob(answer);
+    choice.finish = answer.finish == FinishReason::length ? "length" : "stop";
+  }
+
+  bool end_with(const ApiError& error) {
+    reply_error(*exchange_, error);  // at the end of a stream that has begun
+    return false;
+  }
+
+  Json head() const {
+    return {{"id", id_},
+            {"object", "text_completion"},
+            {"created", created_},
+            {"model", api_.model()},
+            {"system_fingerprint", api_.fingerprint}};
+  }
+
+  Json choice_json(size_t shown_idx, Choice& choice, std::string text, Json reason) {
+    return {{"text", std::move(text)},
+            {"index", shown_idx},
+            {"logprobs", asked_.wants_logprobs ? choice.logprobs.take() : Json()},
+            {"finish_reason", std::move(reason)}};
+  }
+
+  void send_chunk(size_t idx, std::string text, Json reason) {
+    exchange_->begin_stream(events_head());
+    Json chunk = head();
+    chunk["choices"] = Json::array({choice_json(idx, choices_[idx], std::move(text), std::move(reason))});
+    if (asked_.stream.include_usage) chunk["usage"] = nullptr;
+    exchange_->write(event(chunk));
+  }
+
+  void end() {
+    if (asked_.stream.stream) {
+      if (asked_.stream.include_usage) {
+        Json last = head();
+        last["choices"] = Json::array();
+        last["usage"] = usage_.json();
+        exchange_->write(event(last));
+      }
+      exchange_->write("data: [DONE]\n\n");
+      return exchange_->end_stream();
+    }
+    Json choices = Json::array();
+    for (size_t begin = 0; begin < choices_.size(); begin += asked_.best_of) {
+      const std::span<Choice> all = std::span(choices_).subspan(begin, asked_.best_of);
+      if (asked_.best_of > asked_.n) std::ranges::stable_sort(all, std::ranges::greater{}, &Choice::rank);
+      for (Choice& choice : all.first(asked_.n))
+        choices.push_back(choice_json(choices.size(), choice, std::move(choice.text), Json(choice.finish)));
+    }
+    Json reply = head();
+    reply["choices"] = std::move(choices);
+    reply["usage"] = usage_.json();
+    reply_json(*exchange_, reply);
+  }
+
+  Api& api_;
+  HttpExchangePtr exchange_;
+  CompletionRequest asked_;
+  std::vector<Choice> choices_;
+  std::vector<bool> echoes_;  // whose prompt has been said
+  size_t n_open_;
+  std::string id_;
+  int64_t created_;
+  Usage usage_;
+};
+
+}  // namespace
+
+ApiResult<> completions(Api& api, Call& call) {
+  CompletionRequest asked = OGAS_TRY(read_completion(api, call));
+  std::vector<Request> requests;
+  for (const PromptText& prompt : asked.prompts)
+    for (uint32_t sample = 0; sample < asked.best_of; ++sample) {
+      requests.push_back(asked.request);
+      requests.back().prompt = prompt.tokens;
+      requests.back().sampling.seed += sample;
+    }
+  if (asked.stream.stream) call.exchange->expect_stream(events_head());
+  auto answer = std::make_unique<CompletionAnswer>(api, call.exchange, std::move(asked));
+  feed_answers(api, call, std::move(requests),
+               [answer = std::move(answer)](std::span<FeedNews> news) { return answer->take(news); });
+  return {};
+}
+
+}  // namespace ogas::server

@@ -1,0 +1,54 @@
+// What the server has done, for Prometheus and `ogas top`.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "engine/request.h"
+
+namespace ogas::server {
+
+// Counts by upper bounds, in seconds.
+class Histogram {
+ public:
+  static constexpr std::array kBounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0};
+  void add(double seconds);
+  // Lines of Prometheus' text format.
+  void print(std::string_view name, std::string_view help, std::string& out) const;
+
+ private:
+  std::array<uint64_t, kBounds.size() + 1> counts_{};
+  double sum_ = 0;
+};
+
+// All members may be called from any thread.
+class Metrics {
+ public:
+  void count_reply(std::string_view path, unsigned status);
+  // waiting_seconds: from the request's arrival to its submission.
+  void count_answer(const AnswerStats& stats, FinishReason finish);
+
+  // What is true just now, asked of the engine.
+  struct Now {
+    size_t n_running = 0, n_waiting = 0, n_connections = 0;
+    uint64_t n_pauses = 0, kv_bytes_used = 0, kv_bytes_cached = 0, kv_bytes_budget = 0, memory_bytes = 0;
+    uint64_t expert_hits = 0, expert_misses = 0, expert_bytes_read = 0;
+    double expert_wait_seconds = 0;
+    bool reads_experts = false;
+  };
+  std::string prometheus(std::string_view model, const Now& now) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, unsigned>, uint64_t> replies_;
+  std::map<std::string_view, uint64_t> finishes_;
+  uint64_t n_prompt_ = 0, n_cached_ = 0, n_generated_ = 0;
+  Histogram first_token_, per_token_, whole_;
+};
+
+}  // namespace ogas::server

@@ -1,0 +1,57 @@
+// Splits a model's answer, as it streams, into reasoning, content and calls of tools.
+//
+// - The concatenated pieces do not depend on how the text was cut.
+// - No text is lost or changes places, but for marks, and new lines directly beside them.
+// - A call whose tool the request does not have, or that breaks its format, is content as the model wrote it. Where the
+//   format writes JSON, arguments are sent while they arrive: if such a call breaks later or ends early, its arguments
+//   are closed, so that they are a JSON object whatever happens, and what was not sent of it is content.
+// - A reasoning block begins where nothing but white space stands before it since the answer's beginning, or since
+//   another block or call; marks of calls within it are part of it. Elsewhere its marks are plain text.
+// - Time is linear in the text; memory is bounded by the text that cannot be shown yet (a call before it is certain).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/output_format.h"
+
+namespace ogas::server {
+
+struct ToolCallPiece {
+  uint32_t index;
+  std::string name;       // in the first piece of a call only
+  std::string arguments;  // a further part of the JSON text of an object
+};
+
+struct OutputPiece {
+  std::string reasoning, content;
+  std::vector<ToolCallPiece> calls;
+};
+
+class OutputParser {
+ public:
+  // `tools`: the request's, in OpenAI's shape; null: marks of calls are plain text. `starts_in_reasoning`: what
+  // ends_in_reasoning() says of the prompt.
+  OutputParser(const OutputFormat& format, const nlohmann::ordered_json& tools, bool starts_in_reasoning);
+  ~OutputParser();
+  OutputParser(OutputParser&&) noexcept;
+  OutputParser& operator=(OutputParser&&) noexcept;
+
+  // Text of the answer, with the names of control tokens, cut anywhere.
+  OutputPiece push(std::string_view text);
+  // The end of the answer: what was held back. Nothing may be pushed afterwards.
+  OutputPiece finish();
+
+  // Calls of which something was sent.
+  size_t n_calls() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace ogas::server

@@ -1,0 +1,25 @@
+// Fields that requests to several endpoints have in common: how tokens are chosen, and how long an answer gets.
+#pragma once
+
+#include "engine/request.h"
+#include "server/api.h"
+
+namespace ogas::server {
+
+// Everything but the prompt. max_tokens has several names; log-probabilities are the endpoint's own.
+ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fields,
+                                std::initializer_list<std::string_view> names_of_max_tokens);
+
+// {"include_usage": true}; only where there is a stream.
+struct StreamFields {
+  bool stream = false, include_usage = false;
+};
+ApiResult<StreamFields> read_stream(Fields& fields);
+
+// How many answers: 1 to the most that the server allows.
+ApiResult<uint32_t> read_n(const Api& api, Fields& fields);
+
+// What OpenAI's API has and changes nothing here: who asks and where it is stored.
+void ignore_bookkeeping(Fields& fields);
+
+}  // namespace ogas::server

@@ -1,0 +1,218 @@
+#include "server/server.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/log.h"
+#include "base/quote.h"
+#include "server/endpoints.h"
+
+namespace ogas::server {
+namespace {
+
+struct Route {
+  std::string_view method, path;  // a path that ends with "/" stands for all that begin with it
+  Endpoint endpoint;
+  bool needs_key = true, computes = false;  // counts against a client's requests
+};
+
+constexpr Route kRoutes[] = {
+    {"POST", "/v1/chat/completions", chat_completions, true, true},
+    {"POST", "/v1/completions", completions, true, true},
+    {"POST", "/v1/responses", responses, true, true},
+    {"POST", "/v1/embeddings", embeddings, true, true},
+    {"GET", "/v1/models", list_models},
+    {"GET", "/v1/models/", show_model},
+    {"POST", "/api/chat", ollama_chat, true, true},
+    {"POST", "/api/generate", ollama_generate, true, true},
+    {"GET", "/api/tags", ollama_tags},
+    {"GET", "/api/ps", ollama_ps},
+    {"POST", "/api/show", ollama_show},
+    {"GET", "/api/version", ollama_version},
+    {"POST", "/tokenize", tokenize},
+    {"POST", "/detokenize", detokenize},
+    {"GET", "/tokenizer_info", tokenizer_info},
+    {"GET", "/health", health, false},
+    {"GET", "/ready", ready, false},
+    {"GET", "/metrics", metrics},
+    {"GET", "/openapi.json", openapi, false},
+};
+
+bool is_at(const Route& route, std::string_view path) {
+  return route.path.ends_with('/') ? path.size() > route.path.size() && path.starts_with(route.path)
+                                   : path == route.path;
+}
+
+// What is served there. Errors: 404; 405 with the methods that are.
+ApiResult<const Route*> find_route(std::string_view method, std::string_view path) {
+  if (method == "HEAD") method = "GET";
+  std::string_view allowed;
+  for (const Route& route : kRoutes)
+    if (is_at(route, path)) {
+      if (route.method == method) return &route;
+      allowed = route.method;
+    }
+  if (!allowed.empty()) {
+    ApiError error(405, fmt::format("{} takes {}, not {}", path, allowed, method));
+    error.headers.emplace_back("Allow", allowed == "GET" ? "GET, HEAD" : allowed);
+    return std::unexpected(error);
+  }
+  return std::unexpected(ApiError(
+      404, fmt::format("there is nothing at {}; /v1/chat/completions is one thing that is served", in_quotes(path))));
+}
+
+// "localhost" of "localhost:8080", "::1" of "[::1]:8080".
+std::string_view name_of_host(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
+  return host.substr(0, host.find(':'));
+}
+
+bool is_loopback(std::string_view host) {
+  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host == "localhost" || host.ends_with(".localhost") || host == "::1" ||
+         (is_number && host.starts_with("127."));
+}
+
+class HttpApi final : public Server {
+ public:
+  HttpApi(Engine& engine, ServerOptions options, std::unique_ptr<ApiKeys> keys)
+      : options_(std::move(options)),
+        keys_(std::move(keys)),
+        engine_thread_(engine, options_.scheduler),
+        api_(engine, engine_thread_, *keys_, options_.api) {}
+
+  Result<> listen() {
+    HttpHandlers handlers{
+        .check = [this](const HttpRequest& request) { return check(request); },
+        .handle = [this](HttpRequest request,
+                         HttpExchangePtr exchange) { handle(std::move(request), std::move(exchange)); },
+        .log = [this](const HttpRecord& record) { log(record); },
+        .hang_up = [this] { reload_keys(); },
+        .drain = [this] { api_.draining = true; }};
+    http_ = OGAS_TRY(HttpServer::listen(options_.http, std::move(handlers)));
+    api_.n_connections = [this] { return http_->n_connections(); };
+    return {};
+  }
+
+  std::string url() const override { return http_->url(); }
+  bool is_open() const override { return keys_->empty(); }
+  bool is_local() const override { return is_loopback(options_.http.host); }
+  void run() override { http_->run(options_.grace); }
+
+ private:
+  HttpReply refusal(const ApiError& error, const HttpRequest& request) const {
+    HttpReply reply = reply_of(error);
+    add_cors(request, reply.headers);
+    return reply;
+  }
+
+  // Pages of this server itself may ask, and those of origins that were named. Others could use a visitor's browser to
+  // reach what only the visitor reaches: what the body calls itself is no protection, since curl calls everything a
+  // form.
+  bool allows_origin(const HttpRequest& request) const {
+    const std::string_view origin = request.header("origin");
+    const size_t host = origin.find("://");
+    if (origin.empty() || (host != std::string_view::npos && origin.substr(host + 3) == request.header("host")))
+      return true;
+    return std::ranges::any_of(options_.origins, [&](const std::string& one) { return one == "*" || one == origin; });
+  }
+
+  void add_cors(const HttpRequest& request, Headers& headers) const {
+    const std::string_view origin = request.header("origin");
+    if (origin.empty() || !allows_origin(request)) return;
+    headers.emplace_back("Access-Control-Allow-Origin", origin);
+    headers.emplace_back("Vary", "Origin");
+  }
+
+  bool allows_host(std::string_view host) const {
+    const std::string_view name = name_of_host(host);
+    if (!options_.hosts.empty())
+      return std::ranges::any_of(options_.hosts, [&](const std::string& one) { return one == "*" || one == name; });
+    return !is_local() || is_loopback(name) || host.empty();
+  }
+
+  // On the I/O thread, before the body is read.
+  std::optional<HttpReply> check(const HttpRequest& request) const {
+    if (!allows_host(request.header("host")))
+      return refusal(ApiError(403, fmt::format("the host {} is not served here (--allow-host allows it)",
+                                               in_quotes(request.header("host")))),
+                     request);
+    if (request.method == "OPTIONS") return preflight(request);
+    if (!allows_origin(request))
+      return refusal(ApiError(403, fmt::format("pages of {} may not ask here (--cors-origin lets them)",
+                                               in_quotes(request.header("origin")))),
+                     request);
+    const auto route = find_route(request.method, request.path);
+    if (!route) return refusal(route.error(), request);
+    if (!(*route)->needs_key) return std::nullopt;
+    if (const auto client = client_of(request); !client) return refusal(client.error(), request);
+    return std::nullopt;
+  }
+
+  HttpReply preflight(const HttpRequest& request) const {
+    HttpReply reply{.status = 204, .content_type = ""};
+    add_cors(request, reply.headers);
+    if (!reply.headers.empty()) {
+      reply.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+      reply.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
+      reply.headers.emplace_back("Access-Control-Max-Age", "600");
+    }
+    reply.headers.emplace_back("Allow", "GET, POST, OPTIONS");
+    return reply;
+  }
+
+  ApiResult<Client> client_of(const HttpRequest& request) const {
+    return keys_->find(request.header("authorization"), request.header("x-api-key"));
+  }
+
+  // On a worker thread.
+  void handle(HttpRequest request, HttpExchangePtr exchange) {
+    const bool is_ollama = request.path.starts_with("/api/");
+    Headers cors;
+    add_cors(request, cors);
+    if (!cors.empty()) exchange->add_headers(std::move(cors));
+    if (const auto done = handle_or_fail(std::move(request), exchange); !done)
+      exchange->reply(is_ollama ? ollama_reply_of(done.error()) : reply_of(done.error()));
+  }
+
+  ApiResult<> handle_or_fail(HttpRequest request, const HttpExchangePtr& exchange) {
+    const Route* route = OGAS_TRY(find_route(request.method, request.path));
+    Call call{.request = {}, .exchange = exchange, .client = {}};
+    if (route->needs_key) call.client = OGAS_TRY(client_of(request));
+    call.client.address = request.peer;
+    exchange->set_client(call.client.name);
+    if (route->computes) OGAS_TRY(keys_->admit(call.client));
+    call.request = std::move(request);
+    return route->endpoint(api_, call);
+  }
+
+  void log(const HttpRecord& record) {
+    const auto route = find_route(record.method, record.path);
+    api_.metrics.count_reply(route ? (*route)->path : "other", record.status);
+    if (options_.log) options_.log(record);
+  }
+
+  void reload_keys() {
+    if (const auto done = keys_->reload(); !done)
+      spdlog::warn("{}; the keys stay what they were", done.error().message);
+    else
+      spdlog::info("keys read again");
+  }
+
+  ServerOptions options_;
+  std::unique_ptr<ApiKeys> keys_;
+  EngineThread engine_thread_;
+  Api api_;
+  std::unique_ptr<HttpServer> http_;  // last: what runs there uses all of the above
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::create(Engine& engine, ServerOptions options) {
+  auto keys = OGAS_TRY(ApiKeys::read(options.key_file, options.keys));
+  auto server = std::make_unique<HttpApi>(engine, std::move(options), std::move(keys));
+  OGAS_TRY(server->listen());
+  return server;
+}
+
+}  // namespace ogas::server

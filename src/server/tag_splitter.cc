@@ -1,0 +1,224 @@
+// Splits an answer that is one text with tags in it.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/answer_splitter.h"
+#include "server/mark_finder.h"
+
+namespace ogas::server {
+namespace {
+
+enum Mark : size_t {
+  kThinkBegin,
+  kResponseBegin,
+  kResponseEnd,
+  kCallBegin,
+  kCallsBegin,
+  kFunctionBegin,
+  kCallEnd,
+  kCallsEnd
+};
+
+std::vector<std::string> content_marks(const CallContext& context) {
+  const OutputFormat& format = context.format;
+  std::vector<std::string> marks = {format.think_begin, format.response_begin, format.response_end};
+  if (context.tools.empty() || format.call_syntax == CallSyntax::none) return marks;
+  const bool has_function_tags = format.call_syntax == CallSyntax::function_tags;
+  marks.insert(marks.end(), {format.call_begin, format.calls_begin, std::string(has_function_tags ? kFunctionTag : ""),
+                             format.call_end, format.calls_end});
+  return marks;
+}
+
+class TagSplitter : public AnswerSplitter {
+ public:
+  TagSplitter(const CallContext& context, bool starts_in_reasoning)
+      : context_(context), content_marks_(content_marks(context)), reasoning_marks_({context.format.think_end}) {
+    if (starts_in_reasoning && !context.format.think_end.empty()) mode_ = Mode::reasoning;
+    keeps_new_lines_ = context.format.think_begin.empty();
+  }
+
+  void push(char c) override;
+  void finish() override;
+
+ private:
+  enum class Mode { content, reasoning, call };
+
+  void step(char c);
+  void text(char c);
+  bool begins_call() const;
+  void on_mark(size_t mark);
+  void drop_mark();
+  void show(std::string_view text);
+  void write(std::string_view text);
+  void flush_blanks();
+  void begin_call(std::string_view mark, CallBeginning beginning);
+  void step_call(char c);
+  void give_up_call();
+  void end_call();
+
+  CallContext context_;
+  MarkFinder content_marks_, reasoning_marks_;
+  Mode mode_ = Mode::content;
+  std::string again_;  // bytes to be read, the last first
+
+  // At the beginning of the answer, and behind marks, white space waits: leading new lines belong to the mark, and all
+  // of it where another mark follows. Elsewhere new lines wait, since they belong to a mark that follows.
+  bool at_gap_ = true;
+  bool keeps_new_lines_ = false;  // at the gap: leading ones are the answer's own
+  std::string blanks_;
+
+  bool in_response_ = false;
+  bool behind_call_ = false;  // marks that end calls are due
+  std::unique_ptr<CallReader> reader_;
+  std::string unsent_;  // the call's text as the model wrote it, from what was not sent on
+  bool sent_ = false;   // something of the call
+};
+
+void TagSplitter::push(char c) {
+  again_ += c;
+  while (!again_.empty()) {
+    const char next = again_.back();
+    again_.pop_back();
+    step(next);
+  }
+}
+
+void TagSplitter::step(char c) {
+  if (mode_ == Mode::call) return step_call(c);
+  const auto found = (mode_ == Mode::reasoning ? reasoning_marks_ : content_marks_).push(c);
+  for (const char each : found.text) text(each);
+  if (found.mark) on_mark(*found.mark);
+}
+
+// Objects beside each other are calls, too. "{" begins no mark, so that nothing waits behind it.
+bool TagSplitter::begins_call() const {
+  if (mode_ != Mode::content || !at_gap_ || context_.tools.empty()) return false;
+  const CallSyntax syntax = context_.format.call_syntax;
+  return syntax == CallSyntax::bare_json || (syntax == CallSyntax::json && behind_call_);
+}
+
+void TagSplitter::text(char c) {
+  const bool is_separator = c == ';' && behind_call_ && context_.format.call_syntax == CallSyntax::bare_json;
+  if (at_gap_ ? is_blank(c) || is_separator : c == '\n' || c == '\r') {
+    blanks_ += c;
+  } else if (c == '{' && begins_call()) {
+    begin_call("", CallBeginning::json);
+    step_call(c);
+  } else {
+    show({&c, 1});
+  }
+}
+
+void TagSplitter::on_mark(size_t mark) {
+  if (mode_ == Mode::reasoning) {
+    mode_ = Mode::content;
+    return drop_mark();
+  }
+  const std::string& text = content_marks_.mark(mark);
+  switch (mark) {
+    case kCallBegin: return begin_call(text, CallBeginning::call_begin);
+    case kCallsBegin: return begin_call(text, CallBeginning::calls_begin);
+    case kFunctionBegin: return begin_call(text, CallBeginning::function_tag);
+    case kThinkBegin:
+      if (!at_gap_) return show(text);
+      mode_ = Mode::reasoning;
+      return drop_mark();
+    case kResponseBegin:
+      if (!at_gap_) return show(text);
+      in_response_ = true;
+      return drop_mark();
+    case kResponseEnd: return std::exchange(in_response_, false) ? drop_mark() : show(text);
+    default: return behind_call_ ? drop_mark() : show(text);
+  }
+}
+
+void TagSplitter::drop_mark() {
+  blanks_.clear();
+  at_gap_ = true;
+  keeps_new_lines_ = false;
+}
+
+void TagSplitter::write(std::string_view text) {
+  mode_ == Mode::reasoning ? context_.writer.reasoning(text) : context_.writer.content(text);
+}
+
+void TagSplitter::flush_blanks() {
+  std::string_view text = blanks_;
+  if (at_gap_ && !keeps_new_lines_) text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
+  write(text);
+  blanks_.clear();
+}
+
+void TagSplitter::show(std::string_view text) {
+  flush_blanks();
+  at_gap_ = false;
+  write(text);
+}
+
+void TagSplitter::begin_call(std::string_view mark, CallBeginning beginning) {
+  mode_ = Mode::call;
+  unsent_ = mark;
+  sent_ = false;
+  reader_ = make_call_reader(context_, beginning);
+}
+
+void TagSplitter::step_call(char c) {
+  const size_t n_writes = context_.writer.n_call_writes();
+  const CallState state = reader_->push(c);
+  if (context_.writer.n_call_writes() != n_writes) {
+    sent_ = true;
+    unsent_.clear();
+    if (!reader_->wrote_last()) unsent_ = c;
+  } else {
+    unsent_ += c;
+  }
+  if (state == CallState::done) return end_call();
+  if (state == CallState::open) return;
+  const size_t n_again = std::min(reader_->n_unread() + 1, unsent_.size());
+  again_.append(unsent_.rbegin(), unsent_.rbegin() + static_cast<std::ptrdiff_t>(n_again));
+  unsent_.resize(unsent_.size() - n_again);
+  give_up_call();
+}
+
+// The call is broken, or the answer ended within it.
+void TagSplitter::give_up_call() {
+  const bool is_whole = reader_->is_whole();
+  reader_->abandon();
+  std::string rest = std::exchange(unsent_, {});
+  // A whole call may lack what closes its format.
+  if (is_whole && rest.find_first_not_of(" \t\r\n`}") == std::string::npos) rest.clear();
+  if (sent_) {
+    end_call();
+  } else {
+    mode_ = Mode::content;
+    reader_.reset();
+    behind_call_ = false;
+  }
+  if (!rest.empty()) show(rest);
+}
+
+void TagSplitter::end_call() {
+  mode_ = Mode::content;
+  reader_.reset();
+  unsent_.clear();
+  behind_call_ = true;
+  drop_mark();
+}
+
+void TagSplitter::finish() {
+  if (mode_ == Mode::call) return give_up_call();
+  for (const char c : (mode_ == Mode::reasoning ? reasoning_marks_ : content_marks_).flush()) text(c);
+  const bool belongs_to_mark = at_gap_ && !keeps_new_lines_ && std::ranges::all_of(blanks_, is_blank);
+  if (!belongs_to_mark) flush_blanks();
+}
+
+}  // namespace
+
+std::unique_ptr<AnswerSplitter> make_tag_splitter(const CallContext& context, bool starts_in_reasoning) {
+  return std::make_unique<TagSplitter>(context, starts_in_reasoning);
+}
+
+}  // namespace ogas::server

@@ -1,0 +1,100 @@
+// Calls between control tokens: a header with the name, a JSON object, perhaps in a fenced block, and call_end.
+#include <algorithm>
+#include <utility>
+
+#include "server/call_reader.h"
+
+namespace ogas::server {
+namespace {
+
+constexpr size_t kMaxHeader = 512;  // bytes; names of functions have up to 64
+constexpr std::string_view kFence = "```";
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// The name in what stands between call_begin and the object: `f SEPARATOR`, or `function SEPARATOR f` and a new line,
+// perhaps with the beginning of a fenced block. "" where it is neither.
+std::string_view name_in_header(std::string_view header, std::string_view separator) {
+  const size_t at = header.find(separator);
+  if (at == std::string_view::npos) return {};
+  const std::string_view behind = trimmed(header.substr(at + separator.size()));
+  if (behind.empty()) return trimmed(header.substr(0, at));
+  const size_t line = std::min(behind.find('\n'), behind.size());
+  const std::string_view rest = trimmed(behind.substr(line));
+  return rest.empty() || rest == "```json" || rest == kFence ? trimmed(behind.substr(0, line)) : std::string_view();
+}
+
+class TokenCallReader : public CallReader {
+ public:
+  TokenCallReader(const CallContext& context, bool behind_calls_begin)
+      : context_(context), at_(behind_calls_begin ? At::before_call : At::header), stream_(context.writer) {}
+
+  CallState push(char c) override;
+  size_t n_unread() const override { return at_ == At::header ? header_.size() : literal_.n_unread(); }
+  bool is_whole() const override { return stream_.is_whole(); }
+  bool wrote_last() const override { return stream_.wrote_last(); }
+  void abandon() override { stream_.abandon(); }
+
+ private:
+  enum class At { before_call, header, arguments, after_arguments };
+
+  CallState in_header(char c);
+  CallState after_arguments(char c);
+
+  CallContext context_;
+  At at_;
+  LiteralMatch literal_;
+  std::string header_;
+  ArgumentsStream stream_;
+};
+
+CallState TokenCallReader::push(char c) {
+  switch (at_) {
+    case At::before_call: {
+      const auto state = literal_.push(c, {context_.format.call_begin});
+      if (state == LiteralMatch::State::failed) return CallState::broken;
+      if (state == LiteralMatch::State::found) at_ = At::header;
+      return CallState::open;
+    }
+    case At::header: return in_header(c);
+    case At::arguments: {
+      const CallState state = stream_.push(c);
+      if (state != CallState::done) return state;
+      at_ = At::after_arguments;
+      return CallState::open;
+    }
+    case At::after_arguments: break;
+  }
+  return after_arguments(c);
+}
+
+CallState TokenCallReader::in_header(char c) {
+  if (c != '{') {
+    if (header_.size() == kMaxHeader) return CallState::broken;
+    header_ += c;
+    return CallState::open;
+  }
+  const std::string name(name_in_header(header_, context_.format.call_separator));
+  if (!context_.tools.contains(name)) return CallState::broken;
+  at_ = At::arguments;
+  stream_.begin(name);
+  return stream_.push(c);
+}
+
+CallState TokenCallReader::after_arguments(char c) {
+  const auto state = literal_.push(c, {context_.format.call_end, kFence});
+  if (state == LiteralMatch::State::failed) return CallState::broken;
+  return state == LiteralMatch::State::found && literal_.found() == 0 ? CallState::done : CallState::open;
+}
+
+}  // namespace
+
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool behind_calls_begin) {
+  return std::make_unique<TokenCallReader>(context, behind_calls_begin);
+}
+
+}  // namespace ogas::server
