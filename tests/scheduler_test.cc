@@ -78,6 +78,65 @@ TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
   }
 }
 
+TEST_P(SchedulerTest, PromptsAreScoredBesideOthersAsAlone) {
+  for (const uint64_t n_pages : {0, 9}) {
+    const auto engine = load(n_pages);
+    std::vector<Request> requests;
+    for (uint64_t seed = 0; seed < 24; ++seed) {
+      requests.push_back(random_request(*engine, seed));
+      if (seed % 2 == 0) requests.back().prompt_logprobs = 2;
+      if (seed % 4 == 0) requests.back().only_prompt = true;
+      if (seed >= 12) requests.back().prompt = requests[seed - 12].prompt;  // which is remembered by then, perhaps
+    }
+    Scheduler scheduler(*engine, {.n_running = 8, .most_delay = 0});
+    std::vector<Answer> found(requests.size());
+    for (size_t idx = 0; idx < requests.size(); ++idx)
+      ASSERT_TRUE(
+          scheduler.submit(requests[idx], [&found, idx](Result<Answer> answer) { found[idx] = answer.value(); }));
+    while (scheduler.step()) {
+    }
+    for (size_t idx = 0; idx < requests.size(); ++idx) {
+      SCOPED_TRACE(fmt::format("request {}", idx));
+      const Request& request = requests[idx];
+      if (request.only_prompt) {
+        EXPECT_EQ(found[idx].stats.n_generated, 0U);
+        EXPECT_EQ(found[idx].finish, FinishReason::length);
+      } else {
+        Request plain = request;
+        plain.prompt_logprobs.reset();
+        expect_beginning(found[idx], answer_alone(*engine, plain));
+      }
+      if (!request.prompt_logprobs || request.prompt.size() < 2) {
+        EXPECT_TRUE(found[idx].prompt_logprobs.empty());
+        continue;
+      }
+      const Score score = engine->score_text(request.prompt).value();
+      ASSERT_EQ(found[idx].prompt_logprobs.size(), score.tokens.size());
+      for (size_t at = 0; at < score.tokens.size(); ++at) {
+        const Logprobs& logprobs = found[idx].prompt_logprobs[at];
+        EXPECT_EQ(logprobs.chosen, static_cast<float>(score.tokens[at].logprob)) << at;
+        ASSERT_EQ(logprobs.top.size(), 2U);
+        EXPECT_EQ(logprobs.top.front().id == request.prompt[at + 1], score.tokens[at].is_greedy) << at;
+      }
+    }
+  }
+}
+
+TEST_P(SchedulerTest, TokensAreToldAsTheyAreDrawn) {
+  const auto engine = load(0);
+  Request request = random_request(*engine, 1);
+  std::vector<TokenId> told;
+  std::vector<float> logprobs;
+  request.on_token = [&](TokenId id, const Logprobs* one) {
+    told.push_back(id);
+    logprobs.push_back(one->chosen);
+  };
+  const Answer answer = answer_alone(*engine, request);
+  EXPECT_EQ(told, answer.tokens);
+  ASSERT_EQ(logprobs.size(), answer.logprobs.size());
+  for (size_t idx = 0; idx < logprobs.size(); ++idx) EXPECT_EQ(logprobs[idx], answer.logprobs[idx].chosen);
+}
+
 TEST_P(SchedulerTest, CancelledOnesLeaveTheOthersAlone) {
   const auto engine = load(9);
   Scheduler scheduler(*engine);
