@@ -574,6 +574,9 @@ class CompletionTest(ProgramTest):
         self.assertEqual(self.complete("ogas", "run", NAME[:5]), [NAME])
         (self.folder / "with space.gguf").touch()
         self.assertEqual(self.complete("ogas", "inspect", "with"), ["with space.gguf"])
+        self.assertEqual(self.complete("ogas", "top", "with"), [""])  # a URL
+        self.assertEqual(self.complete("ogas", "chat", "--server", ""), [""])
+        self.assertEqual(self.complete("ogas", "top", "--o"), ["--once"])
 
     def test_other_shells(self):
         fish = self.ogas("completion", "fish").stdout.decode()

@@ -3,13 +3,13 @@
 #include <iterator>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/conversation.h"
+#include "cli/engine_answerer.h"
 #include "cli/exit_code.h"
 #include "cli/line_editor.h"
-#include "cli/signals.h"
+#include "cli/server_answerer.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
 
@@ -20,6 +20,7 @@ struct ChatOptions {
   ModelOptions model;
   TemplateOptions chat;
   AnswerOptions answer;
+  std::string server;  // URL; empty: a model in this process
   std::string system, load;
   bool quiet = false;
 };
@@ -42,11 +43,11 @@ std::string_view trim(std::string_view text) {
 
 class Chat {
  public:
-  Chat(Engine& engine, const ChatOptions& options)
-      : engine_(engine), options_(options), session_(engine.new_session()), editor_(history_path()) {
+  Chat(Answerer& answerer, AnswerOptions settings, const ChatOptions& options)
+      : answerer_(answerer), options_(options), editor_(history_path()) {
+    conversation_.server = options.server;
     conversation_.system = options.system;
-    conversation_.settings = options.answer;
-    conversation_.settings.take_recommended(options.model.recommended_sampling(engine));
+    conversation_.settings = std::move(settings);
   }
 
   Result<> load(std::string_view path);
@@ -74,12 +75,13 @@ class Chat {
   Result<> clear(std::string_view);
   Result<> leave(std::string_view);
 
-  Engine& engine_;
+  std::string show(std::string_view setting) const;
+
+  Answerer& answerer_;
   const ChatOptions& options_;
-  Engine::SessionPtr session_;
   LineEditor editor_;
   Conversation conversation_;
-  AnswerStats last_, total_;  // total_: tokens and seconds of all answers
+  Reply last_, total_;  // total_: tokens of all answers
   bool leaving_ = false;
 };
 
@@ -115,25 +117,32 @@ Result<> Chat::system(std::string_view text) {
   return clear({});
 }
 
+std::string Chat::show(std::string_view setting) const {
+  const bool is_known = conversation_.server.empty() || conversation_.settings.given.contains(setting);
+  return is_known ? show_setting(conversation_.settings, setting) : "server";
+}
+
 Result<> Chat::set(std::string_view argument) {
   const size_t space = argument.find_first_of(" =");
   if (space == std::string_view::npos) {
     std::string text;
     for (const Setting& setting : all_settings())
       if (argument.empty() || argument == setting.name)
-        text += fmt::format("{:<18}  {:<6} {}\n", setting.name, show_setting(conversation_.settings, setting.name),
-                            setting.help);
+        text += fmt::format("{:<18}  {:<6} {}\n", setting.name, show(setting.name), setting.help);
     if (text.empty()) return change_setting(conversation_.settings, argument, {});  // says which there are
     write_stdout(text);
     return {};
   }
-  return change_setting(conversation_.settings, argument.substr(0, space), trim(argument.substr(space + 1)));
+  const std::string_view name = argument.substr(0, space), value = trim(argument.substr(space + 1));
+  if (value == "server" && !conversation_.server.empty() && conversation_.settings.given.erase(std::string(name)) > 0)
+    return {};
+  return change_setting(conversation_.settings, name, value);
 }
 
 Result<> Chat::save(std::string_view path) {
   if (path.empty()) return fail(ErrorCode::usage, "/save needs a file name");
-  const std::string model = engine_.file().path().filename().string();
-  const std::string text = conversation_.to_json(model).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  const std::string text =
+      conversation_.to_json(answerer_.model()).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
   const auto file = expand_home(path);
   std::error_code error;
   // Replacing a device by a file would break the machine it belongs to.
@@ -149,26 +158,21 @@ Result<> Chat::load(std::string_view path) {
   const std::string text = OGAS_TRY(read_file(expand_home(path), size_t{64} << 20));
   auto loaded = Conversation::from_json(text, conversation_.settings);
   if (!loaded) return fail_within(loaded.error(), "{}", path);
+  loaded->server = conversation_.server;
   conversation_ = *std::move(loaded);
   say(fmt::format("{} messages from {}", conversation_.messages.size(), path));
   return {};
 }
 
 Result<> Chat::stats(std::string_view) {
-  const uint64_t n_held = Engine::tokens_of(*session_).size();
-  const uint32_t n_ctx = engine_.options().n_ctx;
-  const auto line = [](std::string_view name, const std::string& value) {
-    return fmt::format("{:<16} {}\n", name, value);
+  std::string text;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    text += fmt::format("{:<16} {}\n", name, value);
   };
-  std::string text = line("model", engine_.file().path().filename().string());
-  text += line("computing with", fmt::format("{}, {} threads", engine_.isa(), engine_.n_threads()));
-  text += line("context",
-               fmt::format("{} of {} tokens ({:.0f}%)", n_held, n_ctx, 100.0 * static_cast<double>(n_held) / n_ctx));
-  text += line("keys and values", format_bytes(engine_.kv_bytes_used()));
-  text += line("peak memory", format_bytes(peak_memory()));
-  text += line("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total_.n_prompt,
-                                          total_.n_cached, total_.n_generated));
-  if (last_.n_generated > 0) text += line("last answer", describe_stats(last_, last_.first_token_seconds));
+  for (const auto& [name, value] : answerer_.facts()) add(name, value);
+  add("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total_.n_prompt, total_.n_cached,
+                                 total_.n_generated));
+  if (!last_.stats.empty()) add("last answer", last_.stats);
   write_stdout(text);
   return {};
 }
@@ -185,7 +189,7 @@ Result<> Chat::retry(std::string_view) {
 
 Result<> Chat::clear(std::string_view) {
   conversation_.messages = nlohmann::ordered_json::array();
-  session_ = engine_.new_session();
+  answerer_.forget();
   say("a new conversation");
   return {};
 }
@@ -209,27 +213,13 @@ Result<> Chat::run_command(std::string_view text) {
 
 // What the conversation asks for, streamed to stdout. On an error the conversation is as it was.
 Result<> Chat::generate() {
-  ChatTemplateInput input{};
-  input.messages = conversation_.all_messages();
-  auto prompt = OGAS_TRY(engine_.encode_chat(input, {.special_in_input = options_.chat.parse_special}));
-  Request request = conversation_.settings.make_request(std::move(prompt), *engine_.tokenizer());
-  if (options_.chat.is_plain()) request.stop.emplace_back(kPlainStop);
-  request.on_text = write_foreign;
-  const AnswerInProgress in_progress(engine_);
-  auto result = engine_.generate(*session_, request);
-  if (!result && request.prompt.size() > engine_.options().n_ctx)
-    return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
-  const Answer answer = OGAS_TRY(std::move(result));
-  write_stdout("\n");
-  conversation_.messages.push_back({{"role", "assistant"}, {"content", answer.text}});
-  last_ = answer.stats;
+  last_ = OGAS_TRY(answerer_.answer(conversation_));
+  conversation_.messages.push_back({{"role", "assistant"}, {"content", last_.text}});
   total_.n_prompt += last_.n_prompt;
   total_.n_cached += last_.n_cached;
   total_.n_generated += last_.n_generated;
-  if (!options_.quiet) say(describe_stats(last_, last_.first_token_seconds));
-  if (answer.finish == FinishReason::cancelled) say("(stopped; what came so far stays in the conversation)");
-  if (answer.finish == FinishReason::length && Engine::tokens_of(*session_).size() >= engine_.options().n_ctx)
-    say("(the context is full: /clear begins anew, a larger --ctx holds more)");
+  if (!options_.quiet && !last_.stats.empty()) say(last_.stats);
+  for (const std::string& note : last_.notes) say(note);
   return {};
 }
 
@@ -241,9 +231,7 @@ Result<> Chat::answer(std::string_view text) {
 }
 
 void Chat::greet() const {
-  if (!stdin_is_terminal()) return;
-  say(fmt::format("{} · {} · context {} · /help, Ctrl-D ends", engine_.file().path().stem().string(),
-                  format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx));
+  if (stdin_is_terminal()) say(answerer_.greeting() + " · /help, Ctrl-D ends");
 }
 
 int Chat::talk() {
@@ -268,16 +256,27 @@ int Chat::talk() {
   return exit_code;
 }
 
+Result<int> talk_with(Answerer& answerer, AnswerOptions settings, const ChatOptions& options) {
+  Chat chat(answerer, std::move(settings), options);
+  if (!options.load.empty()) OGAS_TRY(chat.load(options.load));
+  return chat.talk();
+}
+
 Result<int> chat(const ChatOptions& options) {
+  if (!options.server.empty()) {
+    const auto answerer = OGAS_TRY(ServerAnswerer::create(options.server, options.model.model));
+    return talk_with(*answerer, options.answer, options);
+  }
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   if (!engine->tokenizer()) return std::unexpected(engine->tokenizer_or_error().error());
   if (!engine->chat_template())
     return fail(ErrorCode::unsupported,
                 "{}; --chat-template plain uses a simple one, and ogas run --raw completes text without",
                 engine->chat_template_error());
-  Chat chat(*engine, options);
-  if (!options.load.empty()) OGAS_TRY(chat.load(options.load));
-  return chat.talk();
+  AnswerOptions settings = options.answer;
+  settings.take_recommended(options.model.recommended_sampling(*engine));
+  EngineAnswerer answerer(*engine, options.chat);
+  return talk_with(answerer, std::move(settings), options);
 }
 
 }  // namespace
@@ -286,19 +285,31 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* chat_app = app.add_subcommand("chat", "Talk with a model in the terminal");
   chat_app->add_option("MODEL", options->model.model, "Model, as a file or a name (default: the small one)");
+  CLI::Option* server = chat_app->add_option("--server", options->server,
+                                             "Have a server with OpenAI's API answer; MODEL is its name there");
+  server->type_name("URL")->check(some_text());
   chat_app->add_option("--system", options->system, "System message before the conversation");
   chat_app->add_option("--load", options->load, "Go on with a conversation saved by /save");
   chat_app->add_flag("-q,--quiet", options->quiet, "No statistics after each answer");
+  const size_t n_common = chat_app->get_options().size();
   options->model.add_to(*chat_app);
   options->model.add_prefix_cache_to(*chat_app);
   options->chat.add_to(*chat_app);
+  const auto all = chat_app->get_options();
+  std::vector<CLI::Option*> local(all.begin() + static_cast<ptrdiff_t>(n_common), all.end());
   options->answer.add_to(*chat_app);
+  for (const char* name : {"--context-shift", "--keep", "--require-token"}) local.push_back(chat_app->get_option(name));
+  for (CLI::Option* option : local) server->excludes(option);
   chat_app->footer(
       "Type /help for the commands of a conversation. Where stdin is no terminal each of its lines is a message.\n"
+      "A server is sent the settings that were given, by option or /set; /set NAME server leaves one to it again.\n"
+      "Its key is taken from OGAS_API_KEY or, over https or on this machine, from OPENAI_API_KEY.\n"
       "Examples:\n"
       "  ogas chat\n"
       "  ogas chat model.gguf --system \"You answer in rhymes\" --temp 0.5\n"
-      "  printf 'Name a colour.\\nAnother one.\\n' | ogas chat -q");
+      "  printf 'Name a colour.\\nAnother one.\\n' | ogas chat -q\n"
+      "  ogas chat --server localhost:8080\n"
+      "  OGAS_API_KEY=... ogas chat --server https://api.example.com/v1 some-model --max-tokens 500");
   when_asked(chat_app, chosen, options, chat);
 }
 

@@ -31,6 +31,7 @@ void add_synth(CLI::App& app, Command& chosen);
 void add_plan(CLI::App& app, Command& chosen);
 void add_bench(CLI::App& app, Command& chosen);
 void add_serve(CLI::App& app, Command& chosen);
+void add_top(CLI::App& app, Command& chosen);
 void add_completion(CLI::App& app, Command& chosen);
 
 }  // namespace ogas::cli

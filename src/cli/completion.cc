@@ -18,7 +18,7 @@ namespace {
 struct Flag {
   std::string name;  // "--top-p", "-s"
   std::string help;
-  bool takes_value = false;
+  bool takes_value = false, takes_url = false;
   std::vector<std::string> choices = {};
 };
 
@@ -27,15 +27,19 @@ struct CommandFacts {
   std::vector<Flag> flags;
   std::vector<std::string> arguments;  // what an argument chooses from; empty where it is free
   bool takes_model = false;
+  bool takes_url = false;  // and no file
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+bool is_url(const CLI::Option& option) { return option.get_type_name() == "URL"; }
 
 std::vector<Flag> flags_of(const CLI::App& app) {
   std::vector<Flag> flags;
   for (const CLI::Option* option : app.get_options()) {
     const auto add = [&](const std::string& name) {
-      flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, choices_of(*option)});
+      flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, is_url(*option),
+                       choices_of(*option)});
     };
     for (const std::string& name : option->get_lnames()) add("--" + name);
     for (const std::string& name : option->get_snames()) add("-" + name);
@@ -49,6 +53,11 @@ bool takes_model(const CLI::App& app) {
   });
 }
 
+bool takes_url(const CLI::App& app) {
+  return std::ranges::any_of(app.get_options(),
+                             [](const CLI::Option* option) { return option->get_positional() && is_url(*option); });
+}
+
 std::vector<std::string> arguments_of(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options())
     if (option->get_positional()) return choices_of(*option);
@@ -59,7 +68,7 @@ std::vector<CommandFacts> commands_of(const CLI::App& app) {
   std::vector<CommandFacts> commands;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     commands.push_back({command->get_name(), first_line(command->get_description()), flags_of(*command),
-                        arguments_of(*command), takes_model(*command)});
+                        arguments_of(*command), takes_model(*command), takes_url(*command)});
   return commands;
 }
 
@@ -80,18 +89,20 @@ std::string fill(std::string script, std::initializer_list<std::pair<std::string
 std::string bash_script(const CLI::App& app) {
   std::string cases, choices;
   for (const CommandFacts& command : commands_of(app)) {
-    cases += fmt::format("    {}) flags=\"{}\"; models={} ;;\n", command.name, join_names(command.flags),
-                         command.takes_model ? "yes" : "no");
-    for (const Flag& flag : command.flags)
+    cases += fmt::format("    {}) flags=\"{}\"; models={}; files={} ;;\n", command.name, join_names(command.flags),
+                         command.takes_model ? "yes" : "no", command.takes_url ? "no" : "yes");
+    for (const Flag& flag : command.flags) {
+      if (flag.takes_url) choices += fmt::format("    '{} {}') models=no files=no ;;\n", command.name, flag.name);
       if (!flag.choices.empty())
         choices += fmt::format("    '{} {}') choices='{}' ;;\n", command.name, flag.name, fmt::join(flag.choices, " "));
+    }
     if (!command.arguments.empty())
       choices += fmt::format("    '{} '*) choices='{}' ;;\n", command.name, fmt::join(command.arguments, " "));
   }
   return fill(
       R"sh(# Completion of ogas for bash. In ~/.bashrc:  source <(ogas completion bash)
 _ogas() {
-  local word=${COMP_WORDS[COMP_CWORD]} flags= choices= models=no IFS=$'\n'
+  local word=${COMP_WORDS[COMP_CWORD]} flags= choices= models=no files=yes IFS=$'\n'
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(IFS=' ' compgen -W "@COMMANDS@ @FLAGS@" -- "$word"))
     return
@@ -108,7 +119,10 @@ _ogas() {
     COMPREPLY=($(IFS=' ' compgen -W "$flags" -- "$word"))
     return
   fi
-  COMPREPLY=($(compgen -f -- "$word"))
+  COMPREPLY=()
+  if [[ $files == yes ]]; then
+    COMPREPLY=($(compgen -f -- "$word"))
+  fi
   if [[ $models == yes && $word != */* ]]; then
     COMPREPLY+=($(compgen -W "$(ogas completion models 2>/dev/null)" -- "$word"))
   fi
@@ -130,6 +144,7 @@ std::string zsh_text(std::string text) {
 
 std::string zsh_value(const Flag& flag) {
   if (!flag.choices.empty()) return fmt::format(":value:({})", fmt::join(flag.choices, " "));
+  if (flag.takes_url) return ":value:_urls";
   return flag.takes_value ? ":value:_files" : "";
 }
 
@@ -141,7 +156,9 @@ std::string zsh_script(const CLI::App& app) {
     for (const Flag& flag : command.flags)
       arguments += fmt::format("        '{}[{}]{}' \\\n", flag.name, zsh_text(flag.help), zsh_value(flag));
     const std::string rest = !command.arguments.empty() ? fmt::format("({})", fmt::join(command.arguments, " "))
-                                                        : (command.takes_model ? "_ogas_models" : "_files");
+                             : command.takes_model      ? "_ogas_models"
+                             : command.takes_url        ? "_urls"
+                                                        : "_files";
     cases += fmt::format("    {})\n      _arguments -s \\\n{}        '*:argument:{}'\n      ;;\n", command.name,
                          arguments, rest);
   }
@@ -179,6 +196,7 @@ std::string fish_text(std::string text) {
 std::string fish_flag(const Flag& flag, std::string_view condition) {
   const bool is_long = flag.name.starts_with("--");
   const std::string value = !flag.choices.empty() ? fmt::format(" -x -a '{}'", fmt::join(flag.choices, " "))
+                            : flag.takes_url      ? " -x"
                             : flag.takes_value    ? " -r"
                                                   : "";
   return fmt::format("complete -c ogas -n '{}' {} {} -d '{}'{}\n", condition, is_long ? "-l" : "-s",
@@ -192,6 +210,7 @@ std::string fish_script(const CLI::App& app) {
     script += fmt::format("complete -c ogas -n __fish_use_subcommand -f -a {} -d '{}'\n", command.name,
                           fish_text(command.help));
     const std::string condition = "__fish_seen_subcommand_from " + command.name;
+    if (command.takes_url) script += fmt::format("complete -c ogas -n '{}' -f\n", condition);
     if (command.takes_model)
       script += fmt::format("complete -c ogas -n '{}' -a '(ogas completion models)'\n", condition);
     if (!command.arguments.empty())

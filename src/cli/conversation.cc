@@ -134,6 +134,7 @@ std::span<const Setting> all_settings() {
 Result<> change_setting(AnswerOptions& options, std::string_view name, std::string_view value) {
   const Row* row = OGAS_TRY(find_row(name));
   OGAS_TRY(row->set(options, name, value));
+  options.given.emplace(name);
   if (name == "temperature") options.greedy = false;
   return {};
 }
@@ -154,8 +155,11 @@ Json Conversation::all_messages() const {
 Json Conversation::to_json(std::string_view model) const {
   Json numbers = Json::object();
   for (const Setting& setting : all_settings())
-    numbers[std::string(setting.name)] = Json::parse(show_setting(settings, setting.name));
-  return {{"ogas", 1}, {"model", model}, {"messages", all_messages()}, {"settings", numbers}};
+    if (server.empty() || settings.given.contains(setting.name))
+      numbers[std::string(setting.name)] = Json::parse(show_setting(settings, setting.name));
+  Json json = {{"ogas", 1}, {"model", model}, {"messages", all_messages()}, {"settings", numbers}};
+  if (!server.empty()) json["server"] = server;
+  return json;
 }
 
 Result<Conversation> Conversation::from_json(std::string_view text, const AnswerOptions& defaults) {
@@ -173,6 +177,10 @@ Result<Conversation> Conversation::from_json(std::string_view text, const Answer
       result.messages.push_back({{"role", message["role"]}, {"content", message["content"]}});
   }
   if (json.contains("settings")) OGAS_TRY(read_settings(json["settings"], result.settings));
+  if (!json.contains("server"))
+    std::erase_if(result.settings.given, [&](const std::string& name) {
+      return !defaults.given.contains(name) && show_setting(result.settings, name) == show_setting({}, name);
+    });
   return result;
 }
 

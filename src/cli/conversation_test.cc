@@ -6,6 +6,7 @@
 namespace ogas::cli {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string message_of(std::string_view json) {
@@ -47,6 +48,26 @@ TEST(Conversation, SettingsAreChecked) {
   ASSERT_TRUE(change_setting(options, "temperature", "0.5"));
   EXPECT_FALSE(options.greedy);
   EXPECT_EQ(show_setting(options, "temperature"), "0.5");
+}
+
+TEST(Conversation, KnowsWhichSettingsWereGiven) {
+  Conversation conversation;
+  conversation.server = "http://x";
+  ASSERT_TRUE(change_setting(conversation.settings, "top_k", "40"));  // as it was
+  EXPECT_FALSE(change_setting(conversation.settings, "top_p", "7"));
+  EXPECT_THAT(conversation.settings.given, ElementsAre("top_k"));
+  auto json = conversation.to_json("m");
+  EXPECT_EQ(json["settings"].dump(), R"({"top_k":40})");
+  EXPECT_THAT(Conversation::from_json(json.dump(), {})->settings.given, ElementsAre("top_k"));
+  // Of a model in a process: all settings are there, and the usual ones say nothing.
+  conversation.server.clear();
+  ASSERT_TRUE(change_setting(conversation.settings, "min_p", "0.5"));
+  json = conversation.to_json("m");
+  EXPECT_EQ(json["settings"].size(), all_settings().size());
+  EXPECT_THAT(Conversation::from_json(json.dump(), {})->settings.given, ElementsAre("min_p"));
+  AnswerOptions defaults;
+  ASSERT_TRUE(change_setting(defaults, "top_k", "7"));
+  EXPECT_THAT(Conversation::from_json(json.dump(), defaults)->settings.given, ElementsAre("min_p", "top_k"));
 }
 
 TEST(Conversation, DamagedFilesAreRefusedByName) {

@@ -112,6 +112,9 @@ std::string explain_usage_error(const CLI::App& app, const CLI::ParseError& erro
     message = explain_extra(app, command, app.remaining(/*recurse=*/true));
   else if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))  // "--seed: 1 required INT missing"
     message = message.substr(0, message.find(':')) + " needs a value";
+  else if (dynamic_cast<const CLI::ExcludesError*>(&error))  // "--server excludes --ctx"
+    message = message.replace(message.find(" excludes "), std::string_view(" excludes ").size(), " and ") +
+              " do not go together";
   else if (dynamic_cast<const CLI::RequiredError*>(&error))  // "--out is required"
     message = message.substr(0, message.find(' ')) + " is missing";
   const std::string help = &command == &app ? "ogas --help" : fmt::format("ogas {} --help", command.get_name());

@@ -30,6 +30,7 @@ void describe(CLI::App& app) {
       "Examples:\n"
       "  ogas run \"Why is the sky blue?\"         one answer from the small default model\n"
       "  ogas chat model.gguf                    a conversation; /help shows its commands\n"
+      "  ogas chat --server localhost:8080       the same with a server; ogas top watches it\n"
       "  ogas inspect model.gguf                 what a model file holds, without loading it\n"
       "  ogas embed --file lines.txt --out x.npy a vector for each line, for search\n"
       "  git diff | ogas run -p - --system \"Summarise this change\"\n"
@@ -40,6 +41,7 @@ void describe(CLI::App& app) {
       "Environment:\n"
       "  OGAS_MODELS    folders of models, separated by colons\n"
       "  OGAS_ISA       forces an instruction set: reference, avx2, avx512, avx512vnni, ...\n"
+      "  OGAS_API_KEY   the key for a server (else OPENAI_API_KEY)\n"
       "  OGAS_LOG       debug, info, warn or error: diagnostics on stderr\n"
       "  NO_COLOR       no colours\n"
       "\n"
@@ -74,6 +76,7 @@ int run_program(int argc, char** argv) {
   add_plan(app, chosen);
   add_bench(app, chosen);
   add_serve(app, chosen);
+  add_top(app, chosen);
   add_completion(app, chosen);
   try {
     app.parse(argc, argv);

@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -18,6 +19,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/quote.h"
+#include "cli/conversation.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
@@ -83,11 +85,11 @@ CLI::Validator a_logit_bias() {
           ""};
 }
 
+}  // namespace
+
 CLI::Validator some_text() {
   return {[](const std::string& text) { return std::string(text.empty() ? "the text is empty" : ""); }, ""};
 }
-
-}  // namespace
 
 void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
   const auto to_bytes = [](std::string& given) -> std::string {
@@ -257,6 +259,21 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->check(whole_number(-1));
   add_sampling_to(app);
   add_rarer_sampling_to(app);
+  note_what_is_given(app);
+}
+
+void AnswerOptions::note_what_is_given(CLI::App& app) {
+  const auto note = [&](std::string flag, std::string_view setting) {
+    std::ranges::replace(flag, '_', '-');
+    app.get_option(flag)->each([this, setting](const std::string&) { given.emplace(setting); });
+  };
+  for (const Setting& setting : all_settings()) {
+    const bool has_other_name = setting.name == "mirostat_tau" || setting.name == "mirostat_eta";
+    if (!has_other_name) note("--" + std::string(setting.name), setting.name);
+  }
+  note("--greedy", "temperature");
+  note("--mirostat-ent", "mirostat_tau");
+  note("--mirostat-lr", "mirostat_eta");
 }
 
 // What a publisher may recommend.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct TemplateOptions {
   // The template's text; empty for the model's own. Errors: as read_file.
   Result<std::string> source() const;
 };
+
+// A check of a value: not empty.
+CLI::Validator some_text();
 
 // A number of bytes, with a unit or without.
 void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text);
@@ -72,6 +76,10 @@ struct AnswerOptions {
   std::vector<std::string> logit_bias;                                    // "15043-1.5"; -inf bans the token
   std::vector<std::string> dry_sequence_breakers = usual_dry_breakers();  // or one "none"
 
+  // Names of settings (conversation.h) that the person gave, by option, /set or a saved conversation.
+  std::set<std::string, std::less<>> given;
+
+  // It must stay where it is until the command line is parsed.
   void add_to(CLI::App& app);
   // Takes what the model's publisher recommends for all that was not asked for.
   void take_recommended(const SamplingOptions& recommended);
@@ -81,6 +89,7 @@ struct AnswerOptions {
  private:
   void add_sampling_to(CLI::App& app);
   void add_rarer_sampling_to(CLI::App& app);
+  void note_what_is_given(CLI::App& app);
 
   // One for each option that a publisher may recommend a value for; does nothing if the person gave one.
   using Take = std::function<void(SamplingOptions& own, const SamplingOptions& recommended)>;

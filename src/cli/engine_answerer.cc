@@ -1,0 +1,53 @@
+#include "cli/engine_answerer.h"
+
+#include "base/memory.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+
+namespace ogas::cli {
+
+std::string EngineAnswerer::model() const { return engine_.file().path().filename().string(); }
+
+std::string EngineAnswerer::greeting() const {
+  return fmt::format("{} · {} · context {}", engine_.file().path().stem().string(),
+                     format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx);
+}
+
+std::vector<std::pair<std::string, std::string>> EngineAnswerer::facts() const {
+  const uint64_t n_held = Engine::tokens_of(*session_).size();
+  const uint32_t n_ctx = engine_.options().n_ctx;
+  const double percent = 100.0 * static_cast<double>(n_held) / n_ctx;
+  return {{"model", model()},
+          {"computing with", fmt::format("{}, {} threads", engine_.isa(), engine_.n_threads())},
+          {"context", fmt::format("{} of {} tokens ({:.0f}%)", n_held, n_ctx, percent)},
+          {"keys and values", format_bytes(engine_.kv_bytes_used())},
+          {"peak memory", format_bytes(peak_memory())}};
+}
+
+Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
+  ChatTemplateInput input{};
+  input.messages = conversation.all_messages();
+  auto prompt = OGAS_TRY(engine_.encode_chat(input, {.special_in_input = chat_.parse_special}));
+  Request request = conversation.settings.make_request(std::move(prompt), *engine_.tokenizer());
+  if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
+  request.on_text = write_foreign;
+  const AnswerInProgress in_progress(engine_);
+  auto result = engine_.generate(*session_, request);
+  if (!result && request.prompt.size() > engine_.options().n_ctx)
+    return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
+  Answer answer = OGAS_TRY(std::move(result));
+  write_stdout("\n");
+  Reply reply{.text = std::move(answer.text),
+              .n_prompt = answer.stats.n_prompt,
+              .n_cached = answer.stats.n_cached,
+              .n_generated = answer.stats.n_generated,
+              .stats = describe_stats(answer.stats, answer.stats.first_token_seconds),
+              .notes = {}};
+  if (answer.finish == FinishReason::cancelled)
+    reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
+  if (answer.finish == FinishReason::length && is_full())
+    reply.notes.emplace_back("(the context is full: /clear begins anew, a larger --ctx holds more)");
+  return reply;
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,25 @@
+// What `ogas top` shows of a server: as lines for a person, and as JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/server_load.h"
+
+namespace ogas::cli {
+
+// How far back rates of tokens and replies go.
+inline constexpr std::chrono::seconds kRateTime{10};
+
+// Styled for stdout; what the server says of itself is made printable. Lines fill so many columns where they can.
+// with_history: with a sparkline of the rates. The history must not be empty.
+std::vector<std::string> load_lines(const client::LoadHistory& history, int n_columns, bool with_history);
+
+nlohmann::ordered_json load_json(const client::LoadHistory& history, std::string_view url);
+
+// The latest values, the largest of them a full block; one column each, at most so many.
+std::string sparkline(const std::deque<double>& values, size_t n_columns);
+
+}  // namespace ogas::cli
