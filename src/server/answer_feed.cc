@@ -18,10 +18,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
       request.on_text = [self = shared_from_this(), idx](std::string_view text) {
         self->push(idx, [&](FeedNews& news) { news.text += text; });
       };
-      if (request.sampling.wants_logprobs())
-        request.on_token = [self = shared_from_this(), idx](TokenId id, const Logprobs* logprobs) {
-          self->push(idx, [&](FeedNews& news) { news.tokens.push_back({id, *logprobs}); });
-        };
+      request.on_token = [self = shared_from_this(), idx](TokenId id, const Logprobs* logprobs) {
+        self->api_.metrics.count_token();
+        if (logprobs) self->push(idx, [&](FeedNews& news) { news.tokens.push_back({id, *logprobs}); });
+      };
       ids_.push_back(
           api_.engine_thread.submit(std::move(request), [self = shared_from_this(), idx](Result<Answer> answer) {
             self->count(answer);

@@ -54,7 +54,6 @@ void Metrics::count_answer(const AnswerStats& stats, FinishReason finish) {
   ++finishes_[name_of(finish)];
   n_prompt_ += stats.n_prompt;
   n_cached_ += stats.n_cached;
-  n_generated_ += stats.n_generated;
   whole_.add(stats.prefill_seconds + stats.decode_seconds);
   if (stats.n_generated == 0) return;
   first_token_.add(stats.first_token_seconds);
@@ -86,7 +85,7 @@ std::string Metrics::prometheus(std::string_view model, const Now& now) const {
   const std::lock_guard lock(mutex_);
   value("ogas_prompt_tokens_total", "Tokens of prompts", "counter", n_prompt_);
   value("ogas_prompt_tokens_cached_total", "Of these, tokens that were remembered", "counter", n_cached_);
-  value("ogas_generated_tokens_total", "Tokens generated", "counter", n_generated_);
+  value("ogas_generated_tokens_total", "Tokens generated", "counter", n_generated_.load(std::memory_order_relaxed));
   print_head("ogas_answers_total", "Answers by how they ended", "counter", out);
   for (const auto& [finish, n] : finishes_)
     fmt::format_to(std::back_inserter(out), "ogas_answers_total{{finish=\"{}\"}} {}\n", finish, n);

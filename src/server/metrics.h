@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -30,7 +31,7 @@ class Histogram {
 class Metrics {
  public:
   void count_reply(std::string_view path, unsigned status);
-  // waiting_seconds: from the request's arrival to its submission.
+  void count_token() { n_generated_.fetch_add(1, std::memory_order_relaxed); }  // as it is drawn
   void count_answer(const AnswerStats& stats, FinishReason finish);
 
   // What is true just now, asked of the engine.
@@ -47,7 +48,8 @@ class Metrics {
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, unsigned>, uint64_t> replies_;
   std::map<std::string_view, uint64_t> finishes_;
-  uint64_t n_prompt_ = 0, n_cached_ = 0, n_generated_ = 0;
+  uint64_t n_prompt_ = 0, n_cached_ = 0;
+  std::atomic<uint64_t> n_generated_ = 0;
   Histogram first_token_, per_token_, whole_;
 };
 
