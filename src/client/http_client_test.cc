@@ -163,7 +163,7 @@ TEST(HttpClient, AnInterruptEndsATransferAtOnce) {
   bool left = false;
   {
     HostileServer server([&](int socket, const std::string&) {
-      HostileServer::send(socket, std::string(kEvents) + "data: one\n\n");
+      HostileServer::send(socket, std::string(kEvents).append("data: one\n\n"));
       const uint64_t one = 1;
       ASSERT_EQ(::write(interrupt.get(), &one, sizeof one), ssize_t{sizeof one});
       char byte;
