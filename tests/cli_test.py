@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """ogas run, logits, tokenize, inspect and completion as a user or a script meets them. (tests/chat_test.py: chat.)"""
 
+import functools
+import http.server
 import json
 import math
 import os
@@ -10,6 +12,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 import unittest
 import xml.etree.ElementTree
@@ -625,6 +628,11 @@ class SynthTest(ProgramTest):
         self.fails(1, "'/nowhere': No such", "synth", "qwen3-0.6b", "/nowhere/x.gguf")
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
 class PlanTest(ProgramTest):
     def test_what_fits(self):
         plan = json.loads(self.ogas("plan", MODEL, "--ctx", 512, "--disk", "1.5G", "--json").stdout)
@@ -634,6 +642,24 @@ class PlanTest(ProgramTest):
         text = self.ogas("plan", MODEL, "--ctx", 512).stdout.decode()
         self.assertRegex(text, r"decoding +[\d.]+ tokens/s \(estimate\)\n")
         self.assertRegex(text, r"energy +[\d.]+ J a token \(estimate from \d+ W\)\n")
+
+    def test_a_file_that_is_elsewhere(self):
+        folder = pathlib.Path(MODEL).parent
+        handler = functools.partial(QuietHandler, directory=folder)  # knows no ranges
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            server.handle_error = lambda *_: None  # who has read enough leaves
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            self.addCleanup(server.shutdown)
+            url = f"http://127.0.0.1:{server.server_port}/"
+            remote = json.loads(self.ogas("plan", url + pathlib.Path(MODEL).name, "--ctx", 512, "--json").stdout)
+            self.fails(1, "404", "plan", url + "missing.gguf")
+            self.fails(3, "no GGUF file", "plan", url)
+            server.shutdown()
+        self.fails(1, "http://127.0.0.1:1/x.gguf", "plan", "http://127.0.0.1:1/x.gguf")
+        local = json.loads(self.ogas("plan", MODEL, "--ctx", 512, "--json").stdout)
+        for key in ("model", "fits", "mode", "weight_bytes", "context_bytes", "batch_bytes", "n_ctx", "n_batch"):
+            self.assertEqual(remote[key], local[key], key)
+        self.assertIsNone(remote["disk_bytes_per_s"])  # of a disk that it does not lie on
 
     def test_a_shape_that_does_not_fit(self):
         shapes = json.loads(self.ogas("synth", "--list", "--json").stdout)

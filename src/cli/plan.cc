@@ -1,9 +1,7 @@
 // ogas plan: whether and how well a model will run here, from its headers alone.
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 
 #include "arch/registry.h"
@@ -14,6 +12,7 @@
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
+#include "cli/unread_model.h"
 #include "kernels/dispatch.h"
 #include "measure/machine.h"
 #include "nn/moe.h"
@@ -148,42 +147,38 @@ Json as_json(const Plan& plan) {
           {"decode_tokens_per_s_with", helps}};
 }
 
-// A shape's header, followed by a hole where its weights would be: a file that takes no room on disk.
-Result<TensorFile> open_shape(const ModelShape& shape, const SynthOptions& options) {
-  const SyntheticModel model = OGAS_TRY(SyntheticModel::create(shape, options));
-  std::string path = (std::filesystem::temp_directory_path() / "ogas-plan-XXXXXX.gguf").string();
-  const int fd = ::mkstemps(path.data(), 5);
-  const auto cannot = [&] { return fail(ErrorCode::io, "cannot write {}: {}", path, std::strerror(errno)); };
-  if (fd < 0) return cannot();
-  const std::string& header = model.header();
-  const bool is_written = ::write(fd, header.data(), header.size()) == static_cast<ssize_t>(header.size()) &&
-                          ::ftruncate(fd, static_cast<off_t>(model.n_bytes())) == 0;
-  ::close(fd);
-  auto file = is_written ? TensorFile::open(path) : cannot();
-  ::unlink(path.c_str());
-  return file;
+struct Opened {
+  TensorFile file;
+  bool has_weights = true;  // so that the disk they lie on can be measured
+};
+
+Result<Opened> open(const std::string& name, const SynthOptions& shape_options) {
+  if (is_url(name)) return Opened{OGAS_TRY(open_remote(name)), false};
+  if (const ModelShape* shape = std::filesystem::exists(name) ? nullptr : find_shape(name)) {
+    const SyntheticModel model = OGAS_TRY(SyntheticModel::create(*shape, shape_options));
+    return Opened{OGAS_TRY(open_header(model.header(), model.n_bytes(), name)), false};
+  }
+  return Opened{OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(name))))};
 }
 
 Result<int> plan(const PlanOptions& options) {
   const std::string& name = options.model.model;
   if (name.empty()) return fail(ErrorCode::usage, "MODEL is missing; for example: ogas plan model.gguf --ram 8G");
-  const ModelShape* shape = std::filesystem::exists(name) ? nullptr : find_shape(name);
-  const auto path = shape ? std::filesystem::path(name) : OGAS_TRY(find_model(name));
-  const TensorFile file = shape ? OGAS_TRY(open_shape(*shape, options.shape)) : OGAS_TRY(TensorFile::open(path));
+  const auto [file, has_weights] = OGAS_TRY(open(name, options.shape));
   auto model = create_model(file);
-  if (!model) return fail_within(model.error(), "{}", path.string());
+  if (!model) return fail_within(model.error(), "{}", name);
   const ModelFacts& facts = (*model)->facts();
   const Ops ops = ops_for(facts, *OGAS_TRY(choose_ops()));
-  Plan plan{.name = path.filename().string(),
+  Plan plan{.name = std::filesystem::path(name).filename().string(),
             .facts = facts,
             .memory = OGAS_TRY(plan_memory(**model, ops, options.model.engine_options()))};
-  if (shape && plan.memory.leaves_experts_on_disk && !options.disk)
+  if (!has_weights && plan.memory.leaves_experts_on_disk && !options.disk)
     return fail(ErrorCode::usage, "{} does not fit, and how quick its disk will be nobody knows; say it, as --disk 2G",
-                shape->name);
+                plan.name);
   plan.rates = measure_rates(ops, plan.memory.options.n_threads, usual_format(file));
   if (options.disk)
     plan.rates.disk = static_cast<double>(*options.disk);
-  else if (const auto disk = shape ? Result<double>(0) : measure_disk(file.shards().front().path()))
+  else if (const auto disk = has_weights ? measure_disk(file.shards().front().path()) : Result<double>(0))
     plan.rates.disk = *disk;
   const size_t n_moe = (*model)->moes().size();
   plan.even = forecast(facts, plan.memory, plan.memory.expert_bytes, n_moe, plan.rates, Routing::even);
@@ -199,7 +194,8 @@ Result<int> plan(const PlanOptions& options) {
 void add_plan(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<PlanOptions>();
   CLI::App* command = app.add_subcommand("plan", "Say whether and how well a model will run here, without loading it");
-  command->add_option("MODEL", options->model.model, "Model, as a file or a name, or a shape of ogas synth --list");
+  command->add_option("MODEL", options->model.model,
+                      "Model, as a file, a name or a URL, or a shape of ogas synth --list");
   options->model.add_to(*command);
   add_size(*command, "--disk", options->disk, "Bytes a second from the disk, as 2G (default: measured on the file)");
   command->add_option("--type", options->shape.type, "Of a shape: the format of its matrices")->capture_default_str();
@@ -212,6 +208,7 @@ void add_plan(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command->add_flag("--json", options->json, "Everything as JSON");
   command->footer(
+      "Of a URL only the beginning is fetched, a few megabytes.\n"
       "Memory and modes are those that run, chat and bench will use; speeds are estimates from what this machine's\n"
       "memory, processor and disk do in a second's measurement. Ranges are from experts that are all taken alike, as\n"
       "models with random weights do, to Zipf's law, as trained models about do once the cache knows them.\n"

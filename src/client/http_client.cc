@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <optional>
@@ -91,6 +92,34 @@ HttpClient::~HttpClient() = default;
 void HttpClient::set_interrupts(std::vector<int> descriptors) { state_->interrupts = std::move(descriptors); }
 
 Result<std::string> HttpClient::get(const std::string& url) { return state_->exchange(url, {}, {}); }
+
+Result<Beginning> HttpClient::get_beginning(std::string url, size_t n) {
+  constexpr int kMostRedirects = 5;
+  HttpOptions options = state_->options;
+  options.key.clear();
+  options.first_bytes = n;
+  for (int n_redirects = 0; n_redirects <= kMostRedirects; ++n_redirects) {
+    Transfer transfer(options, url, {}, /*wants_events=*/false);
+    OGAS_TRY(transfer.start(state_->connections));
+    Beginning beginning;
+    const auto take = [&](std::string_view bytes) -> Result<bool> {
+      beginning.bytes += bytes.substr(0, n - beginning.bytes.size());
+      return beginning.bytes.size() < n;
+    };
+    if (auto done = transfer.run(state_->interrupts, take); !done)
+      return fail_within(done.error(), "{}", one_line(url));
+    if (transfer.status() / 100 == 3 && !transfer.location().empty()) {
+      url = OGAS_TRY(transfer.redirected());
+      continue;
+    }
+    if (!transfer.is_success()) return std::unexpected(error_of_status(url, transfer.status(), beginning.bytes));
+    if (transfer.n_whole() < beginning.bytes.size() || transfer.n_whole() == 0)
+      return fail(ErrorCode::io, "{}: the server does not say how long it is", one_line(url));
+    beginning.n_whole = transfer.n_whole();
+    return beginning;
+  }
+  return fail(ErrorCode::io, "{}: more than {} redirects", one_line(url), kMostRedirects);
+}
 
 Result<nlohmann::json> HttpClient::get_json(const std::string& url) { return parse_json(url, OGAS_TRY(get(url))); }
 

@@ -25,8 +25,15 @@ struct HttpOptions {
   std::chrono::milliseconds connect_time{10'000};       // until a connection stands
   std::chrono::milliseconds silence_time{15 * 60'000};  // until the next byte; a long prompt may take minutes
   std::chrono::milliseconds whole_time{0};              // for all of it; 0: as long as it takes
+  size_t first_bytes = 0;                               // ask for so many of the reply; 0: for all
   size_t reply_bytes = size_t{16} << 20;                // largest reply, and most of a stream before its type is known
   size_t event_bytes = size_t{1} << 20;                 // largest event of a stream
+};
+
+// The first bytes of something large.
+struct Beginning {
+  std::string bytes;
+  uint64_t n_whole = 0;  // bytes of all of it
 };
 
 // The key for this server: OGAS_API_KEY, or OPENAI_API_KEY, which is not for everybody's eyes and so is only sent where
@@ -45,6 +52,9 @@ class HttpClient {
 
   Result<std::string> get(const std::string& url);
   Result<nlohmann::json> get_json(const std::string& url);
+  // At most n bytes, by a range request or, where the server knows none, by leaving early. Redirects are followed, to
+  // https from https, and the key goes nowhere. Errors: io, too, where nobody says how long the whole is.
+  Result<Beginning> get_beginning(std::string url, size_t n);
   Result<nlohmann::json> post_json(const std::string& url, const nlohmann::json& body);
   // What is answered with a whole JSON text comes as one event. Where `take` wants no more, the connection is closed.
   Result<> post_events(const std::string& url, const nlohmann::json& body, EventStream::TakeEvent take);

@@ -82,6 +82,44 @@ TEST(HttpClient, RedirectsAreNotFollowed) {
   EXPECT_EQ(n_requests, 1);
 }
 
+TEST(HttpClient, BeginningsComeByRangesOrByLeavingEarly) {
+  const std::string data(100'000, 'x');
+  const auto beginning_of = [&](const std::string& reply, size_t n = 1000) -> Result<Beginning> {
+    HostileServer server(reply);
+    return HttpClient::create({.key = "secret"}).value().get_beginning(server.url(), n);
+  };
+  std::string asked;
+  HostileServer ranges([&](int socket, const std::string& request) {
+    asked = request;
+    HostileServer::send(socket,
+                        "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-999/123456\r\n"
+                        "Content-Length: 1000\r\n\r\n" +
+                            data.substr(0, 1000));
+  });
+  const auto part = HttpClient::create({.key = "secret"}).value().get_beginning(ranges.url(), 1000).value();
+  EXPECT_EQ(part.bytes, data.substr(0, 1000));
+  EXPECT_EQ(part.n_whole, 123456U);
+  EXPECT_THAT(asked, AllOf(HasSubstr("Range: bytes=0-999\r\n"), Not(HasSubstr("secret"))));
+
+  const std::string whole = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + data;
+  EXPECT_EQ(beginning_of(whole).value().bytes.size(), 1000U);
+  EXPECT_EQ(beginning_of(whole).value().n_whole, 100'000U);
+  EXPECT_EQ(beginning_of(whole, 200'000).value().bytes, data);
+
+  HostileServer target(whole);
+  EXPECT_EQ(
+      beginning_of("HTTP/1.1 302 Found\r\nLocation: " + target.url() + "\r\nContent-Length: 0\r\n\r\n").value().n_whole,
+      100'000U);
+  const auto error_of = [&](const std::string& reply) { return beginning_of(reply).error().message; };
+  EXPECT_THAT(error_of("HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n"),
+              HasSubstr("not followed"));
+  EXPECT_THAT(error_of("HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"), HasSubstr("5 redirects"));
+  EXPECT_THAT(error_of("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nabc"), HasSubstr("does not say how long"));
+  EXPECT_THAT(error_of("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-2/1\r\nContent-Length: 3\r\n\r\nabc"),
+              HasSubstr("does not say how long"));
+  EXPECT_THAT(error_of("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), HasSubstr("404"));
+}
+
 TEST(HttpClient, WhatIsNoHttpOrNoJsonIsSaid) {
   EXPECT_THAT(get_error(HostileServer("SSH-2.0-OpenSSH_9.2\r\n")), HasSubstr("does not speak HTTP"));
   EXPECT_THAT(get_error(HostileServer("")), HasSubstr("without a reply"));

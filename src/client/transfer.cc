@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstdlib>
 #include <new>
 #include <vector>
@@ -25,6 +26,13 @@ std::string lower(std::string_view text) {
   std::string result(text);
   std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return result;
+}
+
+// 0 where it is none.
+uint64_t number_of(std::string_view text) {
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
 const char* certificates_from_environment() {
@@ -70,6 +78,7 @@ Result<> Transfer::start(Connections& connections) {
 Result<> Transfer::set_options() {
   bool fine = add_header(wants_events_ ? "Accept: text/event-stream, application/json" : "Accept: */*");
   if (!options_.key.empty()) fine &= add_header("Authorization: Bearer " + options_.key);
+  if (options_.first_bytes > 0) fine &= add_header(fmt::format("Range: bytes=0-{}", options_.first_bytes - 1));
   if (body_) fine &= add_header("Content-Type: application/json") && add_header("Expect:");
   const auto set = [&](CURLoption option, auto value) {
     fine &= ::curl_easy_setopt(easy_.get(), option, value) == CURLE_OK;
@@ -126,6 +135,7 @@ bool Transfer::take_header(std::string_view line) {
     type_.clear();
     encoding_.clear();
     location_.clear();
+    length_ = range_of_ = 0;
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return true;
@@ -134,7 +144,18 @@ bool Transfer::take_header(std::string_view line) {
   if (name == "content-type") type_ = lower(value);
   if (name == "content-encoding") encoding_ = lower(value);
   if (name == "location") location_ = value;
+  if (name == "content-length") length_ = number_of(value);
+  if (name == "content-range") range_of_ = number_of(value.substr(std::min(value.find('/') + 1, value.size())));
   return true;
+}
+
+Result<std::string> Transfer::redirected() const {
+  const char* url = nullptr;  // libcurl has made it absolute
+  ::curl_easy_getinfo(easy_.get(), CURLINFO_REDIRECT_URL, &url);
+  const std::string next = url ? url : "";
+  const bool is_https = next.starts_with("https://");
+  if (is_https || (next.starts_with("http://") && url_.starts_with("http://"))) return next;
+  return fail(ErrorCode::io, "{}: moved to {}, where it is not followed", one_line(url_), one_line(next));
 }
 
 long Transfer::status() const {

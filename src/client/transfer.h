@@ -51,6 +51,10 @@ class Transfer {
   bool is_event_stream() const { return type_.starts_with("text/event-stream"); }
   const std::string& encoding() const { return encoding_; }
   const std::string& location() const { return location_; }
+  // Bytes of what the reply is, or is the beginning of; 0: not told.
+  uint64_t n_whole() const { return range_of_ > 0 ? range_of_ : length_; }
+  // Where it sends to. Errors: io, where that is another scheme than http and https, or http from https.
+  Result<std::string> redirected() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -81,6 +85,7 @@ class Transfer {
   std::array<char, CURL_ERROR_SIZE> error_{};
   std::string pending_;  // of the body, not taken yet
   std::string type_, encoding_, location_;
+  uint64_t length_ = 0, range_of_ = 0;
   size_t header_bytes_ = 0;
   Clock::time_point heard_ = Clock::now();  // the last byte
 };
