@@ -122,7 +122,7 @@ class ScoreTest(ProgramTest):
             ("windows of 9 tokens are 1 more than the context of 8", ["a b", "--ctx", 8, "--window", 9], b""),
             ("5 tokens before those that are scored; between 1 and the window's 4", ["a b", "--window", 4, "--overlap", 5],
              b""),
-            ("--continuation excludes --window", [*choices("a"), "--window", 9], b""),
+            ("--continuation and --window do not go together", [*choices("a"), "--window", 9], b""),
             ("--window: '0' is no whole number", ["a b", "--window", 0], b""),
         ]:
             with self.subTest(text):
@@ -204,8 +204,8 @@ class EmbedTest(ProgramTest):
     def test_completion(self):
         script = self.ogas("completion", "bash").stdout.decode()
         self.assertIn("'embed --pooling') choices='last mean first' ;;", script)
-        self.assertRegex(script, r"(?m)^    embed\) .*--no-normalize.*; models=yes ;;$")
-        self.assertRegex(script, r"(?m)^    score\) .*--continuation.*; models=yes ;;$")
+        self.assertRegex(script, r"(?m)^    embed\) .*--no-normalize.*; models=yes; files=yes ;;$")
+        self.assertRegex(script, r"(?m)^    score\) .*--continuation.*; models=yes; files=yes ;;$")
 
     def test_errors_leave_nothing_behind(self):
         for text, arguments, stdin in [
@@ -213,7 +213,7 @@ class EmbedTest(ProgramTest):
             ("text 2 is empty", [], b"a\n\nb"),
             ("stdin is empty", ["--out", "x.npy"], b""),
             ("texts are given twice, by --file and as 'b c'", ["b c", "--file", "x"], b""),
-            ("--json excludes --out", ["a", "--json", "--out", "x.npy"], b""),
+            ("--json and --out do not go together", ["a", "--json", "--out", "x.npy"], b""),
             ("--pooling: 'max' is none of last, mean, first", ["a", "--pooling", "max"], b""),
         ]:
             with self.subTest(text):
