@@ -1,7 +1,10 @@
 #include "server/answer_feed.h"
 
+#include <exception>
 #include <mutex>
 #include <utility>
+
+#include "base/log.h"
 
 namespace ogas::server {
 namespace {
@@ -62,11 +65,21 @@ class Feed : public std::enable_shared_from_this<Feed> {
       news.swap(news_);
     }
     for (const FeedNews& one : news) n_open_ -= one.answer.has_value();
-    if (!is_over_ && !take_(news)) {
+    if (!is_over_ && !take_all(news)) {
       is_over_ = true;
       if (n_open_ > 0) cancel_all();
     }
     if (n_open_ == 0) take_ = {};  // what it holds may hold this
+  }
+
+  bool take_all(std::span<FeedNews> news) {
+    try {
+      return take_(news);
+    } catch (const std::exception& exception) {
+      spdlog::error("an answer: {}", exception.what());
+      reply_error(*exchange_, ApiError(500, "the server failed"));
+      return false;
+    }
   }
 
   void cancel_all() {

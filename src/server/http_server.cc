@@ -65,7 +65,7 @@ class AsioServer final : public HttpServer, public ConnectionHost {
     for (tcp::acceptor& acceptor : acceptors_) asio::co_spawn(io_, accept(acceptor), asio::detached);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) signals_.add(signal);
     wait_for_signal();
-    io_.run();
+    run_connections();
     workers_->join();
   }
 
@@ -171,6 +171,16 @@ class AsioServer final : public HttpServer, public ConnectionHost {
     socket.non_blocking(true, error);
     if (!tls_) socket.write_some(asio::buffer(kBusy), error);
     socket.close(error);
+  }
+
+  // What one of them throws (no memory, most likely) must not end the others.
+  void run_connections() {
+    while (true) try {
+        io_.run();
+        return;
+      } catch (const std::exception& exception) {
+        spdlog::error("the server's I/O thread: {}", exception.what());
+      }
   }
 
   void wait_for_signal() {
