@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What HTTP costs: 8 clients that stream from `ogas serve` beside the same 8 sessions in `ogas bench`, in turns. See --help.
 
-    bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 256] [--users 8]
+    bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 32] [--users 8]
 
 Every client streams one answer of --tokens tokens to a short prompt of its own (/v1/completions, greedy, past the model's own
 end). Counted are the tokens between the last client's first piece and the first one's end, by the pace of each client.
-`ogas bench` computes as many sessions a step without sampling, text or network.
+`ogas bench` computes as many sessions a step without sampling, text or network, at short contexts: answers are short here,
+too, since longer ones cost attention and not HTTP.
 """
 import argparse
 import json
@@ -72,7 +73,7 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL)
     parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--users", type=int, default=8)
     arguments = parser.parse_args()
     ratios = []
