@@ -6,23 +6,19 @@
 Half of the clients stream chat answers and compare each with the answer to the same question alone (greedy, so that it has
 to be the same). The others read slowly, leave in the middle, send what is no request, or a few bytes now and then. Printed
 once a second: memory, requests, connections. At the end: whether every complete answer was right, nothing is stuck, no page
-is lost, and how much the memory grew between a fifth of the time and its end.
+is lost, and how much the memory grew from the first two fifths of the time to the last two.
 Exit code 1 where one of that is not so.
 """
 import argparse
 import asyncio
 import json
-import os
-import pathlib
 import random
 import re
-import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-DEFAULT_MODEL = pathlib.Path(os.environ.get("OGAS_MODELS", pathlib.Path.home() / ".cache/ogas/models")) / \
-    "SmolLM2-135M-Instruct.Q4_1.gguf"
+from serving import add_arguments, serving
+
 QUESTIONS = [f"What is {a} plus {b}?" for a in range(2, 6) for b in range(3, 7)]
 MOST_GROWTH = 0.02
 
@@ -166,23 +162,13 @@ async def load(port, n_clients, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL)
-    parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
+    add_arguments(parser)
     parser.add_argument("--clients", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=300)
     arguments = parser.parse_args()
-    server = subprocess.Popen([arguments.ogas, "serve", arguments.model, "--port", "0", "-q", "--prefix-cache", "0"],
-                              stderr=subprocess.PIPE, text=True)
-    try:
-        while not (match := re.search(r"serving .*:(\d+) ", line := server.stderr.readline())):
-            if not line:
-                sys.exit("the server did not start")
-        good = asyncio.run(load(int(match[1]), arguments.clients, arguments.seconds))
-        server.terminate()
-        good &= server.wait(60) == 0
-        return 0 if good else 1
-    finally:
-        server.kill()
+    with serving(arguments.ogas, arguments.model) as port:
+        good = asyncio.run(load(port, arguments.clients, arguments.seconds))
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -10,20 +10,13 @@ too, since longer ones cost attention and not HTTP.
 """
 import argparse
 import json
-import os
-import pathlib
-import re
 import socket
 import statistics
 import subprocess
-import sys
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-DEFAULT_MODEL = pathlib.Path(os.environ.get("OGAS_MODELS", pathlib.Path.home() / ".cache/ogas/models")) / \
-    "SmolLM2-135M-Instruct.Q4_1.gguf"
-
+from serving import add_arguments, serving
 
 def stream(port, prompt, n_tokens, result):
     """Appends when each piece of the answer came."""
@@ -40,25 +33,17 @@ def stream(port, prompt, n_tokens, result):
 
 def serve_rate(ogas, model, users, n_tokens):
     """Tokens a second of all clients together."""
-    server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", "--prefix-cache", "0"],
-                              stderr=subprocess.PIPE, text=True)
-    try:
-        while not (match := re.search(r"serving .*:(\d+) ", line := server.stderr.readline())):
-            if not line:
-                sys.exit("the server did not start")
+    with serving(ogas, model) as port:
         for _ in range(2):  # the first time is for warming up
             results = []
-            threads = [threading.Thread(target=stream, args=(int(match[1]), [100 + user, 200, 300], n_tokens, results))
+            threads = [threading.Thread(target=stream, args=(port, [100 + user, 200, 300], n_tokens, results))
                        for user in range(users)]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        first, last = max(times[0] for times in results), min(times[-1] for times in results)
-        return users * (n_tokens - 1) / (last - first)
-    finally:
-        server.terminate()
-        server.wait()
+    first, last = max(times[0] for times in results), min(times[-1] for times in results)
+    return users * (n_tokens - 1) / (last - first)
 
 
 def bench_rate(ogas, model, users):
@@ -70,8 +55,7 @@ def bench_rate(ogas, model, users):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL)
-    parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
+    add_arguments(parser)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--users", type=int, default=8)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/quote.h"
 #include "cli/commands.h"
@@ -32,13 +33,6 @@ std::filesystem::path expand_home(std::string_view text) {
   const char* home = std::getenv("HOME");
   if (text.starts_with("~/") && home) return std::filesystem::path(home) / text.substr(2);
   return text;
-}
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
 }
 
 class Chat {
@@ -133,7 +127,7 @@ Result<> Chat::set(std::string_view argument) {
     write_stdout(text);
     return {};
   }
-  const std::string_view name = argument.substr(0, space), value = trim(argument.substr(space + 1));
+  const std::string_view name = argument.substr(0, space), value = trim_blank(argument.substr(space + 1));
   if (value == "server" && !conversation_.server.empty() && conversation_.settings.given.erase(std::string(name)) > 0)
     return {};
   return change_setting(conversation_.settings, name, value);
@@ -203,7 +197,7 @@ Result<> Chat::run_command(std::string_view text) {
   const std::string_view name = text.substr(0, text.find_first_of(" \t\n"));
   if (name == "/quit" || name == "/bye") return leave({});
   for (const Command& command : kCommands)
-    if (command.name == name) return (this->*command.run)(trim(text.substr(name.size())));
+    if (command.name == name) return (this->*command.run)(trim_blank(text.substr(name.size())));
   std::vector<std::string> names;
   std::ranges::transform(kCommands, std::back_inserter(names), [](const Command& c) { return std::string(c.name); });
   const auto near = closest(name, names);
@@ -241,10 +235,10 @@ int Chat::talk() {
     const Line line = editor_.read("> ");
     if (line.status == LineStatus::end) break;
     if (line.status == LineStatus::interrupted) {
-      if (trim(line.text).empty()) return kInterrupted;
+      if (trim_blank(line.text).empty()) return kInterrupted;
       continue;
     }
-    const std::string_view text = trim(line.text);
+    const std::string_view text = trim_blank(line.text);
     if (text.empty()) continue;
     const bool is_command = text.starts_with('/') && !text.starts_with("//");
     const auto result = is_command ? run_command(text) : answer(text.starts_with("//") ? text.substr(1) : text);

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "base/ascii.h"
 #include "base/quote.h"
 #include "cli/suggest.h"
 
@@ -16,13 +17,6 @@ namespace ogas::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return result;
-}
 
 // A later part of a split model is opened through its first.
 bool is_later_part(const std::string& file_name) {
@@ -106,10 +100,10 @@ Result<fs::path> find_model(std::string_view name) {
   }
 
   const auto models = all_models();
-  const std::string wanted = lower(name);
+  const std::string wanted = lower_ascii(name);
   std::vector<fs::path> beginning;
   for (const auto& model : models) {
-    const std::string file_name = lower(model.filename().string());
+    const std::string file_name = lower_ascii(model.filename().string());
     if (file_name == wanted || file_name == wanted + ".gguf") return model;
     if (file_name.starts_with(wanted)) beginning.push_back(model);
   }

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "arch/registry.h"
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/quote.h"
@@ -99,9 +100,7 @@ void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, c
     };
     double number = 0;
     const auto [rest, error] = std::from_chars(given.data(), given.data() + given.size(), number);
-    std::string unit(rest, static_cast<size_t>(given.data() + given.size() - rest));
-    for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const auto found = kUnits.find(unit);
+    const auto found = kUnits.find(lower_ascii({rest, static_cast<size_t>(given.data() + given.size() - rest)}));
     if (error == std::errc() && found != kUnits.end() && number >= 0 && number * found->second < 0x1p63) {
       given = std::to_string(static_cast<uint64_t>(number * found->second));
       return {};

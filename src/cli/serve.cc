@@ -2,8 +2,6 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <ctime>
-#include <random>
 
 #include "base/log.h"
 #include "base/quote.h"
@@ -43,19 +41,10 @@ std::vector<int> handed_over_sockets() {
   return sockets;
 }
 
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::string text(20, '\0');
-  std::strftime(text.data(), text.size() + 1, "%FT%TZ", &parts);
-  return text;
-}
-
 // What was asked is in it only where --log-prompts says so, what was answered never.
 void log_line(const server::HttpRecord& record, bool as_json) {
   if (as_json) {
-    nlohmann::ordered_json line = {{"time", now_text()},
+    nlohmann::ordered_json line = {{"time", server::time_text(server::unix_time())},
                                    {"id", record.id},
                                    {"peer", record.peer},
                                    {"client", record.client},
@@ -68,9 +57,10 @@ void log_line(const server::HttpRecord& record, bool as_json) {
     if (!record.body.empty()) line["body"] = record.body;
     return write_stderr(line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   }
-  write_stderr(fmt::format("{} {} {}{} {} {} {} {:.3f} s {} B\n", now_text(), record.id, record.peer,
-                           record.client.empty() ? "" : " (" + printable_line(record.client) + ")", record.method,
-                           printable_line(record.path), record.status, record.seconds, record.reply_bytes));
+  write_stderr(fmt::format("{} {} {}{} {} {} {} {:.3f} s {} B\n", server::time_text(server::unix_time()), record.id,
+                           record.peer, record.client.empty() ? "" : " (" + printable_line(record.client) + ")",
+                           record.method, printable_line(record.path), record.status, record.seconds,
+                           record.reply_bytes));
   if (!record.body.empty()) write_stderr(fmt::format("  {}\n", printable_line(record.body)));
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "base/ascii.h"
 #include "base/quote.h"
 
 namespace ogas::client {
@@ -34,10 +35,6 @@ bool names_version(std::string_view path) {
     path.remove_prefix(std::min(path.size(), path.find('/')));
   }
   return false;
-}
-
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]";
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "client/transfer.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
 #include <new>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/version.h"
 #include "client/server_error.h"
 
@@ -14,19 +14,6 @@ namespace ogas::client {
 namespace {
 
 constexpr size_t kMostHeaderBytes = size_t{256} << 10;
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 // 0 where it is none.
 uint64_t number_of(std::string_view text) {
@@ -139,10 +126,10 @@ bool Transfer::take_header(std::string_view line) {
   }
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return true;
-  const std::string name = lower(line.substr(0, colon));
-  const std::string_view value = trim(line.substr(colon + 1));
-  if (name == "content-type") type_ = lower(value);
-  if (name == "content-encoding") encoding_ = lower(value);
+  const std::string name = lower_ascii(line.substr(0, colon));
+  const std::string_view value = trim_blank(line.substr(colon + 1));
+  if (name == "content-type") type_ = lower_ascii(value);
+  if (name == "content-encoding") encoding_ = lower_ascii(value);
   if (name == "location") location_ = value;
   if (name == "content-length") length_ = number_of(value);
   if (name == "content-range") range_of_ = number_of(value.substr(std::min(value.find('/') + 1, value.size())));

@@ -1,6 +1,8 @@
 #include "engine/generation.h"
 
 #include <algorithm>
+#include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/check.h"
@@ -30,6 +32,13 @@ double AnswerStats::prefill_rate() const { return prefill_seconds > 0 ? (n_promp
 double AnswerStats::decode_rate() const {
   // The first token comes with the prefill.
   return decode_seconds > 0 && n_generated > 1 ? (n_generated - 1) / decode_seconds : 0;
+}
+
+double Answer::mean_logprob() const {
+  if (logprobs.empty()) return -std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (const Logprobs& one : logprobs) sum += one.chosen;
+  return sum / static_cast<double>(logprobs.size());
 }
 
 Result<> Generation::check(const LoadedModel& model, const Request& request) {
@@ -101,7 +110,9 @@ Extension Generation::next(size_t n_most) const {
 void Generation::take_prompt_rows(size_t row, size_t n_rows) {
   const size_t begin = session_.tokens.size() - n_rows, end = std::min(begin + n_rows, n_prompt_ - 1);
   if (begin >= end) return;
-  model_.for_logits_of(row, end - begin, [&](size_t idx, std::span<const float> logits) {
+  std::vector<uint32_t> rows(end - begin);
+  std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(row));
+  model_.for_logits_of(rows, [&](size_t idx, std::span<const float> logits) {
     answer_.prompt_logprobs[begin + idx] = logprobs_of(logits, sequence_[begin + idx + 1], *request_.prompt_logprobs);
   });
 }

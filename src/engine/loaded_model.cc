@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <numeric>
 #include <utility>
 
 #include "arch/registry.h"
@@ -299,16 +297,14 @@ Result<std::span<const float>> LoadedModel::forward(Batch batch) {
 
 // From so many rows on the output matrix is multiplied about as quickly as with more, and logits of the largest
 // vocabularies take 40 MB.
-void LoadedModel::for_logits_of(size_t row, size_t n, TakeLogits take) {
+void LoadedModel::for_logits_of(std::span<const uint32_t> rows, TakeLogits take) {
   constexpr size_t kRows = 64;
   Exec exec{*pool, ops};
   const size_t n_vocab = model->facts().n_vocab;
-  std::array<uint32_t, kRows> rows;
-  for (size_t begin = 0; begin < n; begin += kRows) {
-    const size_t n_some = std::min(kRows, n - begin);
-    std::iota(rows.begin(), rows.begin() + n_some, static_cast<uint32_t>(row + begin));
-    const auto logits = model->logits_of(exec, std::span(rows).first(n_some));
-    pool->parallel_for(n_some,
+  for (size_t begin = 0; begin < rows.size(); begin += kRows) {
+    const auto some = rows.subspan(begin, std::min(kRows, rows.size() - begin));
+    const auto logits = model->logits_of(exec, some);
+    pool->parallel_for(some.size(),
                        [&](size_t idx, unsigned) { take(begin + idx, logits.subspan(idx * n_vocab, n_vocab)); });
   }
 }

@@ -54,10 +54,10 @@ class LoadedModel {
   // A pass. Errors: io, where experts are read from disk; the sequences are then to be given up.
   Result<std::span<const float>> forward(Batch batch);
   Result<std::span<const float>> forward(const BatchPart& part) { return forward(Batch(&part, 1)); }
-  // Calls take(idx, logits) for each of n rows of the last pass from `row` on, from any thread, one row by one thread.
-  // The logits that the pass returned are gone then.
+  // Calls take(idx, logits [n_vocab]) for each of these rows of the last pass, from any thread, one row by one thread.
+  // Not more logits exist at a time than a small batch's. Those that the pass returned are gone then.
   using TakeLogits = FunctionRef<void(size_t idx, std::span<const float> logits)>;
-  void for_logits_of(size_t row, size_t n, TakeLogits take);
+  void for_logits_of(std::span<const uint32_t> rows, TakeLogits take);
   // Whether what was computed since this was last asked had all it needed. Errors: io.
   Result<> check_reads();
   bool goes_on_from_generated() const { return !model->facts().prompts_differ && (ops.tile_rows == 0 || !has_panels); }

@@ -70,6 +70,9 @@ struct Answer {
   std::vector<Logprobs> prompt_logprobs;  // of each token of the prompt but the first; empty unless asked for
   FinishReason finish = FinishReason::stop;
   AnswerStats stats;
+
+  // Of its tokens, by which the best of several is chosen; -infinity where nothing is known of any.
+  double mean_logprob() const;
 };
 
 }  // namespace ogas

@@ -12,16 +12,6 @@
 #include "engine/memory_plan.h"
 
 namespace ogas {
-namespace {
-
-double mean_logprob(const Answer& answer) {
-  double sum = 0;
-  for (const Logprobs& one : answer.logprobs) sum += one.chosen;
-  return answer.logprobs.empty() ? -std::numeric_limits<double>::infinity()
-                                 : sum / static_cast<double>(answer.logprobs.size());
-}
-
-}  // namespace
 
 struct Scheduler::Job {
   using Clock = std::chrono::steady_clock;
@@ -90,7 +80,7 @@ Result<std::vector<Scheduler::RequestId>> Scheduler::submit_choices(const Reques
         choices->error = std::move(answer).error();
       if (--choices->n_missing > 0) return;
       if (choices->error) return done(std::unexpected(*choices->error));
-      if (ranks) std::ranges::stable_sort(choices->answers, std::ranges::greater{}, mean_logprob);
+      if (ranks) std::ranges::stable_sort(choices->answers, std::ranges::greater{}, &Answer::mean_logprob);
       choices->answers.resize(n);
       if (!wants_logprobs)
         for (Answer& kept : choices->answers) kept.logprobs.clear();

@@ -89,21 +89,13 @@ Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancel
 
 Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                              const TakeTextLogits& take) {
-  // From here on the output matrix is multiplied about as quickly as with more rows, and logits of the largest
-  // vocabularies take 40 MB.
-  constexpr size_t kRows = 64;
-  const size_t n_vocab = model.model->facts().n_vocab;
   std::vector<uint32_t> rows;
-  return run_texts(model, texts, is_cancelled, [&](Exec& exec, std::span<const TextRow> wanted) {
-    for (size_t begin = 0; begin < wanted.size(); begin += kRows) {
-      const auto some = wanted.subspan(begin, std::min(kRows, wanted.size() - begin));
-      rows.clear();
-      for (const TextRow& row : some) rows.push_back(row.row);
-      const auto logits = model.model->logits_of(exec, rows);
-      exec.pool.parallel_for(some.size(), [&](size_t idx, unsigned) {
-        take(some[idx].text_idx, some[idx].token_idx, logits.subspan(idx * n_vocab, n_vocab));
-      });
-    }
+  return run_texts(model, texts, is_cancelled, [&](Exec&, std::span<const TextRow> wanted) {
+    rows.clear();
+    for (const TextRow& row : wanted) rows.push_back(row.row);
+    model.for_logits_of(rows, [&](size_t idx, std::span<const float> logits) {
+      take(wanted[idx].text_idx, wanted[idx].token_idx, logits);
+    });
   });
 }
 

@@ -39,6 +39,15 @@ ApiResult<> Api::check_length(size_t n_prompt, std::string_view path) const {
 
 int64_t unix_time() { return static_cast<int64_t>(std::time(nullptr)); }
 
+std::string time_text(int64_t unix_seconds) {
+  const std::time_t time = unix_seconds;
+  std::tm parts{};
+  ::gmtime_r(&time, &parts);
+  std::string text(20, '\0');
+  std::strftime(text.data(), text.size() + 1, "%FT%TZ", &parts);
+  return text;
+}
+
 std::string new_id(std::string_view prefix) {
   constexpr std::string_view kLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   thread_local std::mt19937_64 random{std::random_device{}()};

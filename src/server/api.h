@@ -60,6 +60,8 @@ using Endpoint = ApiResult<> (*)(Api& api, Call& call);
 
 // Seconds since 1970.
 int64_t unix_time();
+// "2026-11-26T12:00:00Z"
+std::string time_text(int64_t unix_seconds);
 // "chatcmpl-" and 24 letters and digits.
 std::string new_id(std::string_view prefix);
 void reply_json(HttpExchange& exchange, const Json& json, unsigned status = 200);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/ascii.h"
 #include "base/file.h"
 #include "base/quote.h"
 
@@ -119,9 +120,8 @@ ApiResult<Client> ApiKeys::find(std::string_view authorization, std::string_view
   const std::lock_guard lock(mutex_);
   if (keys_.empty()) return Client{};
   constexpr std::string_view kBearer = "bearer ";
-  const bool is_bearer = authorization.size() > kBearer.size() &&
-                         std::ranges::equal(authorization.substr(0, kBearer.size()), kBearer,
-                                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  const bool is_bearer =
+      authorization.size() > kBearer.size() && lower_ascii(authorization.substr(0, kBearer.size())) == kBearer;
   const auto hash = hash_of(is_bearer ? authorization.substr(kBearer.size()) : other_key);
   const Key* found = nullptr;
   for (const Key& key : keys_)

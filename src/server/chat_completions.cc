@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "server/chat_answer.h"
+#include "server/completion_head.h"
 #include "server/endpoints.h"
 #include "server/request_fields.h"
 #include "server/token_text.h"
-#include "server/usage.h"
 
 namespace ogas::server {
 namespace {
@@ -19,17 +19,6 @@ struct ChatRequest {
   ChatRun run;
   StreamFields stream;
 };
-
-ApiResult<> read_response_format(Fields& fields) {
-  const Json* given = fields.find("response_format");
-  if (!given) return {};
-  Fields format = OGAS_TRY(Fields::of(*given, fields.path_of("response_format")));
-  const std::string type = OGAS_TRY(format.needed_text("type"));
-  if (type != "text")
-    return refuse(format.path_of("type"), "{} '{}' would have to be enforced, which is not supported yet; 'text' is",
-                  format.path_of("type"), type);
-  return format.finish();
-}
 
 ApiResult<> read_logprobs(Fields& fields, SamplingOptions& sampling) {
   sampling.report_logprob = OGAS_TRY(fields.boolean("logprobs")).value_or(false);
@@ -54,7 +43,7 @@ ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
   run.n = OGAS_TRY(read_n(api, fields));
   chat.stream = OGAS_TRY(read_stream(fields));
   run.streams = chat.stream.stream;
-  OGAS_TRY(read_response_format(fields));
+  OGAS_TRY(check_text_format(fields, "response_format"));
   OGAS_TRY(read_logprobs(fields, run.request.sampling));
   if (const Json* modalities = fields.find("modalities"); modalities && *modalities != Json::array({"text"}))
     return refuse("modalities", "modalities is {}, and only [\"text\"] is supported", to_text(*modalities));
@@ -81,19 +70,12 @@ class Completion : public ChatAnswer {
   Completion(Api& served, HttpExchangePtr way_back, const SamplingOptions& sampling)
       : ChatAnswer(served, std::move(way_back)),
         wants_logprobs_(sampling.wants_logprobs()),
-        id_(new_id("chatcmpl-")),
-        created_(unix_time()) {}
+        head_{.id = new_id("chatcmpl-")} {}
 
  protected:
   void fail(const ApiError& error) override { reply_error(*exchange, error); }
 
-  Json head(std::string_view object) const {
-    return {{"id", id_},
-            {"object", object},
-            {"created", created_},
-            {"model", api.model()},
-            {"system_fingerprint", api.fingerprint}};
-  }
+  Json head(std::string_view object) const { return head_.json(api, object); }
 
   Json logprobs_json(std::span<const DrawnToken> tokens) const {
     if (!wants_logprobs_) return nullptr;
@@ -104,8 +86,7 @@ class Completion : public ChatAnswer {
 
  private:
   bool wants_logprobs_;
-  std::string id_;
-  int64_t created_;
+  CompletionHead head_;
 };
 
 class WholeCompletion final : public Completion {
@@ -135,12 +116,7 @@ class WholeCompletion final : public Completion {
                      {"finish_reason", finish_reason(choice, answer)}};
   }
 
-  void end() override {
-    Json reply = head("chat.completion");
-    reply["choices"] = std::move(results_);
-    reply["usage"] = usage.json();
-    reply_json(*exchange, reply);
-  }
+  void end() override { reply_completion(*exchange, head("chat.completion"), std::move(results_), usage); }
 
   std::vector<std::vector<DrawnToken>> tokens_;
   std::vector<Json> results_;
@@ -174,16 +150,7 @@ class StreamedCompletion final : public Completion {
     send(idx, Json::object(), Json(finish_reason(choices[idx], answer)), {});
   }
 
-  void end() override {
-    if (tells_usage_) {
-      Json last = head("chat.completion.chunk");
-      last["choices"] = Json::array();
-      last["usage"] = usage.json();
-      exchange->write(event(last));
-    }
-    exchange->write("data: [DONE]\n\n");
-    exchange->end_stream();
-  }
+  void end() override { end_completion(*exchange, head("chat.completion.chunk"), usage, tells_usage_); }
 
   void send(size_t idx, Json delta, Json reason, std::span<const DrawnToken> tokens) {
     if (!std::exchange(has_begun_, true)) {

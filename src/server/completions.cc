@@ -5,15 +5,14 @@
 // tokens (request_fields.cc). With echo and logprobs the prompt's own tokens are scored, as evaluation harnesses want
 // it.
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "server/answer_feed.h"
+#include "server/completion_head.h"
 #include "server/endpoints.h"
 #include "server/read_tokens.h"
 #include "server/request_fields.h"
 #include "server/token_text.h"
-#include "server/usage.h"
 
 namespace ogas::server {
 namespace {
@@ -60,13 +59,6 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   return result;
 }
 
-double mean_logprob(const Answer& answer) {
-  double sum = 0;
-  for (const Logprobs& one : answer.logprobs) sum += one.chosen;
-  return answer.logprobs.empty() ? -std::numeric_limits<double>::infinity()
-                                 : sum / static_cast<double>(answer.logprobs.size());
-}
-
 // One of the answers, as far as it has come: answer sample_idx to prompt prompt_idx.
 struct Choice {
   size_t prompt_idx;
@@ -84,8 +76,7 @@ class CompletionAnswer {
         exchange_(std::move(exchange)),
         asked_(std::move(asked)),
         n_open_(asked_.prompts.size() * asked_.best_of),
-        id_(new_id("cmpl-")),
-        created_(unix_time()) {
+        head_{.id = new_id("cmpl-")} {
     for (size_t prompt_idx = 0; prompt_idx < asked_.prompts.size(); ++prompt_idx)
       for (uint32_t sample = 0; sample < asked_.best_of; ++sample)
         choices_.push_back({.prompt_idx = prompt_idx, .logprobs = CompletionLogprobs(*api.engine.tokenizer())});
@@ -136,7 +127,7 @@ class CompletionAnswer {
     Choice& choice = choices_[idx];
     --n_open_;
     usage_.add(answer.stats, idx % asked_.best_of > 0);
-    choice.rank = mean_logprob(answer);
+    choice.rank = answer.mean_logprob();
     choice.finish = answer.finish == FinishReason::length ? "length" : "stop";
   }
 
@@ -145,13 +136,7 @@ class CompletionAnswer {
     return false;
   }
 
-  Json head() const {
-    return {{"id", id_},
-            {"object", "text_completion"},
-            {"created", created_},
-            {"model", api_.model()},
-            {"system_fingerprint", api_.fingerprint}};
-  }
+  Json head() const { return head_.json(api_, "text_completion"); }
 
   Json choice_json(size_t shown_idx, Choice& choice, std::string text, Json reason) {
     return {{"text", std::move(text)},
@@ -169,16 +154,7 @@ class CompletionAnswer {
   }
 
   void end() {
-    if (asked_.stream.stream) {
-      if (asked_.stream.include_usage) {
-        Json last = head();
-        last["choices"] = Json::array();
-        last["usage"] = usage_.json();
-        exchange_->write(event(last));
-      }
-      exchange_->write("data: [DONE]\n\n");
-      return exchange_->end_stream();
-    }
+    if (asked_.stream.stream) return end_completion(*exchange_, head(), usage_, asked_.stream.include_usage);
     Json choices = Json::array();
     for (size_t begin = 0; begin < choices_.size(); begin += asked_.best_of) {
       const std::span<Choice> all = std::span(choices_).subspan(begin, asked_.best_of);
@@ -186,10 +162,7 @@ class CompletionAnswer {
       for (Choice& choice : all.first(asked_.n))
         choices.push_back(choice_json(choices.size(), choice, std::move(choice.text), Json(choice.finish)));
     }
-    Json reply = head();
-    reply["choices"] = std::move(choices);
-    reply["usage"] = usage_.json();
-    reply_json(*exchange_, reply);
+    reply_completion(*exchange_, head(), std::move(choices), usage_);
   }
 
   Api& api_;
@@ -198,8 +171,7 @@ class CompletionAnswer {
   std::vector<Choice> choices_;
   std::vector<bool> echoes_;  // whose prompt has been said
   size_t n_open_;
-  std::string id_;
-  int64_t created_;
+  CompletionHead head_;
   Usage usage_;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <memory>
+#include <stop_token>
 
 #include "server/endpoints.h"
 #include "server/read_tokens.h"
@@ -55,7 +56,8 @@ std::string base64_of(std::span<const float> values) {
   return text;
 }
 
-// Text after text, each between two steps of the engine, so that others wait for one of them at most.
+// Text after text, each between two steps of the engine, so that others wait for one of them at most. Who has left is
+// computed no further than the pass that is under way.
 class EmbeddingWork : public std::enable_shared_from_this<EmbeddingWork> {
  public:
   EmbeddingWork(Api& api, const Call& call, EmbeddingRequest request)
@@ -64,13 +66,12 @@ class EmbeddingWork : public std::enable_shared_from_this<EmbeddingWork> {
   void next() {
     api_.engine_thread.post([self = shared_from_this()](Engine& engine) { self->embed_one(engine); });
   }
-  void stop() { is_stopped_ = true; }
+  void stop() { stop_.request_stop(); }
 
  private:
   void embed_one(Engine& engine) {
-    if (is_stopped_) return;
     const std::vector<TokenId>& text = request_.texts[vectors_.size()];
-    auto vector = engine.embed({&text, 1});
+    auto vector = engine.embed({&text, 1}, {}, stop_.get_token());
     if (!vector) return reply_error(*exchange_, ApiError(vector.error()));
     n_tokens_ += text.size();
     vectors_.push_back(std::move(vector->front()));
@@ -97,7 +98,7 @@ class EmbeddingWork : public std::enable_shared_from_this<EmbeddingWork> {
   EmbeddingRequest request_;
   std::vector<std::vector<float>> vectors_;
   uint64_t n_tokens_ = 0;
-  std::atomic<bool> is_stopped_ = false;
+  std::stop_source stop_;
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <charconv>
 #include <random>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "server/api_error.h"
 #include "server/exchange.h"
@@ -25,13 +26,6 @@ namespace {
 namespace http = boost::beast::http;
 using Clock = std::chrono::steady_clock;
 using Parser = http::request_parser<http::string_body>;
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 // "%41" to "A"; what is no such thing stays.
 std::string decode_path(std::string_view text) {
@@ -207,7 +201,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     if (query != std::string_view::npos) request.query = std::string(target.substr(query + 1));
     size_t n_hosts = 0;
     for (const auto& field : head) {
-      request.headers.emplace_back(lower({field.name_string().data(), field.name_string().size()}),
+      request.headers.emplace_back(lower_ascii({field.name_string().data(), field.name_string().size()}),
                                    std::string(field.value()));
       n_hosts += request.headers.back().first == "host";
     }
@@ -237,7 +231,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
   asio::awaitable<std::optional<HttpReply>> read_body(Parser& parser, HttpRequest& request) {
     error_code error;
     const auto account = std::make_shared<BodyAccount>(host_);
-    if (lower(request.header("expect")) == "100-continue" && !parser.is_done() && buffer_.size() == 0) {
+    if (lower_ascii(request.header("expect")) == "100-continue" && !parser.is_done() && buffer_.size() == 0) {
       static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
       co_await asio::async_write(stream_, asio::buffer(kContinue), redirect(error));
     }
@@ -340,10 +334,9 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
 
   std::string head_bytes(const HttpReply& reply, bool is_stream) {
     record_.status = reply.status;
+    const auto reason = http::obsolete_reason(http::int_to_status(reply.status));
     std::string text = fmt::format("HTTP/1.1 {} {}\r\nX-Request-Id: {}\r\n", reply.status,
-                                   std::string_view(http::obsolete_reason(http::int_to_status(reply.status)).data(),
-                                                    http::obsolete_reason(http::int_to_status(reply.status)).size()),
-                                   record_.id);
+                                   std::string_view(reason.data(), reason.size()), record_.id);
     if (!reply.content_type.empty()) text += fmt::format("Content-Type: {}\r\n", reply.content_type);
     for (const auto& [name, value] : reply.headers) text += fmt::format("{}: {}\r\n", name, value);
     if (exchange_)

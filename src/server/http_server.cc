@@ -13,6 +13,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/log.h"
+#include "server/api_error.h"
 #include "server/http_connection.h"
 
 namespace ogas::server {
@@ -103,7 +104,7 @@ class AsioServer final : public HttpServer, public ConnectionHost {
         handlers_.handle(std::move(*shared), exchange);
       } catch (const std::exception& exception) {
         spdlog::error("{}: {}", shared->id, exception.what());
-        exchange->reply({.status = 500, .body = R"({"error":{"message":"the server failed","type":"server_error"}})"});
+        exchange->reply({.status = 500, .body = ApiError(500, "the server failed").json()});
       }
     });
   }
@@ -162,11 +163,11 @@ class AsioServer final : public HttpServer, public ConnectionHost {
 
   // Without waiting: who does not take it goes without.
   void refuse(tcp::socket& socket) const {
-    static constexpr std::string_view kBusy =
+    static const std::string kBody = ApiError(503, "too many connections").json();
+    static const std::string kBusy = fmt::format(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-        "Connection: close\r\nContent-Length: 94\r\n\r\n"
-        R"({"error":{"message":"too many connections","type":"server_error","param":null,"code":null}}  )"
-        "\n";
+        "Connection: close\r\nContent-Length: {}\r\n\r\n{}",
+        kBody.size(), kBody);
     error_code error;
     socket.non_blocking(true, error);
     if (!tls_) socket.write_some(asio::buffer(kBusy), error);

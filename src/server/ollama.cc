@@ -7,7 +7,6 @@
 // how a model is loaded (num_ctx, num_thread, ...) and keep_alive change nothing. "format" would have to be enforced,
 // and is refused.
 #include <chrono>
-#include <ctime>
 
 #include "base/version.h"
 #include "server/chat_answer.h"
@@ -16,15 +15,6 @@
 
 namespace ogas::server {
 namespace {
-
-std::string time_text(int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  ::gmtime_r(&time, &parts);
-  std::string text(20, '\0');
-  std::strftime(text.data(), text.size() + 1, "%FT%TZ", &parts);
-  return text;
-}
 
 // Ollama's names have a tag behind them: "name:latest".
 ApiResult<> check_name(const Api& api, Fields& fields) {

@@ -19,6 +19,9 @@ ApiResult<StreamFields> read_stream(Fields& fields);
 // How many answers: 1 to the most that the server allows.
 ApiResult<uint32_t> read_n(const Api& api, Fields& fields);
 
+// Of field `name`, the form that answers have to have: {"type": "text"} is all that needs no enforcing.
+ApiResult<> check_text_format(Fields& fields, std::string_view name);
+
 // What OpenAI's API has and changes nothing here: who asks and where it is stored.
 void ignore_bookkeeping(Fields& fields);
 

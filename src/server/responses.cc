@@ -111,13 +111,7 @@ ApiResult<> read_text_format(Fields& fields) {
   const Json* given = fields.find("text");
   if (!given) return {};
   Fields text = OGAS_TRY(Fields::of(*given, "text"));
-  if (const Json* format = text.find("format")) {
-    Fields inner = OGAS_TRY(Fields::of(*format, "text.format"));
-    const std::string type = OGAS_TRY(inner.needed_text("type"));
-    if (type != "text")
-      return refuse("text.format.type", "'{}' would have to be enforced, which is not supported yet; 'text' is", type);
-    OGAS_TRY(inner.finish());
-  }
+  OGAS_TRY(check_text_format(text, "format"));
   text.ignore({"verbosity"});
   return text.finish();
 }

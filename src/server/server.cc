@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "base/quote.h"
 #include "server/endpoints.h"
@@ -65,12 +66,6 @@ ApiResult<const Route*> find_route(std::string_view method, std::string_view pat
 std::string_view name_of_host(std::string_view host) {
   if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
   return host.substr(0, host.find(':'));
-}
-
-bool is_loopback(std::string_view host) {
-  const bool is_number = host.find_first_not_of("0123456789.") == std::string_view::npos;
-  return host == "localhost" || host.ends_with(".localhost") || host == "::1" ||
-         (is_number && host.starts_with("127."));
 }
 
 class HttpApi final : public Server {

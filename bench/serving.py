@@ -1,0 +1,34 @@
+"""A running `ogas serve` for benchmarks."""
+import contextlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEFAULT_MODEL = pathlib.Path(os.environ.get("OGAS_MODELS", pathlib.Path.home() / ".cache/ogas/models")) / \
+    "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def add_arguments(parser):
+    parser.add_argument("--model", type=pathlib.Path, default=DEFAULT_MODEL)
+    parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
+
+
+@contextlib.contextmanager
+def serving(ogas, model):
+    """The port of a server that remembers nothing on disk. At the end it is told to end, and has to do so well."""
+    server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", "--prefix-cache", "0"],
+                              stderr=subprocess.PIPE, text=True)
+    try:
+        while not (match := re.search(r"serving .*:(\d+) ", line := server.stderr.readline())):
+            if not line:
+                sys.exit("the server did not start")
+        yield int(match[1])
+        server.terminate()
+        if server.wait(60) != 0:
+            sys.exit(f"the server ended with {server.returncode}")
+    finally:
+        server.kill()
+        server.wait()
