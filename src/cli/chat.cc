@@ -270,7 +270,9 @@ Result<int> chat(const ChatOptions& options) {
   AnswerOptions settings = options.answer;
   settings.take_recommended(options.model.recommended_sampling(*engine));
   EngineAnswerer answerer(*engine, options.chat);
-  return talk_with(answerer, std::move(settings), options);
+  auto code = talk_with(answerer, std::move(settings), options);
+  engine->flush_prefixes();  // what the conversation goes on from when it is loaded again
+  return code;
 }
 
 }  // namespace
