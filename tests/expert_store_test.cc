@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -278,19 +277,9 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
   }
 }
 
-std::vector<std::string> with_experts() {
-  std::vector<std::string> names = testing::all_architectures();
-  std::erase_if(names, [](const std::string& name) {
-    const auto config = testing::read_json((kArchitectures / name / "config.json").string());
-    return std::ranges::none_of(std::array{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"},
-                                [&](const char* key) { return config.contains(key) && config[key].is_number(); });
-  });
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(All, ExpertStoreTest, ::testing::ValuesIn(with_experts()),
+INSTANTIATE_TEST_SUITE_P(All, ExpertStoreTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });
-INSTANTIATE_TEST_SUITE_P(All, ExpertFaultsTest, ::testing::ValuesIn(with_experts()),
+INSTANTIATE_TEST_SUITE_P(All, ExpertFaultsTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

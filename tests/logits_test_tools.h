@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -41,6 +42,17 @@ inline nlohmann::json read_json(const std::string& path) {
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
   return nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+}
+
+// Of these, those with experts.
+inline std::vector<std::string> with_experts() {
+  std::vector<std::string> names = all_architectures();
+  std::erase_if(names, [](const std::string& name) {
+    const auto config = read_json((kArchitectures / name / "config.json").string());
+    return std::ranges::none_of(std::array{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"},
+                                [&](const char* key) { return config.contains(key) && config[key].is_number(); });
+  });
+  return names;
 }
 
 // A .npy file of version 1.0 that holds a C-ordered float32 matrix.

@@ -147,7 +147,7 @@ void read_router_groups(ConfigReader& r, RouterRules& rules) {
 void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName embd = {"token_embd.weight", "model.embed_tokens.weight"};
   const TensorName out = {"output.weight", "lm_head.weight"};
-  table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
+  table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);
   table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
   table.output(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
   if (c.is_tied) table.ignore(out);
@@ -160,7 +160,7 @@ void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
   table.vector({"nextn.shared_head_norm.weight", "shared_head.norm.weight"}, output_norm, c.n_embd);
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
-  if (table.has(embd)) table.embeddings(embd, token_embd, c.n_vocab, c.n_embd);
+  if (table.has(embd)) table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);
   if (table.has(head)) table.output(head, output, c.n_vocab, c.n_embd);
 }
 
@@ -191,8 +191,9 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
   const Step step{exec, rows_, n, *space_};
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     rope_.prepare(rows_.position(t), space_->cos_sin.row(t));
-    w_.token_embd.decode_packed_row(exec.ops, static_cast<size_t>(tokens_[t]), space_->hidden.row(t));
+    w_.token_embd.decode_row(exec.ops, static_cast<size_t>(tokens_[t]), space_->hidden.row(t));
   });
+  if (w_.token_embd.has_failed()) return {};
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
   if (facts_.n_mtp > 0) keep_for_mtp(step);
   return run_head(step, w_.output_norm, w_.output, logits_rows_);
@@ -233,15 +234,16 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   rows_.clear();
   rows_.add(*last.kv, last.position, n, last.kind);
   const Step step{exec, rows_, n, *space_};
-  const Linear& embeddings = mtp_.token_embd.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
+  Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     rope_.prepare(rows_.position(t) + 1, space_->cos_sin.row(t));
     float* input = mtp_input_.row(t);
-    embeddings.decode_packed_row(exec.ops, static_cast<size_t>(tokens[t]), space_->delta.row(t));
+    embeddings.decode_row(exec.ops, static_cast<size_t>(tokens[t]), space_->delta.row(t));
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
     mtp_input_.quantize_row(exec.ops, t, last.kind);
   });
+  if (embeddings.has_failed()) return {};
   multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
   run_layer(step, c_.n_layer);
   logits_rows_.resize(n);

@@ -10,6 +10,7 @@
 #include "arch/config_reader.h"
 #include "arch/model.h"
 #include "nn/attention.h"
+#include "nn/embeddings.h"
 #include "nn/ffn_layer.h"
 #include "nn/linear.h"
 #include "nn/matrix.h"
@@ -44,7 +45,7 @@ std::vector<std::string> read_layer_types(ConfigReader& reader, uint32_t n_layer
 uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj = {});
 
 struct DecoderWeights {
-  Linear token_embd;               // [n_vocab, n_embd]
+  Embeddings token_embd;           // [n_vocab, n_embd]
   std::vector<float> output_norm;  // [n_embd]
   Linear output;                   // [n_vocab, n_embd]; token_embd itself where they are tied
 
@@ -57,7 +58,8 @@ struct MtpHead {
   std::vector<float> enorm, hnorm;  // [n_embd]
   Linear eh_proj;                   // [n_embd, 2 n_embd]
   std::vector<float> output_norm;   // [n_embd]; the main model's where empty
-  Linear token_embd, output;        // [n_vocab, n_embd]; the main model's where the file has none of its own
+  Embeddings token_embd;            // [n_vocab, n_embd], and output: the main model's where the file has none of
+  Linear output;                    // its own
   bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
@@ -82,6 +84,7 @@ class Decoder : public Model {
   const ModelFacts& facts() const override { return facts_; }
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<Moe* const> moes() const override { return moes_; }
+  std::vector<Embeddings*> embeddings() override { return {&w_.token_embd, &mtp_.token_embd}; }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, Batch batch) override;
   std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;

@@ -138,6 +138,7 @@ class DeepSeek : public Decoder {
     }
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
+    for (Layer& layer : layers_) layer.attn.keep_key_rows();
     linears_ = table.linears();
     moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);

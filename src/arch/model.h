@@ -19,6 +19,7 @@
 
 namespace ogas {
 
+class Embeddings;
 struct Moe;
 
 // What a model is, from its metadata and tensor table alone; no weights are touched.
@@ -72,9 +73,12 @@ class Model {
   virtual std::span<Linear* const> linears() const = 0;
   // The layers that have experts, which may come from disk as tokens take them (nn/expert_store.h).
   virtual std::span<Moe* const> moes() const = 0;
+  // Those of the model and of its head for further tokens, which may be read from the file as tokens need them.
+  virtual std::vector<Embeddings*> embeddings() = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
-  // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call. The engine checks
+  // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call; none, where their
+  // embeddings could not be read. The engine checks
   // that tokens are below n_vocab and that parts are of different sequences. A token's logits are the same bits in any
   // batch.
   virtual std::span<const float> forward(Exec& exec, Batch batch) = 0;

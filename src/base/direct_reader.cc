@@ -27,10 +27,6 @@ constexpr uint64_t block_end(uint64_t offset) { return block_begin(offset + Dire
 
 bool is_same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
-bool is_unchanged(const struct stat& a, const struct stat& b) {
-  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
-}
-
 // Some file systems open a file for direct reads and then refuse each of them.
 bool can_read_directly(int fd) {
   alignas(DirectReader::kBlock) std::array<std::byte, DirectReader::kBlock> block;
@@ -136,12 +132,8 @@ bool DirectReader::is_direct(uint32_t file) const {
 }
 
 Result<> DirectReader::check_unchanged(uint32_t file) const {
-  for (const Copy& copy : file_at(file).copies) {
-    const struct stat now = OGAS_TRY(inspect_regular_file(copy.buffered_fd, copy.path));
-    if (!is_unchanged(now, copy.status))
-      return fail(ErrorCode::io, "'{}' was changed while it was in use: it has {} bytes, and had {} when it was opened",
-                  copy.path.string(), now.st_size, copy.status.st_size);
-  }
+  for (const Copy& copy : file_at(file).copies)
+    OGAS_TRY(ogas::check_unchanged(copy.buffered_fd, copy.path, copy.status));
   return {};
 }
 

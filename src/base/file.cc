@@ -8,8 +8,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 
-#include "base/file_descriptor.h"
+#include "base/check.h"
 
 namespace ogas {
 namespace {
@@ -31,9 +32,11 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   if (fd.get() < 0) return system_error(path, "open");
   MappedFile file;
   file.path_ = path;
-  file.size_ = static_cast<size_t>(OGAS_TRY(inspect_regular_file(fd, path)).st_size);
+  file.status_ = OGAS_TRY(inspect_regular_file(fd, path));
+  file.size_ = static_cast<size_t>(file.status_.st_size);
+  file.fd_ = std::move(fd);
   if (file.size_ == 0) return file;
-  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, file.fd_.get(), 0);
   if (data == MAP_FAILED) {
     file.size_ = 0;
     return system_error(path, "map");
@@ -43,12 +46,18 @@ Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), path_(std::move(other.path_)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      path_(std::move(other.path_)),
+      fd_(std::move(other.fd_)),
+      status_(other.status_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(status_, other.status_);
   return *this;
 }
 
@@ -68,6 +77,24 @@ Result<> MappedFile::populate(Bytes part) const {
   return {};
 }
 
+Result<> MappedFile::read(Bytes part, std::span<std::byte> into) const {
+  OGAS_CHECK(holds(part) && part.size() <= into.size(), "{} bytes of '{}' into {}", part.size(), path_.string(),
+             into.size());
+  const auto offset = static_cast<size_t>(part.data() - data_);
+  for (size_t done = 0; done < part.size();) {
+    const ssize_t n = ::pread(fd_.get(), into.data() + done, part.size() - done, static_cast<off_t>(offset + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0)
+      return fail(ErrorCode::io, "cannot read '{}' at byte {}: {}", path_.string(), offset + done,
+                  std::strerror(errno));
+    if (n == 0)
+      return fail(ErrorCode::io, "'{}': ends at byte {}; {} bytes at {} were expected", path_.string(), offset + done,
+                  part.size(), offset);
+    done += static_cast<size_t>(n);
+  }
+  return {};
+}
+
 void MappedFile::release(Bytes part) const {
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
@@ -77,8 +104,7 @@ void MappedFile::release(Bytes part) const {
 
 void MappedFile::drop_from_page_cache() const {
   release(bytes());
-  if (const FileDescriptor fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)); fd.get() >= 0)
-    ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+  ::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes) {

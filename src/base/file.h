@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/file_descriptor.h"
 #include "base/result.h"
 
 namespace ogas {
@@ -14,7 +15,8 @@ namespace ogas {
 using Bytes = std::span<const std::byte>;
 
 // A read-only, private mapping of a whole regular file. Move-only; unmapped on destruction. The bytes are whatever the
-// file holds: untrusted. A file truncated by someone else while mapped raises SIGBUS, as with every memory map.
+// file holds: untrusted. A file truncated by someone else while mapped raises SIGBUS, as with every memory map; read()
+// is for what must not. The file stays open.
 class MappedFile {
  public:
   // Errors: not_found, io (not a regular file, no permission).
@@ -31,6 +33,11 @@ class MappedFile {
 
   // Reads this part into memory now. Errors: io, if the disk fails (which later would be a SIGBUS).
   Result<> populate(Bytes part) const;
+  // Copies this part by a read at its place, through the page cache, from any thread. Errors: io, naming file and
+  // offset: the disk failed, or the file ends too early.
+  Result<> read(Bytes part, std::span<std::byte> into) const;
+  // Whether the file is as it was when it was opened. Errors: io, if it was truncated or written to.
+  Result<> check_unchanged() const { return ogas::check_unchanged(fd_, path_, status_); }
   // Lets go of the memory of the pages that lie within this part; they are read again when they are touched.
   void release(Bytes part) const;
   // Lets the system forget what it has read of the file for us.
@@ -40,6 +47,8 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
   std::filesystem::path path_;
+  FileDescriptor fd_;
+  struct stat status_ = {};
 };
 
 // The whole file as bytes in a string. Errors: not_found, io, and bad_file if it is larger than max_bytes.

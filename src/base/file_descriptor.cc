@@ -28,4 +28,13 @@ Result<struct stat> inspect_regular_file(const FileDescriptor& fd, const std::fi
   return status;
 }
 
+Result<> check_unchanged(const FileDescriptor& fd, const std::filesystem::path& path, const struct stat& before) {
+  const struct stat now = OGAS_TRY(inspect_regular_file(fd, path));
+  if (now.st_size == before.st_size && now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
+      now.st_mtim.tv_nsec == before.st_mtim.tv_nsec)
+    return {};
+  return fail(ErrorCode::io, "'{}' was changed while it was in use: it has {} bytes, and had {} when it was opened",
+              path.string(), now.st_size, before.st_size);
+}
+
 }  // namespace ogas

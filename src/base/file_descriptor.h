@@ -31,6 +31,9 @@ class FileDescriptor {
 // Of errno: "cannot read 'model.gguf': Input/output error".
 std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action);
 
+// Errors: io, if a file that is open was truncated or written to since `before`.
+Result<> check_unchanged(const FileDescriptor& fd, const std::filesystem::path& path, const struct stat& before);
+
 // Fails on directories and devices: their size says nothing, and a pipe would hang.
 Result<struct stat> inspect_regular_file(const FileDescriptor& fd, const std::filesystem::path& path);
 

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
+#include <tuple>
 
 namespace ogas {
 namespace {
@@ -32,6 +34,28 @@ TEST_F(FileTest, MapsWhatWasWritten) {
   MappedFile moved = *std::move(mapped);
   EXPECT_EQ(as_text(moved.bytes()), "hello");
   EXPECT_EQ(read_file(path).value(), "hello");
+}
+
+TEST_F(FileTest, ReadsAPartByItsPlace) {
+  const auto path = folder_ / "a";
+  ASSERT_TRUE(write_file_atomically(path, "hello there"));
+  auto opened = MappedFile::open(path);
+  ASSERT_TRUE(opened) << opened.error().message;
+  const MappedFile mapped = *std::move(opened);
+  std::array<std::byte, 5> some;
+  ASSERT_TRUE(mapped.read(mapped.bytes().subspan(6), some));
+  EXPECT_EQ(as_text(some), "there");
+  EXPECT_TRUE(mapped.check_unchanged());
+  EXPECT_DEATH(std::ignore = mapped.read(mapped.bytes(), some), "does not hold");
+
+  std::filesystem::resize_file(path, 8);
+  const auto cut = mapped.read(mapped.bytes().subspan(6), some);
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code, ErrorCode::io);
+  EXPECT_THAT(cut.error().message, HasSubstr("a': ends at byte 8; 5 bytes at 6 were expected"));
+  const auto changed = mapped.check_unchanged();
+  ASSERT_FALSE(changed);
+  EXPECT_THAT(changed.error().message, HasSubstr("a' was changed while it was in use: it has 8 bytes, and had 11"));
 }
 
 TEST_F(FileTest, EmptyFileMapsToNothing) {

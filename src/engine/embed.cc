@@ -79,7 +79,7 @@ Result<Pooling> recommended_pooling(const TensorFile& file) {
 
 Result<std::vector<std::vector<float>>> Engine::embed(std::span<const std::vector<TokenId>> texts,
                                                       const EmbedOptions& options, const std::stop_token& stop) {
-  const Pooling pooling = options.pooling ? *options.pooling : OGAS_TRY(recommended_pooling(file()));
+  const Pooling pooling = options.pooling ? *options.pooling : OGAS_TRY(Result<Pooling>(model_->pooling));
   for (size_t idx = 0; idx < texts.size(); ++idx)
     OGAS_TRY(model_->check_tokens(texts[idx], texts.size() == 1 ? "the text" : fmt::format("text {}", idx + 1)));
   const size_t n_embd = facts().n_embd;

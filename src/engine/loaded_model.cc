@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "arch/registry.h"
@@ -53,7 +54,7 @@ Result<> report(const Engine::LoadProgress& progress, double share) {
 Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const ExpertStore* experts,
                       const Engine::LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
-  // Beside a store nothing but rows of embeddings is read from the map.
+  // Beside a store nothing is read from the map.
   const std::vector<Bytes> unpacked = experts ? std::vector<Bytes>() : unpacked_tensors(file, packed);
   uint64_t done = 0, total = packed.n_stored_bytes();
   for (const Bytes part : unpacked) total += part.size();
@@ -108,6 +109,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
   loaded->sampling = *sampling;
+  loaded->pooling = ogas::recommended_pooling(loaded->file);
   OGAS_TRY(report_start());
   auto vocab = read_vocab(loaded->file);
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
@@ -123,6 +125,10 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   Exec exec{*loaded->pool, ops};
   OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), progress));
+  for (Embeddings* embeddings : loaded->model->embeddings()) {
+    embeddings->read_from(loaded->file);
+    if (embeddings->file()) loaded->embeddings_.push_back(embeddings);
+  }
   if (loaded->experts) {
     // Memory is short, and nothing is read this way again.
     for (const MappedFile& shard : loaded->file.shards()) shard.drop_from_page_cache();
@@ -130,7 +136,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   }
   loaded->kv_cache =
       std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
-  loaded->make_prefix_cache();
+  OGAS_TRY(loaded->make_prefix_cache());
   return loaded;
 }
 
@@ -198,29 +204,32 @@ Result<> LoadedModel::make_room(size_t n_pages) {
               format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
 }
 
-std::string LoadedModel::identity_of_pages() const {
+Result<std::string> LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
   return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
-                     kv.page_bytes(), has_panels, options.n_expert_used, options.least_expert_weight, identity());
+                     kv.page_bytes(), has_panels, options.n_expert_used, options.least_expert_weight,
+                     OGAS_TRY(identity()));
 }
 
 // By its description and samples of each tensor.
-std::string LoadedModel::identity() const {
+Result<std::string> LoadedModel::identity() const {
   std::string identity;
+  std::array<std::byte, 256> sample;
   for (const auto& [name, tensor] : file.tensors()) {
     identity += fmt::format("\n{} {} {}", name, facts_of(tensor.format).name, tensor.data.size());
-    const size_t n = std::min<size_t>(tensor.data.size(), 256);
-    for (const size_t at : {size_t{0}, (tensor.data.size() - n) / 2, tensor.data.size() - n})
-      identity.append(reinterpret_cast<const char*>(tensor.data.data() + at), n);
-    // Looking at a few bytes brought the pages around them back into memory.
-    if (n > 0 && packed.replaces(tensor.data)) shard_of(file, tensor.data).release(tensor.data);
+    const size_t n = std::min(tensor.data.size(), sample.size());
+    if (n == 0) continue;
+    for (const size_t at : {size_t{0}, (tensor.data.size() - n) / 2, tensor.data.size() - n}) {
+      OGAS_TRY(shard_of(file, tensor.data).read(tensor.data.subspan(at, n), sample));
+      identity.append(reinterpret_cast<const char*>(sample.data()), n);
+    }
   }
   return identity;
 }
 
 Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progress) {
   if (options.experts_folder.empty()) return {};
-  expert_counts_file_ = options.experts_folder / (PrefixKey::of_model(identity()).hex() + ".json");
+  expert_counts_file_ = options.experts_folder / (PrefixKey::of_model(OGAS_TRY(identity())).hex() + ".json");
   const auto counts = read_expert_counts(expert_counts_file_, experts->counts());
   if (!counts) {
     spdlog::warn("{}; it is left aside", counts.error().message);
@@ -243,13 +252,13 @@ LoadedModel::~LoadedModel() {
     spdlog::warn("{}", written.error().message);
 }
 
-void LoadedModel::make_prefix_cache() {
+Result<> LoadedModel::make_prefix_cache() {
   const KvShape& kv = kv_cache->shape();
-  if (kv.state.bytes() > 0) return;
+  if (kv.state.bytes() > 0) return {};
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
   if (!options.prefix_folder.empty() && options.prefix_budget > 0) {
-    key = PrefixKey::of_model(identity_of_pages());
+    key = PrefixKey::of_model(OGAS_TRY(identity_of_pages()));
     store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, kv.page_bytes());
   }
   // A token's attention over a page, as a share of its products with the weights.
@@ -257,6 +266,7 @@ void LoadedModel::make_prefix_cache() {
   const double growth = 2.0 * facts.n_layer * facts.n_embd * KvShape::kPagePositions /
                         std::max<double>(1, static_cast<double>(facts.n_params_active));
   prefixes = std::make_unique<PrefixCache>(*kv_cache, key, growth, std::move(store));
+  return {};
 }
 
 size_t LoadedModel::n_rememberable(const Session& session) const {
@@ -289,6 +299,7 @@ void LoadedModel::save(Session& session, size_t n_tokens) {
 
 Result<std::span<const float>> LoadedModel::forward(Batch batch) {
   if (experts) OGAS_TRY(experts->check_files());
+  for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
   Exec exec{*pool, ops};
   const auto logits = model->forward(exec, batch);
   OGAS_TRY(check_reads());
@@ -309,7 +320,13 @@ void LoadedModel::for_logits_of(std::span<const uint32_t> rows, TakeLogits take)
   }
 }
 
-Result<> LoadedModel::check_reads() { return experts ? experts->take_error() : Result<>(); }
+Result<> LoadedModel::check_reads() {
+  Result<> result = experts ? experts->take_error() : Result<>();
+  // Whatever failed first: no error may be left for the next pass.
+  for (Embeddings* embeddings : embeddings_)
+    if (auto read = embeddings->take_error(); result) result = std::move(read);
+  return result;
+}
 
 Result<std::span<const float>> LoadedModel::compute(std::span<const Extension> extensions) {
   batch_.clear();

@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/prefix_cache.h"
 #include "engine/session.h"
+#include "nn/embeddings.h"
 #include "nn/expert_store.h"
 #include "nn/packed_weights.h"
 
@@ -71,6 +72,7 @@ class LoadedModel {
   std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
   std::string chat_template_error = "the model file has no chat template";
   SamplingOptions sampling;  // the publisher's
+  Result<Pooling> pooling;   // theirs, of vectors of texts
   std::unique_ptr<ThreadPool> pool;
   bool has_panels = false;  // of any matrix
   PackedWeights packed;
@@ -82,15 +84,16 @@ class LoadedModel {
   // budget: bytes of memory for them; all_bytes: that all would take.
   Result<> leave_experts_on_disk(uint64_t budget, uint64_t all_bytes);
   void read_chat_template(const std::string& given);
-  void make_prefix_cache();
-  // What names the model's content, and what its keys and values depend on beside it.
-  std::string identity() const;
-  std::string identity_of_pages() const;
+  Result<> make_prefix_cache();
+  // What names the model's content, and what its keys and values depend on beside it. Errors: io.
+  Result<std::string> identity() const;
+  Result<std::string> identity_of_pages() const;
   Result<> fill_experts(Exec& exec, const Engine::LoadProgress& progress);
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 
   std::filesystem::path expert_counts_file_;  // empty: none
+  std::vector<Embeddings*> embeddings_;       // that are read from the file
   std::vector<BatchPart> batch_;              // of compute(), kept for its room
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "nn/matrix_pieces.h"
@@ -47,10 +49,24 @@ ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
   for (size_t part = 0; part < kParts; ++part) {
     const Linear& linear = *matrices_of(moe, 0)[part];
     const size_t stored = linear.stored().size(), packed = linear.panel_bytes(ops);
-    shape.parts[part] = {.offset = shape.place_bytes, .is_packed = packed > 0, .staged_at = shape.staged_bytes};
-    shape.place_bytes += round_up(packed > 0 ? packed : stored, kPanelAlignment);
+    const size_t n_scales = linear.stored_scales().size();
+    Part& made = shape.parts[part];
     // Whole blocks, wherever in a block it begins.
-    shape.staged_bytes += round_up(stored, DirectReader::kBlock) + DirectReader::kBlock;
+    const auto stage = [&](size_t n_bytes) {
+      ++shape.n_reads;
+      return std::exchange(shape.staged_bytes,
+                           shape.staged_bytes + round_up(n_bytes, DirectReader::kBlock) + DirectReader::kBlock);
+    };
+    const auto place = [&](size_t n_bytes) {
+      return std::exchange(shape.place_bytes, shape.place_bytes + round_up(n_bytes, kPanelAlignment));
+    };
+    made.is_packed = packed > 0;
+    made.offset = place(packed > 0 ? packed : stored);
+    made.staged_at = stage(stored);
+    made.has_scales = n_scales > 0;
+    if (!made.has_scales) continue;
+    made.scales_offset = place(n_scales);
+    made.scales_staged_at = stage(n_scales);
   }
   return shape;
 }
@@ -81,7 +97,9 @@ ExpertStore::Shape ExpertStore::largest_of(std::span<Moe* const> layers, const O
 void ExpertStore::make_buffers(const Shape& largest, size_t n_used, uint64_t budget) {
   const uint64_t share = budget / kShareOfBuffers / 2;
   const size_t n_staged = std::clamp<size_t>(share / largest.staged_bytes, kLeastStaged, n_staged_for(n_used));
-  const size_t n_passing = std::clamp<size_t>(share / largest.place_bytes, kLeastPassing, n_passing_for(n_used));
+  // The fewest of the former can be nearly all of a small budget.
+  const uint64_t left = std::min(share, budget - n_staged * largest.staged_bytes);
+  const size_t n_passing = std::clamp<size_t>(left / largest.place_bytes, kLeastPassing, n_passing_for(n_used));
   staging_memory_ = PageBuffer(n_staged * largest.staged_bytes);
   passing_memory_ = PageBuffer(n_passing * largest.place_bytes);
   for (size_t idx = 0; idx < n_staged; ++idx)
@@ -139,17 +157,22 @@ void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_p
       .cache = ExpertCache(moe.rules.n_expert, n_places, ExpertCache::half_life(moe.rules.n_expert, moe.rules.n_used)),
       .memory = PageBuffer(n_places * shape.place_bytes),
       .matrices = std::vector<ExpertMatrices>(n_places),
-      .stored = std::vector<std::array<Stored, kParts>>(moe.rules.n_expert)};
+      .stored = std::vector<std::array<StoredPart, kParts>>(moe.rules.n_expert)};
   layer.memory.prefer_huge_pages();
   n_bytes_ += layer.memory.size();
+  const auto place_of = [&](std::span<const std::byte> bytes) -> Stored {
+    const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(bytes); });
+    OGAS_CHECK(shard != file.shards().end(), "{} bytes that no shard has", bytes.size());
+    return {.file = static_cast<uint32_t>(shard - file.shards().begin()),
+            .offset = static_cast<uint64_t>(bytes.data() - shard->bytes().data()),
+            .n_bytes = bytes.size()};
+  };
   for (uint32_t expert = 0; expert < moe.rules.n_expert; ++expert) {
     for (size_t part = 0; part < kParts; ++part) {
-      const auto bytes = matrices_of(moe, expert)[part]->stored();
-      const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(bytes); });
-      OGAS_CHECK(shard != file.shards().end(), "{} bytes that no shard has", bytes.size());
-      layer.stored[expert][part] = {.file = static_cast<uint32_t>(shard - file.shards().begin()),
-                                    .offset = static_cast<uint64_t>(bytes.data() - shard->bytes().data()),
-                                    .n_bytes = bytes.size()};
+      const Linear& linear = *matrices_of(moe, expert)[part];
+      StoredPart& stored = layer.stored[expert][part];
+      stored.rows = place_of(linear.stored());
+      if (shape.parts[part].has_scales) stored.scales = place_of(linear.stored_scales());
     }
   }
   layers_.push_back(std::move(layer));
@@ -228,17 +251,23 @@ void ExpertStore::read_into(size_t staged_idx, uint32_t layer, uint32_t expert, 
             .is_ahead = is_ahead,
             .layer = layer,
             .expert = expert,
-            .n_reads_left = kParts};
-  std::array<DirectReader::Read, kParts> reads;
+            .n_reads_left = layers_[layer].shape.n_reads};
+  std::array<DirectReader::Read, 2 * kParts> reads;
+  size_t n_reads = 0;
+  const auto read = [&](const Stored& stored, size_t staged_at) {
+    reads[n_reads++] = {.file = stored.file,
+                        .offset = stored.offset,
+                        .n_bytes = stored.n_bytes,
+                        .buffer = staged.buffer + staged_at,
+                        .tag = staged_idx};
+  };
   for (size_t part = 0; part < kParts; ++part) {
-    const Stored& stored = layers_[layer].stored[expert][part];
-    reads[part] = {.file = stored.file,
-                   .offset = stored.offset,
-                   .n_bytes = stored.n_bytes,
-                   .buffer = staged.buffer + layers_[layer].shape.parts[part].staged_at,
-                   .tag = staged_idx};
+    const Part& shape = layers_[layer].shape.parts[part];
+    const StoredPart& stored = layers_[layer].stored[expert][part];
+    read(stored.rows, shape.staged_at);
+    if (shape.has_scales) read(stored.scales, shape.scales_staged_at);
   }
-  reader_->submit(reads);
+  reader_->submit(std::span(reads).first(n_reads));
 }
 
 // Asks for as many of the missing as there are buffers, and then of those expected of the next layer.
@@ -364,7 +393,8 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
       const Part& shape = layer.shape.parts[part];
       const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
       Linear& there = *matrices_of(*packing.matrices)[part];
-      there = shape.is_packed ? mapped : mapped.at(packing.to + shape.offset);
+      std::byte* scales = shape.has_scales ? packing.to + shape.scales_offset : nullptr;
+      there = shape.is_packed ? mapped : mapped.at(packing.to + shape.offset, scales);
       if (shape.is_packed) there.use_panels(packing.to + shape.offset);
       const size_t n_pieces = MatrixPieces(ops_, mapped, kPieceBytes).size();
       for (size_t idx = 0; idx < n_pieces; ++idx) list.push_back({&packing, part, idx});
@@ -374,10 +404,15 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
   exec.pool.parallel_for(pieces.size(), [&](size_t piece_idx, unsigned) {
     const auto [packing, part, idx] = pieces[piece_idx];
     const Part& shape = layer.shape.parts[part];
-    const Stored& stored = layer.stored[packing->from->expert][part];
-    const std::byte* bytes = packing->from->buffer + shape.staged_at + stored.offset % DirectReader::kBlock;
-    const Linear rows = matrices_of(*layer.moe, packing->from->expert)[part]->at(bytes);
+    const StoredPart& stored = layer.stored[packing->from->expert][part];
+    const auto read = [&](const Stored& one, size_t staged_at) {
+      return packing->from->buffer + staged_at + one.offset % DirectReader::kBlock;
+    };
+    const Linear rows = matrices_of(*layer.moe, packing->from->expert)[part]->at(read(stored.rows, shape.staged_at));
     MatrixPieces(ops_, rows, kPieceBytes).write(idx, packing->to + shape.offset);
+    if (shape.has_scales && idx == 0)
+      std::memcpy(packing->to + shape.scales_offset, read(stored.scales, shape.scales_staged_at),
+                  stored.scales.n_bytes);
   });
   stats_.pack_seconds += seconds_since(start);
 }

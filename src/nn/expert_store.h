@@ -111,9 +111,13 @@ class ExpertStore {
     size_t offset;  // in its place
     bool is_packed;
     size_t staged_at;  // in a buffer for what is read
+    // The same of its scales, where they are stored apart (MXFP4_SPLIT).
+    bool has_scales;
+    size_t scales_offset, scales_staged_at;
   };
   struct Shape {
     std::array<Part, kParts> parts;
+    unsigned n_reads;  // of an expert
     size_t place_bytes, staged_bytes;
   };
   struct Stored {
@@ -121,13 +125,16 @@ class ExpertStore {
     uint64_t offset;
     size_t n_bytes;
   };
+  struct StoredPart {
+    Stored rows, scales;
+  };
   struct Layer {
     const Moe* moe;
     Shape shape;
     ExpertCache cache;
-    PageBuffer memory;                               // n_places places
-    std::vector<ExpertMatrices> matrices;            // [n_places]
-    std::vector<std::array<Stored, kParts>> stored;  // [n_expert]
+    PageBuffer memory;                                   // n_places places
+    std::vector<ExpertMatrices> matrices;                // [n_places]
+    std::vector<std::array<StoredPart, kParts>> stored;  // [n_expert]
   };
   // An expert on its way from disk.
   struct Staged {

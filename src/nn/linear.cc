@@ -90,8 +90,15 @@ std::span<const std::byte> Linear::stored() const {
   return {weights_, n_in_ * facts_of(format_).bytes_for(n_columns_)};
 }
 
-Linear Linear::at(const std::byte* copy_of_stored) const {
+std::span<const std::byte> Linear::stored_scales() const {
+  if (!scales_) return {};
+  const size_t n = n_in_ / facts_of(format_).block_values;
+  return {scales_ + first_row_ * n, ((n_out_ - 1) * row_step_ + 1) * n};
+}
+
+Linear Linear::at(const std::byte* copy_of_stored, const std::byte* copy_of_scales) const {
   Linear moved = *this;
+  if (copy_of_scales) moved.scales_ = copy_of_scales - (stored_scales().data() - scales_);
   moved.weights_ = copy_of_stored - (stored().data() - weights_);
   moved.panels_ = nullptr;
   moved.panel_row_ = 0;

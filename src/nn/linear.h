@@ -27,7 +27,7 @@ class Linear {
   Linear rows(size_t first_row, size_t n_rows) const;
   // The layer made of every step-th of these rows, from first_row on.
   Linear every(size_t step, size_t first_row) const;
-  // Row o of the weights as floats [n_in], from where they are mapped.
+  // Row o of the weights as floats [n_in], from its file's format, not from panels.
   void decode_row(size_t o, float* values) const;
   // The same from the panels, if there are any: slower, but nothing of what is mapped comes back into memory. For
   // embeddings, of which a token needs one.
@@ -36,8 +36,13 @@ class Linear {
   std::span<const std::byte> stored_rows(size_t o_begin, size_t o_end) const;
   // Of all rows; of weights that are stored transposed, the whole matrix.
   std::span<const std::byte> stored() const;
-  // The same layer, with what stored() gives here instead, and without panels.
-  Linear at(const std::byte* copy_of_stored) const;
+  // MXFP4_SPLIT: the scales of these rows, a byte for each block, where they are mapped. Empty for other formats.
+  std::span<const std::byte> stored_scales() const;
+  // The same layer, with what stored() and, unless null, stored_scales() give here instead, and without panels.
+  Linear at(const std::byte* copy_of_stored, const std::byte* copy_of_scales = nullptr) const;
+  // Asks whoever packs it for its rows beside the panels: they are decoded one by one, too, and too often for panels.
+  void keep_rows() { keeps_rows_ = true; }
+  bool keeps_rows() const { return keeps_rows_; }
   // Bytes of all rows as panels; 0 where these operations read them as they are.
   uint64_t panel_bytes(const Ops& ops) const;
   size_t n_panels(const Ops& ops) const { return (n_out_ + ops.panel_rows - 1) / ops.panel_rows; }
@@ -45,6 +50,7 @@ class Linear {
   void pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const;
   // From here on multiply() reads these panels, made of this layer's rows; so do the layers taken from it with rows().
   void use_panels(const std::byte* panels);
+  bool has_panels() const { return panels_ != nullptr; }
   // Whether these operations multiply with activations as floats, not with their 8-bit form.
   bool reads_values(const Ops& ops) const;
   // Whether both are the same rows.
@@ -67,6 +73,7 @@ class Linear {
   size_t row_step_ = 1;
   size_t n_columns_ = 0;  // not 0: that matrix is stored transposed, and this many are its rows
   const std::byte* panels_ = nullptr;
+  bool keeps_rows_ = false;
   size_t panel_row_ = 0;  // row of the panels that is row 0
   size_t n_out_ = 0;
   size_t n_in_ = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "kernels/dispatch.h"
@@ -76,6 +77,20 @@ TEST(Linear, DecodesRowsWhoseScalesLieApart) {
   whole.rows(2, 1).decode_row(0, decoded.data());
   EXPECT_EQ(decoded[32 + 10], -8.0F);
   EXPECT_EQ(decoded[32 + 11], 48.0F);
+
+  // Every other row from the first on, and then from copies of both.
+  const Linear last = whole.every(1, 0).rows(1, 2).every(2, 1);
+  const auto rows = last.stored(), factors = last.stored_scales();
+  ASSERT_EQ(rows.size(), 32U);
+  ASSERT_EQ(factors.size(), 2U);
+  const std::vector<std::byte> copy(rows.begin(), rows.end()), copy_of_scales(factors.begin(), factors.end());
+  const Linear moved = last.at(copy.data(), copy_of_scales.data());
+  std::ranges::fill(blocks, std::byte{});
+  std::ranges::fill(scales, std::byte{});
+  std::vector<float> again(64);
+  moved.decode_row(0, again.data());
+  EXPECT_EQ(again, decoded);
+  EXPECT_TRUE(Linear(Format::q8_0, blocks.data(), 1, 32).stored_scales().empty());
 }
 
 TEST(Multiply, RefusesShapesThatDoNotFit) {

@@ -89,6 +89,11 @@ void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
                uint64_t{d.n_head} * d.v_head_dim);
 }
 
+void Mla::keep_key_rows() {
+  attn_kv_b.keep_rows();
+  for (Linear& head : attn_k_b) head.keep_rows();
+}
+
 Linear Mla::k_rows(size_t h) const {
   return attn_kv_b.rows(h * (dims.qk_nope_head_dim + dims.v_head_dim), dims.qk_nope_head_dim);
 }

@@ -72,6 +72,8 @@ struct Mla {
   LightningIndexer indexer;                // without top_k: none
 
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
+  // Once they are bound: matrices whose rows are also decoded one by one keep them when they are packed.
+  void keep_key_rows();
   void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::by_kind) const;
 
  private:

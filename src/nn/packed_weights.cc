@@ -1,6 +1,7 @@
 #include "nn/packed_weights.h"
 
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 
 #include "base/topology.h"
@@ -24,9 +25,14 @@ PackedWeights::PackedWeights(const Ops& ops, std::span<Linear* const> linears, O
       continue;
     }
     const uint64_t n_panel_bytes = linear->panel_bytes(ops), n_stored = linear->stored().size();
+    const uint64_t n_copied = (n_stored + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
     items_.push_back({{linear}, linear->stored(), n_bytes_, n_panel_bytes > 0});
-    n_bytes_ +=
-        n_panel_bytes > 0 ? n_panel_bytes : (n_stored + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
+    n_bytes_ += n_panel_bytes > 0 ? n_panel_bytes : n_copied;
+    if (n_panel_bytes > 0 && linear->keeps_rows() && others == Others::copied) {
+      items_.back().copies_rows = true;
+      items_.back().rows_offset = n_bytes_;
+      n_bytes_ += n_copied;
+    }
     n_stored_bytes_ += n_stored;
   }
 }
@@ -64,6 +70,8 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
         return;
       }
       pieces.write(begin + idx, panels_.data() + item.offset);
+      if (item.copies_rows)
+        std::memcpy(panels_.data() + item.rows_offset + (rows.data() - item.stored.data()), rows.data(), rows.size());
       mapping.release(rows);
     });
     if (result && progress) result = progress(n_bytes_until(end) - n_bytes_until(begin));
@@ -79,7 +87,10 @@ Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress&
   for (const Item& item : items_) {
     OGAS_TRY(pack_item(exec, item, mapping, progress));
     const std::byte* place = panels_.data() + item.offset;
-    for (Linear* linear : item.linears) item.has_panels ? linear->use_panels(place) : void(*linear = linear->at(place));
+    for (Linear* linear : item.linears) {
+      if (item.copies_rows) *linear = linear->at(panels_.data() + item.rows_offset);
+      item.has_panels ? linear->use_panels(place) : void(*linear = linear->at(place));
+    }
   }
   return {};
 }

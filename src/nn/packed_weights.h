@@ -27,7 +27,7 @@ class PackedWeights {
   PackedWeights() = default;
   enum class Others : uint8_t { mapped, copied };
   // Room for the panels of those of these layers that have any, and for copies of the others where they are to be
-  // copied. The layers must stay where they are.
+  // copied; then also of the rows that some keep beside their panels. The layers must stay where they are.
   PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others = Others::mapped);
 
   // Bytes of the panels and copies, and of the rows they are made of.
@@ -47,6 +47,8 @@ class PackedWeights {
     std::span<const std::byte> stored;  // where they are mapped
     uint64_t offset;                    // of its panels, or of its copy
     bool has_panels;
+    uint64_t rows_offset = 0;  // of a copy of its rows beside its panels
+    bool copies_rows = false;
   };
   Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping, const Progress& progress) const;
 

@@ -88,6 +88,31 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   EXPECT_EQ(row, expected_row);
 }
 
+// Beside panels, for what decodes them one by one; where all is copied, that is all of it.
+TEST_P(PackedWeightsTest, KeepsRowsWhereTheyAreAskedFor) {
+  std::vector<std::byte> file = bytes_;
+  const Linear mapped(Format::q8_0, file.data(), kRows, kIn);
+  Linear part = mapped.rows(20, 100), again = part, other = mapped.rows(120, 30);
+  again.keep_rows();
+  part.keep_rows();
+  Linear* const linears[] = {&other, &part, &again};
+  PackedWeights packed(exec_.ops, linears, PackedWeights::Others::copied);
+  const PackedWeights::Mapping mapping{.read = [](auto) -> Result<> { return {}; }, .release = [](auto) {}};
+  ASSERT_TRUE(packed.pack(exec_, mapping, {}));
+  const auto expected = times_x(part), expected_other = times_x(other);
+  std::vector<float> row(kIn), expected_row(kIn);
+  mapped.decode_row(20 + 77, expected_row.data());
+  std::ranges::fill(file, std::byte{});
+  for (const Linear& linear : {part, again}) {
+    linear.decode_row(77, row.data());
+    EXPECT_EQ(row, expected_row);
+    EXPECT_EQ(times_x(linear), expected);
+    linear.rows(70, 30).decode_row(7, row.data());
+    EXPECT_EQ(row, expected_row);
+  }
+  EXPECT_EQ(times_x(other), expected_other);
+}
+
 TEST_P(PackedWeightsTest, KnowsWhichTensorsItReplaces) {
   const Linear mapped(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear first = mapped.rows(0, 50), second = mapped.rows(50, 60), last = mapped.rows(130, 20);

@@ -1,0 +1,41 @@
+#include "nn/embeddings.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace ogas {
+
+void Embeddings::read_from(const TensorFile& file) {
+  if (rows.n_out() == 0 || rows.has_panels()) return;
+  const Bytes stored = rows.stored();
+  const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(stored); });
+  if (shard == file.shards().end()) return;  // copied
+  file_ = &*shard;
+  file_->release(stored);
+}
+
+void Embeddings::decode_row(const Ops& ops, size_t o, float* values) {
+  if (!file_) return rows.decode_packed_row(ops, o, values);
+  const Linear row = rows.rows(o, 1);
+  const Bytes stored = row.stored();
+  thread_local std::vector<std::byte> buffer;
+  buffer.resize(stored.size());
+  if (auto read = file_->read(stored, buffer); !read) {
+    std::fill_n(values, rows.n_in(), 0.0F);
+    const std::lock_guard lock(mutex_);
+    if (result_) result_ = std::move(read);
+    has_failed_.store(true, std::memory_order_relaxed);
+    return;
+  }
+  row.at(buffer.data()).decode_row(0, values);
+}
+
+Result<> Embeddings::take_error() {
+  if (!has_failed()) return {};
+  const std::lock_guard lock(mutex_);
+  has_failed_.store(false, std::memory_order_relaxed);
+  return std::exchange(result_, Result<>());
+}
+
+}  // namespace ogas

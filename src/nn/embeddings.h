@@ -1,0 +1,39 @@
+// Rows that are looked up by token, not multiplied with.
+//
+// Where they are packed as the output matrix, too, they are in memory. Others stay in their file, since a token needs
+// only one of them, and are read from there by position: a disk that fails or a file that is cut short is then an error
+// of the pass. Through a memory map it would be a signal that ends the process.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "base/result.h"
+#include "files/tensor_file.h"
+#include "nn/linear.h"
+
+namespace ogas {
+
+class Embeddings {
+ public:
+  Linear rows;  // [n_tokens, n_embd]
+
+  // Once the model is packed: rows that nothing else has are read from this file from here on, which must outlive them.
+  void read_from(const TensorFile& file);
+  // The file they are read from; null: they are in memory.
+  const MappedFile* file() const { return file_; }
+  // Row o as floats [n_embd], from any thread. Zeros where a read fails.
+  void decode_row(const Ops& ops, size_t o, float* values);
+  // Whether a read failed since take_error(): all that was computed since is wrong.
+  bool has_failed() const { return has_failed_.load(std::memory_order_relaxed); }
+  // What became of the reads since this was last asked. Errors: those of MappedFile::read.
+  Result<> take_error();
+
+ private:
+  const MappedFile* file_ = nullptr;
+  std::atomic<bool> has_failed_ = false;
+  std::mutex mutex_;
+  Result<> result_;  // the first error, under the mutex
+};
+
+}  // namespace ogas

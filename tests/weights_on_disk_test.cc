@@ -1,0 +1,221 @@
+// What is read of the weights' files while a model runs is read by position: disks that fail and files that are changed
+// are errors of the pass, and nothing touches the memory maps, where they would be signals.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <random>
+
+#include "files/gguf_writer.h"
+#include "kernels/dispatch.h"
+#include "logits_test_tools.h"
+#include "nn/embeddings.h"
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using testing::kArchitectures;
+using testing::logits_of;
+
+class WeightsOnDiskTest : public ::testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(folder_); }
+  void TearDown() override {
+    ::unsetenv("OGAS_ISA");
+    fs::remove_all(folder_);
+  }
+  // A model of tests/data that may be changed.
+  fs::path copy_of(const std::string& architecture) const {
+    const fs::path copy = folder_ / architecture;
+    fs::copy(kArchitectures / architecture, copy);
+    return copy;
+  }
+  fs::path folder_ = fs::temp_directory_path() / fmt::format("ogas_weights_{}", ::getpid());
+};
+
+// From here on whoever touches these bytes gets a signal, as from a file that was cut short.
+void forbid(Bytes bytes) { ASSERT_EQ(::mprotect(const_cast<std::byte*>(bytes.data()), bytes.size(), PROT_NONE), 0); }
+
+// While it lives, reads of this file fail, though it looks as it was: its descriptors are open for writing alone.
+class FailingReads {
+ public:
+  explicit FailingReads(const fs::path& path) {
+    const FileDescriptor writing(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      const int fd = std::stoi(entry.path().filename());
+      if (fd == writing.get() || fs::read_symlink(entry.path(), gone) != fs::canonical(path)) continue;
+      saved_.emplace_back(fd, ::dup(fd));
+      ::dup2(writing.get(), fd);
+    }
+  }
+  ~FailingReads() {
+    for (const auto& [fd, copy] : saved_) {
+      ::dup2(copy, fd);
+      ::close(copy);
+    }
+  }
+  size_t n_descriptors() const { return saved_.size(); }
+
+ private:
+  std::vector<std::pair<int, int>> saved_;
+};
+
+constexpr size_t kRows = 37, kIn = 512;
+
+// Rows of arbitrary bytes in every format that GGUF has, a tensor each.
+void write_rows(const fs::path& path) {
+  GgufWriter writer;
+  for (const FormatFacts& facts : all_formats())
+    if (facts.ggml_type != kNoGgmlType) writer.add_tensor(facts.name, facts.format, {{kRows, kIn, 1, 1}, 2});
+  std::string bytes = writer.header();
+  std::mt19937 random(3);
+  for (uint64_t i = 0; i < writer.data_bytes(); ++i) bytes += static_cast<char>(random());
+  ASSERT_TRUE(write_file_atomically(path, bytes));
+}
+
+TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
+  write_rows(folder_ / "rows.gguf");
+  const auto file = TensorFile::open(folder_ / "rows.gguf");
+  ASSERT_TRUE(file) << file.error().message;
+  ASSERT_GT(file->tensors().size(), 20U);
+  const Ops& ops = *available_ops().back();
+  std::vector<std::unique_ptr<Embeddings>> all;
+  std::vector<std::vector<float>> expected;
+  for (const auto& [name, tensor] : file->tensors()) {
+    all.push_back(std::make_unique<Embeddings>());
+    all.back()->rows = Linear(tensor.format, tensor.data.data(), kRows, kIn);
+    for (const size_t o : {size_t{0}, size_t{20}, kRows - 1})
+      all.back()->rows.decode_row(o, expected.emplace_back(kIn).data());
+    all.back()->read_from(*file);
+    ASSERT_EQ(all.back()->file(), &file->shards().front());
+  }
+  forbid(file->shards().front().bytes());
+  size_t idx = 0;
+  for (const auto& embeddings : all) {
+    for (const size_t o : {size_t{0}, size_t{20}, kRows - 1}) {
+      std::vector<float> row(kIn);
+      embeddings->decode_row(ops, o, row.data());
+      EXPECT_EQ(std::memcmp(row.data(), expected[idx++].data(), row.size() * sizeof(float)), 0);  // some are no numbers
+    }
+    EXPECT_TRUE(embeddings->take_error());
+  }
+}
+
+TEST_F(WeightsOnDiskTest, AFileCutShortWhileItIsReadIsAnError) {
+  write_rows(folder_ / "rows.gguf");
+  const auto file = TensorFile::open(folder_ / "rows.gguf");
+  ASSERT_TRUE(file) << file.error().message;
+  const TensorInfo& tensor = *file->find("Q8_0");
+  const auto offset = static_cast<size_t>(tensor.data.data() - file->shards().front().bytes().data());
+  Embeddings embeddings;
+  embeddings.rows = Linear(tensor.format, tensor.data.data(), kRows, kIn);
+  embeddings.read_from(*file);
+  const size_t row_bytes = tensor.data.size() / kRows;
+  fs::resize_file(folder_ / "rows.gguf", offset + row_bytes + 10);
+  const Ops& ops = *available_ops().back();
+  std::vector<float> row(kIn);
+  embeddings.decode_row(ops, 0, row.data());
+  EXPECT_FALSE(embeddings.has_failed());
+  embeddings.decode_row(ops, 1, row.data());
+  EXPECT_TRUE(embeddings.has_failed());
+  EXPECT_EQ(row, std::vector<float>(kIn));
+  embeddings.decode_row(ops, 2, row.data());
+  const Result<> failed = embeddings.take_error();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::io);
+  EXPECT_THAT(failed.error().message, HasSubstr(fmt::format("rows.gguf': ends at byte {}; {} bytes at {} were expected",
+                                                            offset + row_bytes + 10, row_bytes, offset + row_bytes)));
+  EXPECT_TRUE(embeddings.take_error()) << "it is told once";
+  embeddings.decode_row(ops, 0, row.data());
+  EXPECT_FALSE(embeddings.has_failed());
+}
+
+// Its embeddings are no output matrix, so that they stay in the file, which all else was taken from.
+TEST_F(WeightsOnDiskTest, AFailedReadOfEmbeddingsIsAnErrorOfThePass) {
+  const fs::path copy = copy_of("llama"), weights = copy / "model.safetensors";
+  const std::vector<TokenId> prompt = testing::read_json((copy / "golden.json").string())["prompt"];
+  auto engine = Engine::load(copy, {.n_threads = 2});
+  ASSERT_TRUE(engine) << engine.error().message;
+  const auto expected = logits_of(**engine, prompt).values;
+  auto session = (*engine)->new_session();
+  ASSERT_TRUE((*engine)->extend(*session, std::span(prompt).first(3)));
+  {
+    const FailingReads failing(weights);
+    ASSERT_GT(failing.n_descriptors(), 0U);
+    const auto failed = (*engine)->extend(*session, std::span(prompt).subspan(3));
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, ErrorCode::io);
+    EXPECT_THAT(failed.error().message, HasSubstr("cannot read '" + weights.string() + "' at byte "));
+    EXPECT_EQ((*engine)->tokens_of(*session).size(), 3U) << "the session is as it was";
+  }
+  const auto after = (*engine)->extend(*session, std::span(prompt).subspan(3));
+  ASSERT_TRUE(after) << after.error().message;
+  const size_t n_vocab = (*engine)->facts().n_vocab;
+  EXPECT_TRUE(std::ranges::equal(*after, std::span(expected).last(n_vocab)));
+}
+
+TEST_F(WeightsOnDiskTest, AFileThatWasCutShortIsAnErrorOfThePass) {
+  const fs::path copy = copy_of("llama"), weights = copy / "model.safetensors";
+  const std::vector<TokenId> prompt = testing::read_json((copy / "golden.json").string())["prompt"];
+  auto engine = Engine::load(copy, {.n_threads = 2});
+  ASSERT_TRUE(engine) << engine.error().message;
+  fs::resize_file(weights, 100);
+  auto session = (*engine)->new_session();
+  const auto failed = (*engine)->extend(*session, prompt);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::io);
+  EXPECT_THAT(failed.error().message,
+              HasSubstr("model.safetensors' was changed while it was in use: it has 100 bytes"));
+}
+
+class NothingIsMappedTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void TearDown() override { ::unsetenv("OGAS_ISA"); }
+};
+
+// With experts on disk: whatever the format, and whether it has panels or not.
+TEST_P(NothingIsMappedTest, WhileItRuns) {
+  const fs::path folder = kArchitectures / GetParam();
+  const auto golden = testing::read_json((folder / "golden.json").string());
+  const std::vector<TokenId> prompt = golden["prompt"];
+  std::vector<fs::path> models = {folder};
+  if (golden.value("has_gguf", true)) models.push_back(folder / "model.gguf");
+  for (const Ops* ops : {available_ops().front(), available_ops().back()}) {
+    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+    for (const fs::path& path : models) {
+      SCOPED_TRACE(fmt::format("{}, {}", path.string(), ops->name));
+      auto engine = Engine::load(path, {.n_threads = 2, .expert_budget = 0});
+      ASSERT_TRUE(engine) << engine.error().message;
+      const auto all = [&] {
+        auto values = logits_of(**engine, prompt, 7).values;
+        auto session = (*engine)->new_session();
+        for (const TokenId& token : prompt) {
+          const auto logits = (*engine)->extend(*session, std::span(&token, 1), RowKind::generated);
+          EXPECT_TRUE(logits) << logits.error().message;
+          values.insert(values.end(), logits->begin(), logits->end());
+        }
+        if ((*engine)->facts().n_mtp > 0) {
+          EXPECT_TRUE((*engine)->mtp_logits(prompt, 0, [&](size_t, std::span<const float> row) {
+            values.insert(values.end(), row.begin(), row.end());
+          }));
+        }
+        return values;
+      };
+      const auto expected = all();
+      for (const MappedFile& shard : (*engine)->file().shards()) forbid(shard.bytes());
+      EXPECT_EQ(all(), expected);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, NothingIsMappedTest, ::testing::ValuesIn(testing::with_experts()),
+                         [](const auto& test) { return test.param; });
+
+}  // namespace
+}  // namespace ogas
