@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <fstream>
 
 #include "arch/registry.h"
+#include "engine/memory_follower.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
 
@@ -164,6 +166,121 @@ class ExpertFaultsTest : public ExpertStoreTest {
   std::filesystem::path copy_;
 };
 
+// A store of its own under the model, whose reads are slow now and then, so that some are under way between two passes.
+class ExpertMemoryTest : public ExpertStoreTest {
+ protected:
+  static int64_t slow_read(int fd, void* buffer, size_t n, uint64_t offset) {
+    static std::atomic<unsigned> n_reads{0};
+    if (++n_reads % 3 == 0) ::usleep(2000);
+    return ::pread(fd, buffer, n, static_cast<off_t>(offset));
+  }
+  void SetUp() override {
+    auto file = TensorFile::open(folder());
+    ASSERT_TRUE(file) << file.error().message;
+    file_ = *std::move(file);
+    auto model = create_model(file_);
+    ASSERT_TRUE(model) << model.error().message;
+    model_ = *std::move(model);
+    bytes_ = ExpertStore::bytes_for(model_->moes(), ops_);
+    auto store = ExpertStore::create(
+        file_, model_->moes(), ops_,
+        {.budget = bytes_.all,
+         .look_ahead = LookAhead::on,
+         .disk = {.backend = DirectReader::Backend::pread, .depth = 4, .pread_for_tests = slow_read}});
+    ASSERT_TRUE(store) << store.error().message;
+    store_ = *std::move(store);
+    cache_ = std::make_unique<KvCache>(model_->facts().kv, uint64_t{1} << 30);
+    prompt_ = golden()["prompt"].get<std::vector<TokenId>>();
+  }
+  // Logits after each token, one by one.
+  std::vector<float> run(const std::function<void(size_t)>& between = {}) {
+    KvSequence kv(*cache_);
+    std::vector<float> all;
+    Exec exec{pool_, ops_};
+    for (size_t idx = 0; idx < prompt_.size(); ++idx) {
+      if (between) between(idx);
+      const BatchPart part{.tokens = std::span(prompt_).subspan(idx, 1), .kv = &kv};
+      const auto logits = model_->forward(exec, {&part, 1});
+      all.insert(all.end(), logits.begin(), logits.end());
+    }
+    EXPECT_TRUE(store_->take_error());
+    return all;
+  }
+
+  const Ops& ops_ = *available_ops().back();
+  TensorFile file_;
+  std::unique_ptr<Model> model_;
+  ExpertStore::Bytes bytes_{};
+  std::unique_ptr<ExpertStore> store_;
+  std::unique_ptr<KvCache> cache_;
+  ThreadPool pool_{2};
+  std::vector<TokenId> prompt_;
+};
+
+TEST_P(ExpertMemoryTest, AnotherBudgetChangesNoBit) {
+  const auto expected = run();
+  EXPECT_EQ(store_->n_places(), store_->n_experts());
+  const uint64_t n_bytes = store_->n_bytes(), places = bytes_.places;
+  const std::array budgets = {n_bytes - places / 3, n_bytes - places * 2 / 3, uint64_t{0}, n_bytes - places / 2,
+                              n_bytes};
+  for (const uint64_t budget : budgets) {
+    store_->set_budget(budget);
+    EXPECT_LE(store_->n_bytes(), std::max(budget, n_bytes - places));
+    EXPECT_EQ(store_->n_places() == 0, budget == 0);
+    EXPECT_EQ(run(), expected) << budget;
+    const auto before = store_->stats();
+    EXPECT_EQ(run(), expected) << budget << " again";
+    const auto after = store_->stats();
+    if (budget == n_bytes) {
+      EXPECT_EQ(after.n_hits - before.n_hits, after.n_uses - before.n_uses) << "as it was";
+    } else if (budget == 0) {
+      EXPECT_EQ(after.n_hits, before.n_hits);
+    }
+  }
+  EXPECT_EQ(run([&](size_t idx) { store_->set_budget(budgets[idx % budgets.size()]); }), expected);
+}
+
+TEST_P(ExpertMemoryTest, WhatStaysIsNotReadAgain) {
+  run();
+  store_->set_budget(store_->n_bytes() - bytes_.places / 2);
+  EXPECT_LT(store_->n_places(), store_->n_experts());
+  const auto before = store_->stats();
+  run();
+  const auto after = store_->stats();
+  EXPECT_GT(after.n_hits, before.n_hits);
+}
+
+TEST_P(ExpertMemoryTest, FollowsTheLimit) {
+  const auto group = std::filesystem::temp_directory_path() / fmt::format("ogas_group_{}_{}", ::getpid(), GetParam());
+  std::filesystem::create_directories(group);
+  const auto write = [&](const char* name, uint64_t value) {
+    ASSERT_TRUE(write_file_atomically(group / name, std::to_string(value)));
+  };
+  constexpr uint64_t kOther = 1000, kUsed = 300;
+  const uint64_t all = store_->n_bytes(), enough = kUsed + kOther + all;
+  write("memory.current", kUsed);
+  write("memory.max", enough + 7);
+  MemoryFollower follower({.weight_bytes = kOther / 2, .expert_bytes = all, .context_bytes = kOther / 2},
+                          MemoryWatch({&group, 1}));
+  const auto expected = run();
+  const auto places_at = [&](uint64_t limit) {
+    write("memory.max", limit);
+    follower.follow_now(*store_);
+    EXPECT_EQ(run(), expected) << limit;
+    return store_->n_places();
+  };
+  EXPECT_EQ(places_at(enough), store_->n_experts()) << "it had not planned to take more";
+  EXPECT_LT(places_at(enough - 1), store_->n_experts());
+  EXPECT_LE(store_->n_bytes(), all - 1);
+  const uint64_t half = places_at(enough - bytes_.places / 2);
+  EXPECT_GT(half, 0U);
+  EXPECT_LE(store_->n_bytes(), all - bytes_.places / 2);
+  EXPECT_EQ(places_at(1), 0U) << "what a pass needs is left";
+  EXPECT_EQ(places_at(enough - bytes_.places / 2), half);
+  EXPECT_EQ(places_at(enough + 7), store_->n_experts());
+  std::filesystem::remove_all(group);
+}
+
 TEST_P(ExpertFaultsTest, AFileThatIsWrittenToIsAnError) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto engine = load(copy_, 0);
@@ -278,6 +395,8 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ExpertStoreTest, ::testing::ValuesIn(testing::with_experts()),
+                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, ExpertMemoryTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });
 INSTANTIATE_TEST_SUITE_P(All, ExpertFaultsTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });

@@ -88,22 +88,33 @@ std::optional<double> cgroup_cpu_quota() {
   return smallest;
 }
 
-std::optional<uint64_t> cgroup_memory_available() {
-  std::optional<uint64_t> smallest;
-  const auto consider = [&](const fs::path& folder, const char* limit_file, const char* usage_file,
-                            const char* droppable_field) {
-    const auto limit = number_in(folder / limit_file);
+std::vector<fs::path> cgroup_memory_folders() {
+  std::vector<fs::path> folders;
+  for (const char* controller : {"", "memory"})
+    for_each_level(controller, [&](const fs::path& folder) { folders.push_back(folder); });
+  return folders;
+}
+
+std::optional<uint64_t> cgroup_memory_used(const fs::path& folder) {
+  const auto without_cache = [&](const char* usage_file, const char* droppable_field) -> std::optional<uint64_t> {
     const auto usage = number_in(folder / usage_file);
-    // v1 writes "no limit" as a number near 2^63.
-    if (!limit || !usage || *limit > 1e18) return;
-    const double used = std::max(0.0, *usage - memory_stat(folder, droppable_field));
-    keep_smallest(smallest, static_cast<uint64_t>(std::max(0.0, *limit - used)));
+    if (!usage) return {};
+    return static_cast<uint64_t>(std::max(0.0, *usage - memory_stat(folder, droppable_field)));
   };
-  for_each_level("",
-                 [&](const fs::path& folder) { consider(folder, "memory.max", "memory.current", "inactive_file"); });
-  for_each_level("memory", [&](const fs::path& folder) {
-    consider(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
-  });
+  if (const auto used = without_cache("memory.current", "inactive_file")) return used;
+  return without_cache("memory.usage_in_bytes", "total_inactive_file");
+}
+
+std::optional<uint64_t> cgroup_memory_available() {
+  constexpr double kNoLimit = 1e18;  // v1 writes "no limit" as a number near 2^63
+  std::optional<uint64_t> smallest;
+  for (const fs::path& folder : cgroup_memory_folders()) {
+    for (const char* name : {"memory.high", "memory.max", "memory.limit_in_bytes"}) {
+      const auto limit = number_in(folder / name);
+      const auto used = limit && *limit < kNoLimit ? cgroup_memory_used(folder) : std::nullopt;
+      if (used) keep_smallest(smallest, static_cast<uint64_t>(std::max(0.0, *limit - static_cast<double>(*used))));
+    }
+  }
   return smallest;
 }
 

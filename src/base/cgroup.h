@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
+#include <vector>
 
 namespace ogas {
 
@@ -12,5 +14,10 @@ std::optional<double> cgroup_cpu_quota();
 // Bytes the process's group may still take before it is killed or throttled: the smallest limit minus usage on the way
 // up, page cache that can be dropped counted as free; empty if unlimited.
 std::optional<uint64_t> cgroup_memory_available();
+
+// Folders of the groups that limit this process's memory, from its own up to the root of the hierarchy.
+std::vector<std::filesystem::path> cgroup_memory_folders();
+// Bytes that such a group has taken, page cache that can be dropped aside; empty where the folder does not say.
+std::optional<uint64_t> cgroup_memory_used(const std::filesystem::path& folder);
 
 }  // namespace ogas

@@ -76,6 +76,12 @@ PageBuffer::~PageBuffer() {
   if (data_) ::munmap(data_, size_);
 }
 
+void PageBuffer::release_from(size_t offset) const {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = (offset + page - 1) / page * page;
+  if (begin < size_) ::madvise(data_ + begin, size_ - begin, MADV_DONTNEED);
+}
+
 void PageBuffer::prefer_huge_pages() const {
 #ifdef MADV_HUGEPAGE
   if (data_) ::madvise(data_, size_, MADV_HUGEPAGE);

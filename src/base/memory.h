@@ -36,6 +36,8 @@ class PageBuffer {
   }
   ~PageBuffer();
 
+  // Gives the memory from this byte on back to the system, whole pages of it; what is read there next is zeros.
+  void release_from(size_t offset) const;
   // Fewer, larger pages where the system has them, for what is read from end to end.
   void prefer_huge_pages() const;
   std::byte* data() const { return data_; }

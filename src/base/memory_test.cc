@@ -24,6 +24,19 @@ TEST(PageBuffer, IsZeroedAndChecked) {
   EXPECT_DEATH(moved.as<float>(0, 2501), "does not hold");
 }
 
+TEST(PageBuffer, GivesItsEndBack) {
+  constexpr size_t kSize = size_t{64} << 20;
+  const PageBuffer buffer(kSize);
+  for (std::byte& byte : buffer.as<std::byte>(0, kSize)) byte = std::byte{1};
+  const uint64_t before = current_memory();
+  buffer.release_from(kSize / 4 + 1);
+  EXPECT_LT(current_memory(), before - kSize / 2);
+  EXPECT_EQ(buffer.as<std::byte>(kSize / 4, 1)[0], std::byte{1});
+  EXPECT_EQ(buffer.as<std::byte>(kSize - 1, 1)[0], std::byte{0});
+  buffer.release_from(kSize);
+  EXPECT_EQ(buffer.as<std::byte>(0, 1)[0], std::byte{1});
+}
+
 TEST(Memory, ReadsTheMachine) {
   EXPECT_GT(available_memory(), 1'000'000U);
   EXPECT_LT(available_memory(), uint64_t{1} << 60);

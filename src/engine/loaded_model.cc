@@ -117,7 +117,10 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   return_freed_memory();
   OGAS_TRY(report_start());
   // Where memory is short, what the tokenizer took counts.
-  if (plan.leaves_experts_on_disk) plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+  if (plan.leaves_experts_on_disk) {
+    plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+    loaded->follower_.emplace(plan);
+  }
   loaded->options = std::move(plan.options);
   loaded->packed = std::move(plan.packed);
   loaded->has_panels = plan.has_panels;
@@ -298,7 +301,10 @@ void LoadedModel::save(Session& session, size_t n_tokens) {
 }
 
 Result<std::span<const float>> LoadedModel::forward(Batch batch) {
-  if (experts) OGAS_TRY(experts->check_files());
+  if (experts) {
+    OGAS_TRY(experts->check_files());
+    follower_->follow(*experts);
+  }
   for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
   Exec exec{*pool, ops};
   const auto logits = model->forward(exec, batch);

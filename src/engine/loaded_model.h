@@ -12,6 +12,7 @@
 #include "base/function_ref.h"
 #include "base/thread_pool.h"
 #include "engine/engine.h"
+#include "engine/memory_follower.h"
 #include "engine/prefix_cache.h"
 #include "engine/session.h"
 #include "nn/embeddings.h"
@@ -92,6 +93,7 @@ class LoadedModel {
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 
+  std::optional<MemoryFollower> follower_;    // where experts are on disk
   std::filesystem::path expert_counts_file_;  // empty: none
   std::vector<Embeddings*> embeddings_;       // that are read from the file
   std::vector<BatchPart> batch_;              // of compute(), kept for its room

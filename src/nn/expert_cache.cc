@@ -51,6 +51,30 @@ std::optional<uint32_t> ExpertCache::admit(uint32_t expert) {
   return found;
 }
 
+std::vector<ExpertCache::Move> ExpertCache::resize(uint32_t n_places) {
+  n_places_ = std::min<uint32_t>(n_places, static_cast<uint32_t>(counts_.size()));
+  std::vector<uint32_t> there;
+  for (const uint32_t expert : expert_in_)
+    if (expert != kNone) there.push_back(expert);
+  std::ranges::stable_sort(there, std::ranges::greater{}, [&](uint32_t expert) { return counts_[expert]; });
+  for (size_t idx = n_places_; idx < there.size(); ++idx) {
+    expert_in_[place_[there[idx]]] = kNone;
+    place_[there[idx]] = kNone;
+  }
+  std::vector<Move> moves;
+  uint32_t to = 0;
+  for (uint32_t from = n_places_; from < expert_in_.size(); ++from) {
+    const uint32_t expert = expert_in_[from];
+    if (expert == kNone) continue;
+    while (expert_in_[to] != kNone) ++to;
+    expert_in_[to] = expert;
+    place_[expert] = to;
+    moves.push_back({.expert = expert, .from = from, .to = to});
+  }
+  expert_in_.resize(n_places_, kNone);
+  return moves;
+}
+
 std::vector<float> ExpertCache::counts() const {
   std::vector<float> now(counts_.size());
   for (size_t expert = 0; expert < now.size(); ++expert) now[expert] = static_cast<float>(counts_[expert] / unit_);

@@ -34,6 +34,13 @@ class ExpertCache {
   // those not held. None: it counts less than all of them.
   std::optional<uint32_t> admit(uint32_t expert);
 
+  struct Move {
+    uint32_t expert, from, to;  // places
+  };
+  // From here on there are so many places, at most n_expert. Where they are fewer, those that count most stay, and of
+  // these some move, each to a place that is free.
+  std::vector<Move> resize(uint32_t n_places);
+
   // One that is held keeps its place.
   void hold(uint32_t expert) { is_held_[expert] = true; }
   void release_all() { is_held_.assign(is_held_.size(), false); }

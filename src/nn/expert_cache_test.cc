@@ -60,6 +60,30 @@ TEST(ExpertCacheTest, WhatIsHeldStays) {
   EXPECT_FALSE(cache.place_of(0));
 }
 
+TEST(ExpertCacheTest, WithFewerPlacesThoseStayThatCountMost) {
+  ExpertCache cache(6, 5, 64);
+  for (const uint32_t expert : {4U, 2U, 0U, 1U, 5U}) {
+    const ExpertCache::Use use{expert, 1 + expert};
+    cache.count({&use, 1}, 1);
+    ASSERT_TRUE(cache.admit(expert));
+  }
+  const auto moves = cache.resize(3);
+  EXPECT_EQ(cache.n_places(), 3U);
+  ASSERT_EQ(moves.size(), 1U) << "4 and 2 are in the first places";
+  EXPECT_EQ(moves[0].expert, 5U);
+  EXPECT_EQ(moves[0].from, 4U);
+  EXPECT_EQ(moves[0].to, 2U);
+  EXPECT_EQ(cache.place_of(5), 2U);
+  EXPECT_TRUE(cache.place_of(4) && cache.place_of(2));
+  EXPECT_FALSE(cache.place_of(0) || cache.place_of(1));
+  EXPECT_TRUE(cache.resize(0).empty());
+  EXPECT_FALSE(cache.place_of(5));
+  EXPECT_FALSE(cache.admit(5));
+  EXPECT_TRUE(cache.resize(9).empty());
+  EXPECT_EQ(cache.n_places(), 6U);
+  EXPECT_TRUE(cache.admit(5));
+}
+
 TEST(ExpertCacheTest, NoTwoHaveOnePlace) {
   ExpertCache cache(64, 17, 64);
   uint32_t state = 1;

@@ -39,6 +39,30 @@ size_t most_used(std::span<Moe* const> layers) {
   return n_used;
 }
 
+// What a layer's experts would take.
+struct Demand {
+  size_t place_bytes;
+  uint32_t n_expert;
+};
+
+// Places for each layer: the same share of its experts, and what is left over one by one.
+std::vector<uint32_t> share_places(std::span<const Demand> layers, uint64_t budget) {
+  double all = 0;
+  for (const Demand& layer : layers) all += static_cast<double>(layer.place_bytes) * layer.n_expert;
+  const double share = std::min(1.0, static_cast<double>(budget) / all);
+  std::vector<uint32_t> n_places;
+  for (const Demand& layer : layers) {
+    n_places.push_back(static_cast<uint32_t>(share * layer.n_expert));
+    budget -= std::min<uint64_t>(budget, n_places.back() * layer.place_bytes);
+  }
+  for (size_t idx = 0; idx < layers.size(); ++idx) {
+    if (n_places[idx] == layers[idx].n_expert || layers[idx].place_bytes > budget) continue;
+    ++n_places[idx];
+    budget -= layers[idx].place_bytes;
+  }
+  return n_places;
+}
+
 size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kLeastStaged, kMostStaged); }
 size_t n_passing_for(size_t n_used) { return std::clamp(n_used, kLeastPassing, kMostPassing); }
 
@@ -127,22 +151,10 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file,
 
   store->make_buffers(largest_of(layers, ops), most_used(layers), options.budget);
 
-  // The same share of each layer's experts, and what is left over one by one.
-  uint64_t left = options.budget - store->n_bytes_;
-  const double share = std::min(1.0, static_cast<double>(left) / static_cast<double>(bytes.places));
-  std::vector<uint32_t> n_places;
-  for (const Moe* moe : layers) {
-    n_places.push_back(static_cast<uint32_t>(share * moe->rules.n_expert));
-    left -= n_places.back() * shape_of(*moe, ops).place_bytes;
-  }
-  for (size_t idx = 0; idx < layers.size(); ++idx) {
-    const size_t one = shape_of(*layers[idx], ops).place_bytes;
-    if (n_places[idx] < layers[idx]->rules.n_expert && one <= left) {
-      ++n_places[idx];
-      left -= one;
-    }
-    store->add_layer(file, *layers[idx], n_places[idx]);
-  }
+  std::vector<Demand> demands;
+  for (const Moe* moe : layers) demands.push_back({shape_of(*moe, ops).place_bytes, moe->rules.n_expert});
+  const auto n_places = share_places(demands, options.budget - store->n_bytes_);
+  for (size_t idx = 0; idx < layers.size(); ++idx) store->add_layer(file, *layers[idx], n_places[idx]);
   for (size_t idx = 0; idx < layers.size(); ++idx) layers[idx]->store = {store.get(), static_cast<uint32_t>(idx)};
   return store;
 }
@@ -176,6 +188,44 @@ void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_p
     }
   }
   layers_.push_back(std::move(layer));
+}
+
+void ExpertStore::set_budget(uint64_t budget) {
+  OGAS_CHECK(arrived_.empty() && n_coming_ == 0, "layer {} is not done", layer_);
+  const uint64_t buffers = staging_memory_.size() + passing_memory_.size();
+  std::vector<Demand> demands;
+  for (const Layer& layer : layers_)
+    demands.push_back({layer.shape.place_bytes, static_cast<uint32_t>(layer.stored.size())});
+  const auto n_places = share_places(demands, budget > buffers ? budget - buffers : 0);
+  n_bytes_ = buffers;
+  for (size_t idx = 0; idx < layers_.size(); ++idx) {
+    Layer& layer = layers_[idx];
+    resize(layer,
+           static_cast<uint32_t>(std::min<size_t>(n_places[idx], layer.memory.size() / layer.shape.place_bytes)));
+    n_bytes_ += layer.cache.n_places() * layer.shape.place_bytes;
+  }
+}
+
+void ExpertStore::resize(Layer& layer, uint32_t n_places) {
+  const auto place = [&](uint32_t idx) { return layer.memory.data() + idx * layer.shape.place_bytes; };
+  for (const auto [expert, from, to] : layer.cache.resize(n_places)) {
+    std::memcpy(place(to), place(from), layer.shape.place_bytes);
+    bind(layer, expert, place(to), layer.matrices[to]);
+  }
+  layer.matrices.resize(n_places);
+  layer.memory.release_from(n_places * layer.shape.place_bytes);
+}
+
+// An expert's matrices as they lie in a place.
+void ExpertStore::bind(const Layer& layer, uint32_t expert, std::byte* memory, ExpertMatrices& matrices) {
+  for (size_t part = 0; part < kParts; ++part) {
+    const Part& shape = layer.shape.parts[part];
+    const Linear& mapped = *matrices_of(*layer.moe, expert)[part];
+    Linear& there = *matrices_of(matrices)[part];
+    std::byte* scales = shape.has_scales ? memory + shape.scales_offset : nullptr;
+    there = shape.is_packed ? mapped : mapped.at(memory + shape.offset, scales);
+    if (shape.is_packed) there.use_panels(memory + shape.offset);
+  }
 }
 
 void ExpertStore::begin(uint32_t layer) {
@@ -389,13 +439,9 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
   thread_local std::vector<Piece> list;  // of this thread, for all of them
   list.clear();
   for (const Packing& packing : packings) {
+    bind(layer, packing.from->expert, packing.to, *packing.matrices);
     for (size_t part = 0; part < kParts; ++part) {
-      const Part& shape = layer.shape.parts[part];
       const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
-      Linear& there = *matrices_of(*packing.matrices)[part];
-      std::byte* scales = shape.has_scales ? packing.to + shape.scales_offset : nullptr;
-      there = shape.is_packed ? mapped : mapped.at(packing.to + shape.offset, scales);
-      if (shape.is_packed) there.use_panels(packing.to + shape.offset);
       const size_t n_pieces = MatrixPieces(ops_, mapped, kPieceBytes).size();
       for (size_t idx = 0; idx < n_pieces; ++idx) list.push_back({&packing, part, idx});
     }

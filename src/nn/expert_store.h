@@ -75,6 +75,11 @@ class ExpertStore {
   std::span<const uint32_t> next(Exec& exec);
   const ExpertMatrices& matrices(uint32_t expert) const;  // of this layer, while it is in memory
 
+  // Between two passes: the budget from here on, within what it was created with. What it no longer has room for goes
+  // back to the system, those experts first that were taken least; what it cannot work without stays. What is
+  // computed is the same.
+  void set_budget(uint64_t budget);
+
   // What became of the reads since this was last asked. After an error all that was computed since is wrong. Errors:
   // those of DirectReader.
   Result<> take_error();
@@ -163,6 +168,8 @@ class ExpertStore {
   static Shape largest_of(std::span<Moe* const> layers, const Ops& ops);
   void make_buffers(const Shape& largest, size_t n_used, uint64_t budget);
   void add_layer(const TensorFile& file, const Moe& moe, uint32_t n_places);
+  void resize(Layer& layer, uint32_t n_places);
+  static void bind(const Layer& layer, uint32_t expert, std::byte* memory, ExpertMatrices& matrices);
   void begin(uint32_t layer);
   void submit();
   void read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead);
