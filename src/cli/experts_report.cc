@@ -1,8 +1,10 @@
 #include "cli/experts_report.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "base/memory.h"
+#include "cli/load_report.h"
 
 namespace ogas::cli {
 
@@ -36,6 +38,34 @@ nlohmann::ordered_json experts_json(const ExpertStore& experts) {
           {"reading_s", stats.busy_seconds},
           {"waiting_s", stats.wait_seconds},
           {"packing_s", stats.pack_seconds}};
+}
+
+std::vector<std::string> ExpertsChart::lines(bool is_ascii) const {
+  constexpr size_t kColumns = 40, kLeastTokens = 8;
+  if (points_.size() <= kLeastTokens) return {};
+  // The first token came with the prompt. A column is a token, or the mean of several.
+  const size_t n_tokens = points_.size() - 1, n = std::min(n_tokens, kColumns);
+  std::deque<double> rates, computing, waiting, megabytes;
+  double most = 0;
+  for (size_t column = 0; column < n; ++column) {
+    const Point &from = points_[column * n_tokens / n], &to = points_[(column + 1) * n_tokens / n];
+    const auto n_here = static_cast<double>(&to - &from);
+    const double seconds = std::max(to.seconds - from.seconds, 1e-9);
+    const double waited = std::clamp(to.stats.wait_seconds - from.stats.wait_seconds, 0.0, seconds);
+    rates.push_back(n_here / seconds);
+    computing.push_back((seconds - waited) / n_here * 1e3);
+    waiting.push_back(waited / n_here * 1e3);
+    megabytes.push_back(static_cast<double>(to.stats.n_bytes - from.stats.n_bytes) / n_here / 1e6);
+    most = std::max({most, computing.back(), waiting.back()});
+  }
+  const auto line = [&](std::string_view label, const std::deque<double>& values, double full, std::string_view unit) {
+    const auto [least, largest] = std::ranges::minmax(values);
+    const auto number = [](double value) { return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0); };
+    return fmt::format("{:<10} {} {} to {} {}", label, sparkline(values, kColumns, full, is_ascii), number(least),
+                       number(largest), unit);
+  };
+  return {line("speed", rates, 0, "tok/s"), line("computing", computing, most, "ms a token"),
+          line("waiting", waiting, most, "ms a token"), line("from disk", megabytes, 0, "MB a token")};
 }
 
 }  // namespace ogas::cli

@@ -144,15 +144,17 @@ Json replies_json(const ServerCounters& now) {
 
 }  // namespace
 
-std::string sparkline(const std::deque<double>& values, size_t n_columns) {
+std::string sparkline(const std::deque<double>& values, size_t n_columns, double most, bool is_ascii) {
   static constexpr std::string_view kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  static constexpr std::string_view kSigns = ".:-=+*#@";
   const size_t n = std::min(values.size(), n_columns);
   const auto begin = values.end() - static_cast<ptrdiff_t>(n);
-  const double most = n == 0 ? 0 : *std::max_element(begin, values.end());
+  if (most <= 0 && n > 0) most = *std::max_element(begin, values.end());
   std::string text;
   for (auto value = begin; value != values.end(); ++value) {
     const double share = most > 0 && std::isfinite(most) ? std::clamp(*value / most, 0.0, 1.0) : 0;
-    text += *value > 0 ? kBlocks[static_cast<size_t>(std::lround(share * 7))] : " ";
+    const auto level = static_cast<size_t>(std::lround(share * 7));
+    text += *value <= 0 ? " " : is_ascii ? kSigns.substr(level, 1) : kBlocks[level];
   }
   return text;
 }

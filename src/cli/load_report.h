@@ -19,7 +19,8 @@ std::vector<std::string> load_lines(const client::LoadHistory& history, int n_co
 
 nlohmann::ordered_json load_json(const client::LoadHistory& history, std::string_view url);
 
-// The latest values, the largest of them a full block; one column each, at most so many.
-std::string sparkline(const std::deque<double>& values, size_t n_columns);
+// The latest values, one column each, at most so many. `most` is a full block; 0: the largest of them is. Where blocks
+// cannot be shown, signs of ASCII that grow darker.
+std::string sparkline(const std::deque<double>& values, size_t n_columns, double most = 0, bool is_ascii = false);
 
 }  // namespace ogas::cli

@@ -17,6 +17,8 @@ TEST(LoadReport, SparklinesShowTheLatest) {
   EXPECT_EQ(sparkline({9, 0, 1, 4, 7}, 4), " ▂▅█");
   EXPECT_EQ(sparkline({1, std::numeric_limits<double>::infinity()}, 4), "▁▁");
   EXPECT_EQ(sparkline({1, 2}, 0), "");
+  EXPECT_EQ(sparkline({0, 1, 4, 9}, 4, /*most=*/8), " ▂▅█");
+  EXPECT_EQ(sparkline({0, 1, 4, 8}, 4, 0, /*is_ascii=*/true), " :+@");
 }
 
 TEST(LoadReport, OddNumbersAreShownAsTheyCan) {

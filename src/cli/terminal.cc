@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "cli/exit_code.h"
 #include "text/unicode.h"
 
@@ -48,6 +49,18 @@ bool write_all(int fd, std::string_view text) {
 bool stdin_is_terminal() { return ::isatty(STDIN_FILENO) == 1; }
 bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
 bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+bool shows_unicode() {
+  const char* term = std::getenv("TERM");
+  if (term && std::string_view(term) == "dumb") return false;
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {  // the first that is set counts
+    const char* value = std::getenv(name);
+    if (!value || !*value) continue;
+    const std::string locale = lower_ascii(value);
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  return false;
+}
 
 std::string style_stderr(Style style, std::string_view text) { return styled(style, text, stderr_is_terminal()); }
 std::string style_stdout(Style style, std::string_view text) { return styled(style, text, stdout_is_terminal()); }

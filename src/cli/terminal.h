@@ -12,6 +12,9 @@ bool stdin_is_terminal();
 bool stdout_is_terminal();
 bool stderr_is_terminal();
 
+// Whether a terminal is likely to show more than ASCII, by what the environment says of it and of the locale.
+bool shows_unicode();
+
 enum class Style { dim, bold, error, prompt };
 // The text with escape sequences around it where that stream is a terminal that shows them (NO_COLOR and TERM=dumb are
 // respected), else the text alone.
