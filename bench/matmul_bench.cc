@@ -1,6 +1,6 @@
 // How near the matrix products of each instruction set come to this core's limits, on one thread.
 //
-//   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--kind prompt|generated]
+//   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--n-out N] [--tokens N] [--kind prompt|generated]
 //
 // One token: bytes of weights a second, from memory, as a share of what the same thread reads without computing. More:
 // operations a second as a share of the peak of the widest 8-bit dot product this CPU has (measure/machine.h).
@@ -24,23 +24,24 @@ namespace {
 
 using namespace ogas;
 
-constexpr size_t kTokenCounts[] = {1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128, 512};
+constexpr size_t kMostTokens = 512;
 constexpr double kSecondsOfRound = 0.05;
 constexpr int kRounds = 5;
 
 struct Options {
   std::string_view isa, format;
-  size_t n_in = 4096;
+  size_t n_in = 4096, n_out = 4096;
+  std::vector<size_t> token_counts = {1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128, kMostTokens};
   RowKind kind = RowKind::prompt;
 };
 
-// Rows enough that one pass is far from fitting any cache that two cores have alone; those of a chunk of a layer.
+// Layers enough that one pass over their rows is far from fitting any cache that two cores have alone; rows of a chunk.
 constexpr size_t kWeightBytes = size_t{96} << 20, kRowsTogether = 256;
 
 class Subject {
  public:
-  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in, RowKind kind)
-      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / kRowsTogether * kRowsTogether) {
+  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in, size_t n_out, RowKind kind)
+      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / n_out * n_out) {
     bytes_ = PageBuffer(n_out_ * facts.bytes_for(n_in));
     RandomBlocks(facts.format, 0.02F).fill({bytes_.data(), n_out_ * facts.bytes_for(n_in)}, 1);
     linear_ = Linear(facts.format, bytes_.data(), n_out_, n_in);
@@ -50,11 +51,11 @@ class Subject {
       for (size_t panel = 0; panel < linear_.n_panels(ops); ++panel) linear_.pack_panel(ops, panel, panels_.data());
       linear_.use_panels(panels_.data());
     }
-    x_ = Activations(512, n_in);
-    y_ = Matrix(512, n_out_);
+    x_ = Activations(kMostTokens, n_in);
+    y_ = Matrix(kMostTokens, n_out);
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
-    for (size_t t = 0; t < 512; ++t) {
+    for (size_t t = 0; t < kMostTokens; ++t) {
       for (size_t i = 0; i < n_in; ++i) x_.row(t)[i] = normal(random);
       x_.quantize_row(ops, t, kind);
     }
@@ -69,7 +70,9 @@ class Subject {
       size_t n_rows = 0;
       double seconds = 0;
       for (size_t row = 0; seconds < kSecondsOfRound; row = (row + kRowsTogether) % n_out_) {
-        MatmulCall{linear_, x_, y_, 0, n_tokens, row, row + kRowsTogether}.run(ops_);
+        const size_t first = row / y_.n_cols() * y_.n_cols();
+        const Linear layer = linear_.rows(first, y_.n_cols());
+        MatmulCall{layer, x_, 0, n_tokens, row - first, row - first + kRowsTogether}.run(ops_, y_);
         n_rows += kRowsTogether;
         seconds = seconds_since(start);
       }
@@ -92,10 +95,10 @@ void measure(const Ops& ops, const Options& options, double bandwidth, double pe
     if (!options.format.empty() && facts.name != options.format) continue;
     if (!has_random_blocks(facts.format)) continue;
     if (options.format.empty() && (facts.block_values == 1 || options.n_in % facts.block_values != 0)) continue;
-    const Subject subject(ops, facts, options.n_in, options.kind);
+    const Subject subject(ops, facts, options.n_in, options.n_out, options.kind);
     std::string line =
         fmt::format("{:<12} {:<9}{}", ops.name, facts.name, subject.has_panels() ? " panels" : "       ");
-    for (const size_t n_tokens : kTokenCounts) {
+    for (const size_t n_tokens : options.token_counts) {
       const double rows = subject.rows_per_second(n_tokens);
       const double share = n_tokens == 1 ? rows * static_cast<double>(facts.bytes_for(options.n_in)) / bandwidth
                                          : rows * 2 * static_cast<double>(options.n_in * n_tokens) / peak;
@@ -115,15 +118,18 @@ int main(int argc, char** argv) {
     if (name == "--isa") options.isa = argv[idx + 1];
     if (name == "--format") options.format = argv[idx + 1];
     if (name == "--n-in") options.n_in = std::stoul(argv[idx + 1]);
+    if (name == "--n-out")
+      options.n_out = std::max(std::stoul(argv[idx + 1]) / kRowsTogether, size_t{1}) * kRowsTogether;
+    if (name == "--tokens") options.token_counts = {std::clamp<size_t>(std::stoul(argv[idx + 1]), 1, kMostTokens)};
     if (name == "--kind" && argv[idx + 1] == std::string_view("generated")) options.kind = RowKind::generated;
   }
   ThreadPool pool(1);
   const double bandwidth = measure_read_bandwidth(pool);
   const Peak peak = measure_int8_peak(pool);
-  fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs\n", bandwidth / 1e9, peak.ops / 1e9,
-             peak.instruction, options.n_in);
+  fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs, {} outputs\n", bandwidth / 1e9, peak.ops / 1e9,
+             peak.instruction, options.n_in, options.n_out);
   fmt::print("{:<29}", "tokens");
-  for (const size_t n_tokens : kTokenCounts) fmt::print("  {:>6}", n_tokens);
+  for (const size_t n_tokens : options.token_counts) fmt::print("  {:>6}", n_tokens);
   fmt::print("\n");
   for (const Ops* ops : available_ops())
     if (options.isa.empty() ? ops->quantizes_activations : ops->name == options.isa)

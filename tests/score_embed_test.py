@@ -181,9 +181,9 @@ class EmbedTest(ProgramTest):
             self.assertEqual(self.ogas("embed", MODEL, *options, "--out", "x.npy", "--batch", 3, "--threads", 1).stdout, b"")
             n_rows, n_embd, numbers = self.read_npy(self.folder / "x.npy")
             self.assertEqual((n_rows, n_embd), (len(texts), 576))
-            # JSON has the shortest decimals that read as these floats.
+            # JSON has the shortest decimals that read as these floats (as C's, not as Python's).
             for found, value in zip(numbers, [value for line in lines for value in line["embedding"]], strict=True):
-                self.assertAlmostEqual(found, value, delta=1e-8)
+                self.assertEqual(struct.pack("f", found), struct.pack("f", value))
         for line in lines:
             self.assertAlmostEqual(math.fsum(value * value for value in line["embedding"]), 1, delta=1e-5)
         self.assertEqual(sorted(os.listdir(self.folder)), ["texts", "x.npy"])

@@ -53,7 +53,7 @@ double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
     const auto start = std::chrono::steady_clock::now();
     for (size_t idx = 0; idx < slice.parts.size(); ++idx) {
       const Linear& part = slice.parts[idx];
-      MatmulCall{part, inputs.at(part.n_in()), outputs[idx], 0, n_tokens, 0, part.n_out()}.run(ops);
+      MatmulCall{part, inputs.at(part.n_in()), 0, n_tokens, 0, part.n_out()}.run(ops, outputs[idx]);
     }
     seconds.push_back(seconds_since(start));
   }

@@ -196,7 +196,7 @@ Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& o
   const TensorFile file = OGAS_TRY(TensorFile::open(path));
   const auto model = OGAS_TRY(create_model(file));
   const ModelFacts& facts = model->facts();
-  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(facts, *OGAS_TRY(choose_ops())), options));
+  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(*model, *OGAS_TRY(choose_ops())), options));
   if (!plan.leaves_experts_on_disk) return {};
   const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
   write_stderr(

@@ -168,7 +168,7 @@ Result<int> plan(const PlanOptions& options) {
   auto model = create_model(file);
   if (!model) return fail_within(model.error(), "{}", name);
   const ModelFacts& facts = (*model)->facts();
-  const Ops ops = ops_for(facts, *OGAS_TRY(choose_ops()));
+  const Ops ops = ops_for(**model, *OGAS_TRY(choose_ops()));
   Plan plan{.name = std::filesystem::path(name).filename().string(),
             .facts = facts,
             .memory = OGAS_TRY(plan_memory(**model, ops, options.model.engine_options()))};

@@ -103,7 +103,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
   if (options.takes_fewer_experts()) OGAS_TRY(take_fewer_experts(*loaded->model, options));
-  const Ops& ops = loaded->ops = ops_for(loaded->model->facts(), *OGAS_TRY(choose_ops()));
+  const Ops& ops = loaded->ops = ops_for(*loaded->model, *OGAS_TRY(choose_ops()));
   MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
 
   auto sampling = ogas::recommended_sampling(loaded->file);

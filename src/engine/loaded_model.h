@@ -62,7 +62,9 @@ class LoadedModel {
   void for_logits_of(std::span<const uint32_t> rows, TakeLogits take);
   // Whether what was computed since this was last asked had all it needed. Errors: io.
   Result<> check_reads();
-  bool goes_on_from_generated() const { return !model->facts().prompts_differ && (ops.tile_rows == 0 || !has_panels); }
+  bool goes_on_from_generated() const {
+    return !model->facts().prompts_differ && (ops.tile_rows == 0 || !has_panels) && ops.attend_tile_rows == 0;
+  }
 
   TensorFile file;
   std::unique_ptr<Model> model;

@@ -23,12 +23,13 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
-// that small models stay small. Operations that decode weights for a batch gain more from its length.
+// that small models stay small. Operations that decode weights for a batch gain more from its length: those of servers'
+// processors, where some megabytes are nothing, half as much again from 256 on.
 uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
   constexpr uint64_t kSmall = uint64_t{128} << 20;
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  return static_cast<uint32_t>(
-      std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least_batch(ops), 512));
+  const uint32_t least = ops.tiles_are_quicker ? 256 : least_batch(ops);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, 512));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {
@@ -148,10 +149,13 @@ KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
 
 // Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
 // prompts in BF16 where that is possible, others only where it is quicker, too.
-Ops ops_for(const ModelFacts& facts, const Ops& machine) {
+Ops ops_for(const Model& model, const Ops& machine) {
   constexpr uint32_t kNarrow = 1024;
   Ops ops = machine;
-  if (!ops.tiles_are_quicker && facts.n_embd > kNarrow) ops.tile_rows = 0;
+  if (!ops.tiles_are_quicker && model.facts().n_embd > kNarrow) ops.tile_rows = 0;
+  ops.quantizes_prompts = ops.tile_rows == 0 || std::ranges::any_of(model.linears(), [&](const Linear* linear) {
+                            return !linear->reads_values(ops) && linear->panel_bytes(ops) == 0;
+                          });
   return ops;
 }
 

@@ -30,7 +30,7 @@ struct MemoryPlan {
 inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32; }
 
 // The machine's operations as they suit a model.
-Ops ops_for(const ModelFacts& facts, const Ops& machine);
+Ops ops_for(const Model& model, const Ops& machine);
 
 // Keys and values as the options want them.
 KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options);

@@ -224,17 +224,6 @@ void attend_in(const AttendArgs& args) {
 }
 
 template <class Isa>
-void attend(const AttendArgs& args) {
-  switch (args.kv_format) {
-    case Format::f16: return attend_in<Isa, Format::f16>(args);
-    case Format::bf16: return attend_in<Isa, Format::bf16>(args);
-    case Format::q8_0: return attend_in<Isa, Format::q8_0>(args);
-    case Format::q4_0: return attend_in<Isa, Format::q4_0>(args);
-    default: return attend_in<Isa, Format::f32>(args);
-  }
-}
-
-template <class Isa>
 OGAS_INLINE void merge_row(const MergeArgs& args, size_t row, float* out, const float* sink) {
   const size_t n_rows = args.n_tokens * args.n_heads;
   float largest = sink ? *sink : -__builtin_inff();

@@ -75,8 +75,7 @@ class Cache {
 std::vector<float> attend(const Ops& ops, AttendArgs args, size_t part, const float* sinks) {
   const size_t n_rows = args.n_tokens * args.n_heads, end = args.position + args.n_tokens;
   const size_t n_parts = part == SIZE_MAX ? 1 : (end + part - 1) / part;
-  std::vector<float> sums(n_parts * n_rows * args.v_dim, NAN),
-      scratch(kAttendPositions * std::max(args.k_dim, args.v_dim));
+  std::vector<float> sums(n_parts * n_rows * args.v_dim, NAN), scratch(ops.attend_scratch(args), NAN);
   std::vector<SoftmaxPart> parts(n_parts * n_rows);
   for (size_t idx = 0; idx < n_parts; ++idx) {
     args.p_begin = n_parts == 1 ? 0 : idx * part;
@@ -105,10 +104,24 @@ constexpr Case kCases[] = {
     {.n_tokens = 2, .n_heads = 1, .k_dim = 32, .v_dim = 32, .position = 128, .part = 64, .q_scale = 1e4F},
 };
 
-// check(case, cache, queries) for every case in every format.
-void for_each_case(Random& random, auto&& check) {
-  for (const Case& c : kCases) {
+// By tiles: more rows, parts of whole blocks.
+constexpr Case kTileCases[] = {
+    {.n_tokens = 1, .n_heads = 3, .k_dim = 64, .v_dim = 64, .position = 0},
+    {.n_tokens = 37, .n_heads = 3, .k_dim = 64, .v_dim = 64, .position = 0},
+    {.n_tokens = 32, .n_heads = 4, .k_dim = 128, .v_dim = 128, .position = 243, .has_sinks = true},
+    {.n_tokens = 128, .n_heads = 1, .k_dim = 192, .v_dim = 128, .position = 1000, .part = 1024},
+    {.n_tokens = 9, .n_heads = 5, .k_dim = 80, .v_dim = 48, .position = 600, .window = 100, .has_sinks = true},
+    {.n_tokens = 50, .n_heads = 2, .k_dim = 16, .v_dim = 16, .position = 1020, .window = 3, .part = 1024},
+    {.n_tokens = 20, .n_heads = 3, .k_dim = 96, .v_dim = 64, .position = 150, .is_latent = true},
+    {.n_tokens = 2, .n_heads = 2, .k_dim = 32, .v_dim = 32, .position = 149, .q_scale = 100},
+};
+
+// check(case, cache, queries) for each of these cases in every format that has room for its dimensions.
+void for_each_case(std::span<const Case> cases, Random& random, auto&& check) {
+  for (const Case& c : cases) {
     for (const Format format : kKvFormats) {
+      const size_t values = facts_of(format).block_values;
+      if (c.k_dim % values != 0 || c.v_dim % values != 0) continue;
       SCOPED_TRACE(fmt::format("{} tokens, {} heads of {} and {} at {}, {}", c.n_tokens, c.n_heads, c.k_dim, c.v_dim,
                                c.position, facts_of(format).name));
       const Cache cache(c, format, random);
@@ -121,7 +134,7 @@ void for_each_case(Random& random, auto&& check) {
 
 TEST_P(AttendTest, IsThatOfTheReference) {
   Random random(9);
-  for_each_case(random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
+  for_each_case(kCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
     const auto sinks = random.normals(c.n_heads, 3);
     const float* sink = c.has_sinks ? sinks.data() : nullptr;
     const auto actual = attend(ops(), cache.args(q.data()), c.part, sink);
@@ -132,34 +145,66 @@ TEST_P(AttendTest, IsThatOfTheReference) {
   });
 }
 
+TEST_P(AttendTest, ByTilesIsThatOfTheReference) {
+  if (ops().attend_tile_rows == 0) GTEST_SKIP() << "no such way";
+  Random random(14);
+  for_each_case(kTileCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
+    const auto sinks = random.normals(c.n_heads, 3);
+    const float* sink = c.has_sinks ? sinks.data() : nullptr;
+    AttendArgs args = cache.args(q.data());
+    const auto expected = attend(reference(), args, SIZE_MAX, sink);
+    args.by_tiles = true;
+    const auto actual = attend(ops(), args, c.part, sink);
+    // Numbers have 16 bits.
+    const double tolerance = c.q_scale > 1 ? 3e-2 : 6e-5;
+    for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], tolerance) << i;
+  });
+}
+
+void expect_rows_the_same_alone(const Ops& ops, const Case& c, AttendArgs all, bool by_tiles) {
+  all.by_tiles = by_tiles;
+  const auto together = attend(ops, all, c.part, nullptr);
+  for (size_t row = 0; row < c.n_tokens * c.n_heads; ++row) {
+    AttendArgs args = all;
+    args.q += row * c.k_dim;
+    args.n_tokens = args.n_heads = 1;
+    args.position += row / c.n_heads;
+    const auto alone = attend(ops, args, c.part, nullptr);
+    ASSERT_EQ(0, std::memcmp(alone.data(), &together[row * c.v_dim], c.v_dim * sizeof(float))) << "row " << row;
+  }
+}
+
 TEST_P(AttendTest, ARowIsTheSameAlone) {
   Random random(10);
-  for_each_case(random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
-    const auto together = attend(ops(), cache.args(q.data()), c.part, nullptr);
-    for (size_t row = 0; row < c.n_tokens * c.n_heads; ++row) {
-      AttendArgs args = cache.args(q.data() + row * c.k_dim);
-      args.n_tokens = args.n_heads = 1;
-      args.position += row / c.n_heads;
-      const auto alone = attend(ops(), args, c.part, nullptr);
-      ASSERT_EQ(0, std::memcmp(alone.data(), &together[row * c.v_dim], c.v_dim * sizeof(float))) << "row " << row;
-    }
+  for_each_case(kCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
+    expect_rows_the_same_alone(ops(), c, cache.args(q.data()), false);
+  });
+  if (ops().attend_tile_rows == 0) return;
+  for_each_case(kTileCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
+    expect_rows_the_same_alone(ops(), c, cache.args(q.data()), true);
   });
 }
 
 // Keys beyond what a token sees, whatever they are, change nothing.
-TEST_P(AttendTest, NothingBeyondTheTokenMatters) {
+void expect_nothing_beyond_matters(const Ops& ops, bool by_tiles) {
   Random random(11);
   const Case c{.n_tokens = 1, .n_heads = 4, .k_dim = 64, .v_dim = 64, .position = 70};
   const Cache cache(c, Format::f32, random);
   const auto q = random.normals(4 * c.k_dim);
-  const auto expected = attend(ops(), cache.args(q.data()), SIZE_MAX, nullptr);
   AttendArgs args = cache.args(q.data());
+  args.by_tiles = by_tiles;
+  const auto expected = attend(ops, args, SIZE_MAX, nullptr);
   for (size_t p = 71; p < 2 * kPage; ++p) {
     float big[64];
     std::fill_n(big, 64, 1e30F);
     std::memcpy(const_cast<std::byte*>(args.pages[1]) + args.k_offset + (p - kPage) * args.k_stride, big, sizeof big);
   }
-  EXPECT_EQ(attend(ops(), args, SIZE_MAX, nullptr), expected);
+  EXPECT_EQ(attend(ops, args, SIZE_MAX, nullptr), expected);
+}
+
+TEST_P(AttendTest, NothingBeyondTheTokenMatters) {
+  expect_nothing_beyond_matters(ops(), false);
+  if (ops().attend_tile_rows > 0) expect_nothing_beyond_matters(ops(), true);
 }
 
 TEST_P(AttendTest, HadamardIsItsOwnInverse) {

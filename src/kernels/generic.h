@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/attend.h"
+#include "kernels/attend_tiles.h"
 #include "kernels/implementations.h"
 #include "kernels/multiply_bf16.h"
 #include "kernels/multiply_panels.h"
@@ -345,9 +346,9 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
 }
 
 template <class Isa>
-void round_to_tile(const float* x, size_t begin, size_t end, size_t row, uint16_t* tile) {
+void round_to_tile(const float* x, size_t n, size_t row, uint16_t* tile) {
   if constexpr (HasMatrixTiles<Isa>)
-    for (size_t i = begin; i < end; i += Isa::kTileInputs)
+    for (size_t i = 0; i < n; i += Isa::kTileInputs)
       Isa::store_bf16s(tile + i * Isa::kTileRows + row * Isa::kTileInputs, x + i);
 }
 
@@ -486,6 +487,11 @@ constexpr bool tiles_are_quicker() {
 }
 
 template <class Isa>
+constexpr size_t attend_tile_rows() {
+  return AttendsByTiles<Isa> ? kTileAttendRows : 0;
+}
+
+template <class Isa>
 constexpr Ops make_ops(std::string_view name) {
   return {
       .name = name,
@@ -502,6 +508,8 @@ constexpr Ops make_ops(std::string_view name) {
       .read_panel_row = read_panel_row<Isa>,
       .rms_norm = rms_norm<Isa>,
       .rope = rope<Isa>,
+      .attend_tile_rows = attend_tile_rows<Isa>(),
+      .attend_scratch = attend_scratch<Isa>,
       .attend = attend<Isa>,
       .merge = merge<Isa>,
       .hadamard = hadamard<Isa>,

@@ -202,20 +202,19 @@ struct Avx512Bf16 : Avx512Vnni {
   // Rows, and numbers of a row, of a tile of activations; a tile of weights is a panel's rows and as many numbers.
   static constexpr size_t kTileRows = 16, kTileInputs = 32, kTileNumbers = 512;
   static constexpr bool kTilesAreQuicker = false;
-  using TileOfSums = float[kTileRows][kWidth];
   struct Tiles {};  // nothing to set up
 
-  // sums[g][p] += n_steps tiles of activations, from x[g] on, times as many of weights, from w[p] on. A tile's sums
-  // stay in registers, and its activations are the multiplier's operand where they lie in memory.
-  template <size_t kGroups, size_t kPanels>
+  // after[g] = before[g], or zeros, + n_steps tiles of activations, from x[g] on, times as many of weights, from w[p]
+  // on. A tile's sums stay in registers, and its activations are the multiplier's operand where they lie in memory.
+  template <size_t kGroups, size_t kPanels, class Sums>
   static OGAS_INLINE void multiply_tiles(const uint16_t* const (&x)[kGroups], const uint16_t* const (&w)[kPanels],
-                                         size_t n_steps, TileOfSums* const (&sums)[kGroups]) {
+                                         size_t n_steps, const Sums* before, const Sums (&after)[kGroups]) {
     for (size_t group = 0; group < kGroups; ++group) {
       for (size_t panel = 0; panel < kPanels; ++panel) {
-        TileOfSums& tile = sums[group][panel];
         Floats total[kTileRows];
 #pragma GCC unroll 16
-        for (size_t row = 0; row < kTileRows; ++row) total[row] = load(tile[row]);
+        for (size_t row = 0; row < kTileRows; ++row)
+          total[row] = before ? load(before[group].at + row * before[group].stride + panel * kWidth) : zero();
         for (size_t at = 0; at < n_steps * kTileNumbers; at += kTileNumbers) {
           for (size_t pair = 0; pair < kTileInputs; pair += 2) {
             const Bf16s weights = load_bf16s(w[panel] + at + pair * kWidth);
@@ -228,9 +227,18 @@ struct Avx512Bf16 : Avx512Vnni {
           }
         }
 #pragma GCC unroll 16
-        for (size_t row = 0; row < kTileRows; ++row) store(tile[row], total[row]);
+        for (size_t row = 0; row < kTileRows; ++row)
+          store(after[group].at + row * after[group].stride + panel * kWidth, total[row]);
       }
     }
+  }
+
+  // Lane by lane the first number, then the second, rounded to nearest.
+  static OGAS_INLINE __m512i pairs_of(Floats first, Floats second) {
+    alignas(64) static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return _mm512_permutexvar_epi16(_mm512_load_si512(kOrder),
+                                    reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first)));
   }
 
   // What codes of a panel become in a tile: two vectors of pairs, of a lane's first and last two codes.
@@ -240,20 +248,12 @@ struct Avx512Bf16 : Avx512Vnni {
     const auto value_of = [&](__m512i placed) OGAS_LAMBDA_INLINE {
       const __m512i with_256 =  // (placed & mask) | exponent
           _mm512_ternarylogic_epi32(placed, _mm512_set1_epi32(0x007F8000), _mm512_set1_epi32(0x43800000), 0xEA);
-      return _mm512_castps_si512(fma(_mm512_castsi512_ps(with_256), scale, offset));
+      return fma(_mm512_castsi512_ps(with_256), scale, offset);
     };
-    // Lane by lane the first number, then the second.
-    const auto pair_of = [](__m512i first_of, __m512i second_of) OGAS_LAMBDA_INLINE {
-      alignas(64) static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-      const auto apart =
-          reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_castsi512_ps(second_of), _mm512_castsi512_ps(first_of)));
-      return _mm512_permutexvar_epi16(_mm512_load_si512(kOrder), apart);
-    };
-    const __m512i first = value_of(_mm512_slli_epi32(codes, 15)), second = value_of(_mm512_slli_epi32(codes, 7));
-    const __m512i third = value_of(_mm512_srli_epi32(codes, 1)), fourth = value_of(_mm512_srli_epi32(codes, 9));
-    _mm512_storeu_si512(out, pair_of(first, second));
-    _mm512_storeu_si512(out + 2 * kWidth, pair_of(third, fourth));
+    const Floats first = value_of(_mm512_slli_epi32(codes, 15)), second = value_of(_mm512_slli_epi32(codes, 7));
+    const Floats third = value_of(_mm512_srli_epi32(codes, 1)), fourth = value_of(_mm512_srli_epi32(codes, 9));
+    _mm512_storeu_si512(out, pairs_of(first, second));
+    _mm512_storeu_si512(out + 2 * kWidth, pairs_of(third, fourth));
   }
 };
 #endif

@@ -76,8 +76,8 @@ inline std::vector<uint16_t> make_tiles(const Ops& ops, const std::vector<float>
   std::vector<uint16_t> tiles(n_rows * n_in, 0x7FC0);  // NaN: rows that are not there must touch no other
   for (size_t t = 0; t < n_tokens; ++t) {
     uint16_t* tile = tiles.data() + t / ops.tile_rows * ops.tile_rows * n_in;
-    ops.round_to_tile(&x[t * n_in], 0, 32, t % ops.tile_rows, tile);
-    ops.round_to_tile(&x[t * n_in], 32, n_in, t % ops.tile_rows, tile);
+    ops.round_to_tile(&x[t * n_in], 32, t % ops.tile_rows, tile);
+    ops.round_to_tile(&x[t * n_in] + 32, n_in - 32, t % ops.tile_rows, tile + 32 * ops.tile_rows);
   }
   return tiles;
 }

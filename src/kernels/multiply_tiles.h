@@ -18,14 +18,20 @@ template <class Isa>
 concept HasMatrixTiles = requires { typename Isa::Tiles; };
 
 // Inputs that are decoded at a time, of two panels, whose tiles stay in the first-level cache until all tokens of a
-// block have met them. In the second stay these inputs of the block's tokens, until a few pairs of panels have met
-// them, and the sums of all.
-constexpr size_t kDecodedInputs = 256, kTileTokens = 512, kTilePanels = 16;
+// block have met them: all, or so many that in the second stay these inputs of the block's tokens, until a few pairs of
+// panels have met them, and the sums of all.
+constexpr size_t kDecodedInputs = 768, kPieceInputs = 256, kTileTokens = 512, kTilePanels = 16;
 static_assert(kDecodedInputs % kSection == 0);
 
 template <class Isa>
 struct DecodedPanel {
   alignas(kPanelAlignment) uint16_t tiles[kDecodedInputs / Isa::kTileInputs][Isa::kTileInputs * Isa::kWidth];
+};
+
+// Sums of tile_rows tokens and two panels, side by side: where they lie, and floats from one token to the next.
+struct TileSums {
+  float* at;
+  size_t stride;
 };
 
 // n inputs of a panel, from i on.
@@ -58,55 +64,87 @@ OGAS_INLINE void decode_panel(const std::byte* panel, size_t n_in, size_t i, siz
   }
 }
 
-// sums[group][p] += n inputs of kPanels panels from `panel` on, from input i on, times all groups of tokens. x: the
-// tiles of these inputs and the first group.
-template <class Isa, class Block, size_t kPanels>
-OGAS_INLINE void multiply_piece(const MatmulArgs& args, size_t panel, size_t i, size_t n, const uint16_t* x,
-                                size_t n_groups, typename Isa::TileOfSums (*sums)[2]) {
-  DecodedPanel<Isa> decoded[kPanels];
-  const uint16_t* w[kPanels];
-  for (size_t p = 0; p < kPanels; ++p) {
-    decode_panel<Isa, Block>(args.panels + (panel + p) * panel_bytes_of<Isa, Block>(args.n_in), args.n_in, i, n,
-                             decoded[p]);
-    w[p] = decoded[p].tiles[0];
-  }
-  const size_t stride = Isa::kTileRows * args.n_in, n_steps = n / Isa::kTileInputs;
-  size_t group = 0;
-  for (; group + 2 <= n_groups; group += 2) {
-    const uint16_t* const both[2] = {x + group * stride, x + (group + 1) * stride};
-    Isa::template multiply_tiles<2, kPanels>(both, w, n_steps, {sums[group], sums[group + 1]});
-  }
-  if (group < n_groups) {
-    const uint16_t* const last[1] = {x + group * stride};
-    Isa::template multiply_tiles<1, kPanels>(last, w, n_steps, {sums[group]});
+// A part of a product: inputs i..i + n of panels from `panel` on and groups of tokens from first_group on.
+struct TilePiece {
+  size_t panel, first_group, n_groups, i, n;
+  float* sums;  // [n_groups][tile_rows][2 * kWidth], if there are inputs before or behind these
+};
+
+// Whether the sums of a whole tile of tokens and kPanels panels go to y as they are.
+template <class Isa, size_t kPanels>
+OGAS_INLINE bool all_belong_to_y(const MatmulArgs& args, size_t panel, size_t group) {
+  const size_t row = panel * Isa::kWidth, t = group * Isa::kTileRows;
+  return row >= args.panel_row + args.o_begin && row + kPanels * Isa::kWidth <= args.panel_row + args.o_end &&
+         t >= args.bf16_skip && t + Isa::kTileRows <= args.bf16_skip + args.n_tokens;
+}
+
+template <class Isa, size_t kPanels>
+OGAS_INLINE void store_tile(const MatmulArgs& args, size_t panel, size_t group, const TileSums& sums) {
+  for (size_t in_group = 0; in_group < Isa::kTileRows; ++in_group) {
+    const size_t t = group * Isa::kTileRows + in_group;
+    if (t < args.bf16_skip || t - args.bf16_skip >= args.n_tokens) continue;
+    for (size_t p = 0; p < kPanels; ++p)
+      store_panel<Isa>(args, Isa::load(sums.at + in_group * sums.stride + p * Isa::kWidth), (panel + p) * Isa::kWidth,
+                       t - args.bf16_skip);
   }
 }
 
-// Up to kTilePanels panels from `panel` on times the tokens that groups first_group..end_group have.
+// kGroups groups from `group` on of a piece. x: their tiles of the first input. w: those of the panels.
+template <class Isa, size_t kGroups, size_t kPanels>
+OGAS_INLINE void multiply_groups(const MatmulArgs& args, const TilePiece& piece, size_t group, const uint16_t* x,
+                                 const uint16_t* const (&w)[kPanels]) {
+  constexpr size_t kStride = 2 * Isa::kWidth, kFloats = Isa::kTileRows * kStride;
+  const bool is_first = piece.i == 0, is_last = piece.i + piece.n == args.n_in;
+  alignas(kPanelAlignment) float kept[kGroups][kFloats];
+  const uint16_t* tiles[kGroups];
+  TileSums before[kGroups], after[kGroups];
+  bool goes_to_y[kGroups];
+  for (size_t g = 0; g < kGroups; ++g) {
+    const size_t in_piece = group - piece.first_group + g;
+    tiles[g] = x + in_piece * Isa::kTileRows * args.n_in;
+    before[g] = {piece.sums + in_piece * kFloats, kStride};
+    goes_to_y[g] = is_last && all_belong_to_y<Isa, kPanels>(args, piece.panel, group + g);
+    if (goes_to_y[g])
+      after[g] = {args.y + ((group + g) * Isa::kTileRows - args.bf16_skip) * args.y_stride + piece.panel * Isa::kWidth -
+                      args.panel_row - args.o_begin,
+                  args.y_stride};
+    else
+      after[g] = is_last ? TileSums{kept[g], kStride} : before[g];
+  }
+  Isa::template multiply_tiles<kGroups, kPanels>(tiles, w, piece.n / Isa::kTileInputs, is_first ? nullptr : before,
+                                                 after);
+  for (size_t g = 0; g < kGroups; ++g)
+    if (is_last && !goes_to_y[g]) store_tile<Isa, kPanels>(args, piece.panel, group + g, after[g]);
+}
+
+template <class Isa, class Block, size_t kPanels>
+OGAS_INLINE void multiply_piece(const MatmulArgs& args, const TilePiece& piece) {
+  DecodedPanel<Isa> decoded[kPanels];
+  const uint16_t* w[kPanels];
+  for (size_t p = 0; p < kPanels; ++p) {
+    decode_panel<Isa, Block>(args.panels + (piece.panel + p) * panel_bytes_of<Isa, Block>(args.n_in), args.n_in,
+                             piece.i, piece.n, decoded[p]);
+    w[p] = decoded[p].tiles[0];
+  }
+  const uint16_t* x = args.bf16 + (piece.first_group * args.n_in + piece.i) * Isa::kTileRows;
+  const size_t end = piece.first_group + piece.n_groups;
+  size_t group = piece.first_group;
+  for (; group + 2 <= end; group += 2) multiply_groups<Isa, 2, kPanels>(args, piece, group, x, w);
+  if (group < end) multiply_groups<Isa, 1, kPanels>(args, piece, group, x, w);
+}
+
+// Up to kTilePanels panels from `panel` on times the tokens of some groups.
 template <class Isa, class Block>
 void multiply_block_by_tiles(const MatmulArgs& args, size_t panel, size_t n_panels, size_t first_group,
-                             size_t end_group) {
-  constexpr size_t kRows = Isa::kTileRows;
-  const size_t n_groups = end_group - first_group, n_pairs = (n_panels + 1) / 2;
-  alignas(kPanelAlignment) typename Isa::TileOfSums sums[kTilePanels / 2][kTileTokens / kRows][2];
-  for (size_t pair = 0; pair < n_pairs; ++pair) __builtin_memset(sums[pair], 0, n_groups * sizeof sums[0][0]);
-  for (size_t i = 0; i < args.n_in; i += kDecodedInputs) {
-    const size_t n = args.n_in - i < kDecodedInputs ? args.n_in - i : kDecodedInputs;
-    const uint16_t* x = args.bf16 + (first_group * args.n_in + i) * kRows;
-    for (size_t pair = 0; pair < n_pairs; ++pair) {
-      if (2 * pair + 2 <= n_panels)
-        multiply_piece<Isa, Block, 2>(args, panel + 2 * pair, i, n, x, n_groups, sums[pair]);
-      else
-        multiply_piece<Isa, Block, 1>(args, panel + 2 * pair, i, n, x, n_groups, sums[pair]);
+                             size_t n_groups) {
+  alignas(kPanelAlignment) float sums[kTilePanels / 2][kTileTokens][2 * Isa::kWidth];
+  const size_t most = args.n_in <= kDecodedInputs ? kDecodedInputs : kPieceInputs;
+  for (size_t i = 0; i < args.n_in; i += most) {
+    const size_t n = args.n_in - i < most ? args.n_in - i : most;
+    for (size_t p = 0; p < n_panels; p += 2) {
+      const TilePiece piece{panel + p, first_group, n_groups, i, n, sums[p / 2][0]};
+      p + 2 <= n_panels ? multiply_piece<Isa, Block, 2>(args, piece) : multiply_piece<Isa, Block, 1>(args, piece);
     }
-  }
-  const size_t begin = first_group * kRows, end = end_group * kRows;
-  for (size_t row = begin; row < end; ++row) {
-    if (row < args.bf16_skip || row - args.bf16_skip >= args.n_tokens) continue;
-    const size_t in_block = row - begin;
-    for (size_t p = 0; p < n_panels; ++p)
-      store_panel<Isa>(args, Isa::load(sums[p / 2][in_block / kRows][p % 2][in_block % kRows]),
-                       (panel + p) * Isa::kWidth, row - args.bf16_skip);
   }
 }
 
@@ -120,7 +158,7 @@ void matmul_tiles(const MatmulArgs& args) {
   for (size_t group = 0; group < n_groups; group += kGroups)
     for (size_t panel = first; panel < end; panel += kTilePanels)
       multiply_block_by_tiles<Isa, Block>(args, panel, end - panel < kTilePanels ? end - panel : kTilePanels, group,
-                                          group + kGroups < n_groups ? group + kGroups : n_groups);
+                                          n_groups - group < kGroups ? n_groups - group : kGroups);
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ struct SoftmaxPart {
 
 // Scores are softened by so many positions at a time (Milakov & Gimelshein 2018, algorithm 3).
 inline constexpr size_t kAttendPositions = 64;
-// Query rows of one call.
+// Query rows of one call, unless by tiles.
 inline constexpr size_t kAttendRows = 16;
 // How keys and values may be kept.
 inline constexpr Format kKvFormats[] = {Format::f32, Format::f16, Format::bf16, Format::q8_0, Format::q4_0};
@@ -110,7 +110,7 @@ inline constexpr Format kKvFormats[] = {Format::f32, Format::f16, Format::bf16, 
 struct AttendArgs {
   const float* q;  // token t, head h: [k_dim] from t * q_stride + h * k_dim on
   size_t q_stride;
-  size_t n_tokens, n_heads;   // n_tokens * n_heads <= kAttendRows
+  size_t n_tokens, n_heads;   // n_tokens * n_heads <= kAttendRows, or attend_tile_rows
   size_t position;            // of the first token: token t sees positions up to position + t,
   size_t window = 0;          // and of these the last `window`; 0: all
   size_t k_dim, v_dim;        // of a key, and of a value: whole blocks of kv_format
@@ -123,7 +123,10 @@ struct AttendArgs {
   size_t p_begin = 0, p_end = 0;
   float* sums = nullptr;         // [n_tokens * n_heads, v_dim]
   SoftmaxPart* parts = nullptr;  // [n_tokens * n_heads]
-  float* scratch = nullptr;      // [kAttendPositions, max(k_dim, v_dim)], for formats of blocks
+  float* scratch = nullptr;      // [Ops::attend_scratch()]
+  // By matrix tiles: up to Ops::attend_tile_rows rows, keys and values of whole multiples of 16. p_begin is a multiple
+  // of 1024 then.
+  bool by_tiles = false;
 
   // The positions that token t sees: first_seen(t)..end_seen(t) - 1.
   OGAS_INLINE size_t end_seen(size_t t) const { return position + t + 1; }
@@ -177,9 +180,10 @@ struct Ops {
   // it. Then whether such products are quicker than those of 8 bits, not only closer.
   size_t tile_rows;
   bool tiles_are_quicker;
-  // Activations begin..end of a token, whole blocks of 32, to BF16: those of block b go to tile + (b * tile_rows + row)
-  // * 32. x: the token's first one.
-  void (*round_to_tile)(const float* x, size_t begin, size_t end, size_t row, uint16_t* tile);
+  // Whether rows of prompts are wanted in 8 bits, too. Not where every matrix that would read these has panels.
+  bool quantizes_prompts = true;
+  // n activations of a token, whole blocks of 32, to BF16: those of block b go to tile + (b * tile_rows + row) * 32.
+  void (*round_to_tile)(const float* x, size_t n, size_t row, uint16_t* tile);
 
   // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see
   // kSmallestScale).
@@ -195,6 +199,9 @@ struct Ops {
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
   void (*rope)(const RopeArgs& args);
+  // Query rows of a call by tiles; 0: these operations have no such way. Then floats that a call wants as scratch.
+  size_t attend_tile_rows;
+  size_t (*attend_scratch)(const AttendArgs& args);
   void (*attend)(const AttendArgs& args);
   void (*merge)(const MergeArgs& args);
   // Multiplies blocks of n values (a power of two) with the Hadamard matrix over sqrt(n), which is its own inverse: it

@@ -32,7 +32,7 @@ struct Partial {
 void attend_part(const Ops& ops, const AttendJob& job, PartRange range, size_t idx, Partial& partial) {
   thread_local std::vector<float> scratch;
   AttendArgs args = job.args;
-  if (!is_plain(args.kv_format)) scratch.resize(kAttendPositions * std::max(args.k_dim, args.v_dim));
+  if (const size_t n = ops.attend_scratch(args); scratch.size() < n) scratch.resize(n);
   args.p_begin = (range.first + idx) * kAttendPart;
   args.p_end = std::min(args.p_begin + kAttendPart, args.end_seen(args.n_tokens - 1));
   args.sums = partial.sums.data() + idx * n_rows(args) * args.v_dim;
@@ -57,6 +57,11 @@ void merge(const Ops& ops, const AttendJob& job, size_t n_parts, const Partial& 
 constexpr size_t kJobsPerThread = 4;
 
 }  // namespace
+
+bool attends_by_tiles(const Ops& ops, RowKind kind, size_t k_dim, size_t v_dim) {
+  constexpr size_t kWhole = 16;
+  return kind == RowKind::prompt && ops.attend_tile_rows > 0 && k_dim % kWhole == 0 && v_dim % kWhole == 0;
+}
 
 void attend(const Ops& ops, const AttendJob& job) {
   thread_local Partial partial;

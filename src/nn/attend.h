@@ -8,11 +8,16 @@
 
 #include "base/function_ref.h"
 #include "nn/exec.h"
+#include "nn/row_kind.h"
 
 namespace ogas {
 
 // Positions of a part.
 inline constexpr size_t kAttendPart = 1024;
+
+// Whether rows of this kind are computed by tiles (AttendArgs::by_tiles), and how many a job may have.
+bool attends_by_tiles(const Ops& ops, RowKind kind, size_t k_dim, size_t v_dim);
+inline size_t most_attend_rows(const Ops& ops, bool by_tiles) { return by_tiles ? ops.attend_tile_rows : kAttendRows; }
 
 // Rows of queries that share keys and values. args: all but p_begin, p_end, sums, parts and scratch.
 struct AttendJob {

@@ -74,14 +74,14 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, cons
   }
 }
 
-// Rows t..t + n_tokens, of one run.
-AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens,
-                         HeadGroup heads) const {
+// Rows of one run.
+AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, RowCut rows, HeadGroup heads,
+                         bool by_tiles) const {
   const KvShape& shape = call.rows.kv_shape();
-  const size_t first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
+  const size_t t = rows.first_row, first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
   return {.args = {.q = s.q.row(t) + first * dims.head_dim,
                    .q_stride = s.q.n_cols(),
-                   .n_tokens = n_tokens,
+                   .n_tokens = rows.n_rows,
                    .n_heads = heads.n,
                    .position = call.rows.position(t),
                    .window = window,
@@ -94,7 +94,8 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, siz
                    .k_offset = shape.k_offset(call.layer_idx, heads.head_kv_idx),
                    .v_offset = shape.v_offset(call.layer_idx, heads.head_kv_idx),
                    .kv_format = shape.format,
-                   .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim))},
+                   .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim)),
+                   .by_tiles = by_tiles},
           .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + first,
           .out = s.attended.row(t) + first * dims.head_dim,
           .out_stride = s.attended.values().n_cols()};
@@ -106,12 +107,14 @@ void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionSpa
   const size_t group = dims.n_head / dims.n_head_kv;
   const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
   const size_t jobs_a_cut = dims.n_head_kv * n_head_jobs;
-  const std::span<const RowCut> cuts = cut_rows(call.rows, kAttendRows / n_heads);
+  const auto by_tiles = [&](RowKind kind) { return attends_by_tiles(exec.ops, kind, dims.head_dim, dims.head_dim); };
+  const std::span<const RowCut> cuts =
+      cut_rows(call.rows, [&](RowKind kind) { return most_attend_rows(exec.ops, by_tiles(kind)) / n_heads; });
   ogas::attend(exec, cuts.size() * jobs_a_cut, [&](size_t job_idx) {
     const RowCut cut = cuts[job_idx / jobs_a_cut];
     const size_t first = job_idx % n_head_jobs * n_heads;
-    return job(call, s, cut.first_row, cut.n_rows,
-               {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)});
+    return job(call, s, cut, {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)},
+               by_tiles(call.rows.kinds()[cut.first_row]));
   });
 }
 

@@ -81,7 +81,7 @@ struct Attention {
   struct HeadGroup {
     size_t head_kv_idx, first, n;
   };
-  AttendJob job(const AttentionCall& call, const AttentionSpace& s, size_t t, size_t n_tokens, HeadGroup heads) const;
+  AttendJob job(const AttentionCall& call, const AttentionSpace& s, RowCut rows, HeadGroup heads, bool by_tiles) const;
   void attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const;
 };
 

@@ -8,48 +8,60 @@
 namespace ogas {
 namespace {
 
+// Outputs of some rows of a group.
 struct GroupChunk {
-  size_t group_idx, o_begin, o_end;
+  size_t group_idx, first_row, n_rows, o_begin, o_end;
 };
 
-// The outputs of some groups, n_out of each, cut into chunks for a parallel region. Every chunk reads from a new place,
-// which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are whole
-// blocks, and none has outputs of two groups. Valid until this thread's next call.
-std::span<const GroupChunk> cut_groups(std::span<const GatedRows> groups, unsigned n_threads, const auto& n_out) {
+// The outputs of some groups' linear_of(group), cut into chunks for a parallel region. Every chunk reads from a new
+// place, which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are
+// whole blocks, and none has outputs of two groups. Valid until this thread's next call.
+std::span<const GroupChunk> cut_groups(const Exec& exec, std::span<const GatedRows> groups, const auto& linear_of) {
   size_t n_all = 0, n_products = 0;
   for (const GatedRows& group : groups) {
-    n_all += n_out(group);
-    n_products += n_out(group) * group.n_rows;
+    n_all += linear_of(group).n_out();
+    n_products += linear_of(group).n_out() * group.n_rows;
   }
-  const size_t most = outputs_per_chunk(n_all, n_threads, n_products / n_all);
+  const size_t most = outputs_per_chunk(n_all, exec.pool.size(), n_products / n_all);
   thread_local std::vector<GroupChunk> chunks;
   chunks.clear();
-  for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx)
-    for (size_t begin = 0, n = n_out(groups[group_idx]); begin < n; begin += most)
-      chunks.push_back({group_idx, begin, std::min(n, begin + most)});
+  for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx) {
+    const GatedRows& group = groups[group_idx];
+    const Linear& linear = linear_of(group);
+    const size_t most_rows = rows_per_chunk(exec.ops, linear.n_in(), group.n_rows);
+    for (size_t row = 0; row < group.n_rows; row += most_rows)
+      for (size_t begin = 0; begin < linear.n_out(); begin += most)
+        chunks.push_back({group_idx, group.first_row + row, std::min(most_rows, group.n_rows - row), begin,
+                          std::min(linear.n_out(), begin + most)});
+  }
   return chunks;
 }
 
-// Gate, up and activation for outputs o_begin..o_end of a group: whole blocks, so that their 8-bit form is made here,
-// too.
-void activate(const Ops& ops, const GatedRows& group, size_t o_begin, size_t o_end) {
-  const FeedForwardSpace& space = group.space;
-  MatmulCall{group.gate, group.x, space.gate.values(), group.first_row, group.n_rows, o_begin, o_end}.run(ops);
-  MatmulCall{group.up, group.x, space.up, group.first_row, group.n_rows, o_begin, o_end}.run(ops);
+// Gate, up and activation for whole blocks of outputs, whose 8-bit form is made here, too: what the two products are
+// stays in this thread's cache.
+void activate(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
+  const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
   const size_t n = o_end - o_begin;
-  for (size_t row = group.first_row; row < group.first_row + group.n_rows; ++row) {
-    float *gate = space.gate.row(row) + o_begin, *up = space.up.row(row) + o_begin;
+  thread_local std::vector<float> products;
+  if (products.size() < 2 * n_rows * n) products.resize(2 * n_rows * n);
+  float *gates = products.data(), *ups = gates + n_rows * n;
+  MatmulCall{group.gate, group.x, first_row, n_rows, o_begin, o_end}.run(ops, gates, n);
+  MatmulCall{group.up, group.x, first_row, n_rows, o_begin, o_end}.run(ops, ups, n);
+  for (size_t idx = 0; idx < n_rows; ++idx) {
+    float *gate = gates + idx * n, *up = ups + idx * n;
     if (group.gate_bias) ops.add(gate, group.gate_bias + o_begin, n);
     if (group.up_bias) ops.add(up, group.up_bias + o_begin, n);
     group.clamp ? ops.swiglu_clamped(gate, up, n, *group.clamp) : ops.swiglu(gate, up, n);
-    space.gate.quantize_part(ops, row, o_begin, o_end, group.x.kind(row));
+    const RowKind kind = group.x.kind(first_row + idx);
+    group.gated.quantize_part(ops, first_row + idx, o_begin, {gate, n}, kind, group.down.reads_values(ops));
   }
 }
 
-void project_down(const Ops& ops, const GatedRows& group, size_t o_begin, size_t o_end) {
-  MatmulCall{group.down, group.space.gate, group.y, group.first_row, group.n_rows, o_begin, o_end}.run(ops);
+void project_down(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
+  const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
+  MatmulCall{group.down, group.gated, first_row, n_rows, o_begin, o_end}.run(ops, group.y);
   if (!group.down_bias) return;
-  for (size_t row = group.first_row; row < group.first_row + group.n_rows; ++row)
+  for (size_t row = first_row; row < first_row + n_rows; ++row)
     ops.add(group.y.row(row) + o_begin, group.down_bias + o_begin, o_end - o_begin);
 }
 
@@ -58,17 +70,16 @@ void project_down(const Ops& ops, const GatedRows& group, size_t o_begin, size_t
 void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
   if (groups.empty()) return;
   for (const GatedRows& group : groups)
-    OGAS_CHECK(group.space.gate.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
-               group.space.gate.values().n_cols(), group.gate.n_out());
-  const auto for_chunks = [&](const auto& n_out, const auto& run) {
-    const std::span<const GroupChunk> chunks = cut_groups(groups, exec.pool.size(), n_out);
+    OGAS_CHECK(group.gated.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
+               group.gated.values().n_cols(), group.gate.n_out());
+  const auto for_chunks = [&](const auto& linear_of, const auto& run) {
+    const std::span<const GroupChunk> chunks = cut_groups(exec, groups, linear_of);
     exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
-      const auto [group_idx, o_begin, o_end] = chunks[chunk_idx];
-      run(exec.ops, groups[group_idx], o_begin, o_end);
+      run(exec.ops, groups[chunks[chunk_idx].group_idx], chunks[chunk_idx]);
     });
   };
-  for_chunks([](const GatedRows& group) { return group.gate.n_out(); }, activate);
-  for_chunks([](const GatedRows& group) { return group.down.n_out(); }, project_down);
+  for_chunks([](const GatedRows& group) -> const Linear& { return group.gate; }, activate);
+  for_chunks([](const GatedRows& group) -> const Linear& { return group.down; }, project_down);
 }
 
 void FeedForward::add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff) {
@@ -77,21 +88,20 @@ void FeedForward::add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff) {
   table.linear({"ffn_down.weight", "mlp.down_proj.weight"}, ffn_down, n_embd, n_ff);
 }
 
-GatedRows FeedForward::rows_of(const Activations& x, size_t n_tokens, const FeedForwardSpace& space,
-                               const Matrix& y) const {
+GatedRows FeedForward::rows_of(const Activations& x, size_t n_tokens, const Activations& gated, const Matrix& y) const {
   return {.gate = ffn_gate,
           .up = ffn_up,
           .down = ffn_down,
           .x = x,
-          .space = space,
+          .gated = gated,
           .y = y,
           .first_row = 0,
           .n_rows = n_tokens};
 }
 
-void FeedForward::forward(Exec& exec, const Activations& x, size_t n_tokens, const FeedForwardSpace& space,
+void FeedForward::forward(Exec& exec, const Activations& x, size_t n_tokens, const Activations& gated,
                           const Matrix& y) const {
-  const GatedRows rows = rows_of(x, n_tokens, space, y);
+  const GatedRows rows = rows_of(x, n_tokens, gated, y);
   feed_forward(exec, {&rows, 1});
 }
 

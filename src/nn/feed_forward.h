@@ -12,22 +12,13 @@
 
 namespace ogas {
 
-// Activations of a batch, shared by all layers: rows of up to n_ff values.
-struct FeedForwardSpace {
-  FeedForwardSpace(size_t n_rows, uint64_t n_ff) : gate(n_rows, n_ff), up(n_rows, n_ff) {}
-  static uint64_t bytes_per_row(uint64_t n_ff) { return n_ff * sizeof(float) + Activations::bytes_for(n_ff); }
-
-  Activations gate;
-  Matrix up;
-};
-
 // Rows first_row..first_row + n_rows of x through one set of matrices, to the same rows of y.
 struct GatedRows {
   const Linear& gate;  // [n_ff, n_embd]
   const Linear& up;    // [n_ff, n_embd]
   const Linear& down;  // [n_embd, n_ff]
   const Activations& x;
-  const FeedForwardSpace& space;  // of n_ff columns
+  const Activations& gated;  // space of n_ff columns: silu(gate(x)) * up(x)
   const Matrix& y;
   size_t first_row, n_rows;
   const float* gate_bias = nullptr;    // [n_ff]; null: none
@@ -47,8 +38,8 @@ struct FeedForward {
   // By the names everybody uses.
   void add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens; what is given must live as long as they do.
-  GatedRows rows_of(const Activations& x, size_t n_tokens, const FeedForwardSpace& space, const Matrix& y) const;
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, const FeedForwardSpace& space, const Matrix& y) const;
+  GatedRows rows_of(const Activations& x, size_t n_tokens, const Activations& gated, const Matrix& y) const;
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, const Activations& gated, const Matrix& y) const;
 };
 
 }  // namespace ogas

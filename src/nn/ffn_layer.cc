@@ -14,9 +14,9 @@ FfnSpace::FfnSpace(const FfnDims& d, size_t n_batch) {
 }
 
 uint64_t FfnSpace::bytes_per_token(const FfnDims& d) {
-  uint64_t bytes = d.n_ff > 0 ? FeedForwardSpace::bytes_per_row(d.n_ff) : 0;
+  uint64_t bytes = d.n_ff > 0 ? Activations::bytes_for(d.n_ff) : 0;
   if (d.n_ff_exp > 0) bytes += MoeSpace::bytes_per_token(d.rules, d.n_embd, d.n_ff_exp);
-  if (d.n_ff_shared > 0) bytes += FeedForwardSpace::bytes_per_row(d.n_ff_shared) + d.n_embd * sizeof(float);
+  if (d.n_ff_shared > 0) bytes += Activations::bytes_for(d.n_ff_shared) + d.n_embd * sizeof(float);
   return bytes;
 }
 
@@ -45,7 +45,7 @@ void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnSpa
     float share = 1;
     if (ffn_gate_inp_shexp.n_out() > 0) {
       // One number a token; the first place of the router's row is free again.
-      MatmulCall{ffn_gate_inp_shexp, x, space.moe->logits, t, 1, 0, 1}.run_in_f32(exec.ops);
+      MatmulCall{ffn_gate_inp_shexp, x, t, 1, 0, 1}.run_in_f32(exec.ops, space.moe->logits);
       share = 1 / (1 + std::exp(-space.moe->logits.row(t)[0]));
     }
     const float* result = space.shared_result.row(t);

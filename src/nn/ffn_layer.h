@@ -23,7 +23,7 @@ struct FfnSpace {
   FfnSpace(const FfnDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const FfnDims& dims);
 
-  std::optional<FeedForwardSpace> dense, shared;
+  std::optional<Activations> dense, shared;  // of n_ff columns
   std::optional<MoeSpace> moe;
   Matrix shared_result;
 };

@@ -63,7 +63,7 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
     if (!has_to_choose(call.rows.position(t))) return;
     rotate_heads(exec.ops, call, t, s.q.row(t), dims, dims.n_head);
     // In F32, as routers are: what is chosen must not hang on the rounding of activations.
-    MatmulCall{proj, call.x, s.weights, t, 1, 0, dims.n_head}.run_in_f32(exec.ops);
+    MatmulCall{proj, call.x, t, 1, 0, dims.n_head}.run_in_f32(exec.ops, s.weights);
   });
 }
 

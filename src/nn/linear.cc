@@ -19,6 +19,15 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
   return std::max(kRows, outputs / kRows * kRows);
 }
 
+// Whole tiles of rows. Where the activations of all rows do not fit the second-level cache, but those of enough rows do
+// that decoding weights to tiles for these costs little (kTileTokens).
+size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows) {
+  constexpr size_t kFittingBytes = size_t{1} << 20, kEnough = 256;
+  const size_t row_bytes = n_in * sizeof(uint16_t);
+  const bool cuts = ops.tile_rows > 0 && n_rows * row_bytes > kFittingBytes && kEnough * row_bytes <= kFittingBytes;
+  return cuts ? kEnough : std::max<size_t>(n_rows, 1);
+}
+
 Linear Linear::transposed(Format format, const std::byte* weights, size_t n_out, size_t n_in) {
   OGAS_CHECK(is_plain(format), "{}", facts_of(format).name);
   Linear linear(format, weights, n_out, n_in);
@@ -136,15 +145,17 @@ bool Linear::same_rows_as(const Linear& other) const {
 
 void Linear::multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
                            size_t y_stride) const {
-  MatmulCall{*this, x, x.values(), x_row, n_rows, 0, n_out_}.run_with(ops, true, y, y_stride);
+  MatmulCall{*this, x, x_row, n_rows, 0, n_out_}.run(ops, y, y_stride);
 }
 
-void MatmulCall::run(const Ops& ops) const {
+void MatmulCall::run(const Ops& ops, const Matrix& y) const {
   OGAS_CHECK(linear.n_out() <= y.n_cols(), "{} outputs into {} columns", linear.n_out(), y.n_cols());
   run_with(ops, true, y.row(first_row) + o_begin, y.n_cols());
 }
 
-void MatmulCall::run_in_f32(const Ops& ops) const { run_with(ops, false, y.row(first_row) + o_begin, y.n_cols()); }
+void MatmulCall::run_in_f32(const Ops& ops, const Matrix& y) const {
+  run_with(ops, false, y.row(first_row) + o_begin, y.n_cols());
+}
 
 void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const {
   OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
@@ -165,6 +176,9 @@ void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y
     args.bf16 = uses_tiles && x.kind(begin) == RowKind::prompt ? x.tile_of(ops, begin) : nullptr;
     args.bf16_skip = args.bf16 ? begin % ops.tile_rows : 0;
     args.y = y_data + (begin - first_row) * y_stride;
+    OGAS_CHECK(ops.quantizes_prompts || args.bf16 || !quantized || x.kind(begin) != RowKind::prompt ||
+                   linear.reads_values(ops),
+               "rows of a prompt have no 8-bit form");
     ops.matmul(args);
   }
 }
@@ -173,13 +187,17 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
   size_t n_out = 0;
   for (const Product& product : products) n_out += product.linear.n_out();
   const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size(), n_tokens);
+  const size_t n_chunks = (n_out + chunk_size - 1) / chunk_size;
+  const size_t most_rows = rows_per_chunk(exec.ops, x.values().n_cols(), n_tokens);
   // Outputs of all products are numbered through; a chunk may span two of them.
-  exec.pool.parallel_for((n_out + chunk_size - 1) / chunk_size, [&](size_t chunk_idx, unsigned) {
+  exec.pool.parallel_for((n_tokens + most_rows - 1) / most_rows * n_chunks, [&](size_t job_idx, unsigned) {
+    const size_t row = job_idx / n_chunks * most_rows, n_rows = std::min(most_rows, n_tokens - row);
+    const size_t first_output = job_idx % n_chunks * chunk_size;
     size_t first = 0;
     for (const Product& product : products) {
-      const size_t begin = std::max(chunk_idx * chunk_size, first);
-      const size_t end = std::min((chunk_idx + 1) * chunk_size, first + product.linear.n_out());
-      if (begin < end) MatmulCall{product.linear, x, product.y, 0, n_tokens, begin - first, end - first}.run(exec.ops);
+      const size_t begin = std::max(first_output, first);
+      const size_t end = std::min(first_output + chunk_size, first + product.linear.n_out());
+      if (begin < end) MatmulCall{product.linear, x, row, n_rows, begin - first, end - first}.run(exec.ops, product.y);
       first += product.linear.n_out();
     }
   });
@@ -191,8 +209,8 @@ void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, siz
   const size_t n_chunks = (linear.n_out() + chunk_size - 1) / chunk_size;
   exec.pool.parallel_for((n_tokens + n_together - 1) / n_together * n_chunks, [&](size_t job_idx, unsigned) {
     const size_t t = job_idx / n_chunks * n_together, begin = job_idx % n_chunks * chunk_size;
-    MatmulCall{linear, x, y, t, std::min(n_together, n_tokens - t), begin, std::min(begin + chunk_size, linear.n_out())}
-        .run_in_f32(exec.ops);
+    MatmulCall{linear, x, t, std::min(n_together, n_tokens - t), begin, std::min(begin + chunk_size, linear.n_out())}
+        .run_in_f32(exec.ops, y);
   });
 }
 

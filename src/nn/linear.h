@@ -89,21 +89,23 @@ struct Product {
 struct MatmulCall {
   const Linear& linear;
   const Activations& x;
-  const Matrix& y;  // row r of y belongs to row r of x
   size_t first_row, n_rows;
   size_t o_begin, o_end;
 
-  void run(const Ops& ops) const;
-  // The same without rounding activations.
-  void run_in_f32(const Ops& ops) const;
+  // To y, whose row r belongs to row r of x.
+  void run(const Ops& ops, const Matrix& y) const;
+  // To [n_rows, stride] floats, of which column 0 receives output o_begin.
+  void run(const Ops& ops, float* y, size_t stride) const { run_with(ops, true, y, stride); }
+  // The first without rounding activations.
+  void run_in_f32(const Ops& ops, const Matrix& y) const;
 
  private:
-  friend class Linear;
   void run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const;
 };
 
-// Outputs a chunk, for layers of n_out outputs in all that meet so many tokens.
+// Outputs a chunk, for layers of n_out outputs in all that meet so many tokens; and rows of n_in activations.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens);
+size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows);
 
 // Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
 // one barrier instead of three or two.

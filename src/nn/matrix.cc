@@ -1,5 +1,6 @@
 #include "nn/matrix.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -73,18 +74,23 @@ void Activations::share_row(const Ops& ops, const Activations& from, size_t from
 }
 
 void Activations::quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const {
-  quantize_part(ops, row_idx, 0, values_.n_cols(), kind);
+  quantize_part(ops, row_idx, 0, {row(row_idx), values_.n_cols()}, kind, false);
 }
 
-void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end, RowKind kind) const {
+void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, std::span<const float> values,
+                                RowKind kind, bool keeps_values) const {
+  if (keeps_values) std::ranges::copy(values, row(row_idx) + begin);
   // Threads that share a row all write the same here.
   std::atomic_ref(kinds_.as<RowKind>(row_idx, 1).front()).store(kind, std::memory_order_relaxed);
   if (!ops.quantizes_activations || quantized_.size() == 0) return;
-  OGAS_CHECK(begin % kActivationBlock == 0 && end % kActivationBlock == 0, "columns {} to {}", begin, end);
+  OGAS_CHECK(begin % kActivationBlock == 0 && values.size() % kActivationBlock == 0, "{} columns from {} on",
+             values.size(), begin);
   if (ops.tile_rows > 0 && kind == RowKind::prompt)
-    ops.round_to_tile(row(row_idx), begin, end, row_idx % ops.tile_rows, tile_of(ops, row_idx));
+    ops.round_to_tile(values.data(), values.size(), row_idx % ops.tile_rows,
+                      tile_of(ops, row_idx) + begin * ops.tile_rows);
+  if (kind == RowKind::prompt && !ops.quantizes_prompts) return;
   const QuantizedRow& whole = quantized()[row_idx];
-  ops.quantize(row(row_idx) + begin, end - begin,
+  ops.quantize(values.data(), values.size(),
                {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums16 + begin / kSumGroup,
                 whole.sums32 + begin / kActivationBlock, whole.minus_codes16 + begin / kSumGroup,
                 whole.minus_codes32 + begin / kActivationBlock});

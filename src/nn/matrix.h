@@ -48,8 +48,10 @@ class Activations {
   float* row(size_t row_idx) const { return values_.row(row_idx); }
   // Makes the other forms of a row, if these operations use any.
   void quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const;
-  // The same for columns begin..end, whole blocks of 32.
-  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, size_t end, RowKind kind) const;
+  // The same for whole blocks of 32 values from column `begin` on, which come into the row itself only if they are
+  // kept.
+  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, std::span<const float> values, RowKind kind,
+                     bool keeps_values) const;
   // Rows for share_row(): they have no 8-bit form of their own, but one in BF16, which lies together by tiles.
   static Activations shared(size_t max_rows, size_t n_cols);
   static uint64_t bytes_of_shared(uint64_t n) { return n * sizeof(float) + sizeof(QuantizedRow); }

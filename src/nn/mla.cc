@@ -287,11 +287,14 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
     expanded.resize(n_positions * stride);
     expand_head(exec.ops, latents, n_positions, kv, call.layer_idx, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
-    for (size_t idx = 0; idx < rows.n_rows; idx += kAttendRows) {
+    const bool by_tiles =
+        attends_by_tiles(exec.ops, call.rows.kinds()[rows.first_row], dims.qk_head_dim(), dims.v_head_dim);
+    const size_t most = most_attend_rows(exec.ops, by_tiles);
+    for (size_t idx = 0; idx < rows.n_rows; idx += most) {
       const size_t t = rows.first_row + idx;
       attend(exec.ops, {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
                                  .q_stride = s.q.n_cols(),
-                                 .n_tokens = std::min(kAttendRows, rows.n_rows - idx),
+                                 .n_tokens = std::min(most, rows.n_rows - idx),
                                  .n_heads = 1,
                                  .position = position + idx,
                                  .k_dim = dims.qk_head_dim(),
@@ -303,7 +306,8 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
                                  .k_offset = 0,
                                  .v_offset = dims.qk_head_dim() * sizeof(float),
                                  .kv_format = Format::f32,
-                                 .scale = scale},
+                                 .scale = scale,
+                                 .by_tiles = by_tiles},
                         .sinks = nullptr,
                         .out = s.attended.row(t) + h * dims.v_head_dim,
                         .out_stride = s.attended.values().n_cols()});

@@ -74,7 +74,7 @@ GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
           .up = read ? read->up : ffn_up_exps[e],
           .down = read ? read->down : ffn_down_exps[e],
           .x = space.gathered,
-          .space = space.expert,
+          .gated = space.expert,
           .y = space.result,
           .first_row = space.grouping.first[e],
           .n_rows = space.grouping.n_rows[e],

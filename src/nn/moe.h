@@ -41,14 +41,13 @@ struct MoeSpace {
     return n + std::min<size_t>(n, rules.n_expert) * (Activations::kMostTileRows - 1);
   }
   static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
-    return rules.n_expert * sizeof(float) +
-           rules.n_used *
-               (Activations::bytes_of_shared(n_embd) + FeedForwardSpace::bytes_per_row(n_ff) + n_embd * sizeof(float));
+    return rules.n_expert * sizeof(float) + rules.n_used * (Activations::bytes_of_shared(n_embd) +
+                                                            Activations::bytes_for(n_ff) + n_embd * sizeof(float));
   }
 
   Matrix logits;
   Activations gathered;  // x, rows of the same expert together
-  FeedForwardSpace expert;
+  Activations expert;
   Matrix result;
   std::vector<Routed> routed;  // [n_tokens * n_used]
   ExpertGrouping grouping;

@@ -20,12 +20,14 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-std::span<const RowCut> cut_rows(const Rows& rows, size_t most) {
+std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most) {
   thread_local std::vector<RowCut> cuts;
   cuts.clear();
-  for (const RowRun& run : rows.runs())
-    for (size_t idx = (run.n_rows + most - 1) / most; idx-- > 0;)
-      cuts.push_back({run.first_row + idx * most, std::min(most, run.n_rows - idx * most)});
+  for (const RowRun& run : rows.runs()) {
+    const size_t n = most(run.kind);
+    for (size_t idx = (run.n_rows + n - 1) / n; idx-- > 0;)
+      cuts.push_back({run.first_row + idx * n, std::min(n, run.n_rows - idx * n)});
+  }
   return cuts;
 }
 

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/function_ref.h"
 #include "nn/kv_cache.h"
 #include "nn/row_kind.h"
 
@@ -51,7 +52,7 @@ class Rows {
   std::vector<RowKind> kinds_;
 };
 
-// All rows by at most so many of one run, the last ones of each run first. Valid until this thread's next call.
-std::span<const RowCut> cut_rows(const Rows& rows, size_t most);
+// All rows by at most most(kind) of one run, the last ones of each run first. Valid until this thread's next call.
+std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most);
 
 }  // namespace ogas
