@@ -75,11 +75,10 @@ class TileAttention {
     return kRows * kTileAttendBlock + n_groups_ * kRows * args_.v_dim + kAttendPositions * widest;
   }
 
-  // Numbers first..first + 31 of a row that has n, times `factor`, to row `row` of a tile; beyond its end zeros.
+  // Numbers first..first + 31 of a row that has n, as `load` gives them, to row `row` of a tile; beyond its end zeros.
   template <class Load>
-  OGAS_INLINE void split_row(const Load& load, size_t first, size_t n, typename Isa::Floats factor, SplitTile& tile,
-                             size_t row) {
-    const auto from = [&](size_t i) OGAS_LAMBDA_INLINE { return i < n ? Isa::mul(load(i), factor) : Isa::zero(); };
+  OGAS_INLINE void split_row(const Load& load, size_t first, size_t n, SplitTile& tile, size_t row) {
+    const auto from = [&](size_t i) OGAS_LAMBDA_INLINE { return i < n ? load(i) : Isa::zero(); };
     Isa::store_split(tile.high + row * kInputs, tile.low + row * kInputs, from(first), from(first + kWidth));
   }
 
@@ -89,9 +88,10 @@ class TileAttention {
     for (size_t row = 0; row < n_rows_; ++row) {
       args_.parts[row] = {-__builtin_inff(), 0};
       const float* q = args_.q + row / args_.n_heads * args_.q_stride + row % args_.n_heads * args_.k_dim;
+      const auto scaled = [&](size_t i)
+                              OGAS_LAMBDA_INLINE { return Isa::mul(Isa::load(q + i), Isa::set1(args_.scale)); };
       for (size_t step = 0; step < k_steps_; ++step)
-        split_row([&](size_t i) OGAS_LAMBDA_INLINE { return Isa::load(q + i); }, step * kInputs, args_.k_dim,
-                  Isa::set1(args_.scale), queries_[row / kRows * k_steps_ + step], row % kRows);
+        split_row(scaled, step * kInputs, args_.k_dim, queries_[row / kRows * k_steps_ + step], row % kRows);
     }
   }
 
@@ -107,7 +107,7 @@ class TileAttention {
         for (size_t row = 0; row < kRows; ++row) {
           const auto* key = keys + (first + row) * stride;
           split_row([&](size_t i) OGAS_LAMBDA_INLINE { return Row::load(key + i); }, step * kInputs,
-                    first + row < n ? args_.k_dim : 0, Isa::set1(1), tile, row);
+                    first + row < n ? args_.k_dim : 0, tile, row);
         }
         Isa::transpose_pairs(tile.high);
         Isa::transpose_pairs(tile.low);

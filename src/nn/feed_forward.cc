@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/memory.h"
 
 namespace ogas {
 namespace {
@@ -42,9 +43,9 @@ std::span<const GroupChunk> cut_groups(const Exec& exec, std::span<const GatedRo
 void activate(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
   const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
   const size_t n = o_end - o_begin;
-  thread_local std::vector<float> products;
-  if (products.size() < 2 * n_rows * n) products.resize(2 * n_rows * n);
-  float *gates = products.data(), *ups = gates + n_rows * n;
+  thread_local PageBuffer products;  // rows that begin with a cache line
+  if (const size_t n_bytes = 2 * n_rows * n * sizeof(float); products.size() < n_bytes) products = PageBuffer(n_bytes);
+  float *gates = products.as<float>(0, n_rows * n).data(), *ups = gates + n_rows * n;
   MatmulCall{group.gate, group.x, first_row, n_rows, o_begin, o_end}.run(ops, gates, n);
   MatmulCall{group.up, group.x, first_row, n_rows, o_begin, o_end}.run(ops, ups, n);
   for (size_t idx = 0; idx < n_rows; ++idx) {
