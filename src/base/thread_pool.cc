@@ -47,6 +47,7 @@ unsigned usable_cores() {
 
 ThreadPool::ThreadPool(unsigned n_threads) {
   if (n_threads == 0) n_threads = usable_cores();
+  ranges_ = std::make_unique<Range[]>(n_threads);
   for (unsigned thread_idx = 1; thread_idx < n_threads; ++thread_idx)
     workers_.emplace_back([this, thread_idx] { worker(thread_idx); });
 }
@@ -66,13 +67,14 @@ void ThreadPool::run(size_t n_chunks, Call call, void* context) {
     return;
   }
   const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  // The last job's ticket dies first: a worker still looking at it must not match it with the new number of chunks.
-  ticket_.store(kNoTicket, std::memory_order_relaxed);
+  // The last job's tickets die first: a worker still looking at one must not match it with the new number of chunks.
+  for (unsigned idx = 0; idx < size(); ++idx) ranges_[idx].ticket.store(kNoTicket, std::memory_order_relaxed);
   n_chunks_.store(static_cast<uint32_t>(n_chunks), std::memory_order_release);
   call_ = call;
   context_ = context;
   n_done_.store(0, std::memory_order_relaxed);
-  ticket_.store(uint64_t{epoch} << 32, std::memory_order_release);
+  for (unsigned idx = 0; idx < size(); ++idx)
+    ranges_[idx].ticket.store(uint64_t{epoch} << 32 | range_begin(n_chunks, idx), std::memory_order_release);
   epoch_.store(epoch);  // sequentially consistent, as is n_sleeping_: either we see the sleeper or it sees the epoch
   if (n_sleeping_.load() > 0) epoch_.notify_all();
 
@@ -85,17 +87,24 @@ void ThreadPool::run(size_t n_chunks, Call call, void* context) {
 }
 
 void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
-  uint64_t ticket = ticket_.load(std::memory_order_acquire);
-  while (true) {
-    const uint32_t n_chunks = n_chunks_.load(std::memory_order_acquire);
-    const auto chunk_idx = static_cast<uint32_t>(ticket);
-    if (ticket >> 32 != epoch || chunk_idx >= n_chunks) return;
-    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
-    call_(context_, chunk_idx, thread_idx);
-    // Whoever finishes the last chunk wakes the submitter, who may be asleep on the count.
-    if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n_chunks) n_done_.notify_one();
-    ticket = ticket_.load(std::memory_order_acquire);
+  uint32_t n_done = 0, n_chunks = 0;
+  for (unsigned k = 0; k < size(); ++k) {
+    const unsigned range_idx = (thread_idx + k) % size();
+    std::atomic<uint64_t>& of_range = ranges_[range_idx].ticket;
+    uint64_t ticket = of_range.load(std::memory_order_acquire);
+    while (true) {
+      const uint32_t n_now = n_chunks_.load(std::memory_order_acquire);
+      const auto chunk_idx = static_cast<uint32_t>(ticket);
+      if (ticket >> 32 != epoch || chunk_idx >= range_begin(n_now, range_idx + 1)) break;
+      if (!of_range.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+      n_chunks = n_now;  // and stays so until this one is counted
+      call_(context_, chunk_idx, thread_idx);
+      ++n_done;
+      ticket = of_range.load(std::memory_order_acquire);
+    }
   }
+  // Whoever counts the last chunk wakes the submitter, who may be asleep on the count.
+  if (n_done > 0 && n_done_.fetch_add(n_done, std::memory_order_acq_rel) + n_done == n_chunks) n_done_.notify_one();
 }
 
 void ThreadPool::worker(unsigned thread_idx) {

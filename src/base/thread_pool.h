@@ -1,6 +1,9 @@
 // A fixed set of threads that share the chunks of one job at a time.
 //
-// Chunks are handed out one by one, so a core that another process takes away delays one chunk, not half of the work.
+// Each thread has a range of the chunks, takes them one by one, and then helps the others with theirs: a core that
+// another process takes away delays one chunk, not half of the work, and the same thread finds the same chunks' data in
+// its cache from one job to the next. (One counter for all threads is what they then wait for: a fifth of the time of a
+// small model.)
 // Waiting is a short spin (the next job of a forward pass is microseconds away), then a futex (an idle engine costs
 // nothing). Not a task queue: jobs do not nest, and one thread submits.
 #pragma once
@@ -43,16 +46,23 @@ class ThreadPool {
 
   void run(size_t n_chunks, Call call, void* context);
   void work_on(uint32_t epoch, unsigned thread_idx);
+  // The first chunk of a range, of n_chunks in all.
+  uint32_t range_begin(uint64_t n_chunks, size_t range_idx) const {
+    return static_cast<uint32_t>(n_chunks * range_idx / size());
+  }
   void worker(unsigned thread_idx);
 
-  // The job in progress. A chunk is claimed by advancing the low half of ticket_ while its high half still names the
-  // epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by mistake.
-  alignas(64) std::atomic<uint64_t> ticket_{0};  // epoch << 32 | next chunk
-  std::atomic<uint32_t> n_chunks_{0};
+  // The job in progress. A chunk is claimed by advancing the low half of its range's ticket while its high half still
+  // names the epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by mistake.
+  struct alignas(64) Range {
+    std::atomic<uint64_t> ticket{0};  // epoch << 32 | next chunk
+  };
+  std::unique_ptr<Range[]> ranges_;  // one for each thread
+  alignas(64) std::atomic<uint32_t> n_chunks_{0};
   Call call_ = nullptr;
   void* context_ = nullptr;
-  alignas(64) std::atomic<uint32_t> n_done_{0};
-  alignas(64) std::atomic<uint32_t> epoch_{0};  // workers sleep on it
+  alignas(64) std::atomic<uint32_t> n_done_{0};  // by threads that found nothing more to do
+  alignas(64) std::atomic<uint32_t> epoch_{0};   // workers sleep on it
   std::atomic<uint32_t> n_sleeping_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> workers_;

@@ -47,6 +47,37 @@ TEST(ThreadPool, WakesSleepingWorkers) {
   }
 }
 
+// The first chunk ends when all others have: who is done with its own range helps with the other.
+TEST(ThreadPool, ADelayedThreadIsHelped) {
+  ThreadPool pool(2);
+  for (size_t delayed : {0UL, 50UL}) {
+    std::atomic<size_t> n_others = 0;
+    pool.parallel_for(100, [&](size_t chunk_idx, unsigned) {
+      if (chunk_idx != delayed) {
+        ++n_others;
+        return;
+      }
+      while (n_others < 99) std::this_thread::yield();
+    });
+    EXPECT_EQ(n_others, 99U);
+  }
+}
+
+TEST(ThreadPool, AThreadBeginsWithItsOwnRange) {
+  ThreadPool pool(3);
+  std::atomic<unsigned> n_begun = 0;
+  std::vector<std::atomic<size_t>> first(pool.size());
+  for (auto& chunk_idx : first) chunk_idx = SIZE_MAX;
+  pool.parallel_for(11, [&](size_t chunk_idx, unsigned thread_idx) {
+    size_t none = SIZE_MAX;
+    if (first[thread_idx].compare_exchange_strong(none, chunk_idx)) ++n_begun;
+    while (n_begun < pool.size()) std::this_thread::yield();
+  });
+  EXPECT_EQ(first[0], 0U);
+  EXPECT_EQ(first[1], 3U);
+  EXPECT_EQ(first[2], 7U);
+}
+
 TEST(UsableCores, IsAtLeastOne) { EXPECT_GE(usable_cores(), 1U); }
 
 }  // namespace

@@ -23,13 +23,13 @@ uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
-// that small models stay small. Operations that decode weights for a batch gain more from its length: those of servers'
-// processors, where some megabytes are nothing, half as much again from 256 on.
+// that small models stay small. With matrix instructions, which decode weights for a batch, all have long ones: that is
+// more than twice as quick, and on the servers that have such processors some megabytes are nothing.
 uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
-  constexpr uint64_t kSmall = uint64_t{128} << 20;
+  constexpr uint64_t kSmall = uint64_t{128} << 20, kMost = 512;
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  const uint32_t least = ops.tiles_are_quicker ? 256 : least_batch(ops);
-  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, 512));
+  const uint64_t least = ops.tiles_are_quicker ? kMost : least_batch(ops);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, kMost));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {

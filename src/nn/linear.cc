@@ -19,12 +19,13 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
   return std::max(kRows, outputs / kRows * kRows);
 }
 
-// Whole tiles of rows. Where the activations of all rows do not fit the second-level cache, but those of enough rows do
-// that decoding weights to tiles for these costs little (kTileTokens).
+// Whole tiles of rows: fewer than all, where the activations of enough rows fit the second-level cache that decoding
+// weights to tiles anew for these costs little (kTileTokens). A thread then finds in its cache the rows that it worked
+// on before.
 size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows) {
   constexpr size_t kFittingBytes = size_t{1} << 20, kEnough = 256;
   const size_t row_bytes = n_in * sizeof(uint16_t);
-  const bool cuts = ops.tile_rows > 0 && n_rows * row_bytes > kFittingBytes && kEnough * row_bytes <= kFittingBytes;
+  const bool cuts = ops.tile_rows > 0 && n_rows > kEnough && kEnough * row_bytes <= kFittingBytes;
   return cuts ? kEnough : std::max<size_t>(n_rows, 1);
 }
 
