@@ -58,8 +58,9 @@ class CApiTest(ProgramTest):
         self.check_example(sys.executable, ROOT / "examples/chat.py")
 
     def test_an_interrupt_ends_the_answer_and_not_the_program(self):
+        # Without a buffer, since communicate() does not know what read() left in it.
         program = subprocess.Popen([self.compile_example(), MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   env=self.environment, stderr=subprocess.DEVNULL, cwd=self.folder)
+                                   env=self.environment, stderr=subprocess.DEVNULL, cwd=self.folder, bufsize=0)
         self.addCleanup(program.kill)
         program.stdin.write(b"Count to one thousand.\n")
         program.stdin.flush()
