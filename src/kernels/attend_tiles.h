@@ -36,6 +36,7 @@ class TileAttention {
 
   static void run(const AttendArgs& args) {
     TileAttention attention(args);
+    attention.lay_out();
     [[maybe_unused]] const typename Isa::Tiles tiles;
     attention.start();
     for (size_t p = args.p_begin, end = p; p < args.p_end; p = end) {
@@ -57,15 +58,16 @@ class TileAttention {
         n_rows_(args.n_tokens * args.n_heads),
         n_groups_((n_rows_ + kRows - 1) / kRows),
         k_steps_((args.k_dim + kInputs - 1) / kInputs),
-        v_tiles_(args.v_dim / kWidth) {
-    const auto address = reinterpret_cast<uintptr_t>(args.scratch);
+        v_tiles_(args.v_dim / kWidth) {}
+  void lay_out() {
+    const auto address = reinterpret_cast<uintptr_t>(args_.scratch);
     queries_ = reinterpret_cast<SplitTile*>((address + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment);
     keys_ = queries_ + n_groups_ * k_steps_;
     values_ = keys_ + 2 * kStepsOfBlock * k_steps_;
     weights_ = values_ + kStepsOfBlock * v_tiles_;
     scores_ = reinterpret_cast<float*>(weights_ + kStepsOfBlock);
     sums_ = scores_ + kRows * kTileAttendBlock;
-    decoded_ = sums_ + n_groups_ * kRows * args.v_dim;
+    decoded_ = sums_ + n_groups_ * kRows * args_.v_dim;
   }
   size_t n_tiles() const {
     return n_groups_ * k_steps_ + 2 * kStepsOfBlock * k_steps_ + kStepsOfBlock * v_tiles_ + kStepsOfBlock;
@@ -201,14 +203,14 @@ class TileAttention {
 
   const AttendArgs& args_;
   size_t n_rows_, n_groups_;
-  size_t k_steps_, v_tiles_;  // tiles along a key, and along a value
-  SplitTile* queries_;        // [n_groups, k_steps]
-  SplitTile* keys_;           // [positions of a block / 16, k_steps]
-  SplitTile* values_;         // [positions / 32, v_tiles]
-  SplitTile* weights_;        // [positions / 32], of a group
-  float* scores_;             // [16, positions], of a group
-  float* sums_;               // [n_groups * 16, v_dim]
-  float* decoded_;            // positions of block formats
+  size_t k_steps_, v_tiles_;      // tiles along a key, and along a value
+  SplitTile* queries_ = nullptr;  // [n_groups, k_steps]
+  SplitTile* keys_ = nullptr;     // [positions of a block / 16, k_steps]
+  SplitTile* values_ = nullptr;   // [positions / 32, v_tiles]
+  SplitTile* weights_ = nullptr;  // [positions / 32], of a group
+  float* scores_ = nullptr;       // [16, positions], of a group
+  float* sums_ = nullptr;         // [n_groups * 16, v_dim]
+  float* decoded_ = nullptr;      // positions of block formats
 };
 
 // Calls run<format>().
