@@ -2,8 +2,12 @@
 //
 // A count that ages keeps what is popular (LFU with aging, as in Robinson & Devarakonda 1990) and forgets what was. It
 // is what a model's habits call for: some experts are taken by many tokens of any text, others by those of one subject.
+// How fast to forget is another matter for each model, layer and text. So experts are counted in three ways, and those
+// counts decide whose favourites have been taken most often lately (of several policies the best so far, as in Gramacy
+// et al. 2002).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,10 +18,10 @@ namespace ogas {
 
 class ExpertCache {
  public:
-  // n_places: experts that can be in memory, at most n_expert. half_life: tokens after which a use counts half.
+  // n_places: experts that can be in memory, at most n_expert. half_life: tokens after which a use counts half, until
+  // it turns out that a fourth or four times of it does better.
   ExpertCache(uint32_t n_expert, uint32_t n_places, double half_life);
-  // As many as use each expert four times, on average. More suit a text of one subject, fewer one of many
-  // (bench/expert_cache_bench.cc).
+  // As many as use each expert four times, on average (bench/expert_cache_bench.cc).
   static double half_life(size_t n_expert, size_t n_used) {
     return 4.0 * static_cast<double>(n_expert) / static_cast<double>(n_used);
   }
@@ -47,8 +51,8 @@ class ExpertCache {
 
   uint32_t n_places() const { return n_places_; }
   // For comparisons alone.
-  double count_of(uint32_t expert) const { return counts_[expert]; }
-  // Counts, aged to now [n_expert], and where to go on from such of an earlier run.
+  double count_of(uint32_t expert) const { return ways_[best_].counts[expert]; }
+  // Counts by the half-life given, aged to now [n_expert], and where to go on from such of an earlier run.
   std::vector<float> counts() const;
   void set_counts(std::span<const float> counts);
   // The n_places experts that count most, best first.
@@ -57,10 +61,21 @@ class ExpertCache {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
+  struct Way {
+    double half_life;
+    double unit = 1;             // what one use counts now; grows, which is cheaper than to age all counts
+    std::vector<double> counts;  // [n_expert]
+    double n_right = 0;          // uses of its favourites, lately
+  };
+  static constexpr size_t kGiven = 1;  // of ways_, that with the half-life given
+
+  bool is_favourite(const Way& way, uint32_t expert) const;
+  void choose_way(std::span<const Use> uses);
+
   uint32_t n_places_;
-  double half_life_;
-  double unit_ = 1;                  // what one use counts now; grows, which is cheaper than to age all counts
-  std::vector<double> counts_;       // [n_expert]
+  std::array<Way, 3> ways_;
+  size_t best_ = kGiven;             // of ways_
+  double keeps_;                     // of n_right, from one pass to the next
   std::vector<uint32_t> place_;      // [n_expert] or kNone
   std::vector<uint32_t> expert_in_;  // [n_places] or kNone
   std::vector<bool> is_held_;        // [n_expert]

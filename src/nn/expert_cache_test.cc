@@ -48,6 +48,47 @@ TEST(ExpertCacheTest, CountsStayFinite) {
   EXPECT_EQ(cache.favourites(), (std::vector<uint32_t>{2, 3}));
 }
 
+// The share of uses that find their expert in memory, of 4,000 tokens that take one each.
+double hits_of(ExpertCache cache, const auto& expert_of_token) {
+  constexpr uint32_t kTokens = 4'000;
+  uint32_t n_hits = 0;
+  for (uint32_t token = 0; token < kTokens; ++token) {
+    const ExpertCache::Use use{expert_of_token(token), 1};
+    n_hits += cache.place_of(use.expert).has_value();
+    cache.count({&use, 1}, 1);
+    if (!cache.place_of(use.expert)) cache.admit(use.expert);
+  }
+  return n_hits / double{kTokens};
+}
+
+TEST(ExpertCacheTest, ForgetsSoonerWhereSubjectsAreShort) {
+  // 4 of 32 experts for 40 tokens, then others.
+  const auto expert_of_token = [](uint32_t token) { return (token / 40 * 5 + token % 4) % 32; };
+  EXPECT_GT(hits_of(ExpertCache(32, 4, /*half_life=*/64), expert_of_token), 0.6);
+}
+
+TEST(ExpertCacheTest, ForgetsLaterWhereHabitsLast) {
+  uint32_t state = 1;
+  // Half of the tokens take one of 4 experts, the others one of all 32.
+  const auto expert_of_token = [&](uint32_t) {
+    state = state * 1664525 + 1013904223;
+    return (state >> 16) % ((state >> 31) != 0 ? 32 : 4);
+  };
+  EXPECT_GT(hits_of(ExpertCache(32, 4, /*half_life=*/4), expert_of_token), 0.5) << "0.56 if it knew them";
+}
+
+TEST(ExpertCacheTest, GoesOnFromCounts) {
+  ExpertCache first(4, 2, 16);
+  const ExpertCache::Use uses[] = {{2, 3}, {3, 1}};
+  for (int token = 0; token < 100; ++token) first.count(uses, 1);
+  ExpertCache second(4, 2, 16);
+  second.set_counts(first.counts());
+  EXPECT_EQ(second.counts(), first.counts());
+  EXPECT_EQ(second.favourites(), (std::vector<uint32_t>{2, 3}));
+  for (ExpertCache* cache : {&first, &second}) cache->count(uses, 1);
+  EXPECT_NEAR(second.counts()[2], first.counts()[2], 1e-3);
+}
+
 TEST(ExpertCacheTest, WhatIsHeldStays) {
   ExpertCache cache(4, 1, 64);
   ASSERT_TRUE(cache.admit(0));
