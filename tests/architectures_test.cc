@@ -170,6 +170,23 @@ TEST_P(Architectures, WorkIsWhatOneTokenReadsAndMultipliesWith) {
 INSTANTIATE_TEST_SUITE_P(All, Architectures, ::testing::ValuesIn(testing::all_architectures()),
                          [](const auto& test) { return test.param; });
 
+// As transformers 5 saves it.
+TEST(Qwen3Moe, ExpertsMayBeCountedUnderAnotherName) {
+  const auto folder = std::filesystem::path(kArchitectures) / "qwen3_moe";
+  const auto path = std::filesystem::path(::testing::TempDir()) / fmt::format("ogas_qwen3_moe_{}", ::getpid());
+  std::filesystem::create_directories(path);
+  auto config = testing::read_json((folder / "config.json").string());
+  config["num_local_experts"] = config["num_experts"];
+  config.erase("num_experts");
+  std::ofstream(path / "config.json") << config;
+  std::filesystem::copy_file(folder / "model.safetensors", path / "model.safetensors",
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto engine = Engine::load(path, {});
+  ASSERT_TRUE(engine) << engine.error().message;
+  EXPECT_EQ((*engine)->facts().n_expert, config["num_local_experts"].get<uint32_t>());
+  std::filesystem::remove_all(path);
+}
+
 // The folder's model under another model_type, without tensors of these names, in the folder of tests.
 std::filesystem::path without_indexer(const std::filesystem::path& folder) {
   const auto path = std::filesystem::path(::testing::TempDir()) / fmt::format("ogas_v3_{}", ::getpid());

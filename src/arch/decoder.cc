@@ -128,6 +128,9 @@ uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, 
 }
 
 RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_used) {
+  // transformers 5 writes this name for Qwen3-MoE, too, whatever the published files call it.
+  constexpr std::string_view kOther = "num_local_experts";
+  if (r.is_hub() && !r.has(n_expert) && r.has({"", kOther})) n_expert.hub = kOther;
   RouterRules rules;
   rules.n_expert = r.count(n_expert, 1, 65536);
   rules.n_used = r.count(n_used, 1, rules.n_expert);
