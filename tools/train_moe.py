@@ -167,9 +167,6 @@ def main():
     def save():
         model.save_pretrained(args.out)
         tokenizer.save_pretrained(args.out)
-        # transformers 5 renames a key that all published models of this architecture have.
-        path = args.out / "config.json"
-        path.write_text(path.read_text().replace('"num_local_experts"', '"num_experts"'))
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.rate, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
     report()
