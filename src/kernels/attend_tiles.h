@@ -97,12 +97,16 @@ class TileAttention {
     }
   }
 
-  // Positions p..p + n, up to kAttendPositions of one page, of a block that begins at `block`.
+  // Positions p..p + n, up to kAttendPositions of one page, `stride` bytes apart, which becomes elements.
+  OGAS_INLINE const typename Row::Element* rows_of(size_t offset, size_t& stride, size_t p, size_t n, size_t dim) {
+    return readable<Isa, Row, kFormat>(args_.pages[p / args_.page_size] + offset + p % args_.page_size * stride, stride,
+                                       n, dim, decoded_);
+  }
+
+  // Of a block that begins at `block`.
   void load_keys(size_t block, size_t p, size_t n) {
     size_t stride = args_.k_stride;
-    const auto* keys =
-        readable<Isa, Row, kFormat>(args_.pages[p / args_.page_size] + args_.k_offset + p % args_.page_size * stride,
-                                    stride, n, args_.k_dim, decoded_);
+    const auto* keys = rows_of(args_.k_offset, stride, p, n, args_.k_dim);
     for (size_t first = 0; first < n; first += kRows) {
       for (size_t step = 0; step < k_steps_; ++step) {
         SplitTile& tile = keys_[(p - block + first) / kRows * k_steps_ + step];
@@ -119,9 +123,7 @@ class TileAttention {
 
   void load_values(size_t block, size_t p, size_t n) {
     size_t stride = args_.v_stride;
-    const auto* values =
-        readable<Isa, Row, kFormat>(args_.pages[p / args_.page_size] + args_.v_offset + p % args_.page_size * stride,
-                                    stride, n, args_.v_dim, decoded_);
+    const auto* values = rows_of(args_.v_offset, stride, p, n, args_.v_dim);
     for (size_t first = 0; first < n; first += kInputs) {
       for (size_t d = 0; d < v_tiles_; ++d) {
         SplitTile& tile = values_[(p - block + first) / kInputs * v_tiles_ + d];
@@ -136,16 +138,14 @@ class TileAttention {
     }
   }
 
-  // Positions p..p + n, of one block.
-  void add_block(size_t p, size_t n) {
-    const size_t block = p / kTileAttendBlock * kTileAttendBlock;
-    for (size_t at = p, end = p; at < p + n; at = end) {
+  // The first n positions of a block.
+  void add_block(size_t block, size_t n) {
+    for (size_t at = block, end = at; at < block + n; at = end) {
       end = (at / kAttendPositions + 1) * kAttendPositions;
-      if (end > p + n) end = p + n;
+      if (end > block + n) end = block + n;
       load_keys(block, at, end - at);
       load_values(block, at, end - at);
     }
-    // Parts begin with a block.
     for (size_t group = 0; group < n_groups_; ++group) add_to_group(group, block, n);
   }
 
