@@ -5,11 +5,14 @@ Needs root and a memory cgroup (v1 or v2) that it may make a group in; without t
 """
 
 import contextlib
+import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 import unittest
+import urllib.request
 
 import program
 
@@ -54,6 +57,8 @@ class Group:
 
 
 class MemoryLimitTest(program.ProgramTest):
+    OPTIONS = ("--threads", 2, "--ctx", 1024, "--batch", 32, "--expert-cache", "300M")
+
     def setUp(self):
         super().setUp()
         try:
@@ -62,37 +67,67 @@ class MemoryLimitTest(program.ProgramTest):
             self.skipTest(f"no memory cgroup can be made here: {error}")
         self.addCleanup(self.group.close)
 
-    def test_memory_goes_back(self):
-        model = self.folder / "experts.gguf"
-        self.ogas("synth", "qwen3-30b-a3b", model, "--layers", 1, "--type", "q4_0")
-        run = ("run", model, "x", "--raw", "--greedy", "--ignore-eos", "--threads", 2, "--ctx", 1024, "--batch", 32,
-               "--expert-cache", "300M", "-n", 250)
+        self.model = self.folder / "experts.gguf"
+        self.ogas("synth", "qwen3-30b-a3b", self.model, "--layers", 1, "--type", "q4_0")
         self.group.write(self.group.hard, 2048 * MIB)
+
+    def start(self, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
+        """The program, in the group."""
         procs = self.group.folder / "cgroup.procs"
-        process = subprocess.Popen([program.BINARY, *map(str, run)], stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, bufsize=0, env=self.environment, cwd=self.folder,
+        process = subprocess.Popen([program.BINARY, *map(str, words)], stdout=stdout, stderr=stderr, bufsize=0,
+                                   env=self.environment, cwd=self.folder,
                                    preexec_fn=lambda: procs.write_text(str(os.getpid())))
+        self.addCleanup(process.wait)
         self.addCleanup(process.kill)
+        return process
+
+    def lower_limit(self, process):
+        """By so much that experts have to go; waits until they have."""
+        limit = self.group.used() - 60 * MIB
+        self.group.write(self.group.soft, limit)
+        deadline = time.monotonic() + program.SECONDS
+        while self.group.used() > limit and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self.assertIsNone(process.poll(), "it was to give memory back while it runs")
+        self.assertLessEqual(self.group.used(), limit)
+        # Now that the kernel can: it refuses (v1), or kills (v2), where a process has not made room.
+        self.group.write(self.group.hard, limit + 40 * MIB)
+
+    def test_memory_goes_back(self):
+        run = ("run", self.model, "x", "--raw", "--greedy", "--ignore-eos", *self.OPTIONS, "-n", 250)
+        process = self.start(*run)
         answer = b""
         while len(answer) < 200:  # then it is on its way, and has taken most of its memory
             part = process.stdout.read(200)
             self.assertTrue(part, "it ended")
             answer += part
-        before = self.group.used()
-        limit = before - 60 * MIB
-        self.group.write(self.group.soft, limit)
-        deadline = time.monotonic() + program.SECONDS
-        while self.group.used() > limit and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        self.assertIsNone(process.poll(), "it was to give memory back while it answers")
-        self.assertLessEqual(self.group.used(), limit)
-        # Now that the kernel can: it refuses (v1), or kills (v2), where a process has not made room.
-        self.group.write(self.group.hard, limit + 40 * MIB)
+        self.lower_limit(process)
         rest, errors = process.communicate(timeout=program.SECONDS)
         self.assertEqual(process.returncode, 0, errors)
         self.assertRegex(errors.decode(), r"the limit on memory fell to \d+ MB: \d+ of 128 experts have room in memory, "
                                           r"\d+ had; answers stay the same and take longer\n")
         self.assertEqual(answer + rest, self.ogas(*run).stdout)
+
+    def test_a_server_with_nothing_to_do_gives_back_too(self):
+        log_path = self.folder / "log"
+        with log_path.open("wb") as log:
+            process = self.start("serve", self.model, "--port", 0, *self.OPTIONS, stdout=log, stderr=log)
+        deadline = time.monotonic() + program.SECONDS
+        while not (match := re.search(r" at (http://[\d.]+:\d+) ", log_path.read_text())):
+            self.assertIsNone(process.poll(), "it ended")
+            self.assertLess(time.monotonic(), deadline, "it did not tell its address")
+            time.sleep(0.02)
+
+        def ask():
+            body = json.dumps({"prompt": "x", "max_tokens": 100, "temperature": 0, "ignore_eos": True})
+            request = urllib.request.Request(f"{match[1]}/v1/completions", body.encode(),
+                                             {"Content-Type": "application/json"})
+            with urllib.request.urlopen(request, timeout=program.SECONDS) as answer:
+                return json.load(answer)["choices"]
+        answer = ask()
+        self.lower_limit(process)
+        self.assertIn("the limit on memory fell to ", log_path.read_text())
+        self.assertEqual(ask(), answer)
 
 
 if __name__ == "__main__":

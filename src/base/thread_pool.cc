@@ -16,10 +16,6 @@ namespace {
 // shorter than what a scheduler would call hogging a core.
 constexpr int kSpins = 1000;
 
-// No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none
-// left".
-constexpr uint64_t kNoTicket = UINT64_MAX;
-
 void pause_briefly() {
 #if defined(__x86_64__)
   asm volatile("pause");
@@ -67,14 +63,17 @@ void ThreadPool::run(size_t n_chunks, Call call, void* context) {
     return;
   }
   const uint32_t epoch = epoch_.load(std::memory_order_relaxed) + 1;
-  // The last job's tickets die first: a worker still looking at one must not match it with the new number of chunks.
-  for (unsigned idx = 0; idx < size(); ++idx) ranges_[idx].ticket.store(kNoTicket, std::memory_order_relaxed);
-  n_chunks_.store(static_cast<uint32_t>(n_chunks), std::memory_order_release);
-  call_ = call;
-  context_ = context;
   n_done_.store(0, std::memory_order_relaxed);
-  for (unsigned idx = 0; idx < size(); ++idx)
-    ranges_[idx].ticket.store(uint64_t{epoch} << 32 | range_begin(n_chunks, idx), std::memory_order_release);
+  for (unsigned idx = size(); idx-- > 0;) {  // others first: they are already waiting
+    Range& range = ranges_[idx];
+    // The last job's ticket dies first: a worker still looking at it must not match it with the new end.
+    range.ticket.store(kNoTicket, std::memory_order_relaxed);
+    range.end.store(static_cast<uint32_t>(n_chunks * (idx + 1) / size()), std::memory_order_release);
+    range.n_chunks = static_cast<uint32_t>(n_chunks);
+    range.call = call;
+    range.context = context;
+    range.ticket.store(uint64_t{epoch} << 32 | n_chunks * idx / size(), std::memory_order_release);
+  }
   epoch_.store(epoch);  // sequentially consistent, as is n_sleeping_: either we see the sleeper or it sees the epoch
   if (n_sleeping_.load() > 0) epoch_.notify_all();
 
@@ -89,18 +88,16 @@ void ThreadPool::run(size_t n_chunks, Call call, void* context) {
 void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
   uint32_t n_done = 0, n_chunks = 0;
   for (unsigned k = 0; k < size(); ++k) {
-    const unsigned range_idx = (thread_idx + k) % size();
-    std::atomic<uint64_t>& of_range = ranges_[range_idx].ticket;
-    uint64_t ticket = of_range.load(std::memory_order_acquire);
+    Range& range = ranges_[(thread_idx + k) % size()];
+    uint64_t ticket = range.ticket.load(std::memory_order_acquire);
     while (true) {
-      const uint32_t n_now = n_chunks_.load(std::memory_order_acquire);
       const auto chunk_idx = static_cast<uint32_t>(ticket);
-      if (ticket >> 32 != epoch || chunk_idx >= range_begin(n_now, range_idx + 1)) break;
-      if (!of_range.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
-      n_chunks = n_now;  // and stays so until this one is counted
-      call_(context_, chunk_idx, thread_idx);
+      if (ticket >> 32 != epoch || chunk_idx >= range.end.load(std::memory_order_acquire)) break;
+      if (!range.ticket.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+      n_chunks = range.n_chunks;  // it stays, as do the others, until this one is counted
+      range.call(range.context, chunk_idx, thread_idx);
       ++n_done;
-      ticket = of_range.load(std::memory_order_acquire);
+      ticket = range.ticket.load(std::memory_order_acquire);
     }
   }
   // Whoever counts the last chunk wakes the submitter, who may be asleep on the count.
@@ -109,16 +106,23 @@ void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
 
 void ThreadPool::worker(unsigned thread_idx) {
   ::pthread_setname_np(::pthread_self(), "ogas-worker");
+  const std::atomic<uint64_t>& ticket = ranges_[thread_idx].ticket;
   uint32_t seen = 0;
   while (true) {
-    const auto has_news = [&] { return epoch_.load(std::memory_order_acquire) != seen; };
-    if (!spin_until(has_news)) {
+    uint64_t news = kNoTicket;
+    const auto has_news = [&] {
+      news = ticket.load(std::memory_order_acquire);
+      return news != kNoTicket && news >> 32 != seen;
+    };
+    if (spin_until(has_news)) {
+      seen = static_cast<uint32_t>(news >> 32);
+    } else {
       n_sleeping_.fetch_add(1);
       epoch_.wait(seen);
       n_sleeping_.fetch_sub(1);
+      seen = epoch_.load(std::memory_order_acquire);
+      if (stopping_.load()) return;
     }
-    seen = epoch_.load(std::memory_order_acquire);
-    if (stopping_.load()) return;
     work_on(seen, thread_idx);
   }
 }

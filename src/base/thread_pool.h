@@ -44,25 +44,29 @@ class ThreadPool {
  private:
   using Call = void (*)(void* context, size_t chunk_idx, unsigned thread_idx);
 
+  static constexpr size_t kCacheLine = 64;
+  // No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none
+  // left".
+  static constexpr uint64_t kNoTicket = UINT64_MAX;
+  // The chunks of one thread, and all that it has to know of the job in progress: in one line of the cache, which is
+  // what a waiting thread looks at. A chunk is claimed by advancing the low half of the ticket while its high half
+  // still names the epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by
+  // mistake.
+  struct alignas(2 * kCacheLine) Range {
+    std::atomic<uint64_t> ticket{kNoTicket};  // epoch << 32 | next chunk
+    std::atomic<uint32_t> end{0};
+    uint32_t n_chunks = 0;  // of the job
+    Call call = nullptr;
+    void* context = nullptr;
+  };
+
   void run(size_t n_chunks, Call call, void* context);
   void work_on(uint32_t epoch, unsigned thread_idx);
-  // The first chunk of a range, of n_chunks in all.
-  uint32_t range_begin(uint64_t n_chunks, size_t range_idx) const {
-    return static_cast<uint32_t>(n_chunks * range_idx / size());
-  }
   void worker(unsigned thread_idx);
 
-  // The job in progress. A chunk is claimed by advancing the low half of its range's ticket while its high half still
-  // names the epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by mistake.
-  struct alignas(64) Range {
-    std::atomic<uint64_t> ticket{0};  // epoch << 32 | next chunk
-  };
-  std::unique_ptr<Range[]> ranges_;  // one for each thread
-  alignas(64) std::atomic<uint32_t> n_chunks_{0};
-  Call call_ = nullptr;
-  void* context_ = nullptr;
-  alignas(64) std::atomic<uint32_t> n_done_{0};  // by threads that found nothing more to do
-  alignas(64) std::atomic<uint32_t> epoch_{0};   // workers sleep on it
+  std::unique_ptr<Range[]> ranges_;                      // one for each thread
+  alignas(kCacheLine) std::atomic<uint32_t> n_done_{0};  // by threads that found nothing more to do
+  alignas(kCacheLine) std::atomic<uint32_t> epoch_{0};   // workers sleep on it
   std::atomic<uint32_t> n_sleeping_{0};
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> workers_;

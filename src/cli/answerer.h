@@ -15,6 +15,7 @@ struct Reply {
   std::string text;
   uint64_t n_prompt = 0, n_cached = 0, n_generated = 0;  // tokens
   std::string stats;                                     // what it cost, in one line; may be empty
+  std::vector<std::string> details;                      // more of that, a line each
   std::vector<std::string> notes;                        // what a person should know of how it ended
 };
 

@@ -167,6 +167,7 @@ Result<> Chat::stats(std::string_view) {
   add("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total_.n_prompt, total_.n_cached,
                                  total_.n_generated));
   if (!last_.stats.empty()) add("last answer", last_.stats);
+  for (const std::string& line : last_.details) add("", line);
   write_stdout(text);
   return {};
 }
@@ -213,6 +214,7 @@ Result<> Chat::generate() {
   total_.n_cached += last_.n_cached;
   total_.n_generated += last_.n_generated;
   if (!options_.quiet && !last_.stats.empty()) say(last_.stats);
+  if (!options_.quiet) std::ranges::for_each(last_.details, say);
   for (const std::string& note : last_.notes) say(note);
   return {};
 }

@@ -1,6 +1,7 @@
 #include "cli/engine_answerer.h"
 
 #include "base/memory.h"
+#include "cli/experts_report.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -31,6 +32,7 @@ Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
   Request request = conversation.settings.make_request(std::move(prompt), *engine_.tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
   request.on_text = write_foreign;
+  const ExpertsReport experts(engine_, request);
   const AnswerInProgress in_progress(engine_);
   auto result = engine_.generate(*session_, request);
   if (!result && request.prompt.size() > engine_.options().n_ctx)
@@ -42,6 +44,7 @@ Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
               .n_cached = answer.stats.n_cached,
               .n_generated = answer.stats.n_generated,
               .stats = describe_stats(answer.stats, answer.stats.first_token_seconds),
+              .details = experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds),
               .notes = {}};
   if (answer.finish == FinishReason::cancelled)
     reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");

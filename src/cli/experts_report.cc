@@ -1,28 +1,36 @@
 #include "cli/experts_report.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
+#include <iterator>
 
 #include "base/memory.h"
 #include "cli/load_report.h"
+#include "cli/terminal.h"
 
 namespace ogas::cli {
 
-std::string describe_experts(const ExpertStore& experts, double seconds) {
+namespace {
+
+std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stats& before, double seconds) {
   const ExpertStore::Stats stats = experts.stats();
   const auto share = [](double part, double whole) { return whole > 0 ? 100 * part / whole : 0; };
-  const auto n_uses = static_cast<double>(stats.n_uses), n_bytes = static_cast<double>(stats.n_bytes);
-  const double a_token = n_bytes / std::max<double>(1, static_cast<double>(stats.n_tokens));
-  const double rate = stats.busy_seconds > 0 ? n_bytes / stats.busy_seconds : 0;
+  const auto since = [](auto now, auto then) { return static_cast<double>(now - then); };
+  const double n_bytes = since(stats.n_bytes, before.n_bytes);
+  const double busy_seconds = stats.busy_seconds - before.busy_seconds;
+  const double a_token = n_bytes / std::max(1.0, since(stats.n_tokens, before.n_tokens));
   return fmt::format(
       "experts: {:.0f}% in memory ({}), {:.0f}% of uses found there; {} a token from disk at {}/s; waiting for it "
-      "{:.0f}% "
-      "of the time",
+      "{:.0f}% of the time",
       share(static_cast<double>(experts.n_places()), static_cast<double>(experts.n_experts())),
-      format_bytes(experts.n_bytes()), share(static_cast<double>(stats.n_hits), n_uses),
-      format_bytes(static_cast<uint64_t>(a_token)), format_bytes(static_cast<uint64_t>(rate)),
-      share(stats.wait_seconds, seconds));
+      format_bytes(experts.n_bytes()), share(since(stats.n_hits, before.n_hits), since(stats.n_uses, before.n_uses)),
+      format_bytes(static_cast<uint64_t>(a_token)),
+      format_bytes(static_cast<uint64_t>(busy_seconds > 0 ? n_bytes / busy_seconds : 0)),
+      share(stats.wait_seconds - before.wait_seconds, seconds));
 }
+
+}  // namespace
 
 nlohmann::ordered_json experts_json(const ExpertStore& experts) {
   const ExpertStore::Stats stats = experts.stats();
@@ -66,6 +74,23 @@ std::vector<std::string> ExpertsChart::lines(bool is_ascii) const {
   };
   return {line("speed", rates, 0, "tok/s"), line("computing", computing, most, "ms a token"),
           line("waiting", waiting, most, "ms a token"), line("from disk", megabytes, 0, "MB a token")};
+}
+
+ExpertsReport::ExpertsReport(const Engine& engine, Request& request) : experts_(engine.experts()) {
+  if (!experts_) return;
+  before_ = experts_->stats();
+  if (!stderr_is_terminal()) return;
+  request.on_token = [this](TokenId, const Logprobs*) {
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    chart_.add(std::chrono::duration<double>(now).count(), experts_->stats());
+  };
+}
+
+std::vector<std::string> ExpertsReport::lines(double seconds) const {
+  if (!experts_) return {};
+  std::vector<std::string> lines = {describe_experts(*experts_, before_, seconds)};
+  std::ranges::move(chart_.lines(!shows_unicode()), std::back_inserter(lines));
+  return lines;
 }
 
 }  // namespace ogas::cli

@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/engine.h"
 #include "nn/expert_store.h"
 
 namespace ogas::cli {
 
-// "37 of 128 experts a layer in memory hold 82% of uses; ..." of all that was computed; `seconds` is how long it took.
-std::string describe_experts(const ExpertStore& experts, double seconds);
+// Of all that was computed.
 nlohmann::ordered_json experts_json(const ExpertStore& experts);
 
 // How the tokens of an answer went, one after the other, as a small chart.
@@ -28,6 +28,23 @@ class ExpertsChart {
     ExpertStore::Stats stats;
   };
   std::vector<Point> points_;
+};
+
+// What experts did for one answer; nothing where they are all in memory.
+class ExpertsReport {
+ public:
+  // Before the answer. Where there are eyes for a chart, request.on_token watches its tokens: `this` must outlive it.
+  ExpertsReport(const Engine& engine, Request& request);
+  ExpertsReport(const ExpertsReport&) = delete;
+  ExpertsReport& operator=(const ExpertsReport&) = delete;
+
+  // "experts: 29% in memory (1.0 GB), ...", and the chart. seconds: what the answer took.
+  std::vector<std::string> lines(double seconds) const;
+
+ private:
+  const ExpertStore* experts_;
+  ExpertStore::Stats before_;
+  ExpertsChart chart_;
 };
 
 }  // namespace ogas::cli

@@ -119,15 +119,6 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
   write_json(json);
 }
 
-std::string describe_all(const Engine& engine, const AnswerStats& stats, double first_token_seconds,
-                         const ExpertsChart& chart) {
-  std::string text = describe_stats(stats, first_token_seconds);
-  if (engine.experts())
-    text += "\n" + describe_experts(*engine.experts(), stats.prefill_seconds + stats.decode_seconds);
-  for (const std::string& line : chart.lines(!shows_unicode())) text += "\n" + line;
-  return text;
-}
-
 Result<int> run(RunOptions& options, bool prompt_given) {
   OGAS_TRY(sort_positional(options, prompt_given));
   const auto engine = OGAS_TRY(options.model.load(options.chat));
@@ -139,12 +130,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
   if (!options.json) request.on_text = write_foreign;
-  ExpertsChart chart;
-  if (engine->experts() && stderr_is_terminal())  // a chart is for eyes alone
-    request.on_token = [&](TokenId, const Logprobs*) {
-      const auto now = std::chrono::steady_clock::now().time_since_epoch();
-      chart.add(std::chrono::duration<double>(now).count(), engine->experts()->stats());
-    };
+  const ExpertsReport experts(*engine, request);
   auto session = engine->new_session();
   const double submitted = seconds_since_process_start();
   const AnswerInProgress in_progress(*engine);
@@ -154,8 +140,12 @@ Result<int> run(RunOptions& options, bool prompt_given) {
     print_json(*engine, request, answer, load_seconds, first_token_seconds);
   else
     write_stdout("\n");
-  if (!options.quiet && !options.json)
-    write_stderr(style_stderr(Style::dim, describe_all(*engine, answer.stats, first_token_seconds, chart)) + "\n");
+  if (!options.quiet && !options.json) {
+    std::string text = describe_stats(answer.stats, first_token_seconds);
+    for (const std::string& line : experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds))
+      text += "\n" + line;
+    write_stderr(style_stderr(Style::dim, text) + "\n");
+  }
   engine->flush_prefixes();
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }

@@ -47,6 +47,7 @@ void Engine::flush_prefixes() {
 }
 unsigned Engine::n_threads() const { return model_->pool->size(); }
 const ExpertStore* Engine::experts() const { return model_->experts.get(); }
+void Engine::follow_memory_limit() { model_->follow_memory_limit(); }
 std::string_view Engine::isa() const { return model_->ops.name; }
 
 Result<RenderedChat> Engine::render_chat(const ChatTemplateInput& input) const {

@@ -102,6 +102,9 @@ class Engine {
   std::span<const Linear* const> linears_of_token() const;
   // Of experts that are read from disk; null where all weights are in memory.
   const ExpertStore* experts() const;
+  // Between two passes: gives memory for experts back where the process's limit on it was lowered (memory_follower.h).
+  // Passes do so themselves; this is for whoever waits between them.
+  void follow_memory_limit();
   // Matrices as they lie in memory for multiplication (nn/packed_weights.h); empty where they are read as mapped.
   std::span<const std::byte> packed_weights() const;
   // Why there is none, or the tokenizer. (Logits need none.)

@@ -1,11 +1,15 @@
 #include "engine/engine_thread.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
 #include <new>
 
 namespace ogas {
 namespace {
+
+// How often a limit on memory is looked at while there is nothing to do.
+constexpr std::chrono::seconds kIdleLook{2};
 
 // Of the exception being handled.
 Error error_of_exception() {
@@ -70,7 +74,13 @@ EngineThread::Load EngineThread::load() const {
 bool EngineThread::wait(Inbox& inbox) {
   std::unique_lock lock(mutex_);
   load_ = {scheduler_->n_running(), scheduler_->n_waiting(), scheduler_->n_pauses()};
-  wake_.wait(lock, [&] { return stopping_ || busy_ || !inbox_.empty(); });
+  const auto has_news = [&] { return stopping_ || busy_ || !inbox_.empty(); };
+  while (engine_.experts() && !wake_.wait_for(lock, kIdleLook, has_news)) {
+    lock.unlock();
+    engine_.follow_memory_limit();
+    lock.lock();
+  }
+  wake_.wait(lock, has_news);
   std::swap(inbox, inbox_);
   return stopping_;
 }

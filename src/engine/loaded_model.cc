@@ -301,10 +301,8 @@ void LoadedModel::save(Session& session, size_t n_tokens) {
 }
 
 Result<std::span<const float>> LoadedModel::forward(Batch batch) {
-  if (experts) {
-    OGAS_TRY(experts->check_files());
-    follower_->follow(*experts);
-  }
+  if (experts) OGAS_TRY(experts->check_files());
+  follow_memory_limit();
   for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
   Exec exec{*pool, ops};
   const auto logits = model->forward(exec, batch);

@@ -60,6 +60,10 @@ class LoadedModel {
   // Not more logits exist at a time than a small batch's. Those that the pass returned are gone then.
   using TakeLogits = FunctionRef<void(size_t idx, std::span<const float> logits)>;
   void for_logits_of(std::span<const uint32_t> rows, TakeLogits take);
+  // Where experts are on disk, as MemoryFollower::follow().
+  void follow_memory_limit() {
+    if (experts) follower_->follow(*experts);
+  }
   // Whether what was computed since this was last asked had all it needed. Errors: io.
   Result<> check_reads();
   bool goes_on_from_generated() const {

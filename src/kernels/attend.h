@@ -6,6 +6,7 @@
 
 #include "kernels/ops.h"
 #include "kernels/plain.h"
+#include "kernels/tuning.h"
 #include "quant/formats.h"
 
 namespace ogas {
@@ -108,20 +109,39 @@ OGAS_INLINE void score(const float* const (&q)[kRows], const typename Row::Eleme
   }
 }
 
+// Keys or values that are read next: they are brought into the cache meanwhile. Those of a page are too few for the
+// processor's prefetchers, which begin anew in each.
+struct ReadNext {
+  const std::byte* first = nullptr;
+  size_t stride = 0, bytes = 0;  // from one position to the next, and of each
+
+  template <class Isa>
+  OGAS_INLINE void ask_for(size_t row) const {
+    for (size_t b = 0; b < bytes; b += kCacheLine) Isa::prefetch_to_l2(first + row * stride + b);
+  }
+};
+
 // All n keys.
 template <class Isa, class Row, size_t kRows, size_t kKeys>
 OGAS_INLINE void score_all(const float* const (&q)[kRows], const typename Row::Element* keys, size_t stride,
-                           size_t k_dim, float scale, size_t n, float (*scores)[kAttendPositions]) {
+                           size_t k_dim, float scale, size_t n, float (*scores)[kAttendPositions],
+                           const ReadNext& next) {
   size_t p = 0;
-  for (; p + kKeys <= n; p += kKeys)
+  for (; p + kKeys <= n; p += kKeys) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kKeys; ++i) next.ask_for<Isa>(p + i);
     score<Isa, Row, kRows, kKeys>(q, keys + p * stride, stride, k_dim, scale, p, scores);
-  for (; p < n; ++p) score<Isa, Row, kRows, 1>(q, keys + p * stride, stride, k_dim, scale, p, scores);
+  }
+  for (; p < n; ++p) {
+    next.ask_for<Isa>(p);
+    score<Isa, Row, kRows, 1>(q, keys + p * stride, stride, k_dim, scale, p, scores);
+  }
 }
 
 // kVectors vectors of each row's sums: sums = sums * rescale + weights . values.
 template <class Isa, class Row, size_t kRows, size_t kVectors>
 OGAS_INLINE void add_columns(const AttendBlock& block, size_t row, const typename Row::Element* values, size_t n,
-                             size_t stride, float* sums, size_t v_dim) {
+                             size_t stride, float* sums, size_t v_dim, const ReadNext& next) {
   typename Isa::Floats total[kRows][kVectors];
 #pragma GCC unroll 4
   for (size_t k = 0; k < kRows; ++k)
@@ -129,6 +149,7 @@ OGAS_INLINE void add_columns(const AttendBlock& block, size_t row, const typenam
     for (size_t v = 0; v < kVectors; ++v)
       total[k][v] = Isa::mul(Isa::load(sums + k * v_dim + v * Isa::kWidth), Isa::set1(block.rescale[row + k]));
   for (size_t p = 0; p < n; ++p) {
+    next.ask_for<Isa>(p);
     typename Isa::Floats value[kVectors];
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) value[v] = Row::load(values + p * stride + v * Isa::kWidth);
@@ -147,12 +168,13 @@ OGAS_INLINE void add_columns(const AttendBlock& block, size_t row, const typenam
 
 template <class Isa, class Row, size_t kRows>
 OGAS_INLINE void add_values(const AttendBlock& block, size_t row, const typename Row::Element* values, size_t n,
-                            size_t stride, float* sums, size_t v_dim) {
+                            size_t stride, float* sums, size_t v_dim, const ReadNext& next) {
   size_t d = 0;
   for (; d + Isa::kKeysTogether * Isa::kWidth <= v_dim; d += Isa::kKeysTogether * Isa::kWidth)
-    add_columns<Isa, Row, kRows, Isa::kKeysTogether>(block, row, values + d, n, stride, sums + d, v_dim);
+    add_columns<Isa, Row, kRows, Isa::kKeysTogether>(block, row, values + d, n, stride, sums + d, v_dim,
+                                                     d == 0 ? next : ReadNext{});
   for (; d + Isa::kWidth <= v_dim; d += Isa::kWidth)
-    add_columns<Isa, Row, kRows, 1>(block, row, values + d, n, stride, sums + d, v_dim);
+    add_columns<Isa, Row, kRows, 1>(block, row, values + d, n, stride, sums + d, v_dim, d == 0 ? next : ReadNext{});
   for (; d < v_dim; ++d) {
     for (size_t k = 0; k < kRows; ++k) {
       float total = sums[k * v_dim + d] * block.rescale[row + k];
@@ -162,49 +184,74 @@ OGAS_INLINE void add_values(const AttendBlock& block, size_t row, const typename
   }
 }
 
-// Keys or values of some positions as the rows above read them: where they lie if their format is plain, else decoded.
-template <class Isa, class Row, Format kFormat>
-OGAS_INLINE const typename Row::Element* readable(const std::byte* from, size_t& stride, size_t n, size_t dim,
-                                                  float* scratch) {
+// Keys, or values, as they lie in pages.
+struct KvRows {
+  const AttendArgs& args;
+  size_t offset, stride, dim;  // as in AttendArgs
+
+  OGAS_INLINE const std::byte* at(size_t p) const {
+    return args.pages[p / args.page_size] + offset + p % args.page_size * stride;
+  }
+};
+OGAS_INLINE KvRows keys_of(const AttendArgs& args) { return {args, args.k_offset, args.k_stride, args.k_dim}; }
+OGAS_INLINE KvRows values_of(const AttendArgs& args) { return {args, args.v_offset, args.v_stride, args.v_dim}; }
+
+// Those of positions p..p + n, of one page, as the rows above read them, `stride` elements apart: where they lie if
+// their format is plain, else decoded.
+template <class Row, Format kFormat>
+OGAS_INLINE const typename Row::Element* readable(const KvRows& rows, size_t p, size_t n, float* scratch,
+                                                  size_t& stride) {
+  const std::byte* from = rows.at(p);
   if constexpr (is_plain(kFormat)) {
-    stride /= sizeof(typename Row::Element);
+    stride = rows.stride / sizeof(typename Row::Element);
     return reinterpret_cast<const typename Row::Element*>(from);
   } else {
     using Block = typename KvBlock<kFormat>::Type;
-    for (size_t p = 0; p < n; ++p) decode_blocks<Block>(from + p * stride, scratch + p * dim, dim / Block::values);
-    stride = dim;
+    for (size_t i = 0; i < n; ++i)
+      decode_blocks<Block>(from + i * rows.stride, scratch + i * rows.dim, rows.dim / Block::values);
+    stride = rows.dim;
     return scratch;
   }
+}
+
+// To ask for those from position p on.
+template <class Row, Format kFormat>
+OGAS_INLINE ReadNext read_next(const KvRows& rows, size_t p) {
+  if constexpr (is_plain(kFormat))
+    return {rows.at(p), rows.stride, rows.dim * sizeof(typename Row::Element)};
+  else
+    return {rows.at(p), rows.stride, rows.dim / KvBlock<kFormat>::Type::values * KvBlock<kFormat>::Type::bytes};
 }
 
 // The positions p..p + n, of one page.
 template <class Isa, Format kFormat>
 OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, AttendBlock& block) {
   using Row = Plain<Isa, is_plain(kFormat) ? kFormat : Format::f32>;
-  const std::byte* page = args.pages[p / args.page_size];
-  const size_t in_page = p % args.page_size, n_rows = args.n_tokens * args.n_heads;
+  const size_t n_rows = args.n_tokens * args.n_heads;
+  const KvRows keys = keys_of(args), values = values_of(args);
+  const bool are_same = keys.offset == values.offset;
+  const ReadNext next_values = are_same ? ReadNext{} : read_next<Row, kFormat>(values, p);
+  const ReadNext next_keys = p + n < args.p_end ? read_next<Row, kFormat>(keys, p + n) : ReadNext{};
   const auto row_of_q = [&](size_t row) {
     return args.q + row / args.n_heads * args.q_stride + row % args.n_heads * args.k_dim;
   };
-  size_t stride = args.k_stride;
-  const auto* keys =
-      readable<Isa, Row, kFormat>(page + args.k_offset + in_page * stride, stride, n, args.k_dim, args.scratch);
+  size_t stride = 0;
+  const auto* keys_read = readable<Row, kFormat>(keys, p, n, args.scratch, stride);
   for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {
     const float* q[kRows];
     for (size_t k = 0; k < kRows; ++k) q[k] = row_of_q(row + k);
-    score_all<Isa, Row, kRows, kRows == 1 ? 4 : Isa::kKeysTogether>(q, keys, stride, args.k_dim, args.scale, n,
-                                                                    block.weights + row);
+    score_all<Isa, Row, kRows, kRows == 1 ? 4 : Isa::kKeysTogether>(
+        q, keys_read, stride, args.k_dim, args.scale, n, block.weights + row, row == 0 ? next_values : ReadNext{});
   });
   for (size_t row = 0; row < n_rows; ++row) {
     const size_t begin = args.first_seen(row / args.n_heads), end = args.end_seen(row / args.n_heads);
     block.rescale[row] = soften<Isa>(block.weights[row], begin > p ? (begin - p < n ? begin - p : n) : 0,
                                      end > p ? (end - p < n ? end - p : n) : 0, n, args.parts[row]);
   }
-  stride = args.v_stride;
-  const auto* values =
-      readable<Isa, Row, kFormat>(page + args.v_offset + in_page * stride, stride, n, args.v_dim, args.scratch);
+  const auto* values_read = readable<Row, kFormat>(values, p, n, args.scratch, stride);
   for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {
-    add_values<Isa, Row, kRows>(block, row, values, n, stride, args.sums + row * args.v_dim, args.v_dim);
+    add_values<Isa, Row, kRows>(block, row, values_read, n, stride, args.sums + row * args.v_dim, args.v_dim,
+                                row == 0 ? next_keys : ReadNext{});
   });
 }
 

@@ -97,16 +97,10 @@ class TileAttention {
     }
   }
 
-  // Positions p..p + n, up to kAttendPositions of one page, `stride` bytes apart, which becomes elements.
-  OGAS_INLINE const typename Row::Element* rows_of(size_t offset, size_t& stride, size_t p, size_t n, size_t dim) {
-    return readable<Isa, Row, kFormat>(args_.pages[p / args_.page_size] + offset + p % args_.page_size * stride, stride,
-                                       n, dim, decoded_);
-  }
-
-  // Of a block that begins at `block`.
+  // Positions p..p + n, up to kAttendPositions of one page, of a block that begins at `block`.
   void load_keys(size_t block, size_t p, size_t n) {
-    size_t stride = args_.k_stride;
-    const auto* keys = rows_of(args_.k_offset, stride, p, n, args_.k_dim);
+    size_t stride = 0;
+    const auto* keys = readable<Row, kFormat>(keys_of(args_), p, n, decoded_, stride);
     for (size_t first = 0; first < n; first += kRows) {
       for (size_t step = 0; step < k_steps_; ++step) {
         SplitTile& tile = keys_[(p - block + first) / kRows * k_steps_ + step];
@@ -122,8 +116,8 @@ class TileAttention {
   }
 
   void load_values(size_t block, size_t p, size_t n) {
-    size_t stride = args_.v_stride;
-    const auto* values = rows_of(args_.v_offset, stride, p, n, args_.v_dim);
+    size_t stride = 0;
+    const auto* values = readable<Row, kFormat>(values_of(args_), p, n, decoded_, stride);
     for (size_t first = 0; first < n; first += kInputs) {
       for (size_t d = 0; d < v_tiles_; ++d) {
         SplitTile& tile = values_[(p - block + first) / kInputs * v_tiles_ + d];

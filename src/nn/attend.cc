@@ -72,7 +72,12 @@ void attend(const Ops& ops, const AttendJob& job) {
 }
 
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
-  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread) {
+  const auto has_parts = [&] {
+    for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx)
+      if (parts_of(job_at(job_idx).args).size() > 1) return true;
+    return false;
+  };
+  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread || !has_parts()) {
     exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) { attend(exec.ops, job_at(job_idx)); });
     return;
   }

@@ -34,7 +34,7 @@ KvPage KvCache::take() {
   OGAS_CHECK(n_free() > 0, "all {} pages are taken", n_used_);
   if (free_.empty()) {
     const auto idx = static_cast<uint32_t>(shares_.size());
-    if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * shape_.page_bytes());
+    if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * shape_.page_bytes()).prefer_huge_pages();
     shares_.push_back(0);
     free_.push_back(idx);
   }
