@@ -104,7 +104,8 @@ def measure(args, path, limit):
             if isinstance(report, str):
                 sys.exit(f"ogas: {report}")
             one = {"rate": report["figures"][figure]["tokens_per_s"], "disk": report["disk_bytes_per_s"], "peak": peak,
-                   "load_s": report["load_s"], "experts": report.get("experts")}
+                   "load_s": report["load_s"], "experts": report.get("experts"),
+                   "overlap": report["figures"][figure].get("overlap")}
             ours[figure].append(one)
         result["forecast"].append(run_plan(args, path, limit))
         if args.llama_cpp:
@@ -136,13 +137,16 @@ def as_text(result):
             if not experts:
                 lines.append("    all in memory")
                 continue
-            reading = experts["bytes_read"] / max(experts["reading_s"], 1e-9)
+            overlap = one["overlap"]
+            reading = overlap["bytes_read"] / max(overlap["reading_s"], 1e-9)
+            ms = 1e3 / max(overlap["tokens"], 1)
             lines.append(
                 f"    {100 * experts['in_memory'] / experts['of']:.0f}% of experts in memory, "
                 f"{100 * experts['hits'] / max(experts['uses'], 1):.0f}% of uses; "
-                f"{experts['bytes_read'] / max(experts['tokens'], 1) / 1e6:.1f} MB a token at {reading / 1e9:.2f} GB/s = "
-                f"{100 * reading / one['disk']:.0f}% of the disk's {one['disk'] / 1e9:.2f}; read {experts['reading_s']:.2f} s, "
-                f"waited {experts['waiting_s']:.2f} s, packed {experts['packing_s']:.2f} s; at most "
+                f"{overlap['bytes_read'] / max(overlap['tokens'], 1) / 1e6:.1f} MB a token at {reading / 1e9:.2f} GB/s = "
+                f"{100 * reading / one['disk']:.0f}% of the disk's {one['disk'] / 1e9:.2f}; a token read "
+                f"{overlap['reading_s'] * ms:.1f} ms, computed {overlap['computing_s'] * ms:.1f}, took "
+                f"{overlap['seconds'] * ms:.1f}: {overlap['of_longer']:.2f} times the longer; at most "
                 f"{one['peak'] / 1e9:.3f} GB; loaded in {one['load_s']:.1f} s")
     return "\n".join(lines)
 

@@ -107,10 +107,21 @@ std::string Bench::why_not(uint32_t n_prompt, uint32_t n_more) const {
 
 Result<> Bench::repeat(Figure& figure, const Repetition& seconds) {
   std::vector<double> rates;
+  const ExpertStore* experts = engine_.experts();
+  const auto before = experts ? experts->stats() : ExpertStore::Stats{};
   const auto begin = Clock::now();
   while (rates.size() < options_.n_repeat && (rates.empty() || seconds_since(begin) < options_.budget_seconds))
     rates.push_back(figure.work.n_tokens / OGAS_TRY(seconds()));
   figure.rate = median_of(rates);
+  if (experts) {
+    const double took = seconds_since(begin);
+    const auto stats = experts->stats().since(before);
+    figure.overlap = {.seconds = took,
+                      .reading = stats.busy_seconds,
+                      .waiting = stats.wait_seconds,
+                      .n_tokens = stats.n_tokens,
+                      .n_bytes = stats.n_bytes};
+  }
   return {};
 }
 

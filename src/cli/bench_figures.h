@@ -1,9 +1,11 @@
 // The figures of ogas bench: what is measured of a model, and the limit of the machine beside each.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,11 +35,23 @@ struct LeastWork {
   bool is_bound_by_memory(const Machine& machine) const;
 };
 
+// How reading experts from disk and computing go on at the same time: of all repetitions of a figure.
+struct Overlap {
+  double seconds = 0, reading = 0, waiting = 0;  // waiting: with nothing to compute meanwhile
+  uint64_t n_tokens = 0, n_bytes = 0;
+
+  double computing() const { return seconds - waiting; }
+  // What it took, of the longer of the two: 1 where they overlap completely.
+  double of_longer() const { return seconds / std::max({reading, computing(), 1e-9}); }
+};
+
 struct Figure {
   std::string name;
   LeastWork work = {};
   Median rate = {};  // tokens a second
   std::string skipped = {};
+  // Where experts are on disk.
+  std::optional<Overlap> overlap = {};
 
   double ops() const { return rate.value * work.ops / work.n_tokens; }  // a second
 };

@@ -25,13 +25,26 @@ Json machine_json(const Machine& machine) {
 Json figure_json(const Figure& figure, const Machine& machine) {
   if (!figure.skipped.empty()) return {{"skipped", figure.skipped}};
   const double limit = figure.work.limit(machine);
-  return {{"tokens_per_s", figure.rate.value},
-          {"spread", figure.rate.spread},
-          {"limit", limit},
-          {"limited_by", figure.work.is_bound_by_memory(machine) ? "memory" : "int8"},
-          {"fraction", figure.rate.value / limit},
-          {"ops_per_byte", figure.work.intensity()},
-          {"ops_per_s", figure.ops()}};
+  Json json = {{"tokens_per_s", figure.rate.value},
+               {"spread", figure.rate.spread},
+               {"limit", limit},
+               {"limited_by", figure.work.is_bound_by_memory(machine) ? "memory" : "int8"},
+               {"fraction", figure.rate.value / limit},
+               {"ops_per_byte", figure.work.intensity()},
+               {"ops_per_s", figure.ops()}};
+  if (const auto& overlap = figure.overlap)
+    json["overlap"] = {{"tokens", overlap->n_tokens},    {"seconds", overlap->seconds},
+                       {"reading_s", overlap->reading},  {"computing_s", overlap->computing()},
+                       {"bytes_read", overlap->n_bytes}, {"of_longer", overlap->of_longer()}};
+  return json;
+}
+
+// Below a figure.
+std::string overlap_line(const Overlap& overlap) {
+  const double n = static_cast<double>(std::max<uint64_t>(overlap.n_tokens, 1)), ms = 1e3 / n;
+  return fmt::format("{:18} {} a token from disk, {:.1f} ms; computing {:.1f}; both {:.1f}, {:.2f} x the longer\n", "",
+                     format_bytes(static_cast<uint64_t>(static_cast<double>(overlap.n_bytes) / n)),
+                     overlap.reading * ms, overlap.computing() * ms, overlap.seconds * ms, overlap.of_longer());
 }
 
 // How many times faster than serial code a figure is; 0 where it was not measured.
@@ -119,6 +132,7 @@ std::string as_table(const BenchReport& report) {
                               100 * figure.rate.spread, limit, 100 * figure.rate.value / limit,
                               figure.work.is_bound_by_memory(report.machine) ? "memory" : "int8")
                 : fmt::format("{:18} left out: {}\n", figure.name, figure.skipped);
+    if (figure.overlap) text += overlap_line(*figure.overlap);
   }
   if (report.serial) text += serial_table(report);
   return text;

@@ -13,21 +13,20 @@ namespace ogas::cli {
 
 namespace {
 
-std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stats& before, double seconds) {
-  const ExpertStore::Stats stats = experts.stats();
-  const auto share = [](double part, double whole) { return whole > 0 ? 100 * part / whole : 0; };
-  const auto since = [](auto now, auto then) { return static_cast<double>(now - then); };
-  const double n_bytes = since(stats.n_bytes, before.n_bytes);
-  const double busy_seconds = stats.busy_seconds - before.busy_seconds;
-  const double a_token = n_bytes / std::max(1.0, since(stats.n_tokens, before.n_tokens));
+// stats: of so many seconds.
+std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stats& stats, double seconds) {
+  const auto share = [](auto part, auto whole) {
+    return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0;
+  };
+  const auto n_bytes = static_cast<double>(stats.n_bytes);
+  const double a_token = n_bytes / std::max(1.0, static_cast<double>(stats.n_tokens));
+  const double rate = stats.busy_seconds > 0 ? n_bytes / stats.busy_seconds : 0;
   return fmt::format(
       "experts: {:.0f}% in memory ({}), {:.0f}% of uses found there; {} a token from disk at {}/s; waiting for it "
       "{:.0f}% of the time",
-      share(static_cast<double>(experts.n_places()), static_cast<double>(experts.n_experts())),
-      format_bytes(experts.n_bytes()), share(since(stats.n_hits, before.n_hits), since(stats.n_uses, before.n_uses)),
-      format_bytes(static_cast<uint64_t>(a_token)),
-      format_bytes(static_cast<uint64_t>(busy_seconds > 0 ? n_bytes / busy_seconds : 0)),
-      share(stats.wait_seconds - before.wait_seconds, seconds));
+      share(experts.n_places(), experts.n_experts()), format_bytes(experts.n_bytes()),
+      share(stats.n_hits, stats.n_uses), format_bytes(static_cast<uint64_t>(a_token)),
+      format_bytes(static_cast<uint64_t>(rate)), share(stats.wait_seconds, seconds));
 }
 
 }  // namespace
@@ -88,7 +87,7 @@ ExpertsReport::ExpertsReport(const Engine& engine, Request& request) : experts_(
 
 std::vector<std::string> ExpertsReport::lines(double seconds) const {
   if (!experts_) return {};
-  std::vector<std::string> lines = {describe_experts(*experts_, before_, seconds)};
+  std::vector<std::string> lines = {describe_experts(*experts_, experts_->stats().since(before_), seconds)};
   std::ranges::move(chart_.lines(!shows_unicode()), std::back_inserter(lines));
   return lines;
 }

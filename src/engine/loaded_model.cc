@@ -23,13 +23,6 @@
 namespace ogas {
 namespace {
 
-const MappedFile& shard_of(const TensorFile& file, Bytes bytes) {
-  for (const MappedFile& shard : file.shards())
-    if (shard.holds(bytes)) return shard;
-  OGAS_CHECK(false, "{} bytes that no shard has", bytes.size());
-  std::unreachable();
-}
-
 // Tensors that stay where they are mapped, in the order of the file. Not vectors, of which the model has copies: each
 // would bring the pages around it into memory.
 std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights& packed) {
@@ -62,14 +55,14 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
     done += n_bytes;
     return report(progress, static_cast<double>(done) / static_cast<double>(total));
   };
-  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return shard_of(file, part).populate(part); },
-                                       .release = [&](Bytes part) { shard_of(file, part).release(part); }};
+  const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return file.shard_of(part).populate(part); },
+                                       .release = [&](Bytes part) { file.shard_of(part).release(part); }};
   OGAS_TRY(packed.pack(exec, mapping, advance));
   for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
   for (const Bytes part : unpacked) {
     for (size_t begin = 0; begin < part.size(); begin += kPiece) {
       const Bytes piece = part.subspan(begin, std::min(kPiece, part.size() - begin));
-      OGAS_TRY(shard_of(file, piece).populate(piece));
+      OGAS_TRY(file.shard_of(piece).populate(piece));
       OGAS_TRY(advance(piece.size()));
     }
   }
@@ -223,7 +216,7 @@ Result<std::string> LoadedModel::identity() const {
     const size_t n = std::min(tensor.data.size(), sample.size());
     if (n == 0) continue;
     for (const size_t at : {size_t{0}, (tensor.data.size() - n) / 2, tensor.data.size() - n}) {
-      OGAS_TRY(shard_of(file, tensor.data).read(tensor.data.subspan(at, n), sample));
+      OGAS_TRY(file.shard_of(tensor.data).read(tensor.data.subspan(at, n), sample));
       identity.append(reinterpret_cast<const char*>(sample.data()), n);
     }
   }

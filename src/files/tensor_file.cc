@@ -1,8 +1,10 @@
 #include "files/tensor_file.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "base/check.h"
 #include "files/gguf.h"
 
 namespace ogas {
@@ -54,6 +56,17 @@ uint64_t TensorFile::total_bytes() const {
   uint64_t total = 0;
   for (const MappedFile& shard : shards_) total += shard.bytes().size();
   return total;
+}
+
+const MappedFile* TensorFile::find_shard(Bytes bytes) const {
+  const auto shard = std::ranges::find_if(shards_, [&](const MappedFile& one) { return one.holds(bytes); });
+  return shard == shards_.end() ? nullptr : &*shard;
+}
+
+const MappedFile& TensorFile::shard_of(Bytes bytes) const {
+  const MappedFile* shard = find_shard(bytes);
+  OGAS_CHECK(shard, "{} bytes that no shard has", bytes.size());
+  return *shard;
 }
 
 // Maps and parses one part. Its place in the set must be what its own keys say; the first one's metadata is kept.

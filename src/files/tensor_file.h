@@ -70,6 +70,10 @@ class TensorFile {
   Naming naming() const { return naming_; }
   const std::filesystem::path& path() const { return path_; }  // the file, or the folder
   const std::vector<MappedFile>& shards() const { return shards_; }
+  // The one that these bytes are of; null where they are of none.
+  const MappedFile* find_shard(Bytes bytes) const;
+  // The same where there is one.
+  const MappedFile& shard_of(Bytes bytes) const;
   uint64_t total_bytes() const;  // of all shards
 
  private:

@@ -25,13 +25,40 @@ namespace {
 // Inputs of a section: a block of the K formats.
 constexpr size_t kSection = 256;
 
-// Scales of a block: an f16 d, or d and an f16 minimum m that is added.
+// n numbers, in the compilers' own notation (quant/lanes.h).
+template <class Number, size_t n>
+struct VectorOf {
+  typedef Number Type __attribute__((vector_size(n * sizeof(Number))));
+};
+// A 32-bit word of each row of a panel.
+template <class Isa>
+using RowWords = typename VectorOf<uint32_t, Isa::kWidth>::Type;
+
+// Bytes 0..3 of each row's word to four vectors of bytes, row beside row.
+template <class Isa>
+OGAS_INLINE void part_bytes(RowWords<Isa> words, std::byte* out) {
+  using Bytes = typename VectorOf<uint8_t, Isa::kWidth>::Type;
+  for (size_t k = 0; k < 4; ++k) {
+    const auto bytes = __builtin_convertvector(words >> static_cast<uint32_t>(8 * k) & 255, Bytes);
+    __builtin_memcpy(out + k * Isa::kWidth, &bytes, sizeof bytes);
+  }
+}
+
+// Scales of a block: an f16 d, or d and an f16 minimum m that is added. Each kind says in how many words a row has them
+// while a panel is packed (read), and how they come out of those of all rows (pack).
 template <class Isa, bool kHasMinimum>
 struct PlainScales {
   static constexpr size_t kBytes = (kHasMinimum ? 4 : 2) * Isa::kWidth;
-  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
-    __builtin_memcpy(out + 2 * row, block, 2);
-    if (kHasMinimum) __builtin_memcpy(out + 2 * Isa::kWidth + 2 * row, block + 2, 2);
+  static constexpr size_t kWords = 1;
+  static OGAS_INLINE void read(const std::byte* block, uint32_t* words) {
+    words[0] = kHasMinimum ? u32_at(block, 0) : u16_at(block, 0);
+  }
+  static OGAS_INLINE void pack(const RowWords<Isa>* words, std::byte* out) {
+    using Halves = typename VectorOf<uint16_t, Isa::kWidth>::Type;
+    for (size_t k = 0; k < kBytes / (2 * Isa::kWidth); ++k) {
+      const auto halves = __builtin_convertvector(words[0] >> static_cast<uint32_t>(16 * k) & 65535, Halves);
+      __builtin_memcpy(out + 2 * k * Isa::kWidth, &halves, sizeof halves);
+    }
   }
   OGAS_INLINE explicit PlainScales(const std::byte* p) : halves(reinterpret_cast<const uint16_t*>(p)) {}
   OGAS_INLINE typename Isa::Floats scale(size_t /*group*/) const { return Isa::load_f16(halves); }
@@ -43,19 +70,17 @@ struct PlainScales {
 template <class Isa>
 struct KScales {
   static constexpr size_t kBytes = 20 * Isa::kWidth;
-  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
-    __builtin_memcpy(out + 2 * row, block, 2);
-    __builtin_memcpy(out + 2 * Isa::kWidth + 2 * row, block + 2, 2);
-    const std::byte* packed = block + 4;  // see unpack_scales()
-    std::byte* scales = out + 4 * Isa::kWidth + row;
-    std::byte* minimums = scales + 8 * Isa::kWidth;
-    for (size_t g = 0; g < 4; ++g) {
-      const std::byte a = packed[g], b = packed[4 + g], c = packed[8 + g];
-      scales[g * Isa::kWidth] = a & std::byte{63};
-      minimums[g * Isa::kWidth] = b & std::byte{63};
-      scales[(4 + g) * Isa::kWidth] = (c & std::byte{15}) | (a >> 6) << 4;
-      minimums[(4 + g) * Isa::kWidth] = c >> 4 | (b >> 6) << 4;
-    }
+  static constexpr size_t kWords = 4;
+  static OGAS_INLINE void read(const std::byte* block, uint32_t* words) { __builtin_memcpy(words, block, 16); }
+  static OGAS_INLINE void pack(const RowWords<Isa>* words, std::byte* out) {
+    PlainScales<Isa, true>::pack(words, out);
+    const RowWords<Isa> a = words[1], b = words[2], c = words[3];  // see unpack_scales()
+    std::byte *scales = out + 4 * Isa::kWidth, *minimums = scales + 8 * Isa::kWidth;
+    constexpr uint32_t kLow6 = 0x3F3F3F3F, kLow4 = 0x0F0F0F0F, kLow2 = 0x03030303;
+    part_bytes<Isa>(a & kLow6, scales);
+    part_bytes<Isa>((c & kLow4) | (a >> 6 & kLow2) << 4, scales + 4 * Isa::kWidth);
+    part_bytes<Isa>(b & kLow6, minimums);
+    part_bytes<Isa>((c >> 4 & kLow4) | (b >> 6 & kLow2) << 4, minimums + 4 * Isa::kWidth);
   }
   OGAS_INLINE explicit KScales(const std::byte* p)
       : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),
@@ -75,9 +100,14 @@ struct KScales {
 template <class Isa>
 struct Q6Scales {
   static constexpr size_t kBytes = 20 * Isa::kWidth;  // two for alignment
-  static OGAS_INLINE void pack(const std::byte* block, size_t row, std::byte* out) {
-    __builtin_memcpy(out + 2 * row, block + 208, 2);
-    for (size_t g = 0; g < 16; ++g) out[(2 + g) * Isa::kWidth + row] = block[192 + g];
+  static constexpr size_t kWords = 5;
+  static OGAS_INLINE void read(const std::byte* block, uint32_t* words) {
+    words[0] = u16_at(block, 208);
+    __builtin_memcpy(words + 1, block + 192, 16);
+  }
+  static OGAS_INLINE void pack(const RowWords<Isa>* words, std::byte* out) {
+    PlainScales<Isa, false>::pack(words, out);
+    for (size_t k = 0; k < 4; ++k) part_bytes<Isa>(words[1 + k], out + (2 + 4 * k) * Isa::kWidth);
   }
   OGAS_INLINE explicit Q6Scales(const std::byte* p)
       : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),
@@ -137,38 +167,59 @@ constexpr bool has_panels() {
 
 template <size_t... k>
 struct ArrayIndices {};
+// 0..n - 1, without the standard library.
+template <size_t n, size_t... k>
+struct CountTo : CountTo<n - 1, n - 1, k...> {};
+template <size_t... k>
+struct CountTo<0, k...> {
+  using Indices = ArrayIndices<k...>;
+};
 
 template <class Isa>
 inline constexpr size_t kPanelVector = 4 * Isa::kWidth;  // bytes
 
-// 32 codes of each row to where a panel has them. words[k]: codes 4 k..4 k + 3 of all rows.
-template <class Isa, size_t kBits>
-OGAS_INLINE void place_codes(const uint32_t (&words)[8][Isa::kWidth], std::byte* out) {
-  // Written so that the compiler computes it for all rows at once.
-  const auto place = [&](size_t vector, const auto& word_of) OGAS_LAMBDA_INLINE {
-    uint32_t placed[Isa::kWidth];
-    for (size_t row = 0; row < Isa::kWidth; ++row) placed[row] = word_of(row);
-    __builtin_memcpy(out + vector * kPanelVector<Isa>, placed, sizeof placed);
-  };
+// 32 codes of a row, unsigned, as kBits words: word v is what vector v of a panel has of this row.
+template <size_t kBits>
+OGAS_INLINE void pack_codes(const int8_t* codes, uint8_t bias, uint32_t* words) {
+  const auto bytes = load_lanes<Lanes32>(reinterpret_cast<const std::byte*>(codes)) + bias;
   if constexpr (kBits == 8) {
-    for (size_t k = 0; k < 8; ++k) place(k, [&](size_t row) { return words[k][row]; });
-    return;
+    __builtin_memcpy(words, &bytes, sizeof bytes);
+  } else {
+    using Words4 = VectorOf<uint32_t, 4>::Type;
+    using Words8 = VectorOf<uint32_t, 8>::Type;
+    Words4 halves[2];
+    __builtin_memcpy(halves, &bytes, sizeof halves);
+    const Words4 nibbles = (halves[0] & 0x0F0F0F0F) | (halves[1] << 4 & 0xF0F0F0F0);
+    __builtin_memcpy(words, &nibbles, sizeof nibbles);
+    const auto all = reinterpret_cast<Words8>(bytes);
+    if constexpr (kBits > 4) {
+      // The upper bits of inputs i, 4 + i, ... side by side.
+      Words8 upper = kBits == 5 ? (all >> 4 & 0x01010101) << Words8{0, 1, 2, 3, 4, 5, 6, 7}
+                                : (all >> 4 & 0x03030303) << Words8{0, 2, 4, 6, 0, 2, 4, 6};
+      upper |= __builtin_shufflevector(upper, upper, 1, 0, 3, 2, 5, 4, 7, 6);
+      upper |= __builtin_shufflevector(upper, upper, 2, 3, 0, 1, 6, 7, 4, 5);
+      words[4] = kBits == 5 ? upper[0] | upper[4] : upper[0];
+      if constexpr (kBits == 6) words[5] = upper[4];
+    }
   }
-  for (size_t v = 0; v < 4; ++v)
-    place(v, [&](size_t row) { return (words[v][row] & 0x0F0F0F0F) | (words[4 + v][row] & 0x0F0F0F0F) << 4; });
-  if constexpr (kBits == 5)
-    place(4, [&](size_t row) {
-      uint32_t fifth = 0;
-      for (size_t k = 0; k < 8; ++k) fifth |= (words[k][row] >> 4 & 0x01010101) << k;
-      return fifth;
-    });
-  if constexpr (kBits == 6)
-    for (size_t h = 0; h < 2; ++h)
-      place(4 + h, [&](size_t row) {
-        uint32_t upper = 0;
-        for (size_t k = 0; k < 4; ++k) upper |= (words[4 * h + k][row] >> 4 & 0x03030303) << 2 * k;
-        return upper;
-      });
+}
+
+// Rows of a square of words become its columns: words of the first and the second half of the rows take turns, as often
+// as it takes for each to go from its row to its column.
+template <class Isa, size_t... k>
+OGAS_INLINE void transpose(RowWords<Isa> (&rows)[Isa::kWidth], ArrayIndices<k...>) {
+  constexpr size_t kWidth = Isa::kWidth, kHalf = kWidth / 2;
+#pragma GCC unroll 4
+  for (size_t step = 1; step < kWidth; step *= 2) {
+    RowWords<Isa> mixed[kWidth];
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kHalf; ++i) {
+      mixed[2 * i] = __builtin_shufflevector(rows[i], rows[i + kHalf], (k % 2 * kWidth + k / 2)...);
+      mixed[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + kHalf], (k % 2 * kWidth + kHalf + k / 2)...);
+    }
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kWidth; ++i) rows[i] = mixed[i];
+  }
 }
 
 // Bytes of 32 inputs' codes.
@@ -203,36 +254,64 @@ struct Section {
   Byte *scales, *codes;
 };
 
+// A section of some rows of weights, as words: first what vectors of codes have of a row, one after the other, then the
+// same of each block's scales. For each row at kWords from the last.
 template <class Isa, class Block>
-void pack_rows(const PackArgs& args) {
+struct SectionWords {
   using Panel = PanelOf<Isa, Block>;
-  if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
-  const size_t n_blocks = args.n_in / Block::values;
-  alignas(kPanelAlignment) uint32_t words[Block::values / 32][8][Isa::kWidth] = {};
-  for (size_t begin = 0; begin < args.n_in; begin += Block::values) {
-    const size_t in_section = begin % kSection;
-    const Section<Isa, Block, std::byte> section(args.panel, args.n_in, begin - in_section);
-    for (size_t row = 0; row < args.n_rows; ++row) {
-      const std::byte* block =
-          args.weights + ((args.first_row + row * args.row_step) * n_blocks + begin / Block::values) * Block::bytes;
-      // Rows are read in turns, which no prefetcher of a processor follows.
-      constexpr size_t kAhead = 1024;
-      for (size_t line = 0; line < Block::bytes; line += 64) __builtin_prefetch(block + kAhead + line);
+  static constexpr size_t kBlocks = kSection / Block::values;
+  static constexpr size_t kCodeWords = kSection / 32 * Panel::kBits;
+  // Whole squares.
+  static constexpr size_t kUsed = kCodeWords + kBlocks * Panel::Scales::kWords;
+  static constexpr size_t kWords = (kUsed + Isa::kWidth - 1) / Isa::kWidth * Isa::kWidth;
+
+  // bytes_ahead: from these blocks to those that this row's place in the next panel takes. They are asked for, since
+  // rows are read in turns, which no prefetcher of a processor follows.
+  OGAS_INLINE void read(size_t row, const std::byte* block, size_t n_blocks, size_t bytes_ahead) {
+    uint32_t *codes_to = of_row[row], *scales_to = codes_to + kCodeWords;
+    for (size_t line = 0; line < n_blocks * Block::bytes; line += 64)
+      __builtin_prefetch(block + bytes_ahead + line, 0, 2);
+    for (size_t b = 0; b < n_blocks; ++b, block += Block::bytes) {
       int8_t codes[Block::values];
       float scales[Block::values / Block::group], offsets[Block::values / Block::group];
       Block::unpack(block, codes, scales, offsets);
-      Panel::Scales::pack(block, row, section.scales_of(in_section));
-      for (size_t i = 0; i < Block::values; i += 32) {
-        Lanes32 lanes;
-        uint32_t of_row[8];
-        __builtin_memcpy(&lanes, codes + i, sizeof lanes);
-        lanes += static_cast<uint8_t>(Panel::kBias);
-        __builtin_memcpy(of_row, &lanes, sizeof of_row);
-        for (size_t k = 0; k < 8; ++k) words[i / 32][k][row] = of_row[k];
-      }
+      for (size_t i = 0; i < Block::values; i += 32, codes_to += Panel::kBits)
+        pack_codes<Panel::kBits>(codes + i, static_cast<uint8_t>(Panel::kBias), codes_to);
+      Panel::Scales::read(block, scales_to);
+      scales_to += Panel::Scales::kWords;
     }
-    for (size_t i = 0; i < Block::values; i += 32)
-      place_codes<Isa, Panel::kBits>(words[i / 32], section.codes_of(in_section + i));
+  }
+
+  OGAS_INLINE void write(const Section<Isa, Block, std::byte>& section) {
+    RowWords<Isa> columns[kWords];
+    for (size_t first = 0; first < kWords; first += Isa::kWidth) {
+      RowWords<Isa> square[Isa::kWidth];
+      for (size_t row = 0; row < Isa::kWidth; ++row)
+        __builtin_memcpy(&square[row], of_row[row] + first, sizeof square[row]);
+      transpose<Isa>(square, typename CountTo<Isa::kWidth>::Indices{});
+      for (size_t k = 0; k < Isa::kWidth; ++k) columns[first + k] = square[k];
+    }
+    __builtin_memcpy(section.codes, columns, section.n / 32 * kCodeBytes<Isa, Block>);
+    for (size_t b = 0; b < section.n / Block::values; ++b)
+      Panel::Scales::pack(columns + kCodeWords + b * Panel::Scales::kWords, section.scales_of(b * Block::values));
+  }
+
+  alignas(kPanelAlignment) uint32_t of_row[Isa::kWidth][kWords] = {};
+};
+
+template <class Isa, class Block>
+void pack_rows(const PackArgs& args) {
+  if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
+  const size_t n_blocks = args.n_in / Block::values;
+  const size_t bytes_ahead = args.n_rows * args.row_step * n_blocks * Block::bytes;
+  SectionWords<Isa, Block> words;
+  for (size_t begin = 0; begin < args.n_in; begin += kSection) {
+    const Section<Isa, Block, std::byte> section(args.panel, args.n_in, begin);
+    for (size_t row = 0; row < args.n_rows; ++row) {
+      const size_t first_block = (args.first_row + row * args.row_step) * n_blocks + begin / Block::values;
+      words.read(row, args.weights + first_block * Block::bytes, section.n / Block::values, bytes_ahead);
+    }
+    words.write(section);
   }
 }
 

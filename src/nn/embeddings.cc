@@ -9,9 +9,8 @@ namespace ogas {
 void Embeddings::read_from(const TensorFile& file) {
   if (rows.n_out() == 0 || rows.has_panels()) return;
   const Bytes stored = rows.stored();
-  const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(stored); });
-  if (shard == file.shards().end()) return;  // copied
-  file_ = &*shard;
+  file_ = file.find_shard(stored);
+  if (!file_) return;  // copied
   file_->release(stored);
 }
 

@@ -173,10 +173,9 @@ void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_p
   layer.memory.prefer_huge_pages();
   n_bytes_ += layer.memory.size();
   const auto place_of = [&](std::span<const std::byte> bytes) -> Stored {
-    const auto shard = std::ranges::find_if(file.shards(), [&](const MappedFile& one) { return one.holds(bytes); });
-    OGAS_CHECK(shard != file.shards().end(), "{} bytes that no shard has", bytes.size());
-    return {.file = static_cast<uint32_t>(shard - file.shards().begin()),
-            .offset = static_cast<uint64_t>(bytes.data() - shard->bytes().data()),
+    const MappedFile& shard = file.shard_of(bytes);
+    return {.file = static_cast<uint32_t>(&shard - file.shards().data()),
+            .offset = static_cast<uint64_t>(bytes.data() - shard.bytes().data()),
             .n_bytes = bytes.size()};
   };
   for (uint32_t expert = 0; expert < moe.rules.n_expert; ++expert) {
@@ -240,8 +239,8 @@ void ExpertStore::begin(uint32_t layer) {
 std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const ExpertCache::Use> uses,
                                              uint32_t n_tokens) {
   constexpr double kWeightOfLast = 1.0 / 16;
-  if (ended_ && layer == layer_ + 1)
-    seconds_between_ += kWeightOfLast * (seconds_since(*std::exchange(ended_, std::nullopt)) - seconds_between_);
+  if (const auto all_read = std::exchange(all_read_, std::nullopt); all_read && layer == layer_ + 1)
+    seconds_between_ += kWeightOfLast * (seconds_since(*all_read) - seconds_between_);
   begin(layer);
   ExpertCache& cache = layers_[layer].cache;
   cache.count(uses, n_tokens);
@@ -257,6 +256,7 @@ std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const Exp
   stats_.n_hits += ready_.size();
   claim_what_was_ahead();
   submit();
+  note_all_read();
   return ready_;
 }
 
@@ -376,10 +376,16 @@ void ExpertStore::take(DirectReader::Done done) {
     if (staged.error && !error_) error_ = staged.error;
     arrived_.push_back(done.tag);
     --n_coming_;
+    note_all_read();
   } else if (staged.layer == kNoLayer) {
     staged.is_taken = false;
     submit();
   }
+}
+
+// From now on the disk has nothing to do for this layer.
+void ExpertStore::note_all_read() {
+  if (n_coming_ == 0 && n_submitted_ == missing_.size()) all_read_ = Clock::now();
 }
 
 // Takes what has been read, and waits for it where nothing has.
@@ -397,7 +403,6 @@ std::span<const uint32_t> ExpertStore::next(Exec& exec) {
     take_done();
     if (const auto some = settle(exec); !some.empty()) return some;
   }
-  ended_ = Clock::now();
   return {};
 }
 
@@ -507,6 +512,18 @@ std::vector<std::vector<float>> ExpertStore::counts() const {
   std::vector<std::vector<float>> all;
   for (const Layer& layer : layers_) all.push_back(layer.cache.counts());
   return all;
+}
+
+ExpertStore::Stats ExpertStore::Stats::since(const Stats& before) const {
+  return {.n_tokens = n_tokens - before.n_tokens,
+          .n_uses = n_uses - before.n_uses,
+          .n_hits = n_hits - before.n_hits,
+          .n_bytes = n_bytes - before.n_bytes,
+          .n_ahead = n_ahead - before.n_ahead,
+          .n_ahead_right = n_ahead_right - before.n_ahead_right,
+          .busy_seconds = busy_seconds - before.busy_seconds,
+          .wait_seconds = wait_seconds - before.wait_seconds,
+          .pack_seconds = pack_seconds - before.pack_seconds};
 }
 
 ExpertStore::Stats ExpertStore::stats() const {

@@ -102,6 +102,9 @@ class ExpertStore {
     double busy_seconds = 0;     // with reads under way
     double wait_seconds = 0;     // with nothing to compute before one is done
     double pack_seconds = 0;
+
+    // What came to these since those.
+    Stats since(const Stats& before) const;
   };
   Stats stats() const;
   // Experts that can be in memory, of how many.
@@ -174,6 +177,7 @@ class ExpertStore {
   void submit();
   void read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead);
   void claim_what_was_ahead();
+  void note_all_read();
   void take(DirectReader::Done done);
   void take_done();
   size_t n_worth_expecting() const;
@@ -203,8 +207,9 @@ class ExpertStore {
   std::vector<uint32_t> expected_;
   size_t n_to_expect_ = 0, n_expected_ = 0;
   double n_guessed_ = 0, n_guessed_right_ = 0;  // lately
-  double seconds_between_ = 0;                  // the end of a layer and the start of the next, lately
-  std::optional<std::chrono::steady_clock::time_point> ended_;
+  // Since when the disk has nothing to do for this layer, and how long that was before the next began, lately.
+  std::optional<std::chrono::steady_clock::time_point> all_read_;
+  double seconds_between_ = 0;
   std::optional<Error> error_;
   Stats stats_;
 };

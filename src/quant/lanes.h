@@ -34,11 +34,16 @@ OGAS_INLINE Lanes32 mask_from_bits(uint32_t bits) {
   return reinterpret_cast<Lanes32>((lanes & kBit) != 0);
 }
 
+// Both, as one.
+OGAS_INLINE Lanes32 join(Lanes16 first, Lanes16 second) {
+  return __builtin_shufflevector(first, second, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+                                 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+}
+
 // 32 nibbles in 16 bytes: the low ones come first. `bias` is subtracted from each.
 OGAS_INLINE void unpack_nibble_halves(const std::byte* p, uint8_t bias, int8_t* codes) {
   const auto packed = load_lanes<Lanes16>(p);
-  store_codes(codes, (packed & 15) - bias);
-  store_codes(codes + 16, (packed >> 4) - bias);
+  store_codes(codes, join(packed & 15, packed >> 4) - bias);
 }
 
 }  // namespace ogas
