@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/time_slice.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
@@ -60,6 +61,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int run_program(int argc, char** argv) {
   keep_heap_small();
+  ask_for_short_time_slices();
   start_log();
   install_signal_handlers();
   CLI::App app("Open-weight language models on the machine you own.", "ogas");
