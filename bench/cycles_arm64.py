@@ -148,7 +148,7 @@ def main():
     parser.add_argument("--flags", default="", help="more flags for the compiler")
     parser.add_argument("--show", action="store_true", help="print the loops")
     options = parser.parse_args()
-    mca = shutil.which("llvm-mca-19") or shutil.which("llvm-mca")
+    mca = shutil.which("llvm-mca-19")  # 14 takes the Cortex-A57 for a Neoverse N1, too
     if not mca:
         sys.exit("llvm-mca-19: not there; install llvm-19")
     struct, features, cpus, instruction = SETS[options.set]

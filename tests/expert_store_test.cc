@@ -325,6 +325,17 @@ TEST_P(ExpertFaultsTest, LoadingThatIsStoppedLeavesTheCountsAsTheyWere) {
     }
     return text;
   };
+  // Shares that are shown never go back.
+  double last = 0;
+  const auto load_watched = [&] {
+    last = 0;
+    return Engine::load(copy_, options, [&](double share) {
+      EXPECT_GE(share, last);
+      EXPECT_LE(share, 1);
+      last = share;
+      return true;
+    });
+  };
   size_t n_calls = 0;
   {
     auto engine = load_until(SIZE_MAX, n_calls);
@@ -332,6 +343,8 @@ TEST_P(ExpertFaultsTest, LoadingThatIsStoppedLeavesTheCountsAsTheyWere) {
     logits_of(**engine, prompt);
   }
   const size_t n_without = n_calls;
+  ASSERT_TRUE(load_watched());
+  EXPECT_GT(last, 0);
   ASSERT_TRUE(load_until(SIZE_MAX, n_calls));
   const size_t n_all = n_calls;
   ASSERT_GT(n_all, n_without) << "experts are brought back";

@@ -41,6 +41,12 @@ Result<> report(const Engine::LoadProgress& progress, double share) {
   return fail(ErrorCode::cancelled, "loading was cancelled");
 }
 
+// A part of it, as shares of the whole.
+Engine::LoadProgress part_of(const Engine::LoadProgress& progress, double begin, double end) {
+  if (!progress) return {};
+  return [=, &progress](double share) { return progress(begin + share * (end - begin)); };
+}
+
 // Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
 // becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
 // copied, and its bytes would only take up room.
@@ -67,6 +73,24 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
     }
   }
   return {};
+}
+
+// How often earlier runs took each expert; none where that is not known.
+ExpertCounts counts_or_none(const std::filesystem::path& path, const ExpertStore& experts) {
+  auto counts = read_expert_counts(path, experts.counts());
+  if (counts) return *std::move(counts);
+  spdlog::warn("{}; it is left aside", counts.error().message);
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);
+  return {};
+}
+
+// Those that were taken most, into memory.
+Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& counts,
+                      const Engine::LoadProgress& progress) {
+  return experts.fill(exec, counts, [&](uint64_t done) {
+    return report(progress, static_cast<double>(done) / static_cast<double>(experts.n_bytes()));
+  });
 }
 
 Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
@@ -120,7 +144,12 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   Exec exec{*loaded->pool, ops};
-  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), progress));
+  const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
+  const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
+  const double n_weights = static_cast<double>(loaded->packed.n_stored_bytes());
+  const double n_experts = counts.empty() ? 0 : static_cast<double>(loaded->experts->n_bytes());
+  const double weights_end = n_experts > 0 ? n_weights / (n_weights + n_experts) : 1;
+  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), part_of(progress, 0, weights_end)));
   for (Embeddings* embeddings : loaded->model->embeddings()) {
     embeddings->read_from(loaded->file);
     if (embeddings->file()) loaded->embeddings_.push_back(embeddings);
@@ -128,7 +157,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (loaded->experts) {
     // Memory is short, and nothing is read this way again.
     for (const MappedFile& shard : loaded->file.shards()) shard.drop_from_page_cache();
-    OGAS_TRY(loaded->fill_experts(exec, progress));
+    if (!counts.empty()) OGAS_TRY(fill_experts(*loaded->experts, exec, counts, part_of(progress, weights_end, 1)));
+    // From now on the store knows all there is to know, and may write it down.
+    loaded->expert_counts_file_ = counts_path;
   }
   loaded->kv_cache =
       std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
@@ -223,23 +254,9 @@ Result<std::string> LoadedModel::identity() const {
   return identity;
 }
 
-Result<> LoadedModel::fill_experts(Exec& exec, const Engine::LoadProgress& progress) {
-  if (options.experts_folder.empty()) return {};
-  expert_counts_file_ = options.experts_folder / (PrefixKey::of_model(OGAS_TRY(identity())).hex() + ".json");
-  const auto counts = read_expert_counts(expert_counts_file_, experts->counts());
-  if (!counts) {
-    spdlog::warn("{}; it is left aside", counts.error().message);
-    std::error_code ignored;
-    std::filesystem::remove(expert_counts_file_, ignored);
-    return {};
-  }
-  if (counts->empty()) return {};
-  const auto filled = experts->fill(exec, *counts, [&](uint64_t done) {
-    return report(progress, static_cast<double>(done) / static_cast<double>(experts->n_bytes()));
-  });
-  if (!filled)
-    expert_counts_file_.clear();  // the store knows a part of the counts now, which must not take their place
-  return filled;
+Result<std::filesystem::path> LoadedModel::expert_counts_path() const {
+  if (!experts || options.experts_folder.empty()) return {};
+  return options.experts_folder / (PrefixKey::of_model(OGAS_TRY(identity())).hex() + ".json");
 }
 
 LoadedModel::~LoadedModel() {

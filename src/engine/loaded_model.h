@@ -95,7 +95,8 @@ class LoadedModel {
   // What names the model's content, and what its keys and values depend on beside it. Errors: io.
   Result<std::string> identity() const;
   Result<std::string> identity_of_pages() const;
-  Result<> fill_experts(Exec& exec, const Engine::LoadProgress& progress);
+  // Where it is kept how often experts are taken; empty: nowhere. Errors: io.
+  Result<std::filesystem::path> expert_counts_path() const;
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_rememberable(const Session& session) const;
 
