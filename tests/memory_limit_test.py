@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import subprocess
 import time
 import unittest
@@ -71,15 +70,9 @@ class MemoryLimitTest(program.ProgramTest):
         self.ogas("synth", "qwen3-30b-a3b", self.model, "--layers", 1, "--type", "q4_0")
         self.group.write(self.group.hard, 2048 * MIB)
 
-    def start(self, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
-        """The program, in the group."""
-        procs = self.group.folder / "cgroup.procs"
-        process = subprocess.Popen([program.BINARY, *map(str, words)], stdout=stdout, stderr=stderr, bufsize=0,
-                                   env=self.environment, cwd=self.folder,
-                                   preexec_fn=lambda: procs.write_text(str(os.getpid())))
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process
+    def enter_group(self):
+        """In the program's process, before it is one."""
+        (self.group.folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def lower_limit(self, process):
         """By so much that experts have to go; waits until they have."""
@@ -95,7 +88,10 @@ class MemoryLimitTest(program.ProgramTest):
 
     def test_memory_goes_back(self):
         run = ("run", self.model, "x", "--raw", "--greedy", "--ignore-eos", *self.OPTIONS, "-n", 250)
-        process = self.start(*run)
+        process = subprocess.Popen([program.BINARY, *map(str, run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                                   env=self.environment, cwd=self.folder, preexec_fn=self.enter_group)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
         answer = b""
         while len(answer) < 200:  # then it is on its way, and has taken most of its memory
             part = process.stdout.read(200)
@@ -109,24 +105,17 @@ class MemoryLimitTest(program.ProgramTest):
         self.assertEqual(answer + rest, self.ogas(*run).stdout)
 
     def test_a_server_with_nothing_to_do_gives_back_too(self):
-        log_path = self.folder / "log"
-        with log_path.open("wb") as log:
-            process = self.start("serve", self.model, "--port", 0, *self.OPTIONS, stdout=log, stderr=log)
-        deadline = time.monotonic() + program.SECONDS
-        while not (match := re.search(r" at (http://[\d.]+:\d+) ", log_path.read_text())):
-            self.assertIsNone(process.poll(), "it ended")
-            self.assertLess(time.monotonic(), deadline, "it did not tell its address")
-            time.sleep(0.02)
+        process, url = self.serve(self.model, *self.OPTIONS, preexec_fn=self.enter_group)
 
         def ask():
             body = json.dumps({"prompt": "x", "max_tokens": 100, "temperature": 0, "ignore_eos": True})
-            request = urllib.request.Request(f"{match[1]}/v1/completions", body.encode(),
+            request = urllib.request.Request(f"{url}/v1/completions", body.encode(),
                                              {"Content-Type": "application/json"})
             with urllib.request.urlopen(request, timeout=program.SECONDS) as answer:
                 return json.load(answer)["choices"]
         answer = ask()
         self.lower_limit(process)
-        self.assertIn("the limit on memory fell to ", log_path.read_text())
+        self.assertIn("the limit on memory fell to ", (self.folder / "serve.log").read_text())
         self.assertEqual(ask(), answer)
 
 

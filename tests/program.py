@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 BINARY = os.environ.get("OGAS_BINARY", str(pathlib.Path(__file__).resolve().parent.parent / "build/release/ogas"))
@@ -37,6 +38,21 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(result.stdout, b"")
         self.assertIn(text, result.stderr)
         self.assertRegex(result.stderr, r"\Aogas: error: [^\n]*\n\Z")
+
+    def serve(self, model, *options, **more):
+        """Starts a server, whose log is serve.log; its process and URL."""
+        log_path = self.folder / "serve.log"
+        with log_path.open("wb") as log:
+            server = subprocess.Popen([BINARY, "serve", *map(str, (model, "--port", 0, *options))], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=log, env=self.environment, **more)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        deadline = time.monotonic() + SECONDS
+        while not (match := re.search(r"serving \S+ at (http://[\d.:]+)", log_path.read_text())):
+            self.assertIsNone(server.poll(), "it ended")
+            self.assertLess(time.monotonic(), deadline, "it did not tell its address")
+            time.sleep(0.02)
+        return server, match[1]
 
     def read_npy(self, path):
         """A float32 matrix: rows, columns, numbers."""

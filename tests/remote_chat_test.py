@@ -3,7 +3,6 @@
 
 import json
 import pathlib
-import re
 import ssl
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from chat_test import READY, Terminal  # noqa: E402
 from fake_server import FakeServer, answer, delta, events, models, send, send_event, start_events, whole  # noqa: E402
-from program import BINARY, MODEL, SECONDS, ProgramTest  # noqa: E402
+from program import MODEL, SECONDS, ProgramTest  # noqa: E402
 
 CHAT = "/v1/chat/completions"
 
@@ -292,17 +291,7 @@ class OgasServeTest(ProgramTest):
         super().setUp()
         if "serve" not in self.ogas("--help").stdout.decode().split():
             self.skipTest("this ogas has no command serve")
-        self.log = open(self.folder / "serve.log", "w+")
-        self.addCleanup(self.log.close)
-        server = subprocess.Popen([BINARY, "serve", MODEL, "--port", "0"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=self.log, env=self.environment)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        deadline = time.monotonic() + SECONDS
-        while not (match := re.search(r"serving \S+ at (http://[\d.:]+)", (self.folder / "serve.log").read_text())):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
-        self.url = match[1]
+        _, self.url = self.serve(MODEL)
 
     def test_the_answer_is_that_of_a_model_in_the_process(self):
         options = ("--greedy", "-n", "12", "-q")

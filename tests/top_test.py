@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import signal
-import subprocess
 import sys
 import termios
 import threading
@@ -16,7 +15,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from chat_test import Terminal  # noqa: E402
 from fake_server import FakeServer, send  # noqa: E402
-from program import BINARY, MODEL, SECONDS, ProgramTest  # noqa: E402
+from program import MODEL, SECONDS, ProgramTest  # noqa: E402
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
@@ -207,18 +206,9 @@ class TopTest(ProgramTest):
     def test_ogas_serve(self):
         if "serve" not in self.ogas("--help").stdout.decode().split():
             self.skipTest("this ogas has no command serve")
-        log = open(self.folder / "serve.log", "w+")
-        self.addCleanup(log.close)
-        server = subprocess.Popen([BINARY, "serve", MODEL, "--port", "0"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                  stderr=log, env=self.environment)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        deadline = time.monotonic() + SECONDS
-        while not (match := re.search(r"serving \S+ at (http://[\d.:]+)", (self.folder / "serve.log").read_text())):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
-        self.ogas("chat", "--server", match[1], "-n", "4", stdin=b"Hi")
-        load = json.loads(self.ogas("top", match[1], "--json", "-i", "0.1").stdout)
+        _, url = self.serve(MODEL)
+        self.ogas("chat", "--server", url, "-n", "4", stdin=b"Hi")
+        load = json.loads(self.ogas("top", url, "--json", "-i", "0.1").stdout)
         self.assertEqual(load["model"], pathlib.Path(MODEL).stem)
         self.assertEqual(load["generated_tokens"], 4)
         for name in ("requests_running", "requests_waiting", "connections", "kv_bytes_used", "kv_bytes_budget", "memory_bytes",

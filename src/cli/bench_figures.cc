@@ -113,15 +113,7 @@ Result<> Bench::repeat(Figure& figure, const Repetition& seconds) {
   while (rates.size() < options_.n_repeat && (rates.empty() || seconds_since(begin) < options_.budget_seconds))
     rates.push_back(figure.work.n_tokens / OGAS_TRY(seconds()));
   figure.rate = median_of(rates);
-  if (experts) {
-    const double took = seconds_since(begin);
-    const auto stats = experts->stats().since(before);
-    figure.overlap = {.seconds = took,
-                      .reading = stats.busy_seconds,
-                      .waiting = stats.wait_seconds,
-                      .n_tokens = stats.n_tokens,
-                      .n_bytes = stats.n_bytes};
-  }
+  if (experts) figure.overlap = {.seconds = seconds_since(begin), .experts = experts->stats().since(before)};
   return {};
 }
 

@@ -13,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "measure/machine.h"
+#include "nn/expert_store.h"
 
 namespace ogas::cli {
 
@@ -37,12 +38,12 @@ struct LeastWork {
 
 // How reading experts from disk and computing go on at the same time: of all repetitions of a figure.
 struct Overlap {
-  double seconds = 0, reading = 0, waiting = 0;  // waiting: with nothing to compute meanwhile
-  uint64_t n_tokens = 0, n_bytes = 0;
+  double seconds = 0;
+  ExpertStore::Stats experts = {};
 
-  double computing() const { return seconds - waiting; }
+  double computing() const { return seconds - experts.wait_seconds; }
   // What it took, of the longer of the two: 1 where they overlap completely.
-  double of_longer() const { return seconds / std::max({reading, computing(), 1e-9}); }
+  double of_longer() const { return seconds / std::max({experts.busy_seconds, computing(), 1e-9}); }
 };
 
 struct Figure {

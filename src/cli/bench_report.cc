@@ -33,18 +33,19 @@ Json figure_json(const Figure& figure, const Machine& machine) {
                {"ops_per_byte", figure.work.intensity()},
                {"ops_per_s", figure.ops()}};
   if (const auto& overlap = figure.overlap)
-    json["overlap"] = {{"tokens", overlap->n_tokens},    {"seconds", overlap->seconds},
-                       {"reading_s", overlap->reading},  {"computing_s", overlap->computing()},
-                       {"bytes_read", overlap->n_bytes}, {"of_longer", overlap->of_longer()}};
+    json["overlap"] = {{"tokens", overlap->experts.n_tokens},        {"seconds", overlap->seconds},
+                       {"reading_s", overlap->experts.busy_seconds}, {"computing_s", overlap->computing()},
+                       {"bytes_read", overlap->experts.n_bytes},     {"of_longer", overlap->of_longer()}};
   return json;
 }
 
 // Below a figure.
 std::string overlap_line(const Overlap& overlap) {
-  const double n = static_cast<double>(std::max<uint64_t>(overlap.n_tokens, 1)), ms = 1e3 / n;
+  const double n = static_cast<double>(std::max<uint64_t>(overlap.experts.n_tokens, 1)), ms = 1e3 / n;
   return fmt::format("{:18} {} a token from disk, {:.1f} ms; computing {:.1f}; both {:.1f}, {:.2f} x the longer\n", "",
-                     format_bytes(static_cast<uint64_t>(static_cast<double>(overlap.n_bytes) / n)),
-                     overlap.reading * ms, overlap.computing() * ms, overlap.seconds * ms, overlap.of_longer());
+                     format_bytes(static_cast<uint64_t>(static_cast<double>(overlap.experts.n_bytes) / n)),
+                     overlap.experts.busy_seconds * ms, overlap.computing() * ms, overlap.seconds * ms,
+                     overlap.of_longer());
 }
 
 // How many times faster than serial code a figure is; 0 where it was not measured.

@@ -146,9 +146,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   Exec exec{*loaded->pool, ops};
   const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
   const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
-  const double n_weights = static_cast<double>(loaded->packed.n_stored_bytes());
-  const double n_experts = counts.empty() ? 0 : static_cast<double>(loaded->experts->n_bytes());
-  const double weights_end = n_experts > 0 ? n_weights / (n_weights + n_experts) : 1;
+  const double weight_bytes = static_cast<double>(loaded->packed.n_stored_bytes());
+  const double expert_bytes = counts.empty() ? 0 : static_cast<double>(loaded->experts->n_bytes());
+  const double weights_end = expert_bytes > 0 ? weight_bytes / (weight_bytes + expert_bytes) : 1;
   OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), part_of(progress, 0, weights_end)));
   for (Embeddings* embeddings : loaded->model->embeddings()) {
     embeddings->read_from(loaded->file);

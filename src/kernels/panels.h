@@ -17,6 +17,7 @@
 #pragma once
 
 #include "kernels/ops.h"
+#include "kernels/tuning.h"
 #include "quant/formats.h"
 
 namespace ogas {
@@ -261,16 +262,15 @@ struct SectionWords {
   using Panel = PanelOf<Isa, Block>;
   static constexpr size_t kBlocks = kSection / Block::values;
   static constexpr size_t kCodeWords = kSection / 32 * Panel::kBits;
-  // Whole squares.
   static constexpr size_t kUsed = kCodeWords + kBlocks * Panel::Scales::kWords;
-  static constexpr size_t kWords = (kUsed + Isa::kWidth - 1) / Isa::kWidth * Isa::kWidth;
+  static constexpr size_t kWords = (kUsed + Isa::kWidth - 1) / Isa::kWidth * Isa::kWidth;  // whole squares
 
   // bytes_ahead: from these blocks to those that this row's place in the next panel takes. They are asked for, since
   // rows are read in turns, which no prefetcher of a processor follows.
   OGAS_INLINE void read(size_t row, const std::byte* block, size_t n_blocks, size_t bytes_ahead) {
     uint32_t *codes_to = of_row[row], *scales_to = codes_to + kCodeWords;
-    for (size_t line = 0; line < n_blocks * Block::bytes; line += 64)
-      __builtin_prefetch(block + bytes_ahead + line, 0, 2);
+    for (size_t line = 0; line < n_blocks * Block::bytes; line += kCacheLine)
+      Isa::prefetch_to_l2(block + bytes_ahead + line);
     for (size_t b = 0; b < n_blocks; ++b, block += Block::bytes) {
       int8_t codes[Block::values];
       float scales[Block::values / Block::group], offsets[Block::values / Block::group];
@@ -296,12 +296,12 @@ struct SectionWords {
       Panel::Scales::pack(columns + kCodeWords + b * Panel::Scales::kWords, section.scales_of(b * Block::values));
   }
 
+  // Rows that are not read are zeros, in the panel, too.
   alignas(kPanelAlignment) uint32_t of_row[Isa::kWidth][kWords] = {};
 };
 
 template <class Isa, class Block>
 void pack_rows(const PackArgs& args) {
-  if (args.n_rows < Isa::kWidth) __builtin_memset(args.panel, 0, panel_bytes_of<Isa, Block>(args.n_in));
   const size_t n_blocks = args.n_in / Block::values;
   const size_t bytes_ahead = args.n_rows * args.row_step * n_blocks * Block::bytes;
   SectionWords<Isa, Block> words;
