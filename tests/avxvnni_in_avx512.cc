@@ -5,7 +5,8 @@
 
 namespace ogas {
 
-extern const Ops kAvxVnniInAvx512Ops;
-const Ops kAvxVnniInAvx512Ops = make_ops<AvxVnni>("avxvnni_in_avx512");
+extern const IsaOps kAvxVnniInAvx512Ops;
+const IsaOps kAvxVnniInAvx512Ops = {
+    .name = "avxvnni_in_avx512", .base = &kAvx2Ops, .set = set_integer_products<AvxVnni>};
 
 }  // namespace ogas

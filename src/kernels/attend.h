@@ -270,6 +270,28 @@ void attend_in(const AttendArgs& args) {
   }
 }
 
+// Calls run<format>().
+template <class Run>
+OGAS_INLINE auto with_kv_format(Format format, const Run& run) {
+  switch (format) {
+    case Format::f16: return run.template operator()<Format::f16>();
+    case Format::bf16: return run.template operator()<Format::bf16>();
+    case Format::q8_0: return run.template operator()<Format::q8_0>();
+    case Format::q4_0: return run.template operator()<Format::q4_0>();
+    default: return run.template operator()<Format::f32>();
+  }
+}
+
+template <class Isa>
+void attend_rows(const AttendArgs& args) {
+  with_kv_format(args.kv_format, [&]<Format kFormat>() { attend_in<Isa, kFormat>(args); });
+}
+
+template <class Isa>
+size_t attend_rows_scratch(const AttendArgs& args) {
+  return is_plain(args.kv_format) ? 0 : kAttendPositions * (args.k_dim > args.v_dim ? args.k_dim : args.v_dim);
+}
+
 template <class Isa>
 OGAS_INLINE void merge_row(const MergeArgs& args, size_t row, float* out, const float* sink) {
   const size_t n_rows = args.n_tokens * args.n_heads;

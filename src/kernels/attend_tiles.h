@@ -13,9 +13,6 @@
 namespace ogas {
 namespace {
 
-template <class Isa>
-concept AttendsByTiles = HasMatrixTiles<Isa> && Isa::kTilesAreQuicker;
-
 // Query rows of one call, and positions of a block, whole multiples of kAttendPositions.
 constexpr size_t kTileAttendRows = 128, kTileAttendBlock = 256;
 
@@ -207,34 +204,14 @@ class TileAttention {
   float* decoded_ = nullptr;      // positions of block formats
 };
 
-// Calls run<format>().
-template <class Run>
-OGAS_INLINE auto with_kv_format(Format format, const Run& run) {
-  switch (format) {
-    case Format::f16: return run.template operator()<Format::f16>();
-    case Format::bf16: return run.template operator()<Format::bf16>();
-    case Format::q8_0: return run.template operator()<Format::q8_0>();
-    case Format::q4_0: return run.template operator()<Format::q4_0>();
-    default: return run.template operator()<Format::f32>();
-  }
+template <class Isa>
+void attend_tiles(const AttendArgs& args) {
+  with_kv_format(args.kv_format, [&]<Format kFormat>() { TileAttention<Isa, kFormat>::run(args); });
 }
 
 template <class Isa>
-void attend(const AttendArgs& args) {
-  with_kv_format(args.kv_format, [&]<Format kFormat>() {
-    if constexpr (AttendsByTiles<Isa>)
-      if (args.by_tiles) return TileAttention<Isa, kFormat>::run(args);
-    attend_in<Isa, kFormat>(args);
-  });
-}
-
-template <class Isa>
-size_t attend_scratch(const AttendArgs& args) {
-  return with_kv_format(args.kv_format, [&]<Format kFormat>() -> size_t {
-    if constexpr (AttendsByTiles<Isa>)
-      if (args.by_tiles) return TileAttention<Isa, kFormat>::n_scratch(args);
-    return is_plain(kFormat) ? 0 : kAttendPositions * (args.k_dim > args.v_dim ? args.k_dim : args.v_dim);
-  });
+size_t attend_tiles_scratch(const AttendArgs& args) {
+  return with_kv_format(args.kv_format, [&]<Format kFormat>() { return TileAttention<Isa, kFormat>::n_scratch(args); });
 }
 
 }  // namespace

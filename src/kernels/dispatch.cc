@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <string>
 
 #include "kernels/amx.h"
@@ -16,7 +17,7 @@ namespace ogas {
 namespace {
 
 struct Implementation {
-  const Ops* ops;
+  const IsaOps* isa;
   bool (*runs_here)();
 };
 
@@ -59,11 +60,19 @@ std::string names_of(auto&& all_ops) {
 
 }  // namespace
 
+Ops make_ops(const IsaOps& isa) {
+  Ops ops = isa.base ? make_ops(*isa.base) : Ops{};
+  isa.set(ops);
+  ops.name = isa.name;
+  return ops;
+}
+
 const std::vector<const Ops*>& available_ops() {
   static const std::vector<const Ops*> available = [] {
+    static std::deque<Ops> tables;
     std::vector<const Ops*> all;
     for (const auto& implementation : kImplementations)
-      if (implementation.runs_here()) all.push_back(implementation.ops);
+      if (implementation.runs_here()) all.push_back(&tables.emplace_back(make_ops(*implementation.isa)));
     return all;
   }();
   return available;
@@ -75,7 +84,7 @@ Result<const Ops*> choose_ops() {
   const auto& available = available_ops();
   const auto found = std::ranges::find(available, std::string_view(wanted), &Ops::name);
   if (found != available.end()) return *found;
-  const bool known = std::ranges::any_of(kImplementations, [&](const auto& i) { return i.ops->name == wanted; });
+  const bool known = std::ranges::any_of(kImplementations, [&](const auto& i) { return i.isa->name == wanted; });
   return fail(ErrorCode::usage, "OGAS_ISA={}: {}; this CPU runs {}", wanted,
               known ? "this CPU lacks that instruction set" : "ogas knows no instruction set of that name",
               names_of(available));

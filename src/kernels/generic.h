@@ -10,6 +10,7 @@
 #include "kernels/implementations.h"
 #include "kernels/multiply_bf16.h"
 #include "kernels/multiply_panels.h"
+#include "kernels/multiply_rows.h"
 #include "kernels/multiply_tiles.h"
 #include "quant/f8_e4m3.h"
 #include "quant/formats.h"
@@ -17,62 +18,6 @@
 
 namespace ogas {
 namespace {
-
-// Inputs of a row that are unpacked and multiplied at a time: small enough for its codes, and those of the tokens it
-// meets, to stay in the first-level cache. A multiple of every block (256).
-constexpr size_t kTile = 1024;
-
-// Where row o of W is stored.
-OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
-
-// sums[r][t]: dot products of kRows rows of plain elements, row_stride apart, with kTokens rows of floats, `stride`
-// apart.
-template <class Isa, class Row, size_t kRows, size_t kTokens>
-OGAS_INLINE void dot_plain_rows(const typename Row::Element* rows, size_t row_stride, const float* x, size_t stride,
-                                size_t n, float (&sums)[kRows][kTokens]) {
-  typename Isa::Floats even[kRows][kTokens], odd[kRows][kTokens];
-#pragma GCC unroll 4
-  for (size_t r = 0; r < kRows; ++r)
-#pragma GCC unroll 4
-    for (size_t t = 0; t < kTokens; ++t) even[r][t] = odd[r][t] = Isa::zero();
-  size_t i = 0;
-  for (; i + 2 * Isa::kWidth <= n; i += 2 * Isa::kWidth) {
-    typename Isa::Floats first[kRows], second[kRows];
-#pragma GCC unroll 4
-    for (size_t r = 0; r < kRows; ++r) {
-      first[r] = Row::load(rows + r * row_stride + i);
-      second[r] = Row::load(rows + r * row_stride + i + Isa::kWidth);
-    }
-#pragma GCC unroll 4
-    for (size_t t = 0; t < kTokens; ++t) {
-      const auto x_first = Isa::load(x + t * stride + i), x_second = Isa::load(x + t * stride + i + Isa::kWidth);
-#pragma GCC unroll 4
-      for (size_t r = 0; r < kRows; ++r) {
-        even[r][t] = Isa::fma(first[r], x_first, even[r][t]);
-        odd[r][t] = Isa::fma(second[r], x_second, odd[r][t]);
-      }
-    }
-  }
-  for (size_t r = 0; r < kRows; ++r) {
-    const typename Row::Element* row = rows + r * row_stride;
-    for (size_t t = 0; t < kTokens; ++t) {
-      size_t rest = i;
-      for (; rest + Isa::kWidth <= n; rest += Isa::kWidth)
-        even[r][t] = Isa::fma(Row::load(row + rest), Isa::load(x + t * stride + rest), even[r][t]);
-      float& sum = sums[r][t] = Isa::sum(Isa::add(even[r][t], odd[r][t]));
-      for (; rest < n; ++rest) sum += Row::load1(row[rest]) * x[t * stride + rest];
-    }
-  }
-}
-
-// Of one row.
-template <class Isa, class Row, size_t kTokens>
-OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, size_t stride, size_t n,
-                           float (&sums)[kTokens]) {
-  float of_row[1][kTokens];
-  dot_plain_rows<Isa, Row, 1, kTokens>(row, 0, x, stride, n, of_row);
-  for (size_t t = 0; t < kTokens; ++t) sums[t] = of_row[0][t];
-}
 
 // kRows rows from o on times tokens t_begin..t_end.
 template <class Isa, Format kFormat, size_t kRows>
@@ -135,111 +80,21 @@ void matmul_transposed(const MatmulArgs& args) {
   }
 }
 
-// A tile of one row of weights, unpacked: value = scale * code + offset.
-template <class Block>
-struct UnpackedTile {
-  int8_t codes[kTile];
-  float scales[kTile / Block::group];
-  float offsets[kTile / kSumGroup];  // spread to groups of 16, to go with QuantizedRow::sums16
-
-  // apart: as for decode_blocks().
-  OGAS_INLINE void unpack(const std::byte* blocks, [[maybe_unused]] const std::byte* apart, size_t n) {
-    for (size_t i = 0, b = 0; i < n; i += Block::values, ++b) {
-      float block_offsets[Block::values / Block::group];
-      Block::unpack(blocks + b * Block::bytes, codes + i, scales + i / Block::group, block_offsets);
-      if constexpr (kHasScalesApart<Block>) scales[i / Block::group] = Block::scale_of(byte_at(apart, b));
-      if constexpr (Block::has_offset) {
-        constexpr size_t kSpread = Block::group / kSumGroup;
-        for (size_t g = 0; g < Block::values / kSumGroup; ++g) offsets[i / kSumGroup + g] = block_offsets[g / kSpread];
-      }
-    }
-  }
-};
-
-// y += one tile of kRows rows times kTokens activations.
-template <class Isa, class Block, size_t kRows, size_t kTokens>
-OGAS_INLINE void dot_tile(const UnpackedTile<Block>* rows, const QuantizedRow* x, size_t i_begin, size_t n,
-                          float (&sums)[kRows][kTokens]) {
-  typename Isa::Floats total[kRows][kTokens];
-  for (auto& row : total)
-    for (auto& lane : row) lane = Isa::zero();
-  for (size_t i = 0; i < n; i += kActivationBlock) {
-    for (size_t r = 0; r < kRows; ++r) {
-      const auto codes = Isa::load_codes(rows[r].codes + i);
-      const float* scales = rows[r].scales + i / Block::group;
-      for (size_t t = 0; t < kTokens; ++t) {
-        const auto products = Isa::to_floats(Isa::dot32(codes, x[t].codes + i_begin + i));
-        const float x_scale = x[t].scales[(i_begin + i) / kActivationBlock];
-        const auto scale = Block::group == 32
-                               ? Isa::set1(scales[0] * x_scale)
-                               : Isa::halves(scales[0] * x_scale, scales[Block::group == 32 ? 0 : 1] * x_scale);
-        total[r][t] = Isa::fma(products, scale, total[r][t]);
-      }
-    }
-  }
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t t = 0; t < kTokens; ++t) {
-      float offset_part[1] = {0};
-      if constexpr (Block::has_offset)
-        dot_plain<Isa, Plain<Isa, Format::f32>, 1>(rows[r].offsets, x[t].sums16 + i_begin / kSumGroup, 0, n / kSumGroup,
-                                                   offset_part);
-      sums[r][t] = Isa::sum(total[r][t]) + offset_part[0];
-    }
-  }
-}
-
-// Scales of a row from input i on, where the format has them apart.
-template <class Block>
-OGAS_INLINE const std::byte* scales_apart(const MatmulArgs& args, size_t row_idx, size_t i) {
-  return kHasScalesApart<Block> ? args.scales + (row_idx * args.n_in + i) / Block::values : nullptr;
-}
-
-// All tokens against kRows rows from o on.
-template <class Isa, class Block, size_t kRows>
-OGAS_INLINE void matmul_rows(const MatmulArgs& args, size_t o) {
-  const size_t row_bytes = args.n_in / Block::values * Block::bytes;
-  UnpackedTile<Block> tiles[kRows];
-  for (size_t i = 0; i < args.n_in; i += kTile) {
-    const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-    for (size_t r = 0; r < kRows; ++r) {
-      const size_t row_idx = stored_row(args, o + r);
-      tiles[r].unpack(args.weights + row_idx * row_bytes + i / Block::values * Block::bytes,
-                      scales_apart<Block>(args, row_idx, i), n);
-    }
-    const auto run = [&]<size_t kTokens>(size_t t) {
-      float sums[kRows][kTokens];
-      dot_tile<Isa, Block, kRows, kTokens>(tiles, args.quantized + t, i, n, sums);
-      for (size_t r = 0; r < kRows; ++r) {
-        for (size_t k = 0; k < kTokens; ++k) {
-          float& y = args.y[(t + k) * args.y_stride + o + r - args.o_begin];
-          y = i == 0 ? sums[r][k] : y + sums[r][k];
-        }
-      }
-    };
-    size_t t = 0;
-    for (; t + 4 <= args.n_tokens; t += 4) run.template operator()<4>(t);
-    for (; t < args.n_tokens; ++t) run.template operator()<1>(t);
-  }
-}
-
-template <class Isa, class Block>
-void matmul_quantized(const MatmulArgs& args) {
-  size_t o = args.o_begin;
-  for (; o + 2 <= args.o_end; o += 2) matmul_rows<Isa, Block, 2>(args, o);
-  for (; o < args.o_end; ++o) matmul_rows<Isa, Block, 1>(args, o);
-}
-
-// Block formats against unquantized activations: decoded, then as plain floats.
-template <class Isa, class Block>
-void matmul_decoded(const MatmulArgs& args) {
-  const size_t row_bytes = args.n_in / Block::values * Block::bytes;
-  float row[kTile];
+// Block formats against unquantized activations: unpacked, then as plain floats.
+template <class Isa>
+OGAS_INLINE void matmul_decoded(const MatmulArgs& args) {
+  const BlockShape shape = shape_of(args.format);
+  UnpackedTile tile;
+  float row[kRowTile];
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
-    for (size_t i = 0; i < args.n_in; i += kTile) {
-      const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
-      const size_t row_idx = stored_row(args, o);
-      decode_blocks<Block>(args.weights + row_idx * row_bytes + i / Block::values * Block::bytes, row,
-                           n / Block::values, scales_apart<Block>(args, row_idx, i));
+    for (size_t i = 0; i < args.n_in; i += kRowTile) {
+      const size_t n = args.n_in - i < kRowTile ? args.n_in - i : kRowTile;
+      const StoredRow stored(args, shape, o, i);
+      unpack_tile<Isa>(args.format, stored.blocks, stored.scales, n, tile);
+      for (size_t j = 0; j < n; ++j) row[j] = tile.scales[j / shape.group] * static_cast<float>(tile.codes[j]);
+      // No zero is added where there is no offset: it would lose the sign of a negative zero.
+      if (shape.has_offset)
+        for (size_t j = 0; j < n; ++j) row[j] += tile.offsets[j / kSumGroup];
       for (size_t t = 0; t < args.n_tokens; ++t) {
         float sums[1];
         dot_plain<Isa, Plain<Isa, Format::f32>, 1>(row, args.x + t * args.n_in + i, 0, n, sums);
@@ -255,12 +110,12 @@ template <class Isa>
 void matmul_f8(const MatmulArgs& args) {
   const size_t n_scales = (args.n_in + kF8Block - 1) / kF8Block;
   const auto* weights = reinterpret_cast<const uint8_t*>(args.weights);
-  float row[kTile];
+  float row[kRowTile];
   for (size_t o = args.o_begin; o < args.o_end; ++o) {
     const size_t row_idx = stored_row(args, o);
     const float* scales = args.block_scales + row_idx / kF8Block * n_scales;
-    for (size_t i = 0; i < args.n_in; i += kTile) {
-      const size_t n = args.n_in - i < kTile ? args.n_in - i : kTile;
+    for (size_t i = 0; i < args.n_in; i += kRowTile) {
+      const size_t n = args.n_in - i < kRowTile ? args.n_in - i : kRowTile;
       const uint8_t* codes = weights + row_idx * args.n_in + i;
       for (size_t j = 0; j < n; ++j) row[j] = f8_e4m3_to_f32(codes[j]) * scales[(i + j) / kF8Block];
       const auto run = [&]<size_t kTokens>(size_t t) {
@@ -278,46 +133,19 @@ void matmul_f8(const MatmulArgs& args) {
   }
 }
 
-template <class Isa, class Block>
-OGAS_INLINE bool matmul_if(const MatmulArgs& args) {
-  if (args.format != Block::format) return false;
-  if constexpr (has_panels<Isa, Block>()) {
-    if constexpr (HasMatrixTiles<Isa>) {
-      if (args.panels && args.bf16) {
-        matmul_tiles<Isa, Block>(args);
-        return true;
-      }
-    }
-    if (args.panels && args.quantized) {
-      matmul_panels<Isa, Block>(args);
-      return true;
-    }
-  }
-  args.quantized ? matmul_quantized<Isa, Block>(args) : matmul_decoded<Isa, Block>(args);
-  return true;
-}
-
-template <class Isa, class... Blocks>
-OGAS_INLINE void matmul_block(const MatmulArgs& args, FormatList<Blocks...>) {
-  (matmul_if<Isa, Blocks>(args) || ...);
-}
-
 template <class Isa, Format kFormat>
 OGAS_INLINE void matmul_plain_or_transposed(const MatmulArgs& args) {
   args.n_columns > 0 ? matmul_transposed<Isa, kFormat>(args) : matmul_plain<Isa, kFormat>(args);
 }
 
 template <class Isa>
-void matmul(const MatmulArgs& args) {
+void matmul_floats(const MatmulArgs& args) {
   switch (args.format) {
     case Format::f32: return matmul_plain_or_transposed<Isa, Format::f32>(args);
     case Format::f16: return matmul_plain_or_transposed<Isa, Format::f16>(args);
-    case Format::bf16:
-      if constexpr (HasBf16Dot<Isa>)
-        if (args.n_columns == 0 && !args.keeps_x) return matmul_bf16<Isa>(args);
-      return matmul_plain_or_transposed<Isa, Format::bf16>(args);
+    case Format::bf16: return matmul_plain_or_transposed<Isa, Format::bf16>(args);
     case Format::f8_e4m3: return matmul_f8<Isa>(args);
-    default: return matmul_block<Isa>(args, BlockFormats{});
+    default: return matmul_decoded<Isa>(args);
   }
 }
 
@@ -347,9 +175,8 @@ void quantize(const float* x, size_t n, const QuantizedRow& row) {
 
 template <class Isa>
 void round_to_tile(const float* x, size_t n, size_t row, uint16_t* tile) {
-  if constexpr (HasMatrixTiles<Isa>)
-    for (size_t i = 0; i < n; i += Isa::kTileInputs)
-      Isa::store_bf16s(tile + i * Isa::kTileRows + row * Isa::kTileInputs, x + i);
+  for (size_t i = 0; i < n; i += Isa::kTileInputs)
+    Isa::store_bf16s(tile + i * Isa::kTileRows + row * Isa::kTileInputs, x + i);
 }
 
 template <class Isa>
@@ -470,57 +297,65 @@ void rope(const RopeArgs& args) {
   }
 }
 
+// What an isa_<name>.cc puts together. All but products of integers:
 template <class Isa>
-constexpr size_t tile_rows() {
-  if constexpr (HasMatrixTiles<Isa>)
-    return Isa::kTileRows;
-  else
-    return 0;
+void set_float_ops(Ops& ops) {
+  ops.quantizes_activations = true;
+  ops.quantize = quantize<Isa>;
+  ops.matmul_floats = matmul_floats<Isa>;
+  ops.unpack_tile = unpack_tile<Isa>;
+  ops.rms_norm = rms_norm<Isa>;
+  ops.rope = rope<Isa>;
+  ops.attend_rows_scratch = attend_rows_scratch<Isa>;
+  ops.attend_rows = attend_rows<Isa>;
+  ops.merge = merge<Isa>;
+  ops.hadamard = hadamard<Isa>;
+  ops.swiglu = swiglu<Isa>;
+  ops.swiglu_clamped = swiglu_clamped<Isa>;
+  ops.sigmoid_gate = sigmoid_gate<Isa>;
+  ops.short_conv = short_conv<Isa>;
+  ops.delta_rule = delta_rule<Isa>;
+  ops.add = add<Isa>;
+  ops.store = store<Isa>;
+}
+
+// Products of integers, and the panels they read.
+template <class Isa>
+void set_integer_products(Ops& ops) {
+  ops.matmul_rows = matmul_rows<Isa>;
+  ops.matmul_panels = matmul_panels<Isa>;
+  ops.panel_rows = Isa::kWidth;
+  ops.panel_bytes = panel_bytes<Isa>;
+  ops.pack_panel = pack_panel<Isa>;
+  ops.read_panel_row = read_panel_row<Isa>;
 }
 
 template <class Isa>
-constexpr bool tiles_are_quicker() {
-  if constexpr (HasMatrixTiles<Isa>)
-    return Isa::kTilesAreQuicker;
-  else
-    return false;
+void set_all_ops(Ops& ops) {
+  set_float_ops<Isa>(ops);
+  set_integer_products<Isa>(ops);
+}
+
+// Products of BF16, of rows and of tiles.
+template <class Isa>
+void set_bf16_products(Ops& ops) {
+  ops.rounds_to_bf16 = true;
+  ops.matmul_bf16 = matmul_bf16<Isa>;
+  ops.round_to_tile = round_to_tile<Isa>;
 }
 
 template <class Isa>
-constexpr size_t attend_tile_rows() {
-  return AttendsByTiles<Isa> ? kTileAttendRows : 0;
+void set_tile_products(Ops& ops) {
+  ops.tile_rows = Isa::kTileRows;
+  ops.tiles_are_quicker = Isa::kTilesAreQuicker;
+  ops.matmul_tiles = matmul_tiles<Isa>;
 }
 
 template <class Isa>
-constexpr Ops make_ops(std::string_view name) {
-  return {
-      .name = name,
-      .quantizes_activations = true,
-      .rounds_to_bf16 = HasBf16Dot<Isa>,
-      .tile_rows = tile_rows<Isa>(),
-      .tiles_are_quicker = tiles_are_quicker<Isa>(),
-      .round_to_tile = round_to_tile<Isa>,
-      .quantize = quantize<Isa>,
-      .matmul = matmul<Isa>,
-      .panel_rows = HasPanels<Isa> ? Isa::kWidth : 0,
-      .panel_bytes = panel_bytes<Isa>,
-      .pack_panel = pack_panel<Isa>,
-      .read_panel_row = read_panel_row<Isa>,
-      .rms_norm = rms_norm<Isa>,
-      .rope = rope<Isa>,
-      .attend_tile_rows = attend_tile_rows<Isa>(),
-      .attend_scratch = attend_scratch<Isa>,
-      .attend = attend<Isa>,
-      .merge = merge<Isa>,
-      .hadamard = hadamard<Isa>,
-      .swiglu = swiglu<Isa>,
-      .swiglu_clamped = swiglu_clamped<Isa>,
-      .sigmoid_gate = sigmoid_gate<Isa>,
-      .short_conv = short_conv<Isa>,
-      .delta_rule = delta_rule<Isa>,
-      .add = add<Isa>,
-      .store = store<Isa>,
-  };
+void set_tile_attention(Ops& ops) {
+  ops.attend_tile_rows = kTileAttendRows;
+  ops.attend_tiles_scratch = attend_tiles_scratch<Isa>;
+  ops.attend_tiles = attend_tiles<Isa>;
 }
 
 }  // namespace

@@ -5,18 +5,29 @@
 
 namespace ogas {
 
-extern const Ops kReferenceOps;
+// What an instruction set adds to a smaller one, or all operations. A set that has only another dot product takes the
+// rest from the set below, so that it is compiled once.
+struct IsaOps {
+  std::string_view name;
+  const IsaOps* base;  // null: there is none
+  void (*set)(Ops& ops);
+};
+
+extern const IsaOps kReferenceOps;
 #if defined(__x86_64__)
-extern const Ops kAmxOps;
-extern const Ops kAvx512Bf16Ops;
-extern const Ops kAvx512VnniOps;
-extern const Ops kAvx512Ops;
-extern const Ops kAvxVnniOps;
-extern const Ops kAvx2Ops;
+extern const IsaOps kAmxOps;
+extern const IsaOps kAvx512Bf16Ops;
+extern const IsaOps kAvx512VnniOps;
+extern const IsaOps kAvx512Ops;
+extern const IsaOps kAvxVnniOps;
+extern const IsaOps kAvx2Ops;
 #elif defined(__aarch64__)
-extern const Ops kNeonI8mmOps;
-extern const Ops kNeonDotprodOps;
-extern const Ops kNeonOps;
+extern const IsaOps kNeonI8mmOps;
+extern const IsaOps kNeonDotprodOps;
+extern const IsaOps kNeonOps;
 #endif
+
+// The whole table of a set.
+Ops make_ops(const IsaOps& isa);
 
 }  // namespace ogas

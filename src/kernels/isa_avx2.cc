@@ -1,10 +1,8 @@
 #include "kernels/isa_avx2.h"
-
 #include "kernels/generic.h"
 
 namespace ogas {
 
-extern const Ops kAvx2Ops;
-const Ops kAvx2Ops = make_ops<Avx2>("avx2");
+const IsaOps kAvx2Ops = {.name = "avx2", .base = nullptr, .set = set_all_ops<Avx2>};
 
 }  // namespace ogas

@@ -1,10 +1,8 @@
 #include "kernels/isa_avx512.h"
-
 #include "kernels/generic.h"
 
 namespace ogas {
 
-extern const Ops kAvx512Ops;
-const Ops kAvx512Ops = make_ops<Avx512>("avx512");
+const IsaOps kAvx512Ops = {.name = "avx512", .base = nullptr, .set = set_all_ops<Avx512>};
 
 }  // namespace ogas

@@ -1,10 +1,8 @@
-#include "kernels/isa_avx512.h"
-
 #include "kernels/generic.h"
+#include "kernels/isa_avx512.h"
 
 namespace ogas {
 
-extern const Ops kAvx512VnniOps;
-const Ops kAvx512VnniOps = make_ops<Avx512Vnni>("avx512vnni");
+const IsaOps kAvx512VnniOps = {.name = "avx512vnni", .base = &kAvx512Ops, .set = set_integer_products<Avx512Vnni>};
 
 }  // namespace ogas

@@ -3,7 +3,6 @@
 
 namespace ogas {
 
-extern const Ops kAvxVnniOps;
-const Ops kAvxVnniOps = make_ops<AvxVnni>("avxvnni");
+const IsaOps kAvxVnniOps = {.name = "avxvnni", .base = &kAvx2Ops, .set = set_integer_products<AvxVnni>};
 
 }  // namespace ogas

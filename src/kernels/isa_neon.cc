@@ -1,10 +1,8 @@
 #include "kernels/isa_neon.h"
-
 #include "kernels/generic.h"
 
 namespace ogas {
 
-extern const Ops kNeonOps;
-const Ops kNeonOps = make_ops<Neon>("neon");
+const IsaOps kNeonOps = {.name = "neon", .base = nullptr, .set = set_all_ops<Neon>};
 
 }  // namespace ogas

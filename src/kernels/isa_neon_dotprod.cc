@@ -1,10 +1,8 @@
-#include "kernels/isa_neon.h"
-
 #include "kernels/generic.h"
+#include "kernels/isa_neon.h"
 
 namespace ogas {
 
-extern const Ops kNeonDotprodOps;
-const Ops kNeonDotprodOps = make_ops<NeonDotprod>("neon-dotprod");
+const IsaOps kNeonDotprodOps = {.name = "neon-dotprod", .base = &kNeonOps, .set = set_integer_products<NeonDotprod>};
 
 }  // namespace ogas

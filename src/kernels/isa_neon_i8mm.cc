@@ -1,10 +1,8 @@
-#include "kernels/isa_neon.h"
-
 #include "kernels/generic.h"
+#include "kernels/isa_neon.h"
 
 namespace ogas {
 
-extern const Ops kNeonI8mmOps;
-const Ops kNeonI8mmOps = make_ops<NeonI8mm>("neon-i8mm");
+const IsaOps kNeonI8mmOps = {.name = "neon-i8mm", .base = &kNeonDotprodOps, .set = set_integer_products<NeonI8mm>};
 
 }  // namespace ogas

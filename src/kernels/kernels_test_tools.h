@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "kernels/implementations.h"
 #include "kernels/kernels_test_inputs.h"
 #include "quant/f8_e4m3.h"
 
@@ -23,15 +24,15 @@ inline std::string test_name(const Ops& ops) {
 }
 
 #ifdef OGAS_TESTS_AVXVNNI
-extern const Ops kAvxVnniInAvx512Ops;
+extern const IsaOps kAvxVnniInAvx512Ops;
 #endif
 
 // Those of this processor, and what of others' it can run.
 inline std::vector<const Ops*> tested_ops() {
   std::vector<const Ops*> all = available_ops();
 #ifdef OGAS_TESTS_AVXVNNI
-  if (std::ranges::find(all, std::string_view("avx512vnni"), &Ops::name) != all.end())
-    all.push_back(&kAvxVnniInAvx512Ops);
+  static const Ops avxvnni = make_ops(kAvxVnniInAvx512Ops);
+  if (std::ranges::find(all, std::string_view("avx512vnni"), &Ops::name) != all.end()) all.push_back(&avxvnni);
 #endif
   return all;
 }

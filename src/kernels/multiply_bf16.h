@@ -11,9 +11,6 @@
 namespace ogas {
 namespace {
 
-template <class Isa>
-concept HasBf16Dot = requires { Isa::dot_bf16; };
-
 // Inputs that are rounded before all rows meet them: a row's sum is that of sums over so many. Tokens at a time.
 constexpr size_t kBf16Tile = 1024, kBf16Tokens = 4;
 

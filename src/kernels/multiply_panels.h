@@ -454,7 +454,7 @@ void multiply_all_directly(const MatmulArgs& args, size_t first, size_t end) {
 
 // Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
 template <class Isa, class Block>
-void matmul_panels(const MatmulArgs& args) {
+void matmul_panels_of(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
   size_t most_directly = kMostDirectly<Isa, Block>;
@@ -472,6 +472,20 @@ void matmul_panels(const MatmulArgs& args) {
   if constexpr (Isa::kTilePanels > 2)
     for (; panel + 2 <= end; panel += 2) run.template operator()<2>(panel);
   for (; panel < end; ++panel) run.template operator()<1>(panel);
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE void matmul_panels_among(const MatmulArgs& args, FormatList<Blocks...>) {
+  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
+    if constexpr (has_panels<Isa, Block>())
+      if (args.format == Block::format) matmul_panels_of<Isa, Block>(args);
+  };
+  (look_at.template operator()<Blocks>(), ...);
+}
+
+template <class Isa>
+void matmul_panels(const MatmulArgs& args) {
+  matmul_panels_among<Isa>(args, BlockFormats{});
 }
 
 }  // namespace

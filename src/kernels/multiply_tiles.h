@@ -14,9 +14,6 @@
 namespace ogas {
 namespace {
 
-template <class Isa>
-concept HasMatrixTiles = requires { typename Isa::Tiles; };
-
 // Inputs that are decoded at a time, of two panels, whose tiles stay in the first-level cache until all tokens of a
 // block have met them: all, or so many that in the second stay these inputs of the block's tokens, until a few pairs of
 // panels have met them, and the sums of all.
@@ -149,7 +146,7 @@ void multiply_block_by_tiles(const MatmulArgs& args, size_t panel, size_t n_pane
 }
 
 template <class Isa, class Block>
-void matmul_tiles(const MatmulArgs& args) {
+void matmul_tiles_of(const MatmulArgs& args) {
   constexpr size_t kGroups = kTileTokens / Isa::kTileRows;
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
@@ -159,6 +156,20 @@ void matmul_tiles(const MatmulArgs& args) {
     for (size_t panel = first; panel < end; panel += kTilePanels)
       multiply_block_by_tiles<Isa, Block>(args, panel, end - panel < kTilePanels ? end - panel : kTilePanels, group,
                                           n_groups - group < kGroups ? n_groups - group : kGroups);
+}
+
+template <class Isa, class... Blocks>
+OGAS_INLINE void matmul_tiles_among(const MatmulArgs& args, FormatList<Blocks...>) {
+  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
+    if constexpr (has_panels<Isa, Block>())
+      if (args.format == Block::format) matmul_tiles_of<Isa, Block>(args);
+  };
+  (look_at.template operator()<Blocks>(), ...);
+}
+
+template <class Isa>
+void matmul_tiles(const MatmulArgs& args) {
+  matmul_tiles_among<Isa>(args, BlockFormats{});
 }
 
 }  // namespace

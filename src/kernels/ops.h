@@ -170,56 +170,81 @@ struct DeltaRuleArgs {
   float* out;         // [v_dim]
 };
 
+// A tile of one row of weights of a block format: value = scale * code + offset.
+inline constexpr size_t kRowTile = 1024;  // values, a multiple of every block (256)
+struct alignas(64) UnpackedTile {
+  int8_t codes[kRowTile];
+  float scales[kRowTile / kSumGroup];   // of each group, of 16 or 32 as the format has them
+  float offsets[kRowTile / kSumGroup];  // of each 16, to go with QuantizedRow::sums16; only where the format has them
+};
+
+// n <= kRowTile values, from their blocks and, where a format has them apart, their scales (MatmulArgs::scales).
+using UnpackTile = void (*)(Format format, const std::byte* blocks, const std::byte* scales, size_t n,
+                            UnpackedTile& tile);
+
 struct Ops {
   std::string_view name;
   // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
-  bool quantizes_activations;
+  bool quantizes_activations = false;
   // Whether matmul rounds activations to BF16 where weights are BF16.
-  bool rounds_to_bf16;
+  bool rounds_to_bf16 = false;
   // Tokens whose activations in BF16 lie together in a tile of MatmulArgs::bf16; 0: these operations have no use for
   // it. Then whether such products are quicker than those of 8 bits, not only closer.
-  size_t tile_rows;
-  bool tiles_are_quicker;
+  size_t tile_rows = 0;
+  bool tiles_are_quicker = false;
   // Whether rows of prompts are wanted in 8 bits, too. Not where every matrix that would read these has panels.
   bool quantizes_prompts = true;
   // n activations of a token, whole blocks of 32, to BF16: those of block b go to tile + (b * tile_rows + row) * 32.
-  void (*round_to_tile)(const float* x, size_t n, size_t row, uint16_t* tile);
+  void (*round_to_tile)(const float* x, size_t n, size_t row, uint16_t* tile) = nullptr;
 
   // One row of n activations (a multiple of 32) to codes by round to nearest, scale = max|x| / 127 (see
   // kSmallestScale).
-  void (*quantize)(const float* x, size_t n, const QuantizedRow& row);
-  void (*matmul)(const MatmulArgs& args);
+  void (*quantize)(const float* x, size_t n, const QuantizedRow& row) = nullptr;
+  void matmul(const MatmulArgs& args) const;
+  // What matmul() chooses from: weights of any format times floats; BF16 times floats rounded to BF16, or null; blocks
+  // times quantized activations, row by row; panels times quantized activations, and times tiles of BF16, or null.
+  void (*matmul_floats)(const MatmulArgs& args) = nullptr;
+  void (*matmul_bf16)(const MatmulArgs& args) = nullptr;
+  void (*matmul_rows)(const MatmulArgs& args, UnpackTile unpack) = nullptr;
+  UnpackTile unpack_tile = nullptr;
+  void (*matmul_panels)(const MatmulArgs& args) = nullptr;
+  void (*matmul_tiles)(const MatmulArgs& args) = nullptr;
   // Rows of weights that lie interleaved in one panel (panels.h); 0: these operations have no panels.
-  size_t panel_rows;
+  size_t panel_rows = 0;
   // Bytes of a panel of n_in inputs; 0 where the format has none and is read as the file has it.
-  size_t (*panel_bytes)(Format format, size_t n_in);
-  void (*pack_panel)(const PackArgs& args);
+  size_t (*panel_bytes)(Format format, size_t n_in) = nullptr;
+  void (*pack_panel)(const PackArgs& args) = nullptr;
   // Row `row` of a panel as n_in floats, bit for bit those of the file.
-  void (*read_panel_row)(Format format, const std::byte* panel, size_t n_in, size_t row, float* values);
+  void (*read_panel_row)(Format format, const std::byte* panel, size_t n_in, size_t row, float* values) = nullptr;
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
-  void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y);
-  void (*rope)(const RopeArgs& args);
-  // Query rows of a call by tiles; 0: these operations have no such way. Then floats that a call wants as scratch.
-  size_t attend_tile_rows;
-  size_t (*attend_scratch)(const AttendArgs& args);
-  void (*attend)(const AttendArgs& args);
-  void (*merge)(const MergeArgs& args);
+  void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y) = nullptr;
+  void (*rope)(const RopeArgs& args) = nullptr;
+  // Floats that a call of attend() wants as scratch.
+  size_t attend_scratch(const AttendArgs& args) const;
+  void attend(const AttendArgs& args) const;
+  // What these choose from. By tiles: attend_tile_rows query rows of a call, or 0 and null.
+  size_t (*attend_rows_scratch)(const AttendArgs& args) = nullptr;
+  void (*attend_rows)(const AttendArgs& args) = nullptr;
+  size_t attend_tile_rows = 0;
+  size_t (*attend_tiles_scratch)(const AttendArgs& args) = nullptr;
+  void (*attend_tiles)(const AttendArgs& args) = nullptr;
+  void (*merge)(const MergeArgs& args) = nullptr;
   // Multiplies blocks of n values (a power of two) with the Hadamard matrix over sqrt(n), which is its own inverse: it
   // spreads what one value has over all, so that few bits lose less.
-  void (*hadamard)(float* x, size_t n, size_t n_blocks);
+  void (*hadamard)(float* x, size_t n, size_t n_blocks) = nullptr;
   // gate = silu(gate) * up, silu(z) = z / (1 + e^-z) (Shazeer 2020, SwiGLU).
-  void (*swiglu)(float* gate, const float* up, size_t n);
+  void (*swiglu)(float* gate, const float* up, size_t n) = nullptr;
   // gate = (clamp(up, -limit, limit) + 1) g / (1 + e^(-alpha g)), g = min(gate, limit) (gpt-oss model card, 2.2, and
   // released code).
-  void (*swiglu_clamped)(float* gate, const float* up, size_t n, const SwigluClamp& clamp);
+  void (*swiglu_clamped)(float* gate, const float* up, size_t n, const SwigluClamp& clamp) = nullptr;
   // y *= sigmoid(gate)
-  void (*sigmoid_gate)(float* y, const float* gate, size_t n);
-  void (*short_conv)(const ShortConvArgs& args);
-  void (*delta_rule)(const DeltaRuleArgs& args);
+  void (*sigmoid_gate)(float* y, const float* gate, size_t n) = nullptr;
+  void (*short_conv)(const ShortConvArgs& args) = nullptr;
+  void (*delta_rule)(const DeltaRuleArgs& args) = nullptr;
   // y += x
-  void (*add)(float* y, const float* x, size_t n);
+  void (*add)(float* y, const float* x, size_t n) = nullptr;
   // n values to one of kKvFormats, for the cache of keys and values.
-  void (*store)(const float* x, size_t n, Format format, std::byte* out);
+  void (*store)(const float* x, size_t n, Format format, std::byte* out) = nullptr;
 };
 
 }  // namespace ogas

@@ -193,35 +193,30 @@ void store(const float* x, size_t n, Format format, std::byte* out) {
   }
 }
 
+void set_all(Ops& ops) {
+  ops = {.quantize = quantize,
+         .matmul_floats = matmul,
+         .matmul_rows = [](const MatmulArgs& args, UnpackTile) { matmul(args); },
+         .panel_bytes = [](Format, size_t) -> size_t { return 0; },
+         .pack_panel = [](const PackArgs&) {},
+         .read_panel_row = [](Format, const std::byte*, size_t, size_t, float*) {},
+         .rms_norm = rms_norm,
+         .rope = rope,
+         .attend_rows_scratch = [](const AttendArgs&) -> size_t { return 0; },
+         .attend_rows = attend,
+         .merge = merge,
+         .hadamard = hadamard,
+         .swiglu = swiglu,
+         .swiglu_clamped = swiglu_clamped,
+         .sigmoid_gate = sigmoid_gate,
+         .short_conv = short_conv,
+         .delta_rule = delta_rule,
+         .add = add,
+         .store = store};
+}
+
 }  // namespace
 
-const Ops kReferenceOps = {
-    .name = "reference",
-    .quantizes_activations = false,
-    .rounds_to_bf16 = false,
-    .tile_rows = 0,
-    .tiles_are_quicker = false,
-    .round_to_tile = nullptr,
-    .quantize = quantize,
-    .matmul = matmul,
-    .panel_rows = 0,
-    .panel_bytes = [](Format, size_t) -> size_t { return 0; },
-    .pack_panel = [](const PackArgs&) {},
-    .read_panel_row = [](Format, const std::byte*, size_t, size_t, float*) {},
-    .rms_norm = rms_norm,
-    .rope = rope,
-    .attend_tile_rows = 0,
-    .attend_scratch = [](const AttendArgs&) -> size_t { return 0; },
-    .attend = attend,
-    .merge = merge,
-    .hadamard = hadamard,
-    .swiglu = swiglu,
-    .swiglu_clamped = swiglu_clamped,
-    .sigmoid_gate = sigmoid_gate,
-    .short_conv = short_conv,
-    .delta_rule = delta_rule,
-    .add = add,
-    .store = store,
-};
+const IsaOps kReferenceOps = {.name = "reference", .base = nullptr, .set = set_all};
 
 }  // namespace ogas
