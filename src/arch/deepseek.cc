@@ -10,7 +10,7 @@
 namespace ogas {
 namespace {
 
-struct Config {
+struct DeepSeekConfig {
   DecoderConfig decoder{};
   MlaDims mla{};
   IndexerDims indexer{};  // V3.2
@@ -22,7 +22,7 @@ struct Config {
   uint32_t n_mtp = 0;            // layers behind the last that predict further tokens
 };
 
-struct Layer {
+struct DeepSeekLayer {
   std::vector<float> attn_norm, ffn_norm;  // [n_embd]
   Mla attn;
   FfnLayer ffn;
@@ -83,7 +83,7 @@ RouterRules read_rules(ConfigReader& r) {
 }
 
 // V2 and V3 scale the scores by YaRN's factor for mscale_all_dim, and rotations by the ratio of both.
-float read_attn_scale(ConfigReader& r, Config& c) {
+float read_attn_scale(ConfigReader& r, DeepSeekConfig& c) {
   const double plain = 1 / std::sqrt(static_cast<double>(c.mla.qk_head_dim()));
   if (c.rope.scaling != RopeScaling::yarn) return static_cast<float>(plain);
   double all = r.number_or({"", r.has({"", "rope_parameters.mscale_all_dim"}) ? "rope_parameters.mscale_all_dim"
@@ -97,9 +97,9 @@ float read_attn_scale(ConfigReader& r, Config& c) {
   return static_cast<float>(plain * factor * factor);
 }
 
-Result<Config> read_config(const TensorFile& file, std::string_view architecture, bool has_indexer) {
+Result<DeepSeekConfig> read_config(const TensorFile& file, std::string_view architecture, bool has_indexer) {
   ConfigReader r(file, architecture);
-  Config c;
+  DeepSeekConfig c;
   c.decoder = read_decoder_config(r, file);
   c.mla = read_mla_dims(r, c.decoder.n_embd);
   if (has_indexer) c.indexer = read_indexer_dims(r, c.mla);
@@ -124,7 +124,7 @@ Result<Config> read_config(const TensorFile& file, std::string_view architecture
 
 class DeepSeek : public Decoder {
  public:
-  DeepSeek(std::string_view architecture, const Config& config)
+  DeepSeek(std::string_view architecture, const DeepSeekConfig& config)
       : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {
     facts_.architecture = architecture;
   }
@@ -138,7 +138,7 @@ class DeepSeek : public Decoder {
     }
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
-    for (Layer& layer : layers_) layer.attn.keep_key_rows();
+    for (DeepSeekLayer& layer : layers_) layer.attn.keep_key_rows();
     linears_ = table.linears();
     moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
@@ -152,7 +152,7 @@ class DeepSeek : public Decoder {
     FfnSpace ffn;
   };
 
-  void add_layer(TensorTable& table, uint32_t layer_idx, Layer& layer) const {
+  void add_layer(TensorTable& table, uint32_t layer_idx, DeepSeekLayer& layer) const {
     table.begin_layer(layer_idx);
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     layer.attn.add_to(table, config_.mla, c_.rms_eps);
@@ -191,15 +191,15 @@ class DeepSeek : public Decoder {
   }
 
   void run_layer(const Step& step, uint32_t layer_idx) override {
-    const Layer& layer = layers_[layer_idx];
+    const DeepSeekLayer& layer = layers_[layer_idx];
     add_block(step, layer.attn_norm,
               [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); });
     add_block(step, layer.ffn_norm,
               [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
   }
 
-  Config config_;
-  std::vector<Layer> layers_;
+  DeepSeekConfig config_;
+  std::vector<DeepSeekLayer> layers_;
   std::unique_ptr<Space> space_;
 };
 

@@ -24,7 +24,7 @@ void refuse_variants(ConfigReader& r) {
 }
 
 // mlp_only_layers and decoder_sparse_step say which layers have experts; usually all.
-std::vector<bool> read_expert_layers(ConfigReader& r, uint32_t n_layer) {
+std::vector<bool> read_sparse_layers(ConfigReader& r, uint32_t n_layer) {
   const uint32_t every = r.count_or({"", "decoder_sparse_step"}, 1, 1, 1U << 16);
   std::vector<bool> has_experts(n_layer);
   for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) has_experts[layer_idx] = (layer_idx + 1) % every == 0;
@@ -51,7 +51,7 @@ Result<std::unique_ptr<Model>> create_qwen3_moe(const TensorFile& file) {
   c.ffn.rules = read_router_counts(r, {"expert_count", "num_experts"}, {"expert_used_count", "num_experts_per_tok"});
   c.ffn.rules.normalize = r.flag_or({"", "norm_topk_prob"}, true);
   c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
-  c.has_experts = read_expert_layers(r, c.decoder.n_layer);
+  c.has_experts = read_sparse_layers(r, c.decoder.n_layer);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<Qwen3>("qwen3moe", std::move(c)), file);
 }

@@ -11,7 +11,7 @@
 namespace ogas {
 namespace {
 
-struct Config {
+struct Qwen3NextConfig {
   DecoderConfig decoder{};
   AttentionDims attn{};
   RopeParams rope;
@@ -21,7 +21,7 @@ struct Config {
   uint32_t n_mtp = 0;                   // layers behind the last that predict further tokens
 };
 
-struct Layer {
+struct Qwen3NextLayer {
   std::vector<float> attn_norm, ffn_norm;  // [n_embd]
   std::variant<DeltaNet, Attention> mixer;
   size_t cache_idx = 0;  // among the layers of its kind
@@ -73,9 +73,9 @@ void refuse_variants(ConfigReader& r, uint32_t n_layer) {
     r.refuse(ErrorCode::unsupported, "some layers are without experts; ogas knows this family with experts in all");
 }
 
-Result<Config> read_config(const TensorFile& file) {
+Result<Qwen3NextConfig> read_config(const TensorFile& file) {
   ConfigReader r(file, "qwen3next");
-  Config c;
+  Qwen3NextConfig c;
   c.decoder = read_decoder_config(r, file);
   // The hub's config does not speak of the head.
   if (r.is_hub())
@@ -101,7 +101,7 @@ Result<Config> read_config(const TensorFile& file) {
 
 class Qwen3Next : public Decoder {
  public:
-  explicit Qwen3Next(const Config& config)
+  explicit Qwen3Next(const Qwen3NextConfig& config)
       : Decoder(config.decoder, config.rope), config_(config), layers_(config.is_recurrent.size()) {}
 
   Result<> bind(const TensorFile& file) {
@@ -132,19 +132,19 @@ class Qwen3Next : public Decoder {
     FfnSpace ffn;
   };
 
-  void add_delta_net(TensorTable& table, Layer& layer) {
+  void add_delta_net(TensorTable& table, Qwen3NextLayer& layer) {
     layer.cache_idx = n_recurrent_++;
     layer.mixer.emplace<DeltaNet>().add_to(table, config_.delta, c_.rms_eps);
   }
 
-  void add_attention(TensorTable& table, Layer& layer) {
+  void add_attention(TensorTable& table, Qwen3NextLayer& layer) {
     layer.cache_idx = n_attention_++;
     auto& attn = layer.mixer.emplace<Attention>();
     attn.add_to(table, config_.attn);
     attn.add_qk_norm(table, c_.rms_eps);
   }
 
-  void add_ffn(TensorTable& table, Layer& layer) const {
+  void add_ffn(TensorTable& table, Qwen3NextLayer& layer) const {
     table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
     table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
     layer.ffn.moe.input_norm = &layer.ffn_norm;
@@ -169,7 +169,7 @@ class Qwen3Next : public Decoder {
         for (float& weight : norm) weight += 1;
     };
     for (std::vector<float>* norm : {&w_.output_norm, &mtp_.enorm, &mtp_.hnorm, &mtp_.output_norm}) centre(*norm);
-    for (Layer& layer : layers_) {
+    for (Qwen3NextLayer& layer : layers_) {
       centre(layer.attn_norm);
       centre(layer.ffn_norm);
       if (auto* attn = std::get_if<Attention>(&layer.mixer)) {
@@ -197,7 +197,7 @@ class Qwen3Next : public Decoder {
   }
 
   void run_layer(const Step& step, uint32_t layer_idx) override {
-    const Layer& layer = layers_[layer_idx];
+    const Qwen3NextLayer& layer = layers_[layer_idx];
     add_block(step, layer.attn_norm, [&] {
       if (const auto* attn = std::get_if<Attention>(&layer.mixer))
         return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), space_->attn);
@@ -208,8 +208,8 @@ class Qwen3Next : public Decoder {
               [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
   }
 
-  Config config_;
-  std::vector<Layer> layers_;
+  Qwen3NextConfig config_;
+  std::vector<Qwen3NextLayer> layers_;
   uint32_t n_attention_ = 0, n_recurrent_ = 0;
   std::unique_ptr<Space> space_;
 };

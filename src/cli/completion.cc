@@ -32,13 +32,13 @@ struct CommandFacts {
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-bool is_url(const CLI::Option& option) { return option.get_type_name() == "URL"; }
+bool takes_a_url(const CLI::Option& option) { return option.get_type_name() == "URL"; }
 
 std::vector<Flag> flags_of(const CLI::App& app) {
   std::vector<Flag> flags;
   for (const CLI::Option* option : app.get_options()) {
     const auto add = [&](const std::string& name) {
-      flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, is_url(*option),
+      flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, takes_a_url(*option),
                        choices_of(*option)});
     };
     for (const std::string& name : option->get_lnames()) add("--" + name);
@@ -53,9 +53,9 @@ bool takes_model(const CLI::App& app) {
   });
 }
 
-bool takes_url(const CLI::App& app) {
-  return std::ranges::any_of(app.get_options(),
-                             [](const CLI::Option* option) { return option->get_positional() && is_url(*option); });
+bool takes_url_first(const CLI::App& app) {
+  return std::ranges::any_of(
+      app.get_options(), [](const CLI::Option* option) { return option->get_positional() && takes_a_url(*option); });
 }
 
 std::vector<std::string> arguments_of(const CLI::App& app) {
@@ -68,7 +68,7 @@ std::vector<CommandFacts> commands_of(const CLI::App& app) {
   std::vector<CommandFacts> commands;
   for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
     commands.push_back({command->get_name(), first_line(command->get_description()), flags_of(*command),
-                        arguments_of(*command), takes_model(*command), takes_url(*command)});
+                        arguments_of(*command), takes_model(*command), takes_url_first(*command)});
   return commands;
 }
 

@@ -14,7 +14,7 @@
 namespace ogas::cli {
 namespace {
 
-constexpr uint32_t kPrompt = 512, kFew = 32;
+constexpr uint32_t kPromptTokens = 512, kFew = 32;
 
 // Of the time memory allows, what decoding reaches (docs/PERFORMANCE.md: 82 to 93%).
 constexpr double kOfMemory = 0.87;
@@ -57,16 +57,16 @@ Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
   // Weights come from memory and go there, not from a cache to a cache as these.
   rates.packing = 1 / (packing / static_cast<double>(bytes.size()) + 2 / rates.memory);
   if (linear.panel_bytes(ops) > 0) linear.use_panels(panels.data());
-  const Activations x(kPrompt, kIn);
-  const Matrix y(kPrompt, kOut);
-  for (size_t row = 0; row < kPrompt; ++row) {
+  const Activations x(kPromptTokens, kIn);
+  const Matrix y(kPromptTokens, kOut);
+  for (size_t row = 0; row < kPromptTokens; ++row) {
     for (size_t i = 0; i < kIn; ++i) x.row(row)[i] = static_cast<float>((row * 7 + i * 13) % 17) - 8;
     x.quantize_row(ops, row, RowKind::prompt);
   }
   const auto rate_of = [&](size_t n) {
     return static_cast<double>(n * kIn * kOut) / seconds_of([&] { multiply(exec, x, n, {{linear, y}}); });
   };
-  rates.products = rate_of(kPrompt);
+  rates.products = rate_of(kPromptTokens);
   rates.few_products = rate_of(kFew);
   return rates;
 }
@@ -85,15 +85,16 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
   Forecast result;
   const double in_memory = facts.pass_bytes(1) / rates.memory / kOfMemory;
   const double share_taken = facts.n_expert > 0 ? static_cast<double>(facts.n_expert_used) / facts.n_expert : 0;
-  const double of_experts = static_cast<double>(facts.work.n_expert_weights) * share_taken * kPrompt;
+  const double of_experts = static_cast<double>(facts.work.n_expert_weights) * share_taken * kPromptTokens;
   const double products =
-      ((facts.pass_products(kPrompt, 1) - of_experts) / rates.products + of_experts / rates.few_products) / kOfProducts;
+      ((facts.pass_products(kPromptTokens, 1) - of_experts) / rates.products + of_experts / rates.few_products) /
+      kOfProducts;
   if (rates.disk > 0)
     result.load_seconds =
         static_cast<double>(plan.leaves_experts_on_disk ? plan.weight_bytes : facts.weight_bytes) / rates.disk;
   if (!plan.leaves_experts_on_disk) {
     result.token_seconds = in_memory;
-    result.prompt_seconds = std::max(products, facts.pass_bytes(kPrompt) / rates.memory / kOfMemory);
+    result.prompt_seconds = std::max(products, facts.pass_bytes(kPromptTokens) / rates.memory / kOfMemory);
     return result;
   }
   const double share = std::min(1.0, static_cast<double>(expert_bytes) / static_cast<double>(plan.all_expert_bytes));
@@ -103,8 +104,8 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
   const auto read = [&](double bytes) { return rates.disk > 0 ? bytes / rates.disk : 0; };
   result.token_seconds = beside(read(result.bytes_a_token), in_memory + result.bytes_a_token / rates.packing);
   // Every batch of a prompt takes nearly all experts.
-  const double n_batches = std::ceil(static_cast<double>(kPrompt) / plan.options.n_batch);
-  const double taken = 1 - std::pow(1 - share_taken, std::min(kPrompt, plan.options.n_batch));
+  const double n_batches = std::ceil(static_cast<double>(kPromptTokens) / plan.options.n_batch);
+  const double taken = 1 - std::pow(1 - share_taken, std::min(kPromptTokens, plan.options.n_batch));
   const double bytes = taken * static_cast<double>(facts.work.expert_bytes) * (1 + (n_batches - 1) * (1 - share));
   result.prompt_seconds = beside(read(bytes), products + bytes / rates.packing);
   return result;

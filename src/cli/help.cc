@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kTextColumn = 36;
 
-std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
@@ -23,7 +23,7 @@ class HelpFormatter : public CLI::Formatter {
   HelpFormatter() { column_width(kTextColumn); }
   std::string make_usage(const CLI::App* app, std::string name) const override {
     std::string text = "\nUsage: " + name;
-    if (!commands_of(*app).empty()) text += " COMMAND";
+    if (!subcommands_of(*app).empty()) text += " COMMAND";
     for (const CLI::Option* option : app->get_options()) {
       if (!option->get_positional()) continue;
       std::istringstream words(option->get_name(true));  // "MODEL PROMPT" of run is one option
@@ -60,7 +60,7 @@ std::string explain_extra(const CLI::App& app, const CLI::App& command, const st
   }
   const std::string word = extra.empty() ? "" : extra.front();
   if (&command != &app) return fmt::format("the argument {} is one too many", in_quotes(word));
-  for (const CLI::App* known : commands_of(app)) names.push_back(known->get_name());
+  for (const CLI::App* known : subcommands_of(app)) names.push_back(known->get_name());
   return fmt::format("there is no command {}{}", in_quotes(word), did_you_mean(word, names));
 }
 

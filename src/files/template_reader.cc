@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kKey = "tokenizer.chat_template";
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
-constexpr uint64_t kMaxConfigBytes = uint64_t{64} << 20;
+constexpr uint64_t kMaxTokenizerConfigBytes = uint64_t{64} << 20;
 
 Result<std::string> read_bounded(const fs::path& path, uint64_t max_bytes) {
   std::error_code error;
@@ -48,7 +48,7 @@ Result<NamedTemplates> templates_of(const Json& json) {
 }
 
 Result<NamedTemplates> read_json_templates(const fs::path& path) {
-  const std::string text = OGAS_TRY(read_bounded(path, kMaxConfigBytes));
+  const std::string text = OGAS_TRY(read_bounded(path, kMaxTokenizerConfigBytes));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return fail(ErrorCode::bad_file, "{} is not JSON", path.string());
   auto templates = templates_of(json);

@@ -11,7 +11,7 @@ namespace ogas {
 namespace {
 
 // Ids of a vocabulary: several times the largest in use.
-constexpr int64_t kMaxEntries = 1 << 20;
+constexpr int64_t kMaxTokens = 1 << 20;
 
 bool is_byte_name(std::string_view token) {
   const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
@@ -56,12 +56,12 @@ std::optional<TokenId> id_of(const StringList& tokens, std::string_view token) {
 Result<> read_model_vocab(const JsonNode& model, bool has_bytes, TokensById& tokens) {
   const JsonNode node = OGAS_TRY(model.get("vocab"));
   const auto members = OGAS_TRY(node.object());
-  tokens.reserve(std::min<size_t>(members.size(), static_cast<size_t>(kMaxEntries)));
+  tokens.reserve(std::min<size_t>(members.size(), static_cast<size_t>(kMaxTokens)));
   for (const auto [token, value] : members) {
     int64_t id = 0;
-    if (value.get(id) != simdjson::SUCCESS || id < 0 || id >= kMaxEntries)
+    if (value.get(id) != simdjson::SUCCESS || id < 0 || id >= kMaxTokens)
       return fail(ErrorCode::bad_file, "{} gives {} the id {}; integers from 0 to {} are expected", node.path(),
-                  in_quotes(token), in_quotes(simdjson::minify(value)), kMaxEntries - 1);
+                  in_quotes(token), in_quotes(simdjson::minify(value)), kMaxTokens - 1);
     OGAS_TRY(tokens.insert(token, id, node.path()));
     if (has_bytes && is_byte_name(token)) tokens.set_kind(static_cast<size_t>(id), TokenKind::byte);
   }
@@ -71,7 +71,7 @@ Result<> read_model_vocab(const JsonNode& model, bool has_bytes, TokensById& tok
 Result<> read_added_token(const JsonNode& node, TokensById& tokens, std::vector<AddedToken>& added) {
   const auto content = OGAS_TRY(OGAS_TRY(node.get("content")).string());
   AddedToken token;
-  token.id = static_cast<TokenId>(OGAS_TRY(OGAS_TRY(node.get("id")).integer(0, kMaxEntries - 1)));
+  token.id = static_cast<TokenId>(OGAS_TRY(OGAS_TRY(node.get("id")).integer(0, kMaxTokens - 1)));
   token.is_special = OGAS_TRY(node.boolean_or("special", false));
   token.normalized = OGAS_TRY(node.boolean_or("normalized", !token.is_special));
   token.takes_left = OGAS_TRY(node.boolean_or("lstrip", false));
@@ -87,9 +87,9 @@ Result<> read_added_token(const JsonNode& node, TokensById& tokens, std::vector<
 Result<> read_merges(const JsonNode& model, StringList& merges) {
   const JsonNode node = OGAS_TRY(model.get("merges"));
   const auto elements = OGAS_TRY(node.array());
-  if (elements.size() > static_cast<size_t>(kMaxEntries))
+  if (elements.size() > static_cast<size_t>(kMaxTokens))
     return fail(ErrorCode::bad_file, "{} has {} elements; at most {} are expected", node.path(), elements.size(),
-                kMaxEntries);
+                kMaxTokens);
   merges.reserve(2 * elements.size(), 16 * elements.size());
   for (const simdjson::dom::element element : elements) {
     std::string_view text;

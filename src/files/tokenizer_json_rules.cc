@@ -11,11 +11,11 @@ namespace {
 
 constexpr std::string_view kSpaceMark = "\u2581";
 // Sequences within sequences: more than anyone writes.
-constexpr int kMaxDepth = 8;
+constexpr int kMaxRuleDepth = 8;
 
 Result<> check_depth(const JsonNode& node, int depth) {
-  if (depth < kMaxDepth) return {};
-  return fail(ErrorCode::unsupported, "{} is nested deeper than {} levels", node.path(), kMaxDepth);
+  if (depth < kMaxRuleDepth) return {};
+  return fail(ErrorCode::unsupported, "{} is nested deeper than {} levels", node.path(), kMaxRuleDepth);
 }
 
 std::unexpected<Error> refuse_type(const JsonNode& node, std::string_view type, std::string_view known) {
@@ -169,8 +169,8 @@ Result<> read_decoder(const JsonNode& node, Decoder& decoder, int depth = 0) {
       return fail(ErrorCode::unsupported, "{} replaces something else than U+2581 by a space", node.path());
     decoder.marks_spaces = true;
   } else if (type == "Strip") {
-    const auto start = OGAS_TRY(OGAS_TRY(node.get("start")).integer(0, kMaxDepth));
-    const auto stop = OGAS_TRY(OGAS_TRY(node.get("stop")).integer(0, kMaxDepth));
+    const auto start = OGAS_TRY(OGAS_TRY(node.get("start")).integer(0, kMaxRuleDepth));
+    const auto stop = OGAS_TRY(OGAS_TRY(node.get("stop")).integer(0, kMaxRuleDepth));
     if (OGAS_TRY(text("content")) != " " || start != 1 || stop != 0)
       return fail(ErrorCode::unsupported, "{} strips something else than one space in front", node.path());
     decoder.strips_prefix = true;

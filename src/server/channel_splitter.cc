@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kMaxHeader = 512;  // bytes; they have about 60, and names of functions up to 64
 constexpr std::string_view kRecipient = "to=";
 
-enum Mark : size_t { kStart, kChannel, kConstrain, kMessage, kEnd, kCall, kReturn };
+enum ChannelMark : size_t { kStart, kChannel, kConstrain, kMessage, kEnd, kCall, kReturn };
 
 std::vector<std::string> channel_marks() {
   using Marks = ChannelMarks;

@@ -43,7 +43,7 @@ std::string decode_path(std::string_view text) {
   return decoded;
 }
 
-std::string new_id() {
+std::string new_request_id() {
   static std::atomic<uint64_t> counter = std::random_device{}();
   return fmt::format("req_{:016x}", counter.fetch_add(0x9e3779b97f4a7c15ULL));
 }
@@ -137,7 +137,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     idle_ = timed_out_ = false;
     started_ = Clock::now();
     sent_bytes_ = 0;
-    record_ = {.id = new_id(), .peer = peer_};
+    record_ = {.id = new_request_id(), .peer = peer_};
 
     Parser parser;
     parser.header_limit(static_cast<uint32_t>(limits.header_bytes));

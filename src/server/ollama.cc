@@ -191,7 +191,7 @@ Json details_of(const Api& api) {
           {"quantization_level", "unknown"}};
 }
 
-Json model_json(const Api& api, const std::string& name) {
+Json ollama_model_json(const Api& api, const std::string& name) {
   return {{"name", name},
           {"model", name},
           {"modified_at", time_text(api.created)},
@@ -202,7 +202,7 @@ Json model_json(const Api& api, const std::string& name) {
 
 ApiResult<> reply_models(Api& api, const Call& call) {
   Json models = Json::array();
-  for (const std::string& name : api.options.names) models.push_back(model_json(api, name));
+  for (const std::string& name : api.options.names) models.push_back(ollama_model_json(api, name));
   reply_json(*call.exchange, {{"models", std::move(models)}});
   return {};
 }

@@ -11,7 +11,7 @@
 namespace ogas::server {
 namespace {
 
-enum Mark : size_t {
+enum TagMark : size_t {
   kThinkBegin,
   kResponseBegin,
   kResponseEnd,

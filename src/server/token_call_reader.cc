@@ -7,7 +7,7 @@
 namespace ogas::server {
 namespace {
 
-constexpr size_t kMaxHeader = 512;  // bytes; names of functions have up to 64
+constexpr size_t kMaxCallHeader = 512;  // bytes; names of functions have up to 64
 constexpr std::string_view kFence = "```";
 
 std::string_view trimmed(std::string_view text) {
@@ -74,7 +74,7 @@ CallState TokenCallReader::push(char c) {
 
 CallState TokenCallReader::in_header(char c) {
   if (c != '{') {
-    if (header_.size() == kMaxHeader) return CallState::broken;
+    if (header_.size() == kMaxCallHeader) return CallState::broken;
     header_ += c;
     return CallState::open;
   }

@@ -13,7 +13,7 @@
 namespace ogas::jinja {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 // Longest first.
@@ -183,13 +183,13 @@ class Lexer {
   void lex_token(std::string_view rest) {
     if (is_name_start(rest[0])) {
       size_t n = 1;
-      while (n < rest.size() && (is_name_start(rest[n]) || is_digit(rest[n]))) ++n;
+      while (n < rest.size() && (is_name_start(rest[n]) || is_decimal_digit(rest[n]))) ++n;
       // Names are compared each time a variable is read, at no step for their length.
       constexpr size_t kMaxName = 500;
       if (n > kMaxName) fail(fmt::format("a name has {} characters; at most {} are expected", n, kMaxName), at_);
       return take(TokenType::name, rest.substr(0, n));
     }
-    if (is_digit(rest[0])) return lex_number(rest);
+    if (is_decimal_digit(rest[0])) return lex_number(rest);
     if (rest[0] == '"' || rest[0] == '\'') return lex_string(rest);
     for (const auto op : kOperators)
       if (rest.starts_with(op)) return take(TokenType::op, op);
@@ -203,7 +203,8 @@ class Lexer {
 
   // At rest[n]: digits with single underscores between.
   static size_t skip_digits(std::string_view rest, size_t n) {
-    while (n < rest.size() && (is_digit(rest[n]) || (rest[n] == '_' && n + 1 < rest.size() && is_digit(rest[n + 1]))))
+    while (n < rest.size() &&
+           (is_decimal_digit(rest[n]) || (rest[n] == '_' && n + 1 < rest.size() && is_decimal_digit(rest[n + 1]))))
       ++n;
     return n;
   }
@@ -214,13 +215,13 @@ class Lexer {
     const bool after_dot = at_ > 0 && source_[at_ - 1] == '.';  // x.0.1 has two indices, not a float
     size_t n = skip_digits(rest, 0);
     bool real = false;
-    if (!after_dot && n + 1 < rest.size() && rest[n] == '.' && is_digit(rest[n + 1])) {
+    if (!after_dot && n + 1 < rest.size() && rest[n] == '.' && is_decimal_digit(rest[n + 1])) {
       real = true;
       n = skip_digits(rest, n + 1);
     }
     if (!after_dot && n < rest.size() && (rest[n] == 'e' || rest[n] == 'E')) {
       const size_t sign = n + 1 < rest.size() && (rest[n + 1] == '-' || rest[n + 1] == '+') ? 1 : 0;
-      if (n + 1 + sign < rest.size() && is_digit(rest[n + 1 + sign])) {
+      if (n + 1 + sign < rest.size() && is_decimal_digit(rest[n + 1 + sign])) {
         real = true;
         n = skip_digits(rest, n + 1 + sign);
       }
@@ -238,7 +239,7 @@ class Lexer {
     const char letter = static_cast<char>(rest[1] | 0x20);
     const int base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 0;
     size_t n = 2;
-    while (base > 0 && n < rest.size() && (is_name_start(rest[n]) || is_digit(rest[n]))) ++n;
+    while (base > 0 && n < rest.size() && (is_name_start(rest[n]) || is_decimal_digit(rest[n]))) ++n;
     std::string digits(rest.substr(2, n - 2));
     std::erase(digits, '_');
     uint64_t value = 0;

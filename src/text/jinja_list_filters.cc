@@ -164,7 +164,7 @@ Value extreme(Interpreter& in, const Value& input, const Bound& a) {
   return best;
 }
 
-Value join(Interpreter& in, const Value& input, const Bound& a) {
+Value join_items(Interpreter& in, const Value& input, const Bound& a) {
   const Text separator = a[0] ? in.str(*a[0]) : Text();
   Text text;
   bool first = true;
@@ -225,11 +225,11 @@ Value items(Interpreter& in, const Value& input, const Bound&) {
   return generate(in, std::move(pairs), {});
 }
 
-constexpr Builtin kFilters[] = {
+constexpr Builtin kListFilters[] = {
     {"dictsort", "case_sensitive? by? reverse?", dictsort},
     {"first", "", first_of},
     {"items", "", items},
-    {"join", "d? attribute?", join},
+    {"join", "d? attribute?", join_items},
     {"last", "", last_of},
     {"list", "", [](Interpreter& in, const Value& v, const Bound&) { return Value(in.elements_of(v)); }},
     {"map", "*", map},
@@ -247,6 +247,6 @@ constexpr Builtin kFilters[] = {
 
 }  // namespace
 
-std::span<const Builtin> list_filters() { return kFilters; }
+std::span<const Builtin> list_filters() { return kListFilters; }
 
 }  // namespace ogas::jinja

@@ -15,7 +15,7 @@ namespace {
 Text soft_text(Interpreter& in, const Value& value) { return in.str(value); }
 
 template <Text (*kChange)(const Text&)>
-Value changed(Interpreter& in, const Value& value, const Bound&) {
+Value filtered_by(Interpreter& in, const Value& value, const Bound&) {
   const Text text = soft_text(in, value);
   in.spend(text.size());
   in.step(text.size() >> 3);
@@ -195,7 +195,7 @@ Value format(Interpreter& in, const Value& input, const Bound& a) {
   return keep_markup(input, format_percent(in, soft_text(in, input), arguments));
 }
 
-constexpr Builtin kFilters[] = {
+constexpr Builtin kTextFilters[] = {
     {"abs", "",
      [](Interpreter&, const Value& v, const Bound&) {
        if (v.is_float()) return Value(std::fabs(v.to_double()));
@@ -203,7 +203,7 @@ constexpr Builtin kFilters[] = {
        if (number == INT64_MIN) throw Failure{"a number is too large"};
        return Value(std::abs(number));
      }},
-    {"capitalize", "", changed<capitalize>},
+    {"capitalize", "", filtered_by<capitalize>},
     {"center", "width?",
      [](Interpreter& in, const Value& v, const Bound& a) {
        return keep_markup(v, center(in, soft_text(in, v), a.number(0, 80)));
@@ -236,7 +236,7 @@ constexpr Builtin kFilters[] = {
        if (v.string()) in.step(v.string()->size() >> 6);
        return Value(static_cast<int64_t>(v.length()));
      }},
-    {"lower", "", changed<to_lower>},
+    {"lower", "", filtered_by<to_lower>},
     {"replace", "old new count?",
      [](Interpreter& in, const Value& v, const Bound& a) {
        return Value(replace(in, in.str(v), in.str(*a[0]), in.str(*a[1]), a.given(2) ? a.number(2, -1) : -1));
@@ -261,11 +261,11 @@ constexpr Builtin kFilters[] = {
        return keep_markup(v, strip(text, a.given(0), true, true));
      }},
     {"truncate", "length? killwords? end? leeway?", truncate},
-    {"upper", "", changed<to_upper>},
+    {"upper", "", filtered_by<to_upper>},
 };
 
 }  // namespace
 
-std::span<const Builtin> text_filters() { return kFilters; }
+std::span<const Builtin> text_filters() { return kTextFilters; }
 
 }  // namespace ogas::jinja
