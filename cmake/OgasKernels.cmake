@@ -32,7 +32,7 @@ endif()
 foreach(isa avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon neon_dotprod neon_i8mm)
   if(isa IN_LIST isas)
     set_source_files_properties(${kernels}/isa_${isa}.cc TARGET_DIRECTORY ogas_kernels
-                                PROPERTIES COMPILE_OPTIONS "${${isa}_flags}")
+                                PROPERTIES COMPILE_OPTIONS "${${isa}_flags}" SKIP_UNITY_BUILD_INCLUSION ON)
   else()
     set_source_files_properties(${kernels}/isa_${isa}.cc TARGET_DIRECTORY ogas_kernels PROPERTIES HEADER_FILE_ONLY ON)
   endif()
