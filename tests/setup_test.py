@@ -224,11 +224,32 @@ class SetupTest(unittest.TestCase):
 
     # The build.
 
+    def show_build(self, printed, steps=""):
+        """What stands on standard error while ninja prints this, having said that these steps are to be done."""
+        (self.folder / "steps").write_text(steps)
+        result = self.start([self.tree / "tools/show_build", self.folder / "log", self.folder / "steps"], input=printed)
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+        self.assertEqual((self.folder / "log").read_text(), printed)
+        return result.stderr
+
     def test_output_of_the_build(self):
-        shown = "[1/2] Building a\na.cc:1: warning\n"
-        hidden = ["ninja: Entering directory `x'\n[0/2] Re-checking globbed directories...\n", "ninja: no work to do.\n"]
-        result = self.bash("show_progress log", input=shown.join(hidden))
-        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", shown))
+        self.assertEqual(self.show_build("ninja: Entering directory `x'\n[0/2] Re-checking globbed directories...\n"
+                                         "ninja: no work to do.\n"), "")
+        self.assertEqual(self.show_build("[1/9] Building a\na.cc:1: warning\nFAILED: a.o\n"),
+                         "ogas: building: 11%\na.cc:1: warning\nFAILED: a.o\n")
+
+    def test_steps_of_the_build_count_by_what_they_take(self):
+        steps = ["[1/3] Building CXX object isa_avx512.cc.o", "[2/3] Building CXX object Unity/unity_0_cxx.cxx.o",
+                 "[3/3] Linking a.a"]
+        shown = self.show_build(steps[0] + "\n", "\n".join(steps))
+        self.assertEqual(shown, "ogas: building: 79%\n")
+
+    def test_a_failed_build_ends_the_set_up(self):
+        self.stand_in("ninja", "[[ $* == *-n* ]] || { echo 'FAILED: a.o'; exit 1; }")
+        self.stand_in("cmake", "mkdir -p build/release")
+        result = self.bash("lock_setup; configure() { :; }; build release ogas; echo built")
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertIn("FAILED: a.o\nogas: error: the build of build/release failed", result.stderr)
 
     def test_failed_command_shows_the_end_of_its_log(self):
         result = self.bash("lock_setup; run_logged name bash -c 'echo why; exit 3' || echo $?")

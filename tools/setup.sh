@@ -31,11 +31,9 @@ lock_setup() {
 
 unlock_setup() { exec {ogas_lock_fd}>&-; }
 
-# show_progress LOG: copies standard input to LOG and shows it on standard error; on a terminal, lines of progress
-# ("[3/40] ...", or every line if `all` is given too) overwrite each other. Ninja's words about having nothing to do are
-# left out.
+# show_progress LOG: copies standard input to LOG and shows it on a terminal's standard error, as one line that changes.
 show_progress() {
-  local log=$1 which=${2:-} line terminal=false columns=80 overwritten=false
+  local log=$1 line terminal=false columns=80
   if [[ -t 2 ]]; then
     terminal=true
     columns=$(tput cols 2>/dev/null || echo 80)
@@ -43,19 +41,9 @@ show_progress() {
   : >"$log"
   while IFS= read -r line || [[ -n $line ]]; do
     printf '%s\n' "$line" >>"$log"
-    if [[ $line == "ninja: no work to do." || $line == "ninja: Entering directory"* ||
-          $line == *"] Re-checking globbed directories..." ]]; then
-      continue
-    elif [[ $terminal == true && ($which == all || $line == \[*/*\]*) ]]; then
-      printf '\r\033[K%.*s' $((columns - 1)) "$line" >&2
-      overwritten=true
-    elif [[ $which != all ]]; then
-      [[ $overwritten == true ]] && printf '\r\033[K' >&2
-      overwritten=false
-      printf '%s\n' "$line" >&2
-    fi
+    if [[ $terminal == true ]]; then printf '\r\033[K%.*s' $((columns - 1)) "$line" >&2; fi
   done
-  if [[ $overwritten == true ]]; then printf '\r\033[K' >&2; fi
+  if [[ $terminal == true ]]; then printf '\r\033[K' >&2; fi
 }
 
 # run_logged NAME COMMAND...: its output goes to a log, and to the terminal only as one line that changes. If it fails,
@@ -64,7 +52,7 @@ run_logged() {
   local log=$ogas_state/$1.log
   shift
   local status=0
-  "$@" </dev/null 2>&1 | show_progress "$log" all || status=$?
+  "$@" </dev/null 2>&1 | show_progress "$log" || status=$?
   if ((status != 0)); then
     tail -n 25 "$log" >&2
     say "this failed: $*"
@@ -175,12 +163,14 @@ n_compilers() {
   echo $((memory < processors ? memory : processors))
 }
 
-# build PRESET [TARGET...]: configures if need be and builds these targets, or all.
+# build PRESET [TARGET...]: configures if need be and builds these targets, or all, and shows how long it will take.
 build() {
-  local preset=$1 color=()
+  local preset=$1 color=() ninja steps=$ogas_state/steps-$1
   shift
   configure "$preset"
   [[ -t 2 ]] && color=(CLICOLOR_FORCE=1)
-  env "${color[@]}" "${ogas_prefix[@]}" ninja -C "$ogas_root/build/$preset" -j "$(n_compilers)" "$@" </dev/null 2>&1 |
-    show_progress "$ogas_state/build-$preset.log" || die "the build of build/$preset failed"
+  ninja=(env "${color[@]}" "${ogas_prefix[@]}" ninja -C "$ogas_root/build/$preset" -j "$(n_compilers)" "$@")
+  "${ninja[@]}" -n </dev/null >"$steps" 2>/dev/null || true
+  "${ninja[@]}" </dev/null 2>&1 | "$ogas_root/tools/show_build" "$ogas_state/build-$preset.log" "$steps" ||
+    die "the build of build/$preset failed"
 }
