@@ -110,7 +110,7 @@ struct Avx2 {
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 16 registers hold the sums of
   // 2 x 4, their factors and little else.
   using Bytes = __m256i;
-  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2;
+  static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 3;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
   static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 8 : 24; }
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) {
@@ -150,6 +150,7 @@ struct Avx2 {
     return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
   }
   static OGAS_INLINE Pairs add_shorts(Pairs a, Pairs b) { return _mm256_add_epi16(a, b); }
+  static OGAS_INLINE void keep_in_order(Pairs& sum) { asm("" : "+x"(sum)); }
   // Shorts, added by twos.
   static OGAS_INLINE Ints add_neighbours(Pairs shorts) { return _mm256_madd_epi16(shorts, _mm256_set1_epi16(1)); }
   static OGAS_INLINE Floats load_u8(const uint8_t* p) {

@@ -155,6 +155,7 @@ struct Avx512 {
     return _mm512_maddubs_epi16(_mm512_abs_epi8(weights), turned);
   }
   static OGAS_INLINE Pairs add_shorts(Pairs a, Pairs b) { return _mm512_add_epi16(a, b); }
+  static OGAS_INLINE void keep_in_order(Pairs& sum) { asm("" : "+v"(sum)); }
   // Shorts, added by twos.
   static OGAS_INLINE Ints add_neighbours(Pairs shorts) { return _mm512_madd_epi16(shorts, _mm512_set1_epi16(1)); }
   static OGAS_INLINE Floats load_u8(const uint8_t* p) {

@@ -154,6 +154,12 @@ OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const Tokens& 
 template <int kLargest>
 constexpr size_t kPairsInShort = 32767 / (kLargest * 127 * 2);
 
+// A sum of integers, which the compiler else forms as a tree, whose parts are too many for 16 registers.
+template <class Isa, class Sum>
+OGAS_INLINE void keep_in_order(Sum& sum) {
+  if constexpr (requires { Isa::keep_in_order(sum); }) Isa::keep_in_order(sum);
+}
+
 // sums[p][t] += kSteps vectors of each panel's codes times the activations of each token, from i on.
 // codes_at(p, k): vector k of panel p.
 template <class Isa, int kLargest, size_t kSteps, size_t kPanels, size_t kTokens, class Codes, class Tokens>
@@ -189,13 +195,17 @@ OGAS_INLINE void add_products(const Codes& codes_at, const Tokens& tokens, size_
           for (size_t p = 0; p < kPanels; ++p) {
             const auto product = kLargest == 128 ? Isa::signed_pairs(w[p], four) : Isa::unsigned_pairs(w[p], four);
             pairs[p][t] = k == begin ? product : Isa::add_shorts(pairs[p][t], product);
+            keep_in_order<Isa>(pairs[p][t]);
           }
         }
       }
 #pragma GCC unroll 8
       for (size_t p = 0; p < kPanels; ++p)
 #pragma GCC unroll 8
-        for (size_t t = 0; t < kTokens; ++t) sums[p][t] = Isa::add_ints(sums[p][t], Isa::add_neighbours(pairs[p][t]));
+        for (size_t t = 0; t < kTokens; ++t) {
+          sums[p][t] = Isa::add_ints(sums[p][t], Isa::add_neighbours(pairs[p][t]));
+          if constexpr (kRun < kSteps) keep_in_order<Isa>(sums[p][t]);
+        }
     }
   }
 }
