@@ -125,7 +125,7 @@ int main(int argc, char** argv) {
   }
   ThreadPool pool(1);
   const double bandwidth = measure_read_bandwidth(pool);
-  const Peak peak = measure_int8_peak(pool);
+  const Peak peak = measure_product_peaks(pool, available_ops().front()->name).front();
   fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs, {} outputs\n", bandwidth / 1e9, peak.ops / 1e9,
              peak.instruction, options.n_in, options.n_out);
   fmt::print("{:<29}", "tokens");

@@ -162,7 +162,8 @@ def measure(path, args):
             rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in figures},
                            "llama.cpp": theirs, "limits": limits})
     machine = {"read_bytes_per_s": [one["read_bytes_per_s"][-1] for one in machines],
-               "int8_ops_per_s": max(one["int8_ops_per_s"] for one in machines)}
+               "products": {kind: max(one["products"][kind]["ops_per_s"] for one in machines)
+                            for kind in machines[0]["products"]}}
     return {"file": path.name, "bytes": path.stat().st_size, "threads": args.threads, "rounds": args.rounds, "isa": isa,
             "machine": machine, "conditions": {name: summarize(figures, rounds) for name, rounds in conditions.items()}}
 
@@ -176,8 +177,8 @@ def as_markdown(result):
     machine = result["machine"]
     text = (f"{result['file']} ({result['bytes'] / 1e9:.2f} GB), {result['threads']} threads, {result['isa']}, "
             f"{result['rounds']} rounds; memory {' '.join(f'{rate / 1e9:.1f}' for rate in machine['read_bytes_per_s'])} "
-            f"GB/s by rounds, 8-bit peak "
-            f"{machine['int8_ops_per_s'] / 1e12:.2f} Top/s\n\n"
+            f"GB/s by rounds, peak of 4-bit weights "
+            f"{machine['products']['4-bit'] / 1e12:.2f} Top/s\n\n"
             "| tokens/s | ogas | llama.cpp | ratio | limit | ogas of limit | llama.cpp of limit |\n"
             "|---|---|---|---|---|---|---|\n")
     for condition, rows in result["conditions"].items():

@@ -707,14 +707,17 @@ class BenchTest(ProgramTest):
             self.assertAlmostEqual(figure["fraction"], figure["tokens_per_s"] / figure["limit"])
             self.assertGreater(figure["limit"], 0)
         self.assertGreater(report["peak_memory_bytes"], 0)
-        # The limit is the lower of two: memory's pace and the 8-bit peak.
+        # The limit is the lower of two: what memory allows and what multiplying allows, each kind of weights at its peak.
         machine = report["machine"]
+        self.assertEqual(list(machine["products"]), ["4-bit", "5-bit", "6-bit", "8-bit", "BF16", "F32"])
+        peaks = [peak["ops_per_s"] for peak in machine["products"].values()]
         for figure in (figure for figure in report["figures"].values() if "skipped" not in figure):
-            roof = min(machine["int8_ops_per_s"], machine["read_bytes_per_s"][-1] * figure["ops_per_byte"])
+            self.assertTrue(min(peaks) * 0.999 <= figure["peak_ops_per_s"] <= max(peaks) * 1.001, figure)
+            roof = min(figure["peak_ops_per_s"], machine["read_bytes_per_s"][-1] * figure["ops_per_byte"])
             self.assertAlmostEqual(figure["fraction"], figure["ops_per_s"] / roof)
-            self.assertEqual(figure["limited_by"] == "int8", roof == machine["int8_ops_per_s"])
+            self.assertEqual(figure["limited_by"] == "products", roof == figure["peak_ops_per_s"])
         table = self.ogas(*arguments).stdout.decode()
-        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%  (memory|int8)\n")
+        self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%  (memory|[\w-]+ products)\n")
 
     def test_some_figures_beside_serial_code_and_as_a_picture(self):
         arguments = ("bench", MODEL, "--repeat", 1, "--ctx", 512, "--only", "decode at 0", "--only", "prefill 32",

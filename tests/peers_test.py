@@ -36,7 +36,7 @@ class PeersTest(unittest.TestCase):
     def test_the_table(self):
         rows = peers.summarize(FIGURES, [{"ogas": rates(30.0), "llama.cpp": rates(10.0), "limits": rates(60.0)}])
         table = peers.as_markdown({"file": "x.gguf", "bytes": 10**9, "threads": 2, "rounds": 1, "isa": "avx2",
-                                   "machine": {"read_bytes_per_s": [2e10], "int8_ops_per_s": 7e11},
+                                   "machine": {"read_bytes_per_s": [2e10], "products": {"4-bit": 7e11}},
                                    "conditions": {"undisturbed": rows, "disturbed": rows}})
         self.assertIn("| decode at 0 | 30.0 | 10.0 | 3.00 | 60.0 | 50% | 17% |\n", table)
         self.assertIn("| decode at 0, cores busy | 30.0 ", table)

@@ -1,6 +1,7 @@
 // What every architecture offers the engine, and what the engine gives it. One file per architecture implements it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -50,6 +51,8 @@ struct ModelFacts {
   // n_expert (1 - (1 - n_expert_used / n_expert)^n) of a layer's.
   double pass_bytes(uint64_t n_tokens) const;
   double pass_products(uint64_t n_tokens, uint64_t n_logits) const;
+  // The same by WeightKind.
+  std::array<double, kWeightKinds> products_by_kind(uint64_t n_tokens, uint64_t n_logits) const;
 };
 
 enum class Logits : uint8_t { none, last, all };

@@ -65,7 +65,8 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.first_token_seconds = bench.first_token_seconds();
   report.peak_memory_bytes = peak_memory();
   if (engine->experts()) report.experts = experts_json(*engine->experts());
-  report.machine = measure_machine(n_threads, engine->packed_weights(), /*may_allocate=*/!engine->experts());
+  report.machine =
+      measure_machine(engine->isa(), n_threads, engine->packed_weights(), /*may_allocate=*/!engine->experts());
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
 }
@@ -117,7 +118,8 @@ void add_bench(CLI::App& app, Command& chosen) {
   command->add_flag("--json", options->json, "Everything as JSON");
   command->footer(
       "Limit: weights, keys and values are read once a step, or once a prompt, at the pace of memory, or all weights\n"
-      "multiplied at the 8-bit peak, whichever takes longer. Attention's scores are not counted. Spread is half the\n"
+      "multiplied at the peak of their kind, whichever takes longer. Attention's scores are not counted. Spread is "
+      "half the\n"
       "distance between the quartiles. Steps of several tokens are consecutive ones of one sequence, with logits of\n"
       "each, as speculation verifies them; sessions get one token each a step.\n"
       "Figures: prefill 32, 128, 512, 2048; decode at 0, 2048, 8192; 2, 4, 8, 16 tokens a step; 2, 4, 8, 16 sessions.\n"

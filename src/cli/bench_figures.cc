@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "base/thread_pool.h"
 #include "cli/terminal.h"
@@ -26,7 +27,8 @@ void show_step(std::string_view text) {
 
 }  // namespace
 
-Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights, bool may_allocate) {
+Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
+                        bool may_allocate) {
   constexpr size_t kLarge = size_t{256} << 20, kMost = size_t{2} << 30;
   Machine machine;
   for (unsigned n = 1; n <= n_threads; n = n == n_threads ? n + 1 : std::min(2 * n, n_threads)) {
@@ -38,18 +40,32 @@ Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights, 
   }
   show_step("multiplying");
   ThreadPool pool(n_threads);
-  machine.int8 = measure_int8_peak(pool);
-  machine.f32 = measure_f32_peak(pool);
+  machine.product = measure_product_peaks(pool, isa);
   show_step("");
   return machine;
 }
 
+double LeastWork::ops() const { return std::accumulate(ops_by_kind.begin(), ops_by_kind.end(), 0.0); }
+
+double LeastWork::peak(const Machine& machine) const {
+  double seconds = 0;
+  for (size_t kind = 0; kind < kWeightKinds; ++kind) seconds += ops_by_kind[kind] / machine.product[kind].ops;
+  return ops() / seconds;
+}
+
+WeightKind LeastWork::main_kind(const Machine& machine) const {
+  size_t main = 0;
+  for (size_t kind = 1; kind < kWeightKinds; ++kind)
+    if (ops_by_kind[kind] / machine.product[kind].ops > ops_by_kind[main] / machine.product[main].ops) main = kind;
+  return static_cast<WeightKind>(main);
+}
+
 double LeastWork::limit(const Machine& machine) const {
-  return n_tokens / std::max(bytes / machine.bandwidth.back(), ops / machine.int8.ops);
+  return n_tokens / std::max(bytes / machine.bandwidth.back(), ops() / peak(machine));
 }
 
 bool LeastWork::is_bound_by_memory(const Machine& machine) const {
-  return bytes / machine.bandwidth.back() > ops / machine.int8.ops;
+  return bytes / machine.bandwidth.back() > ops() / peak(machine);
 }
 
 std::vector<std::string> figure_names() {
@@ -72,9 +88,11 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab) {
 }
 
 LeastWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits) {
+  auto ops = facts.products_by_kind(n_tokens, n_logits);
+  for (double& of_kind : ops) of_kind *= 2;
   return {.n_tokens = static_cast<double>(n_tokens),
           .bytes = facts.pass_bytes(n_tokens) + static_cast<double>(facts.kv.state.bytes()),
-          .ops = 2 * facts.pass_products(n_tokens, n_logits)};
+          .ops_by_kind = ops};
 }
 
 LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -18,19 +19,27 @@
 namespace ogas::cli {
 
 struct Machine {
-  std::vector<double> bandwidth;  // bytes a second by threads: 1, 2, 4, ... and at last all of them
-  Peak int8, f32;                 // on all threads
+  std::vector<double> bandwidth;           // bytes a second by threads: 1, 2, 4, ... and at last all of them
+  std::array<Peak, kWeightKinds> product;  // on all threads: of weights of each WeightKind
 };
 // weights: reading is measured on these if they are large enough, since not all memory need be equally fast, or if
 // there is no memory for others.
-Machine measure_machine(unsigned n_threads, std::span<const std::byte> weights, bool may_allocate);
+// isa: the instruction set that multiplies (Ops::name).
+Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
+                        bool may_allocate);
 
-// What the tokens of a figure take at least: bytes read from memory, and operations on 8-bit numbers, a multiplication
-// and an addition being two.
+// What the tokens of a figure take at least: bytes read from memory, and operations by WeightKind, a multiplication and
+// an addition being two.
 struct LeastWork {
-  double n_tokens = 0, bytes = 0, ops = 0;
+  double n_tokens = 0, bytes = 0;
+  std::array<double, kWeightKinds> ops_by_kind{};
 
-  double intensity() const { return ops / bytes; }  // operations a byte
+  double ops() const;
+  double intensity() const { return ops() / bytes; }  // operations a byte
+  // Operations a second where nothing is read: each kind at its own peak.
+  double peak(const Machine& machine) const;
+  // The kind that takes most of that time.
+  WeightKind main_kind(const Machine& machine) const;
   // The roofline (Williams et al. 2009): tokens a second where reading and computing overlap completely.
   double limit(const Machine& machine) const;
   bool is_bound_by_memory(const Machine& machine) const;
@@ -54,7 +63,7 @@ struct Figure {
   // Where experts are on disk.
   std::optional<Overlap> overlap = {};
 
-  double ops() const { return rate.value * work.ops / work.n_tokens; }  // a second
+  double ops() const { return rate.value * work.ops() / work.n_tokens; }  // a second
 };
 
 struct FigureOptions {

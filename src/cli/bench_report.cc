@@ -15,11 +15,11 @@ using Json = nlohmann::ordered_json;
 double giga(double value) { return value / 1e9; }
 
 Json machine_json(const Machine& machine) {
-  return {{"read_bytes_per_s", machine.bandwidth},
-          {"int8_ops_per_s", machine.int8.ops},
-          {"int8_instruction", machine.int8.instruction},
-          {"f32_ops_per_s", machine.f32.ops},
-          {"f32_instruction", machine.f32.instruction}};
+  Json products = Json::object();
+  for (size_t kind = 0; kind < kWeightKinds; ++kind)
+    products[std::string(name_of(static_cast<WeightKind>(kind)))] = {
+        {"ops_per_s", machine.product[kind].ops}, {"instruction", machine.product[kind].instruction}};
+  return {{"read_bytes_per_s", machine.bandwidth}, {"products", products}};
 }
 
 Json figure_json(const Figure& figure, const Machine& machine) {
@@ -28,7 +28,8 @@ Json figure_json(const Figure& figure, const Machine& machine) {
   Json json = {{"tokens_per_s", figure.rate.value},
                {"spread", figure.rate.spread},
                {"limit", limit},
-               {"limited_by", figure.work.is_bound_by_memory(machine) ? "memory" : "int8"},
+               {"limited_by", figure.work.is_bound_by_memory(machine) ? "memory" : "products"},
+               {"peak_ops_per_s", figure.work.peak(machine)},
                {"fraction", figure.rate.value / limit},
                {"ops_per_byte", figure.work.intensity()},
                {"ops_per_s", figure.ops()}};
@@ -82,8 +83,14 @@ std::string machine_table(const BenchReport& report) {
   std::string text = "memory read       ";
   for (const double bandwidth : machine.bandwidth) text += fmt::format(" {:.1f}", giga(bandwidth));
   text += fmt::format(" GB/s (1 to {} threads)\n", report.n_threads);
-  for (const auto& [name, peak] : {std::pair<const char*, const Peak&>{"int8", machine.int8}, {"f32", machine.f32}})
-    text += fmt::format("{:4} peak          {:8.1f} Gop/s ({})\n", name, giga(peak.ops), peak.instruction);
+  for (size_t kind = 0; kind < kWeightKinds;) {
+    const Peak& peak = machine.product[kind];
+    std::string names;
+    for (; kind < kWeightKinds && machine.product[kind].instruction == peak.instruction; ++kind)
+      names += (names.empty() ? "" : ", ") + std::string(name_of(static_cast<WeightKind>(kind)));
+    text +=
+        fmt::format("products           {:8.1f} Gop/s of {} weights ({})\n", giga(peak.ops), names, peak.instruction);
+  }
   text += report.disk ? fmt::format("disk read          {:8.2f} GB/s\n", giga(*report.disk))
                       : "disk read           unknown\n";
   return text;
@@ -131,7 +138,9 @@ std::string as_table(const BenchReport& report) {
     text += figure.skipped.empty()
                 ? fmt::format("{:18} {:9.1f} {:7.1f}% {:10.1f} {:8.1f}%  {}\n", figure.name, figure.rate.value,
                               100 * figure.rate.spread, limit, 100 * figure.rate.value / limit,
-                              figure.work.is_bound_by_memory(report.machine) ? "memory" : "int8")
+                              figure.work.is_bound_by_memory(report.machine)
+                                  ? "memory"
+                                  : fmt::format("{} products", name_of(figure.work.main_kind(report.machine))))
                 : fmt::format("{:18} left out: {}\n", figure.name, figure.skipped);
     if (figure.overlap) text += overlap_line(*figure.overlap);
   }
@@ -144,11 +153,20 @@ Roofline as_roofline(const BenchReport& report) {
   Roofline roofline{
       .title = fmt::format("{} · {} · {} threads", printable_line(report.model), report.isa, report.n_threads),
       .bandwidth = machine.bandwidth.back(),
-      .peak = machine.int8.ops,
-      .peak_name = fmt::format("8-bit peak ({})", machine.int8.instruction),
+      .peak = 0,
+      .peak_name = {},
       .points = {}};
   for (const Figure& figure : report.figures)
-    if (figure.skipped.empty()) roofline.points.push_back({figure.name, figure.work.intensity(), figure.ops()});
+    if (figure.skipped.empty()) {
+      // Figures differ in how much of their work is the output matrix, which may be of another kind: the highest roof.
+      if (const double peak = figure.work.peak(machine); peak > roofline.peak) {
+        const WeightKind kind = figure.work.main_kind(machine);
+        roofline.peak = peak;
+        roofline.peak_name = fmt::format("peak of {} weights ({})", name_of(kind),
+                                         machine.product[static_cast<size_t>(kind)].instruction);
+      }
+      roofline.points.push_back({figure.name, figure.work.intensity(), figure.ops()});
+    }
   return roofline;
 }
 

@@ -72,8 +72,8 @@ SerialSpeed measure_serial(const Engine& engine) {
   speed.decode_ops = 2 * slice.n_weights / seconds_of(slice, ops, 1);
   speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, ops, kPrompt);
   const ModelFacts& facts = engine.facts();
-  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).ops;
-  speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).ops;
+  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).ops();
+  speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).ops();
   speed.slice = fmt::format("rows of {} matrices, {:.2f}% of the weights that a token is multiplied with",
                             slice.parts.size(), 100 * slice.n_weights / slice.n_all);
   return speed;

@@ -4,20 +4,18 @@
 #include <cstddef>
 #include <string_view>
 
+#include "quant/format.h"
+
 namespace ogas {
 
 // Runs n_rounds rounds on the calling thread; returns the operations done, a multiplication and an addition being two.
 struct PeakLoop {
-  std::string_view name;  // the instruction: "vpdpbusd, 512 bits"
+  std::string_view name;  // the instruction: "vpdpbusd, 512 bits"; loops of one name are one loop
   double (*run)(size_t n_rounds);
 };
 
-struct PeakLoops {
-  // The widest that this CPU has.
-  PeakLoop (*int8)();
-  PeakLoop (*f32)();
-};
-
-extern const PeakLoops kPeakOps;
+// The quickest products with weights of this kind that an instruction set has (Ops::name). Without a dot product of
+// four bytes, sums stay in 16 bits for as many products as fit. Sets that this CPU lacks must not be asked for.
+PeakLoop peak_loop(WeightKind kind, std::string_view isa);
 
 }  // namespace ogas

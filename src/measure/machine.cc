@@ -91,8 +91,17 @@ double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes
   return best;
 }
 
-Peak measure_int8_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.int8()); }
-Peak measure_f32_peak(ThreadPool& pool) { return measure_peak(pool, kPeakOps.f32()); }
+std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::string_view isa) {
+  std::array<Peak, kWeightKinds> peaks;
+  for (size_t idx = kWeightKinds; idx-- > 0;) {
+    const PeakLoop loop = peak_loop(static_cast<WeightKind>(idx), isa);
+    const bool is_known = idx + 1 < kWeightKinds && peaks[idx + 1].instruction == loop.name;
+    peaks[idx] = is_known ? peaks[idx + 1] : measure_peak(pool, loop);
+    // What is slower in integers could be unpacked to floats.
+    if (peaks[idx].ops < peaks.back().ops) peaks[idx] = peaks.back();
+  }
+  return peaks;
+}
 
 Result<double> measure_disk(const std::filesystem::path& path) {
   const DiskCurve curve = OGAS_TRY(measure_disk_curve(path));

@@ -1,16 +1,19 @@
 // What this machine could do at most: the limits that measured speeds stand beside.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "quant/format.h"
 
 namespace ogas {
 
@@ -31,8 +34,9 @@ struct Peak {
   std::string instruction;
   double ops = 0;  // a second, on all threads together
 };
-Peak measure_int8_peak(ThreadPool& pool);
-Peak measure_f32_peak(ThreadPool& pool);
+// Of products with weights of each WeightKind, by an instruction set (Ops::name): what its cores could do if nothing
+// but these products and their sums had to be computed.
+std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::string_view isa);
 
 // Bytes a second from the disk that holds this file, around the page cache, in the way it likes best. Errors: those of
 // measure_disk_curve(); unsupported where the file system cannot read around it.

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/dispatch.h"
+
 namespace ogas {
 namespace {
 
@@ -19,11 +21,15 @@ TEST(Machine, LimitsArePossible) {
   const double bandwidth = measure_read_bandwidth(one);
   EXPECT_GT(bandwidth, 1e8);
   EXPECT_LT(bandwidth, 1e12);
-  const Peak int8 = measure_int8_peak(one), f32 = measure_f32_peak(one);
-  EXPECT_GT(int8.ops, 1e8);
-  EXPECT_LT(int8.ops, 2e13);
-  EXPECT_GT(f32.ops, 1e8);
-  EXPECT_LT(f32.ops, 1e12);
+  for (const Ops* ops : available_ops()) {
+    const std::array<Peak, kWeightKinds> peaks = measure_product_peaks(one, ops->name);
+    for (const Peak& peak : peaks) {
+      EXPECT_GT(peak.ops, 1e8) << ops->name << ' ' << peak.instruction;
+      EXPECT_LT(peak.ops, 2e13) << ops->name << ' ' << peak.instruction;
+      EXPECT_GE(peak.ops, peaks.back().ops) << ops->name << ' ' << peak.instruction;
+    }
+    EXPECT_LT(peaks.back().ops, 1e12) << ops->name;
+  }
   EXPECT_FALSE(measure_disk("tests/no such file"));
 }
 

@@ -189,11 +189,11 @@ bool TensorTable::is_expert(const Destination& destination) {
 // Each tensor counts once for all entries that multiply with it.
 void TensorTable::add_work() {
   std::set<std::string_view> counted;
-  const auto count = [&](const Entry& entry, uint64_t& bytes, uint64_t* n_weights) {
+  const auto count = [&](const Entry& entry, uint64_t& bytes, WeightCounts* weights) {
     if (!counted.insert(entry.name).second) return;
     const TensorInfo& tensor = *file_.find(entry.name);
     bytes += tensor.n_bytes();
-    if (n_weights) *n_weights += tensor.shape.n_values();
+    if (weights) (*weights)[static_cast<size_t>(weight_kind(tensor.format))] += tensor.shape.n_values();
   };
   for (const Entry& entry : entries_) {
     const Destination& destination = entry.destination;
@@ -203,11 +203,11 @@ void TensorTable::add_work() {
       const TensorInfo& tensor = *file_.find(entry.name);
       work_.row_bytes += facts_of(tensor.format).bytes_for(entry.shape[1]);
     } else if (matrix && matrix->role == Role::output) {
-      count(entry, work_.output_bytes, &work_.n_output_weights);
+      count(entry, work_.output_bytes, &work_.output_weights);
     } else if (is_expert(destination)) {
-      count(entry, work_.expert_bytes, &work_.n_expert_weights);
+      count(entry, work_.expert_bytes, &work_.expert_weights);
     } else {
-      count(entry, work_.n_bytes, std::holds_alternative<Floats>(destination) ? nullptr : &work_.n_weights);
+      count(entry, work_.n_bytes, std::holds_alternative<Floats>(destination) ? nullptr : &work_.weights);
     }
   }
 }

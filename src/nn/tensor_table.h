@@ -2,6 +2,7 @@
 // validation and the forecast of sizes all follow from it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <set>
 #include <string>
@@ -29,13 +30,17 @@ struct ExpertStack {
   bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
 };
 
+// How many weights there are of each WeightKind.
+using WeightCounts = std::array<uint64_t, kWeightKinds>;
+
 // What a pass over tokens reads of the weights and multiplies with. Bytes are those of the file; weights are the
 // numbers of matrices, each of which is multiplied and added once a token. The head for further tokens does not count.
 struct WeightWork {
-  uint64_t row_bytes = 0;                           // of a token's embedding
-  uint64_t n_bytes = 0, n_weights = 0;              // beside experts and output: read whole by every pass
-  uint64_t expert_bytes = 0, n_expert_weights = 0;  // all routed experts: a token takes a few of them
-  uint64_t output_bytes = 0, n_output_weights = 0;  // the matrix of the tokens whose logits are wanted
+  uint64_t row_bytes = 0;     // of a token's embedding
+  uint64_t n_bytes = 0;       // in addition to experts and output: read whole by every pass
+  uint64_t expert_bytes = 0;  // all routed experts: a token takes a few of them
+  uint64_t output_bytes = 0;  // the matrix of the tokens whose logits are wanted
+  WeightCounts weights{}, expert_weights{}, output_weights{};  // of the same three, those that are multiplied with
 };
 
 class TensorTable {

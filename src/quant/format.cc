@@ -63,6 +63,23 @@ const FormatFacts& facts_of(Format format) {
   return kTable[idx];
 }
 
+std::string_view name_of(WeightKind kind) {
+  constexpr std::array<std::string_view, kWeightKinds> kNames = {"4-bit", "5-bit", "6-bit", "8-bit", "BF16", "F32"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+WeightKind weight_kind(Format format) {
+  if (format == Format::bf16) return WeightKind::bf16;
+  const FormatFacts& facts = facts_of(format);
+  if (facts.block_values == 1) return WeightKind::f32;
+  // Scales and offsets take half a bit to one bit of a value.
+  const double bits = facts.bits_per_value();
+  return bits <= 5   ? WeightKind::bits4
+         : bits <= 6 ? WeightKind::bits5
+         : bits < 8  ? WeightKind::bits6
+                     : WeightKind::bits8;
+}
+
 std::optional<Format> format_from_ggml_type(uint32_t ggml_type) {
   if (ggml_type == kNoGgmlType) return {};
   const auto found = std::ranges::find(kTable, ggml_type, &FormatFacts::ggml_type);

@@ -65,6 +65,14 @@ struct FormatFacts {
   size_t bytes_for(size_t n) const { return n / block_values * block_bytes; }
 };
 
+// What it takes to multiply weights, at the least: how many products of their codes fit 16 bits together, or whether
+// they are floats. Of formats of fewer bits than 4 as of 4.
+enum class WeightKind : uint8_t { bits4, bits5, bits6, bits8, bf16, f32 };
+inline constexpr size_t kWeightKinds = 6;
+// "4-bit", "BF16", ...
+std::string_view name_of(WeightKind kind);
+WeightKind weight_kind(Format format);
+
 // All formats, in the order of the enum.
 std::span<const FormatFacts> all_formats();
 const FormatFacts& facts_of(Format format);
