@@ -320,14 +320,10 @@ OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section
   constexpr size_t kGroups = Block::values / Block::group;
   constexpr bool kIsReady = PanelOf<Isa, Block>::kBits == 8 && !MultipliesPairs<Isa>;
   tile.codes[p] = kIsReady ? section.codes : tile.buffer[p];
-  if constexpr (kIsReady)
-    for (size_t at = 0; at < section.n * Isa::kWidth; at += kCacheLine) ask_ahead<Isa, false>(section.codes + at);
   if constexpr (!kIsReady) {
     for (size_t b = 0; b < section.n / 32; ++b) {
       typename Isa::Bytes w[8];
-      const std::byte* codes = section.codes_of(32 * b);
-      for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) ask_ahead<Isa, false>(codes + at);
-      unpack_for_tile<Isa, Block>(codes, w);
+      unpack_for_tile<Isa, Block>(section.codes_of(32 * b), w);
 #pragma GCC unroll 8
       for (size_t k = 0; k < 8; ++k) Isa::store_bytes(tile.buffer[p] + (8 * b + k) * kPanelVector<Isa>, w[k]);
     }
@@ -349,6 +345,35 @@ OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section
     }
   }
 }
+
+// Prefetches what is unpacked next, a few lines of each panel with each step, while this section is multiplied. All at
+// once would wait for the memory: a core has about 24 requests under way.
+template <class Isa, class Block, size_t kPanels>
+class NextSections {
+ public:
+  // first: the panel of those whose section from input i on is in use. n_steps: of one section.
+  OGAS_INLINE NextSections(const std::byte* first, size_t n_in, size_t i, size_t n_steps) {
+    const size_t bytes = panel_bytes_of<Isa, Block>(n_in),
+                 next = (i / kSection + 1) * section_bytes<Isa, Block>(kSection);
+    // Behind the last section those of the next panels.
+    const std::byte* from = i + kSection < n_in ? first + next : first + kPanels * bytes;
+    for (size_t p = 0; p < kPanels; ++p) from_[p] = from + p * bytes;
+    const size_t n_lines = section_bytes<Isa, Block>(kSection) / kCacheLine + 1;
+    left_ = n_lines;
+    of_step_ = (n_lines + n_steps - 1) / n_steps;
+  }
+
+  OGAS_INLINE void step() {
+    for (size_t n = 0; n < of_step_ && left_ > 0; ++n, --left_) {
+#pragma GCC unroll 4
+      for (size_t p = 0; p < kPanels; ++p, from_[p - 1] += kCacheLine) Isa::prefetch_to_l2(from_[p]);
+    }
+  }
+
+ private:
+  const std::byte* from_[kPanels];
+  size_t left_, of_step_;  // lines of each panel
+};
 
 // totals[kTokens][kPanels], of pairs of tokens [(kTokens + 1) / 2][2 * kPanels], += a tile of n inputs, from i on,
 // times some tokens.
@@ -410,9 +435,12 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
     for (size_t p = 0; p < kPanels; ++p)
       unpack_tile<Isa, Block>({args.panels + (panel + p) * bytes, args.n_in, i}, p, tile);
     size_t t = 0;
+    NextSections<Isa, Block, kPanels> next(args.panels + panel * bytes, args.n_in, i, n_tokens / kMost + 1);
     const auto run = [&]<size_t kTokens>() {
-      for (; t + kTokens <= n_tokens; t += kTokens)
+      for (; t + kTokens <= n_tokens; t += kTokens) {
+        next.step();
         multiply_tile<Isa, Shape, kPanels, kTokens>(tile, args.quantized + t_begin + t, i, n, totals + t * kPanels);
+      }
     };
     run.template operator()<kMost>();
     if constexpr (kMost > 4) run.template operator()<4>();
