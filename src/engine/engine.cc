@@ -37,6 +37,7 @@ const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { r
 const Tokenizer* Engine::tokenizer() const { return model_->tokenizer ? model_->tokenizer->get() : nullptr; }
 const ChatTemplate* Engine::chat_template() const { return model_->chat_template ? &*model_->chat_template : nullptr; }
 const std::string& Engine::chat_template_error() const { return model_->chat_template_error; }
+const AnswerEnds& Engine::answer_ends() const { return model_->ends; }
 const SamplingOptions& Engine::recommended_sampling() const { return model_->sampling; }
 uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used() - kv_bytes_cached(); }
 uint64_t Engine::kv_bytes_cached() const {

@@ -27,6 +27,7 @@
 #include "engine/score.h"
 #include "files/tensor_file.h"
 #include "nn/expert_store.h"
+#include "text/answer_ends.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -88,9 +89,9 @@ class Engine {
   // while the tokenizer is made, and every few megabytes of weights. False stops it, and it is not called again.
   using LoadProgress = std::function<bool(double)>;
 
-  // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format); out_of_memory before anything
-  // is loaded, with what it needs and what there is; usage for options out of range; cancelled, where `progress` stops
-  // it: nothing is left of the model then.
+  // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format);
+  // out_of_memory before anything is loaded, with what it needs and what there is; usage for options out of range;
+  // cancelled, where `progress` stops it: nothing is left of the model then.
   static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,
                                               const LoadProgress& progress = {});
   ~Engine();
@@ -112,6 +113,7 @@ class Engine {
   const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use
   const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
+  const AnswerEnds& answer_ends() const;                // the tokens that end an answer
   const SamplingOptions& recommended_sampling() const;  // the publisher's, as the file has it
 
   // A conversation by the model's own template. Errors: unsupported (no template or no tokenizer), bad_file (the

@@ -128,7 +128,7 @@ void Generation::take(std::span<const float> logits) {
   std::optional<Logprobs> logprobs;
   if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, id, request_.sampling.n_logprobs);
   if (request_.on_token) request_.on_token(id, logprobs ? &*logprobs : nullptr);
-  if (!request_.ignore_end && tokenizer_ && tokenizer_->is_end_of_generation(id)) return end(FinishReason::stop);
+  if (!request_.ignore_end && model_.ends.contains(id)) return end(FinishReason::stop);
   if (logprobs) answer_.logprobs.push_back(*std::move(logprobs));
   accept(id);
 }

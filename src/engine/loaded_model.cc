@@ -131,6 +131,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto vocab = read_vocab(loaded->file);
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   loaded->read_chat_template(options.chat_template);
+  loaded->find_ends();
   return_freed_memory();
   OGAS_TRY(report_start());
   // Where memory is short, what the tokenizer took counts.
@@ -198,6 +199,14 @@ void LoadedModel::read_chat_template(const std::string& given) {
   };
   parse_into(plain, chat_template);
   if (with_tools != plain) parse_into(with_tools, tool_template);
+}
+
+void LoadedModel::find_ends() {
+  if (!tokenizer) return;
+  std::vector<const ChatTemplate*> templates;
+  for (const auto* one : {&chat_template, &tool_template})
+    if (*one) templates.push_back(&**one);
+  ends = AnswerEnds(**tokenizer, templates);
 }
 
 Result<> LoadedModel::check_tokens(std::span<const TokenId> tokens, std::string_view what) const {

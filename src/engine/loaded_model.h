@@ -18,6 +18,7 @@
 #include "nn/embeddings.h"
 #include "nn/expert_store.h"
 #include "nn/packed_weights.h"
+#include "text/answer_ends.h"
 
 namespace ogas {
 
@@ -78,6 +79,7 @@ class LoadedModel {
   std::optional<ChatTemplate> chat_template;
   std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
   std::string chat_template_error = "the model file has no chat template";
+  AnswerEnds ends;           // none without a tokenizer
   SamplingOptions sampling;  // the publisher's
   Result<Pooling> pooling;   // theirs, of vectors of texts
   std::unique_ptr<ThreadPool> pool;
@@ -91,6 +93,7 @@ class LoadedModel {
   // budget: bytes of memory for them; all_bytes: that all would take.
   Result<> leave_experts_on_disk(uint64_t budget, uint64_t all_bytes);
   void read_chat_template(const std::string& given);
+  void find_ends();
   Result<> make_prefix_cache();
   // What names the model's content, and what its keys and values depend on beside it. Errors: io.
   Result<std::string> identity() const;

@@ -79,21 +79,33 @@ Result<std::optional<TokenId>> read_id(const Metadata& metadata, std::string_vie
   return static_cast<TokenId>(id);
 }
 
-// The ends of an answer by generation_config.json, or else config.json: one id or several.
-Result<std::vector<TokenId>> read_ends(const Metadata& metadata, size_t n_tokens) {
-  constexpr uint64_t kMaxEnds = 64;
-  std::vector<TokenId> ends;
-  for (const std::string_view key : {"generation_config.eos_token_id", "eos_token_id"}) {
-    const auto found = metadata.all().find(key);
-    if (found == metadata.all().end()) continue;
-    const auto ids = found->second.type == MetaType::array
-                         ? OGAS_TRY(metadata.get_ints(key, kMaxEnds))
-                         : std::vector<int64_t>{static_cast<int64_t>(OGAS_TRY(metadata.get_uint(key)))};
-    for (const int64_t id : ids)
-      if (id >= 0 && static_cast<size_t>(id) < n_tokens) ends.push_back(static_cast<TokenId>(id));
-    break;
-  }
-  return ends;
+// One id or several; none where the key is missing. Ids that the vocabulary lacks are left out, as in read_id().
+Result<std::vector<TokenId>> read_ids(const Metadata& metadata, std::string_view key, size_t n_tokens) {
+  constexpr uint64_t kMost = 64;
+  const auto found = metadata.all().find(key);
+  if (found == metadata.all().end()) return std::vector<TokenId>();
+  const auto ids = found->second.type == MetaType::array
+                       ? OGAS_TRY(metadata.get_ints(key, kMost))
+                       : std::vector<int64_t>{static_cast<int64_t>(OGAS_TRY(metadata.get_uint(key)))};
+  std::vector<TokenId> result;
+  for (const int64_t id : ids)
+    if (id >= 0 && static_cast<size_t>(id) < n_tokens) result.push_back(static_cast<TokenId>(id));
+  return result;
+}
+
+// GGUF has one EOS; files that hold several as an array, or beside it in a list as Ollama writes it, mean them all.
+Result<> read_ends(const Metadata& metadata, Vocab& vocab) {
+  vocab.ends = OGAS_TRY(read_ids(metadata, "tokenizer.ggml.eos_token_id", vocab.tokens.size()));
+  if (!vocab.ends.empty()) vocab.eos = vocab.ends.front();
+  const auto more = OGAS_TRY(read_ids(metadata, "tokenizer.ggml.eos_token_ids", vocab.tokens.size()));
+  vocab.ends.insert(vocab.ends.end(), more.begin(), more.end());
+  return {};
+}
+
+// The publisher's list in generation_config.json, or else in config.json.
+Result<std::vector<TokenId>> read_hub_ends(const Metadata& metadata, size_t n_tokens) {
+  constexpr std::string_view kGeneration = "generation_config.eos_token_id";
+  return read_ids(metadata, metadata.contains(kGeneration) ? kGeneration : "eos_token_id", n_tokens);
 }
 
 }  // namespace
@@ -113,8 +125,9 @@ Result<Vocab> read_vocab(const Metadata& metadata) {
     if (vocab.kinds[id] == TokenKind::control || vocab.kinds[id] == TokenKind::user_defined)
       vocab.added.push_back({.id = static_cast<TokenId>(id), .is_special = vocab.kinds[id] == TokenKind::control});
   vocab.bos = OGAS_TRY(read_id(metadata, "bos", n_tokens));
-  vocab.eos = OGAS_TRY(read_id(metadata, "eos", n_tokens));
+  OGAS_TRY(read_ends(metadata, vocab));
   vocab.eot = OGAS_TRY(read_id(metadata, "eot", n_tokens));
+  vocab.eom = OGAS_TRY(read_id(metadata, "eom", n_tokens));
   vocab.unknown = OGAS_TRY(read_id(metadata, "unknown", n_tokens));
   vocab.padding = OGAS_TRY(read_id(metadata, "padding", n_tokens));
   const bool is_sentencepiece = vocab.model == TokenizerModel::sentencepiece_bpe;
@@ -130,7 +143,7 @@ Result<Vocab> read_vocab(const TensorFile& file) {
   auto vocab = open_tokenizer_json(file.path());
   if (!vocab && vocab.error().code == ErrorCode::not_found)
     return fail(ErrorCode::unsupported, "the model's folder has no tokenizer.json");
-  if (vocab) vocab->ends = OGAS_TRY(read_ends(file.metadata(), vocab->tokens.size()));
+  if (vocab) vocab->ends = OGAS_TRY(read_hub_ends(file.metadata(), vocab->tokens.size()));
   return vocab;
 }
 

@@ -169,6 +169,21 @@ TEST(VocabReader, IdsMustBeIntegers) {
   expect_error(with("eot_token_id", test::scalar<uint64_t>(MetaType::u64, 1ULL << 32)), {"eot_token_id", "4294967296"});
 }
 
+// Several ends: an array for EOS, or Ollama's list beside it.
+TEST(VocabReader, EndsMayBeSeveral) {
+  const auto one = vocab_of(bpe_keys()).value();
+  EXPECT_THAT(one.ends, ElementsAre(0));
+  EXPECT_EQ(one.eom, std::nullopt);
+  const auto array = vocab_of(with("eos_token_id", numbers<int32_t>(MetaType::i32, {2, 0, 9, -1}))).value();
+  EXPECT_EQ(array.eos, 2);
+  EXPECT_THAT(array.ends, ElementsAre(2, 0));
+  const auto listed = vocab_of(with("eos_token_ids", numbers<int32_t>(MetaType::i32, {0, 1}))).value();
+  EXPECT_EQ(listed.eos, 0);
+  EXPECT_THAT(listed.ends, ElementsAre(0, 0, 1));
+  EXPECT_EQ(vocab_of(with("eom_token_id", test::u32(1))).value().eom, 1);
+  expect_error(with("eos_token_ids", test::string("0")), {"eos_token_ids", "string"});
+}
+
 TEST(VocabReader, FlagsMustBeBools) {
   for (const std::string name : {"add_bos_token", "add_eos_token", "add_space_prefix"})
     expect_error(with(name, test::u32(1)), {kPrefix + name, "u32", "a bool"});

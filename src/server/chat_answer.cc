@@ -29,7 +29,7 @@ void ChatAnswer::take_piece(FeedNews& news) {
   // What ends an answer is none of it.
   std::erase_if(news.tokens, [&](const DrawnToken& drawn) {
     return news.answer && *news.answer && (*news.answer)->finish == FinishReason::stop &&
-           api.engine.tokenizer()->is_end_of_generation(drawn.id);
+           api.engine.answer_ends().contains(drawn.id);
   });
   const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
   if (!is_empty || !news.tokens.empty()) add(news.answer_idx, piece, std::move(news.tokens));

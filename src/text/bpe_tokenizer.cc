@@ -110,8 +110,8 @@ Result<> BpeTokenizer::check_vocab() const {
     return fail(ErrorCode::bad_file, "{} is token {}; the vocabulary has {}", what, id, n_tokens);
   };
   for (const AddedToken& token : vocab_.added) OGAS_TRY(check(token.id, "an added token"));
-  for (const auto& id : {vocab_.bos, vocab_.eos, vocab_.eot, vocab_.unknown, vocab_.padding})
-    if (id) OGAS_TRY(check(*id, "a token with a role (BOS, EOS, EOT, unknown, padding)"));
+  for (const auto& id : {vocab_.bos, vocab_.eos, vocab_.eot, vocab_.eom, vocab_.unknown, vocab_.padding})
+    if (id) OGAS_TRY(check(*id, "a token with a role (BOS, EOS, EOT, EOM, unknown, padding)"));
   return {};
 }
 

@@ -1,8 +1,5 @@
 #include "text/tokenizer.h"
 
-#include <algorithm>
-#include <array>
-
 #include "text/bpe_tokenizer.h"
 #include "text/unicode.h"
 
@@ -37,17 +34,6 @@ std::string Tokenizer::without_added_space(std::string text) const {
 bool Tokenizer::is_control(TokenId id) const {
   const auto& kinds = vocab().kinds;
   return id >= 0 && static_cast<size_t>(id) < kinds.size() && kinds[static_cast<size_t>(id)] == TokenKind::control;
-}
-
-bool Tokenizer::is_end_of_generation(TokenId id) const {
-  // Chat models end an answer with a token of their own, which their files do not always name as EOS.
-  constexpr std::array<std::string_view, 9> kEnds = {
-      "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>",
-      "<|eom_id|>", "</s>",       "<|end|>",         "<\uFF5Cend\u2581of\u2581sentence\uFF5C>",
-      "<seed:eos>"};
-  if (id == vocab().eos || id == vocab().eot) return true;
-  if (std::ranges::find(vocab().ends, id) != vocab().ends.end()) return true;
-  return is_control(id) && std::ranges::find(kEnds, bytes_of(id)) != kEnds.end();
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {

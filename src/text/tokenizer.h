@@ -48,8 +48,6 @@ class Tokenizer {
   // As decode_text, and valid UTF-8: what can be no character comes as U+FFFD, as from a StreamDecoder.
   std::string decode_valid(std::span<const TokenId> ids) const;
   bool is_control(TokenId id) const;
-  // True for EOS, EOT and the other ends of an answer that the vocabulary marks (<|im_end|>, <|eot_id|>, ...).
-  bool is_end_of_generation(TokenId id) const;
 
  private:
   std::string without_added_space(std::string text) const;

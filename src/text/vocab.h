@@ -73,10 +73,11 @@ struct Vocab {
   std::vector<AddedToken> added;
   std::vector<float> scores;  // by id, or empty; without merges, the highest score merges first
   StringList merges;          // left, right, left, right, ...; best first
-  std::optional<TokenId> bos, eos, eot, padding;
-  std::vector<TokenId> ends;       // of an answer, beside eos and eot
-  std::optional<TokenId> unknown;  // stands for text that no token does; byte-level: only with rules from the file
-  bool add_bos = false;            // what the file asks for when text is encoded with special tokens around it
+  std::optional<TokenId> bos, eos, padding;
+  std::optional<TokenId> eot, eom;  // of a turn, of a message: as whoever converted the file found them
+  std::vector<TokenId> ends;        // of an answer, beside eos, as the publisher lists them
+  std::optional<TokenId> unknown;   // stands for text that no token does; byte-level: only with rules from the file
+  bool add_bos = false;             // what the file asks for when text is encoded with special tokens around it
   bool add_eos = false;
   // The rest is for sentencepiece_bpe.
   bool add_space_prefix = false;  // text gets a space in front; decode_text() takes it away again
