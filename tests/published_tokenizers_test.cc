@@ -38,7 +38,7 @@ TEST_P(PublishedTokenizer, AgreesOnEveryText) { test::expect_goldens(*tokenizer_
 // GGUF files name their rules instead of writing them out.
 TEST_P(PublishedTokenizer, ItsNameInGgufStandsForTheSameRules) {
   const std::pair<std::string_view, std::string_view> names[] = {
-      {"deepseek_v3", "deepseek-v3"}, {"llama3_1", "llama-bpe"}, {"qwen3", "qwen2"}};
+      {"deepseek_v3", "deepseek-v3"}, {"gptoss", "gpt-4o"}, {"llama3_1", "llama-bpe"}, {"qwen3", "qwen2"}};
   for (const auto& [published, name] : names)
     if (GetParam() == published) {
       const auto rules = rules_named(name);
@@ -70,7 +70,7 @@ TEST_P(PublishedTokenizer, SpecialTokensAreTextUnlessTrusted) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PublishedTokenizer, ::testing::Values("deepseek_v3", "llama3_1", "qwen3", "yi"),
+INSTANTIATE_TEST_SUITE_P(All, PublishedTokenizer, ::testing::Values("deepseek_v3", "gptoss", "llama3_1", "qwen3", "yi"),
                          [](const auto& test) { return test.param; });
 
 TEST(PublishedTokenizers, StartAndEndFollowTheFile) {

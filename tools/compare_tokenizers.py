@@ -24,7 +24,7 @@ CHUNK = 5000
 
 
 # Of the byte-level ones.
-PRE_NAMES = {"deepseek_v3": "deepseek-v3", "gpt4o": "gpt-4o", "llama3_1": "llama-bpe", "qwen3": "qwen2"}
+PRE_NAMES = {"deepseek_v3": "deepseek-v3", "gpt4o": "gpt-4o", "gptoss": "gpt-4o", "llama3_1": "llama-bpe", "qwen3": "qwen2"}
 
 
 def write_gguf(model, path):

@@ -137,6 +137,8 @@ class Rewriter {
 
   // What stands in a class for a property: PCRE2's own, and what it is too old to know.
   static std::string items_of(std::string_view name) {
+    // The script itself, where PCRE2 takes what is used with it, too; and blocks of Unicode 15.
+    if (name == "Han") return R"(\p{sc:Han}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})";
     std::string items = fmt::format("\\p{{{}}}", name);
     if (name.size() > 2) return items;
     for (const CategoryRange& range : kSinceUnicode14)

@@ -19,6 +19,28 @@ constexpr std::string_view kDigitsByThree =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view kDigitsByOne =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kMarksAreLetters =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
+    R"(\s+(?!\S)|\s+)";
+// Punctuation and new lines apart.
+constexpr std::string_view kNewLinesApart =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kNewLinesOneByOne =
+    R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)";
+constexpr std::string_view kNoContractions =
+    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kDigitsTogether =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// White space in pieces of powers of two.
+constexpr std::string_view kSpacesByPowers =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|)"
+    R"(\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|)"
+    R"(\s{1,2}(?!\S)|\s{1})";
+constexpr std::string_view kWordsWithSpaces =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|)"
+    R"(\s*[\r\n]|\s+(?!\S)|\s+)";
+// What BLOOM's file writes as a class within a class.
+constexpr std::string_view kUpToPunctuation = " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+";
 constexpr std::string_view kPunctuationApart = R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^)"
                                                "\r\n"
                                                R"(\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[)"
@@ -49,26 +71,85 @@ constexpr std::string_view kCasedWords =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// The same without contractions, and digits one by one.
+constexpr std::string_view kCasedWordsOnly =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kCasedWordsByOne =
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Chinese characters apart: where the model's own pattern subtracts them from a class, they are looked for first.
+constexpr std::string_view kCasedWordsAndHan =
+    R"([\p{Han}]+|)"
+    R"([^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])*(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])+)"
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
+    R"([^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])+(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])*)"
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kPunctuationAndNewLinesApart =
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|)"
+    R"(\s+(?!\S)|\s+)";
+constexpr std::string_view kScriptsApart =
+    R"([\x{ac00}-\x{d7a3}\x{3131}-\x{318e}]+|)"
+    R"([\x{ff01}\x{2026}\x{201c}\x{201d}\x{2018}\x{2019}\x{2014}\x{ff1a}\x{ff1b}\x{ff0c}\x{3001}-\x{303f}\x{fe30}-\x{fe4f}]+|)"
+    R"([\x{3105}-\x{312f}]+|[\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)";
+constexpr std::string_view kThreeDigits = R"(\p{N}{1,3})", kOneDigit = R"(\p{N})";
+constexpr std::string_view kChineseAndJapanese = "[一-龥\u3040-ゟ゠-ヿ]+";
 constexpr std::string_view kWidePunctuation =
     R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)";
 constexpr std::string_view kIdeographs = R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)";
 
+struct Cut {
+  constexpr Cut() = default;
+  constexpr Cut(const char* matches) : pattern(matches) {}
+  constexpr Cut(std::string_view matches, SplitStep::Behavior what = SplitStep::Behavior::isolated)
+      : pattern(matches), behavior(what) {}
+  std::string_view pattern;  // "": none
+  SplitStep::Behavior behavior = SplitStep::Behavior::isolated;
+};
+
 struct Recipe {
-  std::array<std::string_view, 4> names;  // as in GGUF's tokenizer.ggml.pre
-  std::array<std::string_view, 6> patterns;
+  std::array<std::string_view, 10> names;  // as in GGUF's tokenizer.ggml.pre
+  std::array<Cut, 6> cuts;
   bool is_normalized = false;  // to form C
   bool ignore_merges = false;
 };
 
+constexpr Cut kLines = {R"((?:\r?\n)+(?!\r?\n))", SplitStep::Behavior::merged_with_next};
+
 // The patterns are those of each model's tokenizer.json, which the names stand for.
 const Recipe kRecipes[] = {
-    {{"default", "gpt-2"}, {kGpt2Pattern}},
-    {{"smollm"}, {R"(\p{N})", kGpt2Pattern}},
-    {{"llama-bpe", "llama3", "llama-v3"}, {kDigitsByThree}, false, true},
-    {{"qwen2"}, {kDigitsByOne}, true},
-    {{"deepseek-r1-qwen"}, {kDigitsByOne}},
-    {{"gpt-4o"}, {kCasedWords}},
-    {{"deepseek-v3"}, {R"(\p{N}{1,3})", "[一-龥\u3040-ゟ゠-ヿ]+", kPunctuationApart}},
+    {{"default", "gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "jais", "trillion", "granite-docling"},
+     {kGpt2Pattern}},
+    {{"mpt", "olmo", "modern-bert"}, {kGpt2Pattern}, true},
+    {{"smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"}, {kOneDigit, kGpt2Pattern}},
+    {{"command-r"}, {kOneDigit, kGpt2Pattern}, true},
+    {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+     {kDigitsByThree},
+     false,
+     true},
+    {{"glm4", "chatglm-bpe"}, {kDigitsByThree}, false, true},
+    {{"smaug-bpe", "dbrx"}, {kDigitsByThree}},
+    {{"jais-2"}, {kSpacesByPowers}},
+    {{"minicpm5"}, {kThreeDigits, kDigitsTogether}, false, true},
+    {{"qwen2", "megrez", "f2llmv2"}, {kDigitsByOne}, true},
+    {{"deepseek-r1-qwen", "kormo", "stablelm2", "hunyuan", "solar-open", "grok-2"}, {kDigitsByOne}},
+    {{"qwen35"}, {kMarksAreLetters}, true},
+    {{"laguna"}, {kLines, kDigitsByOne}},
+    {{"ufakzeka"}, {kNoContractions}},
+    {{"seed-coder"}, {kNewLinesApart}},
+    {{"bailingmoe", "bailingmoe2", "llada-moe"}, {kNewLinesOneByOne}},
+    {{"exaone-moe"}, {kWordsWithSpaces}},
+    {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {kCasedWords}, false, true},
+    {{"tekken"}, {kCasedWordsOnly}, false, true},
+    {{"kimi-k2"}, {kCasedWordsAndHan}, false, true},
+    {{"youtu"}, {kScriptsApart, kCasedWordsByOne}, false, true},
+    {{"bloom", "poro-chat", "gpt3-finnish"}, {kUpToPunctuation}},
+    {{"viking"}, {kUpToPunctuation, kOneDigit}},
+    {{"superbpe"}, {R"(\p{N}+)", R"((?=(\d{3})+(?!\d)))"}},
+    {{"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"}, {kThreeDigits, kChineseAndJapanese, kPunctuationApart}},
+    {{"spark2_5"}, {kThreeDigits, kChineseAndJapanese, kPunctuationAndNewLinesApart, kOneDigit}},
     {{"deepseek-llm"}, {R"([\r\n])", kCasedLetters, kWidePunctuation, R"(\s+$)", kIdeographs, R"(\p{N})"}},
     {{"deepseek-coder"}, {R"([\r\n])", R"(\s?\p{L}+)", R"(\s?\p{P}+)", kIdeographs, R"(\p{N})"}},
 };
@@ -91,8 +172,8 @@ Result<TextRules> rules_named(std::string_view name) {
   TextRules rules;
   rules.ignore_merges = recipe->ignore_merges;
   if (recipe->is_normalized) rules.normalizer.push_back({});
-  for (const std::string_view pattern : recipe->patterns)
-    if (!pattern.empty()) rules.splits.push_back({.pattern = std::string(pattern)});
+  for (const Cut& cut : recipe->cuts)
+    if (!cut.pattern.empty()) rules.splits.push_back({.pattern = std::string(cut.pattern), .behavior = cut.behavior});
   return rules;
 }
 
