@@ -56,7 +56,7 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   const auto start = std::chrono::steady_clock::now();
   ModelOptions model = options.model;
   model.n_threads = n_threads;
-  const auto engine = OGAS_TRY(model.load());
+  const auto engine = OGAS_TRY(model.load_for_tokens());
   report.load_seconds = seconds_since(start);
   report.isa = engine->isa();
   report.file_bytes = engine->file().total_bytes();

@@ -13,6 +13,7 @@
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "text/chat_template.h"
+#include "text/pre_tokenizer.h"
 
 namespace ogas::cli {
 namespace {
@@ -96,6 +97,7 @@ struct Report {
   const TensorFile& file;
   Result<std::unique_ptr<Model>> model;
   Result<Vocab> vocab;
+  Result<> rules;             // of the vocabulary: whether its pre-tokenizer is known
   std::string chat_template;  // empty: none
 
   const ModelFacts* facts() const { return model ? &(*model)->facts() : nullptr; }
@@ -110,9 +112,14 @@ struct Report {
 Result<Report> make_report(const TensorFile& file) {
   const auto templates = read_chat_templates(file);
   const std::string* chat_template = templates ? choose_chat_template(*templates, /*has_tools=*/false) : nullptr;
+  auto vocab = read_vocab(file);
+  Result<> rules;
+  if (vocab && !vocab->rules && vocab->model == TokenizerModel::byte_level_bpe)
+    if (auto named = rules_named(vocab->pre); !named) rules = std::unexpected(std::move(named).error());
   return Report{.file = file,
                 .model = create_model(file),
-                .vocab = read_vocab(file),
+                .vocab = std::move(vocab),
+                .rules = std::move(rules),
                 .chat_template = chat_template ? *chat_template : std::string()};
 }
 
@@ -174,6 +181,7 @@ void show_text(Table& table, const Report& report) {
                                        report.vocab->pre, report.vocab->tokens.size()));
   else
     table.row("tokenizer", "no: " + report.vocab.error().message);
+  if (!report.rules) table.row("text", "no: " + report.rules.error().message);
   table.row("chat template", report.chat_template.empty() ? "none"
                                                           : fmt::format("{} letters (--template renders a sample)",
                                                                         report.chat_template.size()));
@@ -235,6 +243,7 @@ Json as_json(const Report& report, const InspectOptions& options) {
     json["formats"][std::string(facts_of(format).name)] = {
         {"tensors", use.n_tensors}, {"values", use.n_values}, {"bytes", use.n_bytes}};
   if (report.vocab) json["tokenizer"] = {{"pre", report.vocab->pre}, {"tokens", report.vocab->tokens.size()}};
+  if (!report.rules) json["tokenizer"]["error"] = report.rules.error().message;
   json["chat_template"] = report.chat_template.empty() ? Json(nullptr) : Json(report.chat_template);
   if (options.metadata)
     for (const auto& [key, value] : meta.all()) json["metadata"][std::string(key)] = value_as_json(value);

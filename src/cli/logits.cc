@@ -52,7 +52,7 @@ Result<int> logits(const LogitsOptions& options) {
   };
   PendingFile file(options.out);
   if (!file.is_open()) return cannot_write();
-  const auto engine = OGAS_TRY(options.model.load());
+  const auto engine = OGAS_TRY(options.model.load_for_tokens());
   const size_t n_rows = options.mtp ? tokens.size() - 1 : tokens.size();
   const std::string header = npy_header(n_rows, engine->facts().n_vocab);
   bool written = file.write(header.data(), header.size());

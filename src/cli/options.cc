@@ -209,9 +209,16 @@ Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& o
 }  // namespace
 
 Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
-  const auto path = OGAS_TRY(find_model(model));
   EngineOptions options = engine_options();
   options.chat_template = OGAS_TRY(chat.source());
+  options.needs_text = true;
+  return load_with(options);
+}
+
+Result<std::unique_ptr<Engine>> ModelOptions::load_for_tokens() const { return load_with(engine_options()); }
+
+Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& options) const {
+  const auto path = OGAS_TRY(find_model(model));
   if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
   ProgressBar bar("loading " + path.filename().string());
   auto engine = Engine::load(path, options, [&](double share) {

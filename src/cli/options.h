@@ -57,11 +57,15 @@ struct ModelOptions {
   void add_to(CLI::App& app);
   // --prefix-cache; without it nothing is kept on disk.
   void add_prefix_cache_to(CLI::App& app);
-  // Finds and loads the model, with a progress bar if it takes long.
   EngineOptions engine_options() const;
+  // Finds and loads the model, with a progress bar if it takes long: for text, or for tokens alone.
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
+  Result<std::unique_ptr<Engine>> load_for_tokens() const;
   // What the loaded model's publisher recommends.
   SamplingOptions recommended_sampling(const Engine& engine) const;
+
+ private:
+  Result<std::unique_ptr<Engine>> load_with(const EngineOptions& options) const;
 };
 
 struct AnswerOptions {

@@ -38,6 +38,7 @@ struct EngineOptions {
   uint32_t n_batch = 0;    // prompt tokens computed together; 0: as suits the size of the model
   unsigned n_threads = 0;  // 0: one for each core this process may use
   std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
+  bool needs_text = false;         // a model whose tokenizer cannot be used is refused, before its weights are read
   Format kv_format = Format::f16;  // one of kKvFormats
   // Bytes for keys and values of all sessions; 0: half of the memory that is free beside the weights, or what n_ctx
   // positions take if that is more.
@@ -89,7 +90,7 @@ class Engine {
   // while the tokenizer is made, and every few megabytes of weights. False stops it, and it is not called again.
   using LoadProgress = std::function<bool(double)>;
 
-  // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format);
+  // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format; a tokenizer that is needed);
   // out_of_memory before anything is loaded, with what it needs and what there is; usage for options out of range;
   // cancelled, where `progress` stops it: nothing is left of the model then.
   static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,

@@ -130,6 +130,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   OGAS_TRY(report_start());
   auto vocab = read_vocab(loaded->file);
   loaded->tokenizer = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
+  if (options.needs_text && !loaded->tokenizer) return fail_within(loaded->tokenizer.error(), "{}", path.string());
   loaded->read_chat_template(options.chat_template);
   loaded->find_ends();
   return_freed_memory();
