@@ -163,7 +163,9 @@ void Generation::emit(std::string_view text) {
 }
 
 void Generation::end(FinishReason reason) {
-  if (decoder_) emit(filter_.push(decoder_->flush()));
+  // Bytes that are no character are shown as such where the model left it at that. One that was cut is left out.
+  const bool is_models_own = reason == FinishReason::stop || reason == FinishReason::stop_text;
+  if (decoder_ && is_models_own) emit(filter_.push(decoder_->flush()));
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
