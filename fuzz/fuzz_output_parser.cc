@@ -1,6 +1,6 @@
 // Answers of any bytes: the first names the format and whether the answer begins in reasoning, the second how the rest,
-// the answer, is cut. However it is cut, the same comes out; arguments are JSON objects; what is shown stands in the
-// answer in this order; and an answer without marks comes out as it is.
+// the answer, is cut. However it is cut, the same comes out; arguments of whole calls are JSON objects; what is shown
+// stands in the answer in this order; and an answer without marks comes out as it is.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -23,6 +23,7 @@ struct Answer {
   std::string reasoning, content;
   std::string shown;  // both, in order
   std::vector<std::string> arguments;
+  std::vector<bool> whole;
 };
 
 void add(Answer& answer, const ogas::server::OutputPiece& piece) {
@@ -32,8 +33,13 @@ void add(Answer& answer, const ogas::server::OutputPiece& piece) {
   for (const auto& call : piece.calls) {
     if (call.index > answer.arguments.size() || (call.index == answer.arguments.size()) != (call.name == "time"))
       std::abort();
-    if (call.index == answer.arguments.size()) answer.arguments.emplace_back();
+    if (call.index == answer.arguments.size()) {
+      answer.arguments.emplace_back();
+      answer.whole.push_back(false);
+    }
+    if (answer.whole[call.index]) std::abort();
     answer.arguments[call.index] += call.arguments;
+    answer.whole[call.index] = call.is_last;
   }
 }
 
@@ -64,11 +70,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   add(other, by_pieces.finish());
 
-  if (one.reasoning != other.reasoning || one.content != other.content || one.arguments != other.arguments)
+  if (one.reasoning != other.reasoning || one.content != other.content || one.arguments != other.arguments ||
+      one.whole != other.whole)
     std::abort();
   if (by_bytes.n_calls() != one.arguments.size()) std::abort();
-  for (const auto& arguments : one.arguments)
-    if (!Json::parse(arguments, nullptr, /*allow_exceptions=*/false).is_object()) std::abort();
+  for (size_t idx = 0; idx < one.whole.size(); ++idx)
+    if (Json::parse(one.arguments[idx], nullptr, /*allow_exceptions=*/false).is_object() != one.whole[idx])
+      std::abort();
   if (!is_subsequence(one.shown, text)) std::abort();
   const bool has_mark = text.find(format.channels            ? "<|"
                                   : format.think_end.empty() ? "{"

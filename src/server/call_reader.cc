@@ -23,15 +23,20 @@ CallState ArgumentsStream::push(char c) {
   if (!begun_ && c != '{') return CallState::broken;
   const auto state = scanner_.push(c);
   if (state == JsonScanner::State::broken) return CallState::broken;
-  if (!std::exchange(begun_, true)) writer_.begin_call(std::move(name_));
-  writer_.arguments(scanner_.take());
+  begun_ = true;
   whole_ = state == JsonScanner::State::done;
+  if (whole_ || delivery_ == CallDelivery::streamed) write();
+  if (whole_) writer_.end_call();
   return whole_ ? CallState::done : CallState::open;
 }
 
-void ArgumentsStream::abandon() {
-  if (begun_ && !whole_) writer_.arguments(scanner_.closing());
-  whole_ = begun_;
+void ArgumentsStream::write() {
+  if (!std::exchange(written_, true)) writer_.begin_call(std::move(name_));
+  writer_.arguments(scanner_.take());
+}
+
+void ArgumentsStream::cut() {
+  if (written_ && !whole_) writer_.arguments(scanner_.take_all());
 }
 
 LiteralMatch::State LiteralMatch::push(char c, std::initializer_list<std::string_view> literals) {

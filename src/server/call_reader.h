@@ -30,8 +30,8 @@ class CallReader {
   virtual bool wrote_last() const { return true; }
   // Whether the call was written to its end, whatever of its format may be missing.
   virtual bool is_whole() const = 0;
-  // No more will come: arguments of which a part was written are closed.
-  virtual void abandon() {}
+  // The answer ends here. What was held back of arguments that are written while they arrive is written as it stands.
+  virtual void cut() {}
 };
 
 // Where a call's text begins: which mark was read.
@@ -44,6 +44,7 @@ struct CallContext {
   const OutputFormat& format;
   const ToolTable& tools;
   OutputWriter& writer;
+  CallDelivery delivery;
 };
 
 std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning);
@@ -51,24 +52,29 @@ std::unique_ptr<CallReader> make_json_call_reader(const CallContext& context);
 std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool behind_function_tag);
 std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool behind_calls_begin);
 
-// A JSON object as the arguments of a call, written while it arrives.
+// A JSON object as the arguments of a call, written while it arrives, or at its end.
 class ArgumentsStream {
  public:
   // Writes nothing until `begin`.
-  explicit ArgumentsStream(OutputWriter& writer) : writer_(writer) {}
-  // The call's name, to be written with the object's first byte.
+  explicit ArgumentsStream(const CallContext& context) : writer_(context.writer), delivery_(context.delivery) {}
+  // The call's name, to be written with the object's first byte, or with all of it.
   void begin(std::string name) { name_ = std::move(name); }
   CallState push(char c);
   bool has_begun() const { return begun_; }
+  bool has_written() const { return written_; }
   bool is_whole() const { return whole_; }
   bool wrote_last() const { return scanner_.is_settled(); }
-  void abandon();
+  // Where something was written: the rest of it, whole or not.
+  void cut();
 
  private:
+  void write();
+
   OutputWriter& writer_;
+  CallDelivery delivery_;
   std::string name_;
   JsonScanner scanner_;
-  bool begun_ = false, whole_ = false;
+  bool begun_ = false, written_ = false, whole_ = false;
 };
 
 // Waits for one of several literals, behind white space.

@@ -128,7 +128,7 @@ void ChannelSplitter::end_header() {
   verbatim_ = has_recipient && !is_call;
   if (is_call) {
     at_ = At::call;
-    arguments_.emplace(context_.writer).begin(std::move(name));
+    arguments_.emplace(context_).begin(std::move(name));
     return;
   }
   at_ = is_reasoning && !has_recipient ? At::reasoning : At::content;
@@ -140,6 +140,7 @@ void ChannelSplitter::call_text(char c) {
   const size_t n_writes = context_.writer.n_call_writes();
   const bool waits = arguments_->is_whole() || !arguments_->has_begun();
   if (waits && is_blank(c)) return;
+  if (arguments_->is_whole() && c == '}') return;  // one too many
   if (arguments_->is_whole() || arguments_->push(c) == CallState::broken) return break_call();
   if (context_.writer.n_call_writes() == n_writes) return;
   unsent_.clear();
@@ -148,14 +149,16 @@ void ChannelSplitter::call_text(char c) {
 
 // What was not sent of the call is content; if nothing was, the whole message is.
 void ChannelSplitter::break_call() {
-  verbatim_ = !arguments_->has_begun();
-  arguments_->abandon();
+  verbatim_ = !arguments_->has_written();
   context_.writer.content(std::exchange(unsent_, {}));
   at_ = At::content;
 }
 
 void ChannelSplitter::end_message(std::string_view mark) {
-  if (at_ == At::call && !arguments_->is_whole()) break_call();
+  if (at_ == At::call && arguments_->has_written())
+    arguments_->cut();
+  else if (at_ == At::call && !arguments_->is_whole())
+    break_call();
   if (std::exchange(verbatim_, false)) context_.writer.content(mark);
   blanks_.clear();
   at_ = At::between;

@@ -8,12 +8,12 @@ namespace {
 
 class JsonCallReader : public CallReader {
  public:
-  explicit JsonCallReader(const CallContext& context) : context_(context), stream_(context.writer) {}
+  explicit JsonCallReader(const CallContext& context) : context_(context), stream_(context) {}
 
   CallState push(char c) override;
   bool is_whole() const override { return written_ || stream_.is_whole(); }
   bool wrote_last() const override { return stream_.wrote_last(); }
-  void abandon() override { stream_.abandon(); }
+  void cut() override { stream_.cut(); }
 
  private:
   enum class At { object, first_key, colon, value, after_value, next_key, in_key, in_value, in_arguments };
@@ -116,6 +116,7 @@ CallState JsonCallReader::finish() {
   if (!arguments_.starts_with('{')) return CallState::broken;
   context_.writer.begin_call(name_);
   context_.writer.arguments(arguments_);
+  context_.writer.end_call();
   written_ = true;
   return CallState::done;
 }

@@ -29,6 +29,8 @@ State JsonScanner::push(char c) {
 
 std::string JsonScanner::take() { return std::exchange(certain_, {}); }
 
+std::string JsonScanner::take_all() { return take() + std::exchange(pending_, {}); }
+
 std::string JsonScanner::closing() const {
   std::string text = settled_in_string_ ? "\"" : "";
   for (size_t i = stack_.size(); i-- > 0;) text += stack_[i] == '{' ? '}' : ']';

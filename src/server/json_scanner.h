@@ -30,6 +30,8 @@ class JsonScanner {
   bool end();
   // The text since the last call that is certain.
   std::string take();
+  // The text since then, certain or not: no more will come.
+  std::string take_all();
   // Whether all of the text is certain.
   bool is_settled() const { return pending_.empty(); }
   // What makes all that was certain so far a whole value; "" where nothing was.

@@ -8,9 +8,10 @@ namespace ogas::server {
 
 // On the heap, so that what refers to the format, the tools and the writer stays right when a parser is moved.
 struct OutputParser::Parts {
-  Parts(const OutputFormat& wanted, const nlohmann::ordered_json& request_tools, bool starts_in_reasoning)
+  Parts(const OutputFormat& wanted, const nlohmann::ordered_json& request_tools, bool starts_in_reasoning,
+        CallDelivery delivery)
       : format(wanted), tools(request_tools) {
-    const CallContext context{format, tools, writer};
+    const CallContext context{format, tools, writer, delivery};
     splitter = format.channels ? make_channel_splitter(context, starts_in_reasoning)
                                : make_tag_splitter(context, starts_in_reasoning);
   }
@@ -21,8 +22,9 @@ struct OutputParser::Parts {
   std::unique_ptr<AnswerSplitter> splitter;
 };
 
-OutputParser::OutputParser(const OutputFormat& format, const nlohmann::ordered_json& tools, bool starts_in_reasoning)
-    : parts_(std::make_unique<Parts>(format, tools, starts_in_reasoning)) {}
+OutputParser::OutputParser(const OutputFormat& format, const nlohmann::ordered_json& tools, bool starts_in_reasoning,
+                           CallDelivery delivery)
+    : parts_(std::make_unique<Parts>(format, tools, starts_in_reasoning, delivery)) {}
 OutputParser::~OutputParser() = default;
 OutputParser::OutputParser(OutputParser&&) noexcept = default;
 OutputParser& OutputParser::operator=(OutputParser&&) noexcept = default;

@@ -25,6 +25,7 @@ const Json& tools() {
 
 struct Call {
   std::string name, arguments;
+  bool is_whole = true;
   bool operator==(const Call&) const = default;
 };
 
@@ -38,7 +39,8 @@ struct Answer {
 void PrintTo(const Answer& answer, std::ostream* out) {
   *out << "\nreasoning: " << testing::PrintToString(answer.reasoning)
        << "\ncontent: " << testing::PrintToString(answer.content);
-  for (const auto& call : answer.calls) *out << "\ncall: " << call.name << " " << call.arguments;
+  for (const auto& call : answer.calls)
+    *out << "\ncall: " << call.name << " " << call.arguments << (call.is_whole ? "" : " (not whole)");
   *out << "\n";
 }
 
@@ -47,9 +49,12 @@ void add(Answer& answer, const OutputPiece& piece) {
   answer.content += piece.content;
   for (const auto& call : piece.calls) {
     EXPECT_EQ(call.index < answer.calls.size(), call.name.empty()) << "a name in the first piece only";
-    if (call.index == answer.calls.size()) answer.calls.push_back({.name = call.name, .arguments = {}});
+    if (call.index == answer.calls.size())
+      answer.calls.push_back({.name = call.name, .arguments = {}, .is_whole = false});
     ASSERT_LT(call.index, answer.calls.size());
+    EXPECT_FALSE(answer.calls[call.index].is_whole) << "a piece behind the last one";
     answer.calls[call.index].arguments += call.arguments;
+    answer.calls[call.index].is_whole = call.is_last;
   }
 }
 
@@ -59,7 +64,8 @@ Answer parse(OutputParser parser, std::span<const std::string_view> pieces) {
   add(answer, parser.finish());
   EXPECT_EQ(parser.n_calls(), answer.calls.size());
   for (const auto& call : answer.calls)
-    EXPECT_TRUE(Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false).is_object()) << call.arguments;
+    EXPECT_EQ(Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false).is_object(), call.is_whole)
+        << call.arguments;
   return answer;
 }
 
@@ -69,12 +75,14 @@ struct Example {
   Answer expected = {};
   bool starts_in_reasoning = false;
   bool has_tools = true;
+  CallDelivery delivery = CallDelivery::streamed;
+
+  OutputParser parser() const { return {format, has_tools ? tools() : Json(), starts_in_reasoning, delivery}; }
 };
 
 Answer parse_in_one(const Example& example) {
   const std::string_view whole = example.text;
-  return parse(OutputParser(example.format, example.has_tools ? tools() : Json(), example.starts_in_reasoning),
-               {&whole, 1});
+  return parse(example.parser(), {&whole, 1});
 }
 
 // The example in one piece, byte by byte, and in random pieces.
@@ -86,9 +94,7 @@ void expect(const Example& example) {
     std::vector<std::string_view> pieces;
     for (size_t at = 0; at < text.size(); at += pieces.back().size())
       pieces.push_back(text.substr(at, 1 + random() % most));
-    const Json given = example.has_tools ? tools() : Json();
-    EXPECT_EQ(parse(OutputParser(example.format, given, example.starts_in_reasoning), pieces), example.expected)
-        << text << "\nin pieces of up to " << most;
+    EXPECT_EQ(parse(example.parser(), pieces), example.expected) << text << "\nin pieces of up to " << most;
   }
 }
 
@@ -161,7 +167,7 @@ TEST(OutputParser, ReadsJsonCallsThatAreWrittenOtherwise) {
   // A brace is missing or too many, or the mark at the end is missing.
   expect(
       {json_tags(), call(R"({"name": "time", "arguments": {"a": 1})") + "\nx", {"", "x", {{"time", R"({"a": 1})"}}}});
-  expect({json_tags(), call(R"({"name": "time", "arguments": {}}})"), {"", "}", {{"time", "{}"}}}});
+  expect({json_tags(), call(R"({"name": "time", "arguments": {}}})"), {"", "", {{"time", "{}"}}}});
   expect({json_tags(), R"(<tool_call>{"name": "time", "arguments": {"a": 1})", {"", "", {{"time", R"({"a": 1})"}}}});
   expect({json_tags(), "<tool_call>{\"name\": \"time\", \"arguments\": {}\n", {"", "", {{"time", "{}"}}}});
   // New lines within strings, which is no JSON.
@@ -216,12 +222,53 @@ TEST(OutputParser, ArgumentsGrowWhileTheyArrive) {
   EXPECT_EQ(parser.n_calls(), 1U);
 }
 
-TEST(OutputParser, ClosesArgumentsThatEndEarly) {
+// Nothing tells the client that a call is whole which is not: its arguments are no JSON.
+TEST(OutputParser, ArgumentsThatEndEarlyAreLeftAsTheyAre) {
   const std::string begin = "<tool_call>{\"name\": \"time\", \"arguments\": ";
-  expect({json_tags(), begin + R"({"a": "x)", {"", "", {{"time", R"({"a": "x"})"}}}});
-  expect({json_tags(), begin + R"({"a": [{"b": "\ud83d)", {"", "\\ud83d", {{"time", R"({"a": [{"b": ""}]})"}}}});
-  expect({json_tags(), begin + R"({"a": 12)", {"", "\"a\": 12", {{"time", "{}"}}}});
-  expect({json_tags(), begin + R"({"a": 1, oops}}</tool_call> b)", {"", ", oops}} b", {{"time", R"({"a": 1})"}}}});
+  for (const std::string arguments : {R"({"a": "x)", R"({"a": [{"b": "\ud83d)", R"({"a": 12)", R"({"a": 1, "b)", "{"}) {
+    expect({json_tags(), begin + arguments, {"", "", {{"time", arguments, false}}}});
+    expect(
+        {call_tokens(), "<｜tool▁call▁begin｜>time<｜tool▁sep｜>" + arguments, {"", "", {{"time", arguments, false}}}});
+    for (const char* end : {"", "<|end|>"})
+      expect({channels(),
+              "<|channel|>commentary to=functions.time<|message|>" + arguments + end,
+              {"", "", {{"time", arguments, false}}}});
+  }
+  expect(
+      {json_tags(), begin + R"({"a": 1, oops}}</tool_call> b)", {"", ", oops}} b", {{"time", R"({"a": 1)", false}}}});
+}
+
+TEST(OutputParser, CallsMayBeWantedWhole) {
+  const std::string begin = "<tool_call>{\"name\": \"time\", \"arguments\": {\"a\": 1";
+  const auto expect_whole = [](const OutputFormat& format, const std::string& text, const Answer& expected) {
+    Example example{format, text, expected};
+    example.delivery = CallDelivery::whole;
+    expect(example);
+  };
+  expect_whole(json_tags(), begin + "}}</tool_call>", {"", "", {{"time", R"({"a": 1})"}}});
+  expect_whole(json_tags(), begin, {"", begin});
+  expect_whole(json_tags(), begin + ", oops}}</tool_call> b", {"", begin + ", oops}}</tool_call> b"});
+  const std::string message = "<|channel|>commentary to=functions.time<|message|>{\"a\": 1";
+  expect_whole(channels(), message + " }<|call|>", {"", "", {{"time", "{\"a\": 1 }"}}});
+  expect_whole(channels(), message, {"", message});
+  expect_whole(channels(), message + ", oops<|call|>", {"", message + ", oops<|call|>"});
+}
+
+// Braces that close nothing belong to the calls before them, unless text follows.
+TEST(OutputParser, BracesTooManyAreNotShown) {
+  const std::string json = R"({"name": "time", "arguments": {}})", call = "<tool_call>\n" + json;
+  const std::vector<Call> one = {{"time", "{}"}}, two = {{"time", "{}"}, {"time", "{}"}};
+  expect({json_tags(), call + "}\n</tool_call>", {"", "", one}});
+  expect({json_tags(), call + "\n}}\n</tool_call>\nx}", {"", "x}", one}});
+  expect({json_tags(), call + "}", {"", "", one}});
+  expect({json_tags(), call + "}\n</tool_call>\n" + call + "}\n</tool_call>", {"", "", two}});
+  expect({json_tags(), call + "}\n" + json + "}\n</tool_call>", {"", "", two}});
+  expect({json_tags(), call + "} x", {"", "} x", one}});
+  expect({bare_json(), json + "}", {"", "", one}});
+  expect({call_tokens(), "<｜tool▁call▁begin｜>time<｜tool▁sep｜>{}}<｜tool▁call▁end｜>", {"", "", one}});
+  for (const char* end : {"<|call|>", ""})
+    expect({channels(), std::string("<|channel|>commentary to=functions.time<|message|>{}}\n") + end, {"", "", one}});
+  expect({channels(), "<|channel|>commentary to=functions.time<|message|>{}} x", {"", "} x", one}});
 }
 
 TEST(OutputParser, ReadsFunctionTags) {
@@ -394,10 +441,10 @@ TEST(OutputParser, ShowsMessagesThatAreNoCall) {
     expect({channels(), text, {"", text}});
   expect({channels(),
           "<|channel|>commentary to=functions.time<|message|>{\"a\": x}<|call|>",
-          {"", "\"a\": x}", {{"time", "{}"}}}});
+          {"", "\"a\": x}", {{"time", "{", false}}}});
 }
 
-// Whatever comes, what comes out does not depend on how it was cut, and arguments are JSON.
+// Whatever comes, what comes out does not depend on how it was cut, and arguments of whole calls are JSON.
 TEST(OutputParser, RandomMarksInRandomPieces) {
   std::mt19937 random(11);
   for (const auto& format : all_formats()) {
@@ -406,6 +453,7 @@ TEST(OutputParser, RandomMarksInRandomPieces) {
       std::string text;
       for (size_t length = random() % 24; length > 0; --length) text += words[random() % words.size()];
       Example example{format, text, {}, random() % 4 == 0};
+      if (n % 3 == 0) example.delivery = CallDelivery::whole;
       example.expected = parse_in_one(example);
       expect(example);
     }

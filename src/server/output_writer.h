@@ -21,10 +21,10 @@ class OutputWriter {
   // Of the call that was begun last.
   void arguments(std::string_view text) {
     if (text.empty()) return;
-    if (piece_.calls.empty()) piece_.calls.push_back({.index = n_calls_ - 1, .name = {}, .arguments = {}});
-    piece_.calls.back().arguments += text;
+    call().arguments += text;
     ++n_call_writes_;
   }
+  void end_call() { call().is_last = true; }
 
   uint32_t n_calls() const { return n_calls_; }
   // Grows whenever something of a call was written.
@@ -32,6 +32,11 @@ class OutputWriter {
   OutputPiece take() { return std::exchange(piece_, {}); }
 
  private:
+  ToolCallPiece& call() {
+    if (piece_.calls.empty()) piece_.calls.push_back({.index = n_calls_ - 1, .name = {}, .arguments = {}});
+    return piece_.calls.back();
+  }
+
   OutputPiece piece_;
   uint32_t n_calls_ = 0;
   size_t n_call_writes_ = 0;

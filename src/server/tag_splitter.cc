@@ -49,6 +49,7 @@ class TagSplitter : public AnswerSplitter {
   void step(char c);
   void text(char c);
   bool begins_call() const;
+  bool is_separator(char c) const;
   void on_mark(size_t mark);
   void drop_mark();
   void show(std::string_view text);
@@ -57,6 +58,7 @@ class TagSplitter : public AnswerSplitter {
   void begin_call(std::string_view mark, CallBeginning beginning);
   void step_call(char c);
   void give_up_call();
+  void cut_call();
   void end_call();
 
   CallContext context_;
@@ -100,9 +102,18 @@ bool TagSplitter::begins_call() const {
   return syntax == CallSyntax::bare_json || (syntax == CallSyntax::json && behind_call_);
 }
 
+// Between calls, and behind them: what separates them, and braces too many. They belong to the calls, if nothing but
+// marks, calls and the end follows.
+bool TagSplitter::is_separator(char c) const {
+  if (!behind_call_) return false;
+  const CallSyntax syntax = context_.format.call_syntax;
+  if (c == ';') return syntax == CallSyntax::bare_json;
+  return c == '}' &&
+         (syntax == CallSyntax::json || syntax == CallSyntax::bare_json || syntax == CallSyntax::call_tokens);
+}
+
 void TagSplitter::text(char c) {
-  const bool is_separator = c == ';' && behind_call_ && context_.format.call_syntax == CallSyntax::bare_json;
-  if (at_gap_ ? is_blank(c) || is_separator : c == '\n' || c == '\r') {
+  if (at_gap_ ? is_blank(c) || is_separator(c) : c == '\n' || c == '\r') {
     blanks_ += c;
   } else if (c == '{' && begins_call()) {
     begin_call("", CallBeginning::json);
@@ -183,10 +194,16 @@ void TagSplitter::step_call(char c) {
   give_up_call();
 }
 
-// The call is broken, or the answer ended within it.
+// The answer ended within a call. Of one that was sent, all is sent.
+void TagSplitter::cut_call() {
+  if (!sent_ || reader_->is_whole()) return give_up_call();
+  reader_->cut();
+  end_call();
+}
+
+// The call is broken, or lacks its end.
 void TagSplitter::give_up_call() {
   const bool is_whole = reader_->is_whole();
-  reader_->abandon();
   std::string rest = std::exchange(unsent_, {});
   // A whole call may lack what closes its format.
   if (is_whole && rest.find_first_not_of(" \t\r\n`}") == std::string::npos) rest.clear();
@@ -209,9 +226,11 @@ void TagSplitter::end_call() {
 }
 
 void TagSplitter::finish() {
-  if (mode_ == Mode::call) return give_up_call();
+  if (mode_ == Mode::call) return cut_call();
   for (const char c : (mode_ == Mode::reasoning ? reasoning_marks_ : content_marks_).flush()) text(c);
-  const bool belongs_to_mark = at_gap_ && !keeps_new_lines_ && std::ranges::all_of(blanks_, is_blank);
+  const bool belongs_to_mark = at_gap_ && !keeps_new_lines_ && std::ranges::all_of(blanks_, [&](char c) {
+                                 return is_blank(c) || (c == '}' && is_separator(c));
+                               });
   if (!belongs_to_mark) flush_blanks();
 }
 

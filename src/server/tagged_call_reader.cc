@@ -174,6 +174,7 @@ void TaggedCallReader::add_argument(std::string_view value) {
 CallState TaggedCallReader::finish() {
   context_.writer.begin_call(name_);
   context_.writer.arguments(arguments_ + "}");
+  context_.writer.end_call();
   return CallState::done;
 }
 

@@ -31,13 +31,13 @@ std::string_view name_in_header(std::string_view header, std::string_view separa
 class TokenCallReader : public CallReader {
  public:
   TokenCallReader(const CallContext& context, bool behind_calls_begin)
-      : context_(context), at_(behind_calls_begin ? At::before_call : At::header), stream_(context.writer) {}
+      : context_(context), at_(behind_calls_begin ? At::before_call : At::header), stream_(context) {}
 
   CallState push(char c) override;
   size_t n_unread() const override { return at_ == At::header ? header_.size() : literal_.n_unread(); }
   bool is_whole() const override { return stream_.is_whole(); }
   bool wrote_last() const override { return stream_.wrote_last(); }
-  void abandon() override { stream_.abandon(); }
+  void cut() override { stream_.cut(); }
 
  private:
   enum class At { before_call, header, arguments, after_arguments };
