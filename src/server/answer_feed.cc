@@ -69,6 +69,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
       is_over_ = true;
       if (n_open_ > 0) cancel_all();
     }
+    for (const FeedNews& one : news)
+      if (one.is_enough && !one.answer && !is_over_) api_.engine_thread.cancel(ids_[one.answer_idx]);
     if (n_open_ == 0) take_ = {};  // what it holds may hold this
   }
 

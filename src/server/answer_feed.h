@@ -23,6 +23,7 @@ struct FeedNews {
   std::string text = {};
   std::vector<DrawnToken> tokens = {};        // where log-probabilities were asked for; the ending one, too
   std::optional<Result<Answer>> answer = {};  // once it is done; its last news
+  bool is_enough = false;  // whoever takes the news may say so: the answer ends there, and says what it took
 };
 
 // Called on the I/O thread, news in order. Returns whether it wants more: false ends all that is left, and was the last

@@ -18,13 +18,20 @@ void ChatAnswer::take_piece(FeedNews& news) {
   ChatChoice& choice = choices[news.answer_idx];
   OutputPiece piece = choice.parser.push(news.text);
   if (news.answer) append(piece, choice.parser.finish());
-  const bool has_enough = !parallel_calls_ && choice.parser.n_calls() > 1;
-  if (has_enough) std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
+  // With a second call, and what comes behind it, nothing is wanted any more.
+  const bool had_enough = choice.has_enough;
+  choice.has_enough = had_enough || (!parallel_calls_ && choice.parser.n_calls() > 1);
+  if (choice.has_enough) {
+    news.is_enough = true;
+    std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
+  }
+  if (had_enough) piece = {};
   choice.content += piece.content;
   choice.reasoning += piece.reasoning;
   for (const ToolCallPiece& call : piece.calls) {
     if (choice.calls.size() <= call.index) choice.calls.push_back({new_id("call_"), call.name, {}});
     choice.calls[call.index].arguments += call.arguments;
+    choice.calls[call.index].is_whole |= call.is_last;
   }
   // What ends an answer is none of it.
   std::erase_if(news.tokens, [&](const DrawnToken& drawn) {
@@ -32,11 +39,11 @@ void ChatAnswer::take_piece(FeedNews& news) {
            api.engine.answer_ends().contains(drawn.id);
   });
   const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
-  if (!is_empty || !news.tokens.empty()) add(news.answer_idx, piece, std::move(news.tokens));
-  if (!news.answer && !has_enough) return;
+  if (!had_enough && (!is_empty || !news.tokens.empty())) add(news.answer_idx, piece, std::move(news.tokens));
+  if (!news.answer) return;
   choice.is_done = true;
   --n_open_;
-  finish(news.answer_idx, news.answer ? **news.answer : Answer());
+  finish(news.answer_idx, **news.answer);
 }
 
 bool ChatAnswer::take(std::span<FeedNews> news) {
@@ -66,7 +73,7 @@ ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, s
   std::vector<Request> requests(n, request);
   for (uint32_t idx = 0; idx < n; ++idx) {
     requests[idx].sampling.seed += idx;
-    answer->choices.push_back({.parser = OutputParser(api.format, tools.tools, prompt.starts_in_reasoning)});
+    answer->choices.push_back({.parser = OutputParser(api.format, tools.tools, prompt.starts_in_reasoning, calls)});
   }
   if (streams) call.exchange->expect_stream(std::move(stream_head));
   feed_answers(api, call, std::move(requests),

@@ -2,6 +2,7 @@
 // that is for those who derive from it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,13 +16,21 @@ namespace ogas::server {
 
 struct ChatCall {
   std::string id, name, arguments;  // "call_..."; arguments: JSON, as far as it has come
+  bool is_whole = false;
 };
 
 struct ChatChoice {
   OutputParser parser;
   std::string content = {}, reasoning = {};
   std::vector<ChatCall> calls = {};
+  bool has_enough = false;  // no more of it is wanted, and what it took is yet to be told
   bool is_done = false;
+
+  bool has_whole_call() const { return std::ranges::any_of(calls, &ChatCall::is_whole); }
+  // Whether something else than the model, or the request's own words for an end, ended it.
+  bool is_cut(const Answer& answer) const {
+    return !has_enough && answer.finish != FinishReason::stop && answer.finish != FinishReason::stop_text;
+  }
 };
 
 // On the I/O thread.
@@ -61,6 +70,7 @@ struct ChatRun {
   Request request = {};
   uint32_t n = 1;
   bool streams = false;
+  CallDelivery calls = CallDelivery::streamed;
 
   // Has it computed; what comes of it is the answer's. Errors: as make_prompt().
   ApiResult<> start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head);

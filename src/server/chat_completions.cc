@@ -53,8 +53,8 @@ ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
 }
 
 std::string_view finish_reason(const ChatChoice& choice, const Answer& answer) {
-  if (!choice.calls.empty()) return "tool_calls";
-  return answer.finish == FinishReason::length ? "length" : "stop";
+  if (choice.is_cut(answer)) return "length";
+  return choice.has_whole_call() ? "tool_calls" : "stop";
 }
 
 // By the two names that clients know it by.

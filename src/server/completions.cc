@@ -128,7 +128,8 @@ class CompletionAnswer {
     --n_open_;
     usage_.add(answer.stats, idx % asked_.best_of > 0);
     choice.rank = answer.mean_logprob();
-    choice.finish = answer.finish == FinishReason::length ? "length" : "stop";
+    const bool is_ended = answer.finish == FinishReason::stop || answer.finish == FinishReason::stop_text;
+    choice.finish = is_ended ? "stop" : "length";
   }
 
   bool end_with(const ApiError& error) {

@@ -56,7 +56,7 @@ ApiResult<Request> read_options(const Api& api, const Client& client, Fields& fi
 
 // What both kinds of requests have. Messages and tools are the kind's own.
 ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields) {
-  ChatRun run;
+  ChatRun run{.calls = CallDelivery::whole};  // arguments are objects here
   OGAS_TRY(check_name(api, fields));
   run.request = OGAS_TRY(read_options(api, call.client, fields));
   run.streams = OGAS_TRY(fields.boolean("stream")).value_or(true);
@@ -131,7 +131,7 @@ class OllamaAnswer final : public ChatAnswer {
             {{"name", call.name}, {"arguments", Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false)}}}});
     const auto nanoseconds = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
     const AnswerStats& stats = answer.stats;
-    last_["done_reason"] = answer.finish == FinishReason::length ? "length" : "stop";
+    last_["done_reason"] = choice.is_cut(answer) ? "length" : "stop";
     last_["total_duration"] =
         nanoseconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - received_).count());
     last_["load_duration"] = 0;

@@ -205,7 +205,7 @@ class ResponseAnswer final : public ChatAnswer {
 
   void finish(size_t, const Answer& answer) override {
     begin();
-    const bool is_cut = answer.finish == FinishReason::length;
+    const bool is_cut = choices.front().is_cut(answer);
     close_item(is_cut ? "incomplete" : "completed");
     response_["status"] = is_cut ? "incomplete" : "completed";
     if (is_cut) response_["incomplete_details"] = {{"reason", "max_output_tokens"}};
@@ -295,6 +295,8 @@ class ResponseAnswer final : public ChatAnswer {
   void add_call(const ToolCallPiece& part) {
     if (!part.name.empty() || !is_open_ || item()["type"] != "function_call") {
       const ChatCall& call = choices.front().calls[part.index];
+      close_item("completed");  // of which call it was, if one
+      call_idx_ = part.index;
       open_item("function_call", {{"call_id", call.id}, {"name", call.name}, {"arguments", ""}});
     }
     item()["arguments"].get_ref<std::string&>() += part.arguments;
@@ -306,13 +308,15 @@ class ResponseAnswer final : public ChatAnswer {
 
   void close_item(std::string_view status) {
     if (!std::exchange(is_open_, false)) return;
-    item()["status"] = status;
-    if (item()["type"] == "function_call") {
+    const bool is_call = item()["type"] == "function_call";
+    const bool is_whole_call = is_call && choices.front().calls[call_idx_].is_whole;
+    item()["status"] = !is_call ? status : is_whole_call ? "completed" : "incomplete";
+    if (is_whole_call) {
       Json fields = place();
       fields["name"] = item()["name"];
       fields["arguments"] = item()["arguments"];
       tell("response.function_call_arguments.done", std::move(fields));
-    } else {
+    } else if (!is_call) {
       const bool is_message = item()["type"] == "message";
       Json fields = place_of_text();
       fields["text"] = item()["content"][0]["text"];
@@ -327,6 +331,7 @@ class ResponseAnswer final : public ChatAnswer {
 
   bool streams_, has_begun_ = false, is_open_ = false;
   Json response_;
+  size_t call_idx_ = 0;  // of the open item, or the last that was a call
   uint64_t n_events_ = 0;
 };
 
