@@ -37,6 +37,10 @@ const Result<std::unique_ptr<Tokenizer>>& Engine::tokenizer_or_error() const { r
 const Tokenizer* Engine::tokenizer() const { return model_->tokenizer ? model_->tokenizer->get() : nullptr; }
 const ChatTemplate* Engine::chat_template() const { return model_->chat_template ? &*model_->chat_template : nullptr; }
 const std::string& Engine::chat_template_error() const { return model_->chat_template_error; }
+bool Engine::chat_templates_mention(std::string_view name) const {
+  const auto mentions = [&](const std::optional<ChatTemplate>& one) { return one && one->mentions(name); };
+  return mentions(model_->chat_template) || mentions(model_->tool_template);
+}
 const AnswerEnds& Engine::answer_ends() const { return model_->ends; }
 const SamplingOptions& Engine::recommended_sampling() const { return model_->sampling; }
 uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used() - kv_bytes_cached(); }

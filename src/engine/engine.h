@@ -114,6 +114,8 @@ class Engine {
   const Tokenizer* tokenizer() const;         // null where the file has none that ogas can use
   const ChatTemplate* chat_template() const;  // null where the file has none; see chat_template_error()
   const std::string& chat_template_error() const;
+  // Whether a variable of this name stands in a template of the model's, be it the one for tools.
+  bool chat_templates_mention(std::string_view name) const;
   const AnswerEnds& answer_ends() const;                // the tokens that end an answer
   const SamplingOptions& recommended_sampling() const;  // the publisher's, as the file has it
 

@@ -39,7 +39,7 @@ ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
   run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_tokens", "max_completion_tokens"}));
   if (run.request.only_prompt) return refuse("max_tokens", "max_tokens is 0, where at least 1 is expected");
   run.tools = OGAS_TRY(read_tools(fields));
-  run.input.extra = OGAS_TRY(read_template_variables(fields));
+  run.input.extra = OGAS_TRY(read_template_variables(api, fields));
   run.n = OGAS_TRY(read_n(api, fields));
   chat.stream = OGAS_TRY(read_stream(fields));
   run.streams = chat.stream.stream;

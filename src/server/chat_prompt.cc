@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "server/prompt_effect.h"
+
 namespace ogas::server {
 namespace {
 
@@ -161,7 +163,7 @@ ApiResult<ToolFields> read_tools(Fields& fields) {
   return result;
 }
 
-ApiResult<Json> read_template_variables(Fields& fields) {
+ApiResult<Json> read_template_variables(const Api& api, Fields& fields) {
   Json variables;
   if (const Json* given = fields.find("chat_template_kwargs")) {
     if (!given->is_object())
@@ -169,12 +171,18 @@ ApiResult<Json> read_template_variables(Fields& fields) {
                     kind_of(*given));
     constexpr std::array<std::string_view, 6> kOurs{"messages",  "tools",     "add_generation_prompt",
                                                     "bos_token", "eos_token", "tokenizer"};
-    for (const auto& [name, value] : given->items())
+    for (const auto& [name, value] : given->items()) {
+      const std::string path = fmt::format("chat_template_kwargs.{}", name);
       if (std::ranges::find(kOurs, name) != kOurs.end())
-        return refuse(fmt::format("chat_template_kwargs.{}", name), "chat_template_kwargs cannot set {}", name);
+        return refuse(path, "chat_template_kwargs cannot set {}", name);
+      OGAS_TRY(check_variable(api, path, name, value));
+    }
     variables = *given;
   }
-  if (const auto effort = OGAS_TRY(fields.text("reasoning_effort"))) variables["reasoning_effort"] = *effort;
+  if (const auto effort = OGAS_TRY(fields.text("reasoning_effort"))) {
+    OGAS_TRY(check_variable(api, fields.path_of("reasoning_effort"), "reasoning_effort", *effort));
+    variables["reasoning_effort"] = *effort;
+  }
   return variables;
 }
 
@@ -191,6 +199,7 @@ ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
     conversation.messages.erase(conversation.messages.size() - 1);
   }
   RenderedChat chat = OGAS_TRY(api.engine.render_chat(conversation));
+  OGAS_TRY(check_effect(api, conversation, chat.text));
   if (!begun.empty()) {
     chat.input.push_back({chat.text.size(), chat.text.size() + begun.size()});
     chat.text += begun;

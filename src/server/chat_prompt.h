@@ -33,10 +33,10 @@ struct ToolFields {
 };
 ApiResult<ToolFields> read_tools(Fields& fields);
 // "chat_template_kwargs" and "reasoning_effort": further variables for the template.
-ApiResult<Json> read_template_variables(Fields& fields);
+ApiResult<Json> read_template_variables(const Api& api, Fields& fields);
 
-// Where the last message is the assistant's, the answer goes on with it. Errors: the template refuses the conversation,
-// or it is longer than the context.
+// Where the last message is the assistant's, the answer goes on with it. Errors: the template refuses the conversation
+// or leaves a part of it out, or it is longer than the context.
 ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input);
 
 }  // namespace ogas::server

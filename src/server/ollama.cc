@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "server/chat_answer.h"
 #include "server/endpoints.h"
+#include "server/prompt_effect.h"
 #include "server/request_fields.h"
 
 namespace ogas::server {
@@ -63,14 +64,18 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
   if (const Json* format = fields.find("format"); format && *format != "")
     return refuse("format", "format would have to be enforced, which is not supported yet");
   if (const Json* think = fields.find("think")) {
-    if (think->is_boolean())
-      run.input.extra["enable_thinking"] = *think;
-    else if (think->is_string())
-      run.input.extra["reasoning_effort"] = *think;
-    else
+    if (!think->is_boolean() && !think->is_string())
       return refuse("think", "think is {}, where a boolean or a string is expected", kind_of(*think));
+    // DeepSeek's templates have another name for it.
+    const bool is_thinking =
+        !api.engine.chat_templates_mention("enable_thinking") && api.engine.chat_templates_mention("thinking");
+    const std::string name = think->is_string() ? "reasoning_effort" : is_thinking ? "thinking" : "enable_thinking";
+    OGAS_TRY(check_variable(api, "think", name, *think));
+    run.input.extra[name] = *think;
   }
-  fields.ignore({"keep_alive", "context", "truncate", "shift"});
+  if (const Json* context = fields.find("context"); context && !context->empty())
+    return refuse("context", "answers do not come with a context here, and go on from none; /api/chat takes messages");
+  fields.ignore({"keep_alive", "truncate", "shift"});
   return run;
 }
 

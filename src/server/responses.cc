@@ -6,6 +6,7 @@
 // memory (previous_response_id, background, conversation) or would have to be enforced is refused.
 #include "server/chat_answer.h"
 #include "server/endpoints.h"
+#include "server/prompt_effect.h"
 #include "server/request_fields.h"
 
 namespace ogas::server {
@@ -116,11 +117,14 @@ ApiResult<> read_text_format(Fields& fields) {
   return text.finish();
 }
 
-ApiResult<> read_reasoning(Fields& fields, Json& variables) {
+ApiResult<> read_reasoning(const Api& api, Fields& fields, Json& variables) {
   const Json* given = fields.find("reasoning");
   if (!given) return {};
   Fields reasoning = OGAS_TRY(Fields::of(*given, "reasoning"));
-  if (const auto effort = OGAS_TRY(reasoning.text("effort"))) variables["reasoning_effort"] = *effort;
+  if (const auto effort = OGAS_TRY(reasoning.text("effort"))) {
+    OGAS_TRY(check_variable(api, reasoning.path_of("effort"), "reasoning_effort", *effort));
+    variables["reasoning_effort"] = *effort;
+  }
   reasoning.ignore({"summary", "generate_summary"});
   return reasoning.finish();
 }
@@ -150,8 +154,8 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
   run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_output_tokens"}));
   if (run.request.only_prompt) return refuse("max_output_tokens", "max_output_tokens is 0");
   run.tools = OGAS_TRY(read_response_tools(fields));
-  run.input.extra = OGAS_TRY(read_template_variables(fields));
-  OGAS_TRY(read_reasoning(fields, run.input.extra));
+  run.input.extra = OGAS_TRY(read_template_variables(api, fields));
+  OGAS_TRY(read_reasoning(api, fields, run.input.extra));
   OGAS_TRY(read_text_format(fields));
   OGAS_TRY(refuse_memory(fields));
   run.streams = OGAS_TRY(read_stream(fields)).stream;

@@ -20,6 +20,19 @@ ChatTemplate::~ChatTemplate() = default;
 
 const std::string& ChatTemplate::source() const { return parsed_->source; }
 
+bool ChatTemplate::mentions(std::string_view name) const {
+  const std::string& text = source();
+  const auto is_part = [&](size_t at) {
+    const char c = at < text.size() ? text[at] : ' ';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+    const bool is_word = (at == 0 || !is_part(at - 1)) && !is_part(at + name.size());
+    if (is_word && (at == 0 || !std::string_view(".'\"").contains(text[at - 1]))) return true;
+  }
+  return false;
+}
+
 Result<ChatTemplate> ChatTemplate::parse(std::string source) {
   constexpr size_t kMaxBytes = size_t{1} << 20;
   if (source.size() > kMaxBytes)

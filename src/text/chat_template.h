@@ -39,6 +39,8 @@ class ChatTemplate {
   Result<RenderedChat> render(const ChatTemplateInput& input) const;
 
   const std::string& source() const;
+  // Whether a variable of this name may stand in it: a word that is no attribute and no text in quotes.
+  bool mentions(std::string_view name) const;
 
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
