@@ -161,8 +161,9 @@ AnswerEnds::AnswerEnds(const Tokenizer& tokenizer, std::span<const ChatTemplate*
   }
   for (const auto& id : {vocab.eot, vocab.eom})
     if (id) ids_.push_back(*id);
-  // With these a text begins, or there is none: whoever writes one has nothing to add.
-  for (const auto& id : {vocab.bos, vocab.padding})
+  // With these a text begins, or there is none: whoever writes one has nothing to add. (Byte-level vocabularies know
+  // all text; their unknown token is the one between two texts.)
+  for (const auto& id : {vocab.bos, vocab.padding, vocab.unknown})
     if (id && tokenizer.is_control(*id)) ids_.push_back(*id);
   std::erase_if(ids_, [&](TokenId id) { return has(within, id); });
   // What the publisher calls an end is one.

@@ -21,7 +21,7 @@ using Names = std::vector<std::string>;
 struct Published {
   std::string chat_template;  // in tests/data/text/templates; "": none
   Names tokens;
-  std::string eos = {}, eot = {}, eom = {}, bos = {}, padding = {};
+  std::string eos = {}, eot = {}, eom = {}, bos = {}, padding = {}, unknown = {};
   Names lists = {};  // of generation_config.json, or Ollama's key
   Names ends = {};   // what is right
 };
@@ -59,6 +59,7 @@ std::unique_ptr<Tokenizer> make_tokenizer(const Published& published) {
   set(vocab.eom, published.eom);
   set(vocab.bos, published.bos);
   set(vocab.padding, published.padding);
+  set(vocab.unknown, published.unknown);
   for (const std::string& name : published.lists) vocab.ends.push_back(ids.at(name));
   auto tokenizer = Tokenizer::create(std::move(vocab));
   EXPECT_TRUE(tokenizer) << tokenizer.error().message;
@@ -212,6 +213,14 @@ const std::map<std::string, Published> kPublished = {
                  "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_ACTION|>", "<|END_ACTION|>"},
       .eos = "<|END_OF_TURN_TOKEN|>",
       .ends = {"<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>", "<|END_ACTION|>"}}},
+    {"smollm2",
+     {.chat_template = "Qwen-Qwen2.5-7B-Instruct",
+      .tokens = kQwen,
+      .eos = "<|im_end|>",
+      .bos = "<|im_start|>",
+      .padding = "<|im_end|>",
+      .unknown = "<|endoftext|>",
+      .ends = {"<|im_end|>", "<|im_start|>", "<|endoftext|>"}}},
     {"base_model",
      {.tokens = {"<s>", "</s>", "<|im_end|>", "<|end|>", "<|endoftext|>"},
       .eos = "</s>",
