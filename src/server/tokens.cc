@@ -20,7 +20,7 @@ ApiResult<> tokenize(Api& api, Call& call) {
   if (fields.find("messages")) {
     ChatInput input{.messages = OGAS_TRY(read_messages(fields))};
     input.tools = OGAS_TRY(read_tools(fields)).tools;
-    input.extra = OGAS_TRY(read_template_variables(fields));
+    input.extra = OGAS_TRY(read_template_variables(api, fields));
     input.add_generation_prompt = OGAS_TRY(fields.boolean("add_generation_prompt")).value_or(true);
     tokens = OGAS_TRY(make_prompt(api, input)).tokens;
   } else {
