@@ -3,6 +3,7 @@
 
 import asyncio
 
+import openai
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 
 from server_program import NAME, SERVES_RESPONSES, ServerTest, main
@@ -50,11 +51,13 @@ class LangChainTest(ServerTest):
         self.assertNotIn("I", reply.content)
         self.assertTrue(all(len(one["top_logprobs"]) == 2 for one in reply.response_metadata["logprobs"]["content"]))
 
-    def test_tools_are_offered(self):
+    def test_tools_that_the_model_would_not_see(self):
         def add(a: int, b: int) -> int:
             """Adds two numbers."""
             return a + b
-        reply = self.chat().bind_tools([add]).invoke("Say hi")
+        with self.assertRaisesRegex(openai.BadRequestError, "does not support tools"):
+            self.chat().bind_tools([add]).invoke("Say hi")
+        reply = self.chat().bind_tools([add], tool_choice="none").invoke("Say hi")
         self.assertEqual(reply.tool_calls, [])
         self.assertTrue(reply.content)
 

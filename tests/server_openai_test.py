@@ -218,14 +218,15 @@ class ChatTest(OpenAiTest):
         text = self.ask_ok("POST", "/detokenize", {"tokens": [other]})["prompt"]
         self.assertEqual(self.chat(max_tokens=3, logit_bias={str(other): 100}).choices[0].message.content, text * 3)
 
-    def test_tools_that_the_model_need_not_call(self):
+    def test_tools_that_the_model_would_not_see(self):
         parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
         tools = [{"type": "function", "function": {"name": "get_weather", "description": "Tells the weather",
                                                    "parameters": parameters}}]
-        for choice in ("auto", "none"):
-            message = self.chat(max_tokens=8, tools=tools, tool_choice=choice).choices[0].message
-            self.assertTrue(message.content)
-            self.assertIsNone(message.tool_calls)
+        with self.assertRaisesRegex(openai.BadRequestError, "does not support tools"):
+            self.chat(max_tokens=8, tools=tools)
+        message = self.chat(max_tokens=8, tools=tools, tool_choice="none").choices[0].message
+        self.assertTrue(message.content)
+        self.assertIsNone(message.tool_calls)
 
     def test_a_full_context(self):
         tokens = self.ask_ok("POST", "/tokenize", {"messages": SAY_HI})["count"]

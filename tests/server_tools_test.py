@@ -15,6 +15,8 @@ import openai
 from server_program import NAME, ServerTest, main
 
 TEMPLATE = """\
+{%- if tools %}Tools:{% for tool in tools %} {{ tool.function.name }}{% endfor %}
+{% endif %}
 {%- for message in messages %}<|im_start|>{{ message.role }}
 {% if message.tool_calls %}{% for call in message.tool_calls %}<tool_call>
 {"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
