@@ -252,7 +252,7 @@ class TokenizersTest(ScriptedTest):
     def test_a_name_that_is_not_known_is_refused_at_once(self):
         scripted_model.write(self.model, ["Hello"], pre="glm9")
         for command in (("run", self.model, "Go"), ("serve", self.model, "--port", 0), ("score", self.model, "Go"),
-                        ("embed", self.model, "Go"), ("tokenize", self.model, "Go")):
+                        ("embed", self.model, "Go"), ("tokenize", self.model)):
             self.fails(3, "pre-tokenizer 'glm9'", *command)
         self.assertIn("pre-tokenizer 'glm9' is not", self.ogas("inspect", self.model).stdout.decode())
         self.assertIn("'glm9'", json.loads(self.ogas("inspect", self.model, "--json").stdout)["tokenizer"]["error"])

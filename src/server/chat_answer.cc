@@ -14,18 +14,24 @@ void append(OutputPiece& piece, OutputPiece more) {
 
 }  // namespace
 
+// Where one call is wanted at most, the second one is the answer's end, whatever else has come with it.
+OutputPiece ChatAnswer::read(ChatChoice& choice, std::string_view text) const {
+  if (parallel_calls_) return choice.parser.push(text);
+  OutputPiece piece;
+  for (; !text.empty() && !choice.has_enough; text.remove_prefix(1)) {
+    append(piece, choice.parser.push(text.substr(0, 1)));
+    choice.has_enough = choice.parser.n_calls() > 1;
+  }
+  std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
+  return piece;
+}
+
 void ChatAnswer::take_piece(FeedNews& news) {
   ChatChoice& choice = choices[news.answer_idx];
-  OutputPiece piece = choice.parser.push(news.text);
-  if (news.answer) append(piece, choice.parser.finish());
-  // With a second call, and what comes behind it, nothing is wanted any more.
   const bool had_enough = choice.has_enough;
-  choice.has_enough = had_enough || (!parallel_calls_ && choice.parser.n_calls() > 1);
-  if (choice.has_enough) {
-    news.is_enough = true;
-    std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
-  }
-  if (had_enough) piece = {};
+  OutputPiece piece = read(choice, news.text);
+  if (news.answer && !choice.has_enough) append(piece, choice.parser.finish());
+  news.is_enough = choice.has_enough;
   choice.content += piece.content;
   choice.reasoning += piece.reasoning;
   for (const ToolCallPiece& call : piece.calls) {

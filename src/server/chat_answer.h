@@ -58,6 +58,7 @@ class ChatAnswer {
 
  private:
   friend struct ChatRun;
+  OutputPiece read(ChatChoice& choice, std::string_view text) const;
   void take_piece(FeedNews& news);
   size_t n_open_ = 0;
   bool parallel_calls_ = true;
