@@ -6,7 +6,8 @@
 
 namespace ogas {
 
-// In single quotes, at most 80 bytes of it; what is not printable ASCII comes as \\xNN.
+// In single quotes, at most 80 bytes of it. Characters that can be seen stay as they are; bytes of others (control
+// characters, what has no width or turns the direction of writing) and bytes that are no UTF-8 come as \xNN.
 std::string in_quotes(std::string_view text);
 
 }  // namespace ogas

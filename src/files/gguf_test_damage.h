@@ -238,7 +238,7 @@ inline void add_name_damages(DamageList list) {
                                                        {"a\nb", "'a\\x0ab'"},
                                                        {"\x1B[31m", "'\\x1b[31m'"},
                                                        {"a\x7F", "'a\\x7f'"},
-                                                       {"\xC3\xA4", "'\\xc3\\xa4'"}};
+                                                       {"\xC3\xA4", "'\xC3\xA4'"}};
   for (const auto& [name, quoted] : names) {
     list.fails([&](TestGguf& f) { f.keys[2].name = name; }, {"key 2 is named " + quoted, "printable ASCII"});
     list.fails([&](TestGguf& f) { f.tensors[1].name = name; }, {"tensor 1 is named " + quoted, "printable ASCII"});

@@ -1,4 +1,5 @@
-// UTF-8, one character at a time, for text that may be damaged; and GPT-2's letters for bytes.
+// What is known of characters and of text that may be damaged (UTF-8 itself: base/utf8.h); and GPT-2's letters for
+// bytes.
 #pragma once
 
 #include <array>
@@ -7,22 +8,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace ogas {
 
-enum class Utf8Kind {
-  valid,       // `length` bytes are one character
-  invalid,     // `length` bytes can never be part of one (a maximal subpart, Unicode 15, 3.9)
-  incomplete,  // the text ends within what may still become a character; `length` is all of it
-};
-
-struct Utf8Step {
-  Utf8Kind kind;
-  size_t length;
-  char32_t code_point;  // of a valid character
-};
-
-// What stands at the start of a text that is not empty.
-Utf8Step next_utf8(std::string_view text);
 // How many bytes at the start of text are valid UTF-8 (whole characters).
 size_t valid_utf8_prefix(std::string_view text);
 // Where the last character of valid UTF-8 that is not empty begins.
