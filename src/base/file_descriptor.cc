@@ -13,8 +13,17 @@ FileDescriptor::~FileDescriptor() {
 
 bool FileDescriptor::close() { return ::close(std::exchange(fd_, -1)) == 0; }
 
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+}
+
 std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action) {
   const int code = errno;
+  std::error_code error;
+  if (code == ENOENT && std::filesystem::is_symlink(path, error))
+    return fail(ErrorCode::not_found, "cannot {} '{}': it is a symbolic link to '{}', which is not there", action,
+                path.string(), std::filesystem::read_symlink(path, error).string());
   return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot {} '{}': {}", action,
               path.string(), std::strerror(code));
 }

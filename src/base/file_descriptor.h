@@ -28,7 +28,10 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-// Of errno: "cannot read 'model.gguf': Input/output error".
+// Whether something of that name is there, if only a symbolic link to nothing, which opening it says.
+bool is_there(const std::filesystem::path& path);
+
+// Of errno: "cannot read 'model.gguf': Input/output error". Where a symbolic link leads to nothing, it says that.
 std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action);
 
 // Errors: io, if a file that is open was truncated or written to since `before`.

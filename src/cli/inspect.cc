@@ -97,8 +97,9 @@ struct Report {
   const TensorFile& file;
   Result<std::unique_ptr<Model>> model;
   Result<Vocab> vocab;
-  Result<> rules;             // of the vocabulary: whether its pre-tokenizer is known
-  std::string chat_template;  // empty: none
+  Result<> rules;                // of the vocabulary: whether its pre-tokenizer is known
+  std::string chat_template;     // empty: none
+  Result<> template_error = {};  // why it cannot be read
 
   const ModelFacts* facts() const { return model ? &(*model)->facts() : nullptr; }
   // As GGUF calls it, if ogas knows it; else what the file says.
@@ -120,7 +121,8 @@ Result<Report> make_report(const TensorFile& file) {
                 .model = create_model(file),
                 .vocab = std::move(vocab),
                 .rules = std::move(rules),
-                .chat_template = chat_template ? *chat_template : std::string()};
+                .chat_template = chat_template ? *chat_template : std::string(),
+                .template_error = templates ? Result<>() : std::unexpected(templates.error())};
 }
 
 class Table {
@@ -280,6 +282,7 @@ Result<std::string> render_sample(const Report& report) {
 }
 
 Result<int> show_template(const Report& report, bool source) {
+  OGAS_TRY(report.template_error);
   if (report.chat_template.empty())
     return fail(ErrorCode::not_found, "the model has no chat template; run and chat take --chat-template plain");
   write_foreign((source ? report.chat_template : OGAS_TRY(render_sample(report))) + "\n");

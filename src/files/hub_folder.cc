@@ -111,11 +111,10 @@ Result<std::vector<fs::path>> shards_of_index(const fs::path& folder, const fs::
 }
 
 Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
-  std::error_code error;
   const fs::path index = folder / "model.safetensors.index.json";
-  if (fs::exists(index, error)) return shards_of_index(folder, index);
+  if (is_there(index)) return shards_of_index(folder, index);
   const fs::path single = folder / "model.safetensors";
-  if (fs::exists(single, error)) return std::vector{single};
+  if (is_there(single)) return std::vector{single};
   return fail(ErrorCode::not_found, "{}: there is neither model.safetensors nor model.safetensors.index.json",
               folder.string());
 }
@@ -123,12 +122,11 @@ Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
 }  // namespace
 
 Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_part) {
-  std::error_code error;
-  if (!fs::exists(folder / "config.json", error))
+  if (!is_there(folder / "config.json"))
     return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
   const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
   ConfigReader(metadata_, texts_).add_object("", config);
-  if (fs::exists(folder / "generation_config.json", error)) {
+  if (is_there(folder / "generation_config.json")) {
     const Json generation = OGAS_TRY(read_json_file(folder / "generation_config.json", kMaxConfigBytes));
     ConfigReader(metadata_, texts_).add_object("generation_config.", generation);
   }

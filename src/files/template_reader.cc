@@ -15,15 +15,6 @@ constexpr std::string_view kKey = "tokenizer.chat_template";
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxTokenizerConfigBytes = uint64_t{64} << 20;
 
-Result<std::string> read_bounded(const fs::path& path, uint64_t max_bytes) {
-  std::error_code error;
-  const auto size = fs::file_size(path, error);
-  if (error) return fail(ErrorCode::io, "{}: {}", path.string(), error.message());
-  if (size > max_bytes)
-    return fail(ErrorCode::bad_file, "{} has {} bytes; at most {} are expected", path.string(), size, max_bytes);
-  return read_file(path);
-}
-
 // {"chat_template": ...}: a string, or a list of {"name": ..., "template": ...}.
 Result<NamedTemplates> templates_of(const Json& json) {
   NamedTemplates templates;
@@ -48,7 +39,7 @@ Result<NamedTemplates> templates_of(const Json& json) {
 }
 
 Result<NamedTemplates> read_json_templates(const fs::path& path) {
-  const std::string text = OGAS_TRY(read_bounded(path, kMaxTokenizerConfigBytes));
+  const std::string text = OGAS_TRY(read_file(path, kMaxTokenizerConfigBytes));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return fail(ErrorCode::bad_file, "{} is not JSON", path.string());
   auto templates = templates_of(json);
@@ -72,14 +63,14 @@ Result<NamedTemplates> read_chat_templates(const Metadata& metadata) {
 Result<NamedTemplates> read_chat_templates(const fs::path& folder) {
   NamedTemplates templates;
   std::error_code error;
-  if (fs::exists(folder / "chat_template.jinja", error))
-    templates["default"] = OGAS_TRY(read_bounded(folder / "chat_template.jinja", kMaxTemplateBytes));
+  if (is_there(folder / "chat_template.jinja"))
+    templates["default"] = OGAS_TRY(read_file(folder / "chat_template.jinja", kMaxTemplateBytes));
   for (fs::directory_iterator it(folder / "additional_chat_templates", error), end; !error && it != end;
        it.increment(error))
     if (it->path().extension() == ".jinja")
-      templates[it->path().stem().string()] = OGAS_TRY(read_bounded(it->path(), kMaxTemplateBytes));
+      templates[it->path().stem().string()] = OGAS_TRY(read_file(it->path(), kMaxTemplateBytes));
   for (const char* name : {"chat_template.json", "tokenizer_config.json"})
-    if (templates.empty() && fs::exists(folder / name, error)) templates = OGAS_TRY(read_json_templates(folder / name));
+    if (templates.empty() && is_there(folder / name)) templates = OGAS_TRY(read_json_templates(folder / name));
   return templates;
 }
 

@@ -257,7 +257,7 @@ Result<Vocab> open_tokenizer_json(const std::filesystem::path& path) {
   const auto map = OGAS_TRY(MappedFile::open(file));
   const auto config_path = file.parent_path() / "tokenizer_config.json";
   std::string config;
-  if (std::filesystem::exists(config_path, ignored)) config = OGAS_TRY(read_file(config_path, size_t{64} << 20));
+  if (is_there(config_path)) config = OGAS_TRY(read_file(config_path, size_t{64} << 20));
   auto vocab = read_tokenizer_json({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, config);
   if (!vocab) return fail_within(vocab.error(), "{}", file.string());
   return vocab;
