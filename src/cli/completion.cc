@@ -222,7 +222,7 @@ std::string fish_script(const CLI::App& app) {
 
 std::string model_names() {
   std::string names;
-  for (const auto& model : all_models()) names += model.stem().string() + "\n";
+  for (const auto& model : all_models()) names += name_of_model(model) + "\n";
   return names;
 }
 

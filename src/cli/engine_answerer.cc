@@ -10,7 +10,7 @@ namespace ogas::cli {
 std::string EngineAnswerer::model() const { return engine_.file().path().filename().string(); }
 
 std::string EngineAnswerer::greeting() const {
-  return fmt::format("{} · {} · context {}", engine_.file().path().stem().string(),
+  return fmt::format("{} · {} · context {}", name_of_model(engine_.file().path()),
                      format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx);
 }
 

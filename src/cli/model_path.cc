@@ -10,8 +10,10 @@
 #include <sstream>
 
 #include "base/ascii.h"
+#include "base/file.h"
 #include "base/quote.h"
 #include "cli/suggest.h"
+#include "files/tensor_file.h"
 
 namespace ogas::cli {
 namespace {
@@ -24,9 +26,18 @@ bool is_later_part(const std::string& file_name) {
   return of != std::string::npos && of >= 6 && file_name[of - 6] == '-' && file_name.substr(of - 5, 5) != "00001";
 }
 
+// The same path, ending in a name: "folder/", "." and ".." do not.
+fs::path ending_in_name(const fs::path& path) {
+  std::error_code error;
+  const fs::path last = path.filename();
+  if (!last.empty() && last != "." && last != "..") return path;
+  const fs::path whole = last.empty() ? path.parent_path() : fs::absolute(path, error).lexically_normal();
+  return whole.has_filename() || !whole.has_parent_path() ? whole : whole.parent_path();
+}
+
 std::string list_of(const std::vector<fs::path>& models) {
   std::vector<std::string> names;
-  for (const auto& model : models) names.push_back(model.stem().string());
+  for (const auto& model : models) names.push_back(name_of_model(model));
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -34,17 +45,24 @@ std::string list_of(const std::vector<fs::path>& models) {
 std::string what_there_is(std::string_view name, const std::vector<fs::path>& models) {
   if (models.empty()) return "and no models lie in the folders of OGAS_MODELS or the cache folder";
   std::vector<std::string> names;
-  for (const auto& model : models) names.push_back(model.stem().string());
+  for (const auto& model : models) names.push_back(name_of_model(model));
   if (const auto near = closest(name.substr(0, name.size() - (name.ends_with(".gguf") ? 5 : 0)), names))
     return fmt::format("did you mean {}?", *near);
   return "there is: " + list_of(models);
 }
 
+// Of what cannot be opened: a symbolic link to nothing.
+Result<> open_error(const fs::path& path) {
+  auto file = MappedFile::open(path);
+  return file ? Result<>() : std::unexpected(file.error());
+}
+
 // What exists but cannot be a model file is refused by its name.
 Result<> check_is_file(const fs::path& path) {
   std::error_code error;
+  if (!fs::exists(path, error)) return open_error(path);
   if (fs::is_directory(path, error)) {
-    if (fs::exists(path / "config.json", error)) return {};  // as the hub publishes models
+    if (is_there(path / "config.json")) return {};  // as the hub publishes models
     return fail(ErrorCode::bad_file,
                 "{} is a directory without a config.json; a .gguf file or a model's folder is expected",
                 in_quotes(path.string()));
@@ -93,10 +111,9 @@ std::vector<fs::path> all_models() {
 Result<fs::path> find_model(std::string_view name) {
   const bool is_default = name.empty();
   if (is_default) name = kDefaultModel;
-  std::error_code error;
-  if (!is_default && fs::exists(fs::path(name), error)) {
+  if (!is_default && is_there(name)) {
     OGAS_TRY(check_is_file(name));
-    return fs::path(name);
+    return ending_in_name(name);
   }
 
   const auto models = all_models();

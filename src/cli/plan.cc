@@ -162,7 +162,8 @@ Result<Opened> open(const std::string& name, const SynthOptions& shape_options) 
 }
 
 Result<int> plan(const PlanOptions& options) {
-  const std::string& name = options.model.model;
+  std::string name = options.model.model;
+  while (name.size() > 1 && name.ends_with('/')) name.pop_back();
   if (name.empty()) return fail(ErrorCode::usage, "MODEL is missing; for example: ogas plan model.gguf --ram 8G");
   const auto [file, has_weights] = OGAS_TRY(open(name, options.shape));
   auto model = create_model(file);

@@ -67,7 +67,7 @@ void log_line(const server::HttpRecord& record, bool as_json) {
 server::ServerOptions server_options(const ServeOptions& options, const Engine& engine) {
   server::ServerOptions server = options.server;
   server.api.names = options.aliases;
-  const std::string name = engine.file().path().stem().string();
+  const std::string name = name_of_model(engine.file().path());
   if (std::ranges::find(server.api.names, name) == server.api.names.end()) server.api.names.push_back(name);
   server.api.sampling = options.model.recommended_sampling(engine);
   server.http.sockets = handed_over_sockets();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/ascii.h"
 #include "base/check.h"
 #include "files/gguf.h"
 
@@ -42,6 +43,13 @@ std::optional<ShardName> parse_shard_name(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+std::string name_of_model(const std::filesystem::path& path) {
+  constexpr std::string_view kExtension = ".gguf";
+  std::string name = path.filename().string();
+  if (lower_ascii(name).ends_with(kExtension)) name.resize(name.size() - kExtension.size());
+  return name;
+}
 
 std::string Shape::to_string() const {
   return fmt::format("[{}]", fmt::join(dims.begin(), dims.begin() + n_dims, ", "));
@@ -135,7 +143,7 @@ Result<TensorFile> TensorFile::open(const std::filesystem::path& path, const Bef
   const bool is_folder = std::filesystem::is_directory(path, error);
   if (is_folder || path.extension() == ".safetensors" || path.extension() == ".json") {
     file.naming_ = Naming::hub;
-    file.path_ = is_folder ? path : path.parent_path();
+    file.path_ = is_folder ? path : std::filesystem::absolute(path, error).parent_path();
     OGAS_TRY(file.open_hub(file.path_, before_part));
   } else {
     file.path_ = path;
