@@ -197,7 +197,8 @@ typedef struct ogas_generate_options {
   float frequency_penalty;  /* subtracted for each time a token was seen lately */
   float presence_penalty;   /* subtracted if a token was seen lately */
   uint32_t penalty_window;  /* how many of the last tokens, of prompt and answer, these three look at */
-  uint64_t seed;            /* the same seed gives the same answer, whatever is computed beside it */
+  uint64_t seed;            /* the same seed gives the same answer, whatever is computed beside it; UINT64_MAX, which
+                               is -1: one is drawn */
   const char* const* stop;  /* n_stop texts that end an answer and are no part of it */
   size_t n_stop;
   double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -297,6 +298,14 @@ TEST_F(CApi, AnswersTokensAndStops) {
   EXPECT_NE(drawn, whole);
   ASSERT_EQ(generate(), OGAS_OK);
   EXPECT_EQ(text_of(session), drawn);
+
+  options.seed = static_cast<uint64_t>(-1);  // drawn anew each time
+  std::set<std::string> texts;
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_EQ(generate(), OGAS_OK);
+    texts.insert(text_of(session));
+  }
+  EXPECT_GT(texts.size(), 1U);
 
   options.top_p = 2;
   EXPECT_EQ(generate(), OGAS_ERROR_USAGE);

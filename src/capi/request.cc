@@ -1,6 +1,7 @@
 #include "capi/request.h"
 
 #include <algorithm>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -84,6 +85,7 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
   request.sampling = engine.recommended_sampling();
   for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });
+  if (options.seed == UINT64_MAX) request.sampling.seed = std::random_device{}();
   request.sampling.report_logprob = options.logprobs != 0;
   OGAS_TRY(read_tokens(options, request.sampling));
   OGAS_TRY(read_dry(engine, options, request.sampling));

@@ -32,6 +32,23 @@ struct Row {
   std::string (*show)(const AnswerOptions&);
 };
 
+// The same; -1 (or -2), which other programs have for no bound at all, is `unbounded`.
+Result<uint32_t> parse_bound(std::string_view name, std::string_view value, uint32_t unbounded) {
+  if (value == "-1" || value == "-2") return unbounded;
+  return parse_number<uint32_t>(name, value);
+}
+
+// A row for a member of SamplingOptions that bounds something.
+template <auto kMember, uint32_t kUnbounded>
+constexpr Row bound_row(std::string_view name, std::string_view help) {
+  return {{name, help},
+          [](AnswerOptions& options, std::string_view key, std::string_view value) -> Result<> {
+            options.sampling.*kMember = OGAS_TRY(parse_bound(key, value, kUnbounded));
+            return {};
+          },
+          [](const AnswerOptions& options) { return fmt::format("{}", options.sampling.*kMember); }};
+}
+
 // A row for a member of SamplingOptions.
 template <auto kMember>
 constexpr Row sampling_row(std::string_view name, std::string_view help) {
@@ -49,14 +66,15 @@ constexpr Row sampling_row(std::string_view name, std::string_view help) {
 
 constexpr Row kRows[] = {
     sampling_row<&SamplingOptions::temperature>("temperature", "0 always takes the likeliest token"),
-    sampling_row<&SamplingOptions::top_k>("top_k", "keep the k likeliest tokens; 0 keeps all"),
+    bound_row<&SamplingOptions::top_k, 0>("top_k", "keep the k likeliest tokens; 0 keeps all"),
     sampling_row<&SamplingOptions::top_p>("top_p", "keep the likeliest that add up to this share"),
     sampling_row<&SamplingOptions::min_p>("min_p", "drop what is below this share of the likeliest"),
     sampling_row<&SamplingOptions::repetition_penalty>("repetition_penalty",
                                                        "divide the logits of tokens seen lately by this"),
     sampling_row<&SamplingOptions::frequency_penalty>("frequency_penalty", "subtract for every time a token was seen"),
     sampling_row<&SamplingOptions::presence_penalty>("presence_penalty", "subtract if a token was seen"),
-    sampling_row<&SamplingOptions::penalty_window>("repeat_last_n", "how many tokens the penalties look back"),
+    bound_row<&SamplingOptions::penalty_window, SamplingOptions::kWholeSequence>(
+        "repeat_last_n", "how many tokens the penalties look back; -1: all"),
     sampling_row<&SamplingOptions::typical_p>("typical_p", "keep what surprises as expected, with this share"),
     sampling_row<&SamplingOptions::xtc_probability>("xtc_probability",
                                                     "chance to leave out all but the last likely token"),
@@ -77,7 +95,7 @@ constexpr Row kRows[] = {
      [](const AnswerOptions& options) { return fmt::format("{}", options.seed); }},
     {{"max_tokens", "longest answer; 0 is until the context is full"},
      [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
-       options.max_tokens = OGAS_TRY(parse_number<uint32_t>(name, value));
+       options.max_tokens = OGAS_TRY(parse_bound(name, value, 0));
        return {};
      },
      [](const AnswerOptions& options) { return fmt::format("{}", options.max_tokens); }},

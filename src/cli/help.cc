@@ -80,6 +80,15 @@ CLI::Validator whole_number(int64_t least, int64_t most) {
   return {check, ""};
 }
 
+CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint32_t unbounded) {
+  const auto check = [inside = whole_number(least, most), unbounded](std::string& text) -> std::string {
+    if (text != "-1" && text != "-2") return inside(text);
+    text = std::to_string(unbounded);
+    return "";
+  };
+  return {check, ""};
+}
+
 CLI::Validator any_number() {
   const auto check = [](const std::string& text) -> std::string {
     float value = 0;

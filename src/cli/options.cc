@@ -35,16 +35,19 @@ namespace {
 
 constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
 
-// An option for a number; where it is signed, -1 stands for something.
+// An option for a number; where it is signed, -1 stands for something, and where it has `unbounded`, for that.
 template <class T>
-CLI::Option* add_number(CLI::App& app, const char* names, T& value, const char* text) {
+CLI::Option* add_number(CLI::App& app, const char* names, T& value, const char* text,
+                        std::optional<uint32_t> unbounded = {}) {
   constexpr bool kIsFloat = std::is_floating_point_v<T>;
-  constexpr int64_t kLeast = std::is_signed_v<T> ? -1 : 0;
-  return app.add_option(names, value, text)
-      ->type_name(kIsFloat ? "X" : "N")
-      ->check(kIsFloat ? any_number()
-                       : whole_number(kLeast, std::numeric_limits<std::conditional_t<kIsFloat, int, T>>::max()))
-      ->default_str(fmt::format("{}", value));
+  constexpr int64_t kLeast = std::is_signed_v<T> ? -1 : 0,
+                    kMost = std::numeric_limits<std::conditional_t<kIsFloat, int, T>>::max();
+  CLI::Option* option = app.add_option(names, value, text)->type_name(kIsFloat ? "X" : "N");
+  if (unbounded)
+    option->transform(whole_number_or_unbounded(kLeast, kMost, *unbounded));
+  else
+    option->check(kIsFloat ? any_number() : whole_number(kLeast, kMost));
+  return option->default_str(fmt::format("{}", value));
 }
 
 // Options that may be given several times, one value each.
@@ -247,10 +250,10 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 void AnswerOptions::add_to(CLI::App& app) {
   const std::string group = "Answer";
   app.add_option("-n,--max-tokens,--n-predict", max_tokens,
-                 "Longest answer in tokens (default: until the context is full)")
+                 "Longest answer in tokens (default, also -1: until the context is full)")
       ->group(group)
       ->type_name("N")
-      ->check(whole_number(1, kMaxUint32));
+      ->transform(whole_number_or_unbounded(1, kMaxUint32, 0));
   add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(group);
   app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
   app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(group);
@@ -285,24 +288,27 @@ void AnswerOptions::note_what_is_given(CLI::App& app) {
 // What a publisher may recommend.
 void AnswerOptions::add_sampling_to(CLI::App& app) {
   const std::string group = "Answer";
-  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text,
+                          std::optional<uint32_t> unbounded = {}) {
     auto& value = sampling.*field;
-    const CLI::Option* added =
-        add_number(app, names, value, text)->group(group)->default_str(fmt::format("{} or the model's", value));
+    const CLI::Option* added = add_number(app, names, value, text, unbounded)
+                                   ->group(group)
+                                   ->default_str(fmt::format("{} or the model's", value));
     take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
       if (added->count() == 0) own.*field = recommended.*field;
     });
   };
   option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
-  option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 keeps all");
+  option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 or -1 keeps all", 0);
   option("--top-p", &SamplingOptions::top_p, "Keep the smallest set with this probability");
   option("--min-p", &SamplingOptions::min_p, "Drop tokens below this share of the likeliest");
   option("--repeat-penalty,--repetition-penalty", &SamplingOptions::repetition_penalty,
          "Divide the logits of tokens seen lately");
   option("--frequency-penalty", &SamplingOptions::frequency_penalty, "Subtract for every time a token was seen lately");
   option("--presence-penalty", &SamplingOptions::presence_penalty, "Subtract if a token was seen lately");
-  option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens the penalties look at");
+  option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens penalties look at; -1: all",
+         SamplingOptions::kWholeSequence);
 }
 
 void AnswerOptions::add_rarer_sampling_to(CLI::App& app) {

@@ -44,6 +44,7 @@ struct SamplingOptions {
   float frequency_penalty = 0;   // OpenAI: subtracted once for every occurrence
   float presence_penalty = 0;    // OpenAI: subtracted once if it occurred
   uint32_t penalty_window = 64;  // how many of the last tokens, prompt included, the penalties look at
+  static constexpr uint32_t kWholeSequence = INT32_MAX;  // of penalty_window
 
   // DRY (dry.h); multiplier 0: off.
   float dry_multiplier = 0;

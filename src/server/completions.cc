@@ -1,9 +1,9 @@
 // POST /v1/completions
 //
-// Fields: prompt (a text, texts, tokens, or arrays of tokens), model, max_tokens (16 where it is missing, 0 with echo),
-// n, best_of, echo, logprobs (0 to 20), stream, stream_options, stop, seed, temperature and the other ways to choose
-// tokens (request_fields.cc). With echo and logprobs the prompt's own tokens are scored, as evaluation harnesses want
-// it.
+// Fields: prompt (a text, texts, tokens, or arrays of tokens), model, max_tokens (16 where it is missing, 0 with echo,
+// -1: no limit), n, best_of, echo, logprobs (0 to 20), stream, stream_options, stop, seed, temperature and the other
+// ways to choose tokens (request_fields.cc). With echo and logprobs the prompt's own tokens are scored, as evaluation
+// harnesses want it.
 #include <algorithm>
 #include <utility>
 
@@ -36,7 +36,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   result.request = OGAS_TRY(read_request(api, call.client, fields, {"max_tokens"}));
   Request& request = result.request;
   constexpr uint32_t kDefaultTokens = 16;  // OpenAI's
-  if (request.max_tokens == 0 && !request.only_prompt) request.max_tokens = kDefaultTokens;
+  if (!fields.find("max_tokens")) request.max_tokens = kDefaultTokens;
   result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", TextKind::prompt, kMostPrompts));
   result.echo = OGAS_TRY(fields.boolean("echo")).value_or(false);
   if (request.only_prompt && !result.echo) return refuse("max_tokens", "max_tokens is 0, which needs echo to be true");

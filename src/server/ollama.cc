@@ -38,7 +38,8 @@ Json renamed_options(const Json& options) {
   for (const auto& [name, value] : options.items()) {
     if (std::ranges::find(kOfLoading, name) != std::end(kOfLoading)) continue;
     const auto* known = std::ranges::find(kNames, name, &std::pair<std::string_view, std::string_view>::first);
-    const bool has_no_end = name == "num_predict" && value.is_number_integer() && value.get<int64_t>() < 0;
+    // -1: no limit; -2: until the context is full, which is the same here.
+    const bool has_no_end = name == "num_predict" && value.is_number() && value.get<double>() < 0;
     if (!has_no_end) result[known == std::end(kNames) ? name : std::string(known->second)] = value;
   }
   return result;

@@ -1,5 +1,6 @@
 #include "server/request_fields.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <random>
@@ -49,11 +50,17 @@ ApiResult<> read_rarer_sampling(const Api& api, Fields& fields, SamplingOptions&
     return {};
   };
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  OGAS_TRY(take_whole("top_k", sampling.top_k, 0, kMost));
+  // Where -1 stands for no bound at all, which is `unbounded` here.
+  const auto take_bound = [&](std::string_view name, uint32_t& value, uint32_t unbounded) -> ApiResult<> {
+    if (const auto given = OGAS_TRY(fields.integer(name, -1, kMost)))
+      value = *given < 0 ? unbounded : static_cast<uint32_t>(*given);
+    return {};
+  };
+  OGAS_TRY(take_bound("top_k", sampling.top_k, 0));
   OGAS_TRY(take("min_p", sampling.min_p, 0, 1));
   OGAS_TRY(take("typical_p", sampling.typical_p, 0, 1));
   OGAS_TRY(take("repetition_penalty", sampling.repetition_penalty, 0, kInfinity));
-  OGAS_TRY(take_whole("penalty_window", sampling.penalty_window, 0, kMost));
+  OGAS_TRY(take_bound("penalty_window", sampling.penalty_window, SamplingOptions::kWholeSequence));
   OGAS_TRY(take("xtc_probability", sampling.xtc_probability, 0, 1));
   OGAS_TRY(take("xtc_threshold", sampling.xtc_threshold, 0, 1));
   OGAS_TRY(take("dry_multiplier", sampling.dry_multiplier, 0, kInfinity));
@@ -77,10 +84,10 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
   SamplingOptions& sampling = request.sampling;
   bool has_max_tokens = false;
   for (const std::string_view name : names_of_max_tokens)
-    if (const auto n = OGAS_TRY(fields.integer(name, 0, std::numeric_limits<uint32_t>::max()))) {
+    if (const auto n = OGAS_TRY(fields.integer(name, -1, std::numeric_limits<uint32_t>::max()))) {
       if (std::exchange(has_max_tokens, true))
         return refuse(name, "{} are two names for one thing; one is enough", fmt::join(names_of_max_tokens, " and "));
-      request.max_tokens = static_cast<uint32_t>(*n);
+      request.max_tokens = static_cast<uint32_t>(std::max<int64_t>(*n, 0));
       request.only_prompt = *n == 0;
     }
   if (const auto x = OGAS_TRY(fields.number("temperature", 0, 2))) sampling.temperature = static_cast<float>(*x);
@@ -93,7 +100,7 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
   OGAS_TRY(read_logit_bias(api, fields, sampling));
   constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
   const auto seed = OGAS_TRY(fields.integer("seed", kLeast, kMost));
-  sampling.seed = seed ? static_cast<uint64_t>(*seed) : std::random_device{}();
+  sampling.seed = seed && *seed != -1 ? static_cast<uint64_t>(*seed) : std::random_device{}();
   request.stop = OGAS_TRY(fields.texts("stop", 16));
   for (size_t idx = 0; idx < request.stop.size(); ++idx)
     if (request.stop[idx].empty()) return refuse("stop", "a stop text is empty");

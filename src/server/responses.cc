@@ -170,7 +170,7 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
     return found == body.end() || found->is_null() ? std::move(otherwise) : *found;
   };
   response.shown = {{"instructions", given("instructions", nullptr)},
-                    {"max_output_tokens", given("max_output_tokens", nullptr)},
+                    {"max_output_tokens", run.request.max_tokens > 0 ? Json(run.request.max_tokens) : Json()},
                     {"metadata", metadata ? *metadata : Json::object()},
                     {"parallel_tool_calls", run.tools.parallel},
                     {"previous_response_id", nullptr},
