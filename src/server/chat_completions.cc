@@ -23,7 +23,7 @@ struct ChatRequest {
 ApiResult<> read_logprobs(Fields& fields, SamplingOptions& sampling) {
   sampling.report_logprob = OGAS_TRY(fields.boolean("logprobs")).value_or(false);
   const auto n_top = OGAS_TRY(fields.integer("top_logprobs", 0, 20));
-  if (n_top && !sampling.report_logprob)
+  if (n_top.value_or(0) > 0 && !sampling.report_logprob)
     return refuse(fields.path_of("top_logprobs"), "top_logprobs needs logprobs to be true");
   sampling.n_logprobs = static_cast<uint32_t>(n_top.value_or(0));
   return {};

@@ -84,6 +84,8 @@ ApiResult<Json> read_message(const Json& message, const std::string& path) {
   if (const auto name = OGAS_TRY(fields.text("name"))) result["name"] = *name;
   if (role == "tool")
     if (const auto id = OGAS_TRY(fields.text("tool_call_id"))) result["tool_call_id"] = *id;
+  fields.allow_empty(
+      {"tool_calls", "annotations", "images", "audios", "files", "thinking_blocks", "reasoning_details"});
   if (role == "assistant") {
     const auto reasoning = OGAS_TRY(fields.text("reasoning_content"));
     const auto same = OGAS_TRY(fields.text("reasoning"));
@@ -156,7 +158,8 @@ ApiResult<ToolFields> read_tools(Fields& fields) {
   if (!given) return result;
   const std::string path = fields.path_of("tools");
   if (!given->is_array() || given->size() > kMostTools)
-    return refuse(path, "{} is {}, where an array of at most {} tools is expected", path, kind_of(*given), kMostTools);
+    return refuse(path, "{} is {}, where an array of at most {} tools is expected", path,
+                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMostTools);
   for (size_t idx = 0; idx < given->size(); ++idx)
     OGAS_TRY(check_tool((*given)[idx], fmt::format("{}[{}]", path, idx)));
   if (may_call && !given->empty()) result.tools = *given;

@@ -78,9 +78,16 @@ void Fields::ignore(std::initializer_list<std::string_view> names) {
   known_.insert(known_.end(), names.begin(), names.end());
 }
 
+void Fields::allow_empty(std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names)
+    if (const auto found = object_->find(std::string(name));
+        found != object_->end() && found->is_array() && found->empty())
+      known_.push_back(name);
+}
+
 ApiResult<> Fields::finish() const {
   for (const auto& [name, value] : object_->items())
-    if (std::ranges::find(known_, name) == known_.end())
+    if (!value.is_null() && std::ranges::find(known_, name) == known_.end())
       return refuse(path_of(name), "there is no field '{}' here, or it is not supported", path_of(name));
   return {};
 }
@@ -136,9 +143,11 @@ ApiResult<std::vector<std::string>> Fields::texts(std::string_view name, size_t 
   const Json* value = find(name);
   if (!value) return std::vector<std::string>();
   if (value->is_string()) return std::vector{value->get<std::string>()};
-  if (!value->is_array() || value->size() > n_most)
+  if (!value->is_array())
     return refuse(path_of(name), "{} is {}, where a string or an array of at most {} strings is expected",
                   path_of(name), kind_of(*value), n_most);
+  if (value->size() > n_most)
+    return refuse(path_of(name), "{} has {} texts, where at most {} are allowed", path_of(name), value->size(), n_most);
   std::vector<std::string> texts;
   for (size_t idx = 0; idx < value->size(); ++idx) {
     if (!(*value)[idx].is_string())

@@ -32,10 +32,13 @@ class Fields {
   std::string path_of(std::string_view name) const;
   // Null where it is missing.
   const Json* find(std::string_view name);
-  // Refuses fields that nobody asked for.
+  // Refuses fields that nobody asked for, but for those that are null: many clients write what they do not mean as
+  // null.
   ApiResult<> finish() const;
   // Fields that are allowed and change nothing.
   void ignore(std::initializer_list<std::string_view> names);
+  // Fields that say nothing where they are an empty array, and are not supported else.
+  void allow_empty(std::initializer_list<std::string_view> names);
 
   ApiResult<std::optional<bool>> boolean(std::string_view name);
   ApiResult<std::optional<int64_t>> integer(std::string_view name, int64_t least, int64_t most);

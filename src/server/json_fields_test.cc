@@ -70,7 +70,7 @@ TEST_F(FieldsTest, NamesThePathOfWhatIsWrong) {
   expect(all.integer("b", 2, 5), "body.b", "1, which is not in 2 to 5");
   expect(all.text("t"), "body.t", "an array, where a string");
   expect(all.texts("ts", 2), "body.ts[1]", "an integer, where a string");
-  expect(all.texts("ts", 1), "body.ts", "at most 1");
+  expect(all.texts("ts", 1), "body.ts", "body.ts has 2 texts, where at most 1 are allowed");
   expect(all.needed_text("missing"), "body.missing", "missing");
 }
 
@@ -80,8 +80,18 @@ TEST_F(FieldsTest, RefusesWhatNobodyAskedFor) {
   const auto unknown = all.finish();
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().param, "body.b");
-  all.ignore({"b", "c"});
+  all.ignore({"b"});
   EXPECT_TRUE(all.finish());
+}
+
+TEST_F(FieldsTest, TakesWhatSaysNothing) {
+  EXPECT_TRUE(fields(R"({"a": null, "b": null})").finish());
+  Fields all = fields(R"({"a": [], "b": [], "c": [0]})");
+  EXPECT_FALSE(all.finish());
+  all.allow_empty({"a", "c", "missing"});
+  EXPECT_EQ(all.finish().error().param, "body.b");
+  all.allow_empty({"b"});
+  EXPECT_EQ(all.finish().error().param, "body.c");
 }
 
 }  // namespace

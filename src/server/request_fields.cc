@@ -140,6 +140,7 @@ ApiResult<> check_text_format(Fields& fields, std::string_view name) {
 }
 
 void ignore_bookkeeping(Fields& fields) {
+  fields.allow_empty({"functions", "stop_token_ids", "bad_words", "logits_processors"});
   fields.ignore(
       {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"});
 }

@@ -79,7 +79,9 @@ ApiResult<Json> read_input(Fields& fields) {
     messages.push_back({{"role", "user"}, {"content", *input}});
     return messages;
   }
-  if (!input->is_array() || input->empty())
+  if (input->is_array() && input->empty())
+    return refuse("input", "input is an empty array: there is nothing to answer");
+  if (!input->is_array())
     return refuse("input", "input is {}, where a string or an array of items is expected", kind_of(*input));
   for (size_t idx = 0; idx < input->size(); ++idx)
     if (Json message = OGAS_TRY(read_item((*input)[idx], fmt::format("input[{}]", idx))); !message.is_null())
