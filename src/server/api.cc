@@ -32,9 +32,12 @@ ApiResult<const Tokenizer*> Api::tokenizer() const {
 ApiResult<> Api::check_length(size_t n_prompt, std::string_view path) const {
   const size_t n_ctx = engine.options().n_ctx;
   if (n_prompt <= n_ctx) return {};
-  return std::unexpected(ApiError(
-      400, fmt::format("the prompt has {} tokens, {} more than the context of {}", n_prompt, n_prompt - n_ctx, n_ctx),
-      std::string(path), "context_length_exceeded"));
+  // The words that OpenAI and vLLM have for it: clients look for them, and shorten the conversation then.
+  return std::unexpected(ApiError(400,
+                                  fmt::format("This model's maximum context length is {} tokens. However, the prompt "
+                                              "has {} tokens, {} too many. Please reduce its length.",
+                                              n_ctx, n_prompt, n_prompt - n_ctx),
+                                  std::string(path), "context_length_exceeded"));
 }
 
 int64_t unix_time() { return static_cast<int64_t>(std::time(nullptr)); }

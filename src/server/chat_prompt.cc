@@ -209,8 +209,8 @@ ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
   }
   ChatPrompt prompt{.tokens = tokenizer.encode(chat.text, {.parse_special = true, .input = chat.input}),
                     .starts_in_reasoning = ends_in_reasoning(api.format, chat.text)};
-  if (prompt.tokens.empty()) return refuse("messages", "the conversation has no tokens");
-  OGAS_TRY(api.check_length(prompt.tokens.size(), "messages"));
+  if (prompt.tokens.empty()) return refuse(input.path, "the conversation has no tokens");
+  OGAS_TRY(api.check_length(prompt.tokens.size(), input.path));
   return prompt;
 }
 

@@ -12,6 +12,7 @@ struct ChatInput {
   Json tools = {};  // null, or an array
   Json extra = {};  // null, or an object of further variables for the template
   bool add_generation_prompt = true;
+  std::string_view path = "messages";  // of the request's field that holds the conversation
 };
 
 struct ChatPrompt {

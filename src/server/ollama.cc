@@ -270,6 +270,7 @@ ApiResult<> ollama_show(Api& api, Call& call) {
   if (api.format.call_syntax != CallSyntax::none) capabilities.push_back("tools");
   if (!api.format.think_begin.empty()) capabilities.push_back("thinking");
   reply_json(*call.exchange, {{"details", details_of(api)},
+  run.input.path = "prompt";
                               {"template", api.engine.chat_template() ? api.engine.chat_template()->source() : ""},
                               {"capabilities", std::move(capabilities)},
                               {"model_info",

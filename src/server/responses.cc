@@ -153,6 +153,7 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
   ResponseRequest response;
   ChatRun& run = response.run;
   run.input.messages = OGAS_TRY(read_input(fields));
+  run.input.path = "input";
   run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_output_tokens"}));
   if (run.request.only_prompt) return refuse("max_output_tokens", "max_output_tokens is 0");
   run.tools = OGAS_TRY(read_response_tools(fields));
