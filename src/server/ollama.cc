@@ -255,7 +255,7 @@ ApiResult<> ollama_tags(Api& api, Call& call) { return reply_models(api, call); 
 ApiResult<> ollama_ps(Api& api, Call& call) { return reply_models(api, call); }
 
 ApiResult<> ollama_version(Api&, Call& call) {
-  reply_json(*call.exchange, {{"version", version()}});
+  reply_json(*call.exchange, {{"version", "0.9.0"}, {"ogas_version", version()}});
   return {};
 }
 
@@ -279,6 +279,8 @@ ApiResult<> ollama_show(Api& api, Call& call) {
                                 {facts.architecture + ".context_length", facts.n_ctx_train},
                                 {facts.architecture + ".embedding_length", facts.n_embd}}}});
   return {};
+// Clients compare it with the version of Ollama that has what they need: Copilot in VS Code takes 0.6.4 and newer.
+// 0.9.0 is the newest all of whose answers to chats are given here ("think", calls of tools in streams).
 }
 
 }  // namespace ogas::server
