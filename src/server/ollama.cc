@@ -5,7 +5,8 @@
 // stream, think, options. options: temperature, top_k, top_p, min_p, typical_p, seed, stop, num_predict,
 // repeat_penalty, repeat_last_n, presence_penalty, frequency_penalty, mirostat, mirostat_tau, mirostat_eta; those about
 // how a model is loaded (num_ctx, num_thread, ...) and keep_alive change nothing. "format" would have to be enforced,
-// and is refused.
+// and is refused. A request without messages or a prompt is how clients load the model, or unload it (keep_alive 0): it
+// has an empty answer at once, and the model stays where it is.
 #include <chrono>
 
 #include "base/version.h"
@@ -91,12 +92,10 @@ void rename(const char* from, const char* to, Json& object) {
 // Ollama's messages to OpenAI's: images are refused, arguments of calls are objects, "thinking" is the reasoning.
 ApiResult<Json> read_ollama_messages(Fields& fields) {
   const Json* given = fields.find("messages");
-  if (!given || !given->is_array() || given->empty())
-    return refuse("messages", "messages is {}, where an array of messages is expected",
-                  !given           ? "missing"
-                  : given->empty() ? "empty"
-                                   : kind_of(*given));
   Json messages = Json::array();
+  if (!given) return messages;
+  if (!given->is_array())
+    return refuse("messages", "messages is {}, where an array of messages is expected", kind_of(*given));
   for (size_t idx = 0; idx < given->size(); ++idx) {
     Json message = (*given)[idx];
     const std::string path = fmt::format("messages[{}]", idx);
@@ -112,7 +111,29 @@ ApiResult<Json> read_ollama_messages(Fields& fields) {
   return messages;
 }
 
+// "keep_alive" 0 in seconds, as a number or as a duration ("0", "0s", "0m0s").
+bool is_zero_time(const Json* keep_alive) {
+  if (!keep_alive) return false;
+  if (keep_alive->is_number()) return keep_alive->get<double>() == 0;
+  if (!keep_alive->is_string()) return false;
+  const auto& text = keep_alive->get_ref<const std::string&>();
+  return text.contains('0') && text.find_first_of("123456789") == std::string::npos;
+}
+
 enum class Kind : bool { chat, generate };
+
+// The empty answer to a request that only loads or unloads the model.
+ApiResult<> reply_to_loading(const Api& api, const Call& call, Kind kind, bool unloads) {
+  Json json = {{"model", api.model()}, {"created_at", time_text(unix_time())}};
+  if (kind == Kind::chat)
+    json["message"] = {{"role", "assistant"}, {"content", ""}};
+  else
+    json["response"] = "";
+  json["done"] = true;
+  json["done_reason"] = unloads ? "unload" : "load";
+  reply_json(*call.exchange, json);
+  return {};
+}
 
 class OllamaAnswer final : public ChatAnswer {
  public:
@@ -179,7 +200,6 @@ class OllamaAnswer final : public ChatAnswer {
 ApiResult<> generate_raw(Api& api, Call& call, ChatRun run, const std::string& prompt) {
   const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
   auto tokens = tokenizer.encode(prompt, {.parse_special = true, .add_special = true});
-  if (tokens.empty()) return refuse("prompt", "the prompt is empty");
   OGAS_TRY(api.check_length(tokens.size(), "prompt"));
   return run.start_with(api, call, {.tokens = std::move(tokens)},
                         std::make_unique<OllamaAnswer>(api, call, Kind::generate, run.streams),
@@ -227,7 +247,9 @@ ApiResult<> ollama_chat(Api& api, Call& call) {
   ChatRun run = OGAS_TRY(read_common(api, call, fields));
   run.input.messages = OGAS_TRY(read_ollama_messages(fields));
   run.tools = OGAS_TRY(read_tools(fields));
+  const bool unloads = is_zero_time(fields.find("keep_alive"));
   OGAS_TRY(fields.finish());
+  if (run.input.messages.empty()) return reply_to_loading(api, call, Kind::chat, unloads);
   auto answer = std::make_unique<OllamaAnswer>(api, call, Kind::chat, run.streams);
   return run.start(api, call, std::move(answer), OllamaAnswer::stream_head());
 }
@@ -236,16 +258,19 @@ ApiResult<> ollama_generate(Api& api, Call& call) {
   const Json body = OGAS_TRY(parse_json(call.request.body));
   Fields fields = OGAS_TRY(Fields::of(body));
   ChatRun run = OGAS_TRY(read_common(api, call, fields));
-  const std::string prompt = OGAS_TRY(fields.needed_text("prompt"));
+  const std::string prompt = OGAS_TRY(fields.text("prompt")).value_or("");
   const std::string system = OGAS_TRY(fields.text("system")).value_or("");
   const bool raw = OGAS_TRY(fields.boolean("raw")).value_or(false);
   for (const std::string_view name : {"suffix", "template", "images"})
     if (const Json* given = fields.find(name); given && !given->empty() && *given != "")
       return refuse(name, "{} is not supported", name);
+  const bool unloads = is_zero_time(fields.find("keep_alive"));
   OGAS_TRY(fields.finish());
+  if (prompt.empty()) return reply_to_loading(api, call, Kind::generate, unloads);
   if (raw) return generate_raw(api, call, std::move(run), prompt);
   if (!system.empty()) run.input.messages.push_back({{"role", "system"}, {"content", system}});
   run.input.messages.push_back({{"role", "user"}, {"content", prompt}});
+  run.input.path = "prompt";
   auto answer = std::make_unique<OllamaAnswer>(api, call, Kind::generate, run.streams);
   return run.start(api, call, std::move(answer), OllamaAnswer::stream_head());
 }
@@ -254,6 +279,8 @@ ApiResult<> ollama_tags(Api& api, Call& call) { return reply_models(api, call); 
 
 ApiResult<> ollama_ps(Api& api, Call& call) { return reply_models(api, call); }
 
+// Clients compare it with the version of Ollama that has what they need: Copilot in VS Code takes 0.6.4 and newer.
+// 0.9.0 is the newest all of whose answers to chats are given here ("think", calls of tools in streams).
 ApiResult<> ollama_version(Api&, Call& call) {
   reply_json(*call.exchange, {{"version", "0.9.0"}, {"ogas_version", version()}});
   return {};
@@ -270,7 +297,6 @@ ApiResult<> ollama_show(Api& api, Call& call) {
   if (api.format.call_syntax != CallSyntax::none) capabilities.push_back("tools");
   if (!api.format.think_begin.empty()) capabilities.push_back("thinking");
   reply_json(*call.exchange, {{"details", details_of(api)},
-  run.input.path = "prompt";
                               {"template", api.engine.chat_template() ? api.engine.chat_template()->source() : ""},
                               {"capabilities", std::move(capabilities)},
                               {"model_info",
@@ -279,8 +305,6 @@ ApiResult<> ollama_show(Api& api, Call& call) {
                                 {facts.architecture + ".context_length", facts.n_ctx_train},
                                 {facts.architecture + ".embedding_length", facts.n_embd}}}});
   return {};
-// Clients compare it with the version of Ollama that has what they need: Copilot in VS Code takes 0.6.4 and newer.
-// 0.9.0 is the newest all of whose answers to chats are given here ("think", calls of tools in streams).
 }
 
 }  // namespace ogas::server
