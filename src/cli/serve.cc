@@ -126,7 +126,8 @@ void add_address(CLI::App& app, ServeOptions& options) {
       ->group(kGroup)
       ->type_name("FILE");
   app.add_option("--tls-key", options.certificate_key, "Its key (PEM)")->group(kGroup)->type_name("FILE");
-  add_names("--cors-origin", options.server.origins, "Origin of web pages that may ask; *: all (default: none)");
+  add_names("--cors-origin", options.server.origins,
+            "Origin of web pages that may ask; *: all (default: none of the web)");
   add_names("--allow-host", options.server.hosts, "Name that requests may call this host by; *: any");
 }
 

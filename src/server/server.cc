@@ -62,6 +62,23 @@ ApiResult<const Route*> find_route(std::string_view method, std::string_view pat
       404, fmt::format("there is nothing at {}; /v1/chat/completions is one thing that is served", in_quotes(path))));
 }
 
+// The names of headers that a preflight asks for, where they are names (RFC 9110: tokens): what is echoed must not be
+// able to end a header.
+bool is_list_of_names(std::string_view text) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~, ";
+  constexpr size_t kLongest = 4096;
+  return text.size() <= kLongest && std::ranges::all_of(text, [&](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kOthers.contains(c);
+         });
+}
+
+// Of programs with a window of their own (Electron, Tauri, editors): no page of the web can have such an origin, so
+// that nothing is protected by refusing it. "null" is what any page can make itself be.
+bool is_of_a_program(std::string_view origin) {
+  constexpr std::string_view kSchemes[] = {"app://", "file://", "tauri://", "vscode-webview://", "vscode-file://"};
+  return std::ranges::any_of(kSchemes, [&](std::string_view scheme) { return origin.starts_with(scheme); });
+}
+
 // "localhost" of "localhost:8080", "::1" of "[::1]:8080".
 std::string_view name_of_host(std::string_view host) {
   if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
@@ -101,14 +118,17 @@ class HttpApi final : public Server {
     return reply;
   }
 
-  // Pages of this server itself may ask, and those of origins that were named. Others could use a visitor's browser to
-  // reach what only the visitor reaches: what the body calls itself is no protection, since curl calls everything a
-  // form.
+  // Pages of this server itself may ask, those of origins that were named, of programs, and, where only this machine is
+  // listened to, of other servers on it. Others could use a visitor's browser to reach what only the visitor reaches:
+  // what the body calls itself is no protection, since curl calls everything a form.
   bool allows_origin(const HttpRequest& request) const {
     const std::string_view origin = request.header("origin");
     const size_t host = origin.find("://");
-    if (origin.empty() || (host != std::string_view::npos && origin.substr(host + 3) == request.header("host")))
-      return true;
+    if (origin.empty() || is_of_a_program(origin)) return true;
+    if (host != std::string_view::npos) {
+      const std::string_view from = origin.substr(host + 3);
+      if (from == request.header("host") || (is_local() && is_loopback(name_of_host(from)))) return true;
+    }
     return std::ranges::any_of(options_.origins, [&](const std::string& one) { return one == "*" || one == origin; });
   }
 
@@ -117,6 +137,7 @@ class HttpApi final : public Server {
     if (origin.empty() || !allows_origin(request)) return;
     headers.emplace_back("Access-Control-Allow-Origin", origin);
     headers.emplace_back("Vary", "Origin");
+    headers.emplace_back("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
   }
 
   bool allows_host(std::string_view host) const {
@@ -148,8 +169,13 @@ class HttpApi final : public Server {
     HttpReply reply{.status = 204, .content_type = ""};
     add_cors(request, reply.headers);
     if (!reply.headers.empty()) {
-      reply.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-      reply.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key");
+      // Who may ask may send any header: OpenAI's clients send several of their own (X-Stainless-...).
+      const std::string_view asked = request.header("access-control-request-headers");
+      const bool echoes = !asked.empty() && is_list_of_names(asked);
+      reply.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS");
+      reply.headers.emplace_back("Access-Control-Allow-Headers",
+                                 echoes ? asked : "Authorization, Content-Type, X-Api-Key");
+      reply.headers.emplace_back("Vary", "Access-Control-Request-Headers");
       reply.headers.emplace_back("Access-Control-Max-Age", "600");
     }
     reply.headers.emplace_back("Allow", "GET, POST, OPTIONS");
@@ -158,6 +184,9 @@ class HttpApi final : public Server {
 
   ApiResult<Client> client_of(const HttpRequest& request) const {
     return keys_->find(request.header("authorization"), request.header("x-api-key"));
+      // Chrome asks so before a page from elsewhere may reach this machine.
+      if (request.header("access-control-request-private-network") == "true")
+        reply.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
   }
 
   // On a worker thread.
