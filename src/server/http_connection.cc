@@ -48,6 +48,27 @@ std::string new_request_id() {
   return fmt::format("req_{:016x}", counter.fetch_add(0x9e3779b97f4a7c15ULL));
 }
 
+struct Target {
+  std::string_view path;       // with the query; "*" of OPTIONS
+  std::string_view authority;  // "localhost:8080"; empty where the request names none
+};
+
+// Of a request's target: a path, or a whole URL, which stands for its Host header then (RFC 9112, 3.2.2).
+std::optional<Target> read_target(std::string_view target, std::string_view method) {
+  if (target.starts_with('/') || (target == "*" && method == "OPTIONS")) return Target{target, {}};
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (lower_ascii(target.substr(0, scheme.size())) != scheme) continue;
+    const std::string_view rest = target.substr(scheme.size());
+    const size_t end = std::min(rest.find_first_of("/?"), rest.size());
+    const std::string_view authority = rest.substr(0, end), path = rest.substr(end);
+    if (authority.empty() || authority.contains('@')) break;
+    if (path.starts_with('/')) return Target{path, authority};
+    if (path.empty()) return Target{"/", authority};
+    break;
+  }
+  return std::nullopt;
+}
+
 HttpReply error_reply(unsigned status, std::string_view message) {
   return {.status = status, .body = ApiError(status, std::string(message)).json()};
 }
@@ -186,32 +207,40 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     allow(host_.limits().header_time);
     co_await http::async_read_header(stream_, buffer_, parser, redirect(error));
     answers_timeouts_ = false;
+    // What has come of the head is for the log, also where the request is refused.
+    auto refused = take_head(parser, request);
     if (timed_out_) co_return error_reply(408, "the request's head did not come in time");
     if (error) co_return reply_to(error);
-    co_return take_head(parser, request);
+    co_return refused;
   }
 
   std::optional<HttpReply> take_head(const Parser& parser, HttpRequest& request) {
     const auto& head = parser.get();
-    if (head.version() != 10 && head.version() != 11) return error_reply(505, "HTTP/1.1 is spoken here");
     request.method = std::string(head.method_string());
-    const std::string_view target(head.target().data(), head.target().size());
-    const size_t query = target.find('?');
-    request.path = decode_path(target.substr(0, query));
-    if (query != std::string_view::npos) request.query = std::string(target.substr(query + 1));
+    const std::string_view given(head.target().data(), head.target().size());
+    const auto target = read_target(given, request.method);
+    const std::string_view path = target ? target->path : given;
+    const size_t query = path.find('?');
+    request.path = decode_path(path.substr(0, query));
+    if (query != std::string_view::npos) request.query = std::string(path.substr(query + 1));
+    record_.method = request.method;
+    record_.path = request.path;
+    request.id = record_.id;
+    request.peer = peer_;
+    if (head.version() != 10 && head.version() != 11) return error_reply(505, "HTTP/1.1 is spoken here");
     size_t n_hosts = 0;
     for (const auto& field : head) {
       request.headers.emplace_back(lower_ascii({field.name_string().data(), field.name_string().size()}),
                                    std::string(field.value()));
       n_hosts += request.headers.back().first == "host";
+      if (request.headers.back().first == "host" && target && !target->authority.empty())
+        request.headers.back().second = target->authority;
     }
-    request.id = record_.id;
-    request.peer = peer_;
-    record_.method = request.method;
-    record_.path = request.path;
+    if (n_hosts == 0 && target && !target->authority.empty()) {
+      request.headers.emplace_back("host", target->authority);
+    }
     if (n_hosts > 1 || (n_hosts == 0 && head.version() == 11)) return error_reply(400, "a request has one Host header");
-    if (!target.starts_with('/') && !(target == "*" && request.method == "OPTIONS"))
-      return error_reply(400, "the request's target is no path");
+    if (!target) return error_reply(400, "the request's target is no path");
     return {};
   }
 

@@ -113,7 +113,7 @@ class HttpApi final : public Server {
 
  private:
   HttpReply refusal(const ApiError& error, const HttpRequest& request) const {
-    HttpReply reply = reply_of(error);
+    HttpReply reply = request.path.starts_with("/api/") ? ollama_reply_of(error) : reply_of(error);
     add_cors(request, reply.headers);
     return reply;
   }
@@ -160,8 +160,15 @@ class HttpApi final : public Server {
                      request);
     const auto route = find_route(request.method, request.path);
     if (!route) return refusal(route.error(), request);
-    if (!(*route)->needs_key) return std::nullopt;
-    if (const auto client = client_of(request); !client) return refusal(client.error(), request);
+    if ((*route)->needs_key)
+      if (const auto client = client_of(request); !client) return refusal(client.error(), request);
+    if (const std::string_view encoding = request.header("content-encoding");
+        request.method == "POST" && !encoding.empty() && lower_ascii(encoding) != "identity") {
+      ApiError error(415, fmt::format("the body's Content-Encoding is {}, which is not read here; send it as it is",
+                                      in_quotes(encoding)));
+      error.headers.emplace_back("Accept-Encoding", "identity");
+      return refusal(error, request);
+    }
     return std::nullopt;
   }
 
@@ -177,6 +184,9 @@ class HttpApi final : public Server {
                                  echoes ? asked : "Authorization, Content-Type, X-Api-Key");
       reply.headers.emplace_back("Vary", "Access-Control-Request-Headers");
       reply.headers.emplace_back("Access-Control-Max-Age", "600");
+      // Chrome asks so before a page from elsewhere may reach this machine.
+      if (request.header("access-control-request-private-network") == "true")
+        reply.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
     }
     reply.headers.emplace_back("Allow", "GET, POST, OPTIONS");
     return reply;
@@ -184,9 +194,6 @@ class HttpApi final : public Server {
 
   ApiResult<Client> client_of(const HttpRequest& request) const {
     return keys_->find(request.header("authorization"), request.header("x-api-key"));
-      // Chrome asks so before a page from elsewhere may reach this machine.
-      if (request.header("access-control-request-private-network") == "true")
-        reply.headers.emplace_back("Access-Control-Allow-Private-Network", "true");
   }
 
   // On a worker thread.
