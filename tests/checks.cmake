@@ -16,7 +16,8 @@ ogas_check(check_format ${tools}/format --check)
 ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
 # What a user meets. OGAS_TEST_MODEL names the model.
-foreach(name cli_test chat_test remote_chat_test top_test score_embed_test serve_test scripted_answers_test memory_limit_test)
+foreach(name cli_test model_names_test chat_test remote_chat_test top_test score_embed_test serve_test serve_requests_test
+             scripted_answers_test memory_limit_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()

@@ -282,7 +282,7 @@ class ChatTest(OpenAiTest):
                 "temperature": {"temperature": 2.5},
                 "top_p": {"extra_body": {"top_p": "much"}},
                 "n": {"n": 0},
-                "max_tokens": {"max_tokens": -1},
+                "max_tokens": {"max_tokens": -2},
                 "top_logprobs": {"top_logprobs": 2},
                 "logit_bias.99999999": {"logit_bias": {"99999999": 1}},
                 "response_format.type": {"response_format": {"type": "json_object"}},
@@ -313,7 +313,7 @@ class ChatTest(OpenAiTest):
     def test_too_long_a_prompt(self):
         words = "word " * (N_CONTEXT + 1)
         error = self.assertRefused(openai.BadRequestError, "messages", "context_length_exceeded", lambda: self.chat(words))
-        self.assertRegex(error.message, rf"the prompt has \d+ tokens, \d+ more than the context of {N_CONTEXT}")
+        self.assertRegex(error.message, rf"This model's maximum context length is {N_CONTEXT} tokens. However, the prompt has \d+ tokens")
         self.assertRefused(openai.BadRequestError, "messages", "context_length_exceeded", lambda: self.chat(words, stream=True))
         self.assertRefused(openai.BadRequestError, "prompt", "context_length_exceeded", lambda: self.complete(words))
         self.assertRefused(openai.BadRequestError, "prompt[1]", "context_length_exceeded", lambda: self.complete(["x", words]))
