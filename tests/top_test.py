@@ -206,14 +206,16 @@ class TopTest(ProgramTest):
     def test_ogas_serve(self):
         if "serve" not in self.ogas("--help").stdout.decode().split():
             self.skipTest("this ogas has no command serve")
-        _, url = self.serve(MODEL)
-        self.ogas("chat", "--server", url, "-n", "4", stdin=b"Hi")
+        _, url = self.serve(MODEL, "--prefix-cache", 0)
+        self.ogas("chat", "--server", url, "-n", "4", stdin=b"Hi " * 100)  # pages enough to be remembered
         load = json.loads(self.ogas("top", url, "--json", "-i", "0.1").stdout)
         self.assertEqual(load["model"], pathlib.Path(MODEL).stem)
         self.assertEqual(load["generated_tokens"], 4)
         for name in ("requests_running", "requests_waiting", "connections", "kv_bytes_used", "kv_bytes_budget", "memory_bytes",
                      "prompt_tokens_per_second", "first_token", "per_token"):
             self.assertIsNotNone(load[name], name)
+        self.assertGreater(load["kv_bytes_cached"], 0)
+        self.assertGreaterEqual(load["kv_bytes_used"], load["kv_bytes_cached"])
         self.assertGreaterEqual(load["replies"]["200"], 2)
 
 

@@ -182,7 +182,8 @@ class Engine {
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> texts,
                                                 const EmbedOptions& options = {}, const std::stop_token& stop = {});
 
-  // Bytes held for keys and values by all sessions of this engine, and those that only the prefix cache holds.
+  // Bytes held for keys and values by all sessions of this engine, and, beside them, those that only the prefix cache
+  // holds.
   uint64_t kv_bytes_used() const;
   uint64_t kv_bytes_cached() const;
   // Waits until what is to be kept on disk is there. Ending without is harmless; it may be computed again.

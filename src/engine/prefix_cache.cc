@@ -125,7 +125,8 @@ bool PrefixCache::make_room(size_t n_pages) {
   return true;
 }
 
-size_t PrefixCache::n_reclaimable() const {
+size_t PrefixCache::n_reclaimable() {
+  if (store_) store_->collect();
   return static_cast<size_t>(
       std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); }));
 }

@@ -41,8 +41,8 @@ class PrefixCache {
 
   // Drops pages until so many are free. False where there are not so many to drop.
   bool make_room(size_t n_pages);
-  // Pages that nobody else shares, which make_room() could drop.
-  size_t n_reclaimable() const;
+  // Pages that nobody else shares, which make_room() could drop. What the store has written it shares no longer.
+  size_t n_reclaimable();
   // Waits until all is in the store.
   void flush();
   // The store's; null where there is none.

@@ -30,7 +30,7 @@ ApiResult<> metrics(Api& api, Call& call) {
                      .n_waiting = load.n_waiting,
                      .n_connections = api.n_connections ? api.n_connections() : 0,
                      .n_pauses = load.n_pauses,
-                     .kv_bytes_used = engine.kv_bytes_used(),
+                     .kv_bytes_used = engine.kv_bytes_used() + engine.kv_bytes_cached(),
                      .kv_bytes_cached = engine.kv_bytes_cached(),
                      .kv_bytes_budget = engine.options().kv_budget,
                      .memory_bytes = current_memory()};
