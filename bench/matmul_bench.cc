@@ -113,15 +113,25 @@ void measure(const Ops& ops, const Options& options, double bandwidth, double pe
 
 int main(int argc, char** argv) {
   Options options;
-  for (int idx = 1; idx + 1 < argc; idx += 2) {
+  for (int idx = 1; idx < argc; idx += 2) {
     const std::string_view name = argv[idx];
-    if (name == "--isa") options.isa = argv[idx + 1];
-    if (name == "--format") options.format = argv[idx + 1];
-    if (name == "--n-in") options.n_in = std::stoul(argv[idx + 1]);
-    if (name == "--n-out")
-      options.n_out = std::max(std::stoul(argv[idx + 1]) / kRowsTogether, size_t{1}) * kRowsTogether;
-    if (name == "--tokens") options.token_counts = {std::clamp<size_t>(std::stoul(argv[idx + 1]), 1, kMostTokens)};
-    if (name == "--kind" && argv[idx + 1] == std::string_view("generated")) options.kind = RowKind::generated;
+    const char* value = idx + 1 < argc ? argv[idx + 1] : "";
+    if (name == "--isa") {
+      options.isa = value;
+    } else if (name == "--format") {
+      options.format = value;
+    } else if (name == "--n-in") {
+      options.n_in = std::stoul(value);
+    } else if (name == "--n-out") {
+      options.n_out = std::max(std::stoul(value) / kRowsTogether, size_t{1}) * kRowsTogether;
+    } else if (name == "--tokens") {
+      options.token_counts = {std::clamp<size_t>(std::stoul(value), 1, kMostTokens)};
+    } else if (name == "--kind") {
+      options.kind = value == std::string_view("generated") ? RowKind::generated : RowKind::prompt;
+    } else {
+      fmt::print(stderr, "matmul_bench: there is no option {}\n", name);
+      return 2;
+    }
   }
   ThreadPool pool(1);
   const double bandwidth = measure_read_bandwidth(pool);

@@ -6,7 +6,8 @@
 Half of the clients stream chat answers and compare each with the answer to the same question alone (greedy, so that it has
 to be the same). The others read slowly, leave in the middle, send what is no request, or a few bytes now and then. Printed
 once a second: memory, requests, connections. At the end: whether every complete answer was right, nothing is stuck, no page
-is lost, and how much the memory grew from the first two fifths of the time to the last two.
+is lost, and how much the memory grew from the first two fifths of the time to the last two (which says nothing in less than
+a minute, and is not held against it then).
 Exit code 1 where one of that is not so.
 """
 import argparse
@@ -20,7 +21,7 @@ import time
 from serving import add_arguments, serving
 
 QUESTIONS = [f"What is {a} plus {b}?" for a in range(2, 6) for b in range(3, 7)]
-MOST_GROWTH = 0.02
+MOST_GROWTH, LEAST_SECONDS_OF_GROWTH = 0.02, 60
 
 
 def body_of(question, **fields):
@@ -133,6 +134,7 @@ async def load(port, n_clients, seconds):
     clients = Clients(port)
     for question in QUESTIONS:
         clients.expected[question] = (await clients.answer(question))[1]
+    await clients.answer(" ".join(QUESTIONS))  # long enough for whole pages, which are remembered
     start = time.monotonic()
     end = start + seconds
     samples = []
@@ -151,8 +153,8 @@ async def load(port, n_clients, seconds):
         "every complete answer was right": clients.counts["wrong"] == 0 and clients.counts["right"] > 0,
         "no request is stuck": last["ogas_requests_running"] + last["ogas_requests_waiting"] == 0,
         "no connection is stuck": last["ogas_connections"] <= 1,
-        "no page is lost": last["ogas_kv_bytes_used"] == last["ogas_kv_bytes_cached"],
-        f"memory grew by {100 * growth:.1f}%": growth <= MOST_GROWTH,
+        "no page is lost": last["ogas_kv_bytes_used"] == last["ogas_kv_bytes_cached"] > 0,
+        f"memory grew by {100 * growth:.1f}%": growth <= MOST_GROWTH or seconds < LEAST_SECONDS_OF_GROWTH,
     }
     print(clients.counts, *clients.examples[:3], sep="\n")
     for what, holds in checks.items():

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What HTTP costs: 8 clients that stream from `ogas serve` beside the same 8 sessions in `ogas bench`, in turns. See --help.
 
-    bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 32] [--users 8]
+    bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 32] [--users 8] [--repeat 5]
 
 Every client streams one answer of --tokens tokens to a short prompt of its own (/v1/completions, greedy, past the model's own
 end). Counted are the tokens between the last client's first piece and the first one's end, by the pace of each client.
@@ -46,9 +46,9 @@ def serve_rate(ogas, model, users, n_tokens):
     return users * (n_tokens - 1) / (last - first)
 
 
-def bench_rate(ogas, model, users):
+def bench_rate(ogas, model, users, repeat):
     figure = f"{users} sessions"
-    result = subprocess.run([ogas, "bench", model, "--only", figure, "--json", "--repeat", "5"], check=True,
+    result = subprocess.run([ogas, "bench", model, "--only", figure, "--json", "--repeat", str(repeat)], check=True,
                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return json.loads(result.stdout)["figures"][figure]["tokens_per_s"]
 
@@ -59,10 +59,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--users", type=int, default=8)
+    parser.add_argument("--repeat", type=int, default=5, help="of the figure of ogas bench in a round")
     arguments = parser.parse_args()
     ratios = []
     for _ in range(arguments.rounds):
-        alone = bench_rate(arguments.ogas, arguments.model, arguments.users)
+        alone = bench_rate(arguments.ogas, arguments.model, arguments.users, arguments.repeat)
         served = serve_rate(arguments.ogas, arguments.model, arguments.users, arguments.tokens)
         ratios.append(served / alone)
         print(f"{alone:8.1f} tokens/s alone, {served:8.1f} through the server: {ratios[-1]:.3f}", flush=True)

@@ -2,11 +2,11 @@
 """ogas's tokenizer beside PyPI tokenizers, on one thread, in turns on the same machine; figures are processor time.
 
     ninja -C build/release tokenizer_bench
-    bench/tokenizer_bench.py TOKENIZER_JSON... [--text FILE...]     (needs PyPI tokenizers)
+    bench/tokenizer_bench.py TOKENIZER_JSON... [--text FILE...] [--quick]    (needs PyPI tokenizers)
 
 For each tokenizer.json: the time to open it, then each text of 1 MB (of random writing and code without --text) encoded
 whole and line by line, and lengths of 256 KB, 1 MB and 4 MB for the growth of time. A ratio of 2 means that ogas takes
-half the time. Each figure is the least of five rounds.
+half the time. Each figure is the least of five rounds. --quick: one round, and a sixteenth of each length.
 """
 
 import argparse
@@ -29,8 +29,7 @@ MB = 1 << 20
 
 
 class Ogas:
-    def __init__(self):
-        program = ROOT / "build/release/bench/tokenizer_bench"
+    def __init__(self, program):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, command):
@@ -58,13 +57,13 @@ def sources(paths):
             "one letter": "a", "spaces": " "}
 
 
-def compare(ogas, oracle, text, folder):
+def compare(ogas, oracle, text, folder, rounds):
     path = folder / "text"
     path.write_bytes(text.encode())
     ogas.ask(f"text {path}")
     lines = text.splitlines(keepends=True)
     ours, theirs, ours_lines, theirs_lines = [], [], [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         seconds, n_tokens = ogas.ask("encode")
         ours.append(seconds)
         seconds, encoding = timed(lambda: oracle.encode(text, add_special_tokens=False))
@@ -83,26 +82,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", type=pathlib.Path)
     parser.add_argument("--text", nargs="*", type=pathlib.Path, default=[])
+    parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build/release/bench/tokenizer_bench")
+    parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    ogas = Ogas()
+    rounds, megabyte = (1, MB // 16) if arguments.quick else (ROUNDS, MB)
+    ogas = Ogas(arguments.program)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         for model in arguments.models:
             print(f"{model}, {model.stat().st_size / MB:.1f} MB")
-            opened = [ogas.ask(f"open {model}")[0] for _ in range(ROUNDS)]
+            opened = [ogas.ask(f"open {model}")[0] for _ in range(rounds)]
             seconds, oracle = timed(lambda: tokenizers.Tokenizer.from_file(str(model)))
             print(f"  open: {min(opened) * 1e3:.0f} ms, first time {opened[0] * 1e3:.0f} ms; "
                   f"tokenizers {seconds * 1e3:.0f} ms")
             oracle.encode_special_tokens = True
             for source, text in sources(arguments.text).items():
-                print(f"  {source:12} {compare(ogas, oracle, fill(text, MB), folder)}", flush=True)
+                print(f"  {source:12} {compare(ogas, oracle, fill(text, megabyte), folder, rounds)}", flush=True)
             for source in list(sources(arguments.text).items()):
                 growth = []
-                for n_bytes in (MB // 4, MB, 4 * MB):
+                for n_bytes in (megabyte // 4, megabyte, 4 * megabyte):
                     (folder / "text").write_bytes(fill(source[1], n_bytes).encode())
                     ogas.ask(f"text {folder / 'text'}")
                     growth.append(min(ogas.ask("encode")[0] for _ in range(3)))
-                print(f"  {source[0]:12} 256 KB, 1 MB, 4 MB: " + ", ".join(f"{s * 1e3:.1f} ms" for s in growth), flush=True)
+                print(f"  {source[0]:12} {megabyte >> 12}, {megabyte >> 10}, {megabyte >> 8} KB: " + ", ".join(f"{s * 1e3:.1f} ms" for s in growth), flush=True)
 
 
 if __name__ == "__main__":

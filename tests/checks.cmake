@@ -31,3 +31,16 @@ endforeach()
 ogas_check(capi_test ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> OGAS_LIBRARY=$<TARGET_FILE:ogas_shared>
            NM=${CMAKE_NM} ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/capi_test.py)
 ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/package_test.sh ${PROJECT_BINARY_DIR})
+
+# The programs of bench/ that take seconds, briefly: whether they still do their work. (./test bench: all of them.) Those in
+# C++ are no part of a plain build, and are built by a test of their own.
+set(quick ${PROJECT_SOURCE_DIR}/bench/quick.py)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${quick})
+execute_process(COMMAND ${Python3_EXECUTABLE} ${quick} --list OUTPUT_VARIABLE names COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "[^\n]+" names "${names}")
+ogas_check(bench_programs ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target bench_programs)
+set_tests_properties(bench_programs PROPERTIES FIXTURES_SETUP bench_programs TIMEOUT 900)
+foreach(name IN LISTS names)
+  ogas_check(bench_${name} ${Python3_EXECUTABLE} ${quick} ${name} --build ${PROJECT_BINARY_DIR})
+  set_tests_properties(bench_${name} PROPERTIES FIXTURES_REQUIRED bench_programs LABELS bench)
+endforeach()
