@@ -16,16 +16,13 @@ Of Cortex-A76 LLVM (14 to 19) has no model and takes that of the Cortex-A57: thr
 where the A76 has four and two. Neoverse N1 is the same core for servers and has a model of its own; its share counts.
 """
 import argparse
-import json
 import re
-import shlex
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-COMPILE_COMMANDS = ROOT / "build/arm64/compile_commands.json"
+import loops
+
+COMPILE_COMMANDS = loops.ROOT / "build/arm64/compile_commands.json"
 MEMORY_CYCLES_A_BYTE = 4 * 2.4e9 / 17e9
 TARGET_SHARE = 0.70
 # Sets: the struct of the set, LLVM's names of features, what CPUs to ask about (the first counts), and the instruction
@@ -43,99 +40,36 @@ FORMATS = {
     "Q8_0": (128 + 8, "CodeShape<128, 0, 32ul, false>", 2),
     "Q6_K": (96 + 9, "CodeShape<32, 0, 16ul, false>", 4),
 }
+BRANCH = re.compile(r"(?:b\.?\w+|cbn?z|tbn?z)\s.*?(\.L\w+)$")
 PRODUCTS = {"sdot": 16, "smmla": 32, "smull": 8, "smull2": 8, "smlal": 8, "smlal2": 8}
 
 
-def compile_to_assembly(isa, flags):
-    source = ROOT / f"src/kernels/isa_{isa.replace('-', '_')}.cc"
-    if not COMPILE_COMMANDS.exists():
-        sys.exit(f"{COMPILE_COMMANDS}: not there; configure the build first: cmake --preset arm64")
-    entries = [e for e in json.loads(COMPILE_COMMANDS.read_text()) if Path(e["file"]) == source]
-    if not entries:
-        sys.exit(f"{COMPILE_COMMANDS}: does not compile {source}")
-    command = shlex.split(entries[0]["command"])
-    command = command[next(i for i, word in enumerate(command) if word.endswith("g++")):]
-    command[command.index("-o") + 1] = "-"
-    command[command.index("-c")] = "-S"
-    run = subprocess.run(command + shlex.split(flags), cwd=entries[0]["directory"], capture_output=True, text=True)
-    if run.returncode != 0:
-        sys.exit(f"{source}: the compiler failed:\n{run.stderr}")
-    return run.stdout
-
-
-def demangled_functions(assembly):
-    """{demangled name: its lines}; names that share one body included."""
-    bodies, aliases, name = {}, {}, None
-    for line in assembly.splitlines():
-        if match := re.match(r"(_Z\w+):", line):
-            name = match[1]
-            bodies[name] = []
-        elif match := re.match(r"\s+\.set\s+(\w+),\s*(\w+)", line):
-            aliases[match[1]] = match[2]
-        elif name:
-            bodies[name].append(line.strip())
-            if line.strip().startswith(".size"):
-                name = None
-    mangled = {**{n: n for n in bodies}, **{a: t for a, t in aliases.items() if t in bodies}}
-    names = subprocess.run(["c++filt"], input="\n".join(mangled), capture_output=True, text=True, check=True).stdout
-    return {d: bodies[m] for d, m in zip(names.splitlines(), mangled.values())}
-
-
-def opcode(line):
-    return re.split(r"[\s.]", line, maxsplit=1)[0]
-
-
 def n_products(lines):
-    return sum(PRODUCTS.get(opcode(line), 0) for line in lines)
-
-
-def inner_loop(body):
-    """The loop with most products among those that hold no other."""
-    labels = {line[:-1]: i for i, line in enumerate(body) if re.fullmatch(r"\.L\w+:", line)}
-    loops = []
-    for i, line in enumerate(body):
-        match = re.match(r"(?:b\.?\w+|cbn?z|tbn?z)\s.*?(\.L\w+)$", line)
-        if match and labels.get(match[1], i) < i:
-            loops.append((labels[match[1]], i))
-    innermost = [(b, e) for b, e in loops if not any((b, e) != o and b <= o[0] and o[1] <= e for o in loops)]
-    cut = [[line for line in body[b:e + 1] if line and not line.startswith((".", "//", "#"))] for b, e in innermost]
-    cut = [lines for lines in cut if n_products(lines) > 0]
-    return max(cut, key=n_products, default=None)
+    return sum(PRODUCTS.get(loops.opcode(line), 0) for line in lines)
 
 
 def cycles_of(loop, cpu, features, mca):
-    n_rounds = 500
-    command = [mca, "-mtriple=aarch64", f"-mcpu={cpu}", f"-mattr={features}", f"-iterations={n_rounds}"]
-    run = subprocess.run(command, input="\n".join(loop) + "\n", capture_output=True, text=True)
-    match = re.search(r"Total Cycles:\s+(\d+)", run.stdout)
-    if run.returncode != 0 or not match:
-        sys.exit(f"{' '.join(command)}: failed:\n{run.stderr}")
-    return int(match[1]) / n_rounds
+    return loops.cycles_of(loop, [mca, "-mtriple=aarch64", f"-mcpu={cpu}", f"-mattr={features}"])["cycles"]
 
 
 def peak_of(instruction, cpu, features, mca):
     """Products a cycle of sixteen independent sums."""
-    return 16 * PRODUCTS[opcode(instruction)] / cycles_of(
+    return 16 * PRODUCTS[loops.opcode(instruction)] / cycles_of(
         [instruction.format(i) for i in range(16)], cpu, features, mca)
 
 
 def find_loop(functions, pattern, what):
-    found = [(n, inner_loop(body)) for n, body in functions.items() if re.search(pattern, n)]
-    found = [(n, loop) for n, loop in found if loop]
-    if not found:
-        sys.exit(f"{what}: no function with a loop of products matches /{pattern}/; were names changed or inlined?")
-    name, loop = max(found, key=lambda f: n_products(f[1]))
-    return re.sub(r"\(.*", "", name.replace("(anonymous namespace)::", "")), loop
+    return loops.find_loop(functions, pattern, what, BRANCH, n_products)
 
 
 def count(loop):
     n = {"products": 0, "loads": 0, "copies": 0, "other vector": 0}
     for line in loop:
-        if opcode(line) in PRODUCTS:
+        if loops.opcode(line) in PRODUCTS:
             n["products"] += 1
-        elif opcode(line).startswith("ld"):
+        elif loops.opcode(line).startswith("ld"):
             n["loads"] += 1
-        elif opcode(line) == "mov" and re.search(r"\bv\d", line):
+        elif loops.opcode(line) == "mov" and re.search(r"\bv\d", line):
             n["copies"] += 1
         elif re.search(r"\bv\d", line):
             n["other vector"] += 1
@@ -152,7 +86,10 @@ def main():
     if not mca:
         sys.exit("llvm-mca-19: not there; install llvm-19")
     struct, features, cpus, instruction = SETS[options.set]
-    functions = demangled_functions(compile_to_assembly(options.set, options.flags))
+    if not COMPILE_COMMANDS.exists():
+        sys.exit(f"{COMPILE_COMMANDS}: not there; configure the build first: cmake --preset arm64")
+    source = loops.ROOT / f"src/kernels/isa_{options.set.replace('-', '_')}.cc"
+    functions = loops.demangled_functions(loops.compile_to_assembly(COMPILE_COMMANDS, source, options.flags))
     peaks = {cpu: peak_of(instruction, cpu, features, mca) for cpu in cpus}
     reached = True
     for name, (panel_bytes, shape, n_others) in FORMATS.items():

@@ -13,6 +13,7 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ ROOT = BENCH.parent
 DATA = ROOT / "tests/data"
 MOST_SECONDS = 600  # of one program
 SKIPPED = 77
-MODULES = {"quick.py", "serving.py"}  # of Python, and no programs that measure
+MODULES = {"loops.py", "quick.py", "serving.py"}  # of Python, and no programs that measure
 
 
 class Missing(Exception):
@@ -61,6 +62,13 @@ def needs_arm64(_):
         raise Missing("it needs llvm-mca-19 (Debian package llvm-19) and cmake --preset arm64")
 
 
+def needs_mca(options):
+    if not shutil.which("llvm-mca-19") or not (options.build / "compile_commands.json").exists():
+        raise Missing("it needs llvm-mca-19 (Debian package llvm-19)")
+    if platform.machine() != "x86_64":
+        raise Missing("it needs a compiler for x86-64")
+
+
 # What stands in braces is replaced by places_of().
 PEER = ("llama_cpp", "numpy")
 SERVER = ("--ogas", "{ogas}", "--model", "{model}")
@@ -73,6 +81,7 @@ PROGRAMS = {
     "tokenizer_bench": Program(commands="open {tokenizer} text {root}/README.md encode lines"),
     # Python
     "cycles_arm64.py": Program(needs=needs_arm64, takes_seconds=False),
+    "cycles_x86.py": Program(needs=needs_mca, takes_seconds=False),
     "first_answer.py": Program(("--ogas", "{ogas}", "--quick")),
     "jinja_bench.py": Program(("--program", "{build}/tests/jinja_render"), modules=("jinja2",), runs=((), ("--hostile",))),
     "larger_than_memory.py": Program(("--ogas", "{ogas}", "--model", "{root}/tests/data/arch/qwen3_moe/model.gguf", "--bytes",

@@ -19,7 +19,7 @@ using Names = std::vector<std::string>;
 
 // What a published file says of its control tokens: those there are, and those with a role.
 struct Published {
-  std::string chat_template;  // in tests/data/text/templates; "": none
+  std::string chat_template = {};  // in tests/data/text/templates; "": none
   Names tokens;
   std::string eos = {}, eot = {}, eom = {}, bos = {}, padding = {}, unknown = {};
   Names lists = {};  // of generation_config.json, or Ollama's key
