@@ -14,6 +14,7 @@ ogas_check(check_floors ${Python3_EXECUTABLE} ${tools}/check_floors.py)
 ogas_check(check_floors_test ${Python3_EXECUTABLE} ${tools}/check_floors_test.py)
 ogas_check(check_format ${tools}/format --check)
 ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
+ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/docs_test.py)
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
 # What a user meets. OGAS_TEST_MODEL names the model.
 foreach(name cli_test model_names_test chat_test remote_chat_test top_test score_embed_test serve_test serve_requests_test
