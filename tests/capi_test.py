@@ -2,6 +2,7 @@
 """libogas.so as its users meet it: the examples in C and Python, dlopen, and what it exports. (src/capi/capi_test.cc
 holds the functions one by one.) OGAS_LIBRARY names it, CC and NM the tools; exits with 77 where those are missing."""
 
+import json
 import os
 import pathlib
 import re
@@ -40,15 +41,16 @@ class CApiTest(ProgramTest):
         return result
 
     def check_example(self, *command):
-        expected = self.ogas("run", "-q", QUESTION, "--greedy", "-n", 100).stdout.decode()
+        answer = json.loads(self.ogas("run", "--json", QUESTION, "--greedy", "-n", 100).stdout)
+        expected, n_answer = answer["text"] + "\n", answer["completion_tokens"]
         result = self.run_program(*command, MODEL, stdin=QUESTION + "\n")
         self.assertEqual(result.stdout, expected)
-        self.assertRegex(result.stderr, r"\(36 \+ 100 tokens")
+        self.assertIn(f"({answer['prompt_tokens']} + {n_answer} tokens", result.stderr)
         # A second message stands behind the first and its answer.
         result = self.run_program(*command, MODEL, stdin=f"{QUESTION}\n{QUESTION}\n")
         self.assertTrue(result.stdout.startswith(expected))
         n_prompt = [int(n) for n in re.findall(r"\((\d+) \+ ", result.stderr)]
-        self.assertGreater(n_prompt[1], n_prompt[0] + 100)
+        self.assertGreater(n_prompt[1], n_prompt[0] + n_answer)
         self.assertIn("/nowhere.gguf", self.run_program(*command, "/nowhere.gguf", code=1).stderr)
 
     def test_example_in_c(self):

@@ -99,7 +99,7 @@ class ChatTest(ProgramTest):
         return [message["content"] for message in self.messages(terminal) if message["role"] == "user"]
 
     def test_an_answer(self):
-        terminal = self.chat("-n", 4, "--greedy")
+        terminal = self.chat("-n", 4, "--greedy", "--ignore-eos")
         self.assertRegex(terminal.output, r"SmolLM2-135M-Instruct.Q4_1 · 98.4 MB · context 8192 · /help, Ctrl-D ends\r\n")
         shown = terminal.send("Say hi")
         self.assertRegex(shown, r"\r\n\x1b\[\?2004l[^\r]+\r\n32 \+ 4 tok · prefill .* peak [\d.]+ MB\r\n")
@@ -266,7 +266,7 @@ class ChatTest(ProgramTest):
         self.assertEqual(self.sent(terminal), ["a line that is long enough to be broken by a narrow window"])
 
     def test_a_full_context(self):
-        terminal = self.chat("--ctx", 64, "-q")
+        terminal = self.chat("--ctx", 64, "-q", "--ignore-eos")
         shown = terminal.send("word " * 60)
         self.assertRegex(shown, r"error: the prompt has \d+ tokens, \d+ more than the context of 64; /clear begins anew")
         self.assertEqual(self.messages(terminal), [])
@@ -274,7 +274,7 @@ class ChatTest(ProgramTest):
         self.assertIn("(the context is full: /clear begins anew", terminal.send("List the numbers up to a hundred, in words"))
 
     def test_output_without_a_terminal(self):
-        result = self.ogas("chat", "-n", 4, "--greedy", stdin="Say hi\n\nAgain\\\nplease".encode())
+        result = self.ogas("chat", "-n", 4, "--greedy", "--stop", "\n", stdin="Say hi\n\nAgain\\\nplease".encode())
         self.assertEqual(result.stdout.count(b"\n"), 2)
         self.assertNotIn(b"\x1b", result.stdout)
         self.assertEqual(len(re.findall("tok .*· prefill", result.stderr)), 2)

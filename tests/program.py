@@ -11,7 +11,10 @@ import unittest
 
 BINARY = os.environ.get("OGAS_BINARY", str(pathlib.Path(__file__).resolve().parent.parent / "build/release/ogas"))
 MODEL = os.environ["OGAS_TEST_MODEL"]
-SECONDS = 60  # longer than anything takes on a busy machine
+ISA = os.environ.get("OGAS_ISA", "")  # the instruction set to test; empty: the best one here
+IS_REFERENCE = ISA == "reference"     # which takes 20 to 100 times as long
+SECONDS = 600 if IS_REFERENCE else 60  # longer than anything takes on a busy machine
+END = 2  # the token that ends the default model's answers
 
 
 class ProgramTest(unittest.TestCase):
@@ -22,7 +25,7 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(temporary.cleanup)
         self.folder = pathlib.Path(temporary.name)
         self.environment = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", "TERM": "xterm-256color",
-                            "OGAS_MODELS": str(pathlib.Path(MODEL).parent)}
+                            "OGAS_MODELS": str(pathlib.Path(MODEL).parent), **({"OGAS_ISA": ISA} if ISA else {})}
 
     def ogas(self, *arguments, stdin=b"", code=0, **options):
         """Runs it and compares the exit code. The result's stdout and stderr are bytes and text."""

@@ -306,7 +306,7 @@ class OgasServeTest(ProgramTest):
                            "--repeat-last-n", "20", "--typical", "0.9", "--xtc-probability", "0.1", "--xtc-threshold", "0.2",
                            "--dry-multiplier", "0.5", "--dry-base", "1.5", "--dry-allowed-length", "3",
                            "--dry-penalty-last-n", "50", "--mirostat", "0", "--mirostat-ent", "4", "--mirostat-lr", "0.2",
-                           "--seed", "1", "--stop", "x", "--ignore-eos", "--logit-bias", "15+1", "--ban-token", "16", stdin=b"Hi")
+                           "--seed", "1", "--stop", "never said", "--ignore-eos", "--logit-bias", "15+1", "--ban-token", "16", stdin=b"Hi")
         self.assertIn(" + 2 tok", result.stderr)
 
 

@@ -76,14 +76,14 @@ class ServerTest(ProgramTest):
         is_json = (response.getheader("Content-Type") or "").startswith("application/json")
         return response.status, response.headers, json.loads(text) if is_json and text else text
 
-    def exchange(self, server, data, shut=False):
-        """What comes back for these bytes until the server closes or is silent for a moment."""
+    def exchange(self, server, data, shut=False, silence=3):
+        """What comes back for these bytes until the server closes or is silent for so many seconds."""
         connection = self.connect(server)
         connection.sendall(data)
         if shut:
             connection.shutdown(socket.SHUT_WR)
         received = b""
-        connection.settimeout(3)
+        connection.settimeout(silence)
         try:
             while part := connection.recv(65536):
                 received += part
@@ -156,7 +156,7 @@ class BadRequestsTest(ServerTest):
         body = json.dumps(ask()).encode()
         reply = self.exchange(server, raw("GET /health HTTP/1.1\nHost: localhost") +
                               raw(f"POST {CHAT} HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}", body) +
-                              raw("GET /v1/models HTTP/1.1\nHost: localhost\nConnection: close"))
+                              raw("GET /v1/models HTTP/1.1\nHost: localhost\nConnection: close"), silence=SECONDS)
         found = [reply.find(text) for text in (b'"status":"ok"', b"chat.completion", b'"object":"list"')]
         self.assertEqual(found, sorted(found))
         self.assertNotIn(-1, found)
@@ -166,7 +166,7 @@ class BadRequestsTest(ServerTest):
         reply = self.exchange(server, raw("GET /health HTTP/1.0"))
         self.assertTrue(reply.startswith(b"HTTP/1.1 200"), reply)
         body = json.dumps(ask(stream=True)).encode()
-        reply = self.exchange(server, raw(f"POST {CHAT} HTTP/1.0\nContent-Length: {len(body)}", body))
+        reply = self.exchange(server, raw(f"POST {CHAT} HTTP/1.0\nContent-Length: {len(body)}", body), silence=SECONDS)
         self.assertNotIn(b"chunked", reply)
         self.assertTrue(reply.endswith(b"data: [DONE]\n\n"), reply)
         connection = self.connect(server)
@@ -237,7 +237,7 @@ class BadRequestsTest(ServerTest):
             connection = self.connect(server)
             connection.sendall(bytes(data))
             connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(5)
+            connection.settimeout(SECONDS)
             try:
                 reply = connection.recv(65536)
             except ConnectionResetError:
@@ -256,7 +256,7 @@ class ClientsThatLeaveTest(ServerTest):
             connection.close()
         start = time.monotonic()
         self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "requests of clients that left go on")
-        self.assertLess(time.monotonic() - start, 5)
+        self.assertLess(time.monotonic() - start, SECONDS / 4)
         self.wait_for(lambda: self.gauge(server, "ogas_kv_bytes_used") == self.gauge(server, "ogas_kv_bytes_cached"), "pages")
 
     def test_who_waits_for_a_whole_answer_and_leaves_is_noticed_too(self):
@@ -431,7 +431,7 @@ class OperationTest(ServerTest):
         kept.request("GET", "/health")
         kept.getresponse().read()
         server.send_signal(signal.SIGTERM)
-        self.assertEqual(server.wait(10), 0)
+        self.assertEqual(server.wait(SECONDS), 0)
         del idle
         kept.close()
 
@@ -458,7 +458,7 @@ class OperationTest(ServerTest):
         time.sleep(0.5)
         connection.close()
         server.send_signal(signal.SIGTERM)
-        self.assertEqual(server.wait(10), 0)
+        self.assertEqual(server.wait(SECONDS), 0)
 
     def test_a_socket_that_was_handed_over(self):
         listener = socket.create_server(("127.0.0.1", 0))

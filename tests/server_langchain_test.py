@@ -6,7 +6,7 @@ import asyncio
 import openai
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 
-from server_program import NAME, SERVES_RESPONSES, ServerTest, main
+from server_program import ENDLESS, NAME, RUN_ENDLESS, SERVES_RESPONSES, ServerTest, main
 
 
 class LangChainTest(ServerTest):
@@ -16,10 +16,10 @@ class LangChainTest(ServerTest):
         return kind(base_url=f"{self.url}/v1", api_key="none", model=NAME, max_retries=0, **options)
 
     def chat(self, **options):
-        return self.model(temperature=0, max_tokens=12, **options)
+        return self.model(temperature=0, max_tokens=12, extra_body=ENDLESS, **options)
 
     def test_invoke(self):
-        expected = self.greedy("Say hi", 12, "--system", "Be brief.")
+        expected = self.greedy("Say hi", 12, "--system", "Be brief.", *RUN_ENDLESS)
         reply = self.chat().invoke([("system", "Be brief."), ("human", "Say hi")])
         self.assertEqual(reply.content, expected["text"])
         self.assertEqual(reply.usage_metadata["input_tokens"], expected["prompt_tokens"])
@@ -28,7 +28,7 @@ class LangChainTest(ServerTest):
         self.assertEqual(reply.response_metadata["model_name"], NAME)
 
     def test_stream(self):
-        expected = self.greedy("Say hi", 12)["text"]
+        expected = self.greedy("Say hi", 12, *RUN_ENDLESS)["text"]
         pieces = list(self.chat(stream_usage=True).stream("Say hi"))
         self.assertGreater(len([piece for piece in pieces if piece.content]), 3)
         self.assertEqual("".join(piece.content for piece in pieces), expected)
@@ -39,7 +39,7 @@ class LangChainTest(ServerTest):
 
     def test_many_at_once(self):
         prompts = ["Say hi", "Name a colour.", "What is rain?"]
-        expected = [self.greedy(prompt, 12)["text"] for prompt in prompts]
+        expected = [self.greedy(prompt, 12, *RUN_ENDLESS)["text"] for prompt in prompts]
         self.assertEqual([reply.content for reply in self.chat().batch(prompts)], expected)
 
         async def ask_all():

@@ -1,12 +1,13 @@
-// The openai package of npm against a server: node server_node.mjs URL MODEL. Prints one JSON object; the test judges it.
+// The openai package of npm against a server: node server_node.mjs URL MODEL JSON, of fields that let
+// answers end by their length. Prints one JSON object; the test judges it.
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const [url, model] = process.argv.slice(2);
+const [url, model, endless] = process.argv.slice(2);
 const require = createRequire(`${process.env.OGAS_TEST_CLIENTS}/package.json`);
 const { default: OpenAI } = await import(pathToFileURL(require.resolve("openai")));
 const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0, timeout: 60_000 });
-const chat = { model, messages: [{ role: "user", content: "Say hi" }], temperature: 0, max_tokens: 12 };
+const chat = { model, messages: [{ role: "user", content: "Say hi" }], temperature: 0, max_tokens: 12, ...JSON.parse(endless) };
 const found = {};
 
 found.chat = await client.chat.completions.create(chat);
@@ -63,7 +64,7 @@ found.errors = {
 };
 
 if (process.env.SERVES_RESPONSES) {
-  const asked = { model, input: "Say hi", temperature: 0, max_output_tokens: 12 };
+  const asked = { model, input: "Say hi", temperature: 0, max_output_tokens: 12, ...JSON.parse(endless) };
   found.response = await client.responses.create(asked);
   found.response_text = found.response.output_text;
   found.response_stream = "";

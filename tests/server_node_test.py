@@ -7,7 +7,7 @@ import pathlib
 import subprocess
 
 from program import SECONDS
-from server_program import CLIENTS, NAME, SERVES_RESPONSES, ServerTest, main
+from server_program import CLIENTS, ENDLESS, NAME, RUN_ENDLESS, SERVES_RESPONSES, ServerTest, main
 
 
 class NodeTest(ServerTest):
@@ -17,10 +17,11 @@ class NodeTest(ServerTest):
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "OGAS_TEST_CLIENTS": str(CLIENTS),
                        **({"SERVES_RESPONSES": "1"} if SERVES_RESPONSES else {})}
         script = pathlib.Path(__file__).with_name("server_node.mjs")
-        done = subprocess.run(["node", script, self.url, NAME], env=environment, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(["node", script, self.url, NAME, json.dumps(ENDLESS)], env=environment, capture_output=True,
+                              text=True, timeout=SECONDS)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = json.loads(done.stdout)
-        expected = self.greedy("Say hi", 12)
+        expected = self.greedy("Say hi", 12, *RUN_ENDLESS)
 
         choice, = found["chat"]["choices"]
         self.assertEqual((choice["message"]["content"], choice["finish_reason"]), (expected["text"], "length"))

@@ -5,9 +5,9 @@ import unittest
 
 import ollama
 
-from server_program import NAME, SERVES_OLLAMA, ServerTest, main
+from server_program import ENDLESS, NAME, RUN_ENDLESS, SERVES_OLLAMA, ServerTest, main
 
-GREEDY = {"temperature": 0, "num_predict": 12}
+GREEDY = {"temperature": 0, "num_predict": 12, **ENDLESS}
 SAY_HI = [{"role": "user", "content": "Say hi"}]
 
 
@@ -20,7 +20,7 @@ class OllamaTest(ServerTest):
         self.client = ollama.Client(host=self.url)
 
     def test_chat(self):
-        expected = self.greedy("Say hi", 12)
+        expected = self.greedy("Say hi", 12, *RUN_ENDLESS)
         reply = self.client.chat(model=NAME, messages=SAY_HI, options=GREEDY)
         self.assertEqual((reply.message.role, reply.message.content), ("assistant", expected["text"]))
         self.assertEqual((reply.done, reply.done_reason), (True, "length"))
@@ -32,12 +32,12 @@ class OllamaTest(ServerTest):
         self.assertEqual(pieces[-1].eval_count, 12)
 
     def test_generate(self):
-        expected = self.greedy("Say hi", 12)["text"]
+        expected = self.greedy("Say hi", 12, *RUN_ENDLESS)["text"]
         self.assertEqual(self.client.generate(model=NAME, prompt="Say hi", options=GREEDY).response, expected)
         pieces = list(self.client.generate(model=NAME, prompt="Say hi", options=GREEDY, stream=True))
         self.assertEqual("".join(piece.response for piece in pieces), expected)
         raw = self.client.generate(model=NAME, prompt="The capital of France is", raw=True, options=GREEDY)
-        self.assertEqual(raw.response, self.greedy("The capital of France is", 12, "--raw")["text"])
+        self.assertEqual(raw.response, self.greedy("The capital of France is", 12, "--raw", *RUN_ENDLESS)["text"])
 
     def test_models(self):
         self.assertIn(NAME, [model.model.removesuffix(":latest") for model in self.client.list().models])

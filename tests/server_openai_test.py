@@ -13,8 +13,8 @@ import unittest
 
 import openai
 
-from program import MODEL
-from server_program import NAME, SERVES_RESPONSES, ServerTest, main
+from program import END, MODEL, SECONDS
+from server_program import ENDLESS, NAME, RUN_ENDLESS, SERVES_RESPONSES, ServerTest, main
 
 SAY_HI = [{"role": "user", "content": "Say hi"}]
 ADD = "What is 2+2? Answer with a number."  # a short answer that ends by itself
@@ -28,7 +28,7 @@ class OpenAiTest(ServerTest):
 
     def setUp(self):
         super().setUp()
-        self.client = openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+        self.client = openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=SECONDS)
         self.addCleanup(self.client.close)
 
     def chat(self, messages=SAY_HI, model=NAME, temperature=0, **fields):
@@ -72,8 +72,8 @@ class OpenAiTest(ServerTest):
 
 class ChatTest(OpenAiTest):
     def test_an_answer(self):
-        expected = self.greedy("Say hi", 12)
-        reply = self.chat(max_tokens=12)
+        expected = self.greedy("Say hi", 12, *RUN_ENDLESS)
+        reply = self.chat(max_tokens=12, extra_body=ENDLESS)
         self.assertEqual(reply.choices[0].message.content, expected["text"])
         self.assertEqual(reply.choices[0].message.role, "assistant")
         self.assertEqual(reply.choices[0].finish_reason, "length")
@@ -86,9 +86,8 @@ class ChatTest(OpenAiTest):
         self.assertNotEqual(self.chat(max_tokens=1).id, reply.id)
 
     def test_an_answer_that_ends_by_itself(self):
-        expected = self.greedy(ADD, 64)
-        self.assertEqual(expected["finish_reason"], "stop", "this test needs another prompt")
-        reply = self.chat(ADD)
+        bias, expected = self.greedy_to_the_end(ADD)
+        reply = self.chat(ADD, logit_bias=bias)
         self.assertEqual(reply.choices[0].message.content, expected["text"])
         self.assertEqual(reply.choices[0].finish_reason, "stop")
         self.assertEqual(reply.usage.completion_tokens, expected["completion_tokens"])
@@ -130,16 +129,17 @@ class ChatTest(OpenAiTest):
         self.assertGreater(plain, self.chat("Hello there", max_tokens=1).usage.prompt_tokens + 3)
 
     def test_a_stream(self):
-        expected = self.chat(max_tokens=20)
-        choices, usage = self.streamed(self.chat(max_tokens=20, stream=True, stream_options={"include_usage": True}))
+        expected = self.chat(max_tokens=20, extra_body=ENDLESS)
+        choices, usage = self.streamed(self.chat(max_tokens=20, stream=True, stream_options={"include_usage": True},
+                                                 extra_body=ENDLESS))
         self.assertEqual(choices, {0: (expected.choices[0].message.content, [], "length")})
         self.assertEqual((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens),
                          (expected.usage.prompt_tokens, 20, expected.usage.total_tokens))
-        choices, usage = self.streamed(self.chat(max_tokens=20, stream=True))
+        choices, usage = self.streamed(self.chat(max_tokens=20, stream=True, extra_body=ENDLESS))
         self.assertEqual((choices[0][0], usage), (expected.choices[0].message.content, None))
 
     def test_a_stream_comes_piece_by_piece(self):
-        pieces = [chunk.choices[0].delta.content for chunk in self.chat(BREAD, max_tokens=24, stream=True)]
+        pieces = [chunk.choices[0].delta.content for chunk in self.chat(BREAD, max_tokens=24, stream=True, extra_body=ENDLESS)]
         self.assertGreater(len([piece for piece in pieces if piece]), 4)
 
     def test_a_stream_of_characters_of_several_tokens(self):
@@ -153,14 +153,15 @@ class ChatTest(OpenAiTest):
 
     def test_the_helper_for_streams(self):
         messages = [{"role": "user", "content": ADD}]
-        with self.client.chat.completions.stream(model=NAME, messages=messages, temperature=0) as stream:
+        bias, expected = self.greedy_to_the_end(ADD)
+        with self.client.chat.completions.stream(model=NAME, messages=messages, temperature=0, logit_bias=bias) as stream:
             kinds = {event.type for event in stream}
             final = stream.get_final_completion()
         self.assertLessEqual({"chunk", "content.delta", "content.done"}, kinds)
-        self.assertEqual(final.choices[0].message.content, self.greedy(ADD, 64)["text"])
+        self.assertEqual(final.choices[0].message.content, expected["text"])
 
     def test_several_choices(self):
-        options = {"messages": BREAD, "n": 3, "max_tokens": 10, "temperature": 1, "seed": 7}
+        options = {"messages": BREAD, "n": 3, "max_tokens": 10, "temperature": 1.5, "seed": 7, "extra_body": ENDLESS}
         reply = self.chat(**options)
         self.assertEqual([choice.index for choice in reply.choices], [0, 1, 2])
         texts = [choice.message.content for choice in reply.choices]
@@ -190,15 +191,15 @@ class ChatTest(OpenAiTest):
         self.assertEqual(choices[0][1], [one.token for one in found])
 
     def test_stop(self):
-        whole = self.greedy(BREAD, 24)["text"]
+        whole = self.greedy(BREAD, 24, *RUN_ENDLESS)["text"]
         words = whole.split(" ")
         stop = words[5] + " " + words[6][:2]  # begins and ends within tokens
         expected = whole[:whole.index(stop)]
         for stops in (stop, [stop], ["never said", stop]):
-            reply = self.chat(BREAD, max_tokens=24, stop=stops)
+            reply = self.chat(BREAD, max_tokens=24, stop=stops, extra_body=ENDLESS)
             self.assertEqual((reply.choices[0].message.content, reply.choices[0].finish_reason), (expected, "stop"))
             self.assertLess(reply.usage.completion_tokens, 24)
-        choices, _ = self.streamed(self.chat(BREAD, max_tokens=24, stop=stop, stream=True))
+        choices, _ = self.streamed(self.chat(BREAD, max_tokens=24, stop=stop, stream=True, extra_body=ENDLESS))
         self.assertEqual(choices[0], (expected, [], "stop"))
 
     def test_seeds(self):
@@ -224,14 +225,14 @@ class ChatTest(OpenAiTest):
                                                    "parameters": parameters}}]
         with self.assertRaisesRegex(openai.BadRequestError, "does not support tools"):
             self.chat(max_tokens=8, tools=tools)
-        message = self.chat(max_tokens=8, tools=tools, tool_choice="none").choices[0].message
+        message = self.chat(max_tokens=8, tools=tools, tool_choice="none", extra_body=ENDLESS).choices[0].message
         self.assertTrue(message.content)
         self.assertIsNone(message.tool_calls)
 
     def test_a_full_context(self):
         tokens = self.ask_ok("POST", "/tokenize", {"messages": SAY_HI})["count"]
         filler = "a " * (N_CONTEXT - tokens - 20)
-        reply = self.chat(filler, logit_bias={"2": -100})  # <|im_end|>: it may not end
+        reply = self.chat(filler, extra_body=ENDLESS)
         self.assertEqual(reply.choices[0].finish_reason, "length")
         self.assertLessEqual(reply.usage.total_tokens, N_CONTEXT + 1)
         self.assertGreaterEqual(reply.usage.total_tokens, N_CONTEXT)
@@ -327,30 +328,33 @@ class CompletionTest(OpenAiTest):
         return self.ask_ok("POST", "/tokenize", {"prompt": text, "add_special_tokens": False})["tokens"]
 
     def test_an_answer(self):
-        expected = self.greedy(FRANCE, 12, "--raw")
-        reply = self.complete(max_tokens=12)
+        expected = self.greedy(FRANCE, 12, "--raw", *RUN_ENDLESS)
+        reply = self.complete(max_tokens=12, extra_body=ENDLESS)
         self.assertEqual((reply.choices[0].text, reply.choices[0].finish_reason), (expected["text"], "length"))
         self.assertIsNone(reply.choices[0].logprobs)
         self.assertEqual((reply.usage.prompt_tokens, reply.usage.completion_tokens), (expected["prompt_tokens"], 12))
-        self.assertEqual(self.complete().usage.completion_tokens, 16)  # OpenAI's default
-        self.assertEqual(self.complete(self.tokens(FRANCE), max_tokens=12).choices[0].text, expected["text"])
+        self.assertEqual(self.complete(extra_body=ENDLESS).usage.completion_tokens, 16)  # OpenAI's default
+        by_tokens = self.complete(self.tokens(FRANCE), max_tokens=12, extra_body=ENDLESS)
+        self.assertEqual(by_tokens.choices[0].text, expected["text"])
 
     def test_several_prompts(self):
         prompts = [FRANCE, "Once upon a time", "1, 2, 3, 4,"]
-        expected = [self.greedy(prompt, 8, "--raw")["text"] for prompt in prompts]
+        expected = [self.greedy(prompt, 8, "--raw", *RUN_ENDLESS)["text"] for prompt in prompts]
         for asked in (prompts, [self.tokens(prompt) for prompt in prompts]):
-            reply = self.complete(asked, max_tokens=8)
+            reply = self.complete(asked, max_tokens=8, extra_body=ENDLESS)
             self.assertEqual([(choice.index, choice.text) for choice in reply.choices], list(enumerate(expected)))
             self.assertEqual(reply.usage.completion_tokens, 24)
-        choices, usage = self.streamed(self.complete(prompts, max_tokens=8, stream=True, stream_options={"include_usage": True}))
+        choices, usage = self.streamed(self.complete(prompts, max_tokens=8, stream=True, stream_options={"include_usage": True},
+                                                     extra_body=ENDLESS))
         self.assertEqual([choices[idx][0] for idx in range(3)], expected)
         self.assertEqual((usage.prompt_tokens, usage.completion_tokens), (reply.usage.prompt_tokens, 24))
 
     def test_the_best_of_several(self):
-        reply = self.complete(["One", "Two"], n=2, max_tokens=4, temperature=1, seed=1)
+        drawn = {"max_tokens": 4, "temperature": 1, "seed": 1, "extra_body": ENDLESS}
+        reply = self.complete(["One", "Two"], n=2, **drawn)
         self.assertEqual([choice.index for choice in reply.choices], [0, 1, 2, 3])
-        best = self.complete(n=1, best_of=4, max_tokens=4, temperature=1, seed=1, logprobs=0)
-        every = self.complete(n=4, max_tokens=4, temperature=1, seed=1, logprobs=0)
+        best = self.complete(n=1, best_of=4, logprobs=0, **drawn)
+        every = self.complete(n=4, logprobs=0, **drawn)
         ranks = {choice.text: sum(choice.logprobs.token_logprobs) for choice in every.choices}
         self.assertEqual(best.choices[0].text, max(ranks, key=ranks.get))
         self.assertEqual(best.usage.completion_tokens, 16)
@@ -377,7 +381,7 @@ class CompletionTest(OpenAiTest):
         for prompt in (text, self.tokens(text), [self.tokens(text)]):
             for n_new in (0, 1):
                 with self.subTest(prompt=prompt, n_new=n_new):
-                    reply = self.complete(prompt, max_tokens=n_new, echo=True, logprobs=1)
+                    reply = self.complete(prompt, max_tokens=n_new, echo=True, logprobs=1, extra_body=ENDLESS)
                     found = reply.choices[0].logprobs
                     n_context = len(self.tokens(FRANCE))
                     self.assertEqual(len(found.tokens), len(self.tokens(text)) + n_new)
@@ -394,10 +398,10 @@ class CompletionTest(OpenAiTest):
 
     def test_the_prompt_is_scored_where_the_answer_ends(self):
         # What lm-eval cuts off is the last entry: there must be one although nothing is said.
-        answer = self.greedy(ADD, 64)["text"]
+        answer = self.greedy(ADD, 8)["text"]
         begun = [{"role": "user", "content": ADD}, {"role": "assistant", "content": answer}]
         tokens = self.ask_ok("POST", "/tokenize", {"messages": begun})["tokens"]
-        choice = self.complete([tokens], max_tokens=1, echo=True, logprobs=1).choices[0]
+        choice = self.complete([tokens], max_tokens=1, echo=True, logprobs=1, logit_bias={str(END): 100}).choices[0]
         self.assertEqual(choice.finish_reason, "stop")
         self.assertEqual({len(choice.logprobs.tokens), len(choice.logprobs.token_logprobs), len(choice.logprobs.top_logprobs)},
                          {len(tokens) + 1})
@@ -507,13 +511,14 @@ class ResponsesTest(OpenAiTest):
                                                **fields})
 
     def test_an_answer(self):
-        expected = self.greedy("Say hi", 16)
-        reply = self.respond()
+        expected = self.greedy("Say hi", 16, *RUN_ENDLESS)
+        reply = self.respond(extra_body=ENDLESS)
         self.assertEqual((reply.output_text, reply.object), (expected["text"], "response"))
         self.assertEqual((reply.status, reply.incomplete_details.reason), ("incomplete", "max_output_tokens"))
         self.assertEqual((reply.usage.input_tokens, reply.usage.output_tokens), (expected["prompt_tokens"], 16))
-        short = self.respond(ADD, max_output_tokens=64)
-        self.assertEqual((short.status, short.output_text), ("completed", self.greedy(ADD, 64)["text"]))
+        bias, expected = self.greedy_to_the_end(ADD)
+        short = self.respond(ADD, max_output_tokens=64, extra_body={"logit_bias": bias})
+        self.assertEqual((short.status, short.output_text), ("completed", expected["text"]))
 
     def test_input(self):
         expected = self.greedy("Say hi", 9, "--system", "Be brief.")["text"]
@@ -524,8 +529,9 @@ class ResponsesTest(OpenAiTest):
         self.assertEqual(self.respond(turns).output_text, self.chat(turns, max_tokens=16).choices[0].message.content)
 
     def test_a_stream(self):
-        expected = self.respond()
-        with self.client.responses.stream(model=NAME, input="Say hi", temperature=0, max_output_tokens=16) as stream:
+        expected = self.respond(extra_body=ENDLESS)
+        with self.client.responses.stream(model=NAME, input="Say hi", temperature=0, max_output_tokens=16,
+                                          extra_body=ENDLESS) as stream:
             events = list(stream)
         self.assertEqual(events[-1].response.output_text, expected.output_text)
         kinds = [event.type for event in events]

@@ -19,12 +19,16 @@ import time
 import unittest
 
 import openai_schema
-from program import BINARY, MODEL, SECONDS, ProgramTest
+from program import BINARY, END, ISA, MODEL, SECONDS, ProgramTest
 from recording_proxy import RecordingProxy
 
 # What is served by now. The tests of what is not yet are skipped.
 SERVES_RESPONSES = True
 SERVES_OLLAMA = True
+
+# Answers end by their length, whatever the bits of the logits: of requests, and of `ogas run`.
+ENDLESS = {"logit_bias": {str(END): -100}}
+RUN_ENDLESS = ("--logit-bias", f"{END}-100")
 
 CLIENTS = pathlib.Path(os.environ.get("OGAS_TEST_CLIENTS", ""))
 NAME = pathlib.Path(MODEL).name.removesuffix(".gguf")  # of the model, as it is served
@@ -48,7 +52,8 @@ class Server:
     def __init__(self, *options, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ogas-server-"))
         self.log_path = self.folder / "log"
-        own = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", **(environment or {})}
+        own = {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), "LANG": "C.UTF-8", **({"OGAS_ISA": ISA} if ISA else {}),
+               **(environment or {})}
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen([BINARY, "serve", MODEL, "--port", "0", *map(str, options)], cwd=self.folder, env=own,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=end_with_parent)
@@ -202,6 +207,17 @@ class ServerTest(ProgramTest):
         """What `ogas run` answers, always taking the likeliest token: its JSON."""
         result = self.ogas("run", MODEL, "--greedy", "--json", "-n", n, *options, stdin=prompt.encode())
         return json.loads(result.stdout)
+
+    def greedy_to_the_end(self, prompt, n=64):
+        """An answer that the model ends by itself, whatever the bits of its logits: (logit_bias, its JSON).
+
+        With the least bias towards the end that makes it so; mostly none.
+        """
+        for bias in range(0, 40, 2):
+            answer = self.greedy(prompt, n, "--logit-bias", f"{END}+{bias}")
+            if answer["finish_reason"] == "stop" and answer["text"]:
+                return {str(END): bias}, answer
+        self.fail(f"no bias ends the answer to {prompt!r} behind a word and before {n} tokens")
 
     def score(self, context, *continuations):
         """What `ogas score` says of them: a list of JSON."""

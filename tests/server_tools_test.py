@@ -12,6 +12,7 @@ import tempfile
 import ollama
 import openai
 
+from program import SECONDS
 from server_program import NAME, ServerTest, main
 
 TEMPLATE = """\
@@ -59,7 +60,7 @@ class ToolsTest(ServerTest):
 
     def setUp(self):
         super().setUp()
-        self.client = openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60)
+        self.client = openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=SECONDS)
         self.addCleanup(self.client.close)
 
     def ask(self, messages, **fields):
