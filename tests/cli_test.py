@@ -17,7 +17,7 @@ import time
 import unittest
 import xml.etree.ElementTree
 
-from program import BINARY, MODEL, SECONDS, ProgramTest, gguf
+from program import BINARY, END, ISA, MODEL, SECONDS, ProgramTest, gguf
 
 ARCHITECTURES = pathlib.Path(__file__).resolve().parent / "data/arch"  # tiny models
 NAME = pathlib.Path(MODEL).stem
@@ -60,8 +60,9 @@ def write_fp8_model(folder):
 
 class RunTest(ProgramTest):
     def test_only_the_answer_is_on_stdout(self):
-        result = self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy")
-        answer = json.loads(self.ogas("run", "Why is the sky blue?", "-n", 5, "--greedy", "--json").stdout)
+        question = ("run", "Why is the sky blue?", "-n", 5, "--greedy", "--ignore-eos")
+        result = self.ogas(*question)
+        answer = json.loads(self.ogas(*question, "--json").stdout)
         self.assertEqual(result.stdout.decode(), answer["text"] + "\n")
         self.assertGreater(len(answer["text"]), 5)
         self.assertRegex(result.stderr, r"\A36 \+ 5 tok · prefill [\d.]+, decode [\d.]+ tok/s · "
@@ -93,7 +94,7 @@ class RunTest(ProgramTest):
         self.assertEqual(drawn["text"], json.loads(answer("--json", "--seed", drawn["seed"]))["text"])
 
     def test_json(self):
-        result = self.ogas("run", "--json", "Say hi", "--seed", 5, "-n", 6)
+        result = self.ogas("run", "--json", "Say hi", "--seed", 5, "-n", 6, "--ban-token", END)
         self.assertEqual(result.stderr, "")
         self.assertEqual(result.stdout.count(b"\n"), 1)
         answer = json.loads(result.stdout)
@@ -167,7 +168,9 @@ class RunTest(ProgramTest):
             ((MODEL, "-p", "-"), b"Name a colour"),
         ]:
             self.assertEqual(self.ogas("run", *arguments, *QUICK, stdin=stdin).stdout, answer, arguments)
-        self.assertNotEqual(self.ogas("run", "Name a colour", *QUICK, "--system", "Answer in capitals").stdout, answer)
+        alone, behind_system = (json.loads(self.ogas("run", "Name a colour", *QUICK, "--json", *options).stdout)["prompt_tokens"]
+                                for options in ((), ("--system", "Answer in capitals, and in nothing else than capitals, please")))
+        self.assertNotEqual(behind_system, alone)
         example = 'for example: ogas run "Why is the sky blue?"'
         self.fails(2, example, "run", MODEL)
         self.fails(2, example, "run", "-p", "-")
@@ -185,7 +188,7 @@ class RunTest(ProgramTest):
         self.assertRegex(raw, rb"\A Paris")
 
     def test_stop_strings(self):
-        question = ("run", "Why is the sky blue?", "-n", 12, "--greedy")
+        question = ("run", "Why is the sky blue?", "-n", 12, "--greedy", "--ignore-eos")
         words = self.ogas(*question).stdout.decode().split(" ")
         third, later = " " + words[2], words[3][-2:] + " " + words[4][:1]  # the second begins and ends within a token
         for stop in (third, later):
@@ -230,8 +233,14 @@ class RunTest(ProgramTest):
         self.fails(4, "positions of context", "run", "--ctx", 4_000_000_000, "hi")
 
     def test_instruction_sets_agree(self):
-        reference = self.ogas("run", "Hi", "-n", 2, "--greedy", env=self.environment | {"OGAS_ISA": "reference"})
-        self.assertEqual(reference.stdout, self.ogas("run", "Hi", "-n", 2, "--greedy").stdout)
+        # Where the likeliest token is likelier by far more than sets differ.
+        question = ("run", "--raw", "The capital of France is", "-n", 1, "--greedy", "--json", "--logprobs", 2)
+        found = [json.loads(self.ogas(*question, env=self.environment | {"OGAS_ISA": name}).stdout)
+                 for name in ("reference", ISA)]
+        first, second = found[0]["logprobs"][0]["top_logprobs"]
+        self.assertGreater(first["logprob"], second["logprob"] + 0.5)
+        self.assertEqual(found[0]["tokens"], found[1]["tokens"])
+        self.assertAlmostEqual(first["logprob"], found[1]["logprobs"][0]["logprob"], delta=0.1)
 
     def test_version_and_help(self):
         self.assertRegex(self.ogas("--version").stdout.decode(), r"\Aogas \d+\.\d+\.\d+ \(commit [0-9a-f]{7,}\S*, \w+\)\n")
@@ -349,11 +358,15 @@ class OutputTest(ProgramTest):
         text = begin + program.stdout.read()
         self.assertRegex(text.decode(), r"\A(?s:.)+\n\Z")
         self.assertIn("tok · prefill", program.stderr.read().decode())
-        program = self.start_story("--json", "--ctx", "2048")
-        time.sleep(2)
-        program.send_signal(signal.SIGINT)
-        self.assertEqual(program.wait(SECONDS), 130)
-        self.assertEqual(json.loads(program.stdout.read())["finish_reason"], "cancelled")
+        # An answer without an end, which shows nothing before it: where it has not begun by then, more time is given.
+        for seconds in (2, 10, 50):
+            program = self.start_story("--json", "--context-shift")
+            time.sleep(seconds)
+            program.send_signal(signal.SIGINT)
+            self.assertEqual(program.wait(SECONDS), 130)
+            if text := program.stdout.read():
+                break
+        self.assertEqual(json.loads(text)["finish_reason"], "cancelled")
 
     def test_a_second_interrupt_ends_it(self):
         # A step takes long enough in the reference code for both to come before its end.

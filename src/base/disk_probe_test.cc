@@ -30,7 +30,7 @@ TEST_F(DiskProbeTest, MeasuresUntilDeeperQueuesGainNothing) {
       const auto start = std::chrono::steady_clock::now();
       const auto curve = measure_disk_curve(path_, backend);
       ASSERT_TRUE(curve) << curve.error().message;
-      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));  // half a second if nothing is busy
+      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));  // half a second if idle
       ASSERT_FALSE(curve->rates.empty());
       EXPECT_EQ(curve->rates.front().depth, 1U);
       for (size_t i = 0; i < curve->rates.size(); ++i) {
