@@ -655,6 +655,41 @@ class PlanTest(ProgramTest):
         text = self.ogas("plan", MODEL, "--ctx", 512).stdout.decode()
         self.assertRegex(text, r"decoding +[\d.]+ tokens/s \(estimate\)\n")
         self.assertRegex(text, r"energy +[\d.]+ J a token \(estimate from \d+ W\)\n")
+        self.assertRegex(text, r"would help +quicker memory, or weights of fewer bits: decoding reads [\d.]+ MB of them for every token")
+        for option in (("--layers", 2), ("--type", "q8_0")):
+            self.fails(2, f"{option[0]} is of a shape", "plan", MODEL, *option)
+
+    def test_fewer_experts(self):
+        """They are checked as where a model runs, and change what is expected of it."""
+        model = ARCHITECTURES / "qwen3_moe/model.gguf"
+        own = json.loads(self.ogas("plan", model, "--ctx", 200, "--json").stdout)
+        self.assertGreater(own["experts_a_token"], 1)
+        for command in (("plan", model), ("bench", model, "--ctx", 200), ("serve", model), ("logits", model, "--tokens", 1, "-o", "x")):
+            self.fails(2, f"900 experts a token; the model was trained with {own['experts_a_token']}", *command, "--experts", 900)
+            self.fails(2, "the least weight of an expert is 1.5; 0 to below 1", *command, "--min-weight", 1.5)
+        for option in (("--experts", 1), ("--min-weight", 0.1)):
+            self.fails(2, "this model has no experts", "plan", MODEL, *option)
+        for option in (("--experts", 1), ("--min-weight", 0.9)):
+            result = self.ogas("plan", model, "--ctx", 200, "--json", *option)
+            fewer = json.loads(result.stdout)
+            self.assertRegex(result.stderr, r"1 of \d+ experts a token")
+            self.assertEqual(fewer["experts_a_token"], 1)
+            self.assertLess(fewer["weight_bytes_a_token"], own["weight_bytes_a_token"])
+            figures = [json.loads(self.ogas("bench", model, "--ctx", 200, "--repeat", 1, "--only", "decode at 0", "--json",
+                                            *more).stdout)["figures"]["decode at 0"] for more in ((), option)]
+            # Rates are not compared: operations a byte follow from the model alone.
+            self.assertNotEqual(figures[0]["ops_per_byte"], figures[1]["ops_per_byte"])
+        text = self.ogas("plan", model, "--ctx", 200).stdout.decode()
+        self.assertRegex(text, r"would help .*: decoding reads [\d.]+ [kM]B of [\d.]+ [kM]B for every token, \d of \d+ experts a layer")
+
+    def test_a_mirror(self):
+        shape = ("synth", "qwen3-30b-a3b", "moe.gguf", "--layers", 1, "--type", "q4_0")
+        self.ogas(*shape)
+        plan = ("plan", "moe.gguf", "--ctx", 200, "--expert-cache", "100M", "--json")
+        self.fails(3, "cannot open 'gone/moe.gguf'", *plan, "--mirror", "gone")
+        (self.folder / "copy").mkdir()
+        (self.folder / "copy/moe.gguf").hardlink_to(self.folder / "moe.gguf")
+        self.assertFalse(json.loads(self.ogas(*plan, "--mirror", "copy").stdout)["fits"])
 
     def test_a_file_that_is_elsewhere(self):
         folder = pathlib.Path(MODEL).parent
@@ -729,6 +764,13 @@ class BenchTest(ProgramTest):
             roof = min(figure["peak_ops_per_s"], machine["read_bytes_per_s"][-1] * figure["ops_per_byte"])
             self.assertAlmostEqual(figure["fraction"], figure["ops_per_s"] / roof)
             self.assertEqual(figure["limited_by"] == "products", roof == figure["peak_ops_per_s"])
+        # However slow a machine is: the figure that all are compared by, and those asked for.
+        hurried = ("bench", model, "--repeat", 1, "--ctx", 4096, "--threads", 2, "--budget", 1e-9, "--json")
+        figures = json.loads(self.ogas(*hurried).stdout)["figures"]
+        self.assertEqual([name for name in figures if name.startswith("prefill") and "skipped" not in figures[name]],
+                         ["prefill 512"])
+        self.assertGreater(json.loads(self.ogas(*hurried, "--only", "prefill 128").stdout)
+                           ["figures"]["prefill 128"]["tokens_per_s"], 0)
         table = self.ogas(*arguments).stdout.decode()
         self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%  (memory|[\w-]+ products)\n")
 

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/quote.h"
 #include "nn/layers.h"
+#include "nn/moe.h"
 
 namespace ogas {
 
@@ -255,6 +256,22 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
 }
 
+void Decoder::take_fewer_experts(uint32_t n_used, float least_weight) {
+  for (Moe* moe : moes_) {
+    moe->rules.n_used = n_used;
+    moe->least_weight = least_weight;
+  }
+  const uint32_t n_before = facts_.n_expert_used;
+  for (const Moe* moe : moes_)
+    n_used = std::min(n_used, most_of_weight(moe->rules, least_weight, !moe->exp_probs_b.empty()));
+  facts_.n_expert_used = n_used;
+  facts_.n_expert_least = least_weight > 0 ? 1 : n_used;
+  facts_.n_params_active -= facts_.work.n_expert_weights / facts_.n_expert * (n_before - n_used);
+  std::erase_if(linears_of_token_, [&](const Linear* linear) {
+    return std::ranges::any_of(moes_, [&](const Moe* moe) { return moe->expert_of(*linear).value_or(0) >= n_used; });
+  });
+}
+
 std::span<const float> Decoder::run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
                                          std::span<const uint32_t> rows) {
   const size_t n = rows.size();
@@ -291,7 +308,7 @@ ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const
 void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn) {
   const uint32_t n_expert = ffn.rules.n_expert, n_used = ffn.rules.n_used;
   facts.n_expert = n_expert;
-  facts.n_expert_used = n_used;
+  facts.n_expert_used = facts.n_expert_least = facts.n_expert_trained = n_used;
   facts.n_ff_exp = static_cast<uint32_t>(ffn.n_ff_exp);
   facts.n_params_active = table.n_params() - table.n_expert_params() / n_expert * (n_expert - n_used);
 }

@@ -85,6 +85,7 @@ class Decoder : public Model {
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<Moe* const> moes() const override { return moes_; }
   std::vector<Embeddings*> embeddings() override { return {&w_.token_embd, &mtp_.token_embd}; }
+  void take_fewer_experts(uint32_t n_used, float least_weight) override;
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, Batch batch) override;
   std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;

@@ -32,19 +32,21 @@ struct ModelFacts {
   uint32_t n_embd = 0;
   uint32_t n_head = 0;
   uint32_t n_head_kv = 0;
-  uint32_t n_ff = 0;             // of a dense layer; 0: all layers have experts
-  uint32_t n_expert = 0;         // routed experts of a layer; 0: none
-  uint32_t n_expert_used = 0;    // of these for one token
-  uint32_t n_ff_exp = 0;         // of an expert
-  uint32_t n_ctx_train = 0;      // positions it was trained for
-  bool prompts_differ = false;   // prompts and generated tokens are computed in two ways, whatever the operations
-  uint32_t n_mtp = 0;            // heads that predict the token after the next (DeepSeek-V3 technical report, 2.2)
-  uint64_t n_params = 0;         // weights in the bound tensors, shared ones counted once
-  uint64_t n_params_active = 0;  // of these, read for one token (fewer than n_params with experts)
-  uint64_t weight_bytes = 0;     // bytes of the bound tensors
-  uint64_t token_bytes = 0;      // working memory for each token of a batch
-  KvShape kv;                    // keys and values of one position
-  WeightWork work;               // what a pass reads and multiplies with
+  uint32_t n_ff = 0;              // of a dense layer; 0: all layers have experts
+  uint32_t n_expert = 0;          // routed experts of a layer; 0: none
+  uint32_t n_expert_used = 0;     // of these for one token, at most
+  uint32_t n_expert_least = 0;    // and at least: fewer where those of little weight are left out
+  uint32_t n_expert_trained = 0;  // as many as it was trained with
+  uint32_t n_ff_exp = 0;          // of an expert
+  uint32_t n_ctx_train = 0;       // positions it was trained for
+  bool prompts_differ = false;    // prompts and generated tokens are computed in two ways, whatever the operations
+  uint32_t n_mtp = 0;             // heads that predict the token after the next (DeepSeek-V3 technical report, 2.2)
+  uint64_t n_params = 0;          // weights in the bound tensors, shared ones counted once
+  uint64_t n_params_active = 0;   // of these, read for one token (fewer than n_params with experts)
+  uint64_t weight_bytes = 0;      // bytes of the bound tensors
+  uint64_t token_bytes = 0;       // working memory for each token of a batch
+  KvShape kv;                     // keys and values of one position
+  WeightWork work;                // what a pass reads and multiplies with
 
   // Of a pass over n tokens that keeps n_logits rows of logits: bytes of weights it reads, and weights it multiplies
   // each token with, summed over the tokens. As if experts were drawn independently of each other: n tokens then read
@@ -78,6 +80,9 @@ class Model {
   virtual std::span<Moe* const> moes() const = 0;
   // Those of the model and of its head for further tokens, which may be read from the file as tokens need them.
   virtual std::vector<Embeddings*> embeddings() = 0;
+  // Lets a token take so many experts of each layer, not more than it takes now, and without those of less weight, but
+  // for the best one. Facts follow.
+  virtual void take_fewer_experts(uint32_t n_used, float least_weight) = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
   // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call; none, where their

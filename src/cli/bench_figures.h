@@ -68,7 +68,7 @@ struct Figure {
 
 struct FigureOptions {
   uint32_t n_repeat = 5;
-  double budget_seconds = 15;          // of one figure
+  double budget_seconds = 15;          // of one figure; prefill 512 and those of `only` are measured once in any case
   std::vector<std::string> only = {};  // names; empty: all
 };
 
@@ -77,7 +77,7 @@ std::vector<std::string> figure_names();
 
 class Bench {
  public:
-  Bench(Engine& engine, const FigureOptions& options) : engine_(engine), options_(options) {}
+  Bench(Engine& engine, const FigureOptions& options);
 
   // Errors: those of Engine::extend.
   Result<std::vector<Figure>> run();
@@ -95,11 +95,12 @@ class Bench {
   Result<> sessions_of(uint32_t n);
   bool is_wanted(std::string_view name) const;
   // Why a figure that begins with so many tokens of prompt is left out; empty: it is not.
-  std::string why_not(uint32_t n_prompt, uint32_t n_more) const;
+  std::string why_not(std::string_view name, uint32_t n_prompt, uint32_t n_more) const;
   Result<> repeat(Figure& figure, const Repetition& seconds);
 
   Engine& engine_;
   const FigureOptions& options_;
+  ModelFacts facts_;  // for limits
   std::vector<Figure> figures_;
   double prefill_rate_ = 0, first_token_seconds_ = 0;
 };

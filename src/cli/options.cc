@@ -25,6 +25,7 @@
 #include "cli/model_path.h"
 #include "cli/terminal.h"
 #include "engine/dry.h"
+#include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
 #include "kernels/dispatch.h"
 #include "quant/format.h"
@@ -199,6 +200,7 @@ Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& o
   const TensorFile file = OGAS_TRY(TensorFile::open(path));
   const auto model = OGAS_TRY(create_model(file));
   const ModelFacts& facts = model->facts();
+  OGAS_TRY(take_fewer_experts(*model, options));
   const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(*model, *OGAS_TRY(choose_ops())), options));
   if (!plan.leaves_experts_on_disk) return {};
   const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
@@ -230,12 +232,16 @@ Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& opt
   });
   if (engine && options.takes_fewer_experts()) {
     bar.clear();
-    const uint32_t n_used = (*engine)->facts().n_expert_used;
-    write_stderr(fmt::format("ogas: {} of {} experts a token{}: answers are not the model's own\n",
-                             n_expert_used > 0 ? n_expert_used : n_used, n_used,
-                             least_expert_weight > 0 ? fmt::format(", none below {:g}", least_expert_weight) : ""));
+    announce_fewer_experts((*engine)->facts());
   }
   return engine;
+}
+
+void ModelOptions::announce_fewer_experts(const ModelFacts& facts) const {
+  const bool by_weight = least_expert_weight > 0;
+  write_stderr(fmt::format("ogas: {}{} of {} experts a token{}: answers are not the model's own\n",
+                           by_weight ? "at most " : "", facts.n_expert_used, facts.n_expert_trained,
+                           by_weight ? fmt::format(", none below {:g}", least_expert_weight) : ""));
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {

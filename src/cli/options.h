@@ -61,6 +61,8 @@ struct ModelOptions {
   // Finds and loads the model, with a progress bar if it takes long: for text, or for tokens alone.
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
   Result<std::unique_ptr<Engine>> load_for_tokens() const;
+  // Where --experts or --min-weight was asked for: a line on stderr that says what a token takes.
+  void announce_fewer_experts(const ModelFacts& facts) const;
   // What the loaded model's publisher recommends.
   SamplingOptions recommended_sampling(const Engine& engine) const;
 

@@ -1,11 +1,17 @@
 // ogas plan: whether and how well a model will run here, from its headers alone.
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <map>
+#include <set>
 
 #include "arch/registry.h"
 #include "base/memory.h"
+#include "base/quote.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/forecast.h"
@@ -13,6 +19,7 @@
 #include "cli/model_path.h"
 #include "cli/terminal.h"
 #include "cli/unread_model.h"
+#include "engine/fewer_experts.h"
 #include "kernels/dispatch.h"
 #include "measure/machine.h"
 #include "nn/moe.h"
@@ -28,6 +35,7 @@ struct PlanOptions {
   ModelOptions model;
   SynthOptions shape;  // where MODEL is one
   std::optional<uint64_t> disk;
+  std::vector<const CLI::Option*> of_shapes;  // options that a file has no use for
   double watts_a_thread = 6;
   bool json = false;
 };
@@ -67,6 +75,14 @@ std::string range_of(double a, double b, int digits) {
   const std::string low = fmt::format("{:.{}f}", std::min(a, b), digits),
                     high = fmt::format("{:.{}f}", std::max(a, b), digits);
   return low == high ? low : low + " to " + high;
+}
+
+// In memory: all weights but the embeddings' rows of other tokens, and experts that the token does not take.
+std::string what_a_token_reads(const ModelFacts& facts) {
+  const auto n_read = static_cast<uint64_t>(facts.pass_bytes(1));
+  if (facts.n_expert == 0) return format_bytes(n_read) + " of them for every token";
+  return fmt::format("{} of {} for every token, {} of {} experts a layer among them", format_bytes(n_read),
+                     format_bytes(facts.weight_bytes), facts.n_expert_used, facts.n_expert);
 }
 
 std::string as_text(const Plan& plan) {
@@ -111,7 +127,7 @@ std::string as_text(const Plan& plan) {
   if (best != plan.token_seconds_with.end())
     row("would help", fmt::format("{}: {:.1f} tokens/s (estimate)", best->first, 1 / best->second));
   else
-    row("would help", "quicker memory, or weights of fewer bits: decoding reads them all for every token");
+    row("would help", "quicker memory, or weights of fewer bits: decoding reads " + what_a_token_reads(plan.facts));
   return text;
 }
 
@@ -128,6 +144,8 @@ Json as_json(const Plan& plan) {
   for (const auto& [what, seconds] : plan.token_seconds_with) helps[what] = 1 / seconds;
   return {{"model", plan.name},
           {"fits", !memory.leaves_experts_on_disk},
+          {"experts_a_token", plan.facts.n_expert_used},
+          {"weight_bytes_a_token", static_cast<uint64_t>(plan.facts.pass_bytes(1))},
           {"mode", memory.leaves_experts_on_disk ? "experts on disk" : "in memory"},
           {"available_bytes", memory.available},
           {"weight_bytes", memory.weight_bytes},
@@ -147,17 +165,40 @@ Json as_json(const Plan& plan) {
           {"decode_tokens_per_s_with", helps}};
 }
 
+// Bytes a second of the disk that the file lies on and, where experts are read from them, too, those of its mirrors;
+// 0: unknown. Copies on one disk share what it can do.
+Result<double> measure_disks(const std::filesystem::path& file, const MemoryPlan& memory) {
+  std::vector<std::filesystem::path> copies = {file};
+  if (memory.leaves_experts_on_disk)
+    for (const std::filesystem::path& folder : memory.options.mirrors) copies.push_back(folder / file.filename());
+  std::set<dev_t> disks;
+  double sum = 0;
+  for (const std::filesystem::path& copy : copies) {
+    struct stat status = {};
+    if (::stat(copy.c_str(), &status) != 0)
+      return fail(ErrorCode::not_found, "cannot open {}: {}", in_quotes(copy.string()), std::strerror(errno));
+    if (!disks.insert(status.st_dev).second) continue;
+    if (const auto rate = measure_disk(copy)) sum += *rate;
+  }
+  return sum;
+}
+
 struct Opened {
   TensorFile file;
   bool has_weights = true;  // so that the disk they lie on can be measured
 };
 
-Result<Opened> open(const std::string& name, const SynthOptions& shape_options) {
-  if (is_url(name)) return Opened{OGAS_TRY(open_remote(name)), false};
-  if (const ModelShape* shape = std::filesystem::exists(name) ? nullptr : find_shape(name)) {
-    const SyntheticModel model = OGAS_TRY(SyntheticModel::create(*shape, shape_options));
+Result<Opened> open(const std::string& name, const PlanOptions& options) {
+  const ModelShape* shape = is_url(name) || std::filesystem::exists(name) ? nullptr : find_shape(name);
+  if (shape) {
+    const SyntheticModel model = OGAS_TRY(SyntheticModel::create(*shape, options.shape));
     return Opened{OGAS_TRY(open_header(model.header(), model.n_bytes(), name)), false};
   }
+  for (const CLI::Option* option : options.of_shapes)
+    if (option->count() > 0)
+      return fail(ErrorCode::usage, "{} is of a shape (ogas synth --list), and {} is none", option->get_name(),
+                  in_quotes(name));
+  if (is_url(name)) return Opened{OGAS_TRY(open_remote(name)), false};
   return Opened{OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(name))))};
 }
 
@@ -165,27 +206,30 @@ Result<int> plan(const PlanOptions& options) {
   std::string name = options.model.model;
   while (name.size() > 1 && name.ends_with('/')) name.pop_back();
   if (name.empty()) return fail(ErrorCode::usage, "MODEL is missing; for example: ogas plan model.gguf --ram 8G");
-  const auto [file, has_weights] = OGAS_TRY(open(name, options.shape));
+  const auto [file, has_weights] = OGAS_TRY(open(name, options));
   auto model = create_model(file);
   if (!model) return fail_within(model.error(), "{}", name);
+  const EngineOptions engine_options = options.model.engine_options();
+  OGAS_TRY(take_fewer_experts(**model, engine_options));
   const ModelFacts& facts = (*model)->facts();
   const Ops ops = ops_for(**model, *OGAS_TRY(choose_ops()));
   Plan plan{.name = std::filesystem::path(name).filename().string(),
             .facts = facts,
-            .memory = OGAS_TRY(plan_memory(**model, ops, options.model.engine_options()))};
+            .memory = OGAS_TRY(plan_memory(**model, ops, engine_options))};
   if (!has_weights && plan.memory.leaves_experts_on_disk && !options.disk)
     return fail(ErrorCode::usage, "{} does not fit, and how quick its disk will be nobody knows; say it, as --disk 2G",
                 plan.name);
   plan.rates = measure_rates(ops, plan.memory.options.n_threads, usual_format(file));
   if (options.disk)
     plan.rates.disk = static_cast<double>(*options.disk);
-  else if (const auto disk = has_weights ? measure_disk(file.shards().front().path()) : Result<double>(0))
-    plan.rates.disk = *disk;
+  else if (has_weights)
+    plan.rates.disk = OGAS_TRY(measure_disks(file.shards().front().path(), plan.memory));
   const size_t n_moe = (*model)->moes().size();
   plan.even = forecast(facts, plan.memory, plan.memory.expert_bytes, n_moe, plan.rates, Routing::even);
   plan.skewed = forecast(facts, plan.memory, plan.memory.expert_bytes, n_moe, plan.rates, Routing::skewed);
   plan.watts = options.watts_a_thread * plan.memory.options.n_threads;
   try_what_would_help(plan, n_moe);
+  if (engine_options.takes_fewer_experts()) options.model.announce_fewer_experts(facts);
   options.json ? write_json(as_json(plan), 2) : write_stdout(as_text(plan));
   return kSuccess;
 }
@@ -199,10 +243,12 @@ void add_plan(CLI::App& app, Command& chosen) {
                       "Model, as a file, a name or a URL, or a shape of ogas synth --list");
   options->model.add_to(*command);
   add_size(*command, "--disk", options->disk, "Bytes a second from the disk, as 2G (default: measured on the file)");
-  command->add_option("--type", options->shape.type, "Of a shape: the format of its matrices")->capture_default_str();
-  command->add_option("--layers", options->shape.n_layer, "Of a shape: its first layers alone (default: all)")
-      ->type_name("N")
-      ->check(whole_number(1, 1000));
+  options->of_shapes = {
+      command->add_option("--type", options->shape.type, "Of a shape: the format of its matrices")
+          ->capture_default_str(),
+      command->add_option("--layers", options->shape.n_layer, "Of a shape: its first layers alone (default: all)")
+          ->type_name("N")
+          ->check(whole_number(1, 1000))};
   command->add_option("--watts", options->watts_a_thread, "What a busy thread draws, for the energy of a token")
       ->type_name("W")
       ->check(any_number())

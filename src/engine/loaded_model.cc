@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "engine/expert_counts.h"
+#include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
 #include "engine/recommended_sampling.h"
 #include "files/template_reader.h"
@@ -93,21 +94,6 @@ Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& coun
   });
 }
 
-Result<> take_fewer_experts(const Model& model, const EngineOptions& options) {
-  if (model.moes().empty()) return fail(ErrorCode::usage, "this model has no experts to take fewer of");
-  if (!(options.least_expert_weight >= 0 && options.least_expert_weight < 1))
-    return fail(ErrorCode::usage, "the least weight of an expert is {}; 0 to below 1 is expected",
-                options.least_expert_weight);
-  for (Moe* moe : model.moes()) {
-    if (options.n_expert_used > moe->rules.n_used)
-      return fail(ErrorCode::usage, "{} experts a token; the model was trained with {}, and fewer can be taken",
-                  options.n_expert_used, moe->rules.n_used);
-    if (options.n_expert_used > 0) moe->rules.n_used = options.n_expert_used;
-    moe->least_weight = options.least_expert_weight;
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
@@ -119,7 +105,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   auto model = create_model(loaded->file);
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
-  if (options.takes_fewer_experts()) OGAS_TRY(take_fewer_experts(*loaded->model, options));
+  OGAS_TRY(take_fewer_experts(*loaded->model, options));
   const Ops& ops = loaded->ops = ops_for(*loaded->model, *OGAS_TRY(choose_ops()));
   MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
 

@@ -1,7 +1,6 @@
 #include "nn/moe.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include "base/check.h"
@@ -46,10 +45,13 @@ void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n
                 n_ff);
 }
 
-bool Moe::has(const Linear& linear) const {
-  return std::ranges::any_of(std::array{&ffn_gate_exps, &ffn_up_exps, &ffn_down_exps}, [&](const auto* experts) {
-    return std::less_equal<>()(experts->data(), &linear) && std::less<>()(&linear, experts->data() + experts->size());
-  });
+std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {
+  for (const auto* experts : {&ffn_gate_exps, &ffn_up_exps, &ffn_down_exps}) {
+    const Linear* begin = experts->data();
+    if (std::less_equal<>()(begin, &linear) && std::less<>()(&linear, begin + experts->size()))
+      return static_cast<uint32_t>(&linear - begin);
+  }
+  return {};
 }
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.

@@ -88,4 +88,12 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
   for (Routed& slot : chosen) slot.weight *= rules.scale / (divide ? sum + 1e-20F : 1);
 }
 
+uint32_t most_of_weight(const RouterRules& rules, float least_weight, bool has_bias) {
+  // Weights have a sum but where each expert's score is its own.
+  const bool have_sum = rules.normalize || rules.scores != RouterScores::sigmoid;
+  if (least_weight <= 0 || !have_sum) return rules.n_used;
+  const double fitting = std::floor(double{rules.scale} / least_weight * (1 + 1e-5)) + (has_bias ? 1 : 0);
+  return static_cast<uint32_t>(std::clamp<double>(fitting, 1, rules.n_used));
+}
+
 }  // namespace ogas

@@ -46,4 +46,8 @@ struct RouterSpace {
 void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, RouterSpace& space,
            std::span<Routed> chosen);
 
+// How many experts a token can take at most that have this weight, beside the best one, which it takes whatever its
+// weight. has_bias: something is added to scores for choosing, so that the best one need not have the largest weight.
+uint32_t most_of_weight(const RouterRules& rules, float least_weight, bool has_bias);
+
 }  // namespace ogas
