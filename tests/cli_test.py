@@ -219,6 +219,10 @@ class RunTest(ProgramTest):
             ("--tokens is missing", ["logits", MODEL, "--out", "x.npy"]),
             ("the argument 'b' is one too many", ["inspect", MODEL, "b"]),
             ("'tcsh' is none of bash", ["completion", "tcsh"]),
+            ("there is no command 'nonsense'; see ogas --help", ["nonsense", "--help"]),
+            ("there is no command 'rum'; did you mean 'run'?", ["rum", "--version"]),
+            ("there is no option '--temperture'; did you mean '--temperature'?", ["run", "--temperture=1", "--help"]),
+            ("the argument 'b' is one too many", ["inspect", MODEL, "b", "-h"]),
             ("the prompt has 35 tokens, 27 more than the context of 8", ["run", "--ctx", "8", "Tell me a long story"]),
             ("OGAS_ISA=nonsense: ", ["run", "hi"]),
         ]:

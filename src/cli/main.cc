@@ -34,7 +34,7 @@ void describe(CLI::App& app) {
       "  ogas chat --server localhost:8080       the same with a server; ogas top watches it\n"
       "  ogas inspect model.gguf                 what a model file holds, without loading it\n"
       "  ogas embed --file lines.txt --out x.npy a vector for each line, for search\n"
-      "  git diff | ogas run -p - --system \"Summarise this change\"\n"
+      "  git diff | ogas run \"Summarise this change:\"\n"
       "\n"
       "MODEL is a .gguf file (of a split one the first part), or the beginning of the name of one that lies in\n"
       "~/.cache/ogas/models or in the folders of OGAS_MODELS.\n"
@@ -52,6 +52,9 @@ void describe(CLI::App& app) {
 // What CLI11 has to say, in our words and with our exit codes.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
+    // What is asked for beside something that fits nowhere is no answer to it.
+    if (const auto leftover = app.remaining(/*recurse=*/true); !leftover.empty())
+      return report({ErrorCode::usage, explain_usage_error(app, CLI::ExtrasError(leftover))});
     const bool is_version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;
     write_stdout(is_version ? std::string(error.what()) + "\n" : app.help());
     return kSuccess;
