@@ -399,6 +399,16 @@ class ModelTest(ProgramTest):
         self.fails(3, "there is no model file or name 'Alhpa-1B'; did you mean Alpha-1B?", "run", "Alhpa-1B", "hi")
         self.fails(3, "there is: Alpha-1B, Alpha-7B, Beta-00001-of-00002", "inspect", "gamma.gguf")
         self.fails(3, "the default model", "run", "What is this?")
+        # One model in two folders is one.
+        (self.folder / "more").mkdir()
+        shutil.copy(models / "Alpha-1B.gguf", self.folder / "more")
+        self.environment["OGAS_MODELS"] = f"{models}:{self.folder}/more"
+        self.assertEqual(json.loads(self.ogas("inspect", "alpha-1", "--json").stdout)["file"], str(models / "Alpha-1B.gguf"))
+        self.fails(3, "there is: Alpha-1B, Alpha-7B, Beta-00001-of-00002\n", "inspect", "gamma")
+        # So is an architecture that has one name for several.
+        known = self.ogas("run", "alpha-1", "hi", code=3).stderr.split("it knows: ")[1].split(", ")
+        self.assertIn("deepseek2", known)
+        self.assertEqual(len(known), len(set(known)))
         self.environment["OGAS_MODELS"] = str(self.folder)
         self.fails(3, "no models lie in", "inspect", "gamma")
         self.assertEqual(self.ogas("completion", "models").stdout, b"")

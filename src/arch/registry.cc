@@ -35,8 +35,10 @@ constexpr Architecture kArchitectures[] = {
 
 std::vector<std::string_view> known_architectures(Naming naming) {
   std::vector<std::string_view> names;
-  for (const Architecture& architecture : kArchitectures)
-    names.push_back(naming == Naming::gguf ? architecture.gguf : architecture.hub);
+  for (const Architecture& architecture : kArchitectures) {
+    const std::string_view name = naming == Naming::gguf ? architecture.gguf : architecture.hub;
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);  // several of one have the same in GGUF
+  }
   return names;
 }
 

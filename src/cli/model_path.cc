@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <set>
 #include <sstream>
 
 #include "base/ascii.h"
@@ -97,12 +99,16 @@ std::vector<fs::path> model_folders() {
 
 std::vector<fs::path> all_models() {
   std::vector<fs::path> models;
+  std::set<fs::path> names;  // of the folders before
   for (const auto& folder : model_folders()) {
     std::error_code error;
+    const size_t n_before = models.size();
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-      if ((it->path().extension() == ".gguf" && !is_later_part(it->path().filename().string())) ||
-          fs::is_regular_file(it->path() / "config.json", error))
+      if (((it->path().extension() == ".gguf" && !is_later_part(it->path().filename().string())) ||
+           fs::is_regular_file(it->path() / "config.json", error)) &&
+          !names.contains(it->path().filename()))
         models.push_back(it->path());
+    for (size_t idx = n_before; idx < models.size(); ++idx) names.insert(models[idx].filename());
   }
   std::ranges::sort(models);
   return models;

@@ -18,7 +18,8 @@ std::filesystem::path user_cache_folder();
 // Where models lie: the folders of OGAS_MODELS (separated by colons), or ogas/models in the user's cache folder.
 std::vector<std::filesystem::path> model_folders();
 
-// The models that lie there, later parts of split ones left out, in the order of their paths.
+// The models that lie there, later parts of split ones left out, in the order of their paths. Of those with one name
+// the first folder's.
 std::vector<std::filesystem::path> all_models();
 
 // A path to a file as it is; else a name looked up in model_folders(): the file's name with or without .gguf, or the
