@@ -178,6 +178,94 @@ class RunTest(ProgramTest):
         self.fails(2, "the prompt is given twice", "run", MODEL, "Hi", "-p", "Hi")
         self.fails(2, "the prompt is empty", "run", "--raw", "")
 
+    def prompt_tokens(self, *arguments, **options):
+        """How many the prompt has, and what was said on stderr."""
+        result = subprocess.run([BINARY, "run", "--json", "-n", "1", *map(str, arguments)], capture_output=True,
+                                env=self.environment, cwd=self.folder, timeout=SECONDS, check=True,
+                                **(options or {"stdin": subprocess.DEVNULL}))
+        return json.loads(result.stdout)["prompt_tokens"], result.stderr.decode()
+
+    def test_piped_text_stands_behind_the_prompt(self):
+        text = self.folder / "text"
+        text.write_text("secret data 42\n")
+        alone = self.prompt_tokens("Summarise")
+        joined = self.prompt_tokens("-p", "Summarise\n\nsecret data 42")
+        self.assertGreater(joined[0], alone[0] + 3)
+        for arguments in (["Summarise"], ["-p", "Summarise"], [MODEL, "Summarise"], ["Summarise", "-p", "-"]):
+            if arguments[-1] != "-":
+                self.assertEqual(self.prompt_tokens(*arguments), alone)
+            self.assertEqual(self.prompt_tokens(*arguments, input=text.read_bytes()), joined)
+            with text.open() as file:
+                self.assertEqual(self.prompt_tokens(*arguments, stdin=file), joined)
+        with text.open() as file:  # as `while read line` has it
+            file.seek(7)
+            self.assertEqual(self.prompt_tokens("Summarise", stdin=file), alone)
+        self.assertEqual(self.prompt_tokens("Summarise", input=b""), alone)
+        self.assertEqual(self.prompt_tokens("Summarise", input=b"\n"), alone)
+        self.assertEqual(self.prompt_tokens("-p", "", input=b"Summarise\n"), alone)
+        self.assertEqual(self.prompt_tokens("--raw", "A b", input=b"c d"), self.prompt_tokens("--raw", "A b\n\nc d"))
+
+    def test_a_pipe_into_which_nobody_writes_is_left_aside(self):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        n_tokens, said = self.prompt_tokens("Summarise", stdin=reader)
+        self.assertEqual(n_tokens, self.prompt_tokens("Summarise")[0])
+        self.assertIn("nothing came from stdin for 10 s; it is left aside", said)
+
+    def test_text_that_comes_late_is_waited_for(self):
+        for arguments in (["-p", "Summarise"], []):
+            program = subprocess.Popen([BINARY, "run", "--json", "-n", "1", *arguments], env=self.environment,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.addCleanup(program.kill)
+            self.assertIn(b"waiting for text on stdin", program.stderr.readline())
+            answer, _ = program.communicate(b"secret data 42\n", timeout=SECONDS)
+            self.assertEqual(json.loads(answer)["prompt_tokens"],
+                             self.prompt_tokens("-p", "\n\n".join([*arguments[1:], "secret data 42"]))[0])
+
+    def test_waiting_begins_with_the_question(self):
+        """Not with the process, which may have built the program before; not before the question is there."""
+        command = [BINARY, "run", "--json", *QUICK]
+        script = 'sleep 2; date +%s.%N >&2; exec "$@"'
+        built = subprocess.run(["bash", "-c", script, "bash", *command, "Hi"], env=self.environment, capture_output=True,
+                               stdin=subprocess.DEVNULL, timeout=SECONDS, check=True)
+        waits = [(json.loads(built.stdout), time.time() - float(built.stderr))]
+        program = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(program.kill)
+        time.sleep(2)
+        begin = time.time()
+        answer, _ = program.communicate(b"Hi", timeout=SECONDS)
+        waits.append((json.loads(answer), time.time() - begin))
+        for answer, seconds in waits:
+            timings = answer["timings"]
+            self.assertLess(timings["first_token_s"], seconds)
+            self.assertTrue(0 < timings["load_s"] <= timings["first_token_s"])
+
+    def test_prompts_that_models_are_called_by(self):
+        name = pathlib.Path(MODEL).name
+        for words in ("smollm2", "Smo", MODEL):
+            self.fails(2, f"names the model {name}; as a prompt: -p '", "run", words)
+            self.fails(2, f"names the model {name}", "score", words)
+            self.fails(2, f"names the model {name}", "embed", words)
+        # What no model is called.
+        (self.folder / "test").write_text("a file of this name")
+        for words in ("explain model.gguf", "explain it/model.gguf", "test"):
+            self.assertEqual(self.prompt_tokens(words), self.prompt_tokens("-p", words))
+        self.fails(3, "no model file or name 'model.gguf'", "run", "model.gguf")
+        self.fails(3, "test.txt", "run", self.folder / "test.txt", "hi")
+        (self.folder / "my models").mkdir()
+        self.fails(3, "no model file or name", "run", "my models/tpyo.gguf")
+        # A file without an ending that is a model.
+        (self.folder / "weights").symlink_to(MODEL)
+        self.fails(2, "names the model weights", "run", "weights")
+        # The default model is where ./run puts it, whatever other folders there are.
+        cache = self.folder / ".cache/ogas/models"
+        cache.mkdir(parents=True)
+        (cache / name).symlink_to(MODEL)
+        self.environment["OGAS_MODELS"] = str(self.folder / "my models")
+        self.assertGreater(self.prompt_tokens("hi")[0], 0)
+
     def test_odd_prompts(self):
         for prompt in [b"\xff\xfe broken \xc3", "😀 你好\u0000x".encode(), b"<|im_end|>", b"\n\n"]:
             result = self.ogas("run", "-p", "-", *QUICK, stdin=prompt)

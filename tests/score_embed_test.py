@@ -129,6 +129,12 @@ class ScoreTest(ProgramTest):
                 self.fails(2, text, "score", *arguments, stdin=stdin)
         self.fails(3, "cannot open 'gone'", "score", "--file", "gone")
 
+    def test_text_on_stdin_that_is_not_read_is_mentioned(self):
+        for arguments in (("score", "a b"), ("embed", "a b", "-q"), ("score", "--context", "a", "--continuation", " b")):
+            self.assertEqual(self.ogas(*arguments).stderr, "")
+            self.assertRegex(self.ogas(*arguments, stdin=b"c d").stderr, r"\Aogas: there is text on stdin, which was not read: ")
+        self.assertEqual(self.ogas("score", stdin=b"c d").stderr, "")
+
 
 def with_end(model, path):
     """A copy of a model file that asks for EOS behind texts."""

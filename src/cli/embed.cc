@@ -45,10 +45,12 @@ Result<std::vector<std::string>> take_texts(std::vector<std::string>& positional
     positional.resize(n_models);
     return texts;
   }
+  const std::string model = n_models > 0 && file.empty() ? "; " + OGAS_TRY(names_which_model(positional.front())) : "";
   if (file.empty() && stdin_is_terminal())
-    return fail(ErrorCode::usage, "texts are missing; for example: ogas embed \"The sky is blue.\"");
+    return fail(ErrorCode::usage, "texts are missing; for example: ogas embed \"The sky is blue.\"{}", model);
   auto texts = lines_of(OGAS_TRY(read_text(file.empty() ? "-" : file)));
-  if (texts.empty()) return fail(ErrorCode::usage, "{} is empty", file.empty() || file == "-" ? "stdin" : file);
+  if (texts.empty())
+    return fail(ErrorCode::usage, "{} is empty{}", file.empty() || file == "-" ? "stdin" : file, model);
   return texts;
 }
 
@@ -98,6 +100,9 @@ Result<int> embed(const EmbedCommand& given) {
   std::optional<PendingFile> file;
   if (!command.out.empty() && !file.emplace(command.out).is_open()) return cannot_write();
   const auto engine = OGAS_TRY(command.model.load());
+  const bool has_arguments = given.positional.size() > command.positional.size();
+  if (has_arguments || (!command.file.empty() && command.file != "-"))
+    warn_of_unread_stdin(has_arguments ? "the arguments" : "--file");
   EmbedOptions options = command.for_engine();
   if (!options.pooling) options.pooling = OGAS_TRY(recommended_pooling(engine->file()));
   const auto tokens = OGAS_TRY(encode_all(*engine, texts, command.parse_special));

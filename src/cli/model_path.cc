@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -76,6 +77,13 @@ Result<> check_is_file(const fs::path& path) {
   return {};
 }
 
+// Whether a file begins as GGUF does.
+bool is_gguf(const fs::path& path) {
+  std::array<char, 4> begin{};
+  return std::ifstream(path, std::ios::binary).read(begin.data(), begin.size()) &&
+         std::string_view(begin.data(), begin.size()) == "GGUF";
+}
+
 }  // namespace
 
 fs::path user_cache_folder() {
@@ -133,23 +141,35 @@ Result<fs::path> find_model(std::string_view name) {
   if (beginning.size() == 1) return beginning.front();
   if (beginning.size() > 1)
     return fail(ErrorCode::usage, "{} fits several models: {}", in_quotes(name), list_of(beginning));
-  if (is_default)
+  if (is_default) {
+    // Where ./run puts it, unless told otherwise. OGAS_MODELS may name folders of other models.
+    if (const fs::path usual = user_cache_folder() / "models" / name; fs::exists(usual, error)) return usual;
     return fail(ErrorCode::not_found,
                 "the default model, {}, is not there yet; tools/get_default_model (or ./run) gets it", name);
+  }
   return fail(ErrorCode::not_found, "there is no model file or name {}; {}", in_quotes(name),
               what_there_is(name, models));
 }
 
 bool names_a_model(std::string_view text) {
+  constexpr size_t kLongestPath = 4096;
   std::error_code error;
   if (text.empty()) return false;
-  if (text.ends_with(".gguf")) return true;
-  if (text.size() < 4096 && fs::is_regular_file(fs::path(text), error)) return true;
-  if (text.size() < 4096 && fs::is_regular_file(fs::path(text) / "config.json", error)) return true;
+  const fs::path path = text.size() < kLongestPath ? fs::path(text) : fs::path();
+  if (fs::is_regular_file(path / "config.json", error)) return true;
+  // "test" is likelier a word than a model, although there be a file of that name.
+  if (fs::is_regular_file(path, error)) return text.find_first_of("./") != std::string_view::npos || is_gguf(path);
+  const bool has_blanks = text.find_first_of(" \t\n") != std::string_view::npos;
+  if (text.ends_with(".gguf")) return !has_blanks || fs::is_directory(path.parent_path(), error);
   // Shorter beginnings are as likely a word.
   constexpr size_t kShortestName = 3;
-  return text.size() >= kShortestName && text.find_first_of(" \n?!") == std::string_view::npos &&
+  return text.size() >= kShortestName && !has_blanks && text.find_first_of("?!") == std::string_view::npos &&
          find_model(text).has_value();
+}
+
+Result<std::string> names_which_model(std::string_view text) {
+  const fs::path model = OGAS_TRY(find_model(text));
+  return fmt::format("{} names the model {}", in_quotes(text), model.filename().string());
 }
 
 }  // namespace ogas::cli

@@ -1,14 +1,11 @@
 #include "cli/options.h"
 
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <optional>
@@ -33,6 +30,9 @@
 namespace ogas::cli {
 
 namespace {
+
+// As this program's code begins to run. The process may be older: ./run builds before ogas takes its place by exec.
+const auto kStart = std::chrono::steady_clock::now();
 
 constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
 
@@ -393,19 +393,8 @@ std::string describe_stats(const AnswerStats& stats, double first_token_seconds)
          fmt::format(" tok/s · first token {:.2f} s · peak {}", first_token_seconds, format_bytes(peak_memory()));
 }
 
-double seconds_since_process_start() {
-  // Field 22 of /proc/self/stat: ticks since boot. The name in field 2 may hold anything, but its last ')' is the last.
-  std::ifstream file("/proc/self/stat");
-  std::string line;
-  std::getline(file, line);
-  const size_t name_end = line.rfind(')');
-  std::istringstream fields(name_end == std::string::npos ? std::string() : line.substr(name_end + 1));
-  std::string field;
-  for (int idx = 3; idx <= 22; ++idx) fields >> field;
-  timespec now{};
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  const double started = std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9 - started;
+double seconds_since_start() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - kStart).count();
 }
 
 }  // namespace ogas::cli

@@ -106,7 +106,7 @@ struct AnswerOptions {
 // the person waited.
 std::string describe_stats(const AnswerStats& stats, double first_token_seconds);
 
-// Seconds since this process was started.
-double seconds_since_process_start();
+// Seconds since this program began, whatever its process did before.
+double seconds_since_start();
 
 }  // namespace ogas::cli

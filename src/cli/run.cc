@@ -1,7 +1,5 @@
 // ogas run: one answer to stdout, and nothing else on stdout.
 #include <chrono>
-#include <iostream>
-#include <iterator>
 #include <optional>
 
 #include "base/memory.h"
@@ -9,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/exit_code.h"
 #include "cli/experts_report.h"
+#include "cli/given_text.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
 #include "cli/signals.h"
@@ -25,24 +24,41 @@ struct RunOptions {
   std::string prompt, system;
   bool raw = false, json = false, quiet = false;
   std::optional<uint32_t> n_logprobs;
+  double asked_at = 0;  // seconds since the start: when the prompt was whole, which stdin may have brought late
 };
 
-Result<> read_prompt(RunOptions& options) {
-  constexpr std::string_view kExample = "for example: ogas run \"Why is the sky blue?\"";
-  if (stdin_is_terminal()) return fail(ErrorCode::usage, "a prompt is missing; {}", kExample);
-  options.prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+// The lone argument that was taken for a model may have been meant as a prompt.
+Result<> read_prompt(RunOptions& options, const std::string& taken_for_model) {
+  std::string help = "for example: ogas run \"Why is the sky blue?\"";
+  if (!taken_for_model.empty()) {
+    const std::string names = OGAS_TRY(names_which_model(taken_for_model));
+    help = fmt::format("{}; as a prompt: -p {}; {}", names, in_quotes(taken_for_model), help);
+  }
+  if (stdin_is_terminal()) return fail(ErrorCode::usage, "a prompt is missing; {}", help);
+  options.prompt = read_stdin();
   // What a shell adds at the end of a pipe is not part of the question.
   if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
-  if (options.prompt.empty()) return fail(ErrorCode::usage, "a prompt is missing, and stdin is empty; {}", kExample);
+  if (options.prompt.empty()) return fail(ErrorCode::usage, "a prompt is missing, and stdin is empty; {}", help);
+  options.asked_at = seconds_since_start();
   return {};
 }
 
-// Tells MODEL from prompt. Errors: usage.
+// What was piped stands behind the prompt, a blank line between them: the question, and what it is about.
+void add_stdin_to_prompt(RunOptions& options) {
+  std::string text = read_stdin_beside();
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) return;
+  options.asked_at = seconds_since_start();
+  options.prompt = options.prompt.empty() ? std::move(text) : options.prompt + "\n\n" + text;
+}
+
+// Tells MODEL from prompt, and brings the prompt together. Errors: usage.
 Result<> sort_positional(RunOptions& options, bool prompt_given) {
   auto& rest = options.positional;
   if (rest.size() > 2)
     return fail(ErrorCode::usage, "{} arguments, where a model and a prompt are expected; put quotes around the prompt",
                 rest.size());
+  std::string taken_for_model;
   const auto take_front = [&] {
     std::string text = rest.front();
     rest.erase(rest.begin());
@@ -50,13 +66,16 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
   };
   if (!rest.empty() && (rest.size() == 2 || prompt_given || names_a_model(rest.front())))
     options.model.model = take_front();
+  if (rest.empty() && !prompt_given) taken_for_model = options.model.model;
   if (!rest.empty() && !prompt_given) {
     options.prompt = take_front();
     prompt_given = true;
   }
   if (!rest.empty())
     return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as {}", in_quotes(rest.front()));
-  return prompt_given ? Result<>() : read_prompt(options);
+  if (!prompt_given) return read_prompt(options, taken_for_model);
+  add_stdin_to_prompt(options);
+  return {};
 }
 
 Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
@@ -122,7 +141,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
 Result<int> run(RunOptions& options, bool prompt_given) {
   OGAS_TRY(sort_positional(options, prompt_given));
   const auto engine = OGAS_TRY(options.model.load(options.chat));
-  const double load_seconds = seconds_since_process_start();
+  const double load_seconds = seconds_since_start() - options.asked_at;
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
   std::vector<TokenId> prompt = OGAS_TRY(make_prompt(*engine, options));
   Request request = options.answer.make_request(std::move(prompt), *engine->tokenizer());
@@ -132,7 +151,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   if (!options.json) request.on_text = write_foreign;
   const ExpertsReport experts(*engine, request);
   auto session = engine->new_session();
-  const double submitted = seconds_since_process_start();
+  const double submitted = seconds_since_start() - options.asked_at;
   const AnswerInProgress in_progress(*engine);
   const Answer answer = OGAS_TRY(engine->generate(*session, request));
   const double first_token_seconds = submitted + answer.stats.first_token_seconds;
@@ -159,7 +178,7 @@ void add_run(CLI::App& app, Command& chosen) {
       ->expected(0, -1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* prompt =
-      run_app->add_option("-p,--prompt", options->prompt, "The prompt; without one it is read from stdin");
+      run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands behind it");
   run_app->add_option("--system", options->system, "System message before the prompt");
   run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
   CLI::Option* json = run_app->add_flag("--json", options->json,
@@ -176,10 +195,14 @@ void add_run(CLI::App& app, Command& chosen) {
   options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
   run_app->footer(
+      "Text that is piped in, or that stdin has from a file, stands behind the prompt, a blank line between them. "
+      "Where\n"
+      "stdin is a pipe and nothing comes for 10 s, it is left aside. In a loop that reads stdin itself: < /dev/null.\n"
       "Examples:\n"
       "  ogas run \"Why is the sky blue?\"\n"
       "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"
-      "  git diff | ogas run -p - --system \"Summarise this change\" --json\n"
+      "  git diff | ogas run \"Summarise this change:\" --json\n"
+      "  ogas run -p - --system \"Be brief.\" < question.txt\n"
       "  ogas run --raw --greedy \"The capital of France is\" -n 8");
   run_app->callback([options, prompt, &chosen] {
     chosen = [options, given = prompt->count() > 0] {

@@ -117,10 +117,15 @@ Result<std::string> take_text(std::vector<std::string>& positional, const std::s
     positional.pop_back();
     return text;
   }
+  const std::string model = has_model ? "; " + OGAS_TRY(names_which_model(positional.front())) : "";
   if (file.empty() && stdin_is_terminal())
     return fail(ErrorCode::usage,
-                "a text is missing; for example: ogas score \"The sky is blue.\", or --context and --continuation");
-  return read_text(file.empty() ? "-" : file);
+                "a text is missing; for example: ogas score \"The sky is blue.\", or --context and --continuation{}",
+                model);
+  std::string text = OGAS_TRY(read_text(file.empty() ? "-" : file));
+  if (text.empty() && file.empty() && has_model)
+    return fail(ErrorCode::usage, "the text is empty: nothing came from stdin{}", model);
+  return text;
 }
 
 Result<int> score(const ScoreOptions& given) {
@@ -136,6 +141,9 @@ Result<int> score(const ScoreOptions& given) {
   const std::string text = has_choices ? "" : OGAS_TRY(take_text(options.positional, options.file));
   if (!options.positional.empty()) options.model.model = options.positional.front();
   const auto engine = OGAS_TRY(options.model.load());
+  const bool takes_stdin = !has_choices && given.file.empty() && given.positional.size() == options.positional.size();
+  if (!takes_stdin && options.file != "-")
+    warn_of_unread_stdin(has_choices ? "--continuation" : options.file.empty() ? "the argument" : "--file");
   return has_choices ? score_choices(options, *engine) : score_whole(options, *engine, text);
 }
 
