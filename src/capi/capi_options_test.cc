@@ -146,6 +146,7 @@ TEST_F(CApi, NewLinesBreakRepetitionsUnlessToldOtherwise) {
 TEST_F(CApi, LogprobsOfTheAnswer) {
   const Asker asker(engine_, tokenize(engine_, "The capital of France is"));
   ogas_generate_options options = greedy(engine_, 6);
+  options.ignore_end = 1;
   const auto refused = [&](size_t token_idx, size_t rank, const char* text) {
     ogas_logprob found;
     EXPECT_EQ(ogas_session_logprob(asker.session.get(), token_idx, rank, &found, sizeof(found)), OGAS_ERROR_USAGE);
@@ -186,7 +187,6 @@ TEST_F(CApi, LogprobsOfTheAnswer) {
   options.n_logit_bias = 1;
   asker.answer(options);
   EXPECT_EQ(asker.logprob(0, OGAS_RANK_CHOSEN).token, bias.token);
-  EXPECT_LT(asker.logprob(0, OGAS_RANK_CHOSEN).logprob, likeliest);
   EXPECT_EQ(asker.logprob(0, 1).token, usual[0]);
   EXPECT_EQ(asker.logprob(0, 1).logprob, likeliest);
 
