@@ -278,7 +278,7 @@ class SetupTest(unittest.TestCase):
         self.assertFalse((self.tree / "build").exists())
 
     def test_unknown_arguments(self):
-        for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"],
+        for arguments in (["run", "--model", "x"], ["test", "nonsense"], ["test", "--filter"], ["test", "--isa"],
                           ["test", "fuzz", "9", "no_target"], ["tools/get_default_model", "x"],
                           ["tools/get_tokenizers", "x"], ["tools/get_clients", "x"]):
             result = self.script(*arguments)
