@@ -185,11 +185,11 @@ class RunTest(ProgramTest):
                                 **(options or {"stdin": subprocess.DEVNULL}))
         return json.loads(result.stdout)["prompt_tokens"], result.stderr.decode()
 
-    def test_piped_text_stands_behind_the_prompt(self):
+    def test_piped_text_stands_before_the_prompt(self):
         text = self.folder / "text"
         text.write_text("secret data 42\n")
         alone = self.prompt_tokens("Summarise")
-        joined = self.prompt_tokens("-p", "Summarise\n\nsecret data 42")
+        joined = self.prompt_tokens("-p", "secret data 42\n\nSummarise")
         self.assertGreater(joined[0], alone[0] + 3)
         for arguments in (["Summarise"], ["-p", "Summarise"], [MODEL, "Summarise"], ["Summarise", "-p", "-"]):
             if arguments[-1] != "-":
@@ -203,7 +203,13 @@ class RunTest(ProgramTest):
         self.assertEqual(self.prompt_tokens("Summarise", input=b""), alone)
         self.assertEqual(self.prompt_tokens("Summarise", input=b"\n"), alone)
         self.assertEqual(self.prompt_tokens("-p", "", input=b"Summarise\n"), alone)
-        self.assertEqual(self.prompt_tokens("--raw", "A b", input=b"c d"), self.prompt_tokens("--raw", "A b\n\nc d"))
+        # Counts of tokens do not tell the order; the answer does.
+        whole = [self.ogas("run", "--greedy", "-n", 8, "--raw", *prompt, **options).stdout
+                 for prompt, options in ((["b c d\n\nOne two three"], {"stdin": subprocess.DEVNULL}),
+                                         (["One two three"], {"input": b"b c d"}),
+                                         (["One two three\n\nb c d"], {"stdin": subprocess.DEVNULL}))]
+        self.assertEqual(whole[0], whole[1])
+        self.assertNotEqual(whole[0], whole[2])
 
     def test_a_pipe_into_which_nobody_writes_is_left_aside(self):
         reader, writer = os.pipe()
@@ -221,7 +227,7 @@ class RunTest(ProgramTest):
             self.assertIn(b"waiting for text on stdin", program.stderr.readline())
             answer, _ = program.communicate(b"secret data 42\n", timeout=SECONDS)
             self.assertEqual(json.loads(answer)["prompt_tokens"],
-                             self.prompt_tokens("-p", "\n\n".join([*arguments[1:], "secret data 42"]))[0])
+                             self.prompt_tokens("-p", "\n\n".join(["secret data 42", *arguments[1:]]))[0])
 
     def test_waiting_begins_with_the_question(self):
         """Not with the process, which may have built the program before; not before the question is there."""

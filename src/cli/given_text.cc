@@ -58,7 +58,7 @@ std::string read_stdin_beside() {
   if (kind == Stdin::other) return {};
   const auto begin = Clock::now();
   if (kind == Stdin::pipe && !comes_until(begin + kSilence)) {
-    write_stderr("ogas: waiting for text on stdin, which would stand behind the prompt; < /dev/null: there is none\n");
+    write_stderr("ogas: waiting for text on stdin, which would stand before the prompt; < /dev/null: there is none\n");
     if (!comes_until(begin + kWaitForStdin)) {
       write_stderr(fmt::format("ogas: nothing came from stdin for {} s; it is left aside\n", kWaitForStdin.count()));
       return {};

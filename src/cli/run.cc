@@ -43,13 +43,14 @@ Result<> read_prompt(RunOptions& options, const std::string& taken_for_model) {
   return {};
 }
 
-// What was piped stands behind the prompt, a blank line between them: the question, and what it is about.
+// What was piped stands before the prompt, a blank line between them, as Ollama and llm have it: the text, then the
+// question.
 void add_stdin_to_prompt(RunOptions& options) {
   std::string text = read_stdin_beside();
   if (text.ends_with('\n')) text.pop_back();
   if (text.empty()) return;
   options.asked_at = seconds_since_start();
-  options.prompt = options.prompt.empty() ? std::move(text) : options.prompt + "\n\n" + text;
+  options.prompt = options.prompt.empty() ? std::move(text) : text + "\n\n" + options.prompt;
 }
 
 // Tells MODEL from prompt, and brings the prompt together. Errors: usage.
@@ -178,7 +179,7 @@ void add_run(CLI::App& app, Command& chosen) {
       ->expected(0, -1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* prompt =
-      run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands behind it");
+      run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands before it");
   run_app->add_option("--system", options->system, "System message before the prompt");
   run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
   CLI::Option* json = run_app->add_flag("--json", options->json,
@@ -195,7 +196,7 @@ void add_run(CLI::App& app, Command& chosen) {
   options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
   run_app->footer(
-      "Text that is piped in, or that stdin has from a file, stands behind the prompt, a blank line between them. "
+      "Text that is piped in, or that stdin has from a file, stands before the prompt, a blank line between them. "
       "Where\n"
       "stdin is a pipe and nothing comes for 10 s, it is left aside. In a loop that reads stdin itself: < /dev/null.\n"
       "Examples:\n"
