@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "server/output_parser.h"
-#include "server/output_parser_test_formats.h"
+#include "chat/output_parser.h"
+#include "chat/output_parser_test_formats.h"
 
 namespace {
 
@@ -26,7 +26,7 @@ struct Answer {
   std::vector<bool> whole;
 };
 
-void add(Answer& answer, const ogas::server::OutputPiece& piece) {
+void add(Answer& answer, const ogas::OutputPiece& piece) {
   answer.reasoning += piece.reasoning;
   answer.content += piece.content;
   answer.shown += piece.reasoning + piece.content;
@@ -53,13 +53,12 @@ bool is_subsequence(std::string_view part, std::string_view whole) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
-  static const auto kFormats = ogas::server::all_formats();
+  static const auto kFormats = ogas::all_formats();
   const auto& format = kFormats[data[0] / 2 % kFormats.size()];
   const bool starts_in_reasoning = data[0] % 2 == 1;
   const std::string_view text(reinterpret_cast<const char*>(data) + 2, size - 2);
 
-  ogas::server::OutputParser by_bytes(format, kTools, starts_in_reasoning),
-      by_pieces = {format, kTools, starts_in_reasoning};
+  ogas::OutputParser by_bytes(format, kTools, starts_in_reasoning), by_pieces = {format, kTools, starts_in_reasoning};
   Answer one, other;
   for (const char c : text) add(one, by_bytes.push({&c, 1}));
   add(one, by_bytes.finish());

@@ -2,7 +2,7 @@
 """Calls of tools and reasoning, as clients of ogas serve get them.
 
 The small model has learned neither; but it goes on as the conversation went, so that a history full of calls (or an opened
-block of reasoning) makes it write what larger ones would. How each way of writing is read is src/server's own tests'.
+block of reasoning) makes it write what larger ones would. How each way of writing is read is src/chat's own tests'.
 """
 
 import json

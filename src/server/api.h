@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/output_format.h"
 #include "engine/engine.h"
 #include "engine/engine_thread.h"
 #include "server/api_error.h"
@@ -14,7 +15,6 @@
 #include "server/http_message.h"
 #include "server/json_fields.h"
 #include "server/metrics.h"
-#include "server/output_format.h"
 
 namespace ogas::server {
 

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "chat/output_parser.h"
 #include "server/answer_feed.h"
 #include "server/chat_prompt.h"
-#include "server/output_parser.h"
 
 namespace ogas::server {
 

@@ -1,9 +1,9 @@
-#include "server/output_format.h"
+#include "chat/output_format.h"
 
 #include <array>
 #include <utility>
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kThinkMarks = {{
@@ -80,4 +80,4 @@ bool ends_in_reasoning(const OutputFormat& format, std::string_view rendered_pro
   return last != std::string_view::npos && rendered_prompt.substr(0, last + 1).ends_with(format.think_begin);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -5,9 +5,9 @@
 #include <string_view>
 #include <utility>
 
-#include "server/output_parser.h"
+#include "chat/output_parser.h"
 
-namespace ogas::server {
+namespace ogas {
 
 class OutputWriter {
  public:
@@ -42,4 +42,4 @@ class OutputWriter {
   size_t n_call_writes_ = 0;
 };
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -8,12 +8,12 @@
 #include <string>
 #include <string_view>
 
-#include "server/json_scanner.h"
-#include "server/output_format.h"
-#include "server/output_writer.h"
-#include "server/tool_table.h"
+#include "chat/json_scanner.h"
+#include "chat/output_format.h"
+#include "chat/output_writer.h"
+#include "chat/tool_table.h"
 
-namespace ogas::server {
+namespace ogas {
 
 enum class CallState {
   open,
@@ -90,4 +90,4 @@ class LiteralMatch {
   size_t found_ = 0;
 };
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,8 +1,8 @@
-#include "server/tool_table.h"
+#include "chat/tool_table.h"
 
 #include <utility>
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -85,4 +85,4 @@ JsonTypes ToolTable::types_of(std::string_view tool, const std::string& paramete
   return types == found->second.end() ? 0 : types->second;
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

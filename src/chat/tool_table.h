@@ -7,7 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace ogas::server {
+namespace ogas {
 
 // A set of JSON types; none where a schema does not say.
 using JsonTypes = unsigned;
@@ -29,4 +29,4 @@ class ToolTable {
   std::map<std::string, Parameters, std::less<>> tools_;
 };
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,11 +1,11 @@
-#include "server/json_scanner.h"
+#include "chat/json_scanner.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 #include <random>
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 using State = JsonScanner::State;
@@ -116,4 +116,4 @@ TEST(JsonScanner, Quotes) {
 }
 
 }  // namespace
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,10 +1,10 @@
-#include "server/call_reader.h"
+#include "chat/call_reader.h"
 
 #include <utility>
 
 #include "base/check.h"
 
-namespace ogas::server {
+namespace ogas {
 
 std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning) {
   switch (context.format.call_syntax) {
@@ -58,4 +58,4 @@ LiteralMatch::State LiteralMatch::push(char c, std::initializer_list<std::string
   return State::failed;
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

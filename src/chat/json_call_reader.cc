@@ -1,9 +1,9 @@
 // {"name": "f", "arguments": {...}} or {"name": "f", "parameters": {...}}, members in any order.
 #include <utility>
 
-#include "server/call_reader.h"
+#include "chat/call_reader.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 class JsonCallReader : public CallReader {
@@ -127,4 +127,4 @@ std::unique_ptr<CallReader> make_json_call_reader(const CallContext& context) {
   return std::make_unique<JsonCallReader>(context);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,11 +1,11 @@
-#include "server/json_scanner.h"
+#include "chat/json_scanner.h"
 
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-namespace ogas::server {
+namespace ogas {
 
 using State = JsonScanner::State;
 
@@ -289,4 +289,4 @@ std::string unquoted_json(std::string_view text) {
   return value.is_string() ? value.get<std::string>() : std::string();
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace ogas::server {
+namespace ogas {
 
 enum class CallSyntax {
   none,
@@ -44,4 +44,4 @@ OutputFormat output_format_of(std::string_view chat_template_source);
 // Whether the prompt opened a reasoning block as the last thing it did, so that the answer begins within it.
 bool ends_in_reasoning(const OutputFormat& format, std::string_view rendered_prompt);
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,5 +1,5 @@
 // Every chat template at hand has the format of its model, or none where its calls are written in another way.
-#include "server/output_format.h"
+#include "chat/output_format.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <map>
 
 #include "base/file.h"
-#include "server/output_parser_test_formats.h"
+#include "chat/output_parser_test_formats.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 OutputFormat with_think(OutputFormat format, std::string begin = "<think>", std::string end = "</think>") {
@@ -90,4 +90,4 @@ TEST(OutputFormat, EndsInReasoning) {
 }
 
 }  // namespace
-}  // namespace ogas::server
+}  // namespace ogas

@@ -1,13 +1,13 @@
-#include "server/output_parser.h"
+#include "chat/output_parser.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <span>
 
-#include "server/output_parser_test_formats.h"
+#include "chat/output_parser_test_formats.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -478,4 +478,4 @@ TEST(OutputParser, EndlessMarks) {
 }
 
 }  // namespace
-}  // namespace ogas::server
+}  // namespace ogas

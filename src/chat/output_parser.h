@@ -18,9 +18,9 @@
 #include <string_view>
 #include <vector>
 
-#include "server/output_format.h"
+#include "chat/output_format.h"
 
-namespace ogas::server {
+namespace ogas {
 
 struct ToolCallPiece {
   uint32_t index;
@@ -60,4 +60,4 @@ class OutputParser {
   std::unique_ptr<Parts> parts_;
 };
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/call_reader.h"
+#include "chat/call_reader.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 constexpr size_t kMaxCallHeader = 512;  // bytes; names of functions have up to 64
@@ -97,4 +97,4 @@ std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, b
   return std::make_unique<TokenCallReader>(context, behind_calls_begin);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

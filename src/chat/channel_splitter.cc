@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "server/answer_splitter.h"
-#include "server/mark_finder.h"
+#include "chat/answer_splitter.h"
+#include "chat/mark_finder.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 constexpr size_t kMaxHeader = 512;  // bytes; they have about 60, and names of functions up to 64
@@ -176,4 +176,4 @@ std::unique_ptr<AnswerSplitter> make_channel_splitter(const CallContext& context
   return std::make_unique<ChannelSplitter>(context, starts_in_reasoning);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

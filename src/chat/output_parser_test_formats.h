@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "server/output_format.h"
+#include "chat/output_format.h"
 
-namespace ogas::server {
+namespace ogas {
 
 inline OutputFormat tags(CallSyntax syntax) {
   return {.think_begin = "<think>",
@@ -95,4 +95,4 @@ inline std::vector<std::string> words_of(const OutputFormat& format) {
   return words;
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

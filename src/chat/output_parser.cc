@@ -1,10 +1,10 @@
-#include "server/output_parser.h"
+#include "chat/output_parser.h"
 
 #include <utility>
 
-#include "server/answer_splitter.h"
+#include "chat/answer_splitter.h"
 
-namespace ogas::server {
+namespace ogas {
 
 // On the heap, so that what refers to the format, the tools and the writer stays right when a parser is moved.
 struct OutputParser::Parts {
@@ -41,4 +41,4 @@ OutputPiece OutputParser::finish() {
 
 size_t OutputParser::n_calls() const { return parts_->writer.n_calls(); }
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ogas::server {
+namespace ogas {
 
 // JSON's white space.
 constexpr bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -85,4 +85,4 @@ std::string quoted_json(std::string_view text);
 // The string that a JSON string stands for.
 std::string unquoted_json(std::string_view text);
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -3,9 +3,9 @@
 // the end of the call, follows: it may itself hold any of the tags. Written at the end of the call.
 #include <utility>
 
-#include "server/call_reader.h"
+#include "chat/call_reader.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 struct Tags {
@@ -184,4 +184,4 @@ std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, 
   return std::make_unique<TaggedCallReader>(context, behind_function_tag);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -3,9 +3,9 @@
 
 #include <memory>
 
-#include "server/call_reader.h"
+#include "chat/call_reader.h"
 
-namespace ogas::server {
+namespace ogas {
 
 class AnswerSplitter {
  public:
@@ -18,4 +18,4 @@ class AnswerSplitter {
 std::unique_ptr<AnswerSplitter> make_tag_splitter(const CallContext& context, bool starts_in_reasoning);
 std::unique_ptr<AnswerSplitter> make_channel_splitter(const CallContext& context, bool starts_in_reasoning);
 
-}  // namespace ogas::server
+}  // namespace ogas

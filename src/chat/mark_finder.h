@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace ogas::server {
+namespace ogas {
 
 class MarkFinder {
  public:
@@ -50,4 +50,4 @@ class MarkFinder {
   size_t n_shown_ = 0;  // of held_, by the last call
 };
 
-}  // namespace ogas::server
+}  // namespace ogas

@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "server/answer_splitter.h"
-#include "server/mark_finder.h"
+#include "chat/answer_splitter.h"
+#include "chat/mark_finder.h"
 
-namespace ogas::server {
+namespace ogas {
 namespace {
 
 enum TagMark : size_t {
@@ -240,4 +240,4 @@ std::unique_ptr<AnswerSplitter> make_tag_splitter(const CallContext& context, bo
   return std::make_unique<TagSplitter>(context, starts_in_reasoning);
 }
 
-}  // namespace ogas::server
+}  // namespace ogas
