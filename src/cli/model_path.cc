@@ -142,6 +142,7 @@ Result<fs::path> find_model(std::string_view name) {
   if (beginning.size() > 1)
     return fail(ErrorCode::usage, "{} fits several models: {}", in_quotes(name), list_of(beginning));
   if (is_default) {
+    std::error_code error;
     // Where ./run puts it, unless told otherwise. OGAS_MODELS may name folders of other models.
     if (const fs::path usual = user_cache_folder() / "models" / name; fs::exists(usual, error)) return usual;
     return fail(ErrorCode::not_found,
