@@ -18,7 +18,7 @@ ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/docs_test
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
 # What a user meets. OGAS_TEST_MODEL names the model.
 foreach(name cli_test model_names_test chat_test remote_chat_test top_test score_embed_test serve_test serve_requests_test
-             scripted_answers_test memory_limit_test)
+             scripted_answers_test reasoning_test memory_limit_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()

@@ -98,9 +98,8 @@ class RunTest(ProgramTest):
         self.assertEqual(result.stderr, "")
         self.assertEqual(result.stdout.count(b"\n"), 1)
         answer = json.loads(result.stdout)
-        self.assertEqual(list(answer), ["model", "text", "tokens", "finish_reason", "prompt_tokens", "cached_tokens",
-                                        "completion_tokens",
-                                        "seed", "timings", "peak_rss_bytes", "threads", "instruction_set"])
+        self.assertEqual(list(answer), ["model", "text", "reasoning", "tokens", "finish_reason", "prompt_tokens", "cached_tokens",
+                                        "completion_tokens", "seed", "timings", "peak_rss_bytes", "threads", "instruction_set"])
         self.assertEqual(answer["model"], pathlib.Path(MODEL).name)
         self.assertEqual(answer["seed"], 5)
         self.assertEqual(answer["completion_tokens"], 6)

@@ -137,6 +137,9 @@ class RemoteChatTest(ProgramTest):
             self.assertIn("\x1b[2mLet me\x1b[0m\x1b[2m think.\x1b[0m\r\n\r\n42\r\n", self.chat(server).send("Hi"))
             self.environment["NO_COLOR"] = "1"
             self.assertIn("Let me think.\r\n\r\n42\r\n", self.chat(server).send("Hi"))
+            shown = self.chat(server, "--hide-thinking").send("Hi")
+            self.assertIn("42\r\n", shown)
+            self.assertNotIn("think", shown)
 
     def test_keys(self):
         server = self.server()

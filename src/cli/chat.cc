@@ -10,6 +10,7 @@
 #include "cli/engine_answerer.h"
 #include "cli/exit_code.h"
 #include "cli/line_editor.h"
+#include "cli/reply_printer.h"
 #include "cli/server_answerer.h"
 #include "cli/suggest.h"
 #include "cli/terminal.h"
@@ -23,7 +24,7 @@ struct ChatOptions {
   AnswerOptions answer;
   std::string server;  // URL; empty: a model in this process
   std::string system, load;
-  bool quiet = false;
+  bool quiet = false, hides_thinking = false;
 };
 
 void say(std::string_view text) { write_stderr(style_stderr(Style::dim, printable_line(text)) + "\n"); }
@@ -260,7 +261,7 @@ Result<int> talk_with(Answerer& answerer, AnswerOptions settings, const ChatOpti
 
 Result<int> chat(const ChatOptions& options) {
   if (!options.server.empty()) {
-    const auto answerer = OGAS_TRY(ServerAnswerer::create(options.server, options.model.model));
+    const auto answerer = OGAS_TRY(ServerAnswerer::create(options.server, options.model.model, options.hides_thinking));
     return talk_with(*answerer, options.answer, options);
   }
   const auto engine = OGAS_TRY(options.model.load(options.chat));
@@ -271,7 +272,7 @@ Result<int> chat(const ChatOptions& options) {
                 engine->chat_template_error());
   AnswerOptions settings = options.answer;
   settings.take_recommended(options.model.recommended_sampling(*engine));
-  EngineAnswerer answerer(*engine, options.chat);
+  EngineAnswerer answerer(*engine, options.chat, options.hides_thinking);
   auto code = talk_with(answerer, std::move(settings), options);
   engine->flush_prefixes();  // what the conversation goes on from when it is loaded again
   return code;
@@ -289,6 +290,7 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   chat_app->add_option("--system", options->system, "System message before the conversation");
   chat_app->add_option("--load", options->load, "Go on with a conversation saved by /save");
   chat_app->add_flag("-q,--quiet", options->quiet, "No statistics after each answer");
+  add_hide_thinking_to(*chat_app, options->hides_thinking);
   const size_t n_common = chat_app->get_options().size();
   options->model.add_to(*chat_app);
   options->model.add_prefix_cache_to(*chat_app);
@@ -300,6 +302,7 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   for (CLI::Option* option : local) server->excludes(option);
   chat_app->footer(
       "Type /help for the commands of a conversation. Where stdin is no terminal each of its lines is a message.\n"
+      "What a model thinks before it answers is shown dimmed on a terminal; the conversation keeps the answer alone.\n"
       "A server is sent the settings that were given, by option or /set; /set NAME server leaves one to it again.\n"
       "Its key is taken from OGAS_API_KEY or, over https or on this machine, from OPENAI_API_KEY.\n"
       "Examples:\n"

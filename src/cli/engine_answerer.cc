@@ -1,7 +1,11 @@
 #include "cli/engine_answerer.h"
 
+#include <functional>
+
 #include "base/memory.h"
 #include "cli/experts_report.h"
+#include "cli/model_reply.h"
+#include "cli/reply_printer.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -26,20 +30,21 @@ std::vector<std::pair<std::string, std::string>> EngineAnswerer::facts() const {
 }
 
 Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
-  ChatTemplateInput input{};
-  input.messages = conversation.all_messages();
-  auto prompt = OGAS_TRY(engine_.encode_chat(input, {.special_in_input = chat_.parse_special}));
-  Request request = conversation.settings.make_request(std::move(prompt), *engine_.tokenizer());
+  Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
+  Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
-  request.on_text = write_foreign;
+  ReplyPrinter printer(hides_thinking_);
+  ModelReply told(question, std::bind_front(&ReplyPrinter::print, &printer));
+  told.watch(request);
   const ExpertsReport experts(engine_, request);
   const AnswerInProgress in_progress(engine_);
   auto result = engine_.generate(*session_, request);
   if (!result && request.prompt.size() > engine_.options().n_ctx)
     return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
-  Answer answer = OGAS_TRY(std::move(result));
+  const Answer answer = OGAS_TRY(std::move(result));
+  told.finish();
   write_stdout("\n");
-  Reply reply{.text = std::move(answer.text),
+  Reply reply{.text = told.content(),
               .n_prompt = answer.stats.n_prompt,
               .n_cached = answer.stats.n_cached,
               .n_generated = answer.stats.n_generated,
@@ -48,6 +53,7 @@ Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
               .notes = {}};
   if (answer.finish == FinishReason::cancelled)
     reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
+  if (told.is_cut_in_reasoning(answer.finish)) reply.notes.emplace_back(kCutInReasoning);
   if (answer.finish == FinishReason::length && is_full())
     reply.notes.emplace_back("(the context is full: /clear begins anew, a larger --ctx holds more)");
   return reply;

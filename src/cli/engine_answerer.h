@@ -9,8 +9,8 @@ namespace ogas::cli {
 class EngineAnswerer : public Answerer {
  public:
   // The engine must outlive it, and have a tokenizer and a chat template.
-  EngineAnswerer(Engine& engine, const TemplateOptions& chat)
-      : engine_(engine), chat_(chat), session_(engine.new_session()) {}
+  EngineAnswerer(Engine& engine, const TemplateOptions& chat, bool hides_thinking)
+      : engine_(engine), chat_(chat), hides_thinking_(hides_thinking), session_(engine.new_session()) {}
 
   std::string model() const override;
   std::string greeting() const override;
@@ -23,6 +23,7 @@ class EngineAnswerer : public Answerer {
 
   Engine& engine_;
   TemplateOptions chat_;
+  bool hides_thinking_;
   Engine::SessionPtr session_;
 };
 

@@ -10,6 +10,8 @@
 #include "cli/given_text.h"
 #include "cli/help.h"
 #include "cli/model_path.h"
+#include "cli/model_reply.h"
+#include "cli/reply_printer.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -22,7 +24,7 @@ struct RunOptions {
   AnswerOptions answer;
   std::vector<std::string> positional;  // MODEL, prompt, or both
   std::string prompt, system;
-  bool raw = false, json = false, quiet = false;
+  bool raw = false, json = false, quiet = false, hides_thinking = false;
   std::optional<uint32_t> n_logprobs;
   double asked_at = 0;  // seconds since the start: when the prompt was whole, which stdin may have brought late
 };
@@ -79,20 +81,19 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
   return {};
 }
 
-Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
+Result<Question> make_question(const Engine& engine, const RunOptions& options) {
   if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
   if (options.raw)
-    return engine.tokenizer()->encode(options.prompt,
-                                      {.parse_special = options.chat.parse_special, .add_special = true});
+    return Question{
+        engine.tokenizer()->encode(options.prompt, {.parse_special = options.chat.parse_special, .add_special = true})};
   if (!engine.chat_template())
     return fail(ErrorCode::unsupported,
                 "{}; --chat-template plain uses a simple one, and --raw completes the text without",
                 engine.chat_template_error());
-  ChatTemplateInput input{};
-  input.messages = nlohmann::ordered_json::array();
-  if (!options.system.empty()) input.messages.push_back({{"role", "system"}, {"content", options.system}});
-  input.messages.push_back({{"role", "user"}, {"content", options.prompt}});
-  return engine.encode_chat(input, {.special_in_input = options.chat.parse_special});
+  auto messages = nlohmann::ordered_json::array();
+  if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
+  messages.push_back({{"role", "user"}, {"content", options.prompt}});
+  return encode_conversation(engine, messages, options.chat);
 }
 
 // [{"id": 9, "token": " the", "logprob": -0.5, "top_logprobs": [{"id": 9, "token": " the", "logprob": -0.5}, ...]},
@@ -111,11 +112,12 @@ nlohmann::ordered_json logprobs_json(const Tokenizer& tokenizer, const Answer& a
   return all;
 }
 
-void print_json(const Engine& engine, const Request& request, const Answer& answer, double load_seconds,
-                double first_token_seconds) {
+void print_json(const Engine& engine, const Request& request, const Answer& answer, const ModelReply& reply,
+                double load_seconds, double first_token_seconds) {
   nlohmann::ordered_json json = {
       {"model", engine.file().path().filename().string()},
-      {"text", answer.text},
+      {"text", reply.content()},
+      {"reasoning", reply.reasoning()},
       {"tokens", answer.tokens},
       {"finish_reason", name_of(answer.finish)},
       {"prompt_tokens", answer.stats.n_prompt},
@@ -144,22 +146,29 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_start() - options.asked_at;
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
-  std::vector<TokenId> prompt = OGAS_TRY(make_prompt(*engine, options));
-  Request request = options.answer.make_request(std::move(prompt), *engine->tokenizer());
+  Question question = OGAS_TRY(make_question(*engine, options));
+  Request request = options.answer.make_request(std::move(question.tokens), *engine->tokenizer());
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
-  if (!options.json) request.on_text = write_foreign;
+  ReplyPrinter printer(options.hides_thinking);
+  ModelReply reply(question, [&](std::string_view reasoning, std::string_view content) {
+    if (!options.json) printer.print(reasoning, content);
+  });
+  reply.watch(request);
   const ExpertsReport experts(*engine, request);
   auto session = engine->new_session();
   const double submitted = seconds_since_start() - options.asked_at;
   const AnswerInProgress in_progress(*engine);
   const Answer answer = OGAS_TRY(engine->generate(*session, request));
+  reply.finish();
   const double first_token_seconds = submitted + answer.stats.first_token_seconds;
   if (options.json)
-    print_json(*engine, request, answer, load_seconds, first_token_seconds);
+    print_json(*engine, request, answer, reply, load_seconds, first_token_seconds);
   else
     write_stdout("\n");
+  if (!options.json && reply.is_cut_in_reasoning(answer.finish))
+    write_stderr(style_stderr(Style::dim, kCutInReasoning) + "\n");
   if (!options.quiet && !options.json) {
     std::string text = describe_stats(answer.stats, first_token_seconds);
     for (const std::string& line : experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds))
@@ -182,8 +191,8 @@ void add_run(CLI::App& app, Command& chosen) {
       run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands before it");
   run_app->add_option("--system", options->system, "System message before the prompt");
   run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
-  CLI::Option* json = run_app->add_flag("--json", options->json,
-                                        "One JSON object with text, tokens and timings instead of streamed text");
+  CLI::Option* json = run_app->add_flag(
+      "--json", options->json, "One JSON object with text, reasoning, tokens and timings instead of streamed text");
   run_app
       ->add_option("--logprobs", options->n_logprobs,
                    "With --json: log-probability of each token, and of the N likeliest in its place")
@@ -191,6 +200,7 @@ void add_run(CLI::App& app, Command& chosen) {
       ->check(whole_number(0, std::numeric_limits<uint32_t>::max()))
       ->needs(json);
   run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
+  add_hide_thinking_to(*run_app, options->hides_thinking);
   options->model.add_to(*run_app);
   options->model.add_prefix_cache_to(*run_app);
   options->chat.add_to(*run_app);
@@ -199,6 +209,8 @@ void add_run(CLI::App& app, Command& chosen) {
       "Text that is piped in, or that stdin has from a file, stands before the prompt, a blank line between them. "
       "Where\n"
       "stdin is a pipe and nothing comes for 10 s, it is left aside. In a loop that reads stdin itself: < /dev/null.\n"
+      "What a model thinks before it answers is shown dimmed on a terminal, and is no part of a file's or a pipe's "
+      "text.\n"
       "Examples:\n"
       "  ogas run \"Why is the sky blue?\"\n"
       "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "cli/reply_printer.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 #include "client/chat_stream.h"
@@ -60,21 +61,20 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
 // An answer on its way: shows it, and keeps what comes of it.
 class ServerAnswerer::Stream {
  public:
+  explicit Stream(bool hides_thinking) : printer_(hides_thinking) {}
   Result<bool> take(std::string_view data);
   Reply reply() &&;
   bool has_ended() const { return !finish_.empty(); }
   bool has_text() const { return !text_.empty(); }
-  // Ends a line that was begun.
-  void end_line();
+  void end_line() { printer_.end_line(); }
 
  private:
-  void show(const client::ChatPiece& piece);
   std::string stats() const;
 
   std::string text_, finish_;
   std::optional<client::ChatUsage> usage_;
   size_t n_reasoning_ = 0;  // bytes
-  bool in_line_ = false, in_reasoning_ = false;
+  ReplyPrinter printer_;
   Clock::time_point start_ = Clock::now();
   std::optional<Clock::time_point> first_, last_;
 };
@@ -93,26 +93,8 @@ Result<bool> ServerAnswerer::Stream::take(std::string_view data) {
   n_reasoning_ += piece.reasoning.size();
   text_ += piece.content;
   if (text_.size() + n_reasoning_ > kMostText) return fail(ErrorCode::io, "an answer of more than {} bytes", kMostText);
-  show(piece);
+  printer_.print(piece.reasoning, piece.content);
   return true;
-}
-
-// Reasoning is for a person who watches; a script gets the answer.
-void ServerAnswerer::Stream::show(const client::ChatPiece& piece) {
-  if (!piece.reasoning.empty() && stdout_is_terminal()) {
-    in_line_ = in_reasoning_ = true;
-    write_stdout(style_stdout(Style::dim, printable(piece.reasoning)));
-  }
-  if (piece.content.empty()) return;
-  if (in_reasoning_) write_stdout("\n\n");
-  in_reasoning_ = false;
-  in_line_ = true;
-  write_foreign(piece.content);
-}
-
-void ServerAnswerer::Stream::end_line() {
-  if (in_line_) write_stdout("\n");
-  in_line_ = false;
 }
 
 std::string ServerAnswerer::Stream::stats() const {
@@ -144,13 +126,15 @@ Reply ServerAnswerer::Stream::reply() && {
   return reply;
 }
 
-Result<std::unique_ptr<ServerAnswerer>> ServerAnswerer::create(std::string_view url, std::string model) {
+Result<std::unique_ptr<ServerAnswerer>> ServerAnswerer::create(std::string_view url, std::string model,
+                                                               bool hides_thinking) {
   client::ServerUrl server = OGAS_TRY(client::parse_server_url(url));
   std::string key = OGAS_TRY(client::key_from_environment(server));
   const bool has_key = !key.empty();
   client::HttpClient http = OGAS_TRY(client::HttpClient::create({.key = std::move(key)}));
   std::unique_ptr<ServerAnswerer> answerer(new ServerAnswerer(std::move(server), std::move(http), has_key));
   answerer->model_ = std::move(model);
+  answerer->hides_thinking_ = hides_thinking;
   if (answerer->model_.empty()) OGAS_TRY(answerer->find_model());
   return answerer;
 }
@@ -192,7 +176,7 @@ Result<> ServerAnswerer::ask(const Conversation& conversation, Stream& stream) {
 Result<Reply> ServerAnswerer::answer(const Conversation& conversation) {
   const InterruptsAsInput interrupts;
   http_.set_interrupts({interrupts.fd()});
-  Stream stream;
+  Stream stream(hides_thinking_);
   auto done = ask(conversation, stream);
   if (!done && done.error().code == ErrorCode::usage && done.error().message.contains("stream_options")) {
     asks_for_usage_ = false;

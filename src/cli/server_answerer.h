@@ -16,7 +16,7 @@ class ServerAnswerer : public Answerer {
  public:
   // model: empty for the first that the server names. Errors: as parse_server_url and HttpClient, io where it names
   // none.
-  static Result<std::unique_ptr<ServerAnswerer>> create(std::string_view url, std::string model);
+  static Result<std::unique_ptr<ServerAnswerer>> create(std::string_view url, std::string model, bool hides_thinking);
 
   std::string model() const override { return model_; }
   std::string greeting() const override;
@@ -37,6 +37,7 @@ class ServerAnswerer : public Answerer {
   client::ServerUrl url_;
   client::HttpClient http_;
   bool has_key_;
+  bool hides_thinking_ = false;
   bool asks_for_usage_ = true;  // until the server refuses that
   std::string model_;
 };
