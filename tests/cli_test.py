@@ -203,10 +203,9 @@ class RunTest(ProgramTest):
         self.assertEqual(self.prompt_tokens("Summarise", input=b"\n"), alone)
         self.assertEqual(self.prompt_tokens("-p", "", input=b"Summarise\n"), alone)
         # Counts of tokens do not tell the order; the answer does.
-        whole = [self.ogas("run", "--greedy", "-n", 8, "--raw", *prompt, **options).stdout
-                 for prompt, options in ((["b c d\n\nOne two three"], {"stdin": subprocess.DEVNULL}),
-                                         (["One two three"], {"input": b"b c d"}),
-                                         (["One two three\n\nb c d"], {"stdin": subprocess.DEVNULL}))]
+        whole = [self.ogas("run", "--greedy", "-n", 8, "--raw", prompt, stdin=piped).stdout
+                 for prompt, piped in (("b c d\n\nOne two three", b""), ("One two three", b"b c d"),
+                                       ("One two three\n\nb c d", b""))]
         self.assertEqual(whole[0], whole[1])
         self.assertNotEqual(whole[0], whole[2])
 

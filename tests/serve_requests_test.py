@@ -15,6 +15,11 @@ from program import MODEL  # noqa: E402
 from serve_test import CHAT, ServerTest, ask, raw  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "data/arch/qwen2"  # of a model without a tokenizer
+# One for it: the printable letters, each a token.
+TOKENIZER = {"version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None,
+             "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+             "decoder": {"type": "ByteLevel"},
+             "model": {"type": "BPE", "vocab": {chr(letter): letter - 33 for letter in range(33, 127)}, "merges": []}}
 NAME = pathlib.Path(MODEL).name.removesuffix(".gguf")
 STAINLESS = "authorization,content-type,x-stainless-os,x-stainless-timeout"
 
@@ -269,6 +274,7 @@ class MessagesTest(ServerTest):
     def test_a_folder_is_served_under_its_whole_name(self):
         name = "Tiny2.5-0.5B-Instruct.v1"
         shutil.copytree(FOLDER, self.folder / name)
+        (self.folder / name / "tokenizer.json").write_text(json.dumps(TOKENIZER))
         for argument in (name, f"{name}/", str(self.folder / name), f"./{name}//", f"{name}/config.json"):
             with self.subTest(argument):
                 server = self.serve(model=argument)
@@ -277,7 +283,7 @@ class MessagesTest(ServerTest):
                 self.assertEqual(self.request(server, "GET", f"/v1/models/{name}")[0], 200)
                 self.assertEqual(self.request(server, "GET", "/api/tags")[2]["models"][0]["name"], name)
                 self.assertRegex(self.log_of(server), rf"serving {name} at ")
-        shutil.copyfile(FOLDER / "model.gguf", self.folder / "Llama-3.1-8B.Q4_K_M.gguf")
+        shutil.copyfile(MODEL, self.folder / "Llama-3.1-8B.Q4_K_M.gguf")
         server = self.serve(model="Llama-3.1-8B.Q4_K_M.gguf")
         self.assertEqual(self.request(server, "GET", "/v1/models")[2]["data"][0]["id"], "Llama-3.1-8B.Q4_K_M")
 
