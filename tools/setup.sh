@@ -169,8 +169,8 @@ build() {
   shift
   configure "$preset"
   [[ -t 2 ]] && color=(CLICOLOR_FORCE=1)
-  ninja=(env "${color[@]}" "${ogas_prefix[@]}" ninja -C "$ogas_root/build/$preset" -j "$(n_compilers)" "$@")
-  "${ninja[@]}" -n </dev/null >"$steps" 2>/dev/null || true
-  "${ninja[@]}" </dev/null 2>&1 | "$ogas_root/tools/show_build" "$ogas_state/build-$preset.log" "$steps" ||
+  ninja=(env "${color[@]}" "${ogas_prefix[@]}" ninja -C "$ogas_root/build/$preset" -j "$(n_compilers)")
+  "${ninja[@]}" -t commands "$@" </dev/null >"$steps" 2>/dev/null || true
+  "${ninja[@]}" "$@" </dev/null 2>&1 | "$ogas_root/tools/show_build" "$ogas_state/build-$preset.log" "$steps" ||
     die "the build of build/$preset failed"
 }
