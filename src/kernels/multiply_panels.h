@@ -512,18 +512,9 @@ void matmul_panels_of(const MatmulArgs& args) {
   for (; panel < end; ++panel) run.template operator()<1>(panel);
 }
 
-template <class Isa, class... Blocks>
-OGAS_INLINE void matmul_panels_among(const MatmulArgs& args, FormatList<Blocks...>) {
-  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
-    if constexpr (has_panels<Isa, Block>())
-      if (args.format == Block::format) matmul_panels_of<Isa, Block>(args);
-  };
-  (look_at.template operator()<Blocks>(), ...);
-}
-
 template <class Isa>
 void matmul_panels(const MatmulArgs& args) {
-  matmul_panels_among<Isa>(args, BlockFormats{});
+  with_panel_block<Isa>(args.format, [&]<class Block>() { matmul_panels_of<Isa, Block>(args); });
 }
 
 }  // namespace

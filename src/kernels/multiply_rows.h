@@ -17,18 +17,13 @@ struct BlockShape {
   bool has_offset, has_scales_apart;
 };
 
-template <class... Blocks>
-OGAS_INLINE BlockShape shape_among(Format format, FormatList<Blocks...>) {
+OGAS_INLINE BlockShape shape_of(Format format) {
   BlockShape shape{};
-  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
-    if (format == Block::format)
-      shape = {Block::values, Block::bytes, Block::group, Block::has_offset, kHasScalesApart<Block>};
-  };
-  (look_at.template operator()<Blocks>(), ...);
+  with_block(format, [&]<class Block>() OGAS_LAMBDA_INLINE {
+    shape = {Block::values, Block::bytes, Block::group, Block::has_offset, kHasScalesApart<Block>};
+  });
   return shape;
 }
-
-OGAS_INLINE BlockShape shape_of(Format format) { return shape_among(format, BlockFormats{}); }
 
 // Where row o of W is stored.
 OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
@@ -60,19 +55,10 @@ __attribute__((noinline)) void unpack_blocks(const std::byte* __restrict blocks,
   }
 }
 
-template <class... Blocks>
-OGAS_INLINE void unpack_among(Format format, const std::byte* blocks, const std::byte* apart, size_t n,
-                              UnpackedTile& tile, FormatList<Blocks...>) {
-  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
-    if (format == Block::format) unpack_blocks<Block>(blocks, apart, n, tile);
-  };
-  (look_at.template operator()<Blocks>(), ...);
-}
-
 // An UnpackTile.
 template <class Isa>
 void unpack_tile(Format format, const std::byte* blocks, const std::byte* scales, size_t n, UnpackedTile& tile) {
-  unpack_among(format, blocks, scales, n, tile, BlockFormats{});
+  with_block(format, [&]<class Block>() { unpack_blocks<Block>(blocks, scales, n, tile); });
 }
 
 // sums[r][t] = kRows tiles times kTokens activations, n inputs from i_begin on.

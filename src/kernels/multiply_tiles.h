@@ -158,18 +158,9 @@ void matmul_tiles_of(const MatmulArgs& args) {
                                           n_groups - group < kGroups ? n_groups - group : kGroups);
 }
 
-template <class Isa, class... Blocks>
-OGAS_INLINE void matmul_tiles_among(const MatmulArgs& args, FormatList<Blocks...>) {
-  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
-    if constexpr (has_panels<Isa, Block>())
-      if (args.format == Block::format) matmul_tiles_of<Isa, Block>(args);
-  };
-  (look_at.template operator()<Blocks>(), ...);
-}
-
 template <class Isa>
 void matmul_tiles(const MatmulArgs& args) {
-  matmul_tiles_among<Isa>(args, BlockFormats{});
+  with_panel_block<Isa>(args.format, [&]<class Block>() { matmul_tiles_of<Isa, Block>(args); });
 }
 
 }  // namespace

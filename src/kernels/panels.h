@@ -381,49 +381,29 @@ void read_row_of(const std::byte* panel, size_t n_in, size_t row, float* values)
   }
 }
 
-template <class Isa, class... Blocks>
-OGAS_INLINE void read_row_among(Format format, const std::byte* panel, size_t n_in, size_t row, float* values,
-                                FormatList<Blocks...>) {
-  const auto look_at = [&]<class Block>() {
-    if constexpr (has_panels<Isa, Block>())
-      if (format == Block::format) read_row_of<Isa, Block>(panel, n_in, row, values);
-  };
-  (look_at.template operator()<Blocks>(), ...);
+// Calls run<Block>() where the format has panels.
+template <class Isa, class Run>
+OGAS_INLINE void with_panel_block(Format format, const Run& run) {
+  with_block(format, [&]<class Block>() OGAS_LAMBDA_INLINE {
+    if constexpr (has_panels<Isa, Block>()) run.template operator()<Block>();
+  });
 }
 
 template <class Isa>
 void read_panel_row(Format format, const std::byte* panel, size_t n_in, size_t row, float* values) {
-  read_row_among<Isa>(format, panel, n_in, row, values, BlockFormats{});
-}
-
-template <class Isa, class... Blocks>
-OGAS_INLINE size_t panel_bytes_among(Format format, size_t n_in, FormatList<Blocks...>) {
-  size_t bytes = 0;
-  const auto look_at = [&]<class Block>() {
-    if constexpr (has_panels<Isa, Block>())
-      if (format == Block::format) bytes = panel_bytes_of<Isa, Block>(n_in);
-  };
-  (look_at.template operator()<Blocks>(), ...);
-  return bytes;
+  with_panel_block<Isa>(format, [&]<class Block>() { read_row_of<Isa, Block>(panel, n_in, row, values); });
 }
 
 template <class Isa>
 size_t panel_bytes(Format format, size_t n_in) {
-  return panel_bytes_among<Isa>(format, n_in, BlockFormats{});
-}
-
-template <class Isa, class... Blocks>
-OGAS_INLINE void pack_among(const PackArgs& args, FormatList<Blocks...>) {
-  const auto look_at = [&]<class Block>() {
-    if constexpr (has_panels<Isa, Block>())
-      if (args.format == Block::format) pack_rows<Isa, Block>(args);
-  };
-  (look_at.template operator()<Blocks>(), ...);
+  size_t bytes = 0;
+  with_panel_block<Isa>(format, [&]<class Block>() { bytes = panel_bytes_of<Isa, Block>(n_in); });
+  return bytes;
 }
 
 template <class Isa>
 void pack_panel(const PackArgs& args) {
-  pack_among<Isa>(args, BlockFormats{});
+  with_panel_block<Isa>(args.format, [&]<class Block>() { pack_rows<Isa, Block>(args); });
 }
 
 }  // namespace

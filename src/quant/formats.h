@@ -34,6 +34,19 @@ struct FormatList {};
 using BlockFormats = FormatList<Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4,
                                 IQ1_S, IQ1_M, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, TQ1_0, TQ2_0, MXFP4_SPLIT>;
 
+// Calls run<Block>() for the one of this format.
+template <class Run, class... Blocks>
+OGAS_INLINE void with_block_among(Format format, const Run& run, FormatList<Blocks...>) {
+  const auto look_at = [&]<class Block>() OGAS_LAMBDA_INLINE {
+    if (format == Block::format) run.template operator()<Block>();
+  };
+  (look_at.template operator()<Blocks>(), ...);
+}
+template <class Run>
+OGAS_INLINE void with_block(Format format, const Run& run) {
+  with_block_among(format, run, BlockFormats{});
+}
+
 // Scales lie in another tensor, a byte for each block.
 template <class Block>
 inline constexpr bool kHasScalesApart = requires { Block::scale_of(uint8_t{}); };
