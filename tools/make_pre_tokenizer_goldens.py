@@ -15,6 +15,8 @@ import pathlib
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 from tokenizers import Regex, pre_tokenizers  # noqa: E402
 
+from tokenizer_texts import checksum  # noqa: E402
+
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "tests/data/tokenizers"
 BLOCK = 100  # texts
 
@@ -79,15 +81,6 @@ STEPS = {
                     split(ASCII_WORDS + " ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+")],
     "spark2_5": [*map(split, DEEPSEEK), split(ASCII_WORDS + " ?[\\p{P}\\p{S}]+|[\r\n]|\\s+(?!\\S)|\\s+"), digits()],
 }
-
-
-def checksum(numbers):
-    """The upper half of FNV-1a over the numbers as 32-bit little-endian words."""
-    value = 0xCBF29CE484222325
-    for number in numbers:
-        for byte in number.to_bytes(4, "little"):
-            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return f"{value >> 32:08x}"
 
 
 def lengths(steps, text):

@@ -23,21 +23,12 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import sentencepiece  # noqa: E402
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 
-from tokenizer_texts import texts  # noqa: E402
+from tokenizer_texts import checksum, texts  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "tests/data/tokenizers"
 CORPUS = ROOT / "fuzz/corpus/tokenizer_json"
 N_TEXTS = 3000
-
-
-def checksum(ids):
-    """The upper half of FNV-1a over the ids as 32-bit little-endian words."""
-    value = 0xCBF29CE484222325
-    for i in ids:
-        for byte in i.to_bytes(4, "little"):
-            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return f"{value >> 32:08x}"
 
 
 def encode(tokenizer, text, special):

@@ -85,3 +85,12 @@ def texts(n, seed):
     r = random.Random(seed)
     fixed = ["", " "] + CODE + WRITING + [letter * 5000 for letter in "a 好\n9"]
     return (fixed + [one_text(r) for _ in range(max(0, n - len(fixed)))])[:n]
+
+
+def checksum(numbers):
+    """The upper half of FNV-1a over the numbers as 32-bit little-endian words."""
+    value = 0xCBF29CE484222325
+    for number in numbers:
+        for byte in number.to_bytes(4, "little"):
+            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{value >> 32:08x}"

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 
+#include "text/tokenizer_test_tools.h"
 #include "text/unicode.h"
 
 namespace ogas {
@@ -36,14 +37,7 @@ std::optional<ChatTemplate> read_template(const std::string& name) {
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const Published& published) {
-  Vocab vocab;
-  vocab.pre = "gpt-2";
-  for (const char32_t letter : byte_letters()) {
-    std::string token;
-    append_utf8(token, letter);
-    vocab.tokens.push_back(token);
-  }
-  vocab.kinds.assign(256, TokenKind::normal);
+  Vocab vocab = vocab_of_bytes();
   std::map<std::string, TokenId> ids;
   for (const std::string& name : published.tokens) {
     ids[name] = static_cast<TokenId>(vocab.tokens.size());

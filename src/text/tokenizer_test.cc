@@ -12,6 +12,7 @@
 #include "text/normalizer.h"
 #include "text/pattern.h"
 #include "text/pre_tokenizer.h"
+#include "text/tokenizer_test_tools.h"
 #include "text/unicode.h"
 
 namespace ogas {
@@ -28,16 +29,9 @@ std::unique_ptr<Tokenizer> create(Vocab vocab) {
 
 // All 256 bytes (in the order of byte_letters()), then <x> and <y>, then what the merges make.
 Vocab byte_level(const std::vector<std::pair<std::string, std::string>>& merges) {
-  Vocab vocab;
-  vocab.pre = "gpt-2";
-  for (const char32_t letter : byte_letters()) {
-    std::string token;
-    append_utf8(token, letter);
-    vocab.tokens.push_back(token);
-  }
+  Vocab vocab = vocab_of_bytes();
   vocab.tokens.push_back("<x>");
   vocab.tokens.push_back("<y>");
-  vocab.kinds.assign(256, TokenKind::normal);
   vocab.kinds.insert(vocab.kinds.end(), {TokenKind::control, TokenKind::user_defined});
   vocab.added = {{.id = 256, .is_special = true}, {.id = 257}};
   for (const auto& [left, right] : merges) {
