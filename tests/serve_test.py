@@ -77,7 +77,7 @@ class ServerTest(ProgramTest):
         return response.status, response.headers, json.loads(text) if is_json and text else text
 
     def exchange(self, server, data, shut=False, silence=3):
-        """What comes back for these bytes until the server closes or is silent for so many seconds."""
+        """What comes back for these bytes until the server closes or is silent for this many seconds."""
         connection = self.connect(server)
         connection.sendall(data)
         if shut:

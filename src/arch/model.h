@@ -40,12 +40,12 @@ struct ModelFacts {
   uint32_t n_ff_exp = 0;          // of an expert
   uint32_t n_ctx_train = 0;       // positions it was trained for
   bool prompts_differ = false;    // prompts and generated tokens are computed in two ways, whatever the operations
-  uint32_t n_mtp = 0;             // heads that predict the token after the next (DeepSeek-V3 technical report, 2.2)
+  uint32_t n_mtp = 0;             // MTP heads (DeepSeek-V3 technical report, 2.2)
   uint64_t n_params = 0;          // weights in the bound tensors, shared ones counted once
   uint64_t n_params_active = 0;   // of these, read for one token (fewer than n_params with experts)
   uint64_t weight_bytes = 0;      // bytes of the bound tensors
   uint64_t token_bytes = 0;       // working memory for each token of a batch
-  KvShape kv;                     // keys and values of one position
+  KvShape kv;                     // KV cache of one position
   WeightWork work;                // what a pass reads and multiplies with
 
   // Of a pass over n tokens that keeps n_logits rows of logits: bytes of weights it reads, and weights it multiplies
@@ -80,8 +80,8 @@ class Model {
   virtual std::span<Moe* const> moes() const = 0;
   // Those of the model and of its head for further tokens, which may be read from the file as tokens need them.
   virtual std::vector<Embeddings*> embeddings() = 0;
-  // Lets a token take so many experts of each layer, not more than it takes now, and without those of less weight, but
-  // for the best one. Facts follow.
+  // Lets a token take n_used experts of each layer, not more than it takes now, and leaves out those of less weight,
+  // but for the best one. Facts follow.
   virtual void take_fewer_experts(uint32_t n_used, float least_weight) = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;

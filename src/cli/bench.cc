@@ -124,7 +124,7 @@ void add_bench(CLI::App& app, Command& chosen) {
       "each, as speculation verifies them; sessions get one token each a step.\n"
       "Figures: prefill 32, 128, 512, 2048; decode at 0, 2048, 8192; 2, 4, 8, 16 tokens a step; 2, 4, 8, 16 sessions.\n"
       "Prefill 512 and what --only names are measured once at least, whatever the --budget.\n"
-      "With --experts, limits are of so many; with --min-weight of one, since weights decide how many more there are.\n"
+      "With --experts, limits count that number; with --min-weight one, since weights decide how many more there are.\n"
       "A context larger than memory allows is cut down; figures that do not fit are left out and say why.\n"
       "Examples:\n"
       "  ogas bench model.gguf --against-serial --plot roofline.svg\n"

@@ -182,7 +182,7 @@ class Engine {
   Result<std::vector<std::vector<float>>> embed(std::span<const std::vector<TokenId>> texts,
                                                 const EmbedOptions& options = {}, const std::stop_token& stop = {});
 
-  // Bytes held for keys and values by all sessions of this engine, and, beside them, those that only the prefix cache
+  // Bytes that all sessions of this engine hold in the KV cache, and, in addition, those that only the prefix cache
   // holds.
   uint64_t kv_bytes_used() const;
   uint64_t kv_bytes_cached() const;
