@@ -266,9 +266,7 @@ void Decoder::take_fewer_experts(uint32_t n_used, float least_weight) {
     n_used = std::min(n_used, most_of_weight(moe->rules, least_weight, !moe->exp_probs_b.empty()));
   facts_.n_expert_used = n_used;
   facts_.n_expert_least = least_weight > 0 ? 1 : n_used;
-  const WeightCounts& weights = facts_.work.expert_weights;
-  const uint64_t n_weights = std::accumulate(weights.begin(), weights.end(), uint64_t{0});
-  facts_.n_params_active -= n_weights / facts_.n_expert * (n_before - n_used);
+  facts_.n_params_active -= total_of(facts_.work.expert_weights) / facts_.n_expert * (n_before - n_used);
   std::erase_if(linears_of_token_, [&](const Linear* linear) {
     return std::ranges::any_of(moes_, [&](const Moe* moe) { return moe->expert_of(*linear).value_or(0) >= n_used; });
   });

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <numeric>
 #include <vector>
 
 #include "base/memory.h"
@@ -86,10 +85,7 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
   Forecast result;
   const double in_memory = facts.pass_bytes(1) / rates.memory / kOfMemory;
   const double share_taken = facts.n_expert > 0 ? static_cast<double>(facts.n_expert_used) / facts.n_expert : 0;
-  const WeightCounts& expert_weights = facts.work.expert_weights;
-  const double of_experts =
-      static_cast<double>(std::accumulate(expert_weights.begin(), expert_weights.end(), uint64_t{0})) * share_taken *
-      kPromptTokens;
+  const double of_experts = static_cast<double>(total_of(facts.work.expert_weights)) * share_taken * kPromptTokens;
   const double products =
       ((facts.pass_products(kPromptTokens, 1) - of_experts) / rates.products + of_experts / rates.few_products) /
       kOfProducts;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <numeric>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,6 +33,9 @@ struct ExpertStack {
 
 // How many weights there are of each WeightKind.
 using WeightCounts = std::array<uint64_t, kWeightKinds>;
+inline uint64_t total_of(const WeightCounts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
 
 // What a pass over tokens reads of the weights and multiplies with. Bytes are those of the file; weights are the
 // numbers of matrices, each of which is multiplied and added once a token. The head for further tokens does not count.
