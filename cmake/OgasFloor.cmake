@@ -4,12 +4,15 @@
 option(OGAS_UNITY "Compile several sources of a floor together" ON)
 set(ogas_unity_batch 8)
 
-# ogas_floor(name NEEDS floors... LIBRARIES targets... [NOT_HOT])
-#   src/<name>/*.cc becomes the library ogas_<name> (main.cc apart); src/<name>/*_test.cc the test program <name>_test.
+# ogas_floor(name NEEDS floors... LIBRARIES targets... [TEST_NEEDS floors...] [NOT_HOT])
+#   Every .cc below src/<name>/, in folders of its own, too, becomes the library ogas_<name>, but for main.cc and tests;
+#   x_test.cc and what tests share, x_test_y.cc, the test program <name>_test.
+#   TEST_NEEDS: floors that only the tests include. They may stand above this one.
 #   NOT_HOT: no loop here counts beside the engine's, so it is optimised less and compiles in three quarters of the time.
 function(ogas_floor name)
-  cmake_parse_arguments(arg "NOT_HOT" "" "NEEDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "NOT_HOT" "" "NEEDS;LIBRARIES;TEST_NEEDS" ${ARGN})
   list(TRANSFORM arg_NEEDS PREPEND ogas_)
+  list(TRANSFORM arg_TEST_NEEDS PREPEND ogas_)
   add_library(ogas_${name} STATIC)
   ogas_floor_sources(${name} ogas_${name})
   target_link_libraries(ogas_${name} PUBLIC ogas_options ${arg_NEEDS} ${arg_LIBRARIES})
@@ -18,16 +21,17 @@ function(ogas_floor name)
     # With less inlining GCC 12 takes coroutines' frames for objects that another function allocated.
     target_compile_options(ogas_${name} PRIVATE $<$<CONFIG:Release>:-O1 -Wno-mismatched-new-delete>)
   endif()
-  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*_test.cc)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*_test.cc
+       ${PROJECT_SOURCE_DIR}/src/${name}/*_test_*.cc)
   if(tests)
-    ogas_test(${name}_test SOURCES ${tests} LIBRARIES ogas_${name})
+    ogas_test(${name}_test SOURCES ${tests} LIBRARIES ogas_${name} ${arg_TEST_NEEDS})
   endif()
 endfunction()
 
-# Gives `target` every source of src/<floor>/ that is neither a test nor a program.
+# Gives `target` every source below src/<floor>/ that is neither a test nor a program.
 function(ogas_floor_sources floor target)
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${floor}/*.cc)
-  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${floor}/*.cc)
+  list(FILTER sources EXCLUDE REGEX "(_test|_test_[^/]*|/main)\\.cc$")
   target_sources(${target} PRIVATE ${sources})
 endfunction()
 

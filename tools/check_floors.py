@@ -4,7 +4,7 @@
     tools/check_floors.py [ROOT]
 
   floors        an #include points into its own folder or to a floor that CMakeLists.txt names below it
-                (the NEEDS of ogas_floor(), followed down): that file is the one truth
+                (the NEEDS of ogas_floor(), followed down; for tests its TEST_NEEDS, too): that file is the one truth
   architecture  the names of architectures stand in arch/ only
   intrinsics    instruction-set intrinsics stand in kernels/isa_* and kernels/tuned/ only
   output        only cli/ prints or ends the program
@@ -83,19 +83,30 @@ def strip(source, literals):
     return LITERAL_OR_COMMENT.sub(replace, source)
 
 
+FLOOR_KEYWORDS = ("NEEDS", "TEST_NEEDS", "LIBRARIES", "NOT_HOT")
+
+
+def arguments_of(words):
+    """{keyword: its words} of what stands in an ogas_floor() after the name."""
+    found = {keyword: [] for keyword in FLOOR_KEYWORDS}
+    current = None
+    for word in words:
+        if word in found:
+            current = found[word]
+        elif current is not None:
+            current.append(word)
+    return found
+
+
 def read_floors(cmake_text):
-    """{floor: every floor it may include} from ogas_floor(name NEEDS ...) and the program's target_link_libraries."""
+    """{floor: floors it may include}, {floor: floors its tests may include}, from ogas_floor(name NEEDS ...) and the
+    program's target_link_libraries. Tests are programs, so their floors may form cycles with those of libraries."""
     cmake_text = re.sub(r"#[^\n]*", "", cmake_text)
-    needs = {}
+    needs, test_needs = {}, {}
     for body in re.findall(r"\bogas_floor\(([^)]*)\)", cmake_text):
         name, *words = body.split()
-        needs[name] = []
-        taking = False
-        for word in words:
-            if word in ("NEEDS", "LIBRARIES"):
-                taking = word == "NEEDS"
-            elif taking:
-                needs[name].append(word)
+        found = arguments_of(words)
+        needs[name], test_needs[name] = found["NEEDS"], found["TEST_NEEDS"]
     if "cli" not in needs:
         linked = re.search(r"\btarget_link_libraries\(ogas\s([^)]*)\)", cmake_text)
         needs["cli"] = re.findall(r"\bogas_(\w+)", linked.group(1)) if linked else []
@@ -114,7 +125,14 @@ def read_floors(cmake_text):
         return allowed[floor]
     for floor in needs:
         close(floor, [])
-    return allowed
+    allowed_to_tests = {}
+    for floor in needs:
+        allowed_to_tests[floor] = set(allowed[floor])
+        for other in test_needs.get(floor, []):
+            if other not in allowed:
+                raise ValueError(f"ogas_floor({floor}) has tests that need '{other}', which is not declared")
+            allowed_to_tests[floor] |= {other} | allowed[other]
+    return allowed, allowed_to_tests
 
 
 class Checker:
@@ -136,7 +154,7 @@ class Checker:
 
     def run(self):
         try:
-            self.floors = read_floors((self.root / "CMakeLists.txt").read_text(encoding="utf-8"))
+            self.floors, self.floors_of_tests = read_floors((self.root / "CMakeLists.txt").read_text(encoding="utf-8"))
         except ValueError as error:
             self.errors.append(f"CMakeLists.txt: {error}")
             return self
@@ -179,11 +197,12 @@ class Checker:
             if not match or match.group(1) == "generated_version.h":  # written by OgasVersion.cmake
                 continue
             target, found = match.group(1).split("/")[0], f'#include "{match.group(1)}"'
+            allowed = (self.floors_of_tests if is_test(path) else self.floors)[folder]
             if "/" not in match.group(1) or target == "..":
                 self.report("floors", path, number, found, 'write it from src/ on: #include "folder/file.h"')
-            elif target != folder and target not in self.floors[folder]:
+            elif target != folder and target not in allowed:
                 self.report("floors", path, number, found,
-                            f"{folder}/ may include {', '.join(sorted(self.floors[folder])) or 'no other folder'} and "
+                            f"{folder}/ may include {', '.join(sorted(allowed)) or 'no other folder'} and "
                             "itself; move the code to the floor it belongs on")
             elif not (self.src / match.group(1)).exists():
                 self.report("floors", path, number, found, "there is no such file")

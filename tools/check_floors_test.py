@@ -46,7 +46,7 @@ class CheckFloorsTest(unittest.TestCase):
         self.assertEqual(self.check({name: text}, **options), [f"src/{name}:1: {rule}"], text)
 
     def test_floors_are_followed_down(self):
-        floors = check_floors.read_floors(CMAKE)
+        floors, _ = check_floors.read_floors(CMAKE)
         self.assertEqual(floors["base"], set())
         self.assertEqual(floors["files"], {"base", "quant", "text"})
         self.assertEqual(floors["kernels"], {"base", "quant"})
@@ -65,6 +65,24 @@ class CheckFloorsTest(unittest.TestCase):
 
     def test_include_of_a_test(self):
         self.assert_caught("floors", "quant/a_test.cc", '#include "files/tensor_file.h"')
+
+    def test_tests_may_include_what_test_needs_name(self):
+        cmake = CMAKE.replace("ogas_floor(quant NEEDS base)", "ogas_floor(quant NEEDS base TEST_NEEDS files NOT_HOT)")
+        for include in ['#include "files/tensor_file.h"', '#include "text/vocab.h"', '#include "base/file.h"']:
+            self.assert_free("quant/a_test.cc", include, cmake=cmake)
+            self.assert_free("quant/sub/a_test_tools.h", include, cmake=cmake)
+        self.assert_caught("floors", "quant/a_test.cc", '#include "kernels/ops.h"', cmake=cmake)
+        self.assert_caught("floors", "quant/a.cc", '#include "files/tensor_file.h"', cmake=cmake)
+        self.assert_caught("floors", "files/a_test.cc", '#include "kernels/ops.h"', cmake=cmake)
+        self.assertIn("not declared", self.message("ogas_floor(a TEST_NEEDS b)"))
+
+    def test_folders_inside_a_floor(self):
+        header = {"files/sub/a.h": ""}
+        self.assertEqual(self.check({**header, "files/other/b.cc": '#include "files/sub/a.h"'}), [])
+        self.assertEqual(self.check({**header, "text/b.cc": '#include "files/sub/a.h"'}), ["src/text/b.cc:1: floors"])
+        self.assert_caught("floors", "files/sub/b.cc", '#include "arch/model.h"')
+        self.assert_caught("output", "files/sub/b.cc", "std::exit(1);")
+        self.assert_free("cli/sub/b.cc", "std::exit(1);")
 
     def test_include_says_what_to_do(self):
         self.check({"base/a.cc": '\n\n#include "arch/model.h"'})
