@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "server/chat_prompt.h"
+#include "server/request/chat_prompt.h"
 
 using namespace ogas::server;
 

@@ -10,11 +10,11 @@
 #include "chat/output_format.h"
 #include "engine/engine.h"
 #include "engine/engine_thread.h"
-#include "server/api_error.h"
 #include "server/api_keys.h"
-#include "server/http_message.h"
-#include "server/json_fields.h"
+#include "server/http/api_error.h"
+#include "server/http/http_message.h"
 #include "server/metrics.h"
+#include "server/request/json_fields.h"
 
 namespace ogas::server {
 

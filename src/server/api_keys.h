@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "server/api_error.h"
+#include "server/http/api_error.h"
 
 namespace ogas::server {
 

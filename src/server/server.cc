@@ -6,7 +6,7 @@
 #include "base/ascii.h"
 #include "base/log.h"
 #include "base/quote.h"
-#include "server/endpoints.h"
+#include "server/endpoints/endpoints.h"
 
 namespace ogas::server {
 namespace {

@@ -10,7 +10,7 @@
 #include "engine/engine.h"
 #include "engine/scheduler.h"
 #include "server/api.h"
-#include "server/http_server.h"
+#include "server/http/http_server.h"
 
 namespace ogas::server {
 

@@ -1,4 +1,4 @@
-#include "server/chat_answer.h"
+#include "server/answer/chat_answer.h"
 
 #include <iterator>
 #include <utility>

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "server/answer_feed.h"
+#include "server/answer/answer_feed.h"
 
 namespace ogas::server {
 

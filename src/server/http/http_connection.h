@@ -12,7 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
 
-#include "server/http_server.h"
+#include "server/http/http_server.h"
 
 namespace ogas::server {
 

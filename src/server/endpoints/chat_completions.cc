@@ -6,11 +6,11 @@
 // the assistant's message is gone on with. What would have to be enforced and is not is refused.
 #include <utility>
 
-#include "server/chat_answer.h"
-#include "server/completion_head.h"
-#include "server/endpoints.h"
-#include "server/request_fields.h"
-#include "server/token_text.h"
+#include "server/answer/chat_answer.h"
+#include "server/answer/completion_head.h"
+#include "server/answer/token_text.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/request_fields.h"
 
 namespace ogas::server {
 namespace {

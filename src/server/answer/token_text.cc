@@ -1,4 +1,4 @@
-#include "server/token_text.h"
+#include "server/answer/token_text.h"
 
 #include <array>
 #include <cmath>

@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "server/answer_feed.h"
-#include "server/completion_head.h"
-#include "server/endpoints.h"
-#include "server/read_tokens.h"
-#include "server/request_fields.h"
-#include "server/token_text.h"
+#include "server/answer/answer_feed.h"
+#include "server/answer/completion_head.h"
+#include "server/answer/token_text.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/read_tokens.h"
+#include "server/request/request_fields.h"
 
 namespace ogas::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/request_fields.h"
+#include "server/request/request_fields.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "server/http_server.h"
+#include "server/http/http_server.h"
 
 #include <csignal>
 
@@ -13,8 +13,8 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "base/log.h"
-#include "server/api_error.h"
-#include "server/http_connection.h"
+#include "server/http/api_error.h"
+#include "server/http/http_connection.h"
 
 namespace ogas::server {
 namespace {

@@ -1,9 +1,9 @@
-#include "server/chat_prompt.h"
+#include "server/request/chat_prompt.h"
 
 #include <algorithm>
 #include <array>
 
-#include "server/prompt_effect.h"
+#include "server/request/prompt_effect.h"
 
 namespace ogas::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/answer_feed.h"
+#include "server/answer/answer_feed.h"
 
 #include <exception>
 #include <mutex>

@@ -10,10 +10,10 @@
 #include <chrono>
 
 #include "base/version.h"
-#include "server/chat_answer.h"
-#include "server/endpoints.h"
-#include "server/prompt_effect.h"
-#include "server/request_fields.h"
+#include "server/answer/chat_answer.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/prompt_effect.h"
+#include "server/request/request_fields.h"
 
 namespace ogas::server {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "chat/output_parser.h"
-#include "server/answer_feed.h"
-#include "server/chat_prompt.h"
+#include "server/answer/answer_feed.h"
+#include "server/request/chat_prompt.h"
 
 namespace ogas::server {
 

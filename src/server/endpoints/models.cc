@@ -1,7 +1,7 @@
 // GET /v1/models and /v1/models/NAME
 #include <algorithm>
 
-#include "server/endpoints.h"
+#include "server/endpoints/endpoints.h"
 
 namespace ogas::server {
 namespace {

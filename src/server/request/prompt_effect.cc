@@ -1,4 +1,4 @@
-#include "server/prompt_effect.h"
+#include "server/request/prompt_effect.h"
 
 #include <algorithm>
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <stop_token>
 
-#include "server/endpoints.h"
-#include "server/read_tokens.h"
-#include "server/request_fields.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/read_tokens.h"
+#include "server/request/request_fields.h"
 
 namespace ogas::server {
 namespace {

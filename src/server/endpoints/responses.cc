@@ -4,10 +4,10 @@
 // stream, temperature and the other ways to choose tokens (request_fields.cc), tools (functions), tool_choice ("auto",
 // "none"), parallel_tool_calls, text.format ("text"), reasoning.effort, truncation ("disabled"), metadata. What needs a
 // memory (previous_response_id, background, conversation) or would have to be enforced is refused.
-#include "server/chat_answer.h"
-#include "server/endpoints.h"
-#include "server/prompt_effect.h"
-#include "server/request_fields.h"
+#include "server/answer/chat_answer.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/prompt_effect.h"
+#include "server/request/request_fields.h"
 
 namespace ogas::server {
 namespace {

@@ -1,7 +1,7 @@
 // GET /health, /ready, /metrics and /openapi.json
 #include <openapi_json.h>  // generated (cmake/OgasServer.cmake)
 #include "base/memory.h"
-#include "server/endpoints.h"
+#include "server/endpoints/endpoints.h"
 
 namespace ogas::server {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/http_connection.h"
+#include "server/http/http_connection.h"
 
 namespace ogas::server {
 

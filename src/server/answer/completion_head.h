@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "server/answer/usage.h"
 #include "server/api.h"
-#include "server/usage.h"
 
 namespace ogas::server {
 

@@ -1,4 +1,4 @@
-#include "server/read_tokens.h"
+#include "server/request/read_tokens.h"
 
 namespace ogas::server {
 

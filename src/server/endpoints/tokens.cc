@@ -2,10 +2,10 @@
 //
 // /tokenize: prompt or messages, model, add_special_tokens (true), add_generation_prompt (true), return_token_strs.
 // /detokenize: tokens, model.
-#include "server/chat_prompt.h"
-#include "server/endpoints.h"
-#include "server/read_tokens.h"
-#include "server/token_text.h"
+#include "server/answer/token_text.h"
+#include "server/endpoints/endpoints.h"
+#include "server/request/chat_prompt.h"
+#include "server/request/read_tokens.h"
 
 namespace ogas::server {
 

@@ -1,4 +1,4 @@
-#include "server/json_fields.h"
+#include "server/request/json_fields.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "server/http_connection.h"
+#include "server/http/http_connection.h"
 
 #include <algorithm>
 #include <atomic>
@@ -17,8 +17,8 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
-#include "server/api_error.h"
-#include "server/exchange.h"
+#include "server/http/api_error.h"
+#include "server/http/exchange.h"
 
 namespace ogas::server {
 namespace {
