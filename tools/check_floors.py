@@ -41,7 +41,7 @@ EXCEPTIONS = [
     ("architecture", r"files/vocab_reader\.(cc|h)", r"\"[^\"]*\"",
      "tokenizer.ggml.model \"llama\" is how GGUF calls SentencePiece BPE"),
     ("architecture", r"synth/shapes\.cc", r".*", "shapes are called after the models that have them"),
-    ("architecture", r"cli/synth\.cc", r"\"[^\"]*\"", "shapes in examples"),
+    ("architecture", r"cli/commands/synth\.cc", r"\"[^\"]*\"", "shapes in examples"),
     ("architecture", r"cli/.*", r".*\.gguf.*", "file names of models: the default one, and examples in help"),
     ("output", r"base/check\.(cc|h)", r"fmt::print|std::abort", "a broken invariant ends the program, with text"),
 ]

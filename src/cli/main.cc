@@ -6,11 +6,11 @@
 #include "base/memory.h"
 #include "base/time_slice.h"
 #include "base/version.h"
-#include "cli/commands.h"
-#include "cli/exit_code.h"
-#include "cli/help.h"
-#include "cli/signals.h"
-#include "cli/terminal.h"
+#include "cli/commands/commands.h"
+#include "cli/options/help.h"
+#include "cli/terminal/exit_code.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/terminal.h"
 #include "kernels/dispatch.h"
 
 namespace ogas::cli {

@@ -1,0 +1,38 @@
+// What ogas bench found, as JSON, as a table, and as a comparison of two such reports.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/bench/bench_figures.h"
+#include "cli/bench/bench_serial.h"
+#include "cli/bench/roofline_svg.h"
+
+namespace ogas::cli {
+
+struct BenchReport {
+  std::string model, isa;
+  unsigned n_threads = 0;
+  Machine machine;
+  std::optional<double> disk;                // bytes a second
+  nlohmann::ordered_json experts = nullptr;  // where they were read from disk: how often, how fast
+  uint64_t file_bytes = 0, peak_memory_bytes = 0;
+  double load_seconds = 0, first_token_seconds = 0;
+  std::vector<Figure> figures;
+  std::optional<SerialSpeed> serial;
+};
+
+nlohmann::ordered_json as_json(const BenchReport& report);
+std::string as_table(const BenchReport& report);
+// The figures that were measured, under the roof of memory and of the 8-bit peak.
+Roofline as_roofline(const BenchReport& report);
+
+// How many times faster the second report's figures are, for those that both have.
+nlohmann::ordered_json compare_reports(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);
+std::string as_table(const nlohmann::ordered_json& comparison);
+// Errors: io; usage where the file is no report.
+Result<nlohmann::ordered_json> read_report(const std::string& path);
+
+}  // namespace ogas::cli

@@ -1,0 +1,62 @@
+#include "cli/chat/engine_answerer.h"
+
+#include <functional>
+
+#include "base/memory.h"
+#include "cli/chat/model_reply.h"
+#include "cli/report/experts_report.h"
+#include "cli/terminal/reply_printer.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/terminal.h"
+
+namespace ogas::cli {
+
+std::string EngineAnswerer::model() const { return engine_.file().path().filename().string(); }
+
+std::string EngineAnswerer::greeting() const {
+  return fmt::format("{} · {} · context {}", name_of_model(engine_.file().path()),
+                     format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx);
+}
+
+std::vector<std::pair<std::string, std::string>> EngineAnswerer::facts() const {
+  const uint64_t n_held = Engine::tokens_of(*session_).size();
+  const uint32_t n_ctx = engine_.options().n_ctx;
+  const double percent = 100.0 * static_cast<double>(n_held) / n_ctx;
+  return {{"model", model()},
+          {"computing with", fmt::format("{}, {} threads", engine_.isa(), engine_.n_threads())},
+          {"context", fmt::format("{} of {} tokens ({:.0f}%)", n_held, n_ctx, percent)},
+          {"keys and values", format_bytes(engine_.kv_bytes_used())},
+          {"peak memory", format_bytes(peak_memory())}};
+}
+
+Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
+  Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
+  Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.tokenizer());
+  if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
+  ReplyPrinter printer(hides_thinking_);
+  ModelReply told(question, std::bind_front(&ReplyPrinter::print, &printer));
+  told.watch(request);
+  const ExpertsReport experts(engine_, request);
+  const AnswerInProgress in_progress(engine_);
+  auto result = engine_.generate(*session_, request);
+  if (!result && request.prompt.size() > engine_.options().n_ctx)
+    return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
+  const Answer answer = OGAS_TRY(std::move(result));
+  told.finish();
+  write_stdout("\n");
+  Reply reply{.text = told.content(),
+              .n_prompt = answer.stats.n_prompt,
+              .n_cached = answer.stats.n_cached,
+              .n_generated = answer.stats.n_generated,
+              .stats = describe_stats(answer.stats, answer.stats.first_token_seconds),
+              .details = experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds),
+              .notes = {}};
+  if (answer.finish == FinishReason::cancelled)
+    reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
+  if (told.is_cut_in_reasoning(answer.finish)) reply.notes.emplace_back(kCutInReasoning);
+  if (answer.finish == FinishReason::length && is_full())
+    reply.notes.emplace_back("(the context is full: /clear begins anew, a larger --ctx holds more)");
+  return reply;
+}
+
+}  // namespace ogas::cli

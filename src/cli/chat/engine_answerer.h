@@ -1,0 +1,30 @@
+// A model in this process as the one who answers.
+#pragma once
+
+#include "cli/chat/answerer.h"
+#include "engine/engine.h"
+
+namespace ogas::cli {
+
+class EngineAnswerer : public Answerer {
+ public:
+  // The engine must outlive it, and have a tokenizer and a chat template.
+  EngineAnswerer(Engine& engine, const TemplateOptions& chat, bool hides_thinking)
+      : engine_(engine), chat_(chat), hides_thinking_(hides_thinking), session_(engine.new_session()) {}
+
+  std::string model() const override;
+  std::string greeting() const override;
+  std::vector<std::pair<std::string, std::string>> facts() const override;
+  Result<Reply> answer(const Conversation& conversation) override;
+  void forget() override { session_ = engine_.new_session(); }
+
+ private:
+  bool is_full() const { return Engine::tokens_of(*session_).size() >= engine_.options().n_ctx; }
+
+  Engine& engine_;
+  TemplateOptions chat_;
+  bool hides_thinking_;
+  Engine::SessionPtr session_;
+};
+
+}  // namespace ogas::cli

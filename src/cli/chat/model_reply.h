@@ -1,0 +1,57 @@
+// What a model in this process is asked, and what it answers, told apart into reasoning and content as the server does.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/output_parser.h"
+#include "cli/options/options.h"
+#include "engine/engine.h"
+
+namespace ogas::cli {
+
+// A prompt, and how its answer is to be read.
+struct Question {
+  std::vector<TokenId> tokens;
+  OutputFormat format = {};  // without marks: the answer is its text
+  bool starts_in_reasoning = false;
+};
+// By the engine's chat template. Errors: as Engine::render_chat.
+Result<Question> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
+                                     const TemplateOptions& chat);
+
+// Of an answer that was cut before its content began.
+inline constexpr std::string_view kCutInReasoning =
+    "(the answer was cut while the model was still thinking: max_tokens, or the context)";
+
+class ModelReply {
+ public:
+  // print: further reasoning and content, as they come.
+  using Print = std::function<void(std::string_view reasoning, std::string_view content)>;
+  ModelReply(const Question& question, Print print);
+  ModelReply(const ModelReply&) = delete;
+  ModelReply& operator=(const ModelReply&) = delete;
+
+  // Has the answer's text read here: `this` must outlive the request.
+  void watch(Request& request);
+  // The answer is whole.
+  void finish();
+
+  const std::string& content() const { return content_; }
+  const std::string& reasoning() const { return reasoning_; }
+  bool is_cut_in_reasoning(FinishReason finish) const;
+
+ private:
+  void push(std::string_view text);
+  void add(std::string_view reasoning, std::string_view content);
+
+  std::optional<OutputParser> parser_;
+  Print print_;
+  std::string reasoning_, content_;
+};
+
+}  // namespace ogas::cli

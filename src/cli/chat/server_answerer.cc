@@ -1,0 +1,197 @@
+#include "cli/chat/server_answerer.h"
+
+#include <charconv>
+#include <chrono>
+#include <optional>
+
+#include "cli/terminal/reply_printer.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/terminal.h"
+#include "client/chat_stream.h"
+#include "client/server_error.h"
+
+namespace ogas::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMostText = size_t{64} << 20;
+
+// Settings whose name on the wire is another one.
+std::string field_of(std::string_view setting) {
+  return setting == "repeat_last_n" ? "penalty_window" : std::string(setting);
+}
+
+// "15043-1.5" to {"15043": -1.5}; the least that the API knows bans.
+nlohmann::json bias_fields(const AnswerOptions& settings) {
+  constexpr double kBan = -100;
+  nlohmann::json biases = nlohmann::json::object();
+  for (const std::string& text : settings.logit_bias) {
+    const size_t sign = text.find_first_of("+-");
+    const std::string number = text.substr(text[sign] == '+' ? sign + 1 : sign);
+    double bias = 0;
+    std::from_chars(number.data(), number.data() + number.size(), bias);
+    biases[text.substr(0, sign)] = std::clamp(bias, kBan, -kBan);
+  }
+  for (const TokenId id : settings.sampling.banned_tokens) biases[std::to_string(id)] = kBan;
+  return biases;
+}
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+}  // namespace
+
+nlohmann::json settings_as_fields(const AnswerOptions& settings) {
+  nlohmann::json fields = nlohmann::json::object();
+  for (const Setting& setting : all_settings()) {
+    if (!settings.given.contains(setting.name)) continue;
+    if (setting.name == "seed" && settings.seed < 0) continue;
+    if (setting.name == "max_tokens" && settings.max_tokens == 0) continue;
+    fields[field_of(setting.name)] = nlohmann::json::parse(show_setting(settings, setting.name), nullptr, false);
+  }
+  if (!settings.stop.empty()) fields["stop"] = settings.stop;
+  if (settings.ignore_end) fields["ignore_eos"] = true;
+  if (settings.given.contains("dry_multiplier")) fields["dry_sequence_breakers"] = settings.dry_sequence_breakers;
+  if (auto biases = bias_fields(settings); !biases.empty()) fields["logit_bias"] = std::move(biases);
+  return fields;
+}
+
+// An answer on its way: shows it, and keeps what comes of it.
+class ServerAnswerer::Stream {
+ public:
+  explicit Stream(bool hides_thinking) : printer_(hides_thinking) {}
+  Result<bool> take(std::string_view data);
+  Reply reply() &&;
+  bool has_ended() const { return !finish_.empty(); }
+  bool has_text() const { return !text_.empty(); }
+  void end_line() { printer_.end_line(); }
+
+ private:
+  std::string stats() const;
+
+  std::string text_, finish_;
+  std::optional<client::ChatUsage> usage_;
+  size_t n_reasoning_ = 0;  // bytes
+  ReplyPrinter printer_;
+  Clock::time_point start_ = Clock::now();
+  std::optional<Clock::time_point> first_, last_;
+};
+
+Result<bool> ServerAnswerer::Stream::take(std::string_view data) {
+  if (data == "[DONE]") {
+    if (finish_.empty()) finish_ = "stop";
+    return false;
+  }
+  const client::ChatPiece piece = OGAS_TRY(client::read_chat_piece(data));
+  if (piece.usage) usage_ = piece.usage;
+  if (!piece.finish.empty()) finish_ = piece.finish;
+  if (piece.content.empty() && piece.reasoning.empty()) return true;
+  last_ = Clock::now();
+  if (!first_) first_ = last_;
+  n_reasoning_ += piece.reasoning.size();
+  text_ += piece.content;
+  if (text_.size() + n_reasoning_ > kMostText) return fail(ErrorCode::io, "an answer of more than {} bytes", kMostText);
+  printer_.print(piece.reasoning, piece.content);
+  return true;
+}
+
+std::string ServerAnswerer::Stream::stats() const {
+  std::string text;
+  if (usage_) {
+    text = fmt::format("{} + {} tok", usage_->n_prompt, usage_->n_generated);
+    if (usage_->n_cached > 0) text += fmt::format(" ({} remembered)", usage_->n_cached);
+  }
+  if (!first_) return text;
+  const auto add = [&](const std::string& more) { text += (text.empty() ? "" : " · ") + more; };
+  const double decoding = seconds_between(*first_, *last_);
+  if (usage_ && usage_->n_generated > 1 && decoding > 0)
+    add(fmt::format("{:.1f} tok/s", static_cast<double>(usage_->n_generated - 1) / decoding));
+  add(fmt::format("first token {:.2f} s", seconds_between(start_, *first_)));
+  return text + fmt::format(" · total {:.2f} s", seconds_between(start_, Clock::now()));
+}
+
+Reply ServerAnswerer::Stream::reply() && {
+  Reply reply;
+  reply.stats = stats();
+  reply.text = std::move(text_);
+  if (usage_) {
+    reply.n_prompt = usage_->n_prompt;
+    reply.n_cached = usage_->n_cached;
+    reply.n_generated = usage_->n_generated;
+  }
+  if (finish_ == "length") reply.notes.emplace_back("(cut at the longest answer: /set max_tokens, or the context)");
+  if (finish_ == "content_filter") reply.notes.emplace_back("(cut by the server's filter of content)");
+  return reply;
+}
+
+Result<std::unique_ptr<ServerAnswerer>> ServerAnswerer::create(std::string_view url, std::string model,
+                                                               bool hides_thinking) {
+  client::ServerUrl server = OGAS_TRY(client::parse_server_url(url));
+  std::string key = OGAS_TRY(client::key_from_environment(server));
+  const bool has_key = !key.empty();
+  client::HttpClient http = OGAS_TRY(client::HttpClient::create({.key = std::move(key)}));
+  std::unique_ptr<ServerAnswerer> answerer(new ServerAnswerer(std::move(server), std::move(http), has_key));
+  answerer->model_ = std::move(model);
+  answerer->hides_thinking_ = hides_thinking;
+  if (answerer->model_.empty()) OGAS_TRY(answerer->find_model());
+  return answerer;
+}
+
+Result<> ServerAnswerer::find_model() {
+  const std::string url = url_.api + "/models";
+  const auto list = http_.get_json(url);
+  if (!list) return explain(list.error());
+  const auto* data = list->is_object() && list->contains("data") ? &(*list)["data"] : nullptr;
+  if (data && data->is_array() && !data->empty()) model_ = client::text_member(data->front(), "id");
+  if (model_.empty())
+    return fail(ErrorCode::io, "{} names no model; say which is wanted: ogas chat --server URL MODEL", url);
+  return {};
+}
+
+std::unexpected<Error> ServerAnswerer::explain(Error error) const {
+  if (error.message.contains(": status 401") || error.message.contains(": status 403"))
+    error.message += has_key_ ? " (the key is that of OGAS_API_KEY or OPENAI_API_KEY)"
+                              : " (no key was sent; OGAS_API_KEY or, for https, OPENAI_API_KEY holds one)";
+  return std::unexpected(std::move(error));
+}
+
+std::string ServerAnswerer::greeting() const { return fmt::format("{} at {}", model_, url_.api); }
+
+std::vector<std::pair<std::string, std::string>> ServerAnswerer::facts() const {
+  return {{"model", printable_line(model_)}, {"server", url_.api}, {"key", has_key_ ? "sent" : "none"}};
+}
+
+Result<> ServerAnswerer::ask(const Conversation& conversation, Stream& stream) {
+  nlohmann::json body = settings_as_fields(conversation.settings);
+  body["model"] = model_;
+  body["messages"] = conversation.all_messages();
+  body["stream"] = true;
+  if (asks_for_usage_) body["stream_options"] = {{"include_usage", true}};
+  return http_.post_events(url_.api + "/chat/completions", body,
+                           [&](std::string_view data) { return stream.take(data); });
+}
+
+Result<Reply> ServerAnswerer::answer(const Conversation& conversation) {
+  const InterruptsAsInput interrupts;
+  http_.set_interrupts({interrupts.fd()});
+  Stream stream(hides_thinking_);
+  auto done = ask(conversation, stream);
+  if (!done && done.error().code == ErrorCode::usage && done.error().message.contains("stream_options")) {
+    asks_for_usage_ = false;
+    done = ask(conversation, stream);
+  }
+  http_.set_interrupts({});
+  stream.end_line();
+  const bool stopped = !done && done.error().code == ErrorCode::cancelled;
+  if (!done && !stopped) return explain(done.error());
+  if (stopped && !stream.has_text())
+    return fail(ErrorCode::cancelled, "stopped before the answer began; the message is not kept");
+  if (!stopped && !stream.has_ended()) return fail(ErrorCode::io, "{}: the answer ended before its end", url_.api);
+  Reply reply = std::move(stream).reply();
+  if (stopped) reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
+  return reply;
+}
+
+}  // namespace ogas::cli

@@ -1,0 +1,230 @@
+// ogas run: one answer to stdout, and nothing else on stdout.
+#include <chrono>
+#include <optional>
+
+#include "base/memory.h"
+#include "base/quote.h"
+#include "cli/chat/model_reply.h"
+#include "cli/commands/commands.h"
+#include "cli/options/given_text.h"
+#include "cli/options/help.h"
+#include "cli/options/model_path.h"
+#include "cli/report/experts_report.h"
+#include "cli/terminal/exit_code.h"
+#include "cli/terminal/reply_printer.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/terminal.h"
+
+namespace ogas::cli {
+namespace {
+
+struct RunOptions {
+  ModelOptions model;
+  TemplateOptions chat;
+  AnswerOptions answer;
+  std::vector<std::string> positional;  // MODEL, prompt, or both
+  std::string prompt, system;
+  bool raw = false, json = false, quiet = false, hides_thinking = false;
+  std::optional<uint32_t> n_logprobs;
+  double asked_at = 0;  // seconds since the start: when the prompt was whole, which stdin may have brought late
+};
+
+// The lone argument that was taken for a model may have been meant as a prompt.
+Result<> read_prompt(RunOptions& options, const std::string& taken_for_model) {
+  std::string help = "for example: ogas run \"Why is the sky blue?\"";
+  if (!taken_for_model.empty()) {
+    const std::string names = OGAS_TRY(names_which_model(taken_for_model));
+    help = fmt::format("{}; as a prompt: -p {}; {}", names, in_quotes(taken_for_model), help);
+  }
+  if (stdin_is_terminal()) return fail(ErrorCode::usage, "a prompt is missing; {}", help);
+  options.prompt = read_stdin();
+  // What a shell adds at the end of a pipe is not part of the question.
+  if (!options.raw && options.prompt.ends_with('\n')) options.prompt.pop_back();
+  if (options.prompt.empty()) return fail(ErrorCode::usage, "a prompt is missing, and stdin is empty; {}", help);
+  options.asked_at = seconds_since_start();
+  return {};
+}
+
+// What was piped stands before the prompt, a blank line between them, as Ollama and llm have it: the text, then the
+// question.
+void add_stdin_to_prompt(RunOptions& options) {
+  std::string text = read_stdin_beside();
+  if (text.ends_with('\n')) text.pop_back();
+  if (text.empty()) return;
+  options.asked_at = seconds_since_start();
+  options.prompt = options.prompt.empty() ? std::move(text) : text + "\n\n" + options.prompt;
+}
+
+// Tells MODEL from prompt, and brings the prompt together. Errors: usage.
+Result<> sort_positional(RunOptions& options, bool prompt_given) {
+  auto& rest = options.positional;
+  if (rest.size() > 2)
+    return fail(ErrorCode::usage, "{} arguments, where a model and a prompt are expected; put quotes around the prompt",
+                rest.size());
+  std::string taken_for_model;
+  const auto take_front = [&] {
+    std::string text = rest.front();
+    rest.erase(rest.begin());
+    return text;
+  };
+  if (!rest.empty() && (rest.size() == 2 || prompt_given || names_a_model(rest.front())))
+    options.model.model = take_front();
+  if (rest.empty() && !prompt_given) taken_for_model = options.model.model;
+  if (!rest.empty() && !prompt_given) {
+    options.prompt = take_front();
+    prompt_given = true;
+  }
+  if (!rest.empty())
+    return fail(ErrorCode::usage, "the prompt is given twice, by --prompt and as {}", in_quotes(rest.front()));
+  if (!prompt_given) return read_prompt(options, taken_for_model);
+  add_stdin_to_prompt(options);
+  return {};
+}
+
+Result<Question> make_question(const Engine& engine, const RunOptions& options) {
+  if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
+  if (options.raw)
+    return Question{
+        engine.tokenizer()->encode(options.prompt, {.parse_special = options.chat.parse_special, .add_special = true})};
+  if (!engine.chat_template())
+    return fail(ErrorCode::unsupported,
+                "{}; --chat-template plain uses a simple one, and --raw completes the text without",
+                engine.chat_template_error());
+  auto messages = nlohmann::ordered_json::array();
+  if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
+  messages.push_back({{"role", "user"}, {"content", options.prompt}});
+  return encode_conversation(engine, messages, options.chat);
+}
+
+// [{"id": 9, "token": " the", "logprob": -0.5, "top_logprobs": [{"id": 9, "token": " the", "logprob": -0.5}, ...]},
+// ...]
+nlohmann::ordered_json logprobs_json(const Tokenizer& tokenizer, const Answer& answer) {
+  const auto entry = [&](TokenId id, float logprob) -> nlohmann::ordered_json {
+    return {{"id", id}, {"token", tokenizer.bytes_of(id)}, {"logprob", logprob}};
+  };
+  auto all = nlohmann::ordered_json::array();
+  for (size_t idx = 0; idx < answer.logprobs.size(); ++idx) {
+    auto token = entry(answer.tokens[idx], answer.logprobs[idx].chosen);
+    auto& top = token["top_logprobs"] = nlohmann::ordered_json::array();
+    for (const auto& [id, logprob] : answer.logprobs[idx].top) top.push_back(entry(id, logprob));
+    all.push_back(std::move(token));
+  }
+  return all;
+}
+
+void print_json(const Engine& engine, const Request& request, const Answer& answer, const ModelReply& reply,
+                double load_seconds, double first_token_seconds) {
+  nlohmann::ordered_json json = {
+      {"model", engine.file().path().filename().string()},
+      {"text", reply.content()},
+      {"reasoning", reply.reasoning()},
+      {"tokens", answer.tokens},
+      {"finish_reason", name_of(answer.finish)},
+      {"prompt_tokens", answer.stats.n_prompt},
+      {"cached_tokens", answer.stats.n_cached},
+      {"completion_tokens", answer.stats.n_generated},
+      {"seed", request.sampling.seed},
+      {"timings",
+       {{"load_s", load_seconds},
+        {"first_token_s", first_token_seconds},
+        {"prefill_tokens_per_s", answer.stats.prefill_rate()},
+        {"decode_tokens_per_s", answer.stats.decode_rate()}}},
+      {"peak_rss_bytes", peak_memory()},
+      {"threads", engine.n_threads()},
+      {"instruction_set", engine.isa()},
+  };
+  if (engine.options().takes_fewer_experts())
+    json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
+                             {"least_weight", engine.options().least_expert_weight}};
+  if (engine.experts()) json["experts"] = experts_json(*engine.experts());
+  if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
+  write_json(json);
+}
+
+Result<int> run(RunOptions& options, bool prompt_given) {
+  OGAS_TRY(sort_positional(options, prompt_given));
+  const auto engine = OGAS_TRY(options.model.load(options.chat));
+  const double load_seconds = seconds_since_start() - options.asked_at;
+  options.answer.take_recommended(options.model.recommended_sampling(*engine));
+  Question question = OGAS_TRY(make_question(*engine, options));
+  Request request = options.answer.make_request(std::move(question.tokens), *engine->tokenizer());
+  request.sampling.report_logprob = options.n_logprobs.has_value();
+  request.sampling.n_logprobs = options.n_logprobs.value_or(0);
+  if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
+  ReplyPrinter printer(options.hides_thinking);
+  ModelReply reply(question, [&](std::string_view reasoning, std::string_view content) {
+    if (!options.json) printer.print(reasoning, content);
+  });
+  reply.watch(request);
+  const ExpertsReport experts(*engine, request);
+  auto session = engine->new_session();
+  const double submitted = seconds_since_start() - options.asked_at;
+  const AnswerInProgress in_progress(*engine);
+  const Answer answer = OGAS_TRY(engine->generate(*session, request));
+  reply.finish();
+  const double first_token_seconds = submitted + answer.stats.first_token_seconds;
+  if (options.json)
+    print_json(*engine, request, answer, reply, load_seconds, first_token_seconds);
+  else
+    write_stdout("\n");
+  if (!options.json && reply.is_cut_in_reasoning(answer.finish))
+    write_stderr(style_stderr(Style::dim, kCutInReasoning) + "\n");
+  if (!options.quiet && !options.json) {
+    std::string text = describe_stats(answer.stats, first_token_seconds);
+    for (const std::string& line : experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds))
+      text += "\n" + line;
+    write_stderr(style_stderr(Style::dim, text) + "\n");
+  }
+  engine->flush_prefixes();
+  return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Command& chosen) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* run_app = app.add_subcommand("run", "Answer one prompt on stdout");
+  run_app->add_option("MODEL PROMPT", options->positional, "Model (file or name; default: the small one) and prompt")
+      ->expected(0, -1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  CLI::Option* prompt =
+      run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands before it");
+  run_app->add_option("--system", options->system, "System message before the prompt");
+  run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
+  CLI::Option* json = run_app->add_flag(
+      "--json", options->json, "One JSON object with text, reasoning, tokens and timings instead of streamed text");
+  run_app
+      ->add_option("--logprobs", options->n_logprobs,
+                   "With --json: log-probability of each token, and of the N likeliest in its place")
+      ->type_name("N")
+      ->check(whole_number(0, std::numeric_limits<uint32_t>::max()))
+      ->needs(json);
+  run_app->add_flag("-q,--quiet", options->quiet, "No statistics on stderr");
+  add_hide_thinking_to(*run_app, options->hides_thinking);
+  options->model.add_to(*run_app);
+  options->model.add_prefix_cache_to(*run_app);
+  options->chat.add_to(*run_app);
+  options->answer.add_to(*run_app);
+  run_app->footer(
+      "Text that is piped in, or that stdin has from a file, stands before the prompt, a blank line between them. "
+      "Where\n"
+      "stdin is a pipe and nothing comes for 10 s, it is left aside. In a loop that reads stdin itself: < /dev/null.\n"
+      "What a model thinks before it answers is shown dimmed on a terminal, and is no part of a file's or a pipe's "
+      "text.\n"
+      "Examples:\n"
+      "  ogas run \"Why is the sky blue?\"\n"
+      "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"
+      "  git diff | ogas run \"Summarise this change:\" --json\n"
+      "  ogas run -p - --system \"Be brief.\" < question.txt\n"
+      "  ogas run --raw --greedy \"The capital of France is\" -n 8");
+  run_app->callback([options, prompt, &chosen] {
+    chosen = [options, given = prompt->count() > 0] {
+      // "-p -" reads stdin, as elsewhere.
+      const bool from_stdin = given && options->prompt == "-";
+      const auto code = run(*options, given && !from_stdin);
+      return code ? *code : report(code.error());
+    };
+  });
+}
+
+}  // namespace ogas::cli

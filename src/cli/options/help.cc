@@ -1,0 +1,133 @@
+#include "cli/options/help.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+
+#include "base/quote.h"
+#include "cli/options/suggest.h"
+
+namespace ogas::cli {
+namespace {
+
+constexpr size_t kTextColumn = 36;
+
+std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(kTextColumn); }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string text = "\nUsage: " + name;
+    if (!subcommands_of(*app).empty()) text += " COMMAND";
+    for (const CLI::Option* option : app->get_options()) {
+      if (!option->get_positional()) continue;
+      std::istringstream words(option->get_name(true));  // "MODEL PROMPT" of run is one option
+      for (std::string word; words >> word;) text += option->get_required() ? " " + word : fmt::format(" [{}]", word);
+    }
+    return text + " [OPTIONS]\n";
+  }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_positional() || option->get_type_size() == 0) return "";
+    return " " + option->get_type_name() + (option->get_required() ? " (required)" : "");
+  }
+  std::string make_option_desc(const CLI::Option* option) const override {
+    const std::string text = option->get_description();
+    return option->get_default_str().empty() ? text : fmt::format("{} (default: {})", text, option->get_default_str());
+  }
+};
+
+// "; did you mean '--top-k'?", or nothing.
+std::string did_you_mean(std::string_view word, const std::vector<std::string>& names) {
+  const auto near = closest(word, names);
+  return near ? fmt::format("; did you mean '{}'?", *near) : "";
+}
+
+// What was on the command line and fits nowhere.
+std::string explain_extra(const CLI::App& app, const CLI::App& command, const std::vector<std::string>& extra) {
+  const auto is_option = [](const std::string& text) { return text.size() > 1 && text.starts_with('-'); };
+  const auto option = std::ranges::find_if(extra, is_option);
+  std::vector<std::string> names;
+  if (option != extra.end()) {
+    const std::string name = option->substr(0, option->find('='));
+    for (const CLI::Option* known : command.get_options())
+      for (const std::string& long_name : known->get_lnames()) names.push_back("--" + long_name);
+    return fmt::format("there is no option {}{}", in_quotes(name), did_you_mean(name, names));
+  }
+  const std::string word = extra.empty() ? "" : extra.front();
+  if (&command != &app) return fmt::format("the argument {} is one too many", in_quotes(word));
+  for (const CLI::App* known : subcommands_of(app)) names.push_back(known->get_name());
+  return fmt::format("there is no command {}{}", in_quotes(word), did_you_mean(word, names));
+}
+
+}  // namespace
+
+std::shared_ptr<CLI::FormatterBase> make_help_formatter() { return std::make_shared<HelpFormatter>(); }
+
+CLI::Validator whole_number(int64_t least, int64_t most) {
+  const auto check = [least, most](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size() && value >= least && value <= most) return "";
+    const bool open = most >= std::numeric_limits<uint32_t>::max();
+    return open ? fmt::format("{} is no whole number from {} on", in_quotes(text), least)
+                : fmt::format("{} is no whole number between {} and {}", in_quotes(text), least, most);
+  };
+  return {check, ""};
+}
+
+CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint32_t unbounded) {
+  const auto check = [inside = whole_number(least, most), unbounded](std::string& text) -> std::string {
+    if (text != "-1" && text != "-2") return inside(text);
+    text = std::to_string(unbounded);
+    return "";
+  };
+  return {check, ""};
+}
+
+CLI::Validator any_number() {
+  const auto check = [](const std::string& text) -> std::string {
+    float value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && end == text.data() + text.size() ? "" : in_quotes(text) + " is no number";
+  };
+  return {check, ""};
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  const auto check = [names = std::move(names)](const std::string& text) -> std::string {
+    if (std::ranges::find(names, text) != names.end()) return "";
+    return fmt::format("{} is none of {}", in_quotes(text), fmt::join(names, ", "));
+  };
+  return {check, ""};
+}
+
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  std::vector<std::string> choices;
+  std::istringstream list(option.get_type_name());
+  for (std::string name; std::getline(list, name, '|');) choices.push_back(name);
+  return choices.size() > 1 ? choices : std::vector<std::string>();
+}
+
+std::string explain_usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error))
+    message = explain_extra(app, command, app.remaining(/*recurse=*/true));
+  else if (dynamic_cast<const CLI::ArgumentMismatch*>(&error))  // "--seed: 1 required INT missing"
+    message = message.substr(0, message.find(':')) + " needs a value";
+  else if (dynamic_cast<const CLI::ExcludesError*>(&error))  // "--server excludes --ctx"
+    message = message.replace(message.find(" excludes "), std::string_view(" excludes ").size(), " and ") +
+              " do not go together";
+  else if (dynamic_cast<const CLI::RequiredError*>(&error))  // "--out is required"
+    message = message.substr(0, message.find(' ')) + " is missing";
+  const std::string help = &command == &app ? "ogas --help" : fmt::format("ogas {} --help", command.get_name());
+  return fmt::format("{}; see {}", message, help);
+}
+
+}  // namespace ogas::cli

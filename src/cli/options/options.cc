@@ -1,0 +1,400 @@
+#include "cli/options/options.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <optional>
+#include <random>
+#include <sstream>
+
+#include "arch/registry.h"
+#include "base/ascii.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/quote.h"
+#include "cli/chat/conversation.h"
+#include "cli/options/help.h"
+#include "cli/options/model_path.h"
+#include "cli/terminal/terminal.h"
+#include "engine/dry.h"
+#include "engine/fewer_experts.h"
+#include "engine/memory_plan.h"
+#include "kernels/dispatch.h"
+#include "quant/format.h"
+
+namespace ogas::cli {
+
+namespace {
+
+// As this program's code begins to run. The process may be older: ./run builds before ogas takes its place by exec.
+const auto kStart = std::chrono::steady_clock::now();
+
+constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
+
+// An option for a number; where it is signed, -1 stands for something, and where it has `unbounded`, for that.
+template <class T>
+CLI::Option* add_number(CLI::App& app, const char* names, T& value, const char* text,
+                        std::optional<uint32_t> unbounded = {}) {
+  constexpr bool kIsFloat = std::is_floating_point_v<T>;
+  constexpr int64_t kLeast = std::is_signed_v<T> ? -1 : 0,
+                    kMost = std::numeric_limits<std::conditional_t<kIsFloat, int, T>>::max();
+  CLI::Option* option = app.add_option(names, value, text)->type_name(kIsFloat ? "X" : "N");
+  if (unbounded)
+    option->transform(whole_number_or_unbounded(kLeast, kMost, *unbounded));
+  else
+    option->check(kIsFloat ? any_number() : whole_number(kLeast, kMost));
+  return option->default_str(fmt::format("{}", value));
+}
+
+// Options that may be given several times, one value each.
+template <class T>
+CLI::Option* add_list(CLI::App& app, const char* names, std::vector<T>& values, const char* text) {
+  return app.add_option(names, values, text)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+}
+
+// "15043+1", "15043-0.5", "15043-inf"
+std::optional<LogitBias> parse_logit_bias(std::string_view text) {
+  const size_t sign = text.find_first_of("+-");
+  if (sign == std::string_view::npos) return {};
+  const std::string_view id = text.substr(0, sign), bias = text.substr(text[sign] == '+' ? sign + 1 : sign);
+  const auto read = [](std::string_view number, auto& value) {
+    const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+    return error == std::errc() && end == number.data() + number.size();
+  };
+  LogitBias result;
+  if (!read(id, result.id) || !read(bias, result.bias)) return {};
+  return result;
+}
+
+// In the user's cache folder; 0 bytes where there is none.
+uint64_t default_prefix_budget(const std::filesystem::path& folder) {
+  constexpr uint64_t kMost = 4'000'000'000;
+  std::filesystem::path there = folder;  // the part of it that exists
+  std::error_code error;
+  while (there.has_relative_path() && !std::filesystem::exists(there, error)) there = there.parent_path();
+  const auto space = std::filesystem::space(there, error);
+  return error ? 0 : std::min<uint64_t>(kMost, space.available / 10);
+}
+
+CLI::Validator a_logit_bias() {
+  return {[](const std::string& text) {
+            return parse_logit_bias(text) ? "" : in_quotes(text) + " is no ID+X or ID-X, such as 15043-1.5";
+          },
+          ""};
+}
+
+}  // namespace
+
+CLI::Validator some_text() {
+  return {[](const std::string& text) { return std::string(text.empty() ? "the text is empty" : ""); }, ""};
+}
+
+void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
+  const auto to_bytes = [](std::string& given) -> std::string {
+    static const std::map<std::string, double> kUnits = {
+        {"", 1},     {"b", 1},    {"k", 1e3},   {"kb", 1e3},     {"m", 1e6},      {"mb", 1e6},     {"g", 1e9},
+        {"gb", 1e9}, {"t", 1e12}, {"tb", 1e12}, {"kib", 0x1p10}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40},
+    };
+    double number = 0;
+    const auto [rest, error] = std::from_chars(given.data(), given.data() + given.size(), number);
+    const auto found = kUnits.find(lower_ascii({rest, static_cast<size_t>(given.data() + given.size() - rest)}));
+    if (error == std::errc() && found != kUnits.end() && number >= 0 && number * found->second < 0x1p63) {
+      given = std::to_string(static_cast<uint64_t>(number * found->second));
+      return {};
+    }
+    return in_quotes(given) + " is no size such as 800M or 4G";
+  };
+  app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
+}
+
+void ModelOptions::add_to(CLI::App& app) {
+  app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
+      ->type_name("N")
+      ->check(whole_number(1, kMaxUint32));
+  app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
+      ->type_name("N")
+      ->check(whole_number(1, 1024));
+  app.add_option("-b,--batch,--batch-size", n_batch,
+                 "Prompt tokens computed together (default: as suits the size of the model)")
+      ->type_name("N")
+      ->check(whole_number(1, 65536));
+  app.add_option("--kv-type", kv_type, "How keys and values are kept; q8_0: half the memory, q4_0: a quarter")
+      ->type_name("f16|bf16|f32|q8_0|q4_0")
+      ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
+      ->capture_default_str();
+  add_size(app, "--ram", memory_limit,
+           "Memory for everything, as 8G (default: what is free); other experts stay on disk");
+  add_size(app, "--expert-cache", expert_budget,
+           "Memory for experts read from disk, which they are then (default: if needed)");
+  app.add_option("--experts", n_expert_used,
+                 "Fewer experts a token than the model has: quicker, and not its own answer")
+      ->type_name("N")
+      ->check(whole_number(1, 1024));
+  app.add_option("--min-weight", least_expert_weight,
+                 "Leave out experts of less weight: the same, by the router's word")
+      ->type_name("P")
+      ->check(any_number());
+  add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
+      ->type_name("FOLDER");
+  app.add_option("--look-ahead", look_ahead, "Read experts that the next layer may take (auto: if it mostly does)")
+      ->type_name("auto|on|off")
+      ->check(one_of({"auto", "on", "off"}))
+      ->capture_default_str();
+  add_size(app, "--kv-budget", kv_budget, "Memory for keys and values, as 4G (default: half of what is free)");
+}
+
+void ModelOptions::add_prefix_cache_to(CLI::App& app) {
+  keeps_prefixes = true;
+  add_size(app, "--prefix-cache", prefix_budget,
+           "Disk for prompts to go on from after a restart; 0: none (default: 4G)");
+}
+
+void TemplateOptions::add_to(CLI::App& app) {
+  app.add_option("--chat-template", chat_template, "Instead of the model's: a Jinja file, or plain (User:, Assistant:)")
+      ->type_name("plain|FILE");
+  app.add_flag("--parse-special", parse_special, "Recognise special tokens such as <|im_end|> in what you type");
+}
+
+Result<std::string> TemplateOptions::source() const {
+  // For models without a template: base models, above all, for which any clear form does.
+  constexpr std::string_view kPlain =
+      "{% for message in messages %}{{ message.role | capitalize }}: {{ message.content }}\n\n{% endfor %}"
+      "{% if add_generation_prompt %}Assistant:{% endif %}";
+  if (chat_template.empty()) return std::string();
+  return is_plain() ? std::string(kPlain) : read_file(chat_template, size_t{1} << 20);
+}
+
+EngineOptions ModelOptions::engine_options() const {
+  const std::filesystem::path cache = keeps_prefixes ? user_cache_folder() : std::filesystem::path();
+  const auto folder = [&](const char* name) { return cache.empty() ? cache : cache / name; };
+  const std::filesystem::path prefixes = folder("prefixes");
+  return {.n_ctx = n_ctx,
+          .n_batch = n_batch,
+          .n_threads = n_threads,
+          .kv_format = format_from_name(kv_type).value_or(Format::f16),
+          .kv_budget = kv_budget.value_or(0),
+          .memory_limit = memory_limit.value_or(0),
+          .expert_budget = expert_budget,
+          .look_ahead = look_ahead == "on"    ? LookAhead::on
+                        : look_ahead == "off" ? LookAhead::off
+                                              : LookAhead::automatic,
+          .n_expert_used = n_expert_used,
+          .least_expert_weight = least_expert_weight,
+          .mirrors = {mirrors.begin(), mirrors.end()},
+          .experts_folder = folder("experts"),
+          .prefix_folder = prefixes,
+          .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))};
+}
+
+namespace {
+
+// Where experts will be read from disk, a line that says so; what goes wrong goes wrong again when the model is loaded.
+Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& options) {
+  const TensorFile file = OGAS_TRY(TensorFile::open(path));
+  const auto model = OGAS_TRY(create_model(file));
+  const ModelFacts& facts = model->facts();
+  OGAS_TRY(take_fewer_experts(*model, options));
+  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(*model, *OGAS_TRY(choose_ops())), options));
+  if (!plan.leaves_experts_on_disk) return {};
+  const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
+  write_stderr(
+      fmt::format("ogas: {} of weights, {} of memory: {:.0f}% of the experts stay there, the others are read "
+                  "from disk (ogas plan says how that will go)\n",
+                  format_bytes(facts.weight_bytes), format_bytes(plan.available), 100 * share));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> ModelOptions::load(const TemplateOptions& chat) const {
+  EngineOptions options = engine_options();
+  options.chat_template = OGAS_TRY(chat.source());
+  options.needs_text = true;
+  return load_with(options);
+}
+
+Result<std::unique_ptr<Engine>> ModelOptions::load_for_tokens() const { return load_with(engine_options()); }
+
+Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& options) const {
+  const auto path = OGAS_TRY(find_model(model));
+  if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
+  ProgressBar bar("loading " + path.filename().string());
+  auto engine = Engine::load(path, options, [&](double share) {
+    bar.update(share);
+    return true;
+  });
+  if (engine && options.takes_fewer_experts()) {
+    bar.clear();
+    announce_fewer_experts((*engine)->facts());
+  }
+  return engine;
+}
+
+void ModelOptions::announce_fewer_experts(const ModelFacts& facts) const {
+  const bool by_weight = least_expert_weight > 0;
+  write_stderr(fmt::format("ogas: {}{} of {} experts a token{}: answers are not the model's own\n",
+                           by_weight ? "at most " : "", facts.n_expert_used, facts.n_expert_trained,
+                           by_weight ? fmt::format(", none below {:g}", least_expert_weight) : ""));
+}
+
+SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
+  SamplingOptions sampling = engine.recommended_sampling();
+  if (model.empty()) {  // the default model's card asks for these, and its file does not say so
+    sampling.temperature = 0.2F;
+    sampling.top_p = 0.9F;
+  }
+  return sampling;
+}
+
+void AnswerOptions::add_to(CLI::App& app) {
+  const std::string group = "Answer";
+  app.add_option("-n,--max-tokens,--n-predict", max_tokens,
+                 "Longest answer in tokens (default, also -1: until the context is full)")
+      ->group(group)
+      ->type_name("N")
+      ->transform(whole_number_or_unbounded(1, kMaxUint32, 0));
+  add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(group);
+  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
+  app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(group);
+  app.add_option("--keep", n_keep, "With --context-shift: tokens of its beginning that stay")
+      ->type_name("N")
+      ->check(whole_number(0, kMaxUint32))
+      ->group(group)
+      ->capture_default_str();
+  app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")
+      ->group(group)
+      ->type_name("N")
+      ->check(whole_number(-1));
+  add_sampling_to(app);
+  add_rarer_sampling_to(app);
+  note_what_is_given(app);
+}
+
+void AnswerOptions::note_what_is_given(CLI::App& app) {
+  const auto note = [&](std::string flag, std::string_view setting) {
+    std::ranges::replace(flag, '_', '-');
+    app.get_option(flag)->each([this, setting](const std::string&) { given.emplace(setting); });
+  };
+  for (const Setting& setting : all_settings()) {
+    const bool has_other_name = setting.name == "mirostat_tau" || setting.name == "mirostat_eta";
+    if (!has_other_name) note("--" + std::string(setting.name), setting.name);
+  }
+  note("--greedy", "temperature");
+  note("--mirostat-ent", "mirostat_tau");
+  note("--mirostat-lr", "mirostat_eta");
+}
+
+// What a publisher may recommend.
+void AnswerOptions::add_sampling_to(CLI::App& app) {
+  const std::string group = "Answer";
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text,
+                          std::optional<uint32_t> unbounded = {}) {
+    auto& value = sampling.*field;
+    const CLI::Option* added = add_number(app, names, value, text, unbounded)
+                                   ->group(group)
+                                   ->default_str(fmt::format("{} or the model's", value));
+    take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
+      if (added->count() == 0) own.*field = recommended.*field;
+    });
+  };
+  option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
+  app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
+  option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 or -1 keeps all", 0);
+  option("--top-p", &SamplingOptions::top_p, "Keep the smallest set with this probability");
+  option("--min-p", &SamplingOptions::min_p, "Drop tokens below this share of the likeliest");
+  option("--repeat-penalty,--repetition-penalty", &SamplingOptions::repetition_penalty,
+         "Divide the logits of tokens seen lately");
+  option("--frequency-penalty", &SamplingOptions::frequency_penalty, "Subtract for every time a token was seen lately");
+  option("--presence-penalty", &SamplingOptions::presence_penalty, "Subtract if a token was seen lately");
+  option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens penalties look at; -1: all",
+         SamplingOptions::kWholeSequence);
+}
+
+void AnswerOptions::add_rarer_sampling_to(CLI::App& app) {
+  const std::string group = "More on sampling";
+  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
+    return add_number(app, names, sampling.*field, text)->group(group);
+  };
+  option("--typical,--typical-p", &SamplingOptions::typical_p,
+         "Keep what surprises as expected, with this probability");
+  option("--xtc-probability", &SamplingOptions::xtc_probability, "Chance to leave out all but the last likely token");
+  option("--xtc-threshold", &SamplingOptions::xtc_threshold, "What counts as likely for it");
+  option("--dry-multiplier", &SamplingOptions::dry_multiplier, "Penalise what continues a repetition; 0 does not");
+  option("--dry-base", &SamplingOptions::dry_base, "The penalty's growth with each token repeated");
+  option("--dry-allowed-length", &SamplingOptions::dry_allowed_length, "Tokens repeated before it sets in");
+  option("--dry-penalty-last-n", &SamplingOptions::dry_penalty_last_n, "How many of the last tokens it sees; -1: all");
+  add_list(app, "--dry-sequence-breaker", dry_sequence_breakers, "Ends repetitions; may be given several times")
+      ->group(group)
+      ->type_name("TEXT")
+      ->default_str(R"(newline, :, ", *; or none)")
+      ->check(some_text());
+  option("--mirostat", &SamplingOptions::mirostat, "2: instead of all cuts, steer to a surprise (Mirostat 2)")
+      ->type_name("0|2")
+      ->check(one_of({"0", "2"}));
+  option("--mirostat-ent", &SamplingOptions::mirostat_tau, "That surprise, in bits");
+  option("--mirostat-lr", &SamplingOptions::mirostat_eta, "How fast it steers");
+  add_list(app, "--logit-bias", logit_bias, "Add to a token's logit: 15043+1 or 15043-inf; may be given several times")
+      ->group(group)
+      ->type_name("ID+X")
+      ->check(a_logit_bias());
+  add_list(app, "--ban-token", sampling.banned_tokens, "Never draw this token; may be given several times")
+      ->group(group)
+      ->type_name("ID")
+      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
+  add_list(app, "--require-token", sampling.required_tokens, "Draw only such tokens; may be given several times")
+      ->group(group)
+      ->type_name("ID")
+      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
+}
+
+void AnswerOptions::take_recommended(const SamplingOptions& recommended) {
+  for (const Take& take : take_if_not_given_) take(sampling, recommended);
+}
+
+Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer& tokenizer) const {
+  Request request{.prompt = std::move(prompt),
+                  .max_tokens = max_tokens,
+                  .sampling = sampling,
+                  .stop = stop,
+                  .ignore_end = ignore_end,
+                  .slides = slides,
+                  .n_keep = n_keep,
+                  .on_text = {}};
+  if (greedy) request.sampling.temperature = 0;
+  // 32 bits, so that a seed is short enough to be typed again.
+  request.sampling.seed = seed >= 0 ? static_cast<uint64_t>(seed) : std::random_device{}();
+  for (const std::string& text : logit_bias) {
+    const LogitBias bias = *parse_logit_bias(text);
+    if (bias.bias == -INFINITY)
+      request.sampling.banned_tokens.push_back(bias.id);
+    else
+      request.sampling.logit_bias.push_back(bias);
+  }
+  if (sampling.dry_multiplier > 0 && dry_sequence_breakers != std::vector<std::string>{"none"})
+    request.sampling.dry_sequence_breakers = tokens_containing(tokenizer, dry_sequence_breakers);
+  return request;
+}
+
+std::string describe_stats(const AnswerStats& stats, double first_token_seconds) {
+  const auto rate = [](double value) { return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0); };
+  std::string text = fmt::format("{} + {} tok", stats.n_prompt, stats.n_generated);
+  if (stats.n_cached > 0) text += fmt::format(" ({} remembered)", stats.n_cached);
+  text += " · prefill " + rate(stats.prefill_rate());
+  if (stats.decode_rate() > 0) text += ", decode " + rate(stats.decode_rate());
+  // Fits into 80 columns.
+  return text +
+         fmt::format(" tok/s · first token {:.2f} s · peak {}", first_token_seconds, format_bytes(peak_memory()));
+}
+
+double seconds_since_start() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - kStart).count();
+}
+
+}  // namespace ogas::cli
