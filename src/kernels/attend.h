@@ -46,6 +46,18 @@ struct AttendBlock {
   float rescale[kAttendRows];
 };
 
+// cap * tanh(x / cap), as cap (2 sigmoid(2 x / cap) - 1).
+template <class Isa>
+OGAS_INLINE void soft_cap(float* x, size_t n, float cap) {
+  const float twice = 2 * cap, factor = -2 / cap;
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) {
+    const auto e = exp<Isa>(Isa::mul(Isa::load(x + i), Isa::set1(factor)));
+    Isa::store(x + i, Isa::sub(Isa::div(Isa::set1(twice), Isa::add(Isa::set1(1), e)), Isa::set1(cap)));
+  }
+  for (; i < n; ++i) x[i] = twice / (1 + exp1<Isa>(x[i] * factor)) - cap;
+}
+
 // Turns scores[begin..end) into weights relative to the largest score so far, and the others into zeros; returns the
 // factor by which what was summed before must be scaled.
 template <class Isa>
@@ -244,9 +256,12 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
         q, keys_read, stride, args.k_dim, args.scale, n, block.weights + row, row == 0 ? next_values : ReadNext{});
   });
   for (size_t row = 0; row < n_rows; ++row) {
-    const size_t begin = args.first_seen(row / args.n_heads), end = args.end_seen(row / args.n_heads);
-    block.rescale[row] = soften<Isa>(block.weights[row], begin > p ? (begin - p < n ? begin - p : n) : 0,
-                                     end > p ? (end - p < n ? end - p : n) : 0, n, args.parts[row]);
+    const size_t first_seen = args.first_seen(row / args.n_heads), end_seen = args.end_seen(row / args.n_heads);
+    const size_t begin = first_seen > p ? (first_seen - p < n ? first_seen - p : n) : 0;
+    const size_t end = end_seen > p ? (end_seen - p < n ? end_seen - p : n) : 0;
+    float* scores = block.weights[row];
+    if (args.soft_cap > 0 && begin < end) soft_cap<Isa>(scores + begin, end - begin, args.soft_cap);
+    block.rescale[row] = soften<Isa>(scores, begin, end, n, args.parts[row]);
   }
   const auto* values_read = readable<Row, kFormat>(values, p, n, args.scratch, stride);
   for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {

@@ -24,6 +24,7 @@ struct Case {
   bool is_latent = false;  // values are the first part of the keys
   float q_scale = 1;
   bool has_sinks = false;
+  float soft_cap = 0;
 };
 
 // Pages of random keys and values at an odd place.
@@ -57,7 +58,8 @@ class Cache {
             .k_offset = kOffset,
             .v_offset = v_offset(),
             .kv_format = format_,
-            .scale = 1 / std::sqrt(static_cast<float>(case_.k_dim))};
+            .scale = 1 / std::sqrt(static_cast<float>(case_.k_dim)),
+            .soft_cap = case_.soft_cap};
   }
 
  private:
@@ -102,6 +104,15 @@ constexpr Case kCases[] = {
     {.n_tokens = 1, .n_heads = 16, .k_dim = 576, .v_dim = 512, .position = 130, .part = 128, .is_latent = true},
     {.n_tokens = 1, .n_heads = 2, .k_dim = 32, .v_dim = 32, .position = 149, .q_scale = 100},
     {.n_tokens = 2, .n_heads = 1, .k_dim = 32, .v_dim = 32, .position = 128, .part = 64, .q_scale = 1e4F},
+    {.n_tokens = 3,
+     .n_heads = 2,
+     .k_dim = 32,
+     .v_dim = 32,
+     .position = 150,
+     .window = 90,
+     .part = 64,
+     .soft_cap = 0.5F},
+    {.n_tokens = 2, .n_heads = 3, .k_dim = 64, .v_dim = 32, .position = 97, .q_scale = 9, .soft_cap = 4},
 };
 
 // By tiles: more rows, parts of whole blocks.
@@ -114,6 +125,7 @@ constexpr Case kTileCases[] = {
     {.n_tokens = 50, .n_heads = 2, .k_dim = 16, .v_dim = 16, .position = 1020, .window = 3, .part = 1024},
     {.n_tokens = 20, .n_heads = 3, .k_dim = 96, .v_dim = 64, .position = 150, .is_latent = true},
     {.n_tokens = 2, .n_heads = 2, .k_dim = 32, .v_dim = 32, .position = 149, .q_scale = 100},
+    {.n_tokens = 40, .n_heads = 2, .k_dim = 32, .v_dim = 32, .position = 250, .window = 90, .soft_cap = 0.5F},
 };
 
 // check(case, cache, queries) for each of these cases in every format that has room for its dimensions.

@@ -156,6 +156,8 @@ class TileAttention {
       const size_t t = row / args_.n_heads, in_group = row - first_row;
       float* scores = scores_ + in_group * kTileAttendBlock;
       const size_t first_seen = in_block(args_.first_seen(t)), end_seen = in_block(args_.end_seen(t));
+      if (args_.soft_cap > 0 && first_seen < end_seen)
+        soft_cap<Isa>(scores + first_seen, end_seen - first_seen, args_.soft_cap);
       const float rescale =
           soften<Isa>(scores + begin, first_seen - begin, end_seen - begin, end - begin, args_.parts[row]);
       if (rescale != 1) {

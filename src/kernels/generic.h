@@ -223,6 +223,22 @@ void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& c
   }
 }
 
+// (1 + tanh z) / 2 is sigmoid(2 z), which loses nothing where tanh z is near -1.
+template <class Isa>
+void geglu(float* gate, const float* up, size_t n) {
+  constexpr float kLinear = 1.5957691216F, kCubic = 0.044715F * kLinear;  // 2 sqrt(2 / pi)
+  size_t i = 0;
+  for (; i + Isa::kWidth <= n; i += Isa::kWidth) {
+    const auto x = Isa::load(gate + i);
+    const auto z = Isa::mul(x, Isa::fma(Isa::mul(x, x), Isa::set1(kCubic), Isa::set1(kLinear)));
+    Isa::store(gate + i, Isa::mul(gated<Isa>(x, z), Isa::load(up + i)));
+  }
+  for (; i < n; ++i) {
+    const float x = gate[i], z = x * __builtin_fmaf(x * x, kCubic, kLinear);
+    gate[i] = x / (1 + exp1<Isa>(-z)) * up[i];
+  }
+}
+
 template <class Isa>
 void sigmoid_gate(float* y, const float* gate, size_t n) {
   size_t i = 0;
@@ -312,6 +328,8 @@ void set_float_ops(Ops& ops) {
   ops.hadamard = hadamard<Isa>;
   ops.swiglu = swiglu<Isa>;
   ops.swiglu_clamped = swiglu_clamped<Isa>;
+  ops.geglu = geglu<Isa>;
+  ops.soft_cap = soft_cap<Isa>;
   ops.sigmoid_gate = sigmoid_gate<Isa>;
   ops.short_conv = short_conv<Isa>;
   ops.delta_rule = delta_rule<Isa>;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 #include <random>
 #include <vector>
 
@@ -225,6 +226,43 @@ TEST_P(KernelsTest, SwigluClamped) {
       const double g = std::min<double>(gate[i], 7), u = std::clamp<double>(up[i], -7, 7);
       const double exact = (u + 1) * g / (1 + std::exp(-1.702 * g));
       ASSERT_NEAR(expected[i], exact, 1e-5 * std::fabs(exact) + 1e-30) << i;
+    }
+  }
+}
+
+TEST_P(KernelsTest, Geglu) {
+  Random random(15);
+  for (const size_t n : {1UL, 15UL, 1000UL}) {
+    auto actual = random.normals(n, 3);
+    if (n == 1000) {
+      const float gates[] = {-1e4F, 1e4F, 0, -88.5F, -5, -9, 1e-3F, -1e-3F};
+      std::copy_n(gates, 8, actual.begin());
+    }
+    const auto gate = actual;
+    auto expected = actual;
+    const auto up = random.normals(n);
+    ops().geglu(actual.data(), up.data(), n);
+    reference().geglu(expected.data(), up.data(), n);
+    for (size_t i = 0; i < n; ++i) {
+      ASSERT_NEAR(actual[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-12) << gate[i];
+      // In another form of the same function.
+      const double x = gate[i], z = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
+      const double exact = x / (1 + std::exp(-2 * z)) * up[i];
+      ASSERT_NEAR(expected[i], exact, 1e-6 * std::fabs(exact) + 1e-12) << gate[i];
+    }
+  }
+}
+
+TEST_P(KernelsTest, SoftCap) {
+  Random random(16);
+  for (const float cap : {0.5F, 30.0F}) {
+    for (const size_t n : {1UL, 15UL, 1000UL}) {
+      auto actual = random.normals(n, 2 * cap);
+      if (n == 1000) actual[0] = -1e6F, actual[1] = 1e6F, actual[2] = 0;
+      auto expected = actual;
+      ops().soft_cap(actual.data(), n, cap);
+      reference().soft_cap(expected.data(), n, cap);
+      for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * cap) << cap << ", " << i;
     }
   }
 }

@@ -120,6 +120,7 @@ struct AttendArgs {
   size_t k_offset, v_offset;  // bytes from the start of a page
   Format kv_format;           // one of kKvFormats
   float scale;
+  float soft_cap = 0;  // scores s become soft_cap * tanh(s / soft_cap) before the softmax (Gemma 2 report, 2); 0: none
   size_t p_begin = 0, p_end = 0;
   float* sums = nullptr;         // [n_tokens * n_heads, v_dim]
   SoftmaxPart* parts = nullptr;  // [n_tokens * n_heads]
@@ -237,6 +238,11 @@ struct Ops {
   // gate = (clamp(up, -limit, limit) + 1) g / (1 + e^(-alpha g)), g = min(gate, limit) (gpt-oss model card, 2.2, and
   // released code).
   void (*swiglu_clamped)(float* gate, const float* up, size_t n, const SwigluClamp& clamp) = nullptr;
+  // gate = gelu(gate) * up, gelu(z) = z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2 (Hendrycks & Gimpel 2016;
+  // Shazeer 2020, GEGLU).
+  void (*geglu)(float* gate, const float* up, size_t n) = nullptr;
+  // x = cap * tanh(x / cap)
+  void (*soft_cap)(float* x, size_t n, float cap) = nullptr;
   // y *= sigmoid(gate)
   void (*sigmoid_gate)(float* y, const float* gate, size_t n) = nullptr;
   void (*short_conv)(const ShortConvArgs& args) = nullptr;

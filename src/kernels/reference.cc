@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <numbers>
 #include <span>
 #include <vector>
 
@@ -80,6 +81,10 @@ void load_position(const AttendArgs& args, size_t p, size_t offset, size_t strid
   format.decode(page + offset + (p % args.page_size) * stride, out.data(), out.size() / format.block_values);
 }
 
+void soft_cap(float* x, size_t n, float cap) {
+  for (size_t i = 0; i < n; ++i) x[i] = cap * std::tanh(x[i] / cap);
+}
+
 void attend_row(const AttendArgs& args, size_t t, size_t h) {
   const size_t row = t * args.n_heads + h;
   const size_t begin = std::max(args.p_begin, args.first_seen(t)), end = std::min(args.p_end, args.end_seen(t));
@@ -92,6 +97,7 @@ void attend_row(const AttendArgs& args, size_t t, size_t h) {
     float dot = 0;
     for (size_t d = 0; d < args.k_dim; ++d) dot += args.q[t * args.q_stride + h * args.k_dim + d] * key[d];
     scores.push_back(dot * args.scale);
+    if (args.soft_cap > 0) soft_cap(&scores.back(), 1, args.soft_cap);
     part.largest = std::max(part.largest, scores.back());
   }
   for (size_t p = begin; p < end; ++p) {
@@ -148,6 +154,14 @@ void swiglu_clamped(float* gate, const float* up, size_t n, const SwigluClamp& c
   for (size_t i = 0; i < n; ++i) {
     const float g = std::min(gate[i], clamp.limit);
     gate[i] = (std::clamp(up[i], -clamp.limit, clamp.limit) + 1) * g / (1 + std::exp(-clamp.alpha * g));
+  }
+}
+
+void geglu(float* gate, const float* up, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    const double x = gate[i];  // 1 + tanh loses most of its bits in F32
+    const double gelu = x * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x))) / 2;
+    gate[i] = static_cast<float>(gelu * up[i]);
   }
 }
 
@@ -208,6 +222,8 @@ void set_all(Ops& ops) {
          .hadamard = hadamard,
          .swiglu = swiglu,
          .swiglu_clamped = swiglu_clamped,
+         .geglu = geglu,
+         .soft_cap = soft_cap,
          .sigmoid_gate = sigmoid_gate,
          .short_conv = short_conv,
          .delta_rule = delta_rule,
