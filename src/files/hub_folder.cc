@@ -27,6 +27,28 @@ Result<Json> read_json_file(const fs::path& path, size_t max_bytes) {
   return json;
 }
 
+// Models that see or hear, too, have the config of their language model in "text_config", and its tensors under a
+// prefix.
+struct TextPrefix {
+  std::string_view nested, plain;
+};
+constexpr TextPrefix kTextPrefixes[] = {
+    {"model.language_model.", "model."}, {"language_model.model.", "model."}, {"language_model.lm_head.", "lm_head."}};
+constexpr std::string_view kOtherParts[] = {"visual.",       "model.visual.",          "vision_tower.",
+                                            "audio_tower.",  "model.vision_tower.",    "model.audio_tower.",
+                                            "embed_vision.", "multi_modal_projector.", "model.multi_modal_projector."};
+
+bool is_other_part(std::string_view name) {
+  return std::ranges::any_of(kOtherParts, [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+// As a model that only writes text calls it.
+std::string text_name(std::string name) {
+  for (const auto& [nested, plain] : kTextPrefixes)
+    if (name.starts_with(nested)) return std::string(plain) + name.substr(nested.size());
+  return name;
+}
+
 // Puts a config's values under dotted keys: "rope_scaling.factor". Nulls count as absent, and arrays of anything but
 // numbers or strings are left out.
 class ConfigReader {
@@ -125,7 +147,14 @@ Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_p
   if (!is_there(folder / "config.json"))
     return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
   const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
-  ConfigReader(metadata_, texts_).add_object("", config);
+  ConfigReader reader(metadata_, texts_);
+  const bool is_nested = config.contains("text_config") && config["text_config"].is_object();
+  if (is_nested) {
+    // The whole model's kind, and the text part's numbers.
+    if (config.contains("model_type")) reader.add_object("", {{"model_type", config["model_type"]}});
+    reader.add_object("", config["text_config"]);
+  }
+  reader.add_object("", config);
   if (is_there(folder / "generation_config.json")) {
     const Json generation = OGAS_TRY(read_json_file(folder / "generation_config.json", kMaxConfigBytes));
     ConfigReader(metadata_, texts_).add_object("generation_config.", generation);
@@ -133,7 +162,7 @@ Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_p
   const auto shards = OGAS_TRY(find_shards(folder));
   for (const fs::path& shard : shards) {
     if (before_part) OGAS_TRY(before_part());
-    auto added = add_safetensors(shard);
+    auto added = add_safetensors(shard, is_nested);
     if (!added) return fail_within(added.error(), "{}", shard.string());
   }
   auto attached = attach_block_scales();
@@ -142,12 +171,13 @@ Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_p
   return {};
 }
 
-Result<> TensorFile::add_safetensors(const fs::path& path) {
+Result<> TensorFile::add_safetensors(const fs::path& path, bool is_nested) {
   const auto shard_idx = static_cast<uint32_t>(shards_.size());
   shards_.push_back(OGAS_TRY(MappedFile::open(path)));
-  auto entries = OGAS_TRY(parse_safetensors(shards_.back().bytes()));
+  const auto is_wanted = [&](std::string_view name) { return !is_nested || !is_other_part(name); };
+  auto entries = OGAS_TRY(parse_safetensors(shards_.back().bytes(), is_wanted));
   for (SafetensorsEntry& entry : entries) {
-    const std::string_view name = texts_.emplace_back(std::move(entry.name));
+    const std::string_view name = texts_.emplace_back(is_nested ? text_name(entry.name) : std::move(entry.name));
     entry.info.name = name;
     entry.info.shard = shard_idx;
     const auto [place, inserted] = (entry.is_bytes ? bytes_ : tensors_).emplace(name, entry.info);

@@ -25,7 +25,8 @@ std::string with_header(const std::string& header, size_t n_data, std::optional<
 }
 
 Result<std::vector<SafetensorsEntry>> parse(const std::string& bytes) {
-  return parse_safetensors(std::as_bytes(std::span(bytes.data(), bytes.size())));
+  return parse_safetensors(std::as_bytes(std::span(bytes.data(), bytes.size())),
+                           [](std::string_view name) { return name != "unwanted"; });
 }
 
 std::string message_of(const std::string& header, size_t n_data = 64) {
@@ -81,6 +82,14 @@ TEST(Safetensors, DamagedHeadersAreRefusedByName) {
   EXPECT_THAT(message_of(R"({"a": {)" + good + R"(}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [12, 20]}})"),
               AllOf(HasSubstr("'b'"), HasSubstr("overlaps"), HasSubstr("'a'")));
   EXPECT_THAT(message_of(std::string(100'000, '[')), HasSubstr("nested deeper"));
+}
+
+TEST(Safetensors, OfWhatIsNotWantedNothingIsRead) {
+  const auto parsed = parse(
+      with_header(R"({"unwanted": {"dtype": "?"}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})", 4));
+  ASSERT_TRUE(parsed) << parsed.error().message;
+  ASSERT_EQ(parsed->size(), 1U);
+  EXPECT_EQ(parsed->front().name, "a");
 }
 
 TEST(Safetensors, LengthsAreChecked) {
@@ -141,6 +150,28 @@ TEST_F(HubFolder, ShardsAndConfig) {
     EXPECT_THAT(m.get_floats("mixed", 9).value(), ::testing::ElementsAre(1.0F, 2.5F));
     EXPECT_THAT(m.get_strings("names", 9).value(), ::testing::ElementsAre("a", "bc"));
     EXPECT_FALSE(m.contains("odd"));
+  }
+}
+
+// Two ways of publishing a model that sees, too.
+TEST_F(HubFolder, TheLanguageModelOfOneThatSeesIsReadAsIfItWereAlone) {
+  write("config.json", R"({"model_type": "seer", "eos_token_id": 5, "n": 1, "vision_config": {"hidden_size": 7},
+                           "text_config": {"model_type": "seer_text", "n": 2, "rope": {"base": 3}}})");
+  const std::string of_one = R"("dtype": "F32", "shape": [1], "data_offsets": [0, 4])";
+  const std::string of_five_axes = R"("dtype": "F32", "shape": [1, 1, 1, 1, 1], "data_offsets": [4, 8])";
+  for (const auto& [layer, image] : {std::pair("model.language_model.layers.0.x", "model.visual.patch"),
+                                     std::pair("language_model.model.layers.0.x", "vision_tower.patch")}) {
+    write("model.safetensors",
+          with_header(fmt::format(R"({{"{}": {{{}}}, "{}": {{{}}}}})", layer, of_one, image, of_five_axes), 8));
+    const auto file = TensorFile::open(folder_);
+    ASSERT_TRUE(file) << file.error().message;
+    EXPECT_EQ(file->tensors().size(), 1U);
+    EXPECT_NE(file->find("model.layers.0.x"), nullptr);
+    EXPECT_EQ(file->metadata().get_string("model_type").value(), "seer");
+    EXPECT_EQ(file->metadata().get_uint("n").value(), 2U);
+    EXPECT_EQ(file->metadata().get_uint("rope.base").value(), 3U);
+    EXPECT_EQ(file->metadata().get_uint("eos_token_id").value(), 5U);
+    EXPECT_EQ(file->metadata().get_uint("vision_config.hidden_size").value(), 7U);
   }
 }
 

@@ -153,6 +153,16 @@ Result<std::vector<int64_t>> Metadata::get_ints(std::string_view key, uint64_t m
   return values;
 }
 
+Result<std::vector<bool>> Metadata::get_bools(std::string_view key, uint64_t max_count) const {
+  const MetaArray* array = OGAS_TRY(find_array(key, "an array of booleans", max_count));
+  if (array->element != MetaType::boolean)
+    return fail(ErrorCode::bad_file, "key '{}' is an array of {}; of booleans is expected", key,
+                name_of(array->element));
+  std::vector<bool> values(array->count);
+  for (uint64_t idx = 0; idx < array->count; ++idx) values[idx] = array->raw[idx] != std::byte{0};
+  return values;
+}
+
 Result<std::vector<float>> Metadata::get_floats(std::string_view key, uint64_t max_count) const {
   const MetaArray* array = OGAS_TRY(find_array(key, "an array of floats", max_count));
   if (array->element != MetaType::f32 && array->element != MetaType::f64)

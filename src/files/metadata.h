@@ -73,6 +73,7 @@ class Metadata {
   // Whole arrays, copied, at most max_count long. Integers of any width become int64 (u64 beyond that is an error).
   Result<std::vector<std::string>> get_strings(std::string_view key, uint64_t max_count) const;
   Result<std::vector<int64_t>> get_ints(std::string_view key, uint64_t max_count) const;
+  Result<std::vector<bool>> get_bools(std::string_view key, uint64_t max_count) const;
   Result<std::vector<float>> get_floats(std::string_view key, uint64_t max_count) const;
 
   // The same, or the given value where the key is missing (still an error if present with a wrong type).

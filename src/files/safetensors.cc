@@ -113,7 +113,7 @@ Result<> check_overlaps(std::vector<Placed>& places) {
 
 }  // namespace
 
-Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file) {
+Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file, FunctionRef<bool(std::string_view)> is_wanted) {
   uint64_t n_header = 0;
   if (file.size() < sizeof n_header)
     return fail(ErrorCode::bad_file, "the file has {} bytes; a safetensors file has at least 8", file.size());
@@ -128,7 +128,7 @@ Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file) {
   std::vector<SafetensorsEntry> entries;
   std::vector<Placed> places;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == "__metadata__" || !is_wanted(name)) continue;
     auto read = OGAS_TRY(read_entry(name, entry, data, places));
     if (read) entries.push_back(*std::move(read));
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/function_ref.h"
 #include "files/tensor_file.h"
 
 namespace ogas {
@@ -21,9 +22,10 @@ struct SafetensorsEntry {
   bool is_bytes;    // U8: no numbers, but what a block format may be made of; info.format means nothing
 };
 
-// Tensors of types that no weight has (integers and bools: buffers that checkpoints carry along) are left out.
+// Tensors of types that no weight has (integers and bools: buffers that checkpoints carry along) are left out, and so
+// are those whose names are not wanted, of which nothing is read.
 // Bounded: time and memory are linear in the header's size, whatever it says.
 // Errors: bad_file and unsupported, naming the tensor, what was found and what was expected.
-Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file);
+Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file, FunctionRef<bool(std::string_view)> is_wanted);
 
 }  // namespace ogas

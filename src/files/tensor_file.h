@@ -84,7 +84,8 @@ class TensorFile {
   Result<> add_gguf_shard(const std::filesystem::path& path);
   // hub_folder.cc
   Result<> open_hub(const std::filesystem::path& folder, const BeforePart& before_part);
-  Result<> add_safetensors(const std::filesystem::path& path);
+  // is_nested: of a model that sees or hears, too, only the tensors of its language model, by their plain names.
+  Result<> add_safetensors(const std::filesystem::path& path, bool is_nested);
   Result<> attach_block_scales();
   Result<> attach_mxfp4_scales();
 
