@@ -22,29 +22,42 @@ DeltaNetSpace::DeltaNetSpace(const DeltaNetDims& d, size_t n_batch)
       convolved(n_batch, d.n_qkv()),
       z(n_batch, d.n_v()),
       beta_alpha(n_batch, 2 * uint64_t{d.n_head_v}),
+      beta(n_batch, d.n_head_v),
+      alpha(n_batch, d.n_head_v),
       attended(n_batch, d.n_v()) {}
 
 uint64_t DeltaNetSpace::bytes_per_token(const DeltaNetDims& d) {
-  return (3 * d.n_qkv() + 2 * d.n_v() + 2 * uint64_t{d.n_head_v}) * sizeof(float) + Activations::bytes_for(d.n_v());
+  return (3 * d.n_qkv() + 2 * d.n_v() + 4 * uint64_t{d.n_head_v}) * sizeof(float) + Activations::bytes_for(d.n_v());
 }
 
 void DeltaNet::add_to(TensorTable& table, const DeltaNetDims& d, float eps) {
   dims = d;
   norm_eps = eps;
-  // The hub's order of rows, which early GGUF files keep; later ones have it sorted.
-  const TensorName mixed = {"ssm_in.weight", "linear_attn.in_proj_qkvz.weight"};
-  if (table.has(mixed) || !table.has({"attn_qkv.weight", ""})) {
-    table.linear(mixed, ssm_in, d.n_qkv() + d.n_v(), d.n_embd);
-  } else {
-    table.linear({"attn_qkv.weight", ""}, attn_qkv, d.n_qkv(), d.n_embd);
-    table.linear({"attn_gate.weight", ""}, attn_gate, d.n_v(), d.n_embd);
-  }
-  table.linear({"ssm_ba.weight", "linear_attn.in_proj_ba.weight"}, ssm_ba, 2 * uint64_t{d.n_head_v}, d.n_embd);
+  add_projections(table);
   table.linear({"ssm_out.weight", "linear_attn.out_proj.weight"}, ssm_out, d.n_embd, d.n_v());
   table.copy({"ssm_conv1d.weight", "linear_attn.conv1d.weight"}, ssm_conv, d.n_qkv(), d.n_taps);
   table.vector({"ssm_a", "linear_attn.A_log"}, ssm_a, d.n_head_v);
   table.vector({"ssm_dt.bias", "linear_attn.dt_bias"}, ssm_dt, d.n_head_v);
   table.vector({"ssm_norm.weight", "linear_attn.norm.weight"}, ssm_norm, d.v_dim);
+}
+
+// Qwen3-Next's order of rows on the hub, which its early GGUF files keep, too; else each sorted on its own.
+void DeltaNet::add_projections(TensorTable& table) {
+  const DeltaNetDims& d = dims;
+  const TensorName qkv = {"attn_qkv.weight", "linear_attn.in_proj_qkv.weight"};
+  if (table.has(qkv)) {
+    table.linear(qkv, attn_qkv, d.n_qkv(), d.n_embd);
+    table.linear({"attn_gate.weight", "linear_attn.in_proj_z.weight"}, attn_gate, d.n_v(), d.n_embd);
+  } else {
+    table.linear({"ssm_in.weight", "linear_attn.in_proj_qkvz.weight"}, ssm_in, d.n_qkv() + d.n_v(), d.n_embd);
+  }
+  const TensorName beta = {"ssm_beta.weight", "linear_attn.in_proj_b.weight"};
+  if (table.has(beta)) {
+    table.linear(beta, ssm_beta, d.n_head_v, d.n_embd);
+    table.linear({"ssm_alpha.weight", "linear_attn.in_proj_a.weight"}, ssm_alpha, d.n_head_v, d.n_embd);
+  } else {
+    table.linear({"ssm_ba.weight", "linear_attn.in_proj_ba.weight"}, ssm_ba, 2 * uint64_t{d.n_head_v}, d.n_embd);
+  }
 }
 
 void DeltaNet::finish(bool is_hub) {
@@ -62,25 +75,42 @@ void DeltaNet::finish(bool is_hub) {
   query_unit_.assign(dims.k_dim, root * root);
 }
 
-// Queries, keys and values of all tokens, in that order, the gates z, and ssm_ba's numbers.
+// Queries, keys and values of all tokens, in that order, the gates z, betas and alphas.
 void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
-  if (ssm_in.n_out() == 0)
-    return multiply(exec, call.x, call.rows.size(), {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
-  multiply(exec, call.x, call.rows.size(), {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
+  const size_t n = call.rows.size();
+  if (ssm_in.n_out() > 0)
+    multiply(exec, call.x, n, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
+  else if (ssm_ba.n_out() > 0)
+    multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
+  else
+    multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_beta, s.beta}, {ssm_alpha, s.alpha}});
+  if (ssm_in.n_out() > 0) exec.pool.parallel_for(n, [&](size_t t, unsigned) { part_mixed(s, t); });
+}
+
+// One token: queries, keys, values and gates of each head of keys to all queries, all keys, all values, all gates.
+void DeltaNet::part_mixed(const DeltaNetSpace& s, size_t t) const {
   const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
-  exec.pool.parallel_for(call.rows.size(), [&](size_t t, unsigned) {
-    const float* from = s.mixed.row(t);
-    const auto take = [&](float* to, size_t n) {
-      std::memcpy(to, from, n * sizeof(float));
-      from += n;
-    };
-    for (size_t h = 0; h < dims.n_head_k; ++h) {
-      take(s.qkv.row(t) + h * dims.k_dim, dims.k_dim);
-      take(s.qkv.row(t) + dims.n_k() + h * dims.k_dim, dims.k_dim);
-      take(s.qkv.row(t) + 2 * dims.n_k() + h * n_values, n_values);
-      take(s.z.row(t) + h * n_values, n_values);
-    }
-  });
+  const float* from = s.mixed.row(t);
+  const auto take = [&](float* to, size_t n) {
+    std::memcpy(to, from, n * sizeof(float));
+    from += n;
+  };
+  for (size_t h = 0; h < dims.n_head_k; ++h) {
+    take(s.qkv.row(t) + h * dims.k_dim, dims.k_dim);
+    take(s.qkv.row(t) + dims.n_k() + h * dims.k_dim, dims.k_dim);
+    take(s.qkv.row(t) + 2 * dims.n_k() + h * n_values, n_values);
+    take(s.z.row(t) + h * n_values, n_values);
+  }
+}
+
+// The same for betas and alphas.
+void DeltaNet::part_beta_alpha(const DeltaNetSpace& s, size_t t) const {
+  const size_t group = dims.n_head_v / dims.n_head_k;
+  const float* from = s.beta_alpha.row(t);
+  for (size_t h = 0; h < dims.n_head_v; h += group, from += 2 * group) {
+    std::memcpy(s.beta.row(t) + h, from, group * sizeof(float));
+    std::memcpy(s.alpha.row(t) + h, from + group, group * sizeof(float));
+  }
 }
 
 // One token: the convolution over it and those before, and norms of its queries and keys.
@@ -115,12 +145,10 @@ void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s,
 // One head of values: a run's positions in order, each with the gated norm of its outputs.
 void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run,
                         size_t h) const {
-  const size_t group = dims.n_head_v / dims.n_head_k;
-  const size_t key_head = h / group, in_group = h % group;
+  const size_t key_head = dims.key_head_of(static_cast<uint32_t>(h));
   float* state = run.kv->state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
   for (size_t t = run.first_row; t < run.end_row(); ++t) {
     const float* row = s.convolved.row(t);
-    const float* beta_alpha = s.beta_alpha.row(t) + key_head * 2 * group + in_group;
     float* out = s.attended.row(t) + h * dims.v_dim;
     ops.delta_rule({.state = state,
                     .q = row + key_head * dims.k_dim,
@@ -128,8 +156,8 @@ void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNet
                     .v = row + 2 * dims.n_k() + h * dims.v_dim,
                     .k_dim = dims.k_dim,
                     .v_dim = dims.v_dim,
-                    .decay = std::exp(ssm_a[h] * softplus(beta_alpha[group] + ssm_dt[h])),
-                    .beta = 1 / (1 + std::exp(-beta_alpha[0])),
+                    .decay = std::exp(ssm_a[h] * softplus(s.alpha.row(t)[h] + ssm_dt[h])),
+                    .beta = 1 / (1 + std::exp(-s.beta.row(t)[h])),
                     .out = out});
     float* z = s.z.row(t) + h * dims.v_dim;
     ops.rms_norm(out, ssm_norm.data(), norm_eps, dims.v_dim, out);
@@ -147,7 +175,10 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
   OGAS_CHECK(call.rows.kv_shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
              call.rows.kv_shape().state.n_values, dims.n_state());
   project(exec, call, s);
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { convolve(exec.ops, call, s, t); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+    if (ssm_ba.n_out() > 0) part_beta_alpha(s, t);
+    convolve(exec.ops, call, s, t);
+  });
   for (const RowRun& run : runs) remember_inputs(call, s, run);
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
     run_head(exec.ops, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);

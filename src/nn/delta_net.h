@@ -23,6 +23,11 @@ struct DeltaNetDims {
   uint32_t n_head_k, n_head_v;  // heads of queries and keys; of values, a multiple: consecutive ones share a key
   uint32_t k_dim, v_dim;        // of a head
   uint32_t n_taps;              // positions the convolution sees, this one included
+  bool is_tiled = false;        // values: heads that share a key are n_head_k apart instead (GGUF of Qwen3.5)
+
+  uint32_t key_head_of(uint32_t value_head) const {
+    return is_tiled ? value_head % n_head_k : value_head / (n_head_v / n_head_k);
+  }
 
   uint64_t n_k() const { return uint64_t{n_head_k} * k_dim; }
   uint64_t n_v() const { return uint64_t{n_head_v} * v_dim; }
@@ -40,7 +45,8 @@ struct DeltaNetSpace {
   Matrix mixed;           // [n, n_qkv + n_v] as ssm_in gives it
   Matrix qkv, convolved;  // [n, n_qkv]
   Matrix z;               // [n, n_v] gates of the output
-  Matrix beta_alpha;      // [n, 2 n_head_v]
+  Matrix beta_alpha;      // [n, 2 n_head_v] as ssm_ba gives it
+  Matrix beta, alpha;     // [n, n_head_v]
   Activations attended;   // [n, n_v]
 };
 
@@ -57,7 +63,8 @@ struct DeltaNet {
   float norm_eps = 0;           // of ssm_norm
   Linear ssm_in;                // [n_qkv + n_v, n_embd], for each head of keys: q, k, its v, its z; or in two:
   Linear attn_qkv, attn_gate;   // [n_qkv, n_embd] all q, all k, all v; [n_v, n_embd] all z
-  Linear ssm_ba;                // [2 n_head_v, n_embd], for each head of keys: its betas, its alphas
+  Linear ssm_ba;                // [2 n_head_v, n_embd], for each head of keys: its betas, its alphas; or in two:
+  Linear ssm_beta, ssm_alpha;   // [n_head_v, n_embd]
   Linear ssm_out;               // [n_embd, n_v]
   std::vector<float> ssm_conv;  // [n_taps, n_qkv]
   std::vector<float> ssm_a;     // [n_head_v] -e^A_log: decay = e^(a softplus(alpha + dt))
@@ -70,7 +77,10 @@ struct DeltaNet {
   void forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& space) const;
 
  private:
+  void add_projections(TensorTable& table);
   void project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const;
+  void part_mixed(const DeltaNetSpace& s, size_t t) const;
+  void part_beta_alpha(const DeltaNetSpace& s, size_t t) const;
   void convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
   void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const;
   void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run, size_t h) const;
