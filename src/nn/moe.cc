@@ -38,11 +38,23 @@ void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n
   rules = router_rules;
   table.moe(*this);
   table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd);
-  table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff,
-                n_embd);
-  table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
-  table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd,
-                n_ff);
+  const TensorName gate_up = {"ffn_gate_up_exps.weight", "mlp.experts.gate_up_proj"};
+  if (table.has(gate_up)) {
+    ExpertStack stack{.n_expert = rules.n_expert, .n_out = n_ff, .n_in = n_embd, .n_parts = 2, .has_blocks = true};
+    table.stacked(gate_up, ffn_gate_exps, stack);
+    stack.part = 1;
+    table.stacked(gate_up, ffn_up_exps, stack);
+  } else {
+    table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff,
+                  n_embd);
+    table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
+  }
+  const TensorName down = {"ffn_down_exps.weight", "mlp.experts.down_proj"};
+  if (table.has(down))
+    table.stacked(down, ffn_down_exps, {.n_expert = rules.n_expert, .n_out = n_embd, .n_in = n_ff});
+  else
+    table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd,
+                  n_ff);
 }
 
 std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {

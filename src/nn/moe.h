@@ -83,7 +83,7 @@ struct Moe {
   // The number of the expert whose matrix it is, if it is one's.
   std::optional<uint32_t> expert_of(const Linear& linear) const;
   bool has(const Linear& linear) const { return expert_of(linear).has_value(); }
-  // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub.
+  // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub, or all experts in one tensor.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
   // same parallel regions.

@@ -109,7 +109,8 @@ Result<> TensorTable::bind_stack(const Stacked& stacked, const TensorInfo& tenso
     const std::byte* own = tensor.data.data() + expert_idx * n_rows * format.bytes_for(s.n_in);
     const Linear whole = s.is_transposed ? Linear::transposed(tensor.format, own, n_rows, s.n_in)
                                          : as_linear(tensor, expert_idx * n_rows, n_rows, s.n_in);
-    (*stacked.matrices)[expert_idx] = whole.every(s.n_parts, s.part);
+    (*stacked.matrices)[expert_idx] =
+        s.has_blocks ? whole.rows(s.part * s.n_out, s.n_out) : whole.every(s.n_parts, s.part);
   }
   return {};
 }

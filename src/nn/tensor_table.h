@@ -29,6 +29,7 @@ struct ExpertStack {
   uint64_t n_expert, n_out, n_in;
   uint64_t part = 0, n_parts = 1;  // rows of n_parts matrices take turns; these are those of `part`
   bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
+  bool has_blocks = false;         // all rows of a part stand together instead, one part after the other
 };
 
 // How many weights there are of each WeightKind.
