@@ -38,6 +38,11 @@ std::vector<int64_t> ConfigReader::integers_or_none(ConfigKey key, uint64_t max_
   return take(file_.metadata().get_ints(name_of(key), max_count), {});
 }
 
+std::vector<bool> ConfigReader::flags_or_none(ConfigKey key, uint64_t max_count) {
+  if (!has(key)) return {};
+  return take(file_.metadata().get_bools(name_of(key), max_count), {});
+}
+
 std::vector<std::string> ConfigReader::texts_or_none(ConfigKey key, uint64_t max_count) {
   if (!has(key)) return {};
   return take(file_.metadata().get_strings(name_of(key), max_count), {});

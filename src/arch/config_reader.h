@@ -33,6 +33,7 @@ class ConfigReader {
   bool flag_or(ConfigKey key, bool otherwise);
   std::string text_or(ConfigKey key, std::string_view otherwise);
   std::vector<int64_t> integers_or_none(ConfigKey key, uint64_t max_count);
+  std::vector<bool> flags_or_none(ConfigKey key, uint64_t max_count);
   std::vector<std::string> texts_or_none(ConfigKey key, uint64_t max_count);
 
   // The key as it stands in this file: "qwen3moe.block_count".

@@ -1,223 +1,25 @@
-// Qwen3-Next: gated DeltaNet in most layers and gated attention in every fourth, experts beside a shared one that has a
-// gate of its own. Norms on the hub are stored as what they differ from 1 by; GGUF has the sum. The head for the token
-// after the next has a layer with attention.
-#include <algorithm>
-#include <variant>
-
+// Qwen3-Next: a hybrid decoder with experts in all layers.
 #include "arch/architectures.h"
-#include "arch/decoder.h"
-#include "nn/delta_net.h"
+#include "arch/hybrid_decoder.h"
 
 namespace ogas {
 namespace {
 
-struct Qwen3NextConfig {
-  DecoderConfig decoder{};
-  AttentionDims attn{};
-  RopeParams rope;
-  DeltaNetDims delta{};
-  FfnDims ffn;
-  std::vector<bool> is_recurrent = {};  // [n_layer + n_mtp]
-  uint32_t n_mtp = 0;                   // layers behind the last that predict further tokens
-};
-
-struct Qwen3NextLayer {
-  std::vector<float> attn_norm, ffn_norm;  // [n_embd]
-  std::variant<DeltaNet, Attention> mixer;
-  size_t cache_idx = 0;  // among the layers of its kind
-  FfnLayer ffn;
-};
-
-DeltaNetDims read_delta_dims(ConfigReader& r, uint32_t n_embd) {
-  constexpr uint64_t kMaxDim = 1U << 16;
-  DeltaNetDims d{.n_embd = n_embd, .n_head_k = 1, .n_head_v = 1, .k_dim = 1, .v_dim = 1, .n_taps = 1};
-  d.n_head_k = r.count({"ssm.group_count", "linear_num_key_heads"}, 1, kMaxDim);
-  d.n_head_v = r.count({"ssm.time_step_rank", "linear_num_value_heads"}, 1, kMaxDim);
-  d.k_dim = r.count({"ssm.state_size", "linear_key_head_dim"}, 1, kMaxDim);
-  d.n_taps = r.count({"ssm.conv_kernel", "linear_conv_kernel_dim"}, 1, 1024);
-  const uint32_t n_v = r.is_hub() ? d.n_head_v * r.count({"", "linear_value_head_dim"}, 1, kMaxDim - 1)
-                                  : r.count({"ssm.inner_size", ""}, 1, UINT32_MAX);
-  if (d.n_head_v % d.n_head_k != 0 || n_v % d.n_head_v != 0)
-    r.refuse(ErrorCode::bad_file, "{} values in {} heads, for {} heads of keys; whole multiples are expected", n_v,
-             d.n_head_v, d.n_head_k);
-  d.v_dim = std::max(1U, n_v / d.n_head_v);
-  return d;
-}
-
-// layer_types names each layer; else every full_attention_interval-th has attention.
-std::vector<bool> read_recurrent_layers(ConfigReader& r, uint32_t n_layer) {
-  const uint32_t every = r.count_or({"full_attention_interval", "full_attention_interval"}, 4, 1, n_layer);
-  const std::vector<std::string> types = read_layer_types(r, n_layer, "linear_attention");
-  std::vector<bool> is_recurrent(n_layer);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
-    is_recurrent[layer_idx] = types.empty() ? (layer_idx + 1) % every != 0 : types[layer_idx] == "linear_attention";
-  if (std::ranges::count(is_recurrent, false) == 0)
-    r.refuse(ErrorCode::unsupported, "no layer has full attention; ogas knows this family with some that have");
-  return is_recurrent;
-}
-
-uint32_t read_n_rot(ConfigReader& r, uint32_t head_dim) {
-  if (!r.is_hub()) return r.count_or({"rope.dimension_count", ""}, head_dim / 4, 2, head_dim);
-  const double share =
-      r.number_or({"", "rope_parameters.partial_rotary_factor"}, r.number_or({"", "partial_rotary_factor"}, 0.25));
-  if (!(share > 0 && share <= 1))
-    r.refuse(ErrorCode::bad_file, "partial_rotary_factor is {}; more than 0 and at most 1 is expected", share);
-  return static_cast<uint32_t>(head_dim * std::clamp(share, 0.0, 1.0));
-}
-
-void refuse_variants(ConfigReader& r, uint32_t n_layer) {
-  if (r.flag_or({"", "attention_bias"}, false))
-    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+void refuse_dense_layers(ConfigReader& r, uint32_t n_layer) {
   if (r.count_or({"", "decoder_sparse_step"}, 1, 0, UINT32_MAX) != 1 ||
       !r.integers_or_none({"", "mlp_only_layers"}, n_layer).empty())
     r.refuse(ErrorCode::unsupported, "some layers are without experts; ogas knows this family with experts in all");
 }
 
-Result<Qwen3NextConfig> read_config(const TensorFile& file) {
-  ConfigReader r(file, "qwen3next");
-  Qwen3NextConfig c;
-  c.decoder = read_decoder_config(r, file);
-  // The hub's config does not speak of the head.
-  if (r.is_hub())
-    c.n_mtp = file.find("mtp.fc.weight") ? 1 : 0;
-  else
-    c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
-  c.attn = read_attention_dims(r, c.decoder.n_embd);
-  c.attn.has_gate = true;
-  c.rope = read_rope(r, read_n_rot(r, c.attn.head_dim), RopeStyle::half_split);
-  c.delta = read_delta_dims(r, c.decoder.n_embd);
-  c.is_recurrent = read_recurrent_layers(r, c.decoder.n_layer);
-  c.is_recurrent.resize(c.decoder.n_layer + c.n_mtp, false);
-  refuse_variants(r, c.decoder.n_layer);
-  c.ffn = {
-      .n_embd = c.decoder.n_embd,
-      .rules = read_router_counts(r, {"expert_count", "num_experts"}, {"expert_used_count", "num_experts_per_tok"})};
-  c.ffn.rules.normalize = r.flag_or({"", "norm_topk_prob"}, true);
-  c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
-  c.ffn.n_ff_shared = r.count({"expert_shared_feed_forward_length", "shared_expert_intermediate_size"}, 1, 1U << 24);
-  OGAS_TRY(r.status());
-  return c;
-}
-
-class Qwen3Next : public Decoder {
- public:
-  explicit Qwen3Next(const Qwen3NextConfig& config)
-      : Decoder(config.decoder, config.rope), config_(config), layers_(config.is_recurrent.size()) {}
-
-  Result<> bind(const TensorFile& file) {
-    TensorTable table(file);
-    w_.add_to(table, c_);
-    for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
-      if (layer_idx == c_.n_layer) table.begin_head();
-      const std::string gguf = fmt::format("blk.{}.", layer_idx);
-      layer_idx < c_.n_layer ? table.begin_layer(layer_idx) : table.begin_block({gguf, "mtp.layers.0."});
-      config_.is_recurrent[layer_idx] ? add_delta_net(table, layers_[layer_idx])
-                                      : add_attention(table, layers_[layer_idx]);
-      add_ffn(table, layers_[layer_idx]);
-    }
-    if (config_.n_mtp > 0) add_mtp(table);
-    OGAS_TRY(table.bind());
-    linears_ = table.linears();
-    moes_ = table.moes();
-    linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
-    finish(file.naming() == Naming::hub);
-    make_facts(file, table);
-    return {};
-  }
-
- private:
-  struct Space {
-    AttentionSpace attn;
-    DeltaNetSpace delta;
-    FfnSpace ffn;
-  };
-
-  void add_delta_net(TensorTable& table, Qwen3NextLayer& layer) {
-    layer.cache_idx = n_recurrent_++;
-    layer.mixer.emplace<DeltaNet>().add_to(table, config_.delta, c_.rms_eps);
-  }
-
-  void add_attention(TensorTable& table, Qwen3NextLayer& layer) {
-    layer.cache_idx = n_attention_++;
-    auto& attn = layer.mixer.emplace<Attention>();
-    attn.add_to(table, config_.attn);
-    attn.add_qk_norm(table, c_.rms_eps);
-  }
-
-  void add_ffn(TensorTable& table, Qwen3NextLayer& layer) const {
-    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
-    table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
-    layer.ffn.moe.input_norm = &layer.ffn_norm;
-    layer.ffn.add_experts(table, config_.ffn, "mlp.shared_expert");
-    table.linear({"ffn_gate_inp_shexp.weight", "mlp.shared_expert_gate.weight"}, layer.ffn.ffn_gate_inp_shexp, 1,
-                 c_.n_embd);
-  }
-
-  void add_mtp(TensorTable& table) {
-    const std::string gguf = fmt::format("blk.{}.", c_.n_layer);
-    table.begin_block({gguf, "mtp."});
-    table.vector({"nextn.enorm.weight", "pre_fc_norm_embedding.weight"}, mtp_.enorm, c_.n_embd);
-    table.vector({"nextn.hnorm.weight", "pre_fc_norm_hidden.weight"}, mtp_.hnorm, c_.n_embd);
-    table.linear({"nextn.eh_proj.weight", "fc.weight"}, mtp_.eh_proj, c_.n_embd, 2 * uint64_t{c_.n_embd});
-    table.vector({"nextn.shared_head_norm.weight", "norm.weight"}, mtp_.output_norm, c_.n_embd);
-  }
-
-  // What stands in the file in another form.
-  void finish(bool is_hub) {
-    const auto centre = [&](std::vector<float>& norm) {
-      if (is_hub)
-        for (float& weight : norm) weight += 1;
-    };
-    for (std::vector<float>* norm : {&w_.output_norm, &mtp_.enorm, &mtp_.hnorm, &mtp_.output_norm}) centre(*norm);
-    for (Qwen3NextLayer& layer : layers_) {
-      centre(layer.attn_norm);
-      centre(layer.ffn_norm);
-      if (auto* attn = std::get_if<Attention>(&layer.mixer)) {
-        centre(attn->attn_q_norm);
-        centre(attn->attn_k_norm);
-      } else {
-        std::get<DeltaNet>(layer.mixer).finish(is_hub);
-      }
-    }
-  }
-
-  void make_facts(const TensorFile& file, const TensorTable& table) {
-    facts_ = decoder_facts("qwen3next", file, c_, config_.attn, table);
-    add_expert_facts(facts_, table, config_.ffn);
-    facts_.n_mtp = config_.n_mtp;
-    facts_.kv.n_layer = n_attention_;
-    facts_.kv.state = {.n_layer = n_recurrent_, .n_values = config_.delta.n_state()};
-    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) +
-                         AttentionSpace::bytes_per_token(config_.attn) + DeltaNetSpace::bytes_per_token(config_.delta) +
-                         FfnSpace::bytes_per_token(config_.ffn);
-  }
-
-  void reserve(size_t n_tokens) override {
-    space_.reset(new Space{{config_.attn, n_tokens}, {config_.delta, n_tokens}, {config_.ffn, n_tokens}});
-  }
-
-  void run_layer(const Step& step, uint32_t layer_idx) override {
-    const Qwen3NextLayer& layer = layers_[layer_idx];
-    add_block(step, layer.attn_norm, [&] {
-      if (const auto* attn = std::get_if<Attention>(&layer.mixer))
-        return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), space_->attn);
-      const DeltaNetCall call{layer.cache_idx, step.rows, step.s.normed, step.s.delta};
-      std::get<DeltaNet>(layer.mixer).forward(step.exec, call, space_->delta);
-    });
-    add_block(step, layer.ffn_norm,
-              [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
-  }
-
-  Qwen3NextConfig config_;
-  std::vector<Qwen3NextLayer> layers_;
-  uint32_t n_attention_ = 0, n_recurrent_ = 0;
-  std::unique_ptr<Space> space_;
-};
-
 }  // namespace
 
 Result<std::unique_ptr<Model>> create_qwen3_next(const TensorFile& file) {
-  return bind_model(std::make_unique<Qwen3Next>(OGAS_TRY(read_config(file))), file);
+  ConfigReader r(file, "qwen3next");
+  HybridConfig c = read_hybrid_config(r, file);
+  read_hybrid_experts(r, c.ffn);
+  refuse_dense_layers(r, c.decoder.n_layer);
+  OGAS_TRY(r.status());
+  return bind_model(std::make_unique<HybridDecoder>("qwen3next", c), file);
 }
 
 }  // namespace ogas
