@@ -115,7 +115,7 @@ TEST_P(Architectures, GreedyTokensAreThoseOfTransformersAndLlamaCpp) {
 }
 
 TEST_P(Architectures, FactsAreThoseOfTheConfig) {
-  const auto config = testing::read_json((folder() / "config.json").string());
+  const auto config = testing::read_text_config(folder());
   for (const std::filesystem::path& path : models()) {
     const auto engine = load(path);
     ASSERT_NE(engine, nullptr);
@@ -123,7 +123,7 @@ TEST_P(Architectures, FactsAreThoseOfTheConfig) {
     EXPECT_EQ(facts.n_layer, config["num_hidden_layers"]);
     EXPECT_EQ(facts.n_embd, config["hidden_size"]);
     EXPECT_EQ(facts.n_vocab, config["vocab_size"]);
-    EXPECT_EQ(facts.n_mtp, config.value("num_nextn_predict_layers", 0U));
+    EXPECT_EQ(facts.n_mtp, config.value("num_nextn_predict_layers", config.value("mtp_num_hidden_layers", 0U)));
     EXPECT_EQ(facts.n_params_active < facts.n_params, facts.n_expert > 0);
   }
 }

@@ -44,11 +44,17 @@ inline nlohmann::json read_json(const std::string& path) {
   return nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
 }
 
+// config.json of one of these: the part about its language model.
+inline nlohmann::json read_text_config(const std::filesystem::path& folder) {
+  const auto config = read_json((folder / "config.json").string());
+  return config.contains("text_config") ? config["text_config"] : config;
+}
+
 // Of these, those with experts.
 inline std::vector<std::string> with_experts() {
   std::vector<std::string> names = all_architectures();
   std::erase_if(names, [](const std::string& name) {
-    const auto config = read_json((kArchitectures / name / "config.json").string());
+    const auto config = read_text_config(kArchitectures / name);
     return std::ranges::none_of(std::array{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"},
                                 [&](const char* key) { return config.contains(key) && config[key].is_number(); });
   });

@@ -33,6 +33,7 @@ KNOWN = {
     "deepseek_v2_lite": "llama.cpp knows V2-Lite by its 27 layers; with fewer it wants q_lora_rank",
     "deepseek_v32": "llama.cpp rotates the indexer's keys by a matrix that this shape is too odd for, and aborts",
     "qwen3_next": "llama.cpp takes keys and values of linear layers to be of one size",
+    "qwen3_5_text": "llama.cpp takes keys and values of linear layers to be of one size",
     "gpt_oss_mxfp4": "llama.cpp rounds activations to 8 bits",
 }
 

@@ -44,6 +44,17 @@ GPT_OSS = dict(BASE, model_type="gpt_oss", hidden_size=40, intermediate_size=28,
                                  beta_slow=1.0, truncate=False))
 YARN = dict(rope_type="yarn", factor=8.0, original_max_position_embeddings=2048, beta_fast=32.0, beta_slow=1.0)
 
+QWEN3_5 = dict(BASE, hidden_size=48, intermediate_size=56, num_hidden_layers=4, num_attention_heads=4,
+               num_key_value_heads=2, head_dim=24, attention_bias=False, attn_output_gate=True, linear_conv_kernel_dim=4,
+               linear_key_head_dim=16, linear_value_head_dim=16, mtp_num_hidden_layers=1,
+               mtp_use_dedicated_embeddings=False,
+               rope_parameters=dict(rope_type="default", rope_theta=1e7, partial_rotary_factor=0.25,
+                                    mrope_section=[1, 1, 1], mrope_interleaved=True))
+QWEN3_5_VISION = dict(model_type="qwen3_5_vision", depth=1, hidden_size=8, intermediate_size=8, num_heads=2, patch_size=2,
+                      num_position_embeddings=4, out_hidden_size=48)
+GEMMA3 = dict({key: value for key, value in GQA.items() if key != "hidden_act"}, num_hidden_layers=7, num_attention_heads=4,
+              hidden_activation="gelu_pytorch_tanh", attention_bias=False, tie_word_embeddings=True, sliding_window=9)
+
 FP8 = dict(quant_method="fp8", fmt="e4m3", activation_scheme="dynamic", weight_block_size=[128, 128])
 
 CASES = {
@@ -109,15 +120,52 @@ CASES = {
                        linear_num_value_heads=6, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=16,
                        shared_expert_intermediate_size=28, norm_topk_prob=True, decoder_sparse_step=1,
                        mlp_only_layers=[], num_nextn_predict_layers=1),
+    "qwen3_5": dict(model_type="qwen3_5", text_config=dict(
+        QWEN3_5, model_type="qwen3_5_text", full_attention_interval=2, layer_types=["linear_attention", "full_attention"] * 2,
+        linear_num_key_heads=2, linear_num_value_heads=6, tie_word_embeddings=True), tie_word_embeddings=True,
+        vision_config=QWEN3_5_VISION),
+    "qwen3_5_moe": dict(model_type="qwen3_5_moe", text_config=dict(
+        {key: value for key, value in QWEN3_5.items() if key != "intermediate_size"}, model_type="qwen3_5_moe_text",
+        layer_types=["linear_attention", "linear_attention", "full_attention", "linear_attention"],
+        linear_num_key_heads=2, linear_num_value_heads=4, num_experts=5, num_experts_per_tok=2, moe_intermediate_size=16,
+        shared_expert_intermediate_size=20), tie_word_embeddings=False,
+        vision_config=dict(QWEN3_5_VISION, model_type="qwen3_5_moe_vision")),
+    "qwen3_5_text": dict({key: value for key, value in QWEN3_5.items() if key != "mtp_num_hidden_layers"},
+                         model_type="qwen3_5_text", linear_num_key_heads=2, linear_num_value_heads=2,
+                         linear_value_head_dim=20),
+    # As published before transformers 5, and as it writes them.
+    "gemma3_text": dict(GEMMA3, model_type="gemma3_text", query_pre_attn_scalar=12, rope_theta=1e6,
+                        rope_local_base_freq=10000.0, rope_scaling=dict(rope_type="linear", factor=8.0),
+                        sliding_window_pattern=6),
+    "gemma3": dict(model_type="gemma3", text_config=dict(
+        GEMMA3, model_type="gemma3_text", num_hidden_layers=3, query_pre_attn_scalar=20, final_logit_softcapping=3.0,
+        attn_logit_softcapping=2.0, layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        rope_parameters=dict(full_attention=dict(rope_type="linear", rope_theta=1e5, factor=4.0),
+                             sliding_attention=dict(rope_type="default", rope_theta=5000.0))),
+        vision_config=dict(model_type="siglip_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                           num_attention_heads=2, image_size=4, patch_size=2), mm_tokens_per_image=4,
+        image_token_index=N_VOCAB - 1, boi_token_index=N_VOCAB - 2, eoi_token_index=N_VOCAB - 3, tie_word_embeddings=True),
 }
 
-# llama.cpp's converter drops this head, and GGUF has no FP8.
-HUB_ONLY = ("ernie4_5_moe_mtp", "qwen3_fp8", "deepseek_v3_fp8")
+# llama.cpp's converter drops this head, GGUF has no FP8, no caps on scores of attention and no scale of queries.
+HUB_ONLY = ("ernie4_5_moe_mtp", "qwen3_fp8", "deepseek_v3_fp8", "gemma3")
+
+
+def n_mtp_of(config):
+    """Layers of the head for further tokens."""
+    return config.get("num_nextn_predict_layers", config.get("mtp_num_hidden_layers", 0))
+
+
+def text_config(config):
+    """That of the part that reads and writes text, with the kind of the whole."""
+    return dict(config["text_config"], model_type=config["model_type"]) if "text_config" in config else config
 
 
 def is_zero_centred(kind, name):
     """Whether a tensor is a norm that is stored as its difference from 1."""
-    return kind == "qwen3_next" and name.endswith("norm.weight") and not name.endswith("linear_attn.norm.weight")
+    if not kind.startswith(("qwen3_next", "qwen3_5", "gemma3")) or "vision" in name or "visual" in name:
+        return False
+    return name.endswith("norm.weight") and not name.endswith("linear_attn.norm.weight")
 
 
 def fill(name, tensor, rng, config):
@@ -146,10 +194,27 @@ QWEN3_NEXT_HEAD = {"enorm": "pre_fc_norm_embedding", "hnorm": "pre_fc_norm_hidde
                    "shared_head.norm": "norm"}
 
 
+def is_qwen3_next(config):
+    """Whether it is of the family with gated DeltaNet, whose heads are called alike."""
+    return config["model_type"].startswith(("qwen3_next", "qwen3_5"))
+
+
+def attention_layer_of(config):
+    types = config.get("layer_types") or ["full_attention" if (i + 1) % config["full_attention_interval"] == 0 else ""
+                                          for i in range(config["num_hidden_layers"])]
+    return types.index("full_attention")
+
+
 def add_qwen3_next_mtp(state, config, rng):
-    """mtp.layers.0 with attention, and the rest of the head beside it."""
-    n_embd, attention = config["hidden_size"], f"model.layers.{config['full_attention_interval'] - 1}."
-    shapes = {name.replace(attention, "layers.0."): tensor.shape for name, tensor in state.items() if attention in name}
+    """mtp.layers.0 with attention, and the rest of the head beside it; experts one by one."""
+    n_embd, attention = config["hidden_size"], f".layers.{attention_layer_of(config)}."
+    shapes = {"layers.0." + name.split(attention)[1]: tensor.shape for name, tensor in state.items() if attention in name}
+    if "layers.0.mlp.experts.down_proj" in shapes:
+        gate_up, down = (shapes.pop(f"layers.0.mlp.experts.{part}_proj") for part in ("gate_up", "down"))
+        for e in range(gate_up[0]):
+            shapes[f"layers.0.mlp.experts.{e}.down_proj.weight"] = down[1:]
+            for part in ("gate", "up"):
+                shapes[f"layers.0.mlp.experts.{e}.{part}_proj.weight"] = (gate_up[1] // 2, gate_up[2])
     for name, own in QWEN3_NEXT_HEAD.items():
         shapes[own + ".weight"] = (n_embd, 2 * n_embd) if name == "eh_proj" else (n_embd,)
     renamed = {own + ".weight": name + ".weight" for name, own in QWEN3_NEXT_HEAD.items()}
@@ -160,26 +225,30 @@ def add_qwen3_next_mtp(state, config, rng):
 
 def qwen3_next_mtp_logits(model, prompt, following, state):
     """The head put together from the parts that transformers has."""
-    from transformers.models.qwen3_next.modeling_qwen3_next import Qwen3NextDecoderLayer, Qwen3NextRMSNorm
-    config = model.config
-    layer = Qwen3NextDecoderLayer(config, config.layer_types.index("full_attention")).eval()
+    config, decoder = model.config.get_text_config(), model.get_decoder()
+    layer = type(decoder.layers[0])(config, config.layer_types.index("full_attention")).eval()
     own = {name.removeprefix("mtp.layers.0."): tensor for name, tensor in state.items() if name.startswith("mtp.layers.0.")}
-    expert = lambda projection: torch.stack([own.pop(f"mlp.experts.{e}.{projection}.weight") for e in range(config.num_experts)])
-    own["mlp.experts.gate_up_proj"] = torch.cat([expert("gate_proj"), expert("up_proj")], 1)
-    own["mlp.experts.down_proj"] = expert("down_proj")
+    if getattr(config, "num_experts", 0):
+        expert = lambda projection: torch.stack([own.pop(f"mlp.experts.{e}.{projection}.weight")
+                                                 for e in range(config.num_experts)])
+        own["mlp.experts.gate_up_proj"] = torch.cat([expert("gate_proj"), expert("up_proj")], 1)
+        own["mlp.experts.down_proj"] = expert("down_proj")
     layer.load_state_dict(own)
 
     def norm(name, x):
-        module = Qwen3NextRMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        module = type(decoder.norm)(config.hidden_size, eps=config.rms_norm_eps)
         module.weight.data = state[f"mtp.{name}.weight"]
         return module(x)
 
     hidden = model(prompt, output_hidden_states=True, use_cache=False).hidden_states[-1]
-    both = torch.cat([norm("pre_fc_norm_embedding", model.model.embed_tokens(following)), norm("pre_fc_norm_hidden", hidden)], -1)
+    both = torch.cat([norm("pre_fc_norm_embedding", decoder.embed_tokens(following)), norm("pre_fc_norm_hidden", hidden)], -1)
     x = both @ state["mtp.fc.weight"].T
     n = prompt.shape[1]
     mask = torch.full((n, n), torch.finfo(torch.float32).min).triu(1)[None, None]
-    x = layer(x, position_embeddings=model.model.rotary_emb(x, torch.arange(1, n + 1)[None]), attention_mask=mask)
+    positions = torch.arange(1, n + 1)[None]
+    if "mrope_section" in (config.rope_parameters or {}):
+        positions = positions[None].expand(3, -1, -1)  # the same for time, height and width
+    x = layer(x, position_embeddings=decoder.rotary_emb(x, positions), attention_mask=mask)
     return model.lm_head(norm("norm", x))[0, [length - 1 for length in MTP_LENGTHS]].numpy()
 
 
@@ -301,7 +370,7 @@ def all_mtp_logits(model, config, state, prompt, following, logits):
         print(f"smallest margin of a chosen position: {oracle.margin:.1e}")
         assert oracle.margin > 1e-5, "too near a tie: take another seed"
         return rows
-    if config["model_type"] == "qwen3_next":
+    if is_qwen3_next(config):
         return qwen3_next_mtp_logits(model, prompt, following, state)
     return mtp_logits(model, prompt, following)
 
@@ -325,16 +394,29 @@ def mtp_logits(model, prompt, following):
     return np.stack(rows)
 
 
+def stack_experts(state):
+    """Experts in two tensors a layer, as Qwen3.5 is published, where transformers writes them one by one."""
+    own = [name for name in state if ".mlp.experts.0.gate_proj." in name]
+    for name in own:
+        prefix = name.removesuffix("0.gate_proj.weight")
+        taken = lambda part: torch.stack([state.pop(f"{prefix}{e}.{part}_proj.weight") for e in range(len(
+            [other for other in state if other.startswith(prefix) and other.endswith(f".{part}_proj.weight")]))])
+        state[prefix + "gate_up_proj"] = torch.cat([taken("gate"), taken("up")], 1)
+        state[prefix + "down_proj"] = taken("down")
+
+
 def make_case(name, out, seed):
-    config, folder = dict({"torch_dtype": "float32"}, **CASES[name]), out / name
+    whole_config, folder = dict({"torch_dtype": "float32"}, **CASES[name]), out / name
+    config = text_config(whole_config)
     quantization = config.get("quantization_config", {}).get("quant_method")
     is_mxfp4 = quantization == "mxfp4"
-    n_mtp = config.get("num_nextn_predict_layers", 0)
+    n_mtp = n_mtp_of(config)
     folder.mkdir(parents=True, exist_ok=True)
-    plain = {key: value for key, value in config.items() if key != "quantization_config"}
+    plain = {key: value for key, value in whole_config.items() if key != "quantization_config"}
     (folder / "config.json").write_text(json.dumps(plain, indent=1) + "\n")
     options = dict(attn_implementation="eager", experts_implementation="eager", dtype=torch.float32)
-    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.from_pretrained(folder), **options).eval()
+    auto = transformers.AutoModelForCausalLM if config is whole_config else transformers.AutoModelForImageTextToText
+    model = auto.from_config(transformers.AutoConfig.from_pretrained(folder), **options).eval()
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         buffers = [(key, b) for key, b in model.named_buffers() if "correction_bias" in key]
@@ -343,7 +425,9 @@ def make_case(name, out, seed):
     model.save_pretrained(folder)
     state = load_file(folder / "model.safetensors")
     if n_mtp:
-        add = {"ernie4_5_moe": add_ernie_mtp, "qwen3_next": add_qwen3_next_mtp}.get(config["model_type"], add_mtp)
+        add = add_qwen3_next_mtp if is_qwen3_next(config) else {"ernie4_5_moe": add_ernie_mtp}.get(config["model_type"], add_mtp)
+        if name == "qwen3_5_moe":
+            stack_experts(state)
         add(state, config, rng)
     if quantization == "fp8":
         published, state = publish_in_fp8(state)
@@ -353,7 +437,7 @@ def make_case(name, out, seed):
         model.load_state_dict(meant)
         state = published
     else:
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).eval()
+        model = auto.from_pretrained(folder, **options).eval()
     (folder / "generation_config.json").unlink(missing_ok=True)
     prompt = torch.randint(0, N_VOCAB, (1, N_PROMPT), generator=rng)
     with torch.no_grad():
@@ -368,7 +452,7 @@ def make_case(name, out, seed):
             golden |= {"following": following[0].tolist(), "mtp_lengths": MTP_LENGTHS}
     if quantization:
         save_file(published, folder / "model.safetensors", metadata={"format": "pt"})
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "config.json").write_text(json.dumps(whole_config, indent=1) + "\n")
     top = np.partition(logits, -2, axis=-1)[:, -2:]
     if is_mxfp4:
         golden["has_blocks"] = True
@@ -385,10 +469,11 @@ def make_case(name, out, seed):
 
 # GGUF.
 
-WITH_TOKENIZER = ("qwen3_next",)
+WITH_TOKENIZER = ("qwen3_next", "qwen3_5", "gemma3_text")
 ARCHITECTURES = {"llama": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe", "deepseek_v2": "deepseek2",
                  "deepseek_v3": "deepseek2", "deepseek_v32": "deepseek32", "ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe",
-                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "qwen3_next": "qwen3next", "gpt_oss": "gpt-oss"}
+                 "seed_oss": "seed_oss", "glm4_moe": "glm4moe", "qwen3_next": "qwen3next", "gpt_oss": "gpt-oss",
+                 "qwen3_5": "qwen35", "qwen3_5_text": "qwen35", "qwen3_5_moe": "qwen35moe", "gemma3_text": "gemma3"}
 LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
     "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
@@ -406,7 +491,9 @@ LAYER = {
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp",
     "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
     "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "linear_attn.conv1d": "ssm_conv1d", "linear_attn.norm": "ssm_norm",
-    "linear_attn.in_proj_ba": "ssm_ba", "linear_attn.out_proj": "ssm_out",
+    "linear_attn.in_proj_ba": "ssm_ba", "linear_attn.out_proj": "ssm_out", "linear_attn.in_proj_qkv": "attn_qkv",
+    "linear_attn.in_proj_z": "attn_gate", "linear_attn.in_proj_a": "ssm_alpha", "linear_attn.in_proj_b": "ssm_beta",
+    "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm",
 }
 EXPERT = {"gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 TOP = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
@@ -429,9 +516,23 @@ def qkv_and_gate(config, weight):
     return [("attn_qkv.weight", np.concatenate([q, k, v])), ("attn_gate.weight", z)]
 
 
+def tile_value_heads(config, part, weight):
+    """Values of linear attention from heads of one key together to the first of each key, the second of each ..."""
+    n_k, n_v, v_dim = (config[f"linear_{name}"] for name in ("num_key_heads", "num_value_heads", "value_head_dim"))
+    n_first = 2 * n_k * config["linear_key_head_dim"] if part.split(".")[1] in ("in_proj_qkv", "conv1d") else 0
+    by_rows = weight.T if "out_proj" in part else weight
+    values = by_rows[n_first:]
+    tiled = values.reshape(n_k, n_v // n_k, -1, *values.shape[1:]).swapaxes(0, 1).reshape(values.shape)
+    assert len(values) in (n_v, n_v * v_dim)
+    whole = np.concatenate([by_rows[:n_first], tiled])
+    return whole.T if "out_proj" in part else whole
+
+
 def layer_tensors(config, part, weight):
     """GGUF's (name, values) of one tensor of a layer."""
     kind = config["model_type"]
+    if kind.startswith("qwen3_5") and part.startswith("linear_attn.") and "norm" not in part:
+        weight = tile_value_heads(config, part, weight)
     if "correction_bias" in part:
         return [("exp_probs_b.bias", weight.reshape(-1))]
     if part == "self_attn.sinks":
@@ -457,7 +558,7 @@ def layer_tensors(config, part, weight):
         n_head = config["num_attention_heads" if "q_proj" in module else "num_key_value_heads"]
         weight = to_pairs(weight, n_head)
     name = LAYER[module]
-    if name == "ffn_norm" and kind in ("seed_oss", "glm4_moe", "gpt_oss", "qwen3_next"):
+    if module == "post_attention_layernorm" and (kind in ("seed_oss", "glm4_moe", "gpt_oss") or is_zero_centred(kind, part)):
         name = "post_attention_norm"
     return [(f"{name}.{suffix}", weight)]
 
@@ -488,10 +589,16 @@ def stacked_experts(state, name):
         yield f"blk.{layer}.ffn_{which}_exps.{suffix}", own
 
 
+def text_state(state):
+    """Only the part that reads and writes text, and its names as those of a model that does nothing else."""
+    short = {name.replace("model.language_model.", "model."): tensor for name, tensor in state.items()}
+    return {name: tensor for name, tensor in short.items() if not name.startswith("model.visual.")}
+
+
 def gguf_tensors(config, state):
     """GGUF's names and values."""
     tensors, experts = {}, {}
-    for name, tensor in state.items():
+    for name, tensor in text_state(state).items():
         if config["model_type"] == "gpt_oss" and ".experts." in name:
             tensors.update(stacked_experts(state, name))
             continue
@@ -506,6 +613,13 @@ def gguf_tensors(config, state):
             tensors[TOP[name]] = weight + 1 if is_zero_centred(config["model_type"], name) else weight
             continue
         _, _, layer, part = name.split(".", 3)
+        if part == "mlp.experts.gate_up_proj":
+            for own, values in zip(("ffn_gate_exps", "ffn_up_exps"), np.split(weight, 2, 1)):
+                tensors[f"blk.{layer}.{own}.weight"] = values
+            continue
+        if part == "mlp.experts.down_proj":
+            tensors[f"blk.{layer}.ffn_down_exps.weight"] = weight
+            continue
         if ".experts." in "." + part:
             _, _, number, projection, _ = part.split(".")
             experts.setdefault((layer, EXPERT[projection]), {})[int(number)] = weight
@@ -534,8 +648,14 @@ def rope_factors(config):
 
 
 def add_rope(writer, config):
-    writer.add_rope_freq_base(config["rope_theta"])
+    parameters = config.get("rope_parameters", {})
+    writer.add_rope_freq_base(parameters.get("rope_theta", config.get("rope_theta")))
+    if "mrope_section" in parameters:
+        writer.add_rope_dimension_sections(parameters["mrope_section"] + [0])
     scaling = config.get("rope_scaling")
+    if scaling and scaling["rope_type"] == "linear":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+        writer.add_rope_scaling_factor(scaling["factor"])
     if scaling and scaling["rope_type"] == "yarn":
         writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
         writer.add_rope_scaling_factor(scaling["factor"])
@@ -553,7 +673,7 @@ def add_experts(writer, config):
     n_shared = config.get("n_shared_experts", config.get("moe_num_shared_experts", 0))
     writer.add_expert_count(n_expert)
     writer.add_expert_used_count(config.get("num_experts_per_tok", config.get("moe_k")))
-    writer.add_expert_feed_forward_length(config.get("moe_intermediate_size", config["intermediate_size"]))
+    writer.add_expert_feed_forward_length(config.get("moe_intermediate_size", config.get("intermediate_size")))
     if kind == "ernie4_5_moe":
         writer.add_interleave_moe_layer_step(config["moe_layer_interval"])
         writer.add_leading_dense_block_count(config["moe_layer_start_index"])
@@ -579,7 +699,8 @@ def add_attention(writer, config):
         writer.add_head_count_kv(config["num_key_value_heads"])
         writer.add_key_length(config["head_dim"])
         writer.add_value_length(config["head_dim"])
-        writer.add_rope_dimension_count(int(config["head_dim"] * config.get("partial_rotary_factor", 1)))
+        share = config.get("rope_parameters", {}).get("partial_rotary_factor", config.get("partial_rotary_factor", 1))
+        writer.add_rope_dimension_count(int(config["head_dim"] * share))
         return
     writer.add_head_count_kv(1)  # as the cache sees it
     if config["q_lora_rank"]:
@@ -604,7 +725,10 @@ def add_delta_net(writer, config):
     writer.add_ssm_group_count(config["linear_num_key_heads"])
     writer.add_ssm_time_step_rank(config["linear_num_value_heads"])
     writer.add_ssm_inner_size(config["linear_value_head_dim"] * config["linear_num_value_heads"])
-    writer.add_full_attention_interval(config["full_attention_interval"])
+    writer.add_full_attention_interval(config.get("full_attention_interval", 4))
+    if "layer_types" in config:
+        is_recurrent = [kind == "linear_attention" for kind in config["layer_types"]] + [False] * n_mtp_of(config)
+        writer.add_array(f"{ARCHITECTURES[config['model_type']]}.attention.recurrent_layers", is_recurrent)
 
 
 def add_letters(writer):
@@ -621,12 +745,13 @@ def add_letters(writer):
 
 def write_gguf(path, name, config, state):
     writer = gguf.GGUFWriter(path, ARCHITECTURES[config["model_type"]])
-    n_mtp = config.get("num_nextn_predict_layers", 0)
+    n_mtp = n_mtp_of(config)
     writer.add_name(f"ogas test {name}")
     writer.add_block_count(config["num_hidden_layers"] + n_mtp)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
-    writer.add_feed_forward_length(config["intermediate_size"])
+    if "intermediate_size" in config:
+        writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_vocab_size(N_VOCAB)
     if n_mtp:
@@ -634,7 +759,7 @@ def write_gguf(path, name, config, state):
     add_attention(writer, config)
     add_rope(writer, config)
     add_experts(writer, config)
-    if config["model_type"] == "gpt_oss":
+    if config["model_type"] in ("gpt_oss", "gemma3_text"):
         writer.add_sliding_window(config["sliding_window"])
     add_delta_net(writer, config)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)

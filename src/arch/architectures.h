@@ -11,6 +11,8 @@ Result<std::unique_ptr<Model>> create_qwen2(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_qwen3(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_qwen3_moe(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_qwen3_next(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_qwen3_5(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_qwen3_5_moe(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_ernie4_5(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file);
