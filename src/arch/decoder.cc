@@ -172,7 +172,18 @@ void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) 
   rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
-void Decoder::add_delta(const Step& step) { add(step.exec, step.s.hidden, step.s.delta, step.n_tokens); }
+void Decoder::embed(const Ops& ops, Embeddings& embeddings, TokenId token, std::span<float> hidden) {
+  embeddings.decode_row(ops, static_cast<size_t>(token), hidden.data());
+}
+
+void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
+  if (post_norm.empty()) return add(step.exec, step.s.hidden, step.s.delta, step.n_tokens);
+  add_normed(step.exec, step.s.hidden, step.s.delta, post_norm, c_.rms_eps, step.n_tokens);
+}
+
+void Decoder::make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) {
+  multiply(step.exec, step.s.normed, n, {{output, logits}});
+}
 
 std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
   rows_.clear();
@@ -189,13 +200,13 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
   }
   const size_t n = rows_.size();
   if (!space_ || space_->hidden.max_rows() < n) {
-    space_ = std::make_unique<HiddenSpace>(c_, n, rope_.n_rot());
+    space_ = std::make_unique<HiddenSpace>(c_, n, ropes_);
     reserve(n);
   }
   const Step step{exec, rows_, n, *space_};
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    rope_.prepare(rows_.position(t), space_->cos_sin.row(t));
-    w_.token_embd.decode_row(exec.ops, static_cast<size_t>(tokens_[t]), space_->hidden.row(t));
+    space_->angles.prepare(t, rows_.position(t));
+    embed(exec.ops, w_.token_embd, tokens_[t], {space_->hidden.row(t), c_.n_embd});
   });
   if (w_.token_embd.has_failed()) return {};
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
@@ -240,9 +251,9 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   const Step step{exec, rows_, n, *space_};
   Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    rope_.prepare(rows_.position(t) + 1, space_->cos_sin.row(t));
+    space_->angles.prepare(t, rows_.position(t) + 1);
     float* input = mtp_input_.row(t);
-    embeddings.decode_row(exec.ops, static_cast<size_t>(tokens[t]), space_->delta.row(t));
+    embed(exec.ops, embeddings, tokens[t], {space_->delta.row(t), c_.n_embd});
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
     mtp_input_.quantize_row(exec.ops, t, last.kind);
@@ -283,7 +294,7 @@ std::span<const float> Decoder::run_head(const Step& step, const std::vector<flo
     logits_kinds_.push_back(step.rows.kinds()[rows[idx]]);
   }
   rms_norm(step.exec, step.s.delta, logits_kinds_, norm, c_.rms_eps, step.s.normed);
-  multiply(step.exec, step.s.normed, n, {{output, logits_}});
+  make_logits(step, output, n, logits_);
   return {logits_.data(), n * c_.n_vocab};
 }
 

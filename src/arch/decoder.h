@@ -68,15 +68,15 @@ struct MtpHead {
 
 // Rows of n_embd that all layers work on.
 struct HiddenSpace {
-  HiddenSpace(const DecoderConfig& c, size_t n_batch, uint32_t n_rot)
-      : hidden(n_batch, c.n_embd), delta(n_batch, c.n_embd), normed(n_batch, c.n_embd), cos_sin(n_batch, n_rot) {}
-  static uint64_t bytes_per_token(const DecoderConfig& c, uint32_t n_rot) {
-    return (2 * uint64_t{c.n_embd} + n_rot) * sizeof(float) + Activations::bytes_for(c.n_embd);
+  HiddenSpace(const DecoderConfig& c, size_t n_batch, const Ropes& ropes)
+      : hidden(n_batch, c.n_embd), delta(n_batch, c.n_embd), normed(n_batch, c.n_embd), angles(ropes, n_batch) {}
+  static uint64_t bytes_per_token(const DecoderConfig& c, const Ropes& ropes) {
+    return (2 * uint64_t{c.n_embd} + ropes.n_rot()) * sizeof(float) + Activations::bytes_for(c.n_embd);
   }
 
   Matrix hidden, delta;
   Activations normed;
-  Matrix cos_sin;
+  RopeAngles angles;
 };
 
 class Decoder : public Model {
@@ -101,31 +101,36 @@ class Decoder : public Model {
     HiddenSpace& s;
   };
 
-  Decoder(const DecoderConfig& config, const RopeParams& rope) : c_(config), rope_(rope) {}
+  explicit Decoder(const DecoderConfig& config) : c_(config) {}
 
   // Reads and writes step.s.hidden. Layer n_layer is that of the MTP head.
   virtual void run_layer(const Step& step, uint32_t layer_idx) = 0;
   // Makes room for batches of n_tokens.
   virtual void reserve(size_t n_tokens) = 0;
 
+  // What differs between decoders around their layers; the defaults are what most of them do. The first is called from
+  // several threads.
+  // A token's hidden state before the first layer: its row of these embeddings.
+  virtual void embed(const Ops& ops, Embeddings& embeddings, TokenId token, std::span<float> hidden);
+  // hidden += delta, which is what a block made; through an RMSNorm of its own unless post_norm is empty.
+  virtual void add_residual(const Step& step, const std::vector<float>& post_norm);
+  // Logits [n, n_vocab] of the first n rows of step.s.normed.
+  virtual void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits);
+
   // hidden += block(RMSNorm(hidden)), block(y) writing step.s.delta.
   template <class Block>
-  void add_block(const Step& step, const std::vector<float>& norm, const Block& block) {
+  void add_block(const Step& step, const std::vector<float>& norm, const Block& block,
+                 const std::vector<float>& post_norm = {}) {
     rms_norm_hidden(step, norm);
     block();
-    add_delta(step);
+    add_residual(step, post_norm);
   }
   AttentionCall attention_call(const Step& step, uint32_t layer_idx) const {
-    return {.layer_idx = layer_idx,
-            .rows = step.rows,
-            .rope = &rope_,
-            .cos_sin = step.s.cos_sin,
-            .x = step.s.normed,
-            .y = step.s.delta};
+    return {.layer_idx = layer_idx, .rows = step.rows, .angles = step.s.angles, .x = step.s.normed, .y = step.s.delta};
   }
 
   DecoderConfig c_;
-  Rope rope_;
+  Ropes ropes_;
   DecoderWeights w_;
   MtpHead mtp_;
   ModelFacts facts_;
@@ -135,7 +140,6 @@ class Decoder : public Model {
 
  private:
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
-  void add_delta(const Step& step);
   // Of some rows of hidden, which stays as it is.
   std::span<const float> run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
                                   std::span<const uint32_t> rows);

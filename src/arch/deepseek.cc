@@ -125,7 +125,7 @@ Result<DeepSeekConfig> read_config(const TensorFile& file, std::string_view arch
 class DeepSeek : public Decoder {
  public:
   DeepSeek(std::string_view architecture, const DeepSeekConfig& config)
-      : Decoder(config.decoder, config.rope), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {
+      : Decoder(config.decoder), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {
     facts_.architecture = architecture;
   }
 
@@ -138,7 +138,11 @@ class DeepSeek : public Decoder {
     }
     if (config_.n_mtp > 0) mtp_.add_to(table, c_);  // under the name of the last
     OGAS_TRY(table.bind());
-    for (DeepSeekLayer& layer : layers_) layer.attn.keep_key_rows();
+    const Rope& rope = ropes_.add(config_.rope);
+    for (DeepSeekLayer& layer : layers_) {
+      layer.attn.rope = layer.attn.indexer.rope = &rope;
+      layer.attn.keep_key_rows();
+    }
     linears_ = table.linears();
     moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
@@ -181,7 +185,7 @@ class DeepSeek : public Decoder {
                  .k_dim = config_.mla.latent_dim(),
                  .v_dim = 0,
                  .index_dim = config_.indexer.head_dim};
-    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) +
+    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) +
                          MlaSpace::bytes_per_token(config_.mla, config_.indexer) +
                          FfnSpace::bytes_per_token(config_.ffn);
   }

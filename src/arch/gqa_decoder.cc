@@ -5,7 +5,7 @@
 namespace ogas {
 
 GqaDecoder::GqaDecoder(std::string_view architecture, GqaConfig config)
-    : Decoder(config.decoder, RopeParams{}), config_(std::move(config)), layers_(c_.n_layer + config_.n_mtp) {
+    : Decoder(config.decoder), config_(std::move(config)), layers_(c_.n_layer + config_.n_mtp) {
   facts_.architecture = architecture;
 }
 
@@ -29,14 +29,16 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   linears_ = table.linears();
   moes_ = table.moes();
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
-  rope_ = Rope(config_.rope);
+  for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)
+    layers_[layer_idx].attn.rope = &ropes_.add(rope_of(layer_idx));
+  finish(file.naming() == Naming::hub);
 
   facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);
   facts_.n_mtp = config_.n_mtp;
   facts_.kv.n_layer += config_.n_mtp;
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn);
-  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + AttentionSpace::bytes_per_token(config_.attn) +
+  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) + AttentionSpace::bytes_per_token(config_.attn) +
                        FfnSpace::bytes_per_token(config_.ffn);
   return {};
 }
@@ -54,10 +56,13 @@ void GqaDecoder::reserve(size_t n_tokens) {
 
 void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
-  add_block(step, layer.attn_norm,
-            [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); });
-  add_block(step, layer.ffn_norm,
-            [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
+  add_block(
+      step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); },
+      layer.attn_post_norm);
+  add_block(
+      step, layer.ffn_norm,
+      [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); },
+      layer.ffn_post_norm);
 }
 
 GqaConfig read_dense_config(ConfigReader& r, const TensorFile& file, RopeStyle style) {

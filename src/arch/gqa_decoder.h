@@ -20,7 +20,8 @@ struct GqaConfig {
 };
 
 struct GqaLayer {
-  std::vector<float> attn_norm, ffn_norm;  // [n_embd]
+  std::vector<float> attn_norm, ffn_norm;            // [n_embd]
+  std::vector<float> attn_post_norm, ffn_post_norm;  // [n_embd], of what the blocks add; empty: none
   Attention attn;
   FfnLayer ffn;
 };
@@ -41,6 +42,10 @@ class GqaDecoder : public Decoder {
   virtual void add_mtp(TensorTable& table) { mtp_.add_to(table, c_); }
   // Tensors outside of layers, beside embeddings, norm and output.
   virtual void add_more(TensorTable&) {}
+  // How the layer's attention rotates.
+  virtual const RopeParams& rope_of(uint32_t) const { return config_.rope; }
+  // Once bound: what stands in the file in another form.
+  virtual void finish(bool) {}
   virtual TensorName ffn_norm_name() const { return {"ffn_norm.weight", "post_attention_layernorm.weight"}; }
   bool has_experts(uint32_t layer_idx) const { return !config_.has_experts.empty() && config_.has_experts[layer_idx]; }
 

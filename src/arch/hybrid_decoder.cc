@@ -80,7 +80,7 @@ void read_hybrid_experts(ConfigReader& r, FfnDims& ffn) {
 }
 
 HybridDecoder::HybridDecoder(std::string_view architecture, const HybridConfig& config)
-    : Decoder(config.decoder, config.rope), config_(config), layers_(config.is_recurrent.size()) {
+    : Decoder(config.decoder), config_(config), layers_(config.is_recurrent.size()) {
   facts_.architecture = architecture;
 }
 
@@ -113,6 +113,7 @@ void HybridDecoder::add_mixer(TensorTable& table, HybridLayer& layer, bool is_re
   auto& attn = layer.mixer.emplace<Attention>();
   attn.add_to(table, config_.attn);
   attn.add_qk_norm(table, c_.rms_eps);
+  attn.rope = &ropes_.add(config_.rope);
 }
 
 void HybridDecoder::add_ffn(TensorTable& table, HybridLayer& layer) const {
@@ -160,7 +161,7 @@ void HybridDecoder::make_facts(const TensorFile& file, const TensorTable& table)
   facts_.n_mtp = config_.n_mtp;
   facts_.kv.n_layer = n_attention_;
   facts_.kv.state = {.n_layer = n_recurrent_, .n_values = config_.delta.n_state()};
-  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, rope_.n_rot()) + AttentionSpace::bytes_per_token(config_.attn) +
+  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) + AttentionSpace::bytes_per_token(config_.attn) +
                        DeltaNetSpace::bytes_per_token(config_.delta) + FfnSpace::bytes_per_token(config_.ffn);
 }
 

@@ -58,9 +58,10 @@ void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, cons
   };
   norm(q, dims.n_head, attn_q_norm);
   norm(k, dims.n_head_kv, attn_k_norm);
-  if (call.rope) {
-    call.rope->rotate(ops, q, dims.n_head, dims.head_dim, call.cos_sin.row(t));
-    call.rope->rotate(ops, k, dims.n_head_kv, dims.head_dim, call.cos_sin.row(t));
+  if (rope) {
+    const float* cos_sin = call.angles.row(*rope, t);
+    rope->rotate(ops, q, dims.n_head, dims.head_dim, cos_sin);
+    rope->rotate(ops, k, dims.n_head_kv, dims.head_dim, cos_sin);
   }
   KvSequence& kv = call.rows.kv(t);
   const size_t position = call.rows.position(t);
@@ -94,7 +95,8 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, Row
                    .k_offset = shape.k_offset(call.layer_idx, heads.head_kv_idx),
                    .v_offset = shape.v_offset(call.layer_idx, heads.head_kv_idx),
                    .kv_format = shape.format,
-                   .scale = 1 / std::sqrt(static_cast<float>(dims.head_dim)),
+                   .scale = scale > 0 ? scale : 1 / std::sqrt(static_cast<float>(dims.head_dim)),
+                   .soft_cap = soft_cap,
                    .by_tiles = by_tiles},
           .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + first,
           .out = s.attended.row(t) + first * dims.head_dim,

@@ -47,10 +47,9 @@ struct AttentionSpace {
 struct AttentionCall {
   size_t layer_idx;  // in the cache
   const Rows& rows;
-  const Rope* rope;       // null: positions are not rotated
-  const Matrix& cos_sin;  // of these rows' positions (Rope::prepare)
-  const Activations& x;   // [n_rows, n_embd], normed
-  const Matrix& y;        // [n_rows, n_embd] receives the output
+  const RopeAngles& angles;  // of these rows' positions
+  const Activations& x;      // [n_rows, n_embd], normed
+  const Matrix& y;           // [n_rows, n_embd] receives the output
 };
 
 struct Attention {
@@ -63,7 +62,10 @@ struct Attention {
   std::vector<float> attn_q_norm, attn_k_norm;  // [head_dim], each head on its own before rotation; empty: none
   std::vector<float> attn_sinks;                // [n_head]; empty: none
   float norm_eps = 0;                           // of attn_q_norm and attn_k_norm
+  const Rope* rope = nullptr;                   // one of the model's; null: positions are not rotated
   uint32_t window = 0;                          // positions a token sees, itself included; 0: all
+  float scale = 0;                              // of scores; 0: 1 / sqrt(head_dim)
+  float soft_cap = 0;                           // of scores (kernels/ops.h); 0: none
 
   // The four matrices by the names everybody uses; the rest is added by those who have it.
   void add_to(TensorTable& table, const AttentionDims& dims);

@@ -14,6 +14,15 @@ void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::
   });
 }
 
+void add_normed(Exec& exec, const Matrix& y, const Matrix& x, std::span<const float> weight, float eps,
+                size_t n_tokens) {
+  OGAS_CHECK(weight.size() == x.n_cols(), "{} weights for {} columns", weight.size(), x.n_cols());
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
+    exec.ops.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), x.row(t));
+    exec.ops.add(y.row(t), x.row(t), x.n_cols());
+  });
+}
+
 void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens) {
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.ops.add(y.row(t), x.row(t), x.n_cols()); });
 }

@@ -13,6 +13,10 @@ namespace ogas {
 void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
               const Activations& y);
 
+// Rows 0..n_tokens of y += RMSNorm(x), which x holds then.
+void add_normed(Exec& exec, const Matrix& y, const Matrix& x, std::span<const float> weight, float eps,
+                size_t n_tokens);
+
 // Rows 0..n_tokens of y += x.
 void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens);
 

@@ -22,13 +22,13 @@ void layer_norm(float* x, const std::vector<float>& weight, const std::vector<fl
 }
 
 // The first dimensions of a head are rotated, in halves, whatever the attention's own style.
-void rotate_heads(const Ops& ops, const AttentionCall& call, size_t t, float* x, const IndexerDims& dims,
-                  size_t n_heads) {
+void rotate_heads(const Ops& ops, const AttentionCall& call, const Rope& rope, size_t t, float* x,
+                  const IndexerDims& dims, size_t n_heads) {
   ops.rope({.x = x,
             .n_heads = n_heads,
             .head_stride = dims.head_dim,
-            .n_rot = call.rope->n_rot(),
-            .cos_sin = call.cos_sin.row(t),
+            .n_rot = rope.n_rot(),
+            .cos_sin = call.angles.row(rope, t),
             .style = RopeStyle::half_split});
 }
 
@@ -45,7 +45,7 @@ void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t
 
 void LightningIndexer::norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const {
   layer_norm(k, k_norm, k_norm_bias);
-  rotate_heads(ops, call, t, k, dims, 1);
+  rotate_heads(ops, call, *rope, t, k, dims, 1);
   KvSequence& kv = call.rows.kv(t);
   ops.store(k, dims.head_dim, kv.shape().format, kv.index_key(call.layer_idx, call.rows.position(t)));
 }
@@ -61,7 +61,7 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
     norm_and_store_key(exec.ops, call, s.k.row(t), t);
     if (!has_to_choose(call.rows.position(t))) return;
-    rotate_heads(exec.ops, call, t, s.q.row(t), dims, dims.n_head);
+    rotate_heads(exec.ops, call, *rope, t, s.q.row(t), dims, dims.n_head);
     // In F32, as routers are: what is chosen must not hang on the rounding of activations.
     MatmulCall{proj, call.x, t, 1, 0, dims.n_head}.run_in_f32(exec.ops, s.weights);
   });

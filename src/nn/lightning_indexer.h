@@ -39,6 +39,7 @@ struct LightningIndexer {
   Linear attn_k;                           // [head_dim, n_embd]
   Linear proj;                             // [n_head, n_embd]: weights of heads
   std::vector<float> k_norm, k_norm_bias;  // [head_dim]
+  const Rope* rope = nullptr;              // the layer's; never null where there is an indexer
 
   void add_to(TensorTable& table, const IndexerDims& indexer_dims, uint64_t n_embd, uint64_t q_lora_rank);
   // Whether a token sees more than top_k positions.

@@ -122,11 +122,11 @@ void Mla::rotate_latent_for_cache(const Ops& ops, Format format, float* latent) 
 }
 
 void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const {
-  const float* cos_sin = call.cos_sin.row(t);
-  call.rope->rotate(ops, s.q.row(t) + dims.qk_nope_head_dim, dims.n_head, dims.qk_head_dim(), cos_sin);
+  const float* cos_sin = call.angles.row(*rope, t);
+  rope->rotate(ops, s.q.row(t) + dims.qk_nope_head_dim, dims.n_head, dims.qk_head_dim(), cos_sin);
   float* latent = s.kv.row(t);
   ops.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
-  call.rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
+  rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
   KvSequence& kv = call.rows.kv(t);
   const Format format = kv.shape().format;
   rotate_latent_for_cache(ops, format, latent);

@@ -69,6 +69,7 @@ struct Mla {
   Linear attn_output;                      // [n_embd, n_head * v_head_dim]
   std::vector<float> attn_q_a_norm;        // [q_lora_rank]
   std::vector<float> attn_kv_a_norm;       // [kv_lora_rank]
+  const Rope* rope = nullptr;              // one of the model's; never null
   LightningIndexer indexer;                // without top_k: none
 
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);

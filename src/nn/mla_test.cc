@@ -75,15 +75,17 @@ class RandomMla {
 };
 
 // Outputs of all positions, n_chunk at a time.
-std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
+std::vector<float> run(Mla mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
   ThreadPool pool(2);
   Exec exec{pool, ops};
   const MlaSpace space(kDims, n_chunk, {});
   KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
   KvSequence kv(cache);
-  const Rope rope({.n_rot = kDims.qk_rope_head_dim, .base = 10000, .style = RopeStyle::interleaved});
+  Ropes ropes;
+  mla.rope = &ropes.add({.n_rot = kDims.qk_rope_head_dim, .base = 10000, .style = RopeStyle::interleaved});
+  const RopeAngles angles(ropes, n_chunk);
   const Activations x(n_chunk, kDims.n_embd);
-  const Matrix y(n_chunk, kDims.n_embd), cos_sin(n_chunk, kDims.qk_rope_head_dim);
+  const Matrix y(n_chunk, kDims.n_embd);
   std::mt19937 random(5);
   std::normal_distribution<float> normal;
   std::vector<float> outputs;
@@ -97,8 +99,8 @@ std::vector<float> run(const Mla& mla, const Ops& ops, MlaMode mode, size_t n_ch
     kv.extend(n);
     rows.clear();
     rows.add(kv, position, n, RowKind::prompt);
-    for (size_t t = 0; t < n; ++t) rope.prepare(position + t, cos_sin.row(t));
-    mla.forward(exec, {.layer_idx = 0, .rows = rows, .rope = &rope, .cos_sin = cos_sin, .x = x, .y = y}, space, mode);
+    for (size_t t = 0; t < n; ++t) angles.prepare(t, position + t);
+    mla.forward(exec, {.layer_idx = 0, .rows = rows, .angles = angles, .x = x, .y = y}, space, mode);
     for (size_t t = 0; t < n; ++t) outputs.insert(outputs.end(), y.row(t), y.row(t) + kDims.n_embd);
   }
   return outputs;

@@ -66,6 +66,34 @@ void Rope::prepare(size_t position, float* cos_sin) const {
   }
 }
 
+const Rope& Ropes::add(const RopeParams& params) {
+  for (const Entry& entry : entries_)
+    if (entry.params == params) return entry.rope;
+  return entries_.emplace_back(params, Rope(params)).rope;
+}
+
+uint32_t Ropes::n_rot() const {
+  uint32_t n = 0;
+  for (const Entry& entry : entries_) n += entry.rope.n_rot();
+  return n;
+}
+
+RopeAngles::RopeAngles(const Ropes& ropes, size_t n_batch) {
+  for (const Ropes::Entry& entry : ropes.entries_)
+    entries_.push_back({&entry.rope, Matrix(n_batch, entry.rope.n_rot())});
+}
+
+void RopeAngles::prepare(size_t row, size_t position) const {
+  for (const Entry& entry : entries_) entry.rope->prepare(position, entry.cos_sin.row(row));
+}
+
+const float* RopeAngles::row(const Rope& rope, size_t row) const {
+  const auto found = std::ranges::find(entries_, &rope, &Entry::rope);
+  OGAS_CHECK(found != entries_.end(), "a rotation of {} dimensions that is not one of the model's {}", rope.n_rot(),
+             entries_.size());
+  return found->cos_sin.row(row);
+}
+
 void Rope::rotate(const Ops& ops, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const {
   ops.rope(
       {.x = x, .n_heads = n_heads, .head_stride = head_stride, .n_rot = n_rot(), .cos_sin = cos_sin, .style = style_});

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "nn/exec.h"
@@ -32,6 +33,8 @@ struct RopeParams {
   double beta_slow = 1;         // yarn: turns below which it is divided
   bool truncate = true;         // yarn: borders of the ramp are rounded to whole pairs
   double attention_factor = 1;  // yarn: cosines and sines are multiplied by it
+
+  bool operator==(const RopeParams&) const = default;
 };
 
 // YaRN's factor for queries and keys at a scale: 0.1 mscale ln(scale) + 1, or 1 up to scale 1 (Peng et al. 2023, eq.
@@ -55,6 +58,39 @@ class Rope {
   std::vector<double> frequencies_;  // radians a position
   double magnitude_ = 1;
   RopeStyle style_ = RopeStyle::interleaved;
+};
+
+// The distinct rotations of a model: blocks that rotate alike share one.
+class Ropes {
+ public:
+  // Stays where it is.
+  const Rope& add(const RopeParams& params);
+  // Dimensions of all together.
+  uint32_t n_rot() const;
+
+ private:
+  friend class RopeAngles;
+  struct Entry {
+    RopeParams params;
+    Rope rope;
+  };
+  std::deque<Entry> entries_;
+};
+
+// Cosines and sines of the positions of a batch, in each of a model's rotations.
+class RopeAngles {
+ public:
+  RopeAngles(const Ropes& ropes, size_t n_batch);
+  void prepare(size_t row, size_t position) const;
+  // [n_rot / 2][2] of a row, in one of these rotations.
+  const float* row(const Rope& rope, size_t row) const;
+
+ private:
+  struct Entry {
+    const Rope* rope;
+    Matrix cos_sin;  // [n_batch, n_rot]
+  };
+  std::vector<Entry> entries_;
 };
 
 }  // namespace ogas
