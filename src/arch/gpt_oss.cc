@@ -10,7 +10,6 @@ namespace {
 struct OwnConfig {
   bool has_attention_bias = true;
   std::vector<uint32_t> windows;  // [n_layer] positions a token sees; 0: all
-  SwigluClamp clamp{};
 };
 
 class GptOss : public GqaDecoder {
@@ -35,7 +34,7 @@ class GptOss : public GqaDecoder {
     const FfnDims& d = config_.ffn;
     const uint64_t n_expert = d.rules.n_expert;
     moe.rules = d.rules;
-    moe.clamp = own_.clamp;
+    moe.glu = d.glu;
     table.moe(moe);
     table.linear({"ffn_gate_inp.weight", "mlp.router.weight"}, moe.ffn_gate_inp, n_expert, d.n_embd);
     table.vector({"ffn_gate_inp.bias", "mlp.router.bias"}, moe.ffn_gate_inp_b, n_expert);
@@ -75,6 +74,13 @@ std::vector<uint32_t> read_windows(ConfigReader& r, uint32_t n_layer) {
   return windows;
 }
 
+Glu read_glu(ConfigReader& r) {
+  const SwigluClamp clamp{.alpha = static_cast<float>(r.number_or({"", "swiglu_alpha"}, 1.702)),
+                          .limit = static_cast<float>(r.number_or({"", "swiglu_limit"}, 7))};
+  if (!(clamp.limit > 0)) r.refuse(ErrorCode::bad_file, "swiglu_limit is {}; more than 0 is expected", clamp.limit);
+  return {.kind = Glu::Kind::clamped_silu, .clamp = clamp};
+}
+
 GqaConfig read_config(ConfigReader& r, const TensorFile& file) {
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   // GGUF does not say so: the model was trained with borders of YaRN's ramp between pairs.
@@ -83,6 +89,7 @@ GqaConfig read_config(ConfigReader& r, const TensorFile& file) {
   ffn.rules =
       read_router_counts(r, {"expert_count", "num_local_experts"}, {"expert_used_count", "num_experts_per_tok"});
   ffn.rules.scores = RouterScores::softmax_selected;
+  ffn.glu = read_glu(r);
   ffn.n_ff_exp = r.count({"expert_feed_forward_length", "intermediate_size"}, 1, 1U << 24);
   ffn.n_ff = 0;
   c.has_experts = experts_from(0, c.decoder.n_layer);
@@ -93,9 +100,6 @@ OwnConfig read_own_config(ConfigReader& r, uint32_t n_layer) {
   OwnConfig c;
   c.windows = read_windows(r, n_layer);
   c.has_attention_bias = r.flag_or({"", "attention_bias"}, true);
-  c.clamp.alpha = static_cast<float>(r.number_or({"", "swiglu_alpha"}, 1.702));
-  c.clamp.limit = static_cast<float>(r.number_or({"", "swiglu_limit"}, 7));
-  if (!(c.clamp.limit > 0)) r.refuse(ErrorCode::bad_file, "swiglu_limit is {}; more than 0 is expected", c.clamp.limit);
   return c;
 }
 

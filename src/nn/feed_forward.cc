@@ -52,7 +52,7 @@ void activate(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
     float *gate = gates + idx * n, *up = ups + idx * n;
     if (group.gate_bias) ops.add(gate, group.gate_bias + o_begin, n);
     if (group.up_bias) ops.add(up, group.up_bias + o_begin, n);
-    group.clamp ? ops.swiglu_clamped(gate, up, n, *group.clamp) : ops.swiglu(gate, up, n);
+    group.glu.apply(ops, gate, up, n);
     const RowKind kind = group.x.kind(first_row + idx);
     group.gated.quantize_part(ops, first_row + idx, o_begin, {gate, n}, kind, group.down.reads_values(ops));
   }
@@ -67,6 +67,14 @@ void project_down(const Ops& ops, const GatedRows& group, const GroupChunk& chun
 }
 
 }  // namespace
+
+void Glu::apply(const Ops& ops, float* gate, const float* up, size_t n) const {
+  switch (kind) {
+    case Kind::silu: return ops.swiglu(gate, up, n);
+    case Kind::gelu_tanh: return ops.geglu(gate, up, n);
+    case Kind::clamped_silu: return ops.swiglu_clamped(gate, up, n, clamp);
+  }
+}
 
 void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
   if (groups.empty()) return;
@@ -97,7 +105,8 @@ GatedRows FeedForward::rows_of(const Activations& x, size_t n_tokens, const Acti
           .gated = gated,
           .y = y,
           .first_row = 0,
-          .n_rows = n_tokens};
+          .n_rows = n_tokens,
+          .glu = glu};
 }
 
 void FeedForward::forward(Exec& exec, const Activations& x, size_t n_tokens, const Activations& gated,

@@ -1,4 +1,4 @@
-// The gated feed-forward block, down(silu(gate(x)) * up(x)) (Shazeer 2020: SwiGLU), alone or for many experts at once.
+// The gated feed-forward block, down(f(gate(x)) * up(x)) (Shazeer 2020), alone or for many experts at once.
 #pragma once
 
 #include <cstddef>
@@ -12,28 +12,39 @@
 
 namespace ogas {
 
+// What becomes of gate and up (kernels/ops.h).
+struct Glu {
+  enum class Kind : uint8_t { silu, gelu_tanh, clamped_silu };
+  Kind kind = Kind::silu;
+  SwigluClamp clamp = {};  // of clamped_silu
+
+  // gate = f(gate) * up, or what clamped_silu is.
+  void apply(const Ops& ops, float* gate, const float* up, size_t n) const;
+};
+
 // Rows first_row..first_row + n_rows of x through one set of matrices, to the same rows of y.
 struct GatedRows {
   const Linear& gate;  // [n_ff, n_embd]
   const Linear& up;    // [n_ff, n_embd]
   const Linear& down;  // [n_embd, n_ff]
   const Activations& x;
-  const Activations& gated;  // space of n_ff columns: silu(gate(x)) * up(x)
+  const Activations& gated;  // space of n_ff columns: f(gate(x)) * up(x)
   const Matrix& y;
   size_t first_row, n_rows;
-  const float* gate_bias = nullptr;    // [n_ff]; null: none
-  const float* up_bias = nullptr;      // [n_ff]
-  const float* down_bias = nullptr;    // [n_embd]
-  const SwigluClamp* clamp = nullptr;  // not null: the clamped SwiGLU of kernels/ops.h
+  Glu glu = {};
+  const float* gate_bias = nullptr;  // [n_ff]; null: none
+  const float* up_bias = nullptr;    // [n_ff]
+  const float* down_bias = nullptr;  // [n_embd]
 };
 
-// y = down(silu(gate(x)) * up(x)), with the group's biases and its kind of SwiGLU, for every group of rows, as two
+// y = down(f(gate(x)) * up(x)), with the group's biases and its f, for every group of rows, as two
 // parallel regions whatever the number of groups: gate, up and activation in one, down in the other.
 void feed_forward(Exec& exec, std::span<const GatedRows> groups);
 
 struct FeedForward {
   Linear ffn_gate, ffn_up;  // [n_ff, n_embd]
   Linear ffn_down;          // [n_embd, n_ff]
+  Glu glu;
 
   // By the names everybody uses.
   void add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff);

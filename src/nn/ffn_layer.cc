@@ -20,10 +20,14 @@ uint64_t FfnSpace::bytes_per_token(const FfnDims& d) {
   return bytes;
 }
 
-void FfnLayer::add_dense(TensorTable& table, const FfnDims& dims) { dense.add_to(table, dims.n_embd, dims.n_ff); }
+void FfnLayer::add_dense(TensorTable& table, const FfnDims& dims) {
+  dense.glu = dims.glu;
+  dense.add_to(table, dims.n_embd, dims.n_ff);
+}
 
 void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_view hub_shared) {
   has_experts = true;
+  moe.glu = shared.glu = dims.glu;
   moe.add_to(table, dims.rules, dims.n_embd, dims.n_ff_exp);
   has_shared_ = dims.n_ff_shared > 0;
   if (!has_shared_) return;

@@ -16,6 +16,7 @@ struct FfnDims {
   uint64_t n_ff_exp = 0;     // of a routed expert; 0: there are none
   uint64_t n_ff_shared = 0;  // of all shared experts together; 0: there are none
   RouterRules rules = {};
+  Glu glu = {};
 };
 
 // Activations of a batch, shared by all layers.

@@ -92,10 +92,10 @@ GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
           .y = space.result,
           .first_row = space.grouping.first[e],
           .n_rows = space.grouping.n_rows[e],
+          .glu = glu,
           .gate_bias = bias(ffn_gate_exps_b),
           .up_bias = bias(ffn_up_exps_b),
-          .down_bias = bias(ffn_down_exps_b),
-          .clamp = clamp ? &*clamp : nullptr};
+          .down_bias = bias(ffn_down_exps_b)};
 }
 
 // What a layer adds to a token is little beside what the token is already: its router says of the input of this layer

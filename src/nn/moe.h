@@ -72,8 +72,8 @@ struct Moe {
   std::vector<Linear> ffn_down_exps;               // each [n_embd, n_ff]
   std::vector<float> ffn_gate_inp_b;               // [n_expert], of the router's logits; empty: none
   std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
-      ffn_down_exps_b;               // [n_expert, n_ff], ..., [n_expert, n_embd], or none
-  std::optional<SwigluClamp> clamp;  // experts have the clamped SwiGLU
+      ffn_down_exps_b;  // [n_expert, n_ff], ..., [n_expert, n_embd], or none
+  Glu glu;              // of experts
   // Experts of less weight than this are left out for a token, but for its best one: quicker, and not what the model
   // would answer.
   float least_weight = 0;
