@@ -335,6 +335,18 @@ def publish_in_fp8(state, block=128):
     return published, meant
 
 
+def add_caps(model, config):
+    """What transformers knows and Gemma 3's own classes leave out of a model that sees: both soft caps."""
+    forward, cap = model.forward, config["final_logit_softcapping"]
+
+    def capped(*args, **options):
+        output = forward(*args, softcap=config["attn_logit_softcapping"], **options)
+        output.logits = torch.tanh(output.logits / cap) * cap
+        return output
+
+    model.forward = capped
+
+
 def continue_greedily(model, prompt, n):
     """Without a cache: that of some families drifts in transformers itself."""
     sequence = prompt
@@ -439,6 +451,8 @@ def make_case(name, out, seed):
     else:
         model = auto.from_pretrained(folder, **options).eval()
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if name == "gemma3":
+        add_caps(model, config)
     prompt = torch.randint(0, N_VOCAB, (1, N_PROMPT), generator=rng)
     with torch.no_grad():
         logits = model(prompt, use_cache=False).logits[0].float().numpy()

@@ -17,6 +17,7 @@ Result<std::unique_ptr<Model>> create_ernie4_5(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file);
+Result<std::unique_ptr<Model>> create_gemma3(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_gpt_oss(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file);
 Result<std::unique_ptr<Model>> create_deepseek_v32(const TensorFile& file);

@@ -9,19 +9,34 @@ std::string ConfigReader::name_of(ConfigKey key) const {
 
 bool ConfigReader::has(ConfigKey key) const { return file_.metadata().contains(name_of(key)); }
 
+bool ConfigReader::is_list(ConfigKey key) const {
+  const auto found = file_.metadata().all().find(name_of(key));
+  return found != file_.metadata().all().end() && found->second.type == MetaType::array;
+}
+
+std::optional<double> ConfigReader::assumed(ConfigKey key) const {
+  const auto found = assumed_.find(key.hub);
+  if (!is_hub() || found == assumed_.end() || has(key)) return std::nullopt;
+  return found->second;
+}
+
 uint32_t ConfigReader::count(ConfigKey key, uint64_t min, uint64_t max) {
+  if (const auto value = assumed(key)) return static_cast<uint32_t>(*value);
   return static_cast<uint32_t>(take(file_.metadata().get_uint(name_of(key), min, max), min));
 }
 
 uint32_t ConfigReader::count_or(ConfigKey key, uint64_t otherwise, uint64_t min, uint64_t max) {
+  if (const auto value = assumed(key)) return static_cast<uint32_t>(*value);
   return static_cast<uint32_t>(take(file_.metadata().get_uint_or(name_of(key), otherwise, min, max), min));
 }
 
 float ConfigReader::number(ConfigKey key) {
+  if (const auto value = assumed(key)) return static_cast<float>(*value);
   return static_cast<float>(take(file_.metadata().get_float(name_of(key)), 1.0));
 }
 
 double ConfigReader::number_or(ConfigKey key, double otherwise) {
+  if (const auto value = assumed(key)) return *value;
   return take(file_.metadata().get_float_or(name_of(key), otherwise), 1.0);
 }
 

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +26,9 @@ class ConfigReader {
 
   bool is_hub() const { return file_.naming() == Naming::hub; }
   bool has(ConfigKey key) const;
+  bool is_list(ConfigKey key) const;
+  // The number that config.json means where it has no such key; for keys that are required.
+  void assume(std::string_view hub_key, double value) { assumed_[hub_key] = value; }
   // Required integers, within [min, max]; after an error min.
   uint32_t count(ConfigKey key, uint64_t min, uint64_t max);
   // Values that may be missing.
@@ -53,8 +58,12 @@ class ConfigReader {
     return otherwise;
   }
 
+  // What is assumed of a key that is not there.
+  std::optional<double> assumed(ConfigKey key) const;
+
   const TensorFile& file_;
   std::string architecture_;
+  std::map<std::string_view, double> assumed_;
   Result<> status_;
 };
 

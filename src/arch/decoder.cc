@@ -65,14 +65,16 @@ void read_yarn(ConfigReader& r, const std::string& hub, RopeParams& p) {
 }  // namespace
 
 RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
-  // transformers 5 writes rope_parameters with everything in it, those before rope_theta and rope_scaling.
-  const std::string hub = r.has({"", "rope_parameters.rope_theta"}) ? "rope_parameters." : "rope_scaling.";
+  // transformers 5 writes rope_parameters with everything in it, by kinds of layers where these differ; those before
+  // rope_theta and rope_scaling.
+  std::string hub = "rope_scaling.";
+  for (const std::string_view group : {"rope_parameters.", "rope_parameters.full_attention."})
+    if (r.has({"", std::string(group) + "rope_theta"})) hub = group;
   const auto key = [&](std::string_view name) { return hub + std::string(name); };
   RopeParams p{.n_rot = n_rot, .style = style};
   if (n_rot == 0 || n_rot % 2 != 0)
     r.refuse(ErrorCode::bad_file, "{} dimensions to rotate; an even number is expected", n_rot);
-  p.base =
-      r.number_or({"rope.freq_base", hub == "rope_parameters." ? "rope_parameters.rope_theta" : "rope_theta"}, 10000);
+  p.base = r.number_or({"rope.freq_base", hub == "rope_scaling." ? "rope_theta" : key("rope_theta")}, 10000);
   const std::string old_name = r.text_or({"rope.scaling.type", key("type")}, "none");
   const std::string type = r.text_or({"rope.scaling.type", key("rope_type")}, old_name);
   if (p.base <= 1) r.refuse(ErrorCode::bad_file, "the base of the rotation is {}; more than 1 is expected", p.base);

@@ -6,7 +6,7 @@
 namespace ogas {
 namespace {
 
-HybridConfig read_config(ConfigReader& r, const TensorFile& file) {
+HybridConfig read_qwen3_5_config(ConfigReader& r, const TensorFile& file) {
   HybridConfig c = read_hybrid_config(r, file);
   c.delta.is_tiled = !r.is_hub();
   if (!r.flag_or({"", "attn_output_gate"}, true))
@@ -20,7 +20,7 @@ HybridConfig read_config(ConfigReader& r, const TensorFile& file) {
 
 Result<std::unique_ptr<Model>> create_qwen3_5(const TensorFile& file) {
   ConfigReader r(file, "qwen35");
-  HybridConfig c = read_config(r, file);
+  HybridConfig c = read_qwen3_5_config(r, file);
   c.ffn.n_ff = r.count({"feed_forward_length", "intermediate_size"}, 1, 1U << 24);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<HybridDecoder>("qwen35", c), file);
@@ -28,7 +28,7 @@ Result<std::unique_ptr<Model>> create_qwen3_5(const TensorFile& file) {
 
 Result<std::unique_ptr<Model>> create_qwen3_5_moe(const TensorFile& file) {
   ConfigReader r(file, "qwen35moe");
-  HybridConfig c = read_config(r, file);
+  HybridConfig c = read_qwen3_5_config(r, file);
   read_hybrid_experts(r, c.ffn);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<HybridDecoder>("qwen35moe", c), file);

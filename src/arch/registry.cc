@@ -29,6 +29,8 @@ constexpr Architecture kArchitectures[] = {
     {"ernie4_5-moe", "ernie4_5_moe", create_ernie4_5_moe},
     {"seed_oss", "seed_oss", create_seed_oss},
     {"glm4moe", "glm4_moe", create_glm4_moe},
+    {"gemma3", "gemma3", create_gemma3},
+    {"gemma3", "gemma3_text", create_gemma3},
     {"gpt-oss", "gpt_oss", create_gpt_oss},
     {"deepseek2", "deepseek_v2", create_deepseek},
     {"deepseek2", "deepseek_v3", create_deepseek},
