@@ -148,6 +148,9 @@ TEST_F(MetadataTest, ArraysOfFloatsStringsAndBools) {
   EXPECT_EQ(bools.element, MetaType::boolean);
   EXPECT_EQ(bools.count, 3);
   EXPECT_EQ(bools.raw.size(), 3);
+  EXPECT_THAT(m.get_bools("bools", kMany).value(), ElementsAre(false, true, true));
+  EXPECT_THAT(message_of(m.get_bools("f32", kMany)), AllOf(HasSubstr("'f32'"), HasSubstr("array of f32")));
+  EXPECT_THAT(message_of(m.get_bools("bools", 2)), HasSubstr("'bools'"));
 }
 
 TEST_F(MetadataTest, NestedArraysAreKeptRawAndWhatFollowsIsFound) {
