@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
+#include "quant/half.h"
 
 namespace ogas {
 namespace {
@@ -187,26 +189,38 @@ TEST(Qwen3Moe, ExpertsMayBeCountedUnderAnotherName) {
   std::filesystem::remove_all(path);
 }
 
-// The folder's model under another model_type, without tensors of these names, in the folder of tests.
-std::filesystem::path without_indexer(const std::filesystem::path& folder) {
-  const auto path = std::filesystem::path(::testing::TempDir()) / fmt::format("ogas_v3_{}", ::getpid());
+// A tensor of a safetensors file.
+struct StoredTensor {
+  std::string name;
+  nlohmann::json info;  // dtype, shape
+  std::string data;
+};
+
+// The folder's model with another config and other tensors, in a folder of tests. edit: whether to keep a tensor, which
+// it may change.
+std::filesystem::path edited_model(const std::filesystem::path& folder, std::string_view name,
+                                   const std::function<void(nlohmann::json&)>& edit_config,
+                                   const std::function<bool(StoredTensor&)>& edit) {
+  const auto path = std::filesystem::path(::testing::TempDir()) / fmt::format("ogas_{}_{}", name, ::getpid());
   std::filesystem::create_directories(path);
   auto config = testing::read_json((folder / "config.json").string());
-  config["model_type"] = "deepseek_v3";
+  edit_config(config);
   std::ofstream(path / "config.json") << config;
   std::ifstream in(folder / "model.safetensors", std::ios::binary);
   const std::string bytes(std::istreambuf_iterator<char>(in), {});
   uint64_t n_header = 0;
   std::memcpy(&n_header, bytes.data(), sizeof n_header);
-  auto header = nlohmann::json::parse(bytes.substr(8, n_header));
+  const auto header = nlohmann::json::parse(bytes.substr(8, n_header));
   nlohmann::json kept;
   std::string data;
-  for (auto& [name, tensor] : header.items()) {
-    if (name == "__metadata__" || name.find(".indexer.") != std::string::npos) continue;
-    const uint64_t begin = tensor["data_offsets"][0], end = tensor["data_offsets"][1];
-    tensor["data_offsets"] = {data.size(), data.size() + end - begin};
-    data += bytes.substr(8 + n_header + begin, end - begin);
-    kept[name] = tensor;
+  for (const auto& [tensor_name, info] : header.items()) {
+    if (tensor_name == "__metadata__") continue;
+    const uint64_t begin = info["data_offsets"][0], end = info["data_offsets"][1];
+    StoredTensor tensor{tensor_name, info, bytes.substr(8 + n_header + begin, end - begin)};
+    if (!edit(tensor)) continue;
+    tensor.info["data_offsets"] = {data.size(), data.size() + tensor.data.size()};
+    data += tensor.data;
+    kept[tensor.name] = tensor.info;
   }
   std::string text = kept.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
@@ -218,7 +232,9 @@ std::filesystem::path without_indexer(const std::filesystem::path& folder) {
 
 TEST(DeepSeekV32, IsV3BitForBitUpToTopK) {
   const auto folder = kArchitectures / "deepseek_v32";
-  const auto path = without_indexer(folder);
+  const auto path = edited_model(
+      folder, "v3", [](nlohmann::json& config) { config["model_type"] = "deepseek_v3"; },
+      [](const StoredTensor& tensor) { return tensor.name.find(".indexer.") == std::string::npos; });
   const size_t top_k = testing::read_json((folder / "config.json").string())["index_topk"];
   std::vector<TokenId> prompt = testing::read_json((folder / "golden.json").string())["prompt"];
   for (const uint32_t batch : {256U, 1U, 7U}) {
@@ -229,6 +245,62 @@ TEST(DeepSeekV32, IsV3BitForBitUpToTopK) {
     EXPECT_GT(largest_difference(logits_of(*v32, prompt, batch), logits_of(*v3, prompt, batch)), kTolerance) << batch;
   }
   std::filesystem::remove_all(path);
+}
+
+// transformers knows them, and published configs leave them to it.
+TEST(Gemma3, ConfigsMayLeaveOutWhatTransformersAssumes) {
+  const auto folder = kArchitectures / "gemma3_text";
+  const auto path = edited_model(
+      folder, "gemma3",
+      [](nlohmann::json& config) {
+        for (const char* key : {"rms_norm_eps", "rope_theta", "rope_local_base_freq", "sliding_window_pattern",
+                                "max_position_embeddings", "hidden_activation", "attention_bias"})
+          config.erase(key);
+      },
+      [](const StoredTensor&) { return true; });
+  const std::vector<TokenId> prompt = testing::read_json((folder / "golden.json").string())["prompt"];
+  const auto whole = load(folder), short_config = load(path);
+  ASSERT_TRUE(whole && short_config);
+  EXPECT_EQ(logits_of(*whole, prompt).values, logits_of(*short_config, prompt).values);
+  EXPECT_EQ(short_config->facts().n_ctx_train, 131072U);
+  std::filesystem::remove_all(path);
+}
+
+// Where embeddings are BF16, so is what they are multiplied by. The same numbers in F32, times what the rounded factor
+// is too large by, give the same hidden states; and since the output is tied, logits that are larger by that.
+TEST(Gemma3, EmbeddingsInBf16AreScaledByAFactorInBf16) {
+  const auto folder = kArchitectures / "gemma3_text";
+  const float exact = std::sqrt(48.0F), rounded = bf16_to_f32(f32_to_bf16(exact)), ratio = rounded / exact;
+  ASSERT_GT(ratio, 1.001F);
+  const auto with_embeddings = [&](std::string_view name, bool in_bf16) {
+    return edited_model(
+        folder, name, [](nlohmann::json&) {},
+        [&](StoredTensor& tensor) {
+          if (tensor.name != "model.embed_tokens.weight") return true;
+          std::string halves;
+          for (size_t at = 0; at < tensor.data.size(); at += sizeof(float)) {
+            float value = 0;
+            std::memcpy(&value, &tensor.data[at], sizeof value);
+            const uint16_t half = f32_to_bf16(value);
+            value = bf16_to_f32(half) * ratio;
+            std::memcpy(&tensor.data[at], &value, sizeof value);
+            halves.append(reinterpret_cast<const char*>(&half), sizeof half);
+          }
+          if (in_bf16) tensor.info["dtype"] = "BF16", tensor.data = halves;
+          return true;
+        });
+  };
+  const auto halves_path = with_embeddings("gemma3_bf16", true), floats_path = with_embeddings("gemma3_f32", false);
+  ::setenv("OGAS_ISA", "reference", 1);  // which rounds no activations
+  const std::vector<TokenId> prompt = testing::read_json((folder / "golden.json").string())["prompt"];
+  const auto halves = load(halves_path), floats = load(floats_path);
+  ASSERT_TRUE(halves && floats);
+  const LogitMatrix of_halves = logits_of(*halves, prompt), of_floats = logits_of(*floats, prompt);
+  for (size_t i = 0; i < of_halves.values.size(); ++i)
+    ASSERT_NEAR(of_halves.values[i] * ratio, of_floats.values[i], 2e-4) << i;
+  ::unsetenv("OGAS_ISA");
+  std::filesystem::remove_all(halves_path);
+  std::filesystem::remove_all(floats_path);
 }
 
 std::vector<std::string> cases_with(std::string_view file) {

@@ -145,7 +145,8 @@ TEST_P(PrefixTest, DamagedFilesChangeNoAnswer) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PrefixTest,
-                         ::testing::Values("llama", "qwen3_moe", "gpt_oss", "deepseek_v2_lite", "deepseek_v32"),
+                         ::testing::Values("llama", "qwen3_moe", "gpt_oss", "deepseek_v2_lite", "deepseek_v32",
+                                           "gemma3_text"),
                          [](const auto& test) { return test.param; });
 
 // State is not in pages: such models compute every prompt from its beginning, and are right.

@@ -494,7 +494,7 @@ TEST_P(SchedulerTest, AFullContextSlides) {
 
 INSTANTIATE_TEST_SUITE_P(All, SchedulerTest,
                          ::testing::Values("llama", "qwen3_moe", "gpt_oss", "deepseek_v2_lite", "deepseek_v32",
-                                           "qwen3_next"),
+                                           "qwen3_next", "qwen3_5", "gemma3_text"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

@@ -46,5 +46,21 @@ TEST(Rope, LeavesTheRestOfAHeadAlone) {
   EXPECT_NE(x[4], 5);
 }
 
+TEST(Ropes, EqualOnesAreOneAndEachHasItsAngles) {
+  Ropes ropes;
+  const RopeParams local{.n_rot = 4, .base = 100}, global{.n_rot = 6, .base = 1000};
+  const Rope &first = ropes.add(local), &second = ropes.add(global);
+  EXPECT_EQ(&ropes.add(local), &first);
+  EXPECT_NE(&first, &second);
+  EXPECT_EQ(ropes.n_rot(), 10U);
+  const RopeAngles angles(ropes, 2);
+  angles.prepare(1, 7);
+  for (const Rope* rope : {&first, &second}) {
+    std::vector<float> expected(rope->n_rot());
+    rope->prepare(7, expected.data());
+    EXPECT_EQ(std::vector<float>(angles.row(*rope, 1), angles.row(*rope, 1) + rope->n_rot()), expected);
+  }
+}
+
 }  // namespace
 }  // namespace ogas
