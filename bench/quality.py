@@ -42,13 +42,15 @@ def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
 
 def logits_of_llama_cpp(model, tokens):
     import llama_cpp_peer as peer
-    context = peer.Context(peer.Model(str(model)), n_ctx=len(tokens), n_batch=512, n_threads=os.cpu_count())
+    # Weights as they stand in the file: repacked ones are as exact, and crash for some shapes (0.3.36, Gemma 3 270M).
+    model = peer.Model(str(model), repacks=False)
+    context = peer.Context(model, n_ctx=len(tokens), n_batch=512, n_threads=os.cpu_count())
     return log_softmax(context.eval(tokens))
 
 
 def tokens_of(ogas, model, args):
     if args.text:
-        ids = subprocess.run([ogas, "tokenize", model], stdin=args.text.open("rb"), capture_output=True, check=True)
+        ids = subprocess.run([ogas, "tokenize", model, "--add-special"], stdin=args.text.open("rb"), capture_output=True, check=True)
         return [int(token) for token in ids.stdout.decode().strip().strip("[]").split(",")]
     facts = subprocess.run([ogas, "inspect", model, "--json"], capture_output=True, check=True, text=True)
     return make_tokens(args.tokens, json.loads(facts.stdout)["model"]["vocabulary"])
