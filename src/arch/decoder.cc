@@ -159,11 +159,11 @@ void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   if (c.is_tied) table.ignore(out);
 }
 
-void MtpHead::add_to(TensorTable& table, const DecoderConfig& c) {
-  table.vector({"nextn.enorm.weight", "enorm.weight"}, enorm, c.n_embd);
-  table.vector({"nextn.hnorm.weight", "hnorm.weight"}, hnorm, c.n_embd);
-  table.linear({"nextn.eh_proj.weight", "eh_proj.weight"}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
-  table.vector({"nextn.shared_head_norm.weight", "shared_head.norm.weight"}, output_norm, c.n_embd);
+void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hub) {
+  table.vector({"nextn.enorm.weight", hub.enorm}, enorm, c.n_embd);
+  table.vector({"nextn.hnorm.weight", hub.hnorm}, hnorm, c.n_embd);
+  table.linear({"nextn.eh_proj.weight", hub.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
+  table.vector({"nextn.shared_head_norm.weight", hub.output_norm}, output_norm, c.n_embd);
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
   if (table.has(embd)) table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);

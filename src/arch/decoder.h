@@ -52,6 +52,12 @@ struct DecoderWeights {
   void add_to(TensorTable& table, const DecoderConfig& c);
 };
 
+// How the hub calls the tensors of such a head, after the name of its layer or block.
+struct MtpHubNames {
+  std::string_view enorm = "enorm.weight", hnorm = "hnorm.weight", eh_proj = "eh_proj.weight",
+                   output_norm = "shared_head.norm.weight";
+};
+
 // A head for the token after the next: norms of the next token's embedding and of the last hidden state, a matrix that
 // brings both together, a layer, and output (DeepSeek-V3 technical report, eq. 21 to 23).
 struct MtpHead {
@@ -63,7 +69,7 @@ struct MtpHead {
   bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
-  void add_to(TensorTable& table, const DecoderConfig& c);
+  void add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hub = {});
 };
 
 // Rows of n_embd that all layers work on.

@@ -129,10 +129,11 @@ void HybridDecoder::add_ffn(TensorTable& table, HybridLayer& layer) const {
 void HybridDecoder::add_mtp(TensorTable& table) {
   const std::string gguf = fmt::format("blk.{}.", c_.n_layer);
   table.begin_block({gguf, "mtp."});
-  table.vector({"nextn.enorm.weight", "pre_fc_norm_embedding.weight"}, mtp_.enorm, c_.n_embd);
-  table.vector({"nextn.hnorm.weight", "pre_fc_norm_hidden.weight"}, mtp_.hnorm, c_.n_embd);
-  table.linear({"nextn.eh_proj.weight", "fc.weight"}, mtp_.eh_proj, c_.n_embd, 2 * uint64_t{c_.n_embd});
-  table.vector({"nextn.shared_head_norm.weight", "norm.weight"}, mtp_.output_norm, c_.n_embd);
+  mtp_.add_to(table, c_,
+              {.enorm = "pre_fc_norm_embedding.weight",
+               .hnorm = "pre_fc_norm_hidden.weight",
+               .eh_proj = "fc.weight",
+               .output_norm = "norm.weight"});
 }
 
 // What stands in the file in another form.
