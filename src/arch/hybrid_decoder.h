@@ -1,5 +1,5 @@
 // Decoders with gated DeltaNet in most layers and gated attention in the others: Qwen3-Next and Qwen3.5. Their files
-// say what is their own: keys, and which layers have experts.
+// say what is their own: keys, and whether layers have experts.
 //
 // Norms on the hub are stored as what they differ from 1 by; GGUF has the sum. The head for the token after the next
 // has a layer with attention.
@@ -21,12 +21,12 @@ struct HybridConfig {
   DeltaNetDims delta{};
   FfnDims ffn;                          // with experts in all layers, or in none
   std::vector<bool> is_recurrent = {};  // [n_layer + n_mtp]
-  uint32_t n_mtp = 0;                   // layers behind the last that predict further tokens
+  uint32_t n_mtp = 0;                   // layers after the last that predict further tokens
 };
 
 // What both have: everything but the sizes of feed-forward blocks.
 HybridConfig read_hybrid_config(ConfigReader& reader, const TensorFile& file);
-// Experts in all layers, beside a shared one.
+// Experts in all layers, and a shared one in each.
 void read_hybrid_experts(ConfigReader& reader, FfnDims& ffn);
 
 struct HybridLayer {
