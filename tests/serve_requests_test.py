@@ -46,6 +46,19 @@ class BrowsersTest(ServerTest):
         status, headers, _ = self.request(server, "GET", "/v1/models", headers={"Origin": "https://a.example"})
         self.assertEqual((status, headers["Access-Control-Expose-Headers"]), (200, "X-Request-Id, Retry-After"))
 
+    def test_a_page_can_read_why_its_body_was_not_taken(self):
+        server = self.serve("--max-body", "1k", "--read-timeout", "1")
+        origin = "app://obsidian.md"
+        for path, error in ((CHAT, lambda reply: reply["error"]["message"]), ("/api/chat", lambda reply: reply["error"])):
+            with self.subTest(path):
+                status, headers, reply = self.request(server, "POST", path, ask("x" * 2000), {"Origin": origin})
+                self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (413, origin))
+                self.assertIn("longer than 1000 bytes", error(reply))
+                head = f"POST {path} HTTP/1.1\nHost: localhost\nOrigin: {origin}\nContent-Length: 10"
+                reply = self.exchange(server, raw(head, b"{"))
+                self.assertTrue(reply.startswith(b"HTTP/1.1 408"), reply[:200])
+                self.assertIn(f"Access-Control-Allow-Origin: {origin}\r\n".encode(), reply)
+
     def test_programs_and_this_machine_may_ask_and_pages_of_the_web_may_not(self):
         server = self.serve()
         for origin in ("app://obsidian.md", "tauri://localhost", "file://", "vscode-webview://1a2b",

@@ -96,6 +96,7 @@ class HttpApi final : public Server {
   Result<> listen() {
     HttpHandlers handlers{
         .check = [this](const HttpRequest& request) { return check(request); },
+        .refuse = [this](const ApiError& error, const HttpRequest& request) { return refusal(error, request); },
         .handle = [this](HttpRequest request,
                          HttpExchangePtr exchange) { handle(std::move(request), std::move(exchange)); },
         .log = [this](const HttpRecord& record) { log(record); },

@@ -210,8 +210,13 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     // What has come of the head is for the log, also where the request is refused.
     auto refused = take_head(parser, request);
     if (timed_out_) co_return error_reply(408, "the request's head did not come in time");
-    if (error) co_return reply_to(error);
-    co_return refused;
+    if (!error) co_return refused;
+    const auto known = error_of(error);
+    if (!known) co_return kNoReply;
+    if (error != http::error::body_limit) co_return error_reply(known->status, known->message);
+    // The head is whole, and announces too long a body.
+    auto other = refused ? refused : host_.handlers().check(request);
+    co_return other ? *std::move(other) : refusal(*known, request);
   }
 
   std::optional<HttpReply> take_head(const Parser& parser, HttpRequest& request) {
@@ -244,17 +249,22 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     return {};
   }
 
-  // To what could not be read as a request.
-  HttpReply reply_to(const error_code& error) const {
+  // What is wrong with what could not be read as a request; nothing where nobody waits for a reply.
+  std::optional<ApiError> error_of(const error_code& error) const {
     const HttpLimits& limits = host_.limits();
     if (error == http::error::header_limit || error == http::error::buffer_overflow)
-      return error_reply(431, fmt::format("the request's head is longer than {} bytes", limits.header_bytes));
+      return ApiError(431, fmt::format("the request's head is longer than {} bytes", limits.header_bytes));
     if (error == http::error::body_limit)
-      return error_reply(413, fmt::format("the request's body is longer than {} bytes", limits.body_bytes));
+      return ApiError(413, fmt::format("the request's body is longer than {} bytes", limits.body_bytes));
     const bool has_ended = error == http::error::end_of_stream || error == http::error::partial_message;
     if (has_ended || closed_ || error.category() != make_error_code(http::error::bad_method).category())
-      return kNoReply;
-    return error_reply(400, "this is no HTTP/1.1 request: " + error.message());
+      return std::nullopt;
+    return ApiError(400, "this is not an HTTP/1.1 request: " + error.message());
+  }
+
+  // As the API writes its errors, with what a page needs to read it (CORS).
+  HttpReply refusal(const ApiError& error, const HttpRequest& request) const {
+    return host_.handlers().refuse(error, request);
   }
 
   asio::awaitable<std::optional<HttpReply>> read_body(Parser& parser, HttpRequest& request) {
@@ -270,12 +280,15 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       co_await http::async_read_some(stream_, buffer_, parser, redirect(error));
       if (!account->grow_to(parser.get().body().size())) {
         answers_timeouts_ = false;
-        co_return error_reply(503, "too many requests of this size at once");
+        co_return refusal(ApiError(503, "too many requests of this size at once"), request);
       }
     }
     answers_timeouts_ = false;
-    if (timed_out_) co_return error_reply(408, "the request's body did not come in time");
-    if (error) co_return reply_to(error);
+    if (timed_out_) co_return refusal(ApiError(408, "the request's body did not come in time"), request);
+    if (error) {
+      const auto known = error_of(error);
+      co_return known ? refusal(*known, request) : kNoReply;
+    }
     request.body = std::move(parser.get().body());
     request.body_account = account;
     co_return std::nullopt;

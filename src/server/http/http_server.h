@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "server/http/api_error.h"
 #include "server/http/http_message.h"
 
 namespace ogas::server {
@@ -52,6 +53,8 @@ struct HttpRecord {
 struct HttpHandlers {
   // Of a request's head, before its body is read, on the I/O thread: an answer, where that is all it gets.
   std::function<std::optional<HttpReply>(const HttpRequest&)> check;
+  // The reply to a request that passed that check and whose body could not be read, on the I/O thread.
+  std::function<HttpReply(const ApiError&, const HttpRequest&)> refuse;
   // On a worker thread. The exchange ends with it unless the handler keeps it.
   std::function<void(HttpRequest, HttpExchangePtr)> handle;
   std::function<void(const HttpRecord&)> log = {};  // on the I/O thread
