@@ -48,8 +48,24 @@ Result<ChatTemplate> ChatTemplate::parse(std::string source) {
 
 namespace {
 
+// Whether a template has another word for "reasoning_content".
+bool calls_it_thinking(std::string_view source) {
+  return source.contains("thinking") && !source.contains("reasoning_content");
+}
+
+// Reasoning under the name that such a template reads. gpt-oss's refuses a message with calls that has both reasoning
+// and content: what was said to the user stays then.
+void rename_reasoning(jinja::Dict& message) {
+  if (message.find_name("thinking")) return;
+  const jinja::Value* content = message.find_name("content");
+  const bool has_content = content && content->string() && !content->string()->empty();
+  if (has_content && message.find_name("tool_calls")) return;
+  for (auto& [key, value] : message.items)
+    if (*key.string() == "reasoning_content") key = jinja::Value("thinking");
+}
+
 // Messages as the template's variable. A usual role is part of the format and not of what somebody typed.
-jinja::Value messages_value(const nlohmann::ordered_json& messages) {
+jinja::Value messages_value(const nlohmann::ordered_json& messages, bool is_thinking) {
   constexpr std::string_view kRoles[] = {"system", "user",     "assistant", "tool",
                                          "model",  "function", "developer", "ipython"};
   if (!messages.is_array()) return jinja::Value::from_json(messages, /*is_input=*/true);
@@ -64,6 +80,7 @@ jinja::Value messages_value(const nlohmann::ordered_json& messages) {
     for (auto& [key, entry] : marked.items)
       if (*key.string() == "role" && entry.string() && std::ranges::find(kRoles, *entry.string()) != std::end(kRoles))
         entry = jinja::Value(*entry.string());
+    if (is_thinking) rename_reasoning(marked);
     list.emplace_back(std::move(marked));
   }
   return list;
@@ -75,7 +92,7 @@ Result<RenderedChat> ChatTemplate::render(const ChatTemplateInput& input) const 
   try {
     jinja::Interpreter interpreter;
     auto& variables = interpreter.globals().variables;
-    variables["messages"] = messages_value(input.messages);
+    variables["messages"] = messages_value(input.messages, calls_it_thinking(source()));
     variables["tools"] = jinja::Value::from_json(input.tools, /*is_input=*/true);
     variables["documents"] = {};
     variables["add_generation_prompt"] = input.add_generation_prompt;

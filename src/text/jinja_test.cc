@@ -282,6 +282,22 @@ TEST(ChatTemplate, ErrorsSayWhere) {
   EXPECT_THAT(refused.error().message, testing::HasSubstr("roles must alternate"));
 }
 
+// Clients write "reasoning_content"; gpt-oss's template reads "thinking".
+TEST(ChatTemplate, ReasoningHasTheNameThatTheTemplateReads) {
+  const auto rendered = [](const char* source, nlohmann::ordered_json message) {
+    const auto chat = ChatTemplate::parse(source).value();
+    return chat.render({.messages = {std::move(message)}, .tools = nullptr, .extra = nullptr}).value().text;
+  };
+  constexpr const char* kThinking = "{{ messages[0].thinking }}|{{ messages[0].content }}";
+  const nlohmann::ordered_json calls = {{{"function", {{"name", "f"}}}}};
+  EXPECT_EQ(rendered(kThinking, {{"role", "assistant"}, {"content", "a"}, {"reasoning_content", "b"}}), "b|a");
+  EXPECT_EQ(rendered(kThinking, {{"content", "a"}, {"reasoning_content", "b"}, {"thinking", "c"}}), "c|a");
+  EXPECT_EQ(rendered(kThinking, {{"content", ""}, {"reasoning_content", "b"}, {"tool_calls", calls}}), "b|");
+  EXPECT_EQ(rendered(kThinking, {{"content", "a"}, {"reasoning_content", "b"}, {"tool_calls", calls}}), "|a");
+  EXPECT_EQ(rendered("{{ messages[0].thinking }}|{{ messages[0].reasoning_content }}", {{"reasoning_content", "b"}}),
+            "|b");
+}
+
 TEST(ChatTemplate, SeesItsInput) {
   const auto parsed = ChatTemplate::parse(
       "{{ bos_token }}{% for m in messages %}[{{ m.role }}|{{ m.content }}]{% endfor %}"
