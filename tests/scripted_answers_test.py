@@ -124,6 +124,42 @@ class EndsTest(ScriptedTest):
         self.assertEqual(self.chat()["choices"][0]["message"]["content"], "Hi \ufffd")
 
 
+class GivenBackTest(ScriptedTest):
+    """What clients give back of earlier answers, as a template sees it: this one tells all of it as its error."""
+
+    TELLS = ("{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('thought ' ~ m.reasoning_content ~ "
+             "', said ' ~ m.content ~ ', called ' ~ (m.tool_calls or [])|length) }}{% endif %}{% endfor %}")
+    REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
+    CALL = {"type": "function_call", "call_id": "c", "name": "write_file", "arguments": "{}"}
+    SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+
+    def seen(self, *items):
+        status, reply = self.post("/v1/responses", {"input": [{"role": "user", "content": "Go"}, *items]})
+        self.assertEqual(status, 400, reply)
+        return reply["error"]["message"]
+
+    def test_reasoning_belongs_to_the_message_that_follows(self):
+        self.start(["Hi"], template=self.TELLS)
+        user = {"role": "user", "content": "And?"}
+        self.assertIn("thought Hm., said Hi, called 0", self.seen(self.REASONING, self.SAID, user))
+        self.assertIn("thought Hm., said Hi, called 1", self.seen(self.REASONING, self.SAID, self.CALL, user))
+        self.assertIn("thought Hm., said , called 2", self.seen(self.REASONING, self.CALL, self.CALL, user))
+        self.assertIn("thought Hm.Hm., said Hi, called 0", self.seen(self.REASONING, self.REASONING, self.SAID, user))
+        self.assertIn("thought Hm., said , called 0", self.seen(self.REASONING, user))
+        summary = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Short."}]}
+        self.assertIn("thought Short., said Hi", self.seen(summary, self.SAID, user))
+        hidden = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
+        self.assertIn("thought , said Hi", self.seen(hidden, self.SAID, user))
+
+    def test_gpt_oss_sees_what_it_thought_before_a_call(self):
+        self.start(["Hi"], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
+        output = {"type": "function_call_output", "call_id": "c", "output": "done"}
+        taken = [self.respond(input=[{"role": "user", "content": "Go"}, *items, self.CALL, output])["usage"]["input_tokens"]
+                 for items in ([], [self.REASONING])]
+        # <|start|>assistant<|channel|>analysis<|message|>Hm.<|end|>, letter by letter.
+        self.assertEqual(taken[1] - taken[0], len("assistantanalysisHm.") + 4)
+
+
 class CallsTest(ScriptedTest):
     CALL = ["<tool_call>\n", '{"name": "write_file", "arguments": {"path": "a.txt", "text": "line 1', "\\nline 2", '"}}',
             "\n</tool_call>"]

@@ -35,6 +35,19 @@ ApiResult<Json> read_item_message(Fields& item) {
   return Json{{"role", role}, {"content", OGAS_TRY(read_content(*content, item.path_of("content"), type))}};
 }
 
+// What the model thought: its own words where they are there, else the summary. Clients that got neither, or only an
+// encrypted form of it, give back an item that says nothing.
+ApiResult<Json> read_reasoning_item(Fields& item) {
+  std::string text;
+  for (const auto& [name, type] : {std::pair<std::string_view, std::string_view>{"content", "reasoning_text"},
+                                   std::pair<std::string_view, std::string_view>{"summary", "summary_text"}})
+    if (const Json* parts = item.find(name); parts && text.empty())
+      text = OGAS_TRY(read_content(*parts, item.path_of(name), type));
+  item.ignore({"encrypted_content"});
+  if (text.empty()) return Json();
+  return Json{{"role", "assistant"}, {"content", ""}, {"reasoning_content", std::move(text)}};
+}
+
 // One item of the input, in the chat API's words; null: it says nothing to the model.
 ApiResult<Json> read_item(const Json& given, const std::string& path) {
   Fields item = OGAS_TRY(Fields::of(given, path));
@@ -52,7 +65,7 @@ ApiResult<Json> read_item(const Json& given, const std::string& path) {
                {"tool_call_id", OGAS_TRY(item.needed_text("call_id"))},
                {"content", OGAS_TRY(read_content(*output, item.path_of("output"), "input_text"))}};
   } else if (type == "reasoning") {
-    item.ignore({"summary", "content", "encrypted_content"});
+    message = OGAS_TRY(read_reasoning_item(item));
   } else {
     return refuse(item.path_of("type"), "{} is '{}', which is not supported", item.path_of("type"), type);
   }
@@ -61,11 +74,25 @@ ApiResult<Json> read_item(const Json& given, const std::string& path) {
   return read_message(message, path);
 }
 
-// Calls that stand behind each other are one message of several.
+// Whether it has reasoning and nothing else yet.
+bool is_only_reasoning(const Json& message) {
+  return message.contains("reasoning_content") && !message.contains("tool_calls") && message["content"] == "";
+}
+
+// Items that follow each other are one message of the assistant: reasoning, then what it said, then its calls.
 void add_message(Json& messages, Json message) {
-  const bool continues = !messages.empty() && message.contains("tool_calls") &&
-                         messages.back()["role"] == "assistant" && message["role"] == "assistant";
-  if (!continues) return messages.push_back(std::move(message));
+  const bool follows = !messages.empty() && messages.back()["role"] == "assistant" && message["role"] == "assistant";
+  if (follows && is_only_reasoning(messages.back())) {
+    Json& last = messages.back();
+    if (is_only_reasoning(message)) {
+      last["reasoning_content"].get_ref<std::string&>() += message["reasoning_content"].get_ref<std::string&>();
+      return;
+    }
+    message["reasoning_content"] = std::move(last["reasoning_content"]);
+    last = std::move(message);
+    return;
+  }
+  if (!follows || !message.contains("tool_calls")) return messages.push_back(std::move(message));
   for (Json& call : message["tool_calls"]) messages.back()["tool_calls"].push_back(std::move(call));
 }
 
