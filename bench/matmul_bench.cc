@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "kernels/dispatch.h"
 #include "measure/machine.h"
-#include "nn/linear.h"
+#include "ops/linear.h"
 #include "synth/random_blocks.h"
 
 namespace {

@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "base/quote.h"
-#include "nn/layers.h"
 #include "nn/moe.h"
+#include "ops/layers.h"
 
 namespace ogas {
 

@@ -12,11 +12,11 @@
 #include "nn/attention.h"
 #include "nn/embeddings.h"
 #include "nn/ffn_layer.h"
-#include "nn/linear.h"
-#include "nn/matrix.h"
-#include "nn/rope.h"
-#include "nn/router.h"
 #include "nn/tensor_table.h"
+#include "ops/linear.h"
+#include "ops/matrix.h"
+#include "ops/rope.h"
+#include "ops/router.h"
 
 namespace ogas {
 

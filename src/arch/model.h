@@ -11,11 +11,11 @@
 
 #include "base/result.h"
 #include "files/tensor_file.h"
-#include "nn/exec.h"
 #include "nn/kv_cache.h"
-#include "nn/linear.h"
 #include "nn/rows.h"
 #include "nn/tensor_table.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
 #include "text/vocab.h"
 
 namespace ogas {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "nn/kv_cache.h"
-#include "nn/row_kind.h"
+#include "ops/row_kind.h"
 #include "text/vocab.h"
 
 namespace ogas {

@@ -7,8 +7,8 @@
 #include <cstddef>
 
 #include "base/function_ref.h"
-#include "nn/exec.h"
-#include "nn/row_kind.h"
+#include "ops/exec.h"
+#include "ops/row_kind.h"
 
 namespace ogas {
 

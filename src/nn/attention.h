@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "nn/attend.h"
-#include "nn/exec.h"
-#include "nn/linear.h"
-#include "nn/matrix.h"
-#include "nn/rope.h"
 #include "nn/rows.h"
 #include "nn/tensor_table.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
+#include "ops/matrix.h"
+#include "ops/rope.h"
 
 namespace ogas {
 

@@ -10,11 +10,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "nn/exec.h"
-#include "nn/linear.h"
-#include "nn/matrix.h"
 #include "nn/rows.h"
 #include "nn/tensor_table.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
+#include "ops/matrix.h"
 
 namespace ogas {
 

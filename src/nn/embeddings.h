@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "files/tensor_file.h"
-#include "nn/linear.h"
+#include "ops/linear.h"
 
 namespace ogas {
 

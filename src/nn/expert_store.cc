@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "base/check.h"
-#include "nn/matrix_pieces.h"
 #include "nn/moe.h"
+#include "ops/matrix_pieces.h"
 
 namespace ogas {
 namespace {

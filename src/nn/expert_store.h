@@ -25,9 +25,9 @@
 #include "base/memory.h"
 #include "base/result.h"
 #include "files/tensor_file.h"
-#include "nn/exec.h"
 #include "nn/expert_cache.h"
-#include "nn/linear.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
 
 namespace ogas {
 

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <span>
 
-#include "nn/exec.h"
-#include "nn/linear.h"
-#include "nn/matrix.h"
 #include "nn/tensor_table.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
+#include "ops/matrix.h"
 
 namespace ogas {
 

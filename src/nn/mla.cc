@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "nn/layers.h"
+#include "ops/layers.h"
 
 namespace ogas {
 namespace {

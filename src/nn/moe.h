@@ -15,7 +15,7 @@
 
 #include "nn/expert_cache.h"
 #include "nn/feed_forward.h"
-#include "nn/router.h"
+#include "ops/router.h"
 
 namespace ogas {
 

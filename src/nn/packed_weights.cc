@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "base/topology.h"
-#include "nn/matrix_pieces.h"
+#include "ops/matrix_pieces.h"
 
 namespace ogas {
 namespace {

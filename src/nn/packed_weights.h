@@ -9,8 +9,8 @@
 
 #include "base/memory.h"
 #include "base/result.h"
-#include "nn/exec.h"
-#include "nn/linear.h"
+#include "ops/exec.h"
+#include "ops/linear.h"
 
 namespace ogas {
 

@@ -11,7 +11,7 @@
 
 #include "base/function_ref.h"
 #include "nn/kv_cache.h"
-#include "nn/row_kind.h"
+#include "ops/row_kind.h"
 
 namespace ogas {
 

@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 #include "measure/machine.h"
-#include "nn/linear.h"
+#include "ops/linear.h"
 #include "synth/random_blocks.h"
 
 namespace ogas::cli {

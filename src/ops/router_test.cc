@@ -1,4 +1,4 @@
-#include "nn/router.h"
+#include "ops/router.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "nn/rope.h"
+#include "ops/rope.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "nn/matrix_pieces.h"
+#include "ops/matrix_pieces.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "nn/layers.h"
+#include "ops/layers.h"
 
 #include "base/check.h"
 

@@ -1,4 +1,4 @@
-#include "nn/matrix.h"
+#include "ops/matrix.h"
 
 #include <algorithm>
 #include <atomic>

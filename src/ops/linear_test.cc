@@ -1,4 +1,4 @@
-#include "nn/linear.h"
+#include "ops/linear.h"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,8 @@
 #include <initializer_list>
 #include <span>
 
-#include "nn/exec.h"
-#include "nn/matrix.h"
+#include "ops/exec.h"
+#include "ops/matrix.h"
 
 namespace ogas {
 

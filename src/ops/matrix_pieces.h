@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <span>
 
-#include "nn/linear.h"
+#include "ops/linear.h"
 
 namespace ogas {
 

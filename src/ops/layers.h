@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <span>
 
-#include "nn/exec.h"
-#include "nn/matrix.h"
+#include "ops/exec.h"
+#include "ops/matrix.h"
 
 namespace ogas {
 

@@ -6,8 +6,8 @@
 #include <deque>
 #include <vector>
 
-#include "nn/exec.h"
-#include "nn/matrix.h"
+#include "ops/exec.h"
+#include "ops/matrix.h"
 
 namespace ogas {
 

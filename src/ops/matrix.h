@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "kernels/ops.h"
-#include "nn/row_kind.h"
+#include "ops/row_kind.h"
 
 namespace ogas {
 
