@@ -75,7 +75,7 @@ class RemoteChatTest(ProgramTest):
         first, second = server.asked(CHAT)
         for name in ("model", "messages", "stream", "stream_options"):
             del first[name], second[name]
-        expected = {"temperature": 0, "top_k": 5, "penalty_window": 9, "max_tokens": 9, "seed": 3, "stop": ["END"],
+        expected = {"temperature": 0, "top_k": 5, "repeat_last_n": 9, "max_tokens": 9, "seed": 3, "stop": ["END"],
                     "logit_bias": {"15": -100, "16": 2}}
         self.assertEqual(first, expected)
         del expected["top_k"]

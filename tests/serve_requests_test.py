@@ -90,7 +90,7 @@ class WordsOfOthersTest(ServerTest):
     def faces(cls, text="Tell me a story.", n=None, **fields):
         """(path, body, how the answer is found); n of tokens, and other fields by OpenAI's names."""
         message = [{"role": "user", "content": text}]
-        names = {"penalty_window": "repeat_last_n", "repetition_penalty": "repeat_penalty"}
+        names = {"repetition_penalty": "repeat_penalty"}
         options = {names.get(name, name): value for name, value in fields.items()}
         whole = {"stream": False}
         return [
@@ -141,9 +141,15 @@ class WordsOfOthersTest(ServerTest):
         random = {"n": 12, "seed": 4, "temperature": 1.5, "top_p": 1, "min_p": 0}
         self.assertEqual(dict(self.answers(server, top_k=-1, **random)), dict(self.answers(server, top_k=0, **random)))
         looks_back = {**random, "repetition_penalty": 1.5}
-        self.assertEqual(dict(self.answers(server, penalty_window=-1, **looks_back)),
+        self.assertEqual(dict(self.answers(server, repeat_last_n=-1, **looks_back)),
                          dict(self.answers(server, penalty_window=5000, **looks_back)))
-        for name in ("top_k", "penalty_window"):
+        self.assertEqual(dict(self.answers(server, penalty_window=3, repeat_penalty=1.5, **random)),
+                         dict(self.answers(server, repeat_last_n=3, **looks_back)))
+        for path, body, _ in self.faces(n=1, repeat_last_n=1, penalty_window=1):
+            status, _, reply = self.request(server, "POST", path, body)
+            self.assertEqual(status, 400)
+            self.assertIn("two names for one thing", json.dumps(reply))
+        for name in ("top_k", "repeat_last_n", "penalty_window"):
             for path, body, _ in self.faces(n=1, **{name: -3}):
                 self.assertEqual(self.request(server, "POST", path, body)[0], 400)
 

@@ -42,6 +42,13 @@
 #define OGAS_API
 #endif
 
+/* Fields with two names are unions without one, which C has since 2011. */
+#ifdef __GNUC__
+#define OGAS_EXTENSION __extension__
+#else
+#define OGAS_EXTENSION
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -196,10 +203,13 @@ typedef struct ogas_generate_options {
   float repetition_penalty; /* divides logits of tokens seen lately; 1: off */
   float frequency_penalty;  /* subtracted for each time a token was seen lately */
   float presence_penalty;   /* subtracted if a token was seen lately */
-  uint32_t penalty_window;  /* how many of the last tokens, of prompt and answer, these three look at */
-  uint64_t seed;            /* the same seed gives the same answer, whatever is computed beside it; UINT64_MAX, which
-                               is -1: one is drawn */
-  const char* const* stop;  /* n_stop texts that end an answer and are no part of it */
+  OGAS_EXTENSION union {
+    uint32_t repeat_last_n;  /* how many of the last tokens, of prompt and answer, these three look at */
+    uint32_t penalty_window; /* its former name */
+  };
+  uint64_t seed;           /* the same seed gives the same answer, whatever is computed beside it; UINT64_MAX, which
+                              is -1: one is drawn */
+  const char* const* stop; /* n_stop texts that end an answer and are no part of it */
   size_t n_stop;
   double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */
   int priority;            /* higher ones are computed first */

@@ -9,7 +9,11 @@
 #include <limits>
 #include <optional>
 
+#include "base/file.h"
 #include "capi/capi_test_tools.h"
+#include "capi/handles.h"
+#include "capi/request.h"
+#include "engine/sampling_settings.h"
 
 namespace ogas::capi {
 namespace {
@@ -87,6 +91,36 @@ TEST_F(CApi, TokensCanBeBannedRequiredAndBiased) {
   options = plain;
   options.n_required_tokens = 1;
   asker.refuses(options, "required_tokens is NULL");
+}
+
+// Each option of sampling is a field of the header, and each number comes through.
+TEST_F(CApi, HasAllSettingsOfSampling) {
+  const std::string header = read_file("include/ogas/ogas.h", size_t{1} << 20).value();
+  const size_t begin = header.find("typedef struct ogas_generate_options"),
+               end = header.find("} ogas_generate_options");
+  const std::string fields = header.substr(begin, end - begin);
+  for (const SamplingSetting& setting : sampling_settings()) {
+    const std::string name(setting.c_field);
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + name + ";")) << name;
+    if (setting.is_list()) continue;
+    const auto found = std::ranges::find(sampling_fields(), setting.c_field, &SamplingField::name);
+    ASSERT_NE(found, sampling_fields().end()) << name;
+    const auto usual = recommended_options(*engine_->loaded->engine);
+    ogas_generate_options changed = usual;
+    std::visit([&](auto field) { changed.*field = static_cast<std::remove_reference_t<decltype(changed.*field)>>(2); },
+               found->field);
+    const auto shown = [&](const ogas_generate_options& options) {
+      return setting.show(make_request(*engine_->loaded->engine, &options)->sampling);
+    };
+    changed.size = sizeof(changed);
+    EXPECT_EQ(shown(changed), "2") << name;
+  }
+}
+
+TEST_F(CApi, FieldsKeepTheirFormerNames) {
+  ogas_generate_options options = greedy(engine_, 1);
+  options.penalty_window = 7;
+  EXPECT_EQ(options.repeat_last_n, 7U);
 }
 
 TEST_F(CApi, DryEndsRepetitions) {

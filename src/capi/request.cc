@@ -1,38 +1,58 @@
 #include "capi/request.h"
 
 #include <algorithm>
-#include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "capi/boundary.h"
 #include "engine/dry.h"
+#include "engine/sampling_settings.h"
 
 namespace ogas::capi {
 namespace {
 
-// Calls copy(option, its counterpart) for all that is one number here and there, in whichever direction.
+#define OGAS_FIELD(name) \
+  SamplingField { #name, &ogas_generate_options::name }
+constexpr SamplingField kFields[] = {
+    OGAS_FIELD(temperature),
+    OGAS_FIELD(top_k),
+    OGAS_FIELD(typical_p),
+    OGAS_FIELD(top_p),
+    OGAS_FIELD(min_p),
+    OGAS_FIELD(repetition_penalty),
+    OGAS_FIELD(frequency_penalty),
+    OGAS_FIELD(presence_penalty),
+    OGAS_FIELD(repeat_last_n),
+    OGAS_FIELD(seed),
+    OGAS_FIELD(dry_multiplier),
+    OGAS_FIELD(dry_base),
+    OGAS_FIELD(dry_allowed_length),
+    OGAS_FIELD(dry_window),
+    OGAS_FIELD(xtc_probability),
+    OGAS_FIELD(xtc_threshold),
+    OGAS_FIELD(mirostat),
+    OGAS_FIELD(mirostat_tau),
+    OGAS_FIELD(mirostat_eta),
+};
+#undef OGAS_FIELD
+
+// Calls copy(option, its counterpart) for all that is one number here and there, in whichever direction. The two differ
+// in type where they differ in meaning (dry_window).
 template <class Options, class Sampling, class Copy>
 void for_sampling(Options& options, Sampling& sampling, const Copy& copy) {
-  copy(options.temperature, sampling.temperature);
-  copy(options.top_k, sampling.top_k);
-  copy(options.typical_p, sampling.typical_p);
-  copy(options.top_p, sampling.top_p);
-  copy(options.min_p, sampling.min_p);
-  copy(options.repetition_penalty, sampling.repetition_penalty);
-  copy(options.frequency_penalty, sampling.frequency_penalty);
-  copy(options.presence_penalty, sampling.presence_penalty);
-  copy(options.penalty_window, sampling.penalty_window);
-  copy(options.seed, sampling.seed);
-  copy(options.dry_multiplier, sampling.dry_multiplier);
-  copy(options.dry_base, sampling.dry_base);
-  copy(options.dry_allowed_length, sampling.dry_allowed_length);
-  copy(options.n_top_logprobs, sampling.n_logprobs);
-  copy(options.xtc_probability, sampling.xtc_probability);
-  copy(options.xtc_threshold, sampling.xtc_threshold);
-  copy(options.mirostat, sampling.mirostat);
-  copy(options.mirostat_tau, sampling.mirostat_tau);
-  copy(options.mirostat_eta, sampling.mirostat_eta);
+  for (const SamplingSetting& setting : sampling_settings()) {
+    const auto found = std::ranges::find(kFields, setting.c_field, &SamplingField::name);
+    if (found == std::end(kFields)) continue;
+    std::visit(
+        [&]<class Member, class Field>(Member member, Field field) {
+          if constexpr (!std::is_same_v<Member, std::monostate>)
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(sampling.*member)>,
+                                         std::remove_cvref_t<decltype(options.*field)>>)
+              copy(options.*field, sampling.*member);
+        },
+        setting.member, found->field);
+  }
 }
 
 // What is said of single tokens. Errors: usage.
@@ -65,6 +85,8 @@ Result<> read_dry(const Engine& engine, const ogas_generate_options& options, Sa
 
 }  // namespace
 
+std::span<const SamplingField> sampling_fields() { return kFields; }
+
 ogas_generate_options recommended_options(const Engine& engine) {
   ogas_generate_options options{};
   for_sampling(options, engine.recommended_sampling(), [](auto& option, const auto& value) { option = value; });
@@ -85,8 +107,9 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
   request.sampling = engine.recommended_sampling();
   for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });
-  if (options.seed == UINT64_MAX) request.sampling.seed = std::random_device{}();
+  request.sampling.draw_seed();
   request.sampling.report_logprob = options.logprobs != 0;
+  request.sampling.n_logprobs = options.n_top_logprobs;
   OGAS_TRY(read_tokens(options, request.sampling));
   OGAS_TRY(read_dry(engine, options, request.sampling));
   return request;

@@ -3,9 +3,21 @@
 
 #include <ogas/ogas.h>
 
+#include <span>
+#include <string_view>
+#include <variant>
+
 #include "engine/engine.h"
 
 namespace ogas::capi {
+
+// A number of ogas_generate_options that a row of sampling_settings() describes.
+struct SamplingField {
+  std::string_view name;
+  std::variant<float ogas_generate_options::*, uint32_t ogas_generate_options::*, uint64_t ogas_generate_options::*>
+      field;
+};
+std::span<const SamplingField> sampling_fields();
 
 // The model's publisher's, else the engine's defaults.
 ogas_generate_options recommended_options(const Engine& engine);

@@ -51,7 +51,7 @@ void Sampler::restrict_tokens() {
 void Sampler::penalise(std::span<const TokenId> sequence) {
   const auto& o = options_;
   if (o.repetition_penalty == 1 && o.frequency_penalty == 0 && o.presence_penalty == 0) return;
-  const auto window = sequence.last(std::min<size_t>(sequence.size(), o.penalty_window));
+  const auto window = sequence.last(std::min<size_t>(sequence.size(), o.repeat_last_n));
   seen_.clear();
   seen_.insert(seen_.end(), window.begin(), window.end());
   std::ranges::sort(seen_);

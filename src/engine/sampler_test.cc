@@ -130,7 +130,7 @@ TEST(Sampler, PenaltiesFollowTheirPapers) {
 }
 
 TEST(Sampler, PenaltiesLookBackOnlySoFar) {
-  Sampler sampler({.temperature = 0, .presence_penalty = 10, .penalty_window = 2});
+  Sampler sampler({.temperature = 0, .presence_penalty = 10, .repeat_last_n = 2});
   EXPECT_EQ(sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{0, 1, 2}), 0);
   EXPECT_EQ(sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{1, 2, 0}), 1);
 }

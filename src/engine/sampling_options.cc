@@ -1,16 +1,14 @@
 #include "engine/sampling_options.h"
 
 #include <algorithm>
+#include <random>
 #include <span>
 #include <string_view>
 
+#include "engine/sampling_settings.h"
+
 namespace ogas {
 namespace {
-
-Result<> check_range(std::string_view name, float value, float min, float max) {
-  if (value >= min && value <= max) return {};  // false for NaN, too
-  return fail(ErrorCode::usage, "{} is {}; it must lie between {} and {}", name, value, min, max);
-}
 
 Result<> check_id(std::string_view name, TokenId id, size_t n_vocab) {
   if (id >= 0 && static_cast<size_t>(id) < n_vocab) return {};
@@ -24,25 +22,15 @@ Result<> check_ids(std::string_view name, std::span<const TokenId> ids, size_t n
 
 }  // namespace
 
+void SamplingOptions::draw_seed() {
+  if (seed == kRandomSeed) seed = std::random_device{}();
+}
+
 Result<> SamplingOptions::validate() const {
-  OGAS_TRY(check_range("temperature", temperature, 0, 100));
-  OGAS_TRY(check_range("typical_p", typical_p, 0, 1));
-  OGAS_TRY(check_range("top_p", top_p, 0, 1));
-  OGAS_TRY(check_range("min_p", min_p, 0, 1));
-  OGAS_TRY(check_range("xtc_probability", xtc_probability, 0, 1));
-  OGAS_TRY(check_range("xtc_threshold", xtc_threshold, 0, 1));
-  OGAS_TRY(check_range("repetition_penalty", repetition_penalty, 0.01F, 100));
-  OGAS_TRY(check_range("frequency_penalty", frequency_penalty, -100, 100));
-  OGAS_TRY(check_range("presence_penalty", presence_penalty, -100, 100));
-  OGAS_TRY(check_range("dry_multiplier", dry_multiplier, 0, 100));
-  OGAS_TRY(check_range("dry_base", dry_base, 1, 100));
-  if (dry_penalty_last_n < -1)
-    return fail(ErrorCode::usage, "dry_penalty_last_n is {}; it must be -1 or more", dry_penalty_last_n);
-  if (mirostat != 0 && mirostat != 2) return fail(ErrorCode::usage, "mirostat is {}; it must be 0 or 2", mirostat);
-  OGAS_TRY(check_range("mirostat_tau", mirostat_tau, 0, 100));
-  OGAS_TRY(check_range("mirostat_eta", mirostat_eta, 0, 1));
+  for (const SamplingSetting& setting : sampling_settings()) OGAS_TRY(setting.check(*this));
   for (const auto& [id, bias] : logit_bias)
-    OGAS_TRY(check_range(fmt::format("logit_bias of token {}", id), bias, -100, 100));
+    if (!(bias >= -100 && bias <= 100))  // NaN, too
+      return fail(ErrorCode::usage, "logit_bias of token {} is {}; it must lie between -100 and 100", id, bias);
   return {};
 }
 

@@ -41,10 +41,10 @@ struct SamplingOptions {
 
   // Keskar et al. 2019 (CTRL): divides positive logits of tokens seen, multiplies negative
   float repetition_penalty = 1;
-  float frequency_penalty = 0;   // OpenAI: subtracted once for every occurrence
-  float presence_penalty = 0;    // OpenAI: subtracted once if it occurred
-  uint32_t penalty_window = 64;  // how many of the last tokens, prompt included, the penalties look at
-  static constexpr uint32_t kWholeSequence = INT32_MAX;  // of penalty_window
+  float frequency_penalty = 0;  // OpenAI: subtracted once for every occurrence
+  float presence_penalty = 0;   // OpenAI: subtracted once if it occurred
+  uint32_t repeat_last_n = 64;  // how many of the last tokens, prompt included, the penalties look at
+  static constexpr uint32_t kWholeSequence = INT32_MAX;  // of repeat_last_n
 
   // DRY (dry.h); multiplier 0: off.
   float dry_multiplier = 0;
@@ -66,10 +66,13 @@ struct SamplingOptions {
   uint32_t n_logprobs = 0;      // how many of the likeliest tokens are reported beside each one drawn
 
   uint64_t seed = 0;
+  static constexpr uint64_t kRandomSeed = UINT64_MAX;  // draw_seed() is to choose one
 
   bool wants_logprobs() const { return report_logprob || n_logprobs > 0; }
 
-  // Errors: usage, naming the field, its value and its range.
+  // Chooses a seed where kRandomSeed asks for it; of 32 bits, so that it is short enough to be typed again.
+  void draw_seed();
+  // Errors: usage, naming the field, its value and its range (sampling_settings.h).
   Result<> validate() const;
   // Errors: usage, naming the field and the token that a vocabulary of this size lacks, or that no token is left.
   Result<> check_tokens(size_t n_vocab) const;

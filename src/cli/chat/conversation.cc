@@ -4,9 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <functional>
 #include <iterator>
-#include <limits>
 
 #include "base/quote.h"
 #include "cli/options/suggest.h"
@@ -26,94 +24,21 @@ Result<T> parse_number(std::string_view name, std::string_view value) {
   return number;
 }
 
-struct Row {
-  Setting setting;
-  Result<> (*set)(AnswerOptions&, std::string_view name, std::string_view value);
-  std::string (*show)(const AnswerOptions&);
-};
+// The one setting that is not of sampling.
+constexpr Setting kMaxTokens = {"max_tokens", "longest answer in tokens; 0 or -1: until the context is full"};
 
-// The same; -1 (or -2), which other programs have for no bound at all, is `unbounded`.
-Result<uint32_t> parse_bound(std::string_view name, std::string_view value, uint32_t unbounded) {
-  if (value == "-1" || value == "-2") return unbounded;
-  return parse_number<uint32_t>(name, value);
+Result<> set_max_tokens(AnswerOptions& options, std::string_view value) {
+  const bool has_none = value == "-1" || value == "-2";
+  options.max_tokens = has_none ? 0 : OGAS_TRY(parse_number<uint32_t>(kMaxTokens.name, value));
+  return {};
 }
-
-// A row for a member of SamplingOptions that bounds something.
-template <auto kMember, uint32_t kUnbounded>
-constexpr Row bound_row(std::string_view name, std::string_view help) {
-  return {{name, help},
-          [](AnswerOptions& options, std::string_view key, std::string_view value) -> Result<> {
-            options.sampling.*kMember = OGAS_TRY(parse_bound(key, value, kUnbounded));
-            return {};
-          },
-          [](const AnswerOptions& options) { return fmt::format("{}", options.sampling.*kMember); }};
-}
-
-// A row for a member of SamplingOptions.
-template <auto kMember>
-constexpr Row sampling_row(std::string_view name, std::string_view help) {
-  return {{name, help},
-          [](AnswerOptions& options, std::string_view key, std::string_view value) -> Result<> {
-            using Number = std::remove_reference_t<decltype(options.sampling.*kMember)>;
-            SamplingOptions changed = options.sampling;
-            changed.*kMember = OGAS_TRY(parse_number<Number>(key, value));
-            OGAS_TRY(changed.validate());
-            options.sampling = changed;
-            return {};
-          },
-          [](const AnswerOptions& options) { return fmt::format("{}", options.sampling.*kMember); }};
-}
-
-constexpr Row kRows[] = {
-    sampling_row<&SamplingOptions::temperature>("temperature", "0 always takes the likeliest token"),
-    bound_row<&SamplingOptions::top_k, 0>("top_k", "keep the k likeliest tokens; 0 keeps all"),
-    sampling_row<&SamplingOptions::top_p>("top_p", "keep the likeliest that add up to this share"),
-    sampling_row<&SamplingOptions::min_p>("min_p", "drop what is below this share of the likeliest"),
-    sampling_row<&SamplingOptions::repetition_penalty>("repetition_penalty",
-                                                       "divide the logits of tokens seen lately by this"),
-    sampling_row<&SamplingOptions::frequency_penalty>("frequency_penalty", "subtract for every time a token was seen"),
-    sampling_row<&SamplingOptions::presence_penalty>("presence_penalty", "subtract if a token was seen"),
-    bound_row<&SamplingOptions::penalty_window, SamplingOptions::kWholeSequence>(
-        "repeat_last_n", "how many tokens the penalties look back; -1: all"),
-    sampling_row<&SamplingOptions::typical_p>("typical_p", "keep what surprises as expected, with this share"),
-    sampling_row<&SamplingOptions::xtc_probability>("xtc_probability",
-                                                    "chance to leave out all but the last likely token"),
-    sampling_row<&SamplingOptions::xtc_threshold>("xtc_threshold", "what counts as likely for it"),
-    sampling_row<&SamplingOptions::dry_multiplier>("dry_multiplier",
-                                                   "penalise what continues a repetition; 0 does not"),
-    sampling_row<&SamplingOptions::dry_base>("dry_base", "growth of that with each token repeated"),
-    sampling_row<&SamplingOptions::dry_allowed_length>("dry_allowed_length", "tokens repeated before it sets in"),
-    sampling_row<&SamplingOptions::dry_penalty_last_n>("dry_penalty_last_n", "how many tokens it looks back; -1: all"),
-    sampling_row<&SamplingOptions::mirostat>("mirostat", "2: instead of all cuts, steer to a surprise"),
-    sampling_row<&SamplingOptions::mirostat_tau>("mirostat_tau", "that surprise, in bits"),
-    sampling_row<&SamplingOptions::mirostat_eta>("mirostat_eta", "how fast it steers"),
-    {{"seed", "the same seed, the same answer; -1 draws one"},
-     [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
-       options.seed = OGAS_TRY(parse_number<int64_t>(name, value));
-       return {};
-     },
-     [](const AnswerOptions& options) { return fmt::format("{}", options.seed); }},
-    {{"max_tokens", "longest answer; 0 is until the context is full"},
-     [](AnswerOptions& options, std::string_view name, std::string_view value) -> Result<> {
-       options.max_tokens = OGAS_TRY(parse_bound(name, value, 0));
-       return {};
-     },
-     [](const AnswerOptions& options) { return fmt::format("{}", options.max_tokens); }},
-};
 
 // The end of "there is no such setting; ...".
 std::string what_there_is(std::string_view name) {
   std::vector<std::string> names;
-  for (const Row& row : kRows) names.emplace_back(row.setting.name);
+  for (const Setting& setting : all_settings()) names.emplace_back(setting.name);
   if (const auto near = closest(name, names)) return fmt::format("did you mean {}?", *near);
   return fmt::format("there are: {}", fmt::join(names, ", "));
-}
-
-Result<const Row*> find_row(std::string_view name) {
-  const auto* row = std::ranges::find(kRows, name, [](const Row& r) { return r.setting.name; });
-  if (row == std::end(kRows))
-    return fail(ErrorCode::usage, "there is no setting {}; {}", in_quotes(name), what_there_is(name));
-  return row;
 }
 
 Result<> check_message(const Json& message, size_t idx) {
@@ -143,24 +68,32 @@ Result<> read_settings(const Json& settings, AnswerOptions& options) {
 std::span<const Setting> all_settings() {
   static const auto settings = [] {
     std::vector<Setting> all;
-    for (const Row& row : kRows) all.push_back(row.setting);
+    for (const SamplingSetting& setting : sampling_settings())
+      if (!setting.is_list()) all.push_back({setting.name, setting.help});
+    all.push_back(kMaxTokens);
     return all;
   }();
   return settings;
 }
 
 Result<> change_setting(AnswerOptions& options, std::string_view name, std::string_view value) {
-  const Row* row = OGAS_TRY(find_row(name));
-  OGAS_TRY(row->set(options, name, value));
+  const SamplingSetting* setting = find_sampling_setting(name);
+  if (setting && !setting->is_list())
+    OGAS_TRY(setting->set(options.sampling, value));
+  else if (name == kMaxTokens.name)
+    OGAS_TRY(set_max_tokens(options, value));
+  else
+    return fail(ErrorCode::usage, "there is no setting {}; {}", in_quotes(name), what_there_is(name));
   options.given.emplace(name);
   if (name == "temperature") options.greedy = false;
   return {};
 }
 
 std::string show_setting(const AnswerOptions& options, std::string_view name) {
-  const auto row = find_row(name);
   if (name == "temperature" && options.greedy) return "0";
-  return row ? (*row)->show(options) : std::string();
+  if (name == kMaxTokens.name) return fmt::format("{}", options.max_tokens);
+  const SamplingSetting* setting = find_sampling_setting(name);
+  return setting ? setting->show(options.sampling) : std::string();
 }
 
 Json Conversation::all_messages() const {

@@ -27,7 +27,7 @@ TEST(Conversation, SurvivesBeingSaved) {
   EXPECT_EQ(loaded->system, saved.system);
   EXPECT_EQ(loaded->messages, saved.messages);
   EXPECT_EQ(loaded->settings.sampling.top_p, 0.5F);
-  EXPECT_EQ(loaded->settings.seed, 42);
+  EXPECT_EQ(loaded->settings.sampling.seed, 42U);
   EXPECT_EQ(loaded->to_json("m"), saved.to_json("m"));
 }
 

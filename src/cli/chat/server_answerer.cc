@@ -17,11 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMostText = size_t{64} << 20;
 
-// Settings whose name on the wire is another one.
-std::string field_of(std::string_view setting) {
-  return setting == "repeat_last_n" ? "penalty_window" : std::string(setting);
-}
-
 // "15043-1.5" to {"15043": -1.5}; the least that the API knows bans.
 nlohmann::json bias_fields(const AnswerOptions& settings) {
   constexpr double kBan = -100;
@@ -47,9 +42,9 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
   nlohmann::json fields = nlohmann::json::object();
   for (const Setting& setting : all_settings()) {
     if (!settings.given.contains(setting.name)) continue;
-    if (setting.name == "seed" && settings.seed < 0) continue;
+    if (setting.name == "seed" && settings.sampling.seed == SamplingOptions::kRandomSeed) continue;
     if (setting.name == "max_tokens" && settings.max_tokens == 0) continue;
-    fields[field_of(setting.name)] = nlohmann::json::parse(show_setting(settings, setting.name), nullptr, false);
+    fields[std::string(setting.name)] = nlohmann::json::parse(show_setting(settings, setting.name), nullptr, false);
   }
   if (!settings.stop.empty()) fields["stop"] = settings.stop;
   if (settings.ignore_end) fields["ignore_eos"] = true;

@@ -12,7 +12,19 @@
 namespace ogas::cli {
 namespace {
 
-constexpr size_t kTextColumn = 36;
+constexpr size_t kTextColumn = 36, kWidth = 120;
+
+// With new lines for spaces, so that none has more than n bytes where that can be.
+std::string wrapped(std::string text, size_t n) {
+  size_t begin = 0;
+  while (text.size() - begin > n) {
+    const size_t space = text.rfind(' ', begin + n);
+    if (space == std::string::npos || space <= begin) break;
+    text[space] = '\n';
+    begin = space + 1;
+  }
+  return text;
+}
 
 std::vector<const CLI::App*> subcommands_of(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
@@ -37,7 +49,8 @@ class HelpFormatter : public CLI::Formatter {
   }
   std::string make_option_desc(const CLI::Option* option) const override {
     const std::string text = option->get_description();
-    return option->get_default_str().empty() ? text : fmt::format("{} (default: {})", text, option->get_default_str());
+    const std::string& usual = option->get_default_str();
+    return wrapped(usual.empty() ? text : fmt::format("{} (default: {})", text, usual), kWidth - kTextColumn);
   }
 };
 
@@ -80,7 +93,7 @@ CLI::Validator whole_number(int64_t least, int64_t most) {
   return {check, ""};
 }
 
-CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint32_t unbounded) {
+CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint64_t unbounded) {
   const auto check = [inside = whole_number(least, most), unbounded](std::string& text) -> std::string {
     if (text != "-1" && text != "-2") return inside(text);
     text = std::to_string(unbounded);

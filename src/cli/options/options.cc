@@ -9,7 +9,6 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <random>
 #include <sstream>
 
 #include "arch/registry.h"
@@ -36,24 +35,32 @@ const auto kStart = std::chrono::steady_clock::now();
 
 constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
 
-// An option for a number; where it is signed, -1 stands for something, and where it has `unbounded`, for that.
+// The groups of options in help.
+constexpr const char* kGroup = "Answer";
+constexpr const char* kRareGroup = "More on sampling";
+
+// An option for a setting that is a number.
 template <class T>
-CLI::Option* add_number(CLI::App& app, const char* names, T& value, const char* text,
-                        std::optional<uint32_t> unbounded = {}) {
-  constexpr bool kIsFloat = std::is_floating_point_v<T>;
-  constexpr int64_t kLeast = std::is_signed_v<T> ? -1 : 0,
-                    kMost = std::numeric_limits<std::conditional_t<kIsFloat, int, T>>::max();
-  CLI::Option* option = app.add_option(names, value, text)->type_name(kIsFloat ? "X" : "N");
-  if (unbounded)
-    option->transform(whole_number_or_unbounded(kLeast, kMost, *unbounded));
-  else
-    option->check(kIsFloat ? any_number() : whole_number(kLeast, kMost));
-  return option->default_str(fmt::format("{}", value));
+CLI::Option* add_number(CLI::App& app, const SamplingSetting& setting, T& value) {
+  CLI::Option* option = app.add_option(std::string(setting.flags), value, std::string(setting.help));
+  if (!setting.choices.empty()) {
+    const std::string type(setting.choices);
+    return option->type_name(type)->check(one_of(choices_of(*option->type_name(type))));
+  }
+  if constexpr (std::is_floating_point_v<T>) {
+    return option->type_name("X")->check(any_number());
+  } else {
+    constexpr auto kMost = static_cast<int64_t>(std::min<uint64_t>(std::numeric_limits<T>::max(), INT64_MAX));
+    const auto least = static_cast<int64_t>(setting.range.min);
+    option->type_name("N");
+    if (!setting.minus_one) return option->check(whole_number(least, kMost));
+    return option->transform(whole_number_or_unbounded(least, kMost, *setting.minus_one));
+  }
 }
 
 // Options that may be given several times, one value each.
 template <class T>
-CLI::Option* add_list(CLI::App& app, const char* names, std::vector<T>& values, const char* text) {
+CLI::Option* add_list(CLI::App& app, const std::string& names, std::vector<T>& values, const std::string& text) {
   return app.add_option(names, values, text)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
@@ -254,104 +261,58 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 }
 
 void AnswerOptions::add_to(CLI::App& app) {
-  const std::string group = "Answer";
   app.add_option("-n,--max-tokens,--n-predict", max_tokens,
                  "Longest answer in tokens (default, also -1: until the context is full)")
-      ->group(group)
+      ->group(kGroup)
       ->type_name("N")
-      ->transform(whole_number_or_unbounded(1, kMaxUint32, 0));
-  add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(group);
-  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(group);
-  app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(group);
+      ->transform(whole_number_or_unbounded(1, kMaxUint32, 0))
+      ->each([this](const std::string&) { given.emplace("max_tokens"); });
+  add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(kGroup);
+  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(kGroup);
+  app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(kGroup);
   app.add_option("--keep", n_keep, "With --context-shift: tokens of its beginning that stay")
       ->type_name("N")
       ->check(whole_number(0, kMaxUint32))
-      ->group(group)
+      ->group(kGroup)
       ->capture_default_str();
-  app.add_option("-s,--seed", seed, "The same seed gives the same answer (default: random)")
-      ->group(group)
-      ->type_name("N")
-      ->check(whole_number(-1));
-  add_sampling_to(app);
-  add_rarer_sampling_to(app);
-  note_what_is_given(app);
+  for (const SamplingSetting& setting : sampling_settings()) add_setting_to(app, setting);
+  add_lists_to(app);
+  app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(kGroup)->each([this](const std::string&) {
+    given.emplace("temperature");
+  });
 }
 
-void AnswerOptions::note_what_is_given(CLI::App& app) {
-  const auto note = [&](std::string flag, std::string_view setting) {
-    std::ranges::replace(flag, '_', '-');
-    app.get_option(flag)->each([this, setting](const std::string&) { given.emplace(setting); });
+void AnswerOptions::add_setting_to(CLI::App& app, const SamplingSetting& setting) {
+  const auto add = [&]<class Member>(Member member) {
+    if constexpr (!std::is_same_v<Member, std::monostate>) {
+      auto& value = sampling.*member;
+      CLI::Option* option = add_number(app, setting, value);
+      option->default_str(setting.show(sampling) + (setting.is_recommended() ? " or the model's" : ""));
+      option->each([this, name = setting.name](const std::string&) { given.emplace(name); });
+      option->group(setting.is_rare ? kRareGroup : kGroup);
+      if (!setting.is_recommended()) return;
+      take_if_not_given_.emplace_back([option, member](SamplingOptions& own, const SamplingOptions& recommended) {
+        if (option->count() == 0) own.*member = recommended.*member;
+      });
+    }
   };
-  for (const Setting& setting : all_settings()) {
-    const bool has_other_name = setting.name == "mirostat_tau" || setting.name == "mirostat_eta";
-    if (!has_other_name) note("--" + std::string(setting.name), setting.name);
-  }
-  note("--greedy", "temperature");
-  note("--mirostat-ent", "mirostat_tau");
-  note("--mirostat-lr", "mirostat_eta");
+  std::visit(add, setting.member);
 }
 
-// What a publisher may recommend.
-void AnswerOptions::add_sampling_to(CLI::App& app) {
-  const std::string group = "Answer";
-  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text,
-                          std::optional<uint32_t> unbounded = {}) {
-    auto& value = sampling.*field;
-    const CLI::Option* added = add_number(app, names, value, text, unbounded)
-                                   ->group(group)
-                                   ->default_str(fmt::format("{} or the model's", value));
-    take_if_not_given_.emplace_back([added, field](SamplingOptions& own, const SamplingOptions& recommended) {
-      if (added->count() == 0) own.*field = recommended.*field;
-    });
+// Lists are read in their own ways.
+void AnswerOptions::add_lists_to(CLI::App& app) {
+  const auto list = [&](std::string_view name, auto& values) {
+    const SamplingSetting& setting = *find_sampling_setting(name);
+    return add_list(app, std::string(setting.flags), values, std::string(setting.help))->group(kRareGroup);
   };
-  option("--temp,--temperature", &SamplingOptions::temperature, "0 always takes the likeliest token");
-  app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(group);
-  option("--top-k", &SamplingOptions::top_k, "Keep the k likeliest tokens; 0 or -1 keeps all", 0);
-  option("--top-p", &SamplingOptions::top_p, "Keep the smallest set with this probability");
-  option("--min-p", &SamplingOptions::min_p, "Drop tokens below this share of the likeliest");
-  option("--repeat-penalty,--repetition-penalty", &SamplingOptions::repetition_penalty,
-         "Divide the logits of tokens seen lately");
-  option("--frequency-penalty", &SamplingOptions::frequency_penalty, "Subtract for every time a token was seen lately");
-  option("--presence-penalty", &SamplingOptions::presence_penalty, "Subtract if a token was seen lately");
-  option("--repeat-last-n", &SamplingOptions::penalty_window, "How many of the last tokens penalties look at; -1: all",
-         SamplingOptions::kWholeSequence);
-}
-
-void AnswerOptions::add_rarer_sampling_to(CLI::App& app) {
-  const std::string group = "More on sampling";
-  const auto option = [&](const char* names, auto SamplingOptions::* field, const char* text) {
-    return add_number(app, names, sampling.*field, text)->group(group);
-  };
-  option("--typical,--typical-p", &SamplingOptions::typical_p,
-         "Keep what surprises as expected, with this probability");
-  option("--xtc-probability", &SamplingOptions::xtc_probability, "Chance to leave out all but the last likely token");
-  option("--xtc-threshold", &SamplingOptions::xtc_threshold, "What counts as likely for it");
-  option("--dry-multiplier", &SamplingOptions::dry_multiplier, "Penalise what continues a repetition; 0 does not");
-  option("--dry-base", &SamplingOptions::dry_base, "The penalty's growth with each token repeated");
-  option("--dry-allowed-length", &SamplingOptions::dry_allowed_length, "Tokens repeated before it sets in");
-  option("--dry-penalty-last-n", &SamplingOptions::dry_penalty_last_n, "How many of the last tokens it sees; -1: all");
-  add_list(app, "--dry-sequence-breaker", dry_sequence_breakers, "Ends repetitions; may be given several times")
-      ->group(group)
+  list("dry_sequence_breakers", dry_sequence_breakers)
       ->type_name("TEXT")
       ->default_str(R"(newline, :, ", *; or none)")
       ->check(some_text());
-  option("--mirostat", &SamplingOptions::mirostat, "2: instead of all cuts, steer to a surprise (Mirostat 2)")
-      ->type_name("0|2")
-      ->check(one_of({"0", "2"}));
-  option("--mirostat-ent", &SamplingOptions::mirostat_tau, "That surprise, in bits");
-  option("--mirostat-lr", &SamplingOptions::mirostat_eta, "How fast it steers");
-  add_list(app, "--logit-bias", logit_bias, "Add to a token's logit: 15043+1 or 15043-inf; may be given several times")
-      ->group(group)
-      ->type_name("ID+X")
-      ->check(a_logit_bias());
-  add_list(app, "--ban-token", sampling.banned_tokens, "Never draw this token; may be given several times")
-      ->group(group)
-      ->type_name("ID")
-      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
-  add_list(app, "--require-token", sampling.required_tokens, "Draw only such tokens; may be given several times")
-      ->group(group)
-      ->type_name("ID")
-      ->check(whole_number(0, std::numeric_limits<TokenId>::max()));
+  list("logit_bias", logit_bias)->type_name("ID+X")->check(a_logit_bias());
+  const CLI::Validator an_id = whole_number(0, std::numeric_limits<TokenId>::max());
+  list("banned_tokens", sampling.banned_tokens)->type_name("ID")->check(an_id);
+  list("required_tokens", sampling.required_tokens)->type_name("ID")->check(an_id);
 }
 
 void AnswerOptions::take_recommended(const SamplingOptions& recommended) {
@@ -368,8 +329,7 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
                   .n_keep = n_keep,
                   .on_text = {}};
   if (greedy) request.sampling.temperature = 0;
-  // 32 bits, so that a seed is short enough to be typed again.
-  request.sampling.seed = seed >= 0 ? static_cast<uint64_t>(seed) : std::random_device{}();
+  request.sampling.draw_seed();
   for (const std::string& text : logit_bias) {
     const LogitBias bias = *parse_logit_bias(text);
     if (bias.bias == -INFINITY)

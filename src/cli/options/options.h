@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/dry.h"
 #include "engine/engine.h"
+#include "engine/sampling_settings.h"
 
 namespace ogas::cli {
 
@@ -71,9 +72,8 @@ struct ModelOptions {
 };
 
 struct AnswerOptions {
-  SamplingOptions sampling;
+  SamplingOptions sampling = {.seed = SamplingOptions::kRandomSeed};
   bool greedy = false;
-  int64_t seed = -1;  // negative: a random one
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
@@ -93,9 +93,8 @@ struct AnswerOptions {
   Request make_request(std::vector<TokenId> prompt, const Tokenizer& tokenizer) const;
 
  private:
-  void add_sampling_to(CLI::App& app);
-  void add_rarer_sampling_to(CLI::App& app);
-  void note_what_is_given(CLI::App& app);
+  void add_setting_to(CLI::App& app, const SamplingSetting& setting);
+  void add_lists_to(CLI::App& app);
 
   // One for each option that a publisher may recommend a value for; does nothing if the person gave one.
   using Take = std::function<void(SamplingOptions& own, const SamplingOptions& recommended)>;

@@ -32,5 +32,6 @@ ApiResult<> health(Api& api, Call& call);
 ApiResult<> ready(Api& api, Call& call);
 ApiResult<> metrics(Api& api, Call& call);
 ApiResult<> openapi(Api& api, Call& call);  // what all of this takes
+std::string api_description();              // the same, as JSON
 
 }  // namespace ogas::server

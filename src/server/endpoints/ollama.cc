@@ -30,18 +30,15 @@ ApiResult<> check_name(const Api& api, Fields& fields) {
 
 // As read_request() names them.
 Json renamed_options(const Json& options) {
-  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
-      {"repeat_penalty", "repetition_penalty"}, {"repeat_last_n", "penalty_window"}, {"num_predict", "max_tokens"}};
   constexpr std::string_view kOfLoading[] = {"num_ctx",    "num_batch", "num_gpu",          "main_gpu", "num_thread",
                                              "num_keep",   "use_mmap",  "use_mlock",        "numa",     "low_vram",
                                              "vocab_only", "f16_kv",    "penalize_newline", "tfs_z"};
   Json result = Json::object();
   for (const auto& [name, value] : options.items()) {
     if (std::ranges::find(kOfLoading, name) != std::end(kOfLoading)) continue;
-    const auto* known = std::ranges::find(kNames, name, &std::pair<std::string_view, std::string_view>::first);
     // -1: no limit; -2: until the context is full, which is the same here.
     const bool has_no_end = name == "num_predict" && value.is_number() && value.get<double>() < 0;
-    if (!has_no_end) result[known == std::end(kNames) ? name : std::string(known->second)] = value;
+    if (!has_no_end) result[name == "num_predict" ? "max_tokens" : name] = value;
   }
   return result;
 }

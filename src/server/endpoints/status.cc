@@ -1,6 +1,11 @@
 // GET /health, /ready, /metrics and /openapi.json
 #include <openapi_json.h>  // generated (cmake/OgasServer.cmake)
+
+#include <limits>
+#include <ranges>
+
 #include "base/memory.h"
+#include "engine/sampling_settings.h"
 #include "server/endpoints/endpoints.h"
 
 namespace ogas::server {
@@ -17,8 +22,45 @@ ApiResult<> ready(Api& api, Call& call) {
   return {};
 }
 
+namespace {
+
+// What read_request() takes for a setting.
+Json schema_of(const SamplingSetting& setting) {
+  Json schema = {{"type", {setting.is_float() ? "number" : "integer", "null"}}, {"description", setting.help}};
+  if (!setting.choices.empty()) {
+    for (const auto one : std::views::split(setting.choices, '|'))
+      schema["enum"].push_back(Json::parse(std::string_view(one)));
+    schema["enum"].push_back(nullptr);
+    return schema;
+  }
+  if (std::holds_alternative<uint64_t SamplingOptions::*>(setting.member)) {
+    schema["minimum"] = std::numeric_limits<int64_t>::min();
+    schema["maximum"] = std::numeric_limits<int64_t>::max();
+    return schema;
+  }
+  const auto [min, max] = setting.json_range;
+  schema["minimum"] = setting.is_float() ? Json(min) : Json(setting.minus_one ? -1 : static_cast<int64_t>(min));
+  schema["maximum"] = setting.is_float() ? Json(max) : Json(static_cast<int64_t>(max));
+  return schema;
+}
+
+}  // namespace
+
+// openapi.json with the numbers of sampling_settings(), where a schema of it asks for them. Their other names are taken
+// and not described: a request may not have both.
+std::string api_description() {
+  Json description = Json::parse(kOpenApiJson);
+  for (auto& [name, schema] : description["components"]["schemas"].items()) {
+    if (schema.erase("x-sampling-settings") == 0) continue;
+    for (const SamplingSetting& setting : sampling_settings())
+      if (!setting.is_list()) schema["properties"][std::string(setting.name)] = schema_of(setting);
+  }
+  return to_text(description);
+}
+
 ApiResult<> openapi(Api&, Call& call) {
-  call.exchange->reply({.body = std::string(kOpenApiJson)});
+  static const std::string description = api_description();
+  call.exchange->reply({.body = description});
   return {};
 }
 

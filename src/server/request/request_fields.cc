@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <random>
+#include <type_traits>
 #include <utility>
 
 #include "engine/dry.h"
+#include "engine/sampling_settings.h"
 
 namespace ogas::server {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // OpenAI: {"15043": -100, ...}; -100 bans a token.
 ApiResult<> read_logit_bias(const Api& api, Fields& fields, SamplingOptions& sampling) {
@@ -37,40 +36,37 @@ ApiResult<> read_logit_bias(const Api& api, Fields& fields, SamplingOptions& sam
   return {};
 }
 
-// Those that OpenAI's API lacks, by the names other servers gave them.
-ApiResult<> read_rarer_sampling(const Api& api, Fields& fields, SamplingOptions& sampling) {
-  const auto take = [&](std::string_view name, auto& value, double least, double most) -> ApiResult<> {
-    if (const auto given = OGAS_TRY(fields.number(name, least, most)))
-      value = static_cast<std::remove_reference_t<decltype(value)>>(*given);
+// One number of sampling_settings(), by either of its names.
+ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, SamplingOptions& sampling) {
+  std::string_view name = setting.name;
+  if (const std::string_view alias = setting.json_alias; !alias.empty() && fields.find(alias)) {
+    if (fields.find(name))
+      return refuse(fields.path_of(alias), "{} and {} are two names for one thing; one is enough", name, alias);
+    name = alias;
+  }
+  const auto read = [&]<class Member>(Member member) -> ApiResult<> {
+    if constexpr (!std::is_same_v<Member, std::monostate>) {
+      using Number = std::remove_reference_t<decltype(sampling.*member)>;
+      const auto [min, max] = setting.json_range;
+      if constexpr (std::is_floating_point_v<Number>) {
+        if (const auto given = OGAS_TRY(fields.number(name, min, max))) sampling.*member = static_cast<Number>(*given);
+      } else if constexpr (std::is_same_v<Number, uint64_t>) {  // a seed: any number, and -1 is kRandomSeed
+        constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
+        if (const auto given = OGAS_TRY(fields.integer(name, kLeast, kMost)))
+          sampling.*member = static_cast<Number>(*given);
+      } else {
+        const auto least = setting.minus_one ? -1 : static_cast<int64_t>(min);
+        if (const auto given = OGAS_TRY(fields.integer(name, least, static_cast<int64_t>(max))))
+          sampling.*member = static_cast<Number>(*given < 0 && setting.minus_one ? *setting.minus_one : *given);
+      }
+    }
     return {};
   };
-  const auto take_whole = [&](std::string_view name, auto& value, int64_t least, int64_t most) -> ApiResult<> {
-    if (const auto given = OGAS_TRY(fields.integer(name, least, most)))
-      value = static_cast<std::remove_reference_t<decltype(value)>>(*given);
-    return {};
-  };
-  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  // Where -1 stands for no bound at all, which is `unbounded` here.
-  const auto take_bound = [&](std::string_view name, uint32_t& value, uint32_t unbounded) -> ApiResult<> {
-    if (const auto given = OGAS_TRY(fields.integer(name, -1, kMost)))
-      value = *given < 0 ? unbounded : static_cast<uint32_t>(*given);
-    return {};
-  };
-  OGAS_TRY(take_bound("top_k", sampling.top_k, 0));
-  OGAS_TRY(take("min_p", sampling.min_p, 0, 1));
-  OGAS_TRY(take("typical_p", sampling.typical_p, 0, 1));
-  OGAS_TRY(take("repetition_penalty", sampling.repetition_penalty, 0, kInfinity));
-  OGAS_TRY(take_bound("penalty_window", sampling.penalty_window, SamplingOptions::kWholeSequence));
-  OGAS_TRY(take("xtc_probability", sampling.xtc_probability, 0, 1));
-  OGAS_TRY(take("xtc_threshold", sampling.xtc_threshold, 0, 1));
-  OGAS_TRY(take("dry_multiplier", sampling.dry_multiplier, 0, kInfinity));
-  OGAS_TRY(take("dry_base", sampling.dry_base, 1, kInfinity));
-  OGAS_TRY(take_whole("dry_allowed_length", sampling.dry_allowed_length, 0, kMost));
-  OGAS_TRY(take_whole("dry_penalty_last_n", sampling.dry_penalty_last_n, -1, kMost));
-  OGAS_TRY(take_whole("mirostat", sampling.mirostat, 0, 2));
-  OGAS_TRY(take("mirostat_tau", sampling.mirostat_tau, 0, kInfinity));
-  OGAS_TRY(take("mirostat_eta", sampling.mirostat_eta, 0, kInfinity));
-  std::vector<std::string> breakers = OGAS_TRY(fields.texts("dry_sequence_breakers", 32));
+  return std::visit(read, setting.member);
+}
+
+ApiResult<> read_breakers(const Api& api, Fields& fields, SamplingOptions& sampling) {
+  const std::vector<std::string> breakers = OGAS_TRY(fields.texts("dry_sequence_breakers", 32));
   if (sampling.dry_multiplier > 0)
     sampling.dry_sequence_breakers = tokens_containing(*OGAS_TRY(api.tokenizer()), breakers);
   return {};
@@ -90,17 +86,11 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
       request.max_tokens = static_cast<uint32_t>(std::max<int64_t>(*n, 0));
       request.only_prompt = *n == 0;
     }
-  if (const auto x = OGAS_TRY(fields.number("temperature", 0, 2))) sampling.temperature = static_cast<float>(*x);
-  if (const auto x = OGAS_TRY(fields.number("top_p", 0, 1))) sampling.top_p = static_cast<float>(*x);
-  if (const auto x = OGAS_TRY(fields.number("frequency_penalty", -2, 2)))
-    sampling.frequency_penalty = static_cast<float>(*x);
-  if (const auto x = OGAS_TRY(fields.number("presence_penalty", -2, 2)))
-    sampling.presence_penalty = static_cast<float>(*x);
-  OGAS_TRY(read_rarer_sampling(api, fields, sampling));
+  sampling.seed = SamplingOptions::kRandomSeed;
+  for (const SamplingSetting& setting : sampling_settings()) OGAS_TRY(read_setting(fields, setting, sampling));
+  OGAS_TRY(read_breakers(api, fields, sampling));
   OGAS_TRY(read_logit_bias(api, fields, sampling));
-  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
-  const auto seed = OGAS_TRY(fields.integer("seed", kLeast, kMost));
-  sampling.seed = seed && *seed != -1 ? static_cast<uint64_t>(*seed) : std::random_device{}();
+  sampling.draw_seed();
   request.stop = OGAS_TRY(fields.texts("stop", 16));
   for (size_t idx = 0; idx < request.stop.size(); ++idx)
     if (request.stop[idx].empty()) return refuse("stop", "a stop text is empty");

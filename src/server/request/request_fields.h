@@ -7,7 +7,7 @@
 namespace ogas::server {
 
 // Everything but the prompt. max_tokens has several names; log-probabilities are the endpoint's own. -1 is what it is
-// for other servers: of max_tokens no limit, of seed a random one, of top_k all, of penalty_window all tokens so far.
+// for other servers: of max_tokens no limit, of seed a random one, of top_k all, of repeat_last_n all tokens so far.
 ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fields,
                                 std::initializer_list<std::string_view> names_of_max_tokens);
 
