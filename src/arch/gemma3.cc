@@ -6,6 +6,7 @@
 #include "arch/architectures.h"
 #include "arch/gqa_decoder.h"
 #include "base/quote.h"
+#include "ops/layers.h"
 #include "quant/half.h"
 
 namespace ogas {
@@ -60,9 +61,7 @@ class Gemma3 : public GqaDecoder {
 
   void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) override {
     GqaDecoder::make_logits(step, output, n, logits);
-    if (own_.logit_cap == 0) return;
-    step.exec.pool.parallel_for(
-        n, [&](size_t t, unsigned) { step.exec.ops.soft_cap(logits.row(t), c_.n_vocab, own_.logit_cap); });
+    if (own_.logit_cap > 0) soft_cap(step.exec, logits, own_.logit_cap, n);
   }
 
   Gemma3Config own_;

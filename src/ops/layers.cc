@@ -23,6 +23,10 @@ void add_normed(Exec& exec, const Matrix& y, const Matrix& x, std::span<const fl
   });
 }
 
+void soft_cap(Exec& exec, const Matrix& x, float cap, size_t n_tokens) {
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.ops.soft_cap(x.row(t), x.n_cols(), cap); });
+}
+
 void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens) {
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.ops.add(y.row(t), x.row(t), x.n_cols()); });
 }

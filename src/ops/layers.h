@@ -17,6 +17,9 @@ void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::
 void add_normed(Exec& exec, const Matrix& y, const Matrix& x, std::span<const float> weight, float eps,
                 size_t n_tokens);
 
+// Rows 0..n_tokens of x = cap * tanh(x / cap).
+void soft_cap(Exec& exec, const Matrix& x, float cap, size_t n_tokens);
+
 // Rows 0..n_tokens of y += x.
 void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens);
 
