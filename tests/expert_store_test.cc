@@ -196,7 +196,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
   std::vector<float> run(const std::function<void(size_t)>& between = {}) {
     KvSequence kv(*cache_);
     std::vector<float> all;
-    Exec exec{pool_, ops_};
+    Exec exec{pool_, ops_, scratch_};
     for (size_t idx = 0; idx < prompt_.size(); ++idx) {
       if (between) between(idx);
       const BatchPart part{.tokens = std::span(prompt_).subspan(idx, 1), .kv = &kv};
@@ -214,6 +214,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
   std::unique_ptr<ExpertStore> store_;
   std::unique_ptr<KvCache> cache_;
   ThreadPool pool_{2};
+  Scratch scratch_{2};
   std::vector<TokenId> prompt_;
 };
 
@@ -382,7 +383,8 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
        .disk = {.backend = DirectReader::Backend::pread, .depth = 1, .pread_for_tests = read_or_fail}});
   ASSERT_TRUE(store) << store.error().message;
   ThreadPool pool(2);
-  Exec exec{pool, ops};
+  Scratch scratch(pool.size());
+  Exec exec{pool, ops, scratch};
   KvCache cache((*model)->facts().kv, uint64_t{1} << 30);
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto run = [&] {

@@ -85,6 +85,7 @@ TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
   ASSERT_TRUE(file) << file.error().message;
   ASSERT_GT(file->tensors().size(), 20U);
   const Ops& ops = *available_ops().back();
+  ScratchArena arena;
   std::vector<std::unique_ptr<Embeddings>> all;
   std::vector<std::vector<float>> expected;
   for (const auto& [name, tensor] : file->tensors()) {
@@ -100,7 +101,7 @@ TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
   for (const auto& embeddings : all) {
     for (const size_t o : {size_t{0}, size_t{20}, kRows - 1}) {
       std::vector<float> row(kIn);
-      embeddings->decode_row(ops, o, row.data());
+      embeddings->decode_row(ops, arena, o, row.data());
       EXPECT_EQ(std::memcmp(row.data(), expected[idx++].data(), row.size() * sizeof(float)), 0);  // some are no numbers
     }
     EXPECT_TRUE(embeddings->take_error());
@@ -119,20 +120,21 @@ TEST_F(WeightsOnDiskTest, AFileCutShortWhileItIsReadIsAnError) {
   const size_t row_bytes = tensor.data.size() / kRows;
   fs::resize_file(folder_ / "rows.gguf", offset + row_bytes + 10);
   const Ops& ops = *available_ops().back();
+  ScratchArena arena;
   std::vector<float> row(kIn);
-  embeddings.decode_row(ops, 0, row.data());
+  embeddings.decode_row(ops, arena, 0, row.data());
   EXPECT_FALSE(embeddings.has_failed());
-  embeddings.decode_row(ops, 1, row.data());
+  embeddings.decode_row(ops, arena, 1, row.data());
   EXPECT_TRUE(embeddings.has_failed());
   EXPECT_EQ(row, std::vector<float>(kIn));
-  embeddings.decode_row(ops, 2, row.data());
+  embeddings.decode_row(ops, arena, 2, row.data());
   const Result<> failed = embeddings.take_error();
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::io);
   EXPECT_THAT(failed.error().message, HasSubstr(fmt::format("rows.gguf': ends at byte {}; {} bytes at {} were expected",
                                                             offset + row_bytes + 10, row_bytes, offset + row_bytes)));
   EXPECT_TRUE(embeddings.take_error()) << "it is told once";
-  embeddings.decode_row(ops, 0, row.data());
+  embeddings.decode_row(ops, arena, 0, row.data());
   EXPECT_FALSE(embeddings.has_failed());
 }
 

@@ -149,6 +149,12 @@ class CheckFloorsTest(unittest.TestCase):
         self.assert_free("files/a.cc", 'snprintf(b, n, "x"); at_exit(f); x.exit(); loop->exit(); auto s = "exit(1)"; '
                                        'fmt::format("x");  // printf("x")')
 
+    def test_scratch(self):
+        self.assert_caught("scratch", "arch/a.cc", "thread_local int a;")
+        self.assert_free("kernels/a.cc", "thread_local int a;")
+        self.assert_free("arch/a_test.cc", "thread_local int a;")
+        self.assert_free("arch/a.cc", "int thread_locals;  // thread_local")
+
     def test_literals_and_comments(self):
         self.assert_free("files/a.cc", 'auto s = R"(exit(1) " // )"; char c = \'"\'; auto t = "\\"exit(1)";')
         self.assert_caught("output", "files/a.cc", "int n = 1'000'000; exit(1); char c = '/';")

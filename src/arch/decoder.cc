@@ -174,8 +174,8 @@ void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) 
   rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
-void Decoder::embed(const Ops& ops, Embeddings& embeddings, TokenId token, std::span<float> hidden) {
-  embeddings.decode_row(ops, static_cast<size_t>(token), hidden.data());
+void Decoder::embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token, std::span<float> hidden) {
+  embeddings.decode_row(ops, own, static_cast<size_t>(token), hidden.data());
 }
 
 void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
@@ -206,9 +206,9 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
     reserve(n);
   }
   const Step step{exec, rows_, n, *space_};
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     space_->angles.prepare(t, rows_.position(t));
-    embed(exec.ops, w_.token_embd, tokens_[t], {space_->hidden.row(t), c_.n_embd});
+    embed(exec.ops, exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t], {space_->hidden.row(t), c_.n_embd});
   });
   if (w_.token_embd.has_failed()) return {};
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
@@ -252,10 +252,10 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   rows_.add(*last.kv, last.position, n, last.kind);
   const Step step{exec, rows_, n, *space_};
   Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     space_->angles.prepare(t, rows_.position(t) + 1);
     float* input = mtp_input_.row(t);
-    embed(exec.ops, embeddings, tokens[t], {space_->delta.row(t), c_.n_embd});
+    embed(exec.ops, exec.scratch.of_thread(thread_idx), embeddings, tokens[t], {space_->delta.row(t), c_.n_embd});
     exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
     exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
     mtp_input_.quantize_row(exec.ops, t, last.kind);

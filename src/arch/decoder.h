@@ -92,6 +92,9 @@ class Decoder : public Model {
   std::span<Moe* const> moes() const override { return moes_; }
   std::vector<Embeddings*> embeddings() override { return {&w_.token_embd, &mtp_.token_embd}; }
   void take_fewer_experts(uint32_t n_used, float least_weight) override;
+  ScratchBytes scratch_bytes(const PassLimits& limits) const override {
+    return max({.per_thread = ScratchArena::bytes_for<float>(c_.n_embd)}, layer_scratch_bytes(limits));
+  }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   std::span<const float> forward(Exec& exec, Batch batch) override;
   std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;
@@ -113,11 +116,13 @@ class Decoder : public Model {
   virtual void run_layer(const Step& step, uint32_t layer_idx) = 0;
   // Makes room for batches of n_tokens.
   virtual void reserve(size_t n_tokens) = 0;
+  // Model::scratch_bytes of layers.
+  virtual ScratchBytes layer_scratch_bytes(const PassLimits& limits) const = 0;
 
   // What differs between decoders around their layers; the defaults are what most of them do. The first is called from
   // several threads.
   // A token's hidden state before the first layer: its row of these embeddings.
-  virtual void embed(const Ops& ops, Embeddings& embeddings, TokenId token, std::span<float> hidden);
+  virtual void embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token, std::span<float> hidden);
   // hidden += delta, which is what a block made; through an RMSNorm of its own unless post_norm is empty.
   virtual void add_residual(const Step& step, const std::vector<float>& post_norm);
   // Logits [n, n_vocab] of the first n rows of step.s.normed.

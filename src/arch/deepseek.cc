@@ -194,6 +194,11 @@ class DeepSeek : public Decoder {
     space_.reset(new Space{{config_.mla, n_tokens, config_.indexer}, {config_.ffn, n_tokens}});
   }
 
+  ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override {
+    return max(MlaSpace::scratch_bytes(config_.mla, config_.indexer, limits),
+               FfnSpace::scratch_bytes(config_.ffn, limits));
+  }
+
   void run_layer(const Step& step, uint32_t layer_idx) override {
     const DeepSeekLayer& layer = layers_[layer_idx];
     add_block(step, layer.attn_norm,

@@ -54,8 +54,9 @@ class Gemma3 : public GqaDecoder {
         centre(*norm);
   }
 
-  void embed(const Ops& ops, Embeddings& embeddings, TokenId token, std::span<float> hidden) override {
-    GqaDecoder::embed(ops, embeddings, token, hidden);
+  void embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token,
+             std::span<float> hidden) override {
+    GqaDecoder::embed(ops, own, embeddings, token, hidden);
     for (float& value : hidden) value *= own_.embedding_scale;
   }
 

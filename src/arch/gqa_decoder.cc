@@ -54,6 +54,10 @@ void GqaDecoder::reserve(size_t n_tokens) {
   space_.reset(new Space{{config_.attn, n_tokens}, {config_.ffn, n_tokens}});
 }
 
+ScratchBytes GqaDecoder::layer_scratch_bytes(const PassLimits& limits) const {
+  return max(AttentionSpace::scratch_bytes(config_.attn, limits), FfnSpace::scratch_bytes(config_.ffn, limits));
+}
+
 void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
   add_block(

@@ -51,6 +51,7 @@ class GqaDecoder : public Decoder {
 
   void run_layer(const Step& step, uint32_t layer_idx) override;
   void reserve(size_t n_tokens) override;
+  ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override;
 
   GqaConfig config_;
   std::vector<GqaLayer> layers_;

@@ -170,6 +170,12 @@ void HybridDecoder::reserve(size_t n_tokens) {
   space_.reset(new Space{{config_.attn, n_tokens}, {config_.delta, n_tokens}, {config_.ffn, n_tokens}});
 }
 
+ScratchBytes HybridDecoder::layer_scratch_bytes(const PassLimits& limits) const {
+  const ScratchBytes mixers =
+      max(AttentionSpace::scratch_bytes(config_.attn, limits), DeltaNetSpace::scratch_bytes(config_.delta));
+  return max(mixers, FfnSpace::scratch_bytes(config_.ffn, limits));
+}
+
 void HybridDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const HybridLayer& layer = layers_[layer_idx];
   add_block(step, layer.attn_norm, [&] {

@@ -83,6 +83,8 @@ class Model {
   // Lets a token take n_used experts of each layer, not more than it takes now, and leaves out those of less weight,
   // but for the best one. Facts follow.
   virtual void take_fewer_experts(uint32_t n_used, float least_weight) = 0;
+  // What passes take for intermediate results in addition to facts().token_bytes for each row.
+  virtual ScratchBytes scratch_bytes(const PassLimits& limits) const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
   // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call; none, where their

@@ -146,7 +146,7 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
     OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none}));
-    Exec exec{*model_->pool, model_->ops};
+    Exec exec{*model_->pool, model_->ops, *model_->scratch};
     const auto logits = model_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
     OGAS_TRY(model_->check_reads());
     return logits;

@@ -131,7 +131,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   loaded->has_panels = plan.has_panels;
   if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
-  Exec exec{*loaded->pool, ops};
+  loaded->scratch = std::make_unique<Scratch>(loaded->pool->size());
+  Exec exec{*loaded->pool, ops, *loaded->scratch};
   const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
   const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
   const double weight_bytes = static_cast<double>(loaded->packed.n_stored_bytes());
@@ -310,7 +311,7 @@ Result<std::span<const float>> LoadedModel::forward(Batch batch) {
   if (experts) OGAS_TRY(experts->check_files());
   follow_memory_limit();
   for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
-  Exec exec{*pool, ops};
+  Exec exec{*pool, ops, *scratch};
   const auto logits = model->forward(exec, batch);
   OGAS_TRY(check_reads());
   return logits;
@@ -320,7 +321,7 @@ Result<std::span<const float>> LoadedModel::forward(Batch batch) {
 // vocabularies take 40 MB.
 void LoadedModel::for_logits_of(std::span<const uint32_t> rows, TakeLogits take) {
   constexpr size_t kRows = 64;
-  Exec exec{*pool, ops};
+  Exec exec{*pool, ops, *scratch};
   const size_t n_vocab = model->facts().n_vocab;
   for (size_t begin = 0; begin < rows.size(); begin += kRows) {
     const auto some = rows.subspan(begin, std::min(kRows, rows.size() - begin));

@@ -83,7 +83,8 @@ class LoadedModel {
   SamplingOptions sampling;  // the publisher's
   Result<Pooling> pooling;   // theirs, of vectors of texts
   std::unique_ptr<ThreadPool> pool;
-  bool has_panels = false;  // of any matrix
+  std::unique_ptr<Scratch> scratch;  // of the pool's threads
+  bool has_panels = false;           // of any matrix
   PackedWeights packed;
   std::unique_ptr<ExpertStore> experts;  // null where all weights are in memory
   std::unique_ptr<KvCache> kv_cache;

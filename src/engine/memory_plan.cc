@@ -12,13 +12,29 @@ namespace {
 
 constexpr uint32_t kMinContext = 512;
 
-uint64_t batch_bytes(const ModelFacts& facts, const EngineOptions& options) {
-  return facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float);
+// What a batch takes in a context of n_ctx positions; the options have a number of threads.
+uint64_t batch_bytes(const Model& model, const Ops& ops, const EngineOptions& options, uint64_t n_ctx) {
+  const ModelFacts& facts = model.facts();
+  const ScratchBytes scratch = model.scratch_bytes({.ops = ops,
+                                                    .n_threads = options.n_threads,
+                                                    .kv_format = options.kv_format,
+                                                    .n_ctx = n_ctx,
+                                                    .n_batch = options.n_batch});
+  return facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float) +
+         scratch.total(options.n_threads);
+}
+
+// Of this, for each page of positions.
+uint64_t batch_bytes_of_page(const Model& model, const Ops& ops, const EngineOptions& options) {
+  const uint64_t n_ctx = std::max(model.facts().n_ctx_train, 2 * kMinContext);
+  const auto bytes = [&](uint64_t n) { return batch_bytes(model, ops, options, n); };
+  return (bytes(n_ctx) - bytes(kMinContext)) / (n_ctx - kMinContext) * KvShape::kPagePositions;
 }
 
 // What the model, a full context and a batch take, in bytes.
-uint64_t bytes_needed(const ModelFacts& facts, const EngineOptions& options) {
-  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) + batch_bytes(facts, options);
+uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const Ops& ops, const EngineOptions& options) {
+  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
+         batch_bytes(model, ops, options, options.n_ctx);
 }
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
@@ -54,8 +70,8 @@ uint64_t free_memory(const EngineOptions& options) {
 
 // Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
 // what the weights leave, 1 / kv_share at most, where they are not told how much; all of it if takes_share.
-Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, const Ops& ops, uint64_t available,
-                              uint64_t kv_share, bool takes_share) {
+Result<EngineOptions> resolve(EngineOptions options, const Model& model, const ModelFacts& facts, const Ops& ops,
+                              uint64_t available, uint64_t kv_share, bool takes_share) {
   if (options.n_batch > 65536)
     return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
   if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
@@ -70,7 +86,8 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, co
   const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
   if (chosen_by_us) {
     // The model's own limit, or what the budget holds.
-    const uint64_t pages = (options.kv_budget > 0 ? options.kv_budget : share) / kv.page_bytes();
+    const uint64_t pages = options.kv_budget > 0 ? options.kv_budget / kv.page_bytes()
+                                                 : share / (kv.page_bytes() + batch_bytes_of_page(model, ops, options));
     const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
@@ -81,7 +98,7 @@ Result<EngineOptions> resolve(EngineOptions options, const ModelFacts& facts, co
   else if (options.kv_budget < context_bytes)
     return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
                 options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
-  const uint64_t needed = bytes_needed(facts, options);
+  const uint64_t needed = bytes_needed(model, facts, ops, options);
   if (needed <= available) return options;
   return fail(ErrorCode::out_of_memory,
               "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
@@ -96,14 +113,14 @@ void fill_in(MemoryPlan& plan, const Model& model, const Ops& ops) {
       std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(ops) > 0; });
   plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
                                                    : kv_shape(facts, plan.options).sequence_bytes(plan.options.n_ctx);
-  plan.batch_bytes = batch_bytes(facts, plan.options);
+  plan.batch_bytes = batch_bytes(model, ops, plan.options, plan.options.n_ctx);
 }
 
 Result<MemoryPlan> plan_all_in_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
   MemoryPlan plan{.packed = PackedWeights(ops, model.linears()), .available = free_memory(options)};
   ModelFacts facts = model.facts();
   facts.weight_bytes += plan.packed.n_bytes() - plan.packed.n_stored_bytes();
-  plan.options = OGAS_TRY(resolve(options, facts, ops, plan.available, /*kv_share=*/2, /*takes_share=*/true));
+  plan.options = OGAS_TRY(resolve(options, model, facts, ops, plan.available, /*kv_share=*/2, /*takes_share=*/true));
   plan.weight_bytes = facts.weight_bytes;
   fill_in(plan, model, ops);
   return plan;
@@ -130,7 +147,7 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, cons
     wanted.n_batch = static_cast<uint32_t>(
         std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 3 / facts.token_bytes, least_batch(ops), 512));
   plan.options =
-      OGAS_TRY(resolve(wanted, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
+      OGAS_TRY(resolve(wanted, model, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
   fill_in(plan, model, ops);
   const uint64_t taken = plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes;
   const uint64_t left = plan.available > taken ? plan.available - taken : 0;

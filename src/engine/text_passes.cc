@@ -77,7 +77,7 @@ class Texts {
 
 Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take) {
-  Exec exec{*model.pool, model.ops};
+  Exec exec{*model.pool, model.ops, *model.scratch};
   for (Texts rest(model, texts); !rest.done();) {
     if (is_cancelled()) return fail(ErrorCode::cancelled, "cancelled");
     OGAS_TRY(rest.fill());

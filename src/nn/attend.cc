@@ -1,7 +1,6 @@
 #include "nn/attend.h"
 
 #include <algorithm>
-#include <vector>
 
 namespace ogas {
 namespace {
@@ -17,33 +16,33 @@ PartRange parts_of(const AttendArgs& args) {
   return {args.first_seen(0) / kAttendPart, (args.end_seen(args.n_tokens - 1) - 1) / kAttendPart + 1};
 }
 
-// Space for the parts of one job.
+// Sums of one job, part by part.
 struct Partial {
-  std::vector<float> sums;
-  std::vector<SoftmaxPart> parts;
-
-  void make_room(const AttendArgs& args, size_t n_parts) {
-    if (sums.size() < n_parts * n_rows(args) * args.v_dim) sums.resize(n_parts * n_rows(args) * args.v_dim);
-    if (parts.size() < n_parts * n_rows(args)) parts.resize(n_parts * n_rows(args));
-  }
+  float* sums;
+  SoftmaxPart* parts;
 };
 
+Partial take_partial(ScratchArena& arena, const AttendArgs& args) {
+  const size_t n = parts_of(args).size() * n_rows(args);
+  return {arena.take<float>(n * args.v_dim).data(), arena.take<SoftmaxPart>(n).data()};
+}
+
 // Part number `first + idx` of a job to where the idx-th lies.
-void attend_part(const Ops& ops, const AttendJob& job, PartRange range, size_t idx, Partial& partial) {
-  thread_local std::vector<float> scratch;
+void attend_part(const Ops& ops, ScratchArena& own, const AttendJob& job, PartRange range, size_t idx,
+                 const Partial& partial) {
+  const ScratchArena::Frame frame(own);
   AttendArgs args = job.args;
-  if (const size_t n = ops.attend_scratch(args); scratch.size() < n) scratch.resize(n);
+  args.scratch = own.take<float>(ops.attend_scratch(args)).data();
   args.p_begin = (range.first + idx) * kAttendPart;
   args.p_end = std::min(args.p_begin + kAttendPart, args.end_seen(args.n_tokens - 1));
-  args.sums = partial.sums.data() + idx * n_rows(args) * args.v_dim;
-  args.parts = partial.parts.data() + idx * n_rows(args);
-  args.scratch = scratch.data();
+  args.sums = partial.sums + idx * n_rows(args) * args.v_dim;
+  args.parts = partial.parts + idx * n_rows(args);
   ops.attend(args);
 }
 
 void merge(const Ops& ops, const AttendJob& job, size_t n_parts, const Partial& partial) {
-  ops.merge({.sums = partial.sums.data(),
-             .parts = partial.parts.data(),
+  ops.merge({.sums = partial.sums,
+             .parts = partial.parts,
              .n_parts = n_parts,
              .n_tokens = job.args.n_tokens,
              .n_heads = job.args.n_heads,
@@ -52,6 +51,10 @@ void merge(const Ops& ops, const AttendJob& job, size_t n_parts, const Partial& 
              .out = job.out,
              .out_stride = job.out_stride});
 }
+
+struct PartOfJob {
+  size_t job_idx, part_idx;
+};
 
 // Jobs for each thread that make up for unequal lengths.
 constexpr size_t kJobsPerThread = 4;
@@ -63,50 +66,69 @@ bool attends_by_tiles(const Ops& ops, RowKind kind, size_t k_dim, size_t v_dim) 
   return kind == RowKind::prompt && ops.attend_tile_rows > 0 && k_dim % kWhole == 0 && v_dim % kWhole == 0;
 }
 
-void attend(const Ops& ops, const AttendJob& job) {
-  thread_local Partial partial;
+void attend(const Ops& ops, ScratchArena& own, const AttendJob& job) {
+  const ScratchArena::Frame frame(own);
   const PartRange range = parts_of(job.args);
-  partial.make_room(job.args, range.size());
-  for (size_t idx = 0; idx < range.size(); ++idx) attend_part(ops, job, range, idx, partial);
+  const Partial partial = take_partial(own, job.args);
+  for (size_t idx = 0; idx < range.size(); ++idx) attend_part(ops, own, job, range, idx, partial);
   merge(ops, job, range.size(), partial);
 }
 
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
-  const auto has_parts = [&] {
-    for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx)
-      if (parts_of(job_at(job_idx).args).size() > 1) return true;
-    return false;
-  };
-  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread || !has_parts()) {
-    exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) { attend(exec.ops, job_at(job_idx)); });
+  size_t n_parts = 0;
+  for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) n_parts += parts_of(job_at(job_idx).args).size();
+  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread || n_parts == n_jobs) {
+    exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned thread_idx) {
+      attend(exec.ops, exec.scratch.of_thread(thread_idx), job_at(job_idx));
+    });
     return;
   }
-  struct Cut {
-    size_t job_idx, part_idx;
-  };
-  thread_local struct {
-    std::vector<Partial> partials;
-    std::vector<Cut> cuts;
-  } kept;  // of this thread, whose parts others compute
-  auto& partials = kept.partials;
-  auto& cuts = kept.cuts;
-  if (partials.size() < n_jobs) partials.resize(n_jobs);
-  cuts.clear();
+  ScratchArena& shared = exec.scratch.shared();
+  const ScratchArena::Frame frame(shared);
+  const std::span<Partial> partials = shared.take<Partial>(n_jobs);
+  const std::span<PartOfJob> all = shared.take<PartOfJob>(n_parts);
+  size_t n_listed = 0;
   for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) {
     const AttendJob job = job_at(job_idx);
-    const size_t n_parts = parts_of(job.args).size();
-    partials[job_idx].make_room(job.args, n_parts);
-    for (size_t part_idx = 0; part_idx < n_parts; ++part_idx) cuts.push_back({job_idx, part_idx});
+    partials[job_idx] = take_partial(shared, job.args);
+    for (size_t part_idx = 0; part_idx < parts_of(job.args).size(); ++part_idx) all[n_listed++] = {job_idx, part_idx};
   }
-  exec.pool.parallel_for(cuts.size(), [&](size_t cut_idx, unsigned) {
-    const auto [job_idx, part_idx] = cuts[cut_idx];
+  exec.pool.parallel_for(all.size(), [&](size_t idx, unsigned thread_idx) {
+    const auto [job_idx, part_idx] = all[idx];
     const AttendJob job = job_at(job_idx);
-    attend_part(exec.ops, job, parts_of(job.args), part_idx, partials[job_idx]);
+    attend_part(exec.ops, exec.scratch.of_thread(thread_idx), job, parts_of(job.args), part_idx, partials[job_idx]);
   });
   exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) {
     const AttendJob job = job_at(job_idx);
     merge(exec.ops, job, parts_of(job.args).size(), partials[job_idx]);
   });
+}
+
+ScratchBytes attend_scratch_bytes(const PassLimits& limits, const AttendLimits& l) {
+  AttendArgs args{};
+  args.n_tokens = kAttendRows;
+  args.n_heads = 1;
+  args.k_dim = l.k_dim;
+  args.v_dim = l.v_dim;
+  args.kv_format = l.kv_format;
+  size_t n_floats = limits.ops.attend_scratch(args), n_rows = kAttendRows;
+  if (attends_by_tiles(limits.ops, RowKind::prompt, l.k_dim, l.v_dim)) {
+    n_rows = std::max(n_rows, limits.ops.attend_tile_rows);
+    args.n_tokens = limits.ops.attend_tile_rows;
+    args.by_tiles = true;
+    n_floats = std::max(n_floats, limits.ops.attend_scratch(args));
+  }
+  const size_t n_parts = (l.n_positions + kAttendPart - 1) / kAttendPart;
+  const auto partials = [&](size_t n_jobs, size_t n_all_rows) {
+    return n_parts * n_all_rows * (l.v_dim * sizeof(float) + sizeof(SoftmaxPart)) +
+           n_jobs * 2 * ScratchArena::kAlignment;
+  };
+  ScratchBytes bytes = {.per_thread = partials(1, n_rows) + ScratchArena::bytes_for<float>(n_floats)};
+  if (limits.n_threads == 1 || n_parts == 1 || l.n_rows == 0) return bytes;
+  const size_t n_jobs = std::min(limits.n_threads * kJobsPerThread - 1, l.n_rows);
+  bytes.shared = partials(n_jobs, std::min(n_jobs * n_rows, l.n_rows)) + ScratchArena::bytes_for<Partial>(n_jobs) +
+                 ScratchArena::bytes_for<PartOfJob>(n_jobs * n_parts);
+  return bytes;
 }
 
 }  // namespace ogas

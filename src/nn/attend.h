@@ -27,9 +27,18 @@ struct AttendJob {
   size_t out_stride;
 };
 
-// On the calling thread.
-void attend(const Ops& ops, const AttendJob& job);
+// On the calling thread, whose arena it is.
+void attend(const Ops& ops, ScratchArena& own, const AttendJob& job);
 // All jobs; those with long contexts by parts where there are fewer jobs than would keep the threads busy.
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at);
+
+// What is attended to at most: positions, and rows (a query head of a token each) that all threads share; 0 where each
+// job is one thread's.
+struct AttendLimits {
+  size_t k_dim, v_dim;
+  Format kv_format;
+  size_t n_positions, n_rows;
+};
+ScratchBytes attend_scratch_bytes(const PassLimits& limits, const AttendLimits& attend_limits);
 
 }  // namespace ogas

@@ -8,6 +8,15 @@
 
 namespace ogas {
 
+ScratchBytes AttentionSpace::scratch_bytes(const AttentionDims& d, const PassLimits& limits) {
+  return ScratchBytes{.shared = ScratchArena::bytes_for<RowCut>(limits.n_batch)} +
+         attend_scratch_bytes(limits, {.k_dim = d.head_dim,
+                                       .v_dim = d.head_dim,
+                                       .kv_format = limits.kv_format,
+                                       .n_positions = limits.n_ctx,
+                                       .n_rows = limits.n_batch * d.n_head});
+}
+
 void Attention::add_to(TensorTable& table, const AttentionDims& d) {
   dims = d;
   table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q() + d.n_gate(), d.n_embd);
@@ -110,8 +119,10 @@ void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionSpa
   const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
   const size_t jobs_a_cut = dims.n_head_kv * n_head_jobs;
   const auto by_tiles = [&](RowKind kind) { return attends_by_tiles(exec.ops, kind, dims.head_dim, dims.head_dim); };
-  const std::span<const RowCut> cuts =
-      cut_rows(call.rows, [&](RowKind kind) { return most_attend_rows(exec.ops, by_tiles(kind)) / n_heads; });
+  const ScratchArena::Frame frame(exec.scratch.shared());
+  const std::span<const RowCut> cuts = cut_rows(
+      call.rows, [&](RowKind kind) { return most_attend_rows(exec.ops, by_tiles(kind)) / n_heads; },
+      exec.scratch.shared());
   ogas::attend(exec, cuts.size() * jobs_a_cut, [&](size_t job_idx) {
     const RowCut cut = cuts[job_idx / jobs_a_cut];
     const size_t first = job_idx % n_head_jobs * n_heads;

@@ -39,6 +39,8 @@ struct AttentionSpace {
     return (dims.n_q() + 2 * dims.n_gate() + 2 * dims.n_kv()) * sizeof(float) + Activations::bytes_for(dims.n_q());
   }
 
+  static ScratchBytes scratch_bytes(const AttentionDims& dims, const PassLimits& limits);
+
   Matrix q, k, v, gate;
   Activations attended;
 };

@@ -114,12 +114,13 @@ void DeltaNet::part_beta_alpha(const DeltaNetSpace& s, size_t t) const {
 }
 
 // One token: the convolution over it and those before, and norms of its queries and keys.
-void DeltaNet::convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const {
+void DeltaNet::convolve(const Ops& ops, ScratchArena& own, const DeltaNetCall& call, const DeltaNetSpace& s,
+                        size_t t) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
   const RowRun& run = call.rows.run_of(t);
   const float* past = run.kv->state(call.state_idx).data();
-  thread_local std::vector<const float*> rows;
-  rows.resize(dims.n_taps);
+  const ScratchArena::Frame frame(own);
+  const std::span<const float*> rows = own.take<const float*>(dims.n_taps);
   const size_t in_run = t - run.first_row;
   for (size_t tap = 0; tap < dims.n_taps; ++tap)
     rows[tap] = in_run + tap < n_past ? past + (in_run + tap) * n : s.qkv.row(t + tap - n_past);
@@ -175,9 +176,9 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
   OGAS_CHECK(call.rows.kv_shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
              call.rows.kv_shape().state.n_values, dims.n_state());
   project(exec, call, s);
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) {
+  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     if (ssm_ba.n_out() > 0) part_beta_alpha(s, t);
-    convolve(exec.ops, call, s, t);
+    convolve(exec.ops, exec.scratch.of_thread(thread_idx), call, s, t);
   });
   for (const RowRun& run : runs) remember_inputs(call, s, run);
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {

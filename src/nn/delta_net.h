@@ -41,6 +41,9 @@ struct DeltaNetDims {
 struct DeltaNetSpace {
   DeltaNetSpace(const DeltaNetDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const DeltaNetDims& dims);
+  static ScratchBytes scratch_bytes(const DeltaNetDims& dims) {
+    return {.per_thread = ScratchArena::bytes_for<const float*>(dims.n_taps)};
+  }
 
   Matrix mixed;           // [n, n_qkv + n_v] as ssm_in gives it
   Matrix qkv, convolved;  // [n, n_qkv]
@@ -81,7 +84,7 @@ struct DeltaNet {
   void project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const;
   void part_mixed(const DeltaNetSpace& s, size_t t) const;
   void part_beta_alpha(const DeltaNetSpace& s, size_t t) const;
-  void convolve(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
+  void convolve(const Ops& ops, ScratchArena& own, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
   void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const;
   void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run, size_t h) const;
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 namespace ogas {
 
@@ -14,12 +13,12 @@ void Embeddings::read_from(const TensorFile& file) {
   file_->release(stored);
 }
 
-void Embeddings::decode_row(const Ops& ops, size_t o, float* values) {
+void Embeddings::decode_row(const Ops& ops, ScratchArena& own, size_t o, float* values) {
   if (!file_) return rows.decode_packed_row(ops, o, values);
   const Linear row = rows.rows(o, 1);
   const Bytes stored = row.stored();
-  thread_local std::vector<std::byte> buffer;
-  buffer.resize(stored.size());
+  const ScratchArena::Frame frame(own);
+  const std::span<std::byte> buffer = own.take<std::byte>(stored.size());
   if (auto read = file_->read(stored, buffer); !read) {
     std::fill_n(values, rows.n_in(), 0.0F);
     const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "files/tensor_file.h"
 #include "ops/linear.h"
+#include "ops/scratch.h"
 
 namespace ogas {
 
@@ -22,8 +23,8 @@ class Embeddings {
   void read_from(const TensorFile& file);
   // The file they are read from; null: they are in memory.
   const MappedFile* file() const { return file_; }
-  // Row o as floats [n_embd], from any thread. Zeros where a read fails.
-  void decode_row(const Ops& ops, size_t o, float* values);
+  // Row o as floats [n_embd], from any thread, whose arena it is. Zeros where a read fails.
+  void decode_row(const Ops& ops, ScratchArena& own, size_t o, float* values);
   // Whether a read failed since take_error(): all that was computed since is wrong.
   bool has_failed() const { return has_failed_.load(std::memory_order_relaxed); }
   // What became of the reads since this was last asked. Errors: those of MappedFile::read.

@@ -437,23 +437,17 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
   if (packings.empty()) return;
   const auto start = Clock::now();
   const Layer& layer = layers_[layer_];
-  struct Piece {
-    const Packing* packing;
-    size_t part, idx;
-  };
-  thread_local std::vector<Piece> list;  // of this thread, for all of them
-  list.clear();
+  pieces_.clear();
   for (const Packing& packing : packings) {
     bind(layer, packing.from->expert, packing.to, *packing.matrices);
     for (size_t part = 0; part < kParts; ++part) {
       const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
       const size_t n_pieces = MatrixPieces(ops_, mapped, kPieceBytes).size();
-      for (size_t idx = 0; idx < n_pieces; ++idx) list.push_back({&packing, part, idx});
+      for (size_t idx = 0; idx < n_pieces; ++idx) pieces_.push_back({&packing, part, idx});
     }
   }
-  const std::span<const Piece> pieces = list;
-  exec.pool.parallel_for(pieces.size(), [&](size_t piece_idx, unsigned) {
-    const auto [packing, part, idx] = pieces[piece_idx];
+  exec.pool.parallel_for(pieces_.size(), [&](size_t piece_idx, unsigned) {
+    const auto [packing, part, idx] = pieces_[piece_idx];
     const Part& shape = layer.shape.parts[part];
     const StoredPart& stored = layer.stored[packing->from->expert][part];
     const auto read = [&](const Stored& one, size_t staged_at) {

@@ -165,6 +165,12 @@ class ExpertStore {
     ExpertMatrices* matrices;
   };
 
+  // A piece of one of its matrices, which one thread packs.
+  struct PackingPiece {
+    const Packing* packing;
+    size_t part, idx;
+  };
+
   ExpertStore(const Ops& ops, std::unique_ptr<DirectReader> reader, LookAhead look_ahead)
       : ops_(ops), look_ahead_(look_ahead), reader_(std::move(reader)) {}
   static Shape shape_of(const Moe& moe, const Ops& ops);
@@ -203,6 +209,7 @@ class ExpertStore {
   size_t n_passing_ = 0;           // of passing_, taken
   std::vector<uint32_t> ready_;
   std::vector<Packing> packings_;
+  std::vector<PackingPiece> pieces_;
   // The next one: expected of it beside what is in memory, and how many of them are to be read.
   std::vector<uint32_t> expected_;
   size_t n_to_expect_ = 0, n_expected_ = 0;

@@ -1,10 +1,8 @@
 #include "nn/feed_forward.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "base/check.h"
-#include "base/memory.h"
 
 namespace ogas {
 namespace {
@@ -14,38 +12,44 @@ struct GroupChunk {
   size_t group_idx, first_row, n_rows, o_begin, o_end;
 };
 
+size_t n_pieces(size_t n, size_t n_most) { return (n + n_most - 1) / n_most; }
+
 // The outputs of some groups' linear_of(group), cut into chunks for a parallel region. Every chunk reads from a new
 // place, which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are
-// whole blocks, and none has outputs of two groups. Valid until this thread's next call.
-std::span<const GroupChunk> cut_groups(const Exec& exec, std::span<const GatedRows> groups, const auto& linear_of) {
+// whole blocks, and none has outputs of two groups.
+std::span<const GroupChunk> cut_groups(Exec& exec, std::span<const GatedRows> groups, const auto& linear_of) {
   size_t n_all = 0, n_products = 0;
   for (const GatedRows& group : groups) {
     n_all += linear_of(group).n_out();
     n_products += linear_of(group).n_out() * group.n_rows;
   }
   const size_t most = outputs_per_chunk(n_all, exec.pool.size(), n_products / n_all);
-  thread_local std::vector<GroupChunk> chunks;
-  chunks.clear();
+  const auto n_most_rows = [&](const GatedRows& group) {
+    return rows_per_chunk(exec.ops, linear_of(group).n_in(), group.n_rows);
+  };
+  size_t n_chunks = 0;
+  for (const GatedRows& group : groups)
+    n_chunks += n_pieces(group.n_rows, n_most_rows(group)) * n_pieces(linear_of(group).n_out(), most);
+  const std::span<GroupChunk> chunks = exec.scratch.shared().take<GroupChunk>(n_chunks);
+  size_t n_made = 0;
   for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx) {
     const GatedRows& group = groups[group_idx];
-    const Linear& linear = linear_of(group);
-    const size_t most_rows = rows_per_chunk(exec.ops, linear.n_in(), group.n_rows);
+    const size_t n_out = linear_of(group).n_out(), most_rows = n_most_rows(group);
     for (size_t row = 0; row < group.n_rows; row += most_rows)
-      for (size_t begin = 0; begin < linear.n_out(); begin += most)
-        chunks.push_back({group_idx, group.first_row + row, std::min(most_rows, group.n_rows - row), begin,
-                          std::min(linear.n_out(), begin + most)});
+      for (size_t begin = 0; begin < n_out; begin += most)
+        chunks[n_made++] = {group_idx, group.first_row + row, std::min(most_rows, group.n_rows - row), begin,
+                            std::min(n_out, begin + most)};
   }
   return chunks;
 }
 
 // Gate, up and activation for whole blocks of outputs, whose 8-bit form is made here, too: what the two products are
 // stays in this thread's cache.
-void activate(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
+void activate(const Ops& ops, ScratchArena& own, const GatedRows& group, const GroupChunk& chunk) {
   const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
   const size_t n = o_end - o_begin;
-  thread_local PageBuffer products;  // rows that begin with a cache line
-  if (const size_t n_bytes = 2 * n_rows * n * sizeof(float); products.size() < n_bytes) products = PageBuffer(n_bytes);
-  float *gates = products.as<float>(0, n_rows * n).data(), *ups = gates + n_rows * n;
+  const ScratchArena::Frame frame(own);
+  float *gates = own.take<float>(2 * n_rows * n).data(), *ups = gates + n_rows * n;
   MatmulCall{group.gate, group.x, first_row, n_rows, o_begin, o_end}.run(ops, gates, n);
   MatmulCall{group.up, group.x, first_row, n_rows, o_begin, o_end}.run(ops, ups, n);
   for (size_t idx = 0; idx < n_rows; ++idx) {
@@ -58,7 +62,7 @@ void activate(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
   }
 }
 
-void project_down(const Ops& ops, const GatedRows& group, const GroupChunk& chunk) {
+void project_down(const Ops& ops, ScratchArena&, const GatedRows& group, const GroupChunk& chunk) {
   const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
   MatmulCall{group.down, group.gated, first_row, n_rows, o_begin, o_end}.run(ops, group.y);
   if (!group.down_bias) return;
@@ -82,13 +86,25 @@ void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
     OGAS_CHECK(group.gated.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
                group.gated.values().n_cols(), group.gate.n_out());
   const auto for_chunks = [&](const auto& linear_of, const auto& run) {
+    const ScratchArena::Frame frame(exec.scratch.shared());
     const std::span<const GroupChunk> chunks = cut_groups(exec, groups, linear_of);
-    exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned) {
-      run(exec.ops, groups[chunks[chunk_idx].group_idx], chunks[chunk_idx]);
+    exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned thread_idx) {
+      run(exec.ops, exec.scratch.of_thread(thread_idx), groups[chunks[chunk_idx].group_idx], chunks[chunk_idx]);
     });
   };
   for_chunks([](const GatedRows& group) -> const Linear& { return group.gate; }, activate);
   for_chunks([](const GatedRows& group) -> const Linear& { return group.down; }, project_down);
+}
+
+ScratchBytes feed_forward_scratch_bytes(const PassLimits& limits, const GatedSizes& sizes) {
+  constexpr size_t kMinOutputs = 32, kManyTokens = 64;
+  const auto [n_embd, n_ff, n_groups, n_rows] = sizes;
+  const size_t most_rows = std::min(rows_per_chunk(limits.ops, n_embd, n_rows), limits.n_batch);
+  const size_t most = std::min(n_ff, outputs_per_chunk(n_ff * n_groups, limits.n_threads, kManyTokens));
+  const size_t n_row_pieces = n_groups + n_pieces(n_rows, rows_per_chunk(limits.ops, std::max(n_ff, n_embd), n_rows));
+  const size_t n_chunks = n_row_pieces * n_pieces(std::max(n_ff, n_embd), kMinOutputs);
+  return {.shared = ScratchArena::bytes_for<GroupChunk>(n_chunks),
+          .per_thread = ScratchArena::bytes_for<float>(2 * most_rows * most)};
 }
 
 void FeedForward::add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff) {

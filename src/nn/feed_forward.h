@@ -41,6 +41,12 @@ struct GatedRows {
 // parallel regions whatever the number of groups: gate, up and activation in one, down in the other.
 void feed_forward(Exec& exec, std::span<const GatedRows> groups);
 
+// Sizes of at most n_groups sets of matrices, which n_rows rows go through in all.
+struct GatedSizes {
+  size_t n_embd, n_ff, n_groups, n_rows;
+};
+ScratchBytes feed_forward_scratch_bytes(const PassLimits& limits, const GatedSizes& sizes);
+
 struct FeedForward {
   Linear ffn_gate, ffn_up;  // [n_ff, n_embd]
   Linear ffn_down;          // [n_embd, n_ff]

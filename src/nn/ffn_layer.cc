@@ -1,5 +1,6 @@
 #include "nn/ffn_layer.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ogas {
@@ -18,6 +19,19 @@ uint64_t FfnSpace::bytes_per_token(const FfnDims& d) {
   if (d.n_ff_exp > 0) bytes += MoeSpace::bytes_per_token(d.rules, d.n_embd, d.n_ff_exp);
   if (d.n_ff_shared > 0) bytes += Activations::bytes_for(d.n_ff_shared) + d.n_embd * sizeof(float);
   return bytes;
+}
+
+ScratchBytes FfnSpace::scratch_bytes(const FfnDims& d, const PassLimits& limits) {
+  ScratchBytes bytes;
+  if (d.n_ff > 0) bytes = feed_forward_scratch_bytes(limits, {d.n_embd, d.n_ff, 1, limits.n_batch});
+  if (d.n_ff_exp == 0) return bytes;
+  const uint64_t n_routed = limits.n_batch * d.rules.n_used;
+  bytes = max(bytes, feed_forward_scratch_bytes(limits, {d.n_embd, std::max(d.n_ff_exp, d.n_ff_shared),
+                                                         size_t{d.rules.n_expert} + 1, n_routed + limits.n_batch}));
+  const uint64_t n_route = route_scratch_bytes(d.rules);
+  const uint64_t n_predicted =
+      ScratchArena::bytes_for<Routed>(d.rules.n_used) + ScratchArena::bytes_for<uint32_t>(d.rules.n_used);
+  return max(bytes, {.shared = n_route + n_predicted, .per_thread = n_route});
 }
 
 void FfnLayer::add_dense(TensorTable& table, const FfnDims& dims) {

@@ -23,6 +23,7 @@ struct FfnDims {
 struct FfnSpace {
   FfnSpace(const FfnDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const FfnDims& dims);
+  static ScratchBytes scratch_bytes(const FfnDims& dims, const PassLimits& limits);
 
   std::optional<Activations> dense, shared;  // of n_ff columns
   std::optional<MoeSpace> moe;

@@ -34,6 +34,14 @@ void rotate_heads(const Ops& ops, const AttentionCall& call, const Rope& rope, s
 
 }  // namespace
 
+ScratchBytes IndexerSpace::scratch_bytes(const IndexerDims& d, uint64_t n_ctx) {
+  constexpr uint64_t kPage = KvShape::kPagePositions;
+  if (d.top_k == 0) return {};
+  const uint64_t n_positions = (n_ctx + kPage - 1) / kPage * kPage;
+  return {.shared = ScratchArena::bytes_for<float>(n_positions) + ScratchArena::bytes_for<uint32_t>(n_positions),
+          .per_thread = ScratchArena::bytes_for<float>(d.n_head * kPage)};
+}
+
 void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t n_embd, uint64_t q_lora_rank) {
   dims = d;
   table.linear({"indexer.attn_q_b.weight", "self_attn.indexer.wq_b.weight"}, attn_q_b, d.n_q(), q_lora_rank);
@@ -69,13 +77,13 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
 
 // The keys of a page are a matrix, and the token's heads its rows of input. Factors that all scores share change no
 // choice and are left out.
-void LightningIndexer::score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& s, size_t t,
-                                  size_t page_idx, std::span<float> scores) const {
+void LightningIndexer::score_page(const Ops& ops, ScratchArena& own, const AttentionCall& call, const IndexerSpace& s,
+                                  size_t t, size_t page_idx, std::span<float> scores) const {
   constexpr size_t kPage = KvShape::kPagePositions;
   const KvShape& shape = call.rows.kv_shape();
   const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
-  thread_local std::vector<float> products;
-  products.resize(dims.n_head * kPage);
+  const ScratchArena::Frame frame(own);
+  const std::span<float> products = own.take<float>(dims.n_head * kPage);
   ops.matmul({.format = shape.format,
               .weights = call.rows.kv(t).pages()[page_idx] + shape.index_offset(call.layer_idx),
               .n_in = dims.head_dim,
@@ -100,15 +108,13 @@ std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCa
   const size_t n_positions = call.rows.position(t) + 1;
   OGAS_CHECK(n_positions > dims.top_k, "{} of {} positions", dims.top_k, n_positions);
   const size_t n_pages = (n_positions + kPage - 1) / kPage;
+  ScratchArena& shared = exec.scratch.shared();
   // By whole pages, so that what they grow by comes with these.
-  thread_local std::vector<float> score_room;
-  thread_local std::vector<uint32_t> chosen_room;
-  score_room.resize(n_pages * kPage);
-  chosen_room.resize(n_pages * kPage);
-  const std::span<float> scores = std::span(score_room).first(n_positions);
-  const std::span<uint32_t> chosen = std::span(chosen_room).first(n_positions);
-  exec.pool.parallel_for(n_pages,
-                         [&](size_t page_idx, unsigned) { score_page(exec.ops, call, s, t, page_idx, scores); });
+  const std::span<float> scores = shared.take<float>(n_pages * kPage).first(n_positions);
+  const std::span<uint32_t> chosen = shared.take<uint32_t>(n_pages * kPage).first(n_positions);
+  exec.pool.parallel_for(n_pages, [&](size_t page_idx, unsigned thread_idx) {
+    score_page(exec.ops, exec.scratch.of_thread(thread_idx), call, s, t, page_idx, scores);
+  });
   std::iota(chosen.begin(), chosen.end(), 0U);
   const auto is_better = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };
   std::ranges::nth_element(chosen, chosen.begin() + dims.top_k, is_better);

@@ -30,6 +30,8 @@ struct IndexerSpace {
     return (dims.n_q() + dims.head_dim + dims.n_head) * sizeof(float);
   }
 
+  static ScratchBytes scratch_bytes(const IndexerDims& dims, uint64_t n_ctx);
+
   Matrix q, k, weights;
 };
 
@@ -46,14 +48,14 @@ struct LightningIndexer {
   bool has_to_choose(size_t position) const { return dims.top_k > 0 && position >= dims.top_k; }
   // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.
   void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora, const IndexerSpace& space) const;
-  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position. Valid until this
-  // thread's next call.
+  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position. They lie
+  // in the shared arena.
   std::span<const uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerSpace& space, size_t t) const;
 
  private:
   void norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const;
-  void score_page(const Ops& ops, const AttentionCall& call, const IndexerSpace& space, size_t t, size_t page_idx,
-                  std::span<float> scores) const;
+  void score_page(const Ops& ops, ScratchArena& own, const AttentionCall& call, const IndexerSpace& space, size_t t,
+                  size_t page_idx, std::span<float> scores) const;
 };
 
 }  // namespace ogas

@@ -22,13 +22,12 @@ Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, con
   return latents;
 }
 
-// Rows of floats as pages of latents in the cache's format, which is no larger. Valid until this thread's next call.
-std::span<std::byte* const> pages_of(const Matrix& latents, const KvShape& shape) {
-  thread_local std::vector<std::byte*> pages;
-  pages.clear();
+// Rows of floats as pages of latents in the cache's format, which is no larger.
+std::span<std::byte* const> pages_of(const Matrix& latents, const KvShape& shape, ScratchArena& arena) {
+  constexpr size_t kPage = KvShape::kPagePositions;
+  const std::span<std::byte*> pages = arena.take<std::byte*>((latents.max_rows() + kPage - 1) / kPage);
   auto* const bytes = reinterpret_cast<std::byte*>(latents.data());
-  for (size_t first = 0; first < latents.max_rows(); first += KvShape::kPagePositions)
-    pages.push_back(bytes + first * shape.k_bytes());
+  for (size_t idx = 0; idx < pages.size(); ++idx) pages[idx] = bytes + idx * kPage * shape.k_bytes();
   return pages;
 }
 
@@ -58,9 +57,40 @@ MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_
       chosen(indexer_dims.top_k, d.latent_dim()) {}
 
 uint64_t MlaSpace::bytes_per_token(const MlaDims& d, const IndexerDims& indexer_dims) {
-  const uint64_t plain = d.n_q() + d.latent_dim() + uint64_t{d.n_head} * d.latent_dim();
-  const uint64_t quantized = d.q_lora_rank + uint64_t{d.n_head} * (d.v_head_dim + d.qk_nope_head_dim + d.kv_lora_rank);
+  const uint64_t plain = d.n_q() + d.latent_dim();
+  const uint64_t quantized = d.q_lora_rank + uint64_t{d.n_head} * d.v_head_dim;
   return plain * sizeof(float) + Activations::bytes_for(quantized) + IndexerSpace::bytes_per_token(indexer_dims);
+}
+
+ScratchBytes MlaSpace::scratch_bytes(const MlaDims& d, const IndexerDims& indexer_dims, const PassLimits& limits) {
+  const auto floats = [](uint64_t n) { return ScratchArena::bytes_for<float>(n); };
+  const uint64_t n_together = std::min<uint64_t>(limits.n_batch, kAbsorbedTogether) * d.n_head;
+  const ScratchBytes together = {.shared = n_together * (d.latent_dim() * sizeof(float) +
+                                                         Activations::bytes_for(d.qk_nope_head_dim) +
+                                                         Activations::bytes_for(d.kv_lora_rank)) +
+                                           indexer_dims.top_k * d.latent_dim() * sizeof(float)};
+  const uint64_t n_top = indexer_dims.top_k, n_all = n_top == 0 ? limits.n_ctx : std::min(n_top, limits.n_ctx);
+  const ScratchBytes absorbed =
+      max({.per_thread = floats(d.kv_lora_rank)}, attend_scratch_bytes(limits, {.k_dim = d.latent_dim(),
+                                                                                .v_dim = d.kv_lora_rank,
+                                                                                .kv_format = limits.kv_format,
+                                                                                .n_positions = n_all,
+                                                                                .n_rows = n_together}));
+  const uint64_t n_pages = (n_top + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
+  const ScratchBytes chosen =
+      n_top == 0 ? ScratchBytes{}
+                 : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
+                       max(absorbed, IndexerSpace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed);
+  if (!d.expands()) return together + max(absorbed, chosen);
+  const ScratchBytes expanded =
+      ScratchBytes{.shared = Activations::bytes_of_rows(limits.ops, n_all, d.kv_lora_rank, RowKind::prompt),
+                   .per_thread = floats(n_all * (d.qk_head_dim() + d.v_head_dim))} +
+      max({.per_thread = floats(d.qk_nope_head_dim)}, attend_scratch_bytes(limits, {.k_dim = d.qk_head_dim(),
+                                                                                    .v_dim = d.v_head_dim,
+                                                                                    .kv_format = Format::f32,
+                                                                                    .n_positions = n_all,
+                                                                                    .n_rows = 0}));
+  return together + max(expanded, max(absorbed, chosen));
 }
 
 void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
@@ -135,7 +165,7 @@ void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaS
 
 // Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
 void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
-                       size_t h) const {
+                       ScratchArena& own, size_t h) const {
   const Ops& ops = exec.ops;
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   for (size_t t = 0; t < n_tokens; ++t) {
@@ -148,16 +178,16 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s,
     for (size_t t = 0; t < n_tokens; ++t)
       attn_k_b[h].multiply_into(ops, s.q_nope, row_of(t), 1, s.q_latent.row(row_of(t)), dims.latent_dim());
   } else {
-    sum_key_rows(s, n_tokens, h);
+    sum_key_rows(own, s, n_tokens, h);
   }
   for (size_t t = 0; t < n_tokens; ++t)
     rotate_latent_for_cache(ops, call.rows.kv_shape().format, s.q_latent.row(row_of(t)));
 }
 // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
-void Mla::sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const {
+void Mla::sum_key_rows(ScratchArena& own, const MlaSpace& s, size_t n_tokens, size_t h) const {
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
-  thread_local std::vector<float> row;
-  row.resize(dims.kv_lora_rank);
+  const ScratchArena::Frame frame(own);
+  const std::span<float> row = own.take<float>(dims.kv_lora_rank);
   const Linear rows = k_rows(h);
   for (size_t t = 0; t < n_tokens; ++t) std::fill_n(s.q_latent.row(row_of(t)), dims.kv_lora_rank, 0.0F);
   for (size_t d = 0; d < dims.qk_nope_head_dim; ++d) {
@@ -211,8 +241,9 @@ void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace&
   const KvShape& shape = call.rows.kv_shape();
   const size_t offset = shape.k_offset(call.layer_idx, 0);
   const size_t n_heads = heads_a_job(exec, rows.n_rows), jobs_a_token = (dims.n_head + n_heads - 1) / n_heads;
-  exec.pool.parallel_for(dims.n_head,
-                         [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
+  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
+    absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
+  });
   // Of one run the last tokens have the longest way back.
   attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
     const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * n_heads;
@@ -229,13 +260,17 @@ void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace&
 void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const KvSequence& kv = call.rows.kv(rows.first_row);
-  const auto pages_of_chosen = pages_of(s.chosen, shape);
+  ScratchArena& shared = exec.scratch.shared();
+  const ScratchArena::Frame frame(shared);
+  const auto pages_of_chosen = pages_of(s.chosen, shape, shared);
   const Latents latents = {pages_of_chosen.data(), indexer.dims.top_k, 0, shape.format};
-  exec.pool.parallel_for(dims.n_head,
-                         [&](size_t h, unsigned) { absorb_query(exec, call, s, rows.first_row, rows.n_rows, h); });
+  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
+    absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
+  });
   const size_t n_heads = heads_a_job(exec, 1);
   for (size_t idx = 0; idx < rows.n_rows; ++idx) {
     const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
+    const ScratchArena::Frame frame_of_token(shared);
     copy_latents(exec, kv, call.layer_idx, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
     attend(exec, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
       const size_t h = job_idx * n_heads;
@@ -247,8 +282,8 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s
 }
 
 // A head's keys and values of all positions: [n_positions][nope | rope | v].
-void Mla::expand_head(const Ops& ops, const Activations& latents, size_t n_positions, const KvSequence& kv,
-                      size_t layer_idx, size_t h, float* expanded) const {
+void Mla::expand_head(const Ops& ops, ScratchArena& own, const Activations& latents, size_t n_positions,
+                      const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const {
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
   const FormatFacts& format = facts_of(kv.shape().format);
   for (size_t p = 0; p < n_positions; ++p) {
@@ -263,8 +298,8 @@ void Mla::expand_head(const Ops& ops, const Activations& latents, size_t n_posit
     return;
   }
   // k_b has the rows the other way round.
-  thread_local std::vector<float> row;
-  row.resize(dims.qk_nope_head_dim);
+  const ScratchArena::Frame frame(own);
+  const std::span<float> row = own.take<float>(dims.qk_nope_head_dim);
   for (size_t p = 0; p < n_positions; ++p) std::fill_n(expanded + p * stride, dims.qk_nope_head_dim, 0.0F);
   for (size_t c = 0; c < dims.kv_lora_rank; ++c) {
     attn_k_b[h].decode_row(c, row.data());
@@ -282,35 +317,37 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
   const size_t position = call.rows.position(rows.first_row), n_positions = position + rows.n_rows;
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
   const Activations latents = read_latents(exec, kv, call.layer_idx, dims, n_positions);
-  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-    thread_local std::vector<float> expanded;
-    expanded.resize(n_positions * stride);
-    expand_head(exec.ops, latents, n_positions, kv, call.layer_idx, h, expanded.data());
+  exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
+    ScratchArena& own = exec.scratch.of_thread(thread_idx);
+    const ScratchArena::Frame frame(own);
+    const std::span<float> expanded = own.take<float>(n_positions * stride);
+    expand_head(exec.ops, own, latents, n_positions, kv, call.layer_idx, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
     const bool by_tiles =
         attends_by_tiles(exec.ops, call.rows.kinds()[rows.first_row], dims.qk_head_dim(), dims.v_head_dim);
     const size_t most = most_attend_rows(exec.ops, by_tiles);
     for (size_t idx = 0; idx < rows.n_rows; idx += most) {
       const size_t t = rows.first_row + idx;
-      attend(exec.ops, {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
-                                 .q_stride = s.q.n_cols(),
-                                 .n_tokens = std::min(most, rows.n_rows - idx),
-                                 .n_heads = 1,
-                                 .position = position + idx,
-                                 .k_dim = dims.qk_head_dim(),
-                                 .v_dim = dims.v_head_dim,
-                                 .k_stride = stride * sizeof(float),
-                                 .v_stride = stride * sizeof(float),
-                                 .pages = &page,
-                                 .page_size = n_positions,
-                                 .k_offset = 0,
-                                 .v_offset = dims.qk_head_dim() * sizeof(float),
-                                 .kv_format = Format::f32,
-                                 .scale = scale,
-                                 .by_tiles = by_tiles},
-                        .sinks = nullptr,
-                        .out = s.attended.row(t) + h * dims.v_head_dim,
-                        .out_stride = s.attended.values().n_cols()});
+      attend(exec.ops, own,
+             {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
+                       .q_stride = s.q.n_cols(),
+                       .n_tokens = std::min(most, rows.n_rows - idx),
+                       .n_heads = 1,
+                       .position = position + idx,
+                       .k_dim = dims.qk_head_dim(),
+                       .v_dim = dims.v_head_dim,
+                       .k_stride = stride * sizeof(float),
+                       .v_stride = stride * sizeof(float),
+                       .pages = &page,
+                       .page_size = n_positions,
+                       .k_offset = 0,
+                       .v_offset = dims.qk_head_dim() * sizeof(float),
+                       .kv_format = Format::f32,
+                       .scale = scale,
+                       .by_tiles = by_tiles},
+              .sinks = nullptr,
+              .out = s.attended.row(t) + h * dims.v_head_dim,
+              .out_stride = s.attended.values().n_cols()});
     }
   });
 }

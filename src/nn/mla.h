@@ -41,6 +41,8 @@ struct MlaSpace {
   static constexpr size_t kAbsorbedTogether = 32;
   MlaSpace(const MlaDims& dims, size_t n_batch, const IndexerDims& indexer_dims = {});
   static uint64_t bytes_per_token(const MlaDims& dims, const IndexerDims& indexer_dims = {});
+  // With what is here for tokens that are absorbed together, and the latents that a layer reads for expanding.
+  static ScratchBytes scratch_bytes(const MlaDims& dims, const IndexerDims& indexer_dims, const PassLimits& limits);
 
   Activations q_lora;    // [n, q_lora_rank]
   Matrix q;              // [n, n_head * qk_head_dim]
@@ -88,8 +90,8 @@ struct Mla {
   void rotate_latent_for_cache(const Ops& ops, Format format, float* latent) const;
   void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
   void absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
-                    size_t h) const;
-  void sum_key_rows(const MlaSpace& s, size_t n_tokens, size_t h) const;
+                    ScratchArena& own, size_t h) const;
+  void sum_key_rows(ScratchArena& own, const MlaSpace& s, size_t n_tokens, size_t h) const;
   size_t heads_a_job(const Exec& exec, size_t n_tokens) const;
   AttendJob job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const;
   void values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const;
@@ -97,8 +99,8 @@ struct Mla {
   void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
   void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
   void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
-  void expand_head(const Ops& ops, const Activations& latents, size_t n_positions, const KvSequence& kv,
-                   size_t layer_idx, size_t h, float* expanded) const;
+  void expand_head(const Ops& ops, ScratchArena& own, const Activations& latents, size_t n_positions,
+                   const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const;
   // Rows of kv_b that make a head's keys, and its values.
   Linear k_rows(size_t h) const;
   Linear v_rows(size_t h) const;

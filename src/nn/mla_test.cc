@@ -77,7 +77,8 @@ class RandomMla {
 // Outputs of all positions, n_chunk at a time.
 std::vector<float> run(Mla mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
   ThreadPool pool(2);
-  Exec exec{pool, ops};
+  Scratch scratch(pool.size());
+  Exec exec{pool, ops, scratch};
   const MlaSpace space(kDims, n_chunk, {});
   KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
   KvSequence kv(cache);

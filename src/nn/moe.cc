@@ -71,10 +71,9 @@ void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace&
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
   multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, space.logits);
   space.routed.resize(n_tokens * rules.n_used);
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    thread_local RouterSpace router_space;
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned thread_idx) {
     if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, router_space,
+    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, exec.scratch.of_thread(thread_idx),
           std::span(space.routed).subspan(t * rules.n_used, rules.n_used));
   });
 }
@@ -111,13 +110,12 @@ void Moe::expect_next_layer(Exec& exec, const Activations& x, MoeSpace& space) c
   multiply_in_f32(exec, next->ffn_gate_inp, space.expected, 1, 1, space.logits);
   const std::span<float> logits(space.logits.row(0), next->rules.n_expert);
   if (!next->ffn_gate_inp_b.empty()) exec.ops.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
-  thread_local RouterSpace router_space;
-  thread_local std::vector<Routed> routed;
-  thread_local std::vector<uint32_t> experts;
-  routed.resize(next->rules.n_used);
-  route(next->rules, logits, next->exp_probs_b, router_space, routed);
-  experts.clear();
-  for (const Routed& one : routed) experts.push_back(one.expert_idx);
+  ScratchArena& shared = exec.scratch.shared();
+  const ScratchArena::Frame frame(shared);
+  const std::span<Routed> routed = shared.take<Routed>(next->rules.n_used);
+  const std::span<uint32_t> experts = shared.take<uint32_t>(routed.size());
+  route(next->rules, logits, next->exp_probs_b, shared, routed);
+  std::ranges::transform(routed, experts.begin(), &Routed::expert_idx);
   store.store->expect(experts);
 }
 

@@ -48,7 +48,8 @@ class PackedWeightsTest : public ::testing::TestWithParam<const Ops*> {
 
   static constexpr size_t kTokens = 5;
   ThreadPool pool_{3};
-  Exec exec_{pool_, *GetParam()};
+  Scratch scratch_{pool_.size()};
+  Exec exec_{pool_, *GetParam(), scratch_};
   Activations x_;
   const std::vector<std::byte> bytes_ = random_rows(kRows);
 };
@@ -147,7 +148,7 @@ TEST_P(PackedWeightsTest, ProgressEndsIt) {
   PackedWeights packed(exec_.ops, linears);
   const PackedWeights::Mapping mapping{.read = [](auto) { return Result<>(); }, .release = [](auto) {}};
   ThreadPool alone(1);
-  Exec exec{alone, exec_.ops};
+  Exec exec{alone, exec_.ops, scratch_};
   uint64_t n_reported = 0;
   const auto result = packed.pack(exec, mapping, [&](uint64_t n_bytes) -> Result<> {
     EXPECT_EQ(n_reported, 0U) << "it was to end";

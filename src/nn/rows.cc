@@ -20,13 +20,16 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most) {
-  thread_local std::vector<RowCut> cuts;
-  cuts.clear();
+std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most, ScratchArena& arena) {
+  const auto n_cuts = [&](const RowRun& run) { return (run.n_rows + most(run.kind) - 1) / most(run.kind); };
+  size_t n_all = 0;
+  for (const RowRun& run : rows.runs()) n_all += n_cuts(run);
+  const std::span<RowCut> cuts = arena.take<RowCut>(n_all);
+  size_t n_made = 0;
   for (const RowRun& run : rows.runs()) {
     const size_t n = most(run.kind);
-    for (size_t idx = (run.n_rows + n - 1) / n; idx-- > 0;)
-      cuts.push_back({run.first_row + idx * n, std::min(n, run.n_rows - idx * n)});
+    for (size_t idx = n_cuts(run); idx-- > 0;)
+      cuts[n_made++] = {run.first_row + idx * n, std::min(n, run.n_rows - idx * n)};
   }
   return cuts;
 }

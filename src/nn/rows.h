@@ -12,6 +12,7 @@
 #include "base/function_ref.h"
 #include "nn/kv_cache.h"
 #include "ops/row_kind.h"
+#include "ops/scratch.h"
 
 namespace ogas {
 
@@ -52,7 +53,7 @@ class Rows {
   std::vector<RowKind> kinds_;
 };
 
-// All rows by at most most(kind) of one run, the last ones of each run first. Valid until this thread's next call.
-std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most);
+// All rows by at most most(kind) of one run, the last ones of each run first.
+std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most, ScratchArena& arena);
 
 }  // namespace ogas

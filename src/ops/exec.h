@@ -1,14 +1,16 @@
-// What a forward pass runs on: threads, and the operations of one instruction set.
+// What a forward pass runs on: threads, the operations of one instruction set, and memory for intermediate results.
 #pragma once
 
 #include "base/thread_pool.h"
 #include "kernels/ops.h"
+#include "ops/scratch.h"
 
 namespace ogas {
 
 struct Exec {
   ThreadPool& pool;
   const Ops& ops;
+  Scratch& scratch;  // of as many threads as the pool
 };
 
 }  // namespace ogas

@@ -43,6 +43,15 @@ Activations::Activations(size_t max_rows, size_t n_cols)
                      .minus_codes32 = part_of_row<int32_t>(minus_codes32_, row_idx, n_blocks)};
 }
 
+uint64_t Activations::bytes_of_rows(const Ops& ops, uint64_t n_rows, uint64_t n_cols, RowKind kind) {
+  const uint64_t n = n_rows * n_cols;
+  uint64_t bytes = n * sizeof(float) + n_rows * (sizeof(RowKind) + sizeof(QuantizedRow));
+  if (!ops.quantizes_activations || n_cols % kActivationBlock != 0) return bytes;
+  if (kind != RowKind::prompt || ops.quantizes_prompts) bytes += bytes_for(n) - n * sizeof(float);
+  if (kind == RowKind::prompt && ops.tile_rows > 0) bytes += n * sizeof(uint16_t);
+  return bytes;
+}
+
 Activations Activations::shared(size_t max_rows, size_t n_cols) {
   Activations rows;
   rows.values_ = Matrix(max_rows, n_cols);

@@ -44,6 +44,9 @@ class Activations {
            n / kSumGroup * (sizeof(float) + sizeof(int32_t));
   }
 
+  // Bytes that rows of one kind come to take with these operations.
+  static uint64_t bytes_of_rows(const Ops& ops, uint64_t n_rows, uint64_t n_cols, RowKind kind);
+
   const Matrix& values() const { return values_; }
   float* row(size_t row_idx) const { return values_.row(row_idx); }
   // Makes the other forms of a row, if these operations use any.

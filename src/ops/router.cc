@@ -30,15 +30,13 @@ float group_score(std::span<const float> scores, GroupScores kind) {
 }
 
 // Excludes all experts but those of the best groups.
-void limit_groups(const RouterRules& rules, RouterSpace& space) {
+void limit_groups(const RouterRules& rules, std::span<float> choice, ScratchArena& own) {
   const size_t group_size = rules.n_expert / rules.n_group;
-  const std::span<float> choice = space.choice;
-  std::vector<float>& scores = space.group_scores;
-  scores.resize(rules.n_group);
+  const std::span<float> scores = own.take<float>(rules.n_group);
   for (size_t g = 0; g < rules.n_group; ++g)
     scores[g] = group_score(choice.subspan(g * group_size, group_size), rules.group_scores);
-  std::vector<bool>& kept = space.keeps_group;
-  kept.assign(rules.n_group, false);
+  const std::span<bool> kept = own.take<bool>(rules.n_group);
+  std::ranges::fill(kept, false);
   for (uint32_t n = 0; n < rules.n_group_used; ++n) {
     size_t best = rules.n_group;
     for (size_t g = 0; g < rules.n_group; ++g)
@@ -59,14 +57,13 @@ void choose(std::span<float> choice, std::span<Routed> chosen) {
 
 }  // namespace
 
-void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, RouterSpace& space,
+void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, ScratchArena& own,
            std::span<Routed> chosen) {
   const size_t n = rules.n_expert;
   OGAS_CHECK(logits.size() == n && chosen.size() == rules.n_used && rules.n_used <= n, "{} logits, {} chosen",
              logits.size(), chosen.size());
-  space.scores.resize(n);
-  space.choice.resize(n);
-  const std::span<float> scores = space.scores, choice = space.choice;
+  const ScratchArena::Frame frame(own);
+  const std::span<float> scores = own.take<float>(n), choice = own.take<float>(n);
   // A damaged model may give NaN, which has no place in an order.
   std::ranges::transform(logits, scores.begin(),
                          [](float x) { return std::isnan(x) ? -1e30F : std::clamp(x, -1e30F, 1e30F); });
@@ -74,7 +71,7 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
   if (rules.scores == RouterScores::sigmoid)
     for (float& score : scores) score = 1 / (1 + std::exp(-score));
   for (size_t e = 0; e < n; ++e) choice[e] = scores[e] + (bias.empty() ? 0 : bias[e]);
-  if (rules.n_group_used < rules.n_group) limit_groups(rules, space);
+  if (rules.n_group_used < rules.n_group) limit_groups(rules, choice, own);
   choose(choice, chosen);
 
   float sum = 0;
@@ -86,6 +83,11 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
   for (const Routed& slot : chosen) sum += slot.weight;
   const bool divide = rules.normalize || rules.scores == RouterScores::softmax_selected;
   for (Routed& slot : chosen) slot.weight *= rules.scale / (divide ? sum + 1e-20F : 1);
+}
+
+uint64_t route_scratch_bytes(const RouterRules& rules) {
+  return 2 * ScratchArena::bytes_for<float>(rules.n_expert) + ScratchArena::bytes_for<float>(rules.n_group) +
+         ScratchArena::bytes_for<bool>(rules.n_group);
 }
 
 uint32_t most_of_weight(const RouterRules& rules, float least_weight, bool has_bias) {

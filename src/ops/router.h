@@ -3,7 +3,8 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "ops/scratch.h"
 
 namespace ogas {
 
@@ -34,17 +35,12 @@ struct Routed {
   float weight;
 };
 
-// Room for route(), kept from token to token.
-struct RouterSpace {
-  std::vector<float> scores, choice;  // [n_expert]
-  std::vector<float> group_scores;    // [n_group]
-  std::vector<bool> keeps_group;      // [n_group]
-};
-
 // The n_used experts for one token, best first; among equals the lower number. logits: [n_expert]. bias: [n_expert]
 // added to the scores for choosing only, not to the weights; empty: none.
-void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, RouterSpace& space,
+void route(const RouterRules& rules, std::span<const float> logits, std::span<const float> bias, ScratchArena& own,
            std::span<Routed> chosen);
+// Bytes of `own` that it takes.
+uint64_t route_scratch_bytes(const RouterRules& rules);
 
 // How many experts a token can take at most that have this weight, beside the best one, which it takes whatever its
 // weight. has_bias: something is added to scores for choosing, so that the best one need not have the largest weight.

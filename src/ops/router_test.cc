@@ -11,8 +11,9 @@ namespace {
 std::vector<Routed> routed(const RouterRules& rules, const std::vector<float>& logits,
                            const std::vector<float>& bias = {}) {
   std::vector<Routed> chosen(rules.n_used);
-  RouterSpace space;
-  route(rules, logits, bias, space, chosen);
+  ScratchArena arena;
+  route(rules, logits, bias, arena, chosen);
+  EXPECT_LE(arena.peak_bytes(), route_scratch_bytes(rules));
   return chosen;
 }
 

@@ -34,7 +34,8 @@ Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
   std::vector<std::byte> bytes(kOut * facts_of(format).bytes_for(kIn));
   RandomBlocks(format, /*deviation=*/0.02F).fill(bytes, /*seed=*/1);
   Linear linear(format, bytes.data(), kOut, kIn);
-  Exec exec{pool, ops};
+  Scratch scratch(pool.size());
+  Exec exec{pool, ops, scratch};
   const auto seconds_of = [&](const auto& run) {
     double best = 1e9;
     for (int repeat = 0; repeat < 4; ++repeat) {

@@ -1,0 +1,105 @@
+// Memory for intermediate results of operations, planned in advance: what operations take they give back in reverse
+// order, and nothing else of their intermediate results outlives a call.
+//
+// One arena belongs to the thread that submits work, whose spans all threads may use; one to each thread of the pool.
+// An arena grows when a pass takes more than any before, and then never again for passes of that size.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "base/memory.h"
+#include "kernels/ops.h"
+
+namespace ogas {
+
+// Bytes that operations take at most: shared by all threads, and by each of them in addition.
+struct ScratchBytes {
+  uint64_t shared = 0, per_thread = 0;
+
+  uint64_t total(unsigned n_threads) const { return shared + n_threads * per_thread; }
+  // Of operations one after the other, and of one within another.
+  friend ScratchBytes max(const ScratchBytes& a, const ScratchBytes& b) {
+    return {std::max(a.shared, b.shared), std::max(a.per_thread, b.per_thread)};
+  }
+  friend ScratchBytes operator+(const ScratchBytes& a, const ScratchBytes& b) {
+    return {a.shared + b.shared, a.per_thread + b.per_thread};
+  }
+};
+
+// The largest passes there will be: a batch of n_batch rows, in contexts of n_ctx positions.
+struct PassLimits {
+  const Ops& ops;
+  unsigned n_threads;
+  Format kv_format;
+  uint64_t n_ctx, n_batch;
+};
+
+// A stack of buffers. Not thread-safe.
+class ScratchArena {
+ public:
+  static constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
+  // Bytes that take<T>(n) takes.
+  template <class T>
+  static constexpr uint64_t bytes_for(uint64_t n) {
+    return (n * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
+  }
+
+  // Gives back at its end what was taken since it was made.
+  class Frame {
+   public:
+    explicit Frame(ScratchArena& arena) : arena_(arena), top_(arena.top_) { ++arena.n_frames_; }
+    ~Frame() { arena_.pop(top_); }
+    Frame(const Frame&) = delete;
+    Frame& operator=(const Frame&) = delete;
+
+   private:
+    friend class ScratchArena;
+    ScratchArena& arena_;
+    const struct Top {
+      size_t block = 0, offset = 0;
+      uint64_t n_bytes = 0;  // in all blocks
+    } top_;
+  };
+
+  // n values with undefined contents, aligned to kAlignment, valid until the innermost frame ends. There must be one.
+  template <class T>
+  std::span<T> take(size_t n) {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    return {reinterpret_cast<T*>(take_bytes(bytes_for<T>(n))), n};
+  }
+  // The largest sum of bytes that were taken at a time.
+  uint64_t peak_bytes() const { return peak_bytes_; }
+
+ private:
+  std::byte* take_bytes(size_t n_bytes);
+  void pop(const Frame::Top& top);
+
+  std::vector<PageBuffer> blocks_;
+  Frame::Top top_;
+  size_t n_frames_ = 0;
+  uint64_t peak_bytes_ = 0;
+};
+
+class Scratch {
+ public:
+  explicit Scratch(unsigned n_threads);
+  ScratchArena& shared() { return arenas_[0].arena; }
+  ScratchArena& of_thread(unsigned thread_idx) { return arenas_[1 + thread_idx].arena; }
+  // The largest that any pass took of each.
+  ScratchBytes peak_bytes() const;
+
+ private:
+  struct alignas(2 * ScratchArena::kAlignment) Own {  // no two threads' tops in one cache line
+    ScratchArena arena;
+  };
+  unsigned n_threads_;
+  std::unique_ptr<Own[]> arenas_;
+};
+
+}  // namespace ogas
