@@ -772,7 +772,7 @@ class PlanTest(ProgramTest):
         self.assertGreater(own["experts_a_token"], 1)
         for command in (("plan", model), ("bench", model, "--ctx", 200), ("serve", model), ("logits", model, "--tokens", 1, "-o", "x")):
             self.fails(2, f"900 experts a token; the model was trained with {own['experts_a_token']}", *command, "--experts", 900)
-            self.fails(2, "the least weight of an expert is 1.5; 0 to below 1", *command, "--min-weight", 1.5)
+            self.fails(2, "min_expert_weight is 1.5; 0 to below 1", *command, "--min-expert-weight", 1.5)
         for option in (("--experts", 1), ("--min-weight", 0.1)):
             self.fails(2, "this model has no experts", "plan", MODEL, *option)
         for option in (("--experts", 1), ("--min-weight", 0.9)):

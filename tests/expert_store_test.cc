@@ -33,7 +33,7 @@ class ExpertStoreTest : public ::testing::TestWithParam<std::string> {
   }
   static std::unique_ptr<Engine> load(const std::filesystem::path& path, std::optional<uint64_t> budget,
                                       unsigned n_threads = 2) {
-    auto engine = Engine::load(path, {.n_threads = n_threads, .expert_budget = budget});
+    auto engine = Engine::load(path, {.n_threads = n_threads, .expert_cache = budget});
     EXPECT_TRUE(engine) << engine.error().message;
     return engine ? *std::move(engine) : nullptr;
   }
@@ -94,7 +94,7 @@ TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
   EXPECT_EQ(too_many.error().code, ErrorCode::usage);
   if (n_used == 1) GTEST_SKIP() << "a token takes one expert";
   auto in_memory = Engine::load(folder(), {.n_threads = 2, .n_expert_used = n_used - 1});
-  auto on_disk = Engine::load(folder(), {.n_threads = 2, .expert_budget = 0, .n_expert_used = n_used - 1});
+  auto on_disk = Engine::load(folder(), {.n_threads = 2, .expert_cache = 0, .n_expert_used = n_used - 1});
   ASSERT_TRUE(in_memory && on_disk);
   const auto fewer = logits_of(**in_memory, prompt).values;
   EXPECT_NE(fewer, logits_of(*whole, prompt).values);
@@ -107,7 +107,7 @@ TEST_P(ExpertStoreTest, LightExpertsCanBeLeftOut) {
   ASSERT_NE(whole, nullptr);
   const auto all = logits_of(*whole, prompt).values;
   const auto with = [&](float least, std::optional<uint64_t> budget, uint32_t batch) {
-    auto engine = Engine::load(folder(), {.expert_budget = budget, .least_expert_weight = least});
+    auto engine = Engine::load(folder(), {.expert_cache = budget, .min_expert_weight = least});
     EXPECT_TRUE(engine) << engine.error().message;
     return logits_of(**engine, prompt, batch).values;
   };
@@ -117,7 +117,7 @@ TEST_P(ExpertStoreTest, LightExpertsCanBeLeftOut) {
     EXPECT_NE(best_alone, all);
   }
   EXPECT_EQ(with(0.999F, 0, 7), best_alone) << "whatever the batch, and from disk";
-  EXPECT_FALSE(Engine::load(folder(), {.least_expert_weight = 1.5F}));
+  EXPECT_FALSE(Engine::load(folder(), {.min_expert_weight = 1.5F}));
 }
 
 TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
@@ -129,7 +129,7 @@ TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
   ASSERT_NE(all, nullptr);
   for (const LookAhead look_ahead : {LookAhead::on, LookAhead::off}) {
     auto streamed = Engine::load(folder(), {.n_threads = 2,
-                                            .expert_budget = all->experts()->n_bytes() / 2,
+                                            .expert_cache = all->experts()->n_bytes() / 2,
                                             .look_ahead = look_ahead,
                                             .mirrors = {folder(), folder()}});
     ASSERT_TRUE(streamed) << streamed.error().message;
@@ -140,7 +140,7 @@ TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
       EXPECT_EQ(stats.n_ahead, 0U);
     }
   }
-  const auto without = Engine::load(folder(), {.expert_budget = 0, .mirrors = {"/nonexistent"}});
+  const auto without = Engine::load(folder(), {.expert_cache = 0, .mirrors = {"/nonexistent"}});
   ASSERT_FALSE(without);
   EXPECT_EQ(without.error().code, ErrorCode::not_found);
 }
@@ -313,7 +313,7 @@ TEST_P(ExpertFaultsTest, AFileThatIsReplacedGoesOnAsItWas) {
 TEST_P(ExpertFaultsTest, LoadingThatIsStoppedLeavesTheCountsAsTheyWere) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto memory = copy_ / "counts";
-  const EngineOptions options{.n_threads = 2, .expert_budget = uint64_t{1} << 40, .experts_folder = memory};
+  const EngineOptions options{.n_threads = 2, .expert_cache = uint64_t{1} << 40, .experts_folder = memory};
   const auto load_until = [&](size_t n, size_t& n_calls) {
     n_calls = 0;
     return Engine::load(copy_, options, [&](double) { return ++n_calls < n; });

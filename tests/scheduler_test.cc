@@ -485,7 +485,7 @@ TEST_P(SchedulerTest, AFullContextSlides) {
     sequence.insert(sequence.end(), answer.tokens.begin(), answer.tokens.end());
     sequence.erase(sequence.begin() + n_keep, sequence.end() - n_ctx / 2);
   }
-  request.slides = true;
+  request.context_shift = true;
   request.n_keep = n_keep;
   EXPECT_EQ(answer_alone(*engine, request).tokens, expected);
   EXPECT_EQ(answer_alone(*engine, request).tokens, expected);  // from what is remembered

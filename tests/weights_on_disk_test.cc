@@ -192,7 +192,7 @@ TEST_P(NothingIsMappedTest, WhileItRuns) {
     ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
     for (const fs::path& path : models) {
       SCOPED_TRACE(fmt::format("{}, {}", path.string(), ops->name));
-      auto engine = Engine::load(path, {.n_threads = 2, .expert_budget = 0});
+      auto engine = Engine::load(path, {.n_threads = 2, .expert_cache = 0});
       ASSERT_TRUE(engine) << engine.error().message;
       const auto all = [&] {
         auto values = logits_of(**engine, prompt, 7).values;

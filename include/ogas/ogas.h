@@ -107,8 +107,11 @@ typedef struct ogas_engine_options {
                             that works if that is more; 0: only where they have no room, with all that is left */
   uint32_t n_experts;    /* experts of a layer that a token goes through, fewer than the model was trained with:
                             quicker, and not its own answers; 0: as many */
-  float min_weight;      /* the same for experts to which the router gives less than this share, 0 to below 1, a
-                            token's best one aside; 0: none is left out */
+  OGAS_EXTENSION union {
+    float min_expert_weight; /* the same for experts to which the router gives less than this share, 0 to below 1, a
+                                token's best one aside; 0: none is left out */
+    float min_weight;        /* its former name */
+  };
   const char* const* mirrors; /* n_mirrors folders with copies of the model's files on other disks: where experts are
                                  read from disk, from all of them */
   size_t n_mirrors;
@@ -128,9 +131,9 @@ typedef int (*ogas_progress_callback)(double share, void* user);
 
 /* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as the hub
  * publishes it. options, progress: may be NULL; what options point to is read here and not kept. *engine is to be freed
- * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_experts or min_weight for a model without
- * experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the model; its copy
- * in a mirror), OGAS_ERROR_IO, OGAS_ERROR_BAD_FILE, OGAS_ERROR_UNSUPPORTED, OGAS_ERROR_CANCELLED. */
+ * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_experts or min_expert_weight for a model
+ * without experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the model;
+ * its copy in a mirror), OGAS_ERROR_IO, OGAS_ERROR_BAD_FILE, OGAS_ERROR_UNSUPPORTED, OGAS_ERROR_CANCELLED. */
 OGAS_API ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options,
                                       ogas_progress_callback progress, void* user, ogas_engine** engine);
 /* Its memory and threads go as soon as no session of it is left. */

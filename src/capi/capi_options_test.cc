@@ -357,9 +357,9 @@ TEST_F(CApiExperts, CanBeFewer) {
   EXPECT_NE(answer(), all);
   for (const float wrong : {1.0F, -0.1F, std::numeric_limits<float>::quiet_NaN()}) {
     options_.min_weight = wrong;
-    refuses("the least weight of an expert is");
+    refuses("min_expert_weight is");
   }
-  options_.min_weight = 0.1F;
+  options_.min_expert_weight = 0.1F;
   refuses("no experts", "tests/data/arch/llama");
 }
 

@@ -21,11 +21,11 @@ Result<EngineOptions> engine_options(const ogas_engine_options& options) {
                        .n_batch = options.n_batch,
                        .n_threads = options.n_threads,
                        .kv_budget = options.kv_budget,
-                       .memory_limit = options.ram,
+                       .ram = options.ram,
                        .n_expert_used = options.n_experts,
-                       .least_expert_weight = options.min_weight,
+                       .min_expert_weight = options.min_expert_weight,
                        .prefix_budget = options.prefix_budget};
-  if (options.expert_cache > 0) result.expert_budget = options.expert_cache;
+  if (options.expert_cache > 0) result.expert_cache = options.expert_cache;
   if (options.look_ahead) result.look_ahead = OGAS_TRY(look_ahead_from_name(options.look_ahead));
   for (const std::string& folder : OGAS_TRY(read_strings(options.mirrors, options.n_mirrors, "mirrors")))
     result.mirrors.emplace_back(folder);

@@ -99,7 +99,7 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   Request request;
   request.max_tokens = options.max_tokens;
   request.ignore_end = options.ignore_end != 0;
-  request.slides = options.context_shift != 0;
+  request.context_shift = options.context_shift != 0;
   request.n_keep = static_cast<uint32_t>(std::min<size_t>(options.n_keep, UINT32_MAX));
   request.priority = options.priority;
   if (options.client) request.client = options.client;

@@ -45,16 +45,16 @@ struct EngineOptions {
   uint64_t kv_budget = 0;
   // Bytes of memory for everything; 0: what is free. Where all weights do not fit, experts are read from disk as tokens
   // take them (nn/expert_store.h), with the same results.
-  uint64_t memory_limit = 0;
+  uint64_t ram = 0;
   // Have experts read from disk in any case, with so many bytes of memory for them, or the least that works.
-  std::optional<uint64_t> expert_budget = {};
+  std::optional<uint64_t> expert_cache = {};
   LookAhead look_ahead = LookAhead::automatic;  // of those read from disk
   // Experts of a layer that a token goes through, fewer than it was trained with; 0: those. Quicker, and not what the
   // model would answer.
   uint32_t n_expert_used = 0;
   // The same for experts that the router gives less weight than this, a token's best one aside.
-  float least_expert_weight = 0;
-  bool takes_fewer_experts() const { return n_expert_used > 0 || least_expert_weight != 0; }
+  float min_expert_weight = 0;
+  bool takes_fewer_experts() const { return n_expert_used > 0 || min_expert_weight != 0; }
   std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
   // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
   std::filesystem::path experts_folder = {};

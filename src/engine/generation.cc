@@ -140,7 +140,7 @@ void Generation::accept(TokenId id) {
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
   const bool is_full = sequence_.size() > model_.options.n_ctx;
-  if (enough || (is_full && !request_.slides)) return end(FinishReason::length);
+  if (enough || (is_full && !request_.context_shift)) return end(FinishReason::length);
   if (is_full) slide();
 }
 

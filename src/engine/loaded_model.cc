@@ -231,7 +231,7 @@ Result<> LoadedModel::make_room(size_t n_pages) {
 Result<std::string> LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
   return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
-                     kv.page_bytes(), has_panels, options.n_expert_used, options.least_expert_weight,
+                     kv.page_bytes(), has_panels, options.n_expert_used, options.min_expert_weight,
                      OGAS_TRY(identity()));
 }
 

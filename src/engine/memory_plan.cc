@@ -64,8 +64,8 @@ Result<> check_kv_format(Format format, const KvShape& kv) {
 // Bytes that the process may still take.
 uint64_t free_memory(const EngineOptions& options) {
   const uint64_t available = available_memory(), taken = current_memory();
-  if (options.memory_limit == 0) return available;
-  return std::min(available, options.memory_limit > taken ? options.memory_limit - taken : 0);
+  if (options.ram == 0) return available;
+  return std::min(available, options.ram > taken ? options.ram - taken : 0);
 }
 
 // Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
@@ -151,7 +151,7 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, cons
   fill_in(plan, model, ops);
   const uint64_t taken = plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes;
   const uint64_t left = plan.available > taken ? plan.available - taken : 0;
-  plan.expert_bytes = std::clamp(options.expert_budget.value_or(left), bytes.least, bytes.all);
+  plan.expert_bytes = std::clamp(options.expert_cache.value_or(left), bytes.least, bytes.all);
   plan.all_expert_bytes = bytes.all;
   return plan;
 }
@@ -178,7 +178,7 @@ Ops ops_for(const Model& model, const Ops& machine) {
 
 Result<MemoryPlan> plan_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
   const bool may_leave_experts = !model.moes().empty();
-  if (!options.expert_budget || !may_leave_experts) {
+  if (!options.expert_cache || !may_leave_experts) {
     auto plan = plan_all_in_memory(model, ops, options);
     if (plan || !may_leave_experts || plan.error().code != ErrorCode::out_of_memory) return plan;
   }

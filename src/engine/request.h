@@ -36,7 +36,7 @@ struct Request {
   bool only_prompt = false;  // compute the prompt and generate nothing
   // Where the context is full: go on with its first n_keep tokens (attention sinks and what must not be forgotten) and
   // the latest half of it, as if that had been the prompt. Nothing is shifted, so that any architecture can.
-  bool slides = false;
+  bool context_shift = false;
   uint32_t n_keep = 4;
   // Among many (scheduler.h): higher priorities are computed first; clients of one priority get equal parts of the
   // machine; and what is not done so many seconds after it was submitted ends there (0: never).

@@ -135,7 +135,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
   };
   if (engine.options().takes_fewer_experts())
     json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
-                             {"least_weight", engine.options().least_expert_weight}};
+                             {"min_expert_weight", engine.options().min_expert_weight}};
   if (engine.experts()) json["experts"] = experts_json(*engine.experts());
   if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
   write_json(json);

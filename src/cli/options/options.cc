@@ -136,16 +136,15 @@ void ModelOptions::add_to(CLI::App& app) {
       ->type_name("f16|bf16|f32|q8_0|q4_0")
       ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
       ->capture_default_str();
-  add_size(app, "--ram", memory_limit,
-           "Memory for everything, as 8G (default: what is free); other experts stay on disk");
-  add_size(app, "--expert-cache", expert_budget,
+  add_size(app, "--ram", ram, "Memory for everything, as 8G (default: what is free); other experts stay on disk");
+  add_size(app, "--expert-cache", expert_cache,
            "Memory for experts read from disk, which they are then (default: if needed)");
   app.add_option("--experts", n_expert_used,
                  "Fewer experts a token than the model has: quicker, and not its own answer")
       ->type_name("N")
       ->check(whole_number(1, 1024));
-  app.add_option("--min-weight", least_expert_weight,
-                 "Leave out experts of less weight: the same, by the router's word")
+  app.add_option("--min-expert-weight,--min-weight", min_expert_weight,
+                 "Skip experts whose routing weight is below P, the best one aside")
       ->type_name("P")
       ->check(any_number());
   add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
@@ -187,13 +186,13 @@ EngineOptions ModelOptions::engine_options() const {
           .n_threads = n_threads,
           .kv_format = format_from_name(kv_type).value_or(Format::f16),
           .kv_budget = kv_budget.value_or(0),
-          .memory_limit = memory_limit.value_or(0),
-          .expert_budget = expert_budget,
+          .ram = ram.value_or(0),
+          .expert_cache = expert_cache,
           .look_ahead = look_ahead == "on"    ? LookAhead::on
                         : look_ahead == "off" ? LookAhead::off
                                               : LookAhead::automatic,
           .n_expert_used = n_expert_used,
-          .least_expert_weight = least_expert_weight,
+          .min_expert_weight = min_expert_weight,
           .mirrors = {mirrors.begin(), mirrors.end()},
           .experts_folder = folder("experts"),
           .prefix_folder = prefixes,
@@ -245,10 +244,10 @@ Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& opt
 }
 
 void ModelOptions::announce_fewer_experts(const ModelFacts& facts) const {
-  const bool by_weight = least_expert_weight > 0;
+  const bool by_weight = min_expert_weight > 0;
   write_stderr(fmt::format("ogas: {}{} of {} experts a token{}: answers are not the model's own\n",
                            by_weight ? "at most " : "", facts.n_expert_used, facts.n_expert_trained,
-                           by_weight ? fmt::format(", none below {:g}", least_expert_weight) : ""));
+                           by_weight ? fmt::format(", none below {:g}", min_expert_weight) : ""));
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
@@ -269,7 +268,8 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->each([this](const std::string&) { given.emplace("max_tokens"); });
   add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(kGroup);
   app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(kGroup);
-  app.add_flag("--context-shift", slides, "Go on where the context is full, without its older half")->group(kGroup);
+  app.add_flag("--context-shift", context_shift, "Go on where the context is full, without its older half")
+      ->group(kGroup);
   app.add_option("--keep", n_keep, "With --context-shift: tokens of its beginning that stay")
       ->type_name("N")
       ->check(whole_number(0, kMaxUint32))
@@ -325,7 +325,7 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
                   .sampling = sampling,
                   .stop = stop,
                   .ignore_end = ignore_end,
-                  .slides = slides,
+                  .context_shift = context_shift,
                   .n_keep = n_keep,
                   .on_text = {}};
   if (greedy) request.sampling.temperature = 0;

@@ -50,9 +50,9 @@ struct ModelOptions {
   std::string look_ahead = "auto";
   std::vector<std::string> mirrors;
   uint32_t n_expert_used = 0;
-  float least_expert_weight = 0;
-  std::optional<uint64_t> memory_limit, expert_budget, kv_budget, prefix_budget;  // bytes; none: the default
-  bool keeps_prefixes = false;                                                    // on disk
+  float min_expert_weight = 0;
+  std::optional<uint64_t> ram, expert_cache, kv_budget, prefix_budget;  // bytes; none: the default
+  bool keeps_prefixes = false;                                          // on disk
 
   // --ctx, --threads, --batch, --kv-type, --kv-budget
   void add_to(CLI::App& app);
@@ -77,7 +77,7 @@ struct AnswerOptions {
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
   bool ignore_end = false;
-  bool slides = false;
+  bool context_shift = false;
   uint32_t n_keep = Request{}.n_keep;
   std::vector<std::string> logit_bias;                                    // "15043-1.5"; -inf bans the token
   std::vector<std::string> dry_sequence_breakers = usual_dry_breakers();  // or one "none"
