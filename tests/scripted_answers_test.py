@@ -84,6 +84,16 @@ class EndsTest(ScriptedTest):
     CALL = [" to=functions.write_file", control("<|channel|>"), "commentary json", control("<|message|>"), '{"path": "a"}',
             control("<|call|>"), "never"]
 
+    def test_control_tokens_are_not_text(self):
+        """Those that are marks of the format are read, and no others shown."""
+        script = ["<think>\n", "Hm.", "\n</think>\n\n", "Hi", control("<|im_end|>"), "\n", control("<|im_start|>"), " more"]
+        self.start(script, template=published_template("Qwen-Qwen3-0.6B"))
+        for fields, expected in (({}, "Hi"), ({"ignore_eos": True, "max_tokens": 8}, "Hi\n more")):
+            message = self.chat(**fields)["choices"][0]["message"]
+            self.assertEqual((message["reasoning_content"].strip(), message["content"]), ("Hm.", expected))
+        run = self.ogas("run", self.model, "Go", "--greedy", "-q", "--ignore-eos", "-n", 8)
+        self.assertEqual(run.stdout.decode(), "Hi\n more\n")
+
     def test_gpt_oss_goes_on_behind_its_reasoning(self):
         self.start([*self.REASONING, *self.FINAL], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
         choice, = self.chat()["choices"]

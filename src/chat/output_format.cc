@@ -1,6 +1,7 @@
 #include "chat/output_format.h"
 
 #include <array>
+#include <initializer_list>
 #include <utility>
 
 namespace ogas {
@@ -71,6 +72,21 @@ OutputFormat output_format_of(std::string_view chat_template_source) {
   find_reasoning(format, chat_template_source);
   find_calls(format, chat_template_source);
   return format;
+}
+
+std::vector<std::string> marks_of(const OutputFormat& format) {
+  using Marks = ChannelMarks;
+  std::vector<std::string> marks;
+  const auto add = [&](std::initializer_list<std::string_view> some) {
+    for (const std::string_view mark : some)
+      if (!mark.empty()) marks.emplace_back(mark);
+  };
+  if (format.channels)
+    add({Marks::kStart, Marks::kChannel, Marks::kMessage, Marks::kConstrain, Marks::kEnd, Marks::kCall,
+         Marks::kReturn});
+  add({format.think_begin, format.think_end, format.response_begin, format.response_end, format.call_begin,
+       format.call_end, format.calls_begin, format.call_separator, format.calls_end});
+  return marks;
 }
 
 bool ends_in_reasoning(const OutputFormat& format, std::string_view rendered_prompt) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ogas {
 
@@ -40,6 +41,9 @@ struct ChannelMarks {
 
 // The format whose marks stand in the template; what the template lacks, or uses otherwise, stays empty.
 OutputFormat output_format_of(std::string_view chat_template_source);
+
+// All marks of a format. An OutputParser has to see them where they are control tokens, too.
+std::vector<std::string> marks_of(const OutputFormat& format);
 
 // Whether the prompt opened a reasoning block as the last thing it did, so that the answer begins within it.
 bool ends_in_reasoning(const OutputFormat& format, std::string_view rendered_prompt);

@@ -133,10 +133,18 @@ void Generation::take(std::span<const float> logits) {
   accept(id);
 }
 
+// Of a control token: whether what reads the text looks for it.
+bool Generation::shows(TokenId id) const {
+  if (!tokenizer_->is_control(id)) return true;
+  const std::string_view name = tokenizer_->bytes_of(id);
+  return std::ranges::any_of(request_.shown_control,
+                             [&](const std::string& mark) { return !name.empty() && mark.contains(name); });
+}
+
 void Generation::accept(TokenId id) {
   sequence_.push_back(id);
   answer_.tokens.push_back(id);
-  if (tokenizer_ && (request_.shows_control || !tokenizer_->is_control(id))) emit(filter_.push(decoder_->push(id)));
+  if (tokenizer_ && shows(id)) emit(filter_.push(decoder_->push(id)));
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
   const bool is_full = sequence_.size() > model_.options.n_ctx;

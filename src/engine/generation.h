@@ -53,6 +53,7 @@ class Generation {
   static constexpr size_t kPromptTail = 16;
 
   void reserve();
+  bool shows(TokenId id) const;
   void accept(TokenId id);
   void slide();
   void emit(std::string_view text);

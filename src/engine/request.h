@@ -29,7 +29,8 @@ struct Request {
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
   bool ignore_end = false;             // go on past the model's own end of answer
-  bool shows_control = false;          // the answer's text has the names of control tokens, but for those that end it
+  // Control tokens are part of the answer's text where one of these has their name in it, and they do not end it.
+  std::vector<std::string> shown_control = {};
   // Log-probabilities of the prompt's own tokens, too, with so many alternatives. All of it is computed then, also what
   // is remembered.
   std::optional<uint32_t> prompt_logprobs = {};

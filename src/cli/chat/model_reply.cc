@@ -17,12 +17,13 @@ Result<Question> encode_conversation(const Engine& engine, const nlohmann::order
   return question;
 }
 
-ModelReply::ModelReply(const Question& question, Print print) : print_(std::move(print)) {
+ModelReply::ModelReply(const Question& question, Print print)
+    : shown_control_(marks_of(question.format)), print_(std::move(print)) {
   if (question.format != OutputFormat{}) parser_.emplace(question.format, nullptr, question.starts_in_reasoning);
 }
 
 void ModelReply::watch(Request& request) {
-  request.shows_control = parser_.has_value();
+  request.shown_control = shown_control_;
   request.on_text = [this](std::string_view text) { push(text); };
 }
 

@@ -50,6 +50,7 @@ class ModelReply {
   void add(std::string_view reasoning, std::string_view content);
 
   std::optional<OutputParser> parser_;
+  std::vector<std::string> shown_control_;
   Print print_;
   std::string reasoning_, content_;
 };

@@ -73,7 +73,7 @@ ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswe
 ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
                                 HttpReply stream_head) {
   request.prompt = std::move(prompt.tokens);
-  request.shows_control = true;
+  request.shown_control = marks_of(api.format);
   answer->parallel_calls_ = tools.parallel;
   answer->n_open_ = n;
   std::vector<Request> requests(n, request);
