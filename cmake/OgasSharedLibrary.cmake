@@ -10,7 +10,7 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/libogas.map CONTENT "OGAS_
 add_library(ogas_shared SHARED $<TARGET_OBJECTS:ogas_capi>)
 set_target_properties(ogas_shared PROPERTIES LINKER_LANGUAGE CXX)
 target_include_directories(ogas_shared PUBLIC ${PROJECT_SOURCE_DIR}/include)
-target_link_libraries(ogas_shared PRIVATE ogas_options ogas_engine)
+target_link_libraries(ogas_shared PRIVATE ogas_options ogas_engine ogas_chat)
 target_link_options(ogas_shared PRIVATE -Wl,--version-script,${PROJECT_BINARY_DIR}/generated/libogas.map)
 set_target_properties(ogas_shared PROPERTIES OUTPUT_NAME ogas SOVERSION ${abi_version}
                       LINK_DEPENDS ${PROJECT_BINARY_DIR}/generated/libogas.map)

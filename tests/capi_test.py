@@ -12,7 +12,9 @@ import subprocess
 import sys
 import unittest
 
+import scripted_model
 from program import MODEL, SECONDS, ProgramTest
+from scripted_model import control, published_template
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIBRARY = pathlib.Path(os.environ.get("OGAS_LIBRARY", ROOT / "build/release/libogas.so.1"))
@@ -77,6 +79,30 @@ class CApiTest(ProgramTest):
 
     def test_dlopen(self):
         self.run_program(self.compile("tests/capi_dlopen.c", "-ldl"), LIBRARY, MODEL)
+
+    def replies(self, script, *ways, **file):
+        """What capi_reply says of a model that writes this, in each way."""
+        model = scripted_model.write(self.folder / "scripted.gguf", script, **file)
+        (self.folder / "libogas.so").symlink_to(LIBRARY)
+        program = self.compile("tests/capi_reply.c", f"-L{self.folder}", "-logas", f"-Wl,-rpath,{LIBRARY.parent}")
+        return [self.run_program(program, model, way).stdout for way in ways]
+
+    def test_an_answer_is_told_apart(self):
+        script = ["<think>\n", "Hm.", "\n</think>\n\n", "I write.", "\n<tool_call>\n",
+                  '{"name": "write_file", "arguments": {"path": "a"}}', "\n</tool_call>"]
+        chat, generate, raw = self.replies(script, "chat", "generate", "raw", template=published_template("Qwen-Qwen3-0.6B"))
+        self.assertEqual(chat, "shown [Hm.] [I write.]\nwhole [Hm.] [I write.]\ncall write_file {\"path\": \"a\"} 13 1\n")
+        self.assertEqual(generate, chat)
+        self.assertEqual(raw, "shown [] [{0}]\nwhole [] [{0}]\n".format("".join(script)))
+
+    def test_channels_are_told_apart(self):
+        tokens = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>")
+        script = [control("<|channel|>"), "analysis", control("<|message|>"), "Hm.", control("<|end|>"), control("<|start|>"),
+                  "assistant", control("<|channel|>"), "final", control("<|message|>"), "Hello", control("<|return|>")]
+        chat, raw = self.replies(script, "chat", "raw", template=published_template("openai-gpt-oss-120b"), controls=tokens,
+                                 eos="<|return|>")
+        self.assertEqual(chat, "shown [Hm.] [Hello]\nwhole [Hm.] [Hello]\n")
+        self.assertEqual(raw, "shown [] [{0}]\nwhole [] [{0}]\n".format("analysisHm.assistantfinalHello"))
 
     def test_it_exports_what_the_header_declares(self):
         listing = subprocess.run([NM, "--dynamic", "--defined-only", LIBRARY], check=True, capture_output=True, text=True)

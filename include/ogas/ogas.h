@@ -188,6 +188,11 @@ OGAS_API ogas_status ogas_apply_template(const ogas_engine* engine, const ogas_c
 
 typedef struct ogas_session ogas_session;
 
+/* Called with each piece of an answer as it becomes certain: whole characters of valid UTF-8, ending with a zero. It
+ * runs on the thread that asked, so that nobody else waits for it. Anything but 0 cancels, and it is not called again;
+ * the answer may have grown by some tokens before that takes effect. */
+typedef int (*ogas_text_callback)(const char* text, size_t n_bytes, void* user);
+
 /* An element of an array: it does not grow. */
 typedef struct ogas_logit_bias {
   int32_t token;
@@ -245,16 +250,20 @@ typedef struct ogas_generate_options {
   float mirostat_eta;    /* how fast it does; 0 to 1 */
   int context_shift; /* 1: where the context is full, go on from its first n_keep tokens and the latest half of it */
   size_t n_keep;     /* 4 unless changed; no more than the other half has room for */
+
+  /* 1: the answer is told apart into reasoning, content and calls of tools, by the marks that the model's chat template
+   * shows. on_text and ogas_session_text then have the content alone, ogas_session_reasoning and ogas_session_tool_call
+   * the rest. 0: the text is what the model wrote, marks that are text included. */
+  int splits_reply;
+  const char* tools; /* JSON, as in ogas_conversation: calls of these are told apart, and ogas_chat shows them to the
+                        model; NULL: none */
+  ogas_text_callback on_reasoning; /* gets further reasoning, as on_text gets content, with the same `user`; may be
+                                      NULL */
 } ogas_generate_options;
 
 /* Fills in what the model's publisher recommends, seed 0 and no limit; what has to do with DRY, XTC and Mirostat is off
  * and has the values that the field uses once they are switched on. size: sizeof(ogas_generate_options). */
 OGAS_API ogas_status ogas_generate_options_init(const ogas_engine* engine, ogas_generate_options* options, size_t size);
-
-/* Called with each piece of an answer as it becomes certain: whole characters of valid UTF-8, ending with a zero. It
- * runs on the thread that asked, so that nobody else waits for it. Anything but 0 cancels, and it is not called again;
- * the answer may have grown by some tokens before that takes effect. */
-typedef int (*ogas_text_callback)(const char* text, size_t n_bytes, void* user);
 
 /* A conversation with no messages yet. *session is to be freed with ogas_session_free. */
 OGAS_API ogas_status ogas_session_new(ogas_engine* engine, ogas_session** session);
@@ -290,6 +299,26 @@ OGAS_API void ogas_cancel(ogas_session* session);
  * Its text and its tokens, without the one that ended it. Valid until the session's next request. */
 OGAS_API const char* ogas_session_text(const ogas_session* session, size_t* n_bytes);
 OGAS_API const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens);
+
+/* Of a request with splits_reply: what the model thought before it answered; "" where it did not. Valid until the
+ * session's next request. */
+OGAS_API const char* ogas_session_reasoning(const ogas_session* session, size_t* n_bytes);
+
+typedef struct ogas_tool_call {
+  size_t size;
+  const char* name;
+  const char* arguments; /* n_bytes of JSON, an object where the call is whole */
+  size_t n_bytes;
+  int is_whole; /* 0: the answer was cut within it */
+  int unused;   /* 0 */
+} ogas_tool_call;
+
+/* Of a request with splits_reply: calls of its tools, in order; 0 for NULL. */
+OGAS_API size_t ogas_session_n_tool_calls(const ogas_session* session);
+/* Call number call_idx, from 0; its texts are valid until the session's next request. size: sizeof(ogas_tool_call).
+ * Errors: OGAS_ERROR_USAGE (there is no such call). */
+OGAS_API ogas_status ogas_session_tool_call(const ogas_session* session, size_t call_idx, ogas_tool_call* call,
+                                            size_t size);
 
 #define OGAS_RANK_CHOSEN 0 /* the token of the answer */
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "capi/exchange.h"
+#include "capi/reply.h"
 #include "engine/engine.h"
 #include "engine/engine_thread.h"
 
@@ -34,6 +35,7 @@ struct ogas_session {
   std::shared_ptr<ogas::capi::LoadedEngine> loaded;
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
   ogas::Answer answer;
+  ogas::capi::Reply reply;  // the answer told apart, or its whole text as content
   int finish = OGAS_FINISH_NONE;
 
   std::atomic<bool> busy = false;  // a call is in it

@@ -5,6 +5,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "capi/reply.h"
 #include "capi/request.h"
 #include "text/unicode.h"
 
@@ -36,23 +37,35 @@ ogas_status claimed(ogas_session* session, Body&& body) noexcept {
   });
 }
 
-// A callback of the API with what belongs to it.
-struct OnText {
-  ogas_text_callback function;
+// Callbacks of the API with what belongs to them.
+struct Listener {
+  ogas_text_callback on_text, on_reasoning;
   void* user;
+
+  // Whether it wants more.
+  bool take(const OutputPiece& piece) const {
+    return call(on_reasoning, piece.reasoning) && call(on_text, piece.content);
+  }
+
+ private:
+  bool call(ogas_text_callback function, const std::string& text) const {
+    return !function || text.empty() || function(text.c_str(), text.size(), user) == 0;
+  }
 };
 
-// Hands it to the engine's thread and waits for the answer, showing the text meanwhile.
+// Hands it to the engine's thread and waits for the answer, telling its text apart meanwhile.
 Result<Answer> wait_for_answer(EngineThread& thread, Request request, const std::shared_ptr<Exchange>& exchange,
-                               OnText on_text) {
-  if (on_text.function) request.on_text = [exchange](std::string_view text) { exchange->push(text); };
+                               ReplyReader& reader, const Listener& listener) {
+  request.on_text = [exchange](std::string_view text) { exchange->push(text); };
+  request.shown_control = reader.shown_control();
   const auto id =
       thread.submit(std::move(request), [exchange](Result<Answer> answer) { exchange->finish(std::move(answer)); });
-  bool shows = on_text.function != nullptr;
+  bool shows = true;
   try {
     while (true) {
       Exchange::News news = exchange->wait();
-      if (shows && !news.text.empty() && on_text.function(news.text.c_str(), news.text.size(), on_text.user) != 0) {
+      const OutputPiece piece = reader.push(news.text, news.answer.has_value());
+      if (shows && !listener.take(piece)) {
         shows = false;
         news.cancelled = true;
       }
@@ -67,11 +80,14 @@ Result<Answer> wait_for_answer(EngineThread& thread, Request request, const std:
 
 void forget_answer(ogas_session& session) {
   session.answer = {};
+  session.reply = {};
   session.finish = OGAS_FINISH_NONE;
 }
 
-Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange, OnText on_text) {
-  session.answer = OGAS_TRY(wait_for_answer(session.loaded->thread, std::move(request), exchange, on_text));
+Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange, ReplyReader reader,
+                const Listener& listener) {
+  session.answer = OGAS_TRY(wait_for_answer(session.loaded->thread, std::move(request), exchange, reader, listener));
+  session.reply = reader.take();
   switch (session.answer.finish) {
     case FinishReason::stop: session.finish = OGAS_FINISH_STOP; break;
     case FinishReason::stop_text: session.finish = OGAS_FINISH_STOP_TEXT; break;
@@ -80,6 +96,25 @@ Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Ex
     case FinishReason::deadline: session.finish = OGAS_FINISH_DEADLINE; break;
   }
   return {};
+}
+
+// The last of a prompt, in which it may open a reasoning block; "" without a tokenizer.
+std::string end_of_prompt(const Engine& engine, std::span<const TokenId> tokens) {
+  constexpr size_t kEnd = 16;
+  if (!engine.tokenizer()) return {};
+  return engine.tokenizer()->decode_text(tokens.last(std::min(tokens.size(), kEnd)));
+}
+
+Result<ogas_tool_call> tool_call_of(const ogas_session& session, size_t call_idx) {
+  const auto& calls = session.reply.calls;
+  if (call_idx >= calls.size())
+    return fail(ErrorCode::usage, "call_idx is {}; the last answer has {} calls", call_idx, calls.size());
+  ogas_tool_call call{};
+  call.name = calls[call_idx].name.c_str();
+  call.arguments = calls[call_idx].arguments.c_str();
+  call.n_bytes = calls[call_idx].arguments.size();
+  call.is_whole = calls[call_idx].is_whole ? 1 : 0;
+  return call;
 }
 
 // rank: OGAS_RANK_CHOSEN, or that among the likeliest. Errors: usage.
@@ -145,8 +180,12 @@ ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n
     capi::forget_answer(*session);
     OGAS_TRY(capi::need(tokens, "tokens"));
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
+    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
     request.prompt.assign(tokens, tokens + n_tokens);
-    return capi::answer(*session, std::move(request), exchange, {on_text, user});
+    capi::ReplyReader reader(*session->loaded->engine, options_of_reply,
+                             capi::end_of_prompt(*session->loaded->engine, request.prompt));
+    return capi::answer(*session, std::move(request), exchange, std::move(reader),
+                        {on_text, options_of_reply.on_reasoning, user});
   });
 }
 
@@ -160,9 +199,14 @@ ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_genera
     ChatTemplateInput input{};
     input.messages = session->messages;
     input.messages.push_back(capi::message("user", text));
+    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
+    input.tools = options_of_reply.tools;
     request.prompt = OGAS_TRY(session->loaded->engine->encode_chat(input));
-    OGAS_TRY(capi::answer(*session, std::move(request), exchange, {on_text, user}));
-    input.messages.push_back(capi::message("assistant", session->answer.text));
+    capi::ReplyReader reader(*session->loaded->engine, options_of_reply,
+                             capi::end_of_prompt(*session->loaded->engine, request.prompt));
+    OGAS_TRY(capi::answer(*session, std::move(request), exchange, std::move(reader),
+                          {on_text, options_of_reply.on_reasoning, user}));
+    input.messages.push_back(session->reply.message());
     session->messages = std::move(input.messages);
     return {};
   });
@@ -193,8 +237,22 @@ void ogas_cancel(ogas_session* session) {
 }
 
 const char* ogas_session_text(const ogas_session* session, size_t* n_bytes) {
-  if (n_bytes) *n_bytes = session ? session->answer.text.size() : 0;
-  return session ? session->answer.text.c_str() : "";
+  if (n_bytes) *n_bytes = session ? session->reply.content.size() : 0;
+  return session ? session->reply.content.c_str() : "";
+}
+
+const char* ogas_session_reasoning(const ogas_session* session, size_t* n_bytes) {
+  if (n_bytes) *n_bytes = session ? session->reply.reasoning.size() : 0;
+  return session ? session->reply.reasoning.c_str() : "";
+}
+
+size_t ogas_session_n_tool_calls(const ogas_session* session) { return session ? session->reply.calls.size() : 0; }
+
+ogas_status ogas_session_tool_call(const ogas_session* session, size_t call_idx, ogas_tool_call* call, size_t size) {
+  return capi::guarded([&]() -> Result<> {
+    OGAS_TRY(capi::need(session, "session"));
+    return capi::write_struct(OGAS_TRY(capi::tool_call_of(*session, call_idx)), call, size, "ogas_tool_call");
+  });
 }
 
 const int32_t* ogas_session_tokens(const ogas_session* session, size_t* n_tokens) {

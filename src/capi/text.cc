@@ -6,6 +6,7 @@
 
 #include "capi/boundary.h"
 #include "capi/handles.h"
+#include "capi/reply.h"
 
 namespace ogas::capi {
 namespace {
@@ -27,20 +28,6 @@ Result<> give_tokens(std::span<const TokenId> ids, int32_t** tokens, size_t* n_t
   *tokens = copy_for_caller(ids);
   *n_tokens = ids.size();
   return {};
-}
-
-using Json = nlohmann::ordered_json;
-
-// NULL is null. Errors: usage, with where it breaks.
-Result<Json> parse_json(const char* text, std::string_view name, Json::value_t expected) {
-  if (!text) return Json();
-  try {
-    Json json = Json::parse(text);
-    if (json.type() == expected) return json;
-    return fail(ErrorCode::usage, "{} is {}; an {} is expected", name, json.type_name(), Json(expected).type_name());
-  } catch (const Json::parse_error& error) {
-    return fail(ErrorCode::usage, "{} is no JSON: {}", name, error.what());
-  }
 }
 
 Result<ChatTemplateInput> chat_input(const ogas_conversation& conversation) {

@@ -1,0 +1,61 @@
+// An answer told apart into reasoning, content and calls of tools, where the request asks for it.
+#pragma once
+
+#include <ogas/ogas.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chat/output_parser.h"
+#include "engine/engine.h"
+
+namespace ogas::capi {
+
+using Json = nlohmann::ordered_json;
+
+struct ReplyCall {
+  std::string name, arguments;
+  bool is_whole = false;
+};
+
+struct Reply {
+  std::string reasoning, content;
+  std::vector<ReplyCall> calls;
+
+  // As the next prompt of the conversation has it.
+  Json message() const;
+};
+
+// What a request says of it.
+struct ReplyOptions {
+  bool is_split = false;
+  Json tools;
+  ogas_text_callback on_reasoning = nullptr;
+};
+// given: NULL for the defaults. Errors: usage, unsupported.
+Result<ReplyOptions> read_reply_options(const Engine& engine, const ogas_generate_options* given);
+
+// JSON of a kind; NULL is null. Errors: usage, with where it breaks.
+Result<Json> parse_json(const char* text, std::string_view name, Json::value_t expected);
+
+// Reads an answer as it comes. By the model's chat template, and the end of the prompt that it made.
+class ReplyReader {
+ public:
+  ReplyReader(const Engine& engine, const ReplyOptions& options, std::string_view end_of_prompt);
+
+  // Of the request: marks may be control tokens.
+  const std::vector<std::string>& shown_control() const { return shown_control_; }
+  // What has come, perhaps with the end: further reasoning and content.
+  OutputPiece push(std::string_view text, bool is_last);
+  Reply take() { return std::move(reply_); }
+
+ private:
+  std::optional<OutputParser> parser_;
+  std::vector<std::string> shown_control_;
+  Reply reply_;
+};
+
+}  // namespace ogas::capi
