@@ -4,7 +4,7 @@
     cycles_arm64.py [--set neon-dotprod|neon-i8mm|neon] [--flags="..."] [--show]
 
 Compiles the kernels of an instruction set with the flags of build/arm64 (cmake --preset arm64), cuts out the loops of one
-token (GEMV) and of a tile of tokens (GEMM), and runs llvm-mca over them. Data is in the first-level cache there; what
+token (GEMV) and of a tile of tokens (GEMM), and runs llvm-mca over them. Data is in the L1 cache there; what
 memory allows is stated beside it.
 
 GEMV: cycles for each byte of packed weights, beside what 17 GB/s leave each of four cores at 2.4 GHz (Raspberry Pi 5).

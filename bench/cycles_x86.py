@@ -4,7 +4,7 @@
     cycles_x86.py [--flags="..."] [--show]
 
 Compiles the kernels of AVX2 as build/release does, cuts out the loop of a tile of tokens for each format, and asks llvm-mca
-what it takes on Zen 1 to 3, Haswell and Skylake, with all data in the first-level cache. Printed for a token, 32 inputs and
+what it takes on Zen 1 to 3, Haswell and Skylake, with all data in the L1 cache. Printed for a token, 32 inputs and
 8 rows (256 products):
 
   route      the least that the instructions of this route take, by the ports that run them: products of bytes (vpmaddubsw)

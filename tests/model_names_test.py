@@ -45,7 +45,7 @@ class ModelNamesTest(ProgramTest):
     def test_a_link_to_nothing_is_said(self):
         for link in (self.folder / "link.gguf", self.models / "Gone-1.5B.gguf"):
             link.symlink_to("../blobs/sha256-gone")
-        said = "it is a symbolic link to '../blobs/sha256-gone', which is not there"
+        said = "it is a symbolic link to '../blobs/sha256-gone', which does not exist"
         for name in ("link.gguf", "Gone-1.5B", "gone"):
             self.fails(3, said, "inspect", name)
             self.fails(3, said, "run", name, "hi")

@@ -1,8 +1,8 @@
-// Counts what a test program takes through operator new, on all threads, to hold code to a bound on its memory, or to
-// none at all.
+// Counts what a test program allocates with operator new on all threads, to check a bound on memory, or that code does
+// not allocate.
 //
-// Replaces the global operators: include it in one source file of a program. Takes from malloc, so a sanitizer still
-// sees every block.
+// Replaces the global operators: include it in one source file of a program. Calls malloc, so a sanitizer still sees
+// every block.
 #pragma once
 
 #include <malloc.h>
@@ -39,7 +39,7 @@ inline void give_back(void* block) {
 }
 }  // namespace allocation
 
-// The most bytes that were allocated at once, above what was when it was made.
+// The peak of allocated bytes, relative to the bytes allocated at construction.
 class PeakAllocation {
  public:
   PeakAllocation() : before_(allocation::live) { allocation::peak = before_; }
@@ -49,7 +49,7 @@ class PeakAllocation {
   size_t before_;
 };
 
-// How many blocks were taken since it was made.
+// The number of blocks allocated since construction.
 class AllocationCount {
  public:
   size_t n() const { return allocation::n_taken - before_; }

@@ -42,9 +42,9 @@ double memory_stat(const fs::path& folder, const std::string& field) {
   return 0;
 }
 
-// Where a controller's files of this process lie, from its own group up to the root of the hierarchy. An empty
-// controller means the unified hierarchy (v2). Inside a container /proc/self/cgroup may name a path the mount does not
-// show; its existing ancestors are visited all the same.
+// Visits the folders with a controller's files for this process, from its own group up to the root of the hierarchy. An
+// empty controller means the unified hierarchy (v2). Inside a container /proc/self/cgroup may name a path the mount
+// does not show; its existing ancestors are visited all the same.
 void for_each_level(const std::string& controller, const std::function<void(const fs::path&)>& visit) {
   std::ifstream file("/proc/self/cgroup");
   std::string line;

@@ -8,16 +8,16 @@
 
 namespace ogas {
 
-// CPUs' worth of time the process may use (2.5 = two and a half), the smallest quota on the way up; empty if unlimited.
+// CPU time the process may use, in CPUs (2.5 = two and a half): the smallest quota of all levels; empty if unlimited.
 std::optional<double> cgroup_cpu_quota();
 
-// Bytes the process's group may still take before it is killed or throttled: the smallest limit minus usage on the way
-// up, page cache that can be dropped counted as free; empty if unlimited.
+// Bytes the process's group may still use before it is killed or throttled: the smallest limit minus usage of all
+// levels. Page cache that can be dropped counts as free. Empty if unlimited.
 std::optional<uint64_t> cgroup_memory_available();
 
 // Folders of the groups that limit this process's memory, from its own up to the root of the hierarchy.
 std::vector<std::filesystem::path> cgroup_memory_folders();
-// Bytes that such a group has taken, page cache that can be dropped aside; empty where the folder does not say.
+// Bytes that such a group uses, without page cache that can be dropped; empty if the folder does not say.
 std::optional<uint64_t> cgroup_memory_used(const std::filesystem::path& folder);
 
 }  // namespace ogas

@@ -100,7 +100,7 @@ Result<DirectReader::Copy> DirectReader::open_copy(const std::filesystem::path& 
       return fail(ErrorCode::io, "cannot open '{}': it was replaced just now; try again", path.string());
     if (!can_read_directly(copy.direct_fd.get())) copy.direct_fd = {};
   }
-  // Nothing that we did not ask for is to be read into the page cache.
+  // Turns off readahead into the page cache.
   ::posix_fadvise(copy.buffered_fd.get(), 0, 0, POSIX_FADV_RANDOM);
   copy.disk_idx = disk_of(copy.status.st_dev);
   return copy;
@@ -114,7 +114,7 @@ Result<uint32_t> DirectReader::open(const std::filesystem::path& path, std::span
   for (const auto& mirror : mirrors) {
     file.copies.push_back(OGAS_TRY(open_copy(mirror)));
     if (const auto size = static_cast<uint64_t>(file.copies.back().status.st_size); size != file.size)
-      return fail(ErrorCode::bad_file, "'{}' has {} bytes, not {}: it is no mirror of '{}'", mirror.string(), size,
+      return fail(ErrorCode::bad_file, "'{}' has {} bytes, not {}: it is not a mirror of '{}'", mirror.string(), size,
                   file.size, path.string());
   }
   for (Copy& copy : file.copies) {
@@ -226,8 +226,8 @@ void DirectReader::start_pieces() {
   }
 }
 
-// The disk with the least to do, so that each has its share of the depth and a slow one no more than that; of copies on
-// one disk that which had least. None: all were tried.
+// The disk with the fewest reads in flight, so that a slow disk gets no more than its share of the depth. Of several
+// copies on one disk, the one that was read least. None: all were tried.
 std::optional<uint32_t> DirectReader::choose_copy(const File& file, uint64_t tried) const {
   std::optional<uint32_t> best;
   const auto rank = [&](uint32_t copy_idx) {
@@ -270,7 +270,7 @@ void DirectReader::take(const ReadQueue::Outcome& outcome) {
     piece.at += static_cast<uint64_t>(outcome.n_read);
     stats_.n_bytes += static_cast<uint64_t>(outcome.n_read);
     if (piece.at >= std::min<uint64_t>(piece.end, read.offset + read.n_bytes)) return end_piece(piece_idx);
-    // Direct reads go on at blocks only; what is left of one comes through the page cache.
+    // Direct reads continue at block boundaries only; the rest of a block comes through the page cache.
     if (piece.at % kBlock != 0) piece.is_buffered = true;
     return go_on(piece_idx);
   }

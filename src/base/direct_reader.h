@@ -1,10 +1,10 @@
-// Reads from files past the page cache, many at a time: for weights that are read as they are needed and kept, if at
-// all, in memory of our own.
+// Reads from files that bypass the page cache, many at a time: for weights that are read on demand and cached, if at
+// all, in our own memory.
 //
-// A read is cut into pieces, and `depth` pieces of all reads are with the kernel at a time, since a disk is quick only
-// when asked for many things at once. What is queued moves on with each call, so a caller who computes meanwhile calls
-// poll() every few milliseconds. One thread uses a reader, and outlives it: io_uring ends what a thread asked for with
-// the thread. Not a cache, and not for small files: see read_file().
+// A read is split into pieces, and up to `depth` pieces of all reads are in flight at a time, since a disk is fast only
+// with a deep queue. The queue advances with each call, so a caller that computes meanwhile calls poll() every few
+// milliseconds. One thread uses a reader and must outlive it: io_uring cancels a thread's requests when the thread
+// ends. Not a cache, and not for small files: see read_file().
 #pragma once
 
 #include <chrono>
@@ -25,31 +25,31 @@ namespace ogas {
 
 class DirectReader {
  public:
-  // Around the page cache whole blocks are read: the device's are 512 or 4096 bytes.
+  // Direct I/O reads whole blocks; the device's are 512 or 4096 bytes.
   static constexpr size_t kBlock = 4096;
   static constexpr unsigned kMaxDepth = 256;
 
   enum class Backend { automatic, io_uring, pread };
   struct Options {
     Backend backend = Backend::automatic;  // io_uring where the kernel lets us, or else pread, with at most 32 threads
-    unsigned depth = 0;                    // pieces with the kernel at a time, at most kMaxDepth; 0: 32
+    unsigned depth = 0;                    // pieces in flight at a time, at most kMaxDepth; 0: 32
     size_t piece_bytes = 0;                // whole blocks; 0: 512 KiB. disk_probe.h finds out what a disk likes
     Pread pread_for_tests = nullptr;       // in place of pread(), called by several threads
   };
-  // Errors: unsupported, where io_uring is asked for and not to be had; io.
+  // Errors: unsupported, if io_uring is requested and not available; io.
   static Result<std::unique_ptr<DirectReader>> create(const Options& options);
-  // Waits for what the kernel has, since it writes into the buffers, and forgets what is only queued.
+  // Waits for reads in flight, since the kernel writes into the buffers, and drops those that are only queued.
   ~DirectReader();
   DirectReader(const DirectReader&) = delete;
   DirectReader& operator=(const DirectReader&) = delete;
 
-  // Opens a file, and where there are any its copies on other disks, which then share the work as fast as each can.
+  // Opens a file, and any copies of it on other disks, which share the work in proportion to their speed.
   // Returns its index, from 0. Errors: not_found; io; bad_file, where a mirror's size is not the file's.
   Result<uint32_t> open(const std::filesystem::path& path, std::span<const std::filesystem::path> mirrors = {});
   uint64_t size(uint32_t file) const { return file_at(file).size; }
-  // False where a file system has nothing but the page cache to offer. Then what was read is dropped from it again.
+  // False if the file system does not support direct I/O. What was read is then dropped from the page cache.
   bool is_direct(uint32_t file) const;
-  // Whether it and its mirrors are as they were when they were opened. Errors: io, if one was truncated or written to.
+  // Checks that it and its mirrors are unchanged since they were opened. Errors: io, if one was truncated or written.
   Result<> check_unchanged(uint32_t file) const;
 
   struct Read {
@@ -59,12 +59,12 @@ class DirectReader {
     std::byte* buffer;  // aligned to kBlock, buffer_bytes(offset, n_bytes) long, untouched until the read is done
     uint64_t tag;       // comes back with Done
   };
-  // The whole blocks around these bytes, which is what is read.
+  // The size of the whole blocks around these bytes, which is what is read.
   static size_t buffer_bytes(uint64_t offset, size_t n_bytes);
-  // Where in its buffer a read that is done has its first byte.
+  // Where the first byte of a completed read is in its buffer.
   static std::byte* begin_of(const Read& read) { return read.buffer + read.offset % kBlock; }
 
-  // Queues reads and starts what the depth allows, in this order, without waiting for the disk.
+  // Queues reads in this order and starts as many as the depth allows. Does not wait for the disk.
   void submit(std::span<const Read> reads);
   void submit(const Read& read) { submit({&read, 1}); }
 
@@ -73,26 +73,25 @@ class DirectReader {
     uint64_t tag;
     Result<> result;
   };
-  // A read that is done, if there is one; does not wait.
+  // A completed read, if there is one; does not wait.
   std::optional<Done> poll();
-  // The next that is done; n_pending() must not be 0.
+  // Waits for the next completed read; n_pending() must not be 0.
   Done wait();
   // Reads whose Done has not been handed out.
   size_t n_pending() const { return n_pending_; }
 
-  // Lets the kernel prepare this memory once instead of for every read into it. All of it is taken from the system at
-  // once and must stay mapped, or what is read lands elsewhere; what was registered before no longer is, and an empty
-  // span only takes that back. False where it cannot be (no io_uring, RLIMIT_MEMLOCK): reads work all the same. Not
-  // while reads are pending.
+  // Registers this memory with the kernel once, instead of at every read into it. All of it is allocated at once and
+  // must stay mapped, or reads write elsewhere. Replaces what was registered before; an empty span only unregisters.
+  // False if it is not possible (no io_uring, RLIMIT_MEMLOCK): reads work all the same. Not while reads are pending.
   bool register_memory(std::span<std::byte> memory);
 
   Backend backend() const { return backend_; }  // which it is; never automatic
   unsigned depth() const { return depth_; }
 
   struct Stats {
-    uint64_t n_bytes = 0;     // from disk, blocks around what was asked for included
-    uint64_t n_reads = 0;     // done, errors included
-    double busy_seconds = 0;  // with anything under way, up to when this reader was told that it had ended
+    uint64_t n_bytes = 0;     // from disk, with the whole blocks around what was requested
+    uint64_t n_reads = 0;     // completed, errors included
+    double busy_seconds = 0;  // with anything in flight, up to when this reader was told that it had ended
   };
   Stats stats() const;
 
@@ -100,7 +99,7 @@ class DirectReader {
   // One file on one disk.
   struct Copy {
     std::filesystem::path path;
-    FileDescriptor buffered_fd = {}, direct_fd = {};  // direct_fd: none where the file system refuses it
+    FileDescriptor buffered_fd = {}, direct_fd = {};  // direct_fd: none if the file system refuses it
     ReadQueue::File buffered = {}, direct = {};
     struct stat status = {};
     size_t disk_idx = 0;
@@ -111,14 +110,14 @@ class DirectReader {
     uint64_t size;
     std::vector<Copy> copies;
   };
-  // A read under way. Up to byte `next` of the file it is done, or with the kernel in n_in_flight pieces.
+  // A read in progress. Up to byte `next` of the file it is done, or in flight in n_in_flight pieces.
   struct Pending {
     Read read;
     uint64_t next = 0;
     unsigned n_in_flight = 0;
     std::optional<Error> error = {};
   };
-  // Blocks [begin, end) that the kernel reads now; `at` is how far it got.
+  // Blocks [begin, end) in flight; read up to `at`.
   struct Piece {
     uint32_t pending_idx = 0;
     uint64_t begin = 0, at = 0, end = 0;
@@ -150,17 +149,17 @@ class DirectReader {
   std::vector<unsigned> n_on_disk_;  // pieces that each of disks_ has now
   std::vector<File> files_;
 
-  std::vector<Piece> pieces_;          // depth_ places
-  std::vector<uint32_t> free_pieces_;  // places of pieces_
+  std::vector<Piece> pieces_;          // depth_ slots
+  std::vector<uint32_t> free_pieces_;  // slots of pieces_
   std::vector<Pending> pending_;
-  std::vector<uint32_t> free_pending_;  // places of pending_
-  std::deque<uint32_t> queued_;         // of pending_: those with pieces still to be started
+  std::vector<uint32_t> free_pending_;  // slots of pending_
+  std::deque<uint32_t> queued_;         // slots of pending_ with pieces still to be started
   std::deque<Done> done_;
   size_t n_pending_ = 0;
 
   Stats stats_;
   std::chrono::steady_clock::time_point busy_since_;
-  std::unique_ptr<ReadQueue> queue_;  // goes first: the files must still be open
+  std::unique_ptr<ReadQueue> queue_;  // destroyed first: the files must still be open
 };
 
 }  // namespace ogas

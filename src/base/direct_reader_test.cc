@@ -111,23 +111,23 @@ class DirectReaderBackends : public DirectReaderTest, public ::testing::WithPara
 INSTANTIATE_TEST_SUITE_P(Both, DirectReaderBackends, ::testing::Values(Backend::io_uring, Backend::pread),
                          [](const auto& backend) { return backend.param == Backend::pread ? "pread" : "io_uring"; });
 
-struct Place {
+struct RandomRead {
   uint32_t file;
   uint64_t offset;
   size_t n;
 };
 
 // Of both files: from one byte to a third, many over the ends of pieces and up to the end of the file.
-std::vector<Place> random_places(size_t n, size_t size) {
+std::vector<RandomRead> random_reads(size_t n, size_t size) {
   std::mt19937 random(1);
-  std::vector<Place> places;
+  std::vector<RandomRead> reads;
   for (size_t i = 0; i < n; ++i) {
     const size_t longest = i % 3 == 0 ? 3 : i % 3 == 1 ? 3 * kBlock : size / 3;
     const size_t n_bytes = 1 + random() % longest;
     const uint64_t offset = i % 5 == 0 ? size - n_bytes : random() % (size - n_bytes + 1);
-    places.push_back({static_cast<uint32_t>(random() % 2), offset, n_bytes});
+    reads.push_back({static_cast<uint32_t>(random() % 2), offset, n_bytes});
   }
-  return places;
+  return reads;
 }
 
 TEST_P(DirectReaderBackends, RandomReadsManyAtATime) {
@@ -141,16 +141,16 @@ TEST_P(DirectReaderBackends, RandomReadsManyAtATime) {
   for (const Case& test : {Case{1, 1, false}, {4, 2, false}, {32, 3, true}, {256, 64, true}}) {
     const auto reader = make(test.depth, test.piece_blocks * kBlock);
     for (const auto& path : paths) ASSERT_TRUE(reader->open(path));
-    const auto places = random_places(kReads, kSize);
+    const auto random = random_reads(kReads, kSize);
     size_t n_bytes = 0;
-    for (const Place& place : places) n_bytes += DirectReader::buffer_bytes(place.offset, place.n);
+    for (const RandomRead& read : random) n_bytes += DirectReader::buffer_bytes(read.offset, read.n);
     const PageBuffer memory(n_bytes);
     if (test.registers) reader->register_memory({memory.data(), memory.size() / 2});  // and the rest as it is
     std::vector<Read> reads;
     size_t at = 0;
-    for (const Place& place : places) {
-      reads.push_back({place.file, place.offset, place.n, memory.data() + at, reads.size()});
-      at += DirectReader::buffer_bytes(place.offset, place.n);
+    for (const RandomRead& read : random) {
+      reads.push_back({read.file, read.offset, read.n, memory.data() + at, reads.size()});
+      at += DirectReader::buffer_bytes(read.offset, read.n);
     }
     std::vector<int> n_done(kReads);
     const auto check = [&](const DirectReader::Done& done) {
@@ -194,7 +194,7 @@ TEST_P(DirectReaderBackends, FilesOfAnyLength) {
   EXPECT_EQ(read(*reader, 0, 0, *empty).value(), "");
 }
 
-TEST_P(DirectReaderBackends, MoreFilesThanCanBeRegistered) {
+TEST_P(DirectReaderBackends, ReadsMoreFilesThanCanBeRegistered) {
   const auto reader = make();
   for (size_t i = 0; i < 70; ++i) ASSERT_EQ(reader->open(write("file", std::to_string(i))).value(), i);
   for (uint32_t i = 0; i < 70; ++i) EXPECT_EQ(read(*reader, 0, std::to_string(i).size(), i).value(), std::to_string(i));
@@ -291,7 +291,7 @@ TEST_F(DirectReaderTest, BuffersAreWholeBlocks) {
 }
 
 // Interrupted, told to come again, and given less than was asked for, down to a byte; and no direct read past the end.
-TEST_F(DirectReaderTest, GoesOnAfterShortReads) {
+TEST_F(DirectReaderTest, ContinuesAfterShortReads) {
   const std::string content = random_bytes(20 * kBlock + 1);
   std::atomic<unsigned> n_calls = 0;
   const auto pread = [&](int fd, void* buffer, size_t n, uint64_t offset) -> int64_t {
@@ -400,7 +400,7 @@ TEST_F(DirectReaderTest, ReadsFromMirrorsWhatADiskRefuses) {
   const auto reader = make({.backend = Backend::pread, .depth = 4, .piece_bytes = kBlock, .pread_for_tests = pread});
   ASSERT_TRUE(reader->open(path, mirrors));
   EXPECT_EQ(read(*reader, 0, content.size()).value(), content);
-  // They took turns up to the first failure; from then on the other had all.
+  // They alternated up to the first failure; from then on the other disk had all reads.
   EXPECT_THAT(n_calls[inode_of(path)], AllOf(::testing::Ge(20), ::testing::Le(25)));
   EXPECT_THAT(n_failures[inode_of(path)], AllOf(::testing::Ge(1), ::testing::Le(4)));
   EXPECT_EQ(n_calls[inode_of(path)] + n_calls[inode_of(mirrors[0])], 100);
@@ -428,7 +428,7 @@ TEST_F(DirectReaderTest, ADiskThatFailedOneFileReadsOthers) {
   EXPECT_EQ(n_of_b, 10);
 }
 
-TEST_F(DirectReaderTest, ASlowDiskGetsLess) {
+TEST_F(DirectReaderTest, ASlowDiskGetsFewerReads) {
   const std::string content = random_bytes(100 * kBlock);
   const auto path = write("a", content);
   const fs::path other = fs::path("/dev/shm") / folder_.filename();

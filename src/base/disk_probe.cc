@@ -15,11 +15,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The most promising first: on a slow disk time may run out.
+// The most promising size first: on a slow disk the time may run out.
 constexpr size_t kPieceBytes[] = {size_t{512} << 10, size_t{2} << 20, size_t{128} << 10};
-constexpr size_t kMaxBytesUnderWay = size_t{16} << 20;
+constexpr size_t kMaxBytesInFlight = size_t{16} << 20;
 constexpr unsigned kMaxDepth = 64;
-constexpr double kSeconds = 0.45, kSecondsEach = 0.025;  // the rest of half a second is for what is still under way
+constexpr double kSeconds = 0.45, kSecondsEach = 0.025;  // the rest of half a second is for reads still in flight
 constexpr double kGain = 1.05;                           // less is noise
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -27,15 +27,15 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 class DiskProbe {
  public:
   explicit DiskProbe(std::unique_ptr<DirectReader> reader)
-      : buffers_(kMaxBytesUnderWay), reader_(std::move(reader)), random_(std::random_device()()) {
+      : buffers_(kMaxBytesInFlight), reader_(std::move(reader)), random_(std::random_device()()) {
     reader_->register_memory({buffers_.data(), buffers_.size()});
   }
 
   // Bytes a second. The queue is full from before the clock starts until it stops.
   Result<double> measure(size_t piece_bytes, unsigned depth) {
-    if (piece_bytes != piece_bytes_ || depth < n_under_way_) OGAS_TRY(drain());
+    if (piece_bytes != piece_bytes_ || depth < n_in_flight_) OGAS_TRY(drain());
     piece_bytes_ = piece_bytes;
-    while (n_under_way_ < depth) submit(n_under_way_++);
+    while (n_in_flight_ < depth) submit(n_in_flight_++);
     OGAS_TRY(replace_one());
     const auto start = Clock::now();
     size_t n = 0;
@@ -45,11 +45,11 @@ class DiskProbe {
   }
 
  private:
-  void submit(uint64_t place) {
-    const uint64_t n_places = (reader_->size(0) - piece_bytes_) / DirectReader::kBlock + 1;
-    const uint64_t offset = random_() % n_places * DirectReader::kBlock;
+  void submit(uint64_t slot) {
+    const uint64_t n_offsets = (reader_->size(0) - piece_bytes_) / DirectReader::kBlock + 1;
+    const uint64_t offset = random_() % n_offsets * DirectReader::kBlock;
     const size_t step = DirectReader::buffer_bytes(0, piece_bytes_);
-    reader_->submit({0, offset, piece_bytes_, buffers_.data() + place * step, place});
+    reader_->submit({0, offset, piece_bytes_, buffers_.data() + slot * step, slot});
   }
 
   Result<> replace_one() {
@@ -60,24 +60,24 @@ class DiskProbe {
   }
 
   Result<> drain() {
-    for (; n_under_way_ > 0; --n_under_way_) OGAS_TRY(reader_->wait().result);
+    for (; n_in_flight_ > 0; --n_in_flight_) OGAS_TRY(reader_->wait().result);
     return {};
   }
 
   PageBuffer buffers_;
-  std::unique_ptr<DirectReader> reader_;  // goes first: it waits for what is read into the buffers
+  std::unique_ptr<DirectReader> reader_;  // destroyed first: it waits for reads into the buffers
   std::mt19937_64 random_;
-  size_t piece_bytes_ = 0;  // of the reads under way
-  unsigned n_under_way_ = 0;
+  size_t piece_bytes_ = 0;  // of the reads in flight
+  unsigned n_in_flight_ = 0;
 };
 
 }  // namespace
 
 DiskRate choose_rate(std::span<const DiskRate> rates) {
   OGAS_CHECK(!rates.empty());
-  const double quickest = std::ranges::max(rates, {}, &DiskRate::bytes_per_second).bytes_per_second;
+  const double fastest = std::ranges::max(rates, {}, &DiskRate::bytes_per_second).bytes_per_second;
   const auto order = [&](const DiskRate& rate) {
-    return std::tuple(rate.bytes_per_second * kGain < quickest, rate.piece_bytes * rate.depth, rate.depth);
+    return std::tuple(rate.bytes_per_second * kGain < fastest, rate.piece_bytes * rate.depth, rate.depth);
   };
   return std::ranges::min(rates, {}, order);
 }
@@ -94,16 +94,16 @@ Result<DiskCurve> measure_disk_curve(const std::filesystem::path& path, DirectRe
   DiskCurve curve{.rates = {}, .best = {}, .is_direct = reader->is_direct(0), .backend = reader->backend()};
   DiskProbe probe(std::move(reader));
   for (const size_t piece_bytes : kPieceBytes) {
-    double quickest = 0;
+    double fastest = 0;
     int n_without_gain = 0;
-    for (unsigned depth = 1; depth <= max_depth && piece_bytes * depth <= kMaxBytesUnderWay; depth *= 2) {
+    for (unsigned depth = 1; depth <= max_depth && piece_bytes * depth <= kMaxBytesInFlight; depth *= 2) {
       if (!curve.rates.empty() && seconds_since(start) + kSecondsEach > kSeconds) break;
       const double rate = OGAS_TRY(probe.measure(std::min<uint64_t>(piece_bytes, size), depth));
       curve.rates.push_back({piece_bytes, depth, rate});
-      // Once may be something else that wanted the disk or the processor.
-      n_without_gain = rate < quickest * kGain ? n_without_gain + 1 : 0;
+      // A single slow measurement may be due to another process on the disk or the CPU.
+      n_without_gain = rate < fastest * kGain ? n_without_gain + 1 : 0;
       if (n_without_gain == 2) break;
-      quickest = std::max(quickest, rate);
+      fastest = std::max(fastest, rate);
     }
   }
   curve.best = choose_rate(curve.rates);

@@ -1,7 +1,7 @@
-// How a disk wants to be asked: its speed by the size of reads and by how many it is given at a time.
+// Measures a disk: its speed by read size and queue depth.
 //
-// Measured on the file that is to be read, at random places and past the page cache, in half a second. Where the system
-// or the disk itself holds parts of the file in a cache of their own, that counts as the disk's speed.
+// Measured on the file that is to be read, at random offsets and with direct I/O, in half a second. If the system or
+// the disk has cached parts of the file, that counts as the disk's speed.
 #pragma once
 
 #include <cstddef>
@@ -31,12 +31,12 @@ struct DiskCurve {
 Result<DiskCurve> measure_disk_curve(const std::filesystem::path& file,
                                      DirectReader::Backend backend = DirectReader::Backend::automatic);
 
-// What keeps the fewest bytes on their way, of all that come within 5% of the quickest: nothing waits longer than it
-// must behind what was asked for before. Of equals the larger pieces, which cost the processor less. rates: not empty.
+// The rate with the fewest bytes in flight among those within 5% of the fastest, so that a new read waits as little as
+// possible for earlier ones. Among equals the larger pieces, which cost less CPU time. rates: not empty.
 DiskRate choose_rate(std::span<const DiskRate> rates);
 
-// For a reader of this disk whose poll() is called every so many seconds: the best rate, and deep enough for the disk
-// to have work meanwhile.
+// Options for a reader of this disk whose poll() is called at this interval: the best rate, with a queue deep enough to
+// keep the disk busy between polls.
 DirectReader::Options reader_options(const DiskCurve& curve, double seconds_between_polls);
 
 }  // namespace ogas

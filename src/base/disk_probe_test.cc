@@ -41,7 +41,7 @@ TEST_F(DiskProbeTest, MeasuresUntilDeeperQueuesGainNothing) {
         if (rate.depth == 1) continue;
         EXPECT_EQ(curve->rates[i - 1].depth * 2, rate.depth);
         if (rate.depth < 8) continue;
-        // Goes on only after one of two gained.
+        // Continues only if one of the last two depths gained.
         const auto rate_before = [&](size_t n) { return curve->rates[i - n].bytes_per_second; };
         EXPECT_GE(std::max(rate_before(1), rate_before(2)), rate_before(3) * 1.05);
       }

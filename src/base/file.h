@@ -15,8 +15,8 @@ namespace ogas {
 using Bytes = std::span<const std::byte>;
 
 // A read-only, private mapping of a whole regular file. Move-only; unmapped on destruction. The bytes are whatever the
-// file holds: untrusted. A file truncated by someone else while mapped raises SIGBUS, as with every memory map; read()
-// is for what must not. The file stays open.
+// file holds: untrusted. A file truncated by someone else while mapped raises SIGBUS, as with every memory map; use
+// read() where that must not happen. The file stays open.
 class MappedFile {
  public:
   // Errors: not_found, io (not a regular file, no permission).
@@ -33,14 +33,14 @@ class MappedFile {
 
   // Reads this part into memory now. Errors: io, if the disk fails (which later would be a SIGBUS).
   Result<> populate(Bytes part) const;
-  // Copies this part by a read at its place, through the page cache, from any thread. Errors: io, naming file and
-  // offset: the disk failed, or the file ends too early.
+  // Copies this part with pread(), through the page cache, from any thread. Errors: io, naming file and offset: the
+  // disk failed, or the file ends too early.
   Result<> read(Bytes part, std::span<std::byte> into) const;
-  // Whether the file is as it was when it was opened. Errors: io, if it was truncated or written to.
+  // Checks that the file is unchanged since it was opened. Errors: io, if it was truncated or written to.
   Result<> check_unchanged() const { return ogas::check_unchanged(fd_, path_, status_); }
-  // Lets go of the memory of the pages that lie within this part; they are read again when they are touched.
+  // Releases the memory of the pages within this part; they are read again on the next access.
   void release(Bytes part) const;
-  // Lets the system forget what it has read of the file for us.
+  // Drops the file's pages from the page cache.
   void drop_from_page_cache() const;
 
  private:
@@ -54,11 +54,12 @@ class MappedFile {
 // The whole file as bytes in a string. Errors: not_found, io, and bad_file if it is larger than max_bytes.
 Result<std::string> read_file(const std::filesystem::path& path, size_t max_bytes = size_t{1} << 30);
 
-// When what was written survives a loss of power: then, or once the system has written it back, which takes it half a
-// minute; until then the file may come back cut short.
+// When written data survives a loss of power: on return, or once the system has written it back, which takes about half
+// a minute. Until then the file may be truncated after a crash.
 enum class Durability { at_once, when_written_back };
 
-// Writes beside the target and renames over it, so a reader sees the old file or the new one, never half of either.
+// Writes a temporary file in the same folder and renames it over the target, so a reader sees the old file or the new
+// one, never half of either.
 Result<> write_file_atomically(const std::filesystem::path& path, std::span<const Bytes> parts,
                                Durability durability = Durability::at_once);
 Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content);

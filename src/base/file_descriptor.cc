@@ -22,7 +22,7 @@ std::unexpected<Error> system_error(const std::filesystem::path& path, const cha
   const int code = errno;
   std::error_code error;
   if (code == ENOENT && std::filesystem::is_symlink(path, error))
-    return fail(ErrorCode::not_found, "cannot {} '{}': it is a symbolic link to '{}', which is not there", action,
+    return fail(ErrorCode::not_found, "cannot {} '{}': it is a symbolic link to '{}', which does not exist", action,
                 path.string(), std::filesystem::read_symlink(path, error).string());
   return fail(code == ENOENT || code == ENOTDIR ? ErrorCode::not_found : ErrorCode::io, "cannot {} '{}': {}", action,
               path.string(), std::strerror(code));

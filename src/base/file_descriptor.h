@@ -1,4 +1,4 @@
-// What the classes that open files share: a descriptor that closes itself, and the errors of the system in words.
+// Shared by the classes that open files: an owning descriptor, and system errors as messages.
 #pragma once
 
 #include <sys/stat.h>
@@ -28,16 +28,16 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-// Whether something of that name is there, if only a symbolic link to nothing, which opening it says.
+// Whether something of that name exists, even if it is a dangling symbolic link, which open() reports.
 bool is_there(const std::filesystem::path& path);
 
-// Of errno: "cannot read 'model.gguf': Input/output error". Where a symbolic link leads to nothing, it says that.
+// From errno: "cannot read 'model.gguf': Input/output error". Says so if a symbolic link is dangling.
 std::unexpected<Error> system_error(const std::filesystem::path& path, const char* action);
 
 // Errors: io, if a file that is open was truncated or written to since `before`.
 Result<> check_unchanged(const FileDescriptor& fd, const std::filesystem::path& path, const struct stat& before);
 
-// Fails on directories and devices: their size says nothing, and a pipe would hang.
+// Fails on directories and devices: their size is meaningless, and a pipe would block.
 Result<struct stat> inspect_regular_file(const FileDescriptor& fd, const std::filesystem::path& path);
 
 }  // namespace ogas

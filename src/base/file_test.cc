@@ -36,7 +36,7 @@ TEST_F(FileTest, MapsWhatWasWritten) {
   EXPECT_EQ(read_file(path).value(), "hello");
 }
 
-TEST_F(FileTest, ReadsAPartByItsPlace) {
+TEST_F(FileTest, ReadsAPartByItsOffset) {
   const auto path = folder_ / "a";
   ASSERT_TRUE(write_file_atomically(path, "hello there"));
   auto opened = MappedFile::open(path);
@@ -81,7 +81,7 @@ TEST_F(FileTest, ReadsNoMoreThanAllowed) {
   EXPECT_TRUE(read_file(folder_ / "long", 100));
 }
 
-TEST_F(FileTest, AFailedWriteLeavesNothingBehind) {
+TEST_F(FileTest, AFailedWriteLeavesNoFile) {
   std::filesystem::create_directory(folder_ / "taken");
   EXPECT_FALSE(write_file_atomically(folder_ / "taken", "x"));  // a folder cannot be renamed over
   EXPECT_FALSE(write_file_atomically(folder_ / "nowhere" / "x", "x"));

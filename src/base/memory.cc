@@ -41,7 +41,7 @@ uint64_t peak_memory() {
 
 void keep_heap_small() {
 #ifdef __GLIBC__
-  // By itself glibc raises this bound with every large block that is freed, and keeps the next ones.
+  // By default glibc raises this threshold with every large block that is freed, and then keeps such blocks.
   ::mallopt(M_MMAP_THRESHOLD, 64 << 10);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 10);
 #endif

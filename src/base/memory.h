@@ -9,15 +9,15 @@
 
 namespace ogas {
 
-// Bytes a program may still take without swapping: what the kernel calls available, within the cgroup's limit.
+// Bytes a program may still allocate without swapping: the kernel's MemAvailable, within the cgroup's limit.
 uint64_t available_memory();
 // Bytes this process holds in memory (resident set, mapped files included).
 uint64_t current_memory();
-// The most this process has held in memory so far (resident set, mapped files included), in bytes.
+// The peak resident set of this process so far (mapped files included), in bytes.
 uint64_t peak_memory();
-// Gives what has been freed back to the system, where the allocator can: worth it after reading something large.
+// Returns freed memory to the system if the allocator can: worth calling after reading something large.
 void return_freed_memory();
-// From here on large blocks go back to the system when they are freed. Call once at start of a program.
+// From now on large blocks are returned to the system when they are freed. Call once at program start.
 void keep_heap_small();
 // "1.84 GB", "47.2 MB": decimal units, three digits.
 std::string format_bytes(uint64_t bytes);
@@ -36,9 +36,9 @@ class PageBuffer {
   }
   ~PageBuffer();
 
-  // Gives the memory from this byte on back to the system, whole pages of it; what is read there next is zeros.
+  // Returns whole pages from this byte on to the system; they read as zeros afterwards.
   void release_from(size_t offset) const;
-  // Fewer, larger pages where the system has them, for what is read from end to end.
+  // Asks for huge pages, for memory that is read sequentially.
   void prefer_huge_pages() const;
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }

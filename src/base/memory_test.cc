@@ -24,7 +24,7 @@ TEST(PageBuffer, IsZeroedAndChecked) {
   EXPECT_DEATH(moved.as<float>(0, 2501), "does not hold");
 }
 
-TEST(PageBuffer, GivesItsEndBack) {
+TEST(PageBuffer, ReleasesItsEnd) {
   constexpr size_t kSize = size_t{64} << 20;
   const PageBuffer buffer(kSize);
   for (std::byte& byte : buffer.as<std::byte>(0, kSize)) byte = std::byte{1};

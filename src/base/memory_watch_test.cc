@@ -1,4 +1,4 @@
-// Limits are read as cgroup v2 and v1 write them, and only those that fell since the start count.
+// Limits are read as cgroup v2 and v1 write them, and only those lowered since the start count.
 #include "base/memory_watch.h"
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ class MemoryWatchTest : public ::testing::Test {
   const fs::path v1_ = folder_ / "v1", v2_ = folder_ / "v2";
 };
 
-TEST_F(MemoryWatchTest, WhatFellSinceTheStartCounts) {
+TEST_F(MemoryWatchTest, OnlyLoweredLimitsCount) {
   const std::array folders = {v2_, v1_, folder_ / "none"};
   const MemoryWatch watch(folders);
   EXPECT_FALSE(watch.look()) << "a soft limit below what is used says nothing, as long as it stays";
@@ -45,7 +45,7 @@ TEST_F(MemoryWatchTest, WhatFellSinceTheStartCounts) {
   EXPECT_EQ(allowance->limit, 6000U);
   EXPECT_EQ(allowance->n_bytes, 3000U) << "3000 were used at the start";
   write(v2_ / "memory.current", "9000\n");
-  EXPECT_EQ(watch.look()->n_bytes, 3000U) << "what was taken since is what it is for";
+  EXPECT_EQ(watch.look()->n_bytes, 3000U) << "memory allocated since the start counts against it";
 
   write(v1_ / "memory.limit_in_bytes", "6500\n");
   allowance = watch.look();
@@ -64,7 +64,9 @@ TEST_F(MemoryWatchTest, WhatFellSinceTheStartCounts) {
   EXPECT_FALSE(watch.look());
 }
 
-TEST(MemoryWatch, LooksAtTheProcessItself) { EXPECT_FALSE(MemoryWatch().look()) << "nobody lowers it just now"; }
+TEST(MemoryWatch, LooksAtTheProcessItself) {
+  EXPECT_FALSE(MemoryWatch().look()) << "no limit is lowered during the test";
+}
 
 }  // namespace
 }  // namespace ogas

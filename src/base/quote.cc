@@ -13,8 +13,8 @@ struct Range {
   char32_t first, last;
 };
 
-// What shows nothing of itself, or changes how what stands beside it is shown. U+200C and U+200D, which join and part
-// letters of many scripts and emoji, are none of them.
+// Characters that are invisible, or change how adjacent text is shown. U+200C and U+200D, which join and separate
+// letters of many scripts and emoji, are not among them.
 constexpr Range kUnseen[] = {
     {0x00, 0x1F},     {0x7F, 0x9F},     {0xAD, 0xAD},       {0x061C, 0x061C}, {0x180E, 0x180E},
     {0x200B, 0x200B}, {0x200E, 0x200F}, {0x2028, 0x202E},   {0x2060, 0x206F}, {0xFDD0, 0xFDEF},

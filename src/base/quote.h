@@ -1,4 +1,4 @@
-// Bytes from outside, made fit for a message.
+// Untrusted bytes, made safe for a message.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace ogas {
 
-// In single quotes, at most 80 bytes of it. Characters that can be seen stay as they are; bytes of others (control
-// characters, what has no width or turns the direction of writing) and bytes that are no UTF-8 come as \xNN.
+// In single quotes, at most 80 bytes of it. Visible characters stay as they are. Bytes of others (control characters,
+// zero-width characters, changes of writing direction) and bytes that are not valid UTF-8 become \xNN.
 std::string in_quotes(std::string_view text);
 
 }  // namespace ogas

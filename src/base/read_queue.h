@@ -1,4 +1,4 @@
-// Reads that are in the kernel's hands: what DirectReader stands on, once over io_uring and once over threads.
+// Reads in flight in the kernel: the layer below DirectReader, implemented with io_uring and with threads.
 //
 // It knows nothing of requests, pieces or retries; a result is what pread() would have returned.
 #pragma once
@@ -16,17 +16,17 @@ namespace ogas {
 
 class ReadQueue {
  public:
-  // A file the queue knows. slot: where it is registered; -1: nowhere, which costs a little for each read.
+  // A file the queue knows. slot: where it is registered; -1: not registered, which costs a little at each read.
   struct File {
     int fd = -1, slot = -1;
   };
   struct Request {
     File file;
     uint64_t offset;
-    std::span<std::byte> bytes;  // the kernel's until the outcome
+    std::span<std::byte> bytes;  // owned by the kernel until the outcome
     uint64_t id;
   };
-  // n_read: bytes, which may be fewer than asked for, or -errno.
+  // n_read: bytes, which may be fewer than requested, or -errno.
   struct Outcome {
     uint64_t id;
     int64_t n_read;
@@ -35,22 +35,22 @@ class ReadQueue {
   virtual ~ReadQueue() = default;
   // The descriptor stays open as long as the queue.
   virtual File add_file(int fd) { return {.fd = fd}; }
-  // Starts a read, at the latest with flush(). Never more at a time than the depth of the queue.
+  // Starts a read, at the latest in flush(). Never more at a time than the depth of the queue.
   virtual void start(const Request& request) = 0;
   virtual void flush() = 0;
-  // One that has ended; nothing where none has. wait: for one, which must have been started.
+  // The outcome of a completed read, or nothing. wait: blocks for one, which must have been started.
   virtual std::optional<Outcome> take(bool wait) = 0;
-  // See DirectReader::register_memory. Nothing may be on its way.
+  // See DirectReader::register_memory. No read may be in flight.
   virtual bool register_memory(std::span<std::byte>) { return false; }
 };
 
-// Errors: unsupported, where the kernel is too old, or forbids it as containers do.
+// Errors: unsupported, if the kernel is too old, or forbids it as containers do.
 Result<std::unique_ptr<ReadQueue>> make_io_uring_queue(unsigned depth);
 
 // As ::pread, errno included.
 using Pread = std::function<int64_t(int fd, void* buffer, size_t n, uint64_t offset)>;
 
-// A thread for each read on its way. pread: called by all of them. Errors: io, where threads cannot be had.
+// A thread for each read in flight. pread: called by all of them. Errors: io, if threads cannot be started.
 Result<std::unique_ptr<ReadQueue>> make_pread_queue(unsigned depth, Pread pread);
 
 }  // namespace ogas

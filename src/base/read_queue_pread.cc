@@ -1,4 +1,4 @@
-// Reads by pread(), a thread for each that is on its way: where io_uring is not to be had.
+// Reads by pread(), with a thread for each read in flight: the fallback if io_uring is not available.
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
@@ -66,7 +66,7 @@ class PreadQueue final : public ReadQueue {
   }
 
   Pread pread_;
-  std::mutex mutex_;  // of all that follows but the threads
+  std::mutex mutex_;  // guards all that follows but the threads
   std::condition_variable has_started_, has_ended_;
   std::deque<Request> started_;
   std::deque<Outcome> ended_;

@@ -1,7 +1,7 @@
 // Reads by io_uring: started in batches with one call into the kernel, and no thread of ours.
 //
-// Asks for nothing that Linux 5.10 lacks. Not there: polling by the kernel (SQPOLL), which would take a core from the
-// engine. What cannot be registered (files, memory) is read all the same.
+// Needs nothing that Linux 5.10 lacks. Deliberately without kernel polling (SQPOLL), which would take a core from the
+// engine. Files and memory that cannot be registered are used unregistered.
 #include <liburing.h>
 #include <sys/uio.h>
 
@@ -31,7 +31,7 @@ class UringQueue final : public ReadQueue {
   Result<> open(unsigned depth) {
     if (const int error = io_uring_queue_init(depth, &ring_, 0); error < 0) return unavailable(error);
     is_open_ = true;
-    // Linux 5.6, which brought reads into plain buffers, is known by this.
+    // This feature identifies Linux 5.6, the first with reads into plain buffers.
     if ((ring_.features & IORING_FEAT_RW_CUR_POS) == 0) return unavailable(-EOPNOTSUPP);
     // Some sandboxes let it be set up and then refuse to enter it.
     io_uring_sqe* probe = io_uring_get_sqe(&ring_);
@@ -103,7 +103,7 @@ class UringQueue final : public ReadQueue {
     return fail(ErrorCode::unsupported, "the kernel does not let us use io_uring: {}", std::strerror(-error));
   }
 
-  // A signal, or the kernel is short of memory for a moment: the same again.
+  // A signal, or the kernel is briefly short of memory: try again.
   static void check_or_yield(int result) {
     if (result >= 0 || result == -EINTR) return;
     OGAS_CHECK(result == -EAGAIN || result == -EBUSY || result == -ENOMEM, "io_uring: {}", std::strerror(-result));

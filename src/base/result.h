@@ -1,6 +1,6 @@
 // Errors that come from outside (files, users, the machine) travel as values; broken invariants abort.
 //
-// A message names what was found, what was expected and where, and where it can what to do next. Exceptions do not
+// A message names what was found, what was expected and where, and if possible what to do next. Exceptions do not
 // cross folders: a library's own are caught at the call. For programming errors see check.h.
 #pragma once
 
@@ -16,12 +16,12 @@ namespace ogas {
 enum class ErrorCode {
   usage,          // the request itself is wrong: an unknown option, a value out of range
   bad_file,       // bytes from outside break their format
-  out_of_memory,  // it would not fit; found out before anything large was allocated
+  out_of_memory,  // it would not fit; detected before anything large was allocated
   unsupported,    // well-formed, but something ogas does not know (an architecture, a format)
   not_found,      // no such file, model or key
   io,             // the operating system refused
   cancelled,      // the caller asked to stop
-  unavailable,    // not now: too much is asked for at once
+  unavailable,    // not now: too many requests at once
 };
 
 struct Error {
@@ -38,7 +38,7 @@ std::unexpected<Error> fail(ErrorCode code, fmt::format_string<Args...> format, 
   return std::unexpected(Error{code, fmt::format(format, std::forward<Args>(args)...)});
 }
 
-// The same error with where it happened in front: "model.gguf: tensor 'x': ...".
+// The same error, prefixed with where it happened: "model.gguf: tensor 'x': ...".
 template <class... Args>
 std::unexpected<Error> fail_within(const Error& inner, fmt::format_string<Args...> format, Args&&... args) {
   return std::unexpected(Error{inner.code, fmt::format(format, std::forward<Args>(args)...) + ": " + inner.message});
@@ -55,7 +55,7 @@ std::unexpected<Error> fail_within(const Error& inner, fmt::format_string<Args..
     if (!result) return std::unexpected(std::move(result).error()); \
     ogas::detail::unwrap(std::move(result));                        \
   })
-// A name of its own for each use, so that one may stand within another.
+// A unique name for each use, so that uses can be nested.
 #define OGAS_NAME(prefix, number) OGAS_JOIN(prefix, number)
 #define OGAS_JOIN(prefix, number) prefix##number
 

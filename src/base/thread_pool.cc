@@ -67,7 +67,7 @@ void ThreadPool::run(size_t n_chunks, Call call, void* context) {
   n_done_.store(0, std::memory_order_relaxed);
   for (unsigned idx = size(); idx-- > 0;) {  // others first: they are already waiting
     Range& range = ranges_[idx];
-    // The last job's ticket dies first: a worker still looking at it must not match it with the new end.
+    // The last job's ticket is invalidated first: a worker still looking at it must not match it with the new end.
     range.ticket.store(kNoTicket, std::memory_order_relaxed);
     range.end.store(static_cast<uint32_t>(n_chunks * (idx + 1) / size()), std::memory_order_release);
     range.n_chunks = static_cast<uint32_t>(n_chunks);
@@ -101,7 +101,7 @@ void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
       ticket = range.ticket.load(std::memory_order_acquire);
     }
   }
-  // Whoever counts the last chunk wakes the submitter, who may be asleep on the count.
+  // The thread that counts the last chunk wakes the submitter, which may be asleep on the count.
   if (n_done > 0 && n_done_.fetch_add(n_done, std::memory_order_acq_rel) + n_done == n_chunks) n_done_.notify_one();
 }
 
@@ -111,13 +111,13 @@ void ThreadPool::worker(unsigned thread_idx) {
   const std::atomic<uint64_t>& ticket = ranges_[thread_idx].ticket;
   uint32_t seen = 0;
   while (true) {
-    uint64_t news = kNoTicket;
-    const auto has_news = [&] {
-      news = ticket.load(std::memory_order_acquire);
-      return news != kNoTicket && news >> 32 != seen;
+    uint64_t next = kNoTicket;
+    const auto has_new_job = [&] {
+      next = ticket.load(std::memory_order_acquire);
+      return next != kNoTicket && next >> 32 != seen;
     };
-    if (spin_until(has_news)) {
-      seen = static_cast<uint32_t>(news >> 32);
+    if (spin_until(has_new_job)) {
+      seen = static_cast<uint32_t>(next >> 32);
     } else {
       n_sleeping_.fetch_add(1);
       epoch_.wait(seen);

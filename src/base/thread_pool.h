@@ -1,8 +1,8 @@
 // A fixed set of threads that share the chunks of one job at a time.
 //
-// Each thread has a range of the chunks, takes them one by one, and then helps the others with theirs: a core that
-// another process takes away delays one chunk, not half of the work, and the same thread finds the same chunks' data in
-// its cache from one job to the next. (One counter for all threads is what they then wait for: a fifth of the time of a
+// Each thread has a range of the chunks, takes them one by one, and then helps the others with theirs. A core that
+// another process takes away delays one chunk, not half of the work. The same thread also finds the same chunks' data
+// in its cache from one job to the next. (With one counter for all threads, contention costs a fifth of the time of a
 // small model.)
 // Waiting is a short spin (the next job of a forward pass is microseconds away), then a futex (an idle engine costs
 // nothing). Not a task queue: jobs do not nest, and one thread submits.
@@ -29,7 +29,7 @@ class ThreadPool {
   unsigned size() const { return static_cast<unsigned>(workers_.size()) + 1; }
 
   // Calls function(chunk_idx, thread_idx) once for every chunk_idx in [0, n_chunks), in any order and on any thread;
-  // thread_idx < size() names scratch space of one's own. Returns when all are done. The function must not throw.
+  // thread_idx < size() selects per-thread scratch space. Returns when all are done. The function must not throw.
   template <class Function>
   void parallel_for(size_t n_chunks, Function&& function) {
     using Callable = std::remove_reference_t<Function>;
@@ -45,13 +45,12 @@ class ThreadPool {
   using Call = void (*)(void* context, size_t chunk_idx, unsigned thread_idx);
 
   static constexpr size_t kCacheLine = 64;
-  // No epoch reaches it: a pool that ran a job every microsecond would need an hour, and then its low half says "none
-  // left".
+  // No epoch reaches it: a pool that runs a job every microsecond would need an hour, and then its low half says
+  // "none left".
   static constexpr uint64_t kNoTicket = UINT64_MAX;
-  // The chunks of one thread, and all that it has to know of the job in progress: in one line of the cache, which is
-  // what a waiting thread looks at. A chunk is claimed by advancing the low half of the ticket while its high half
-  // still names the epoch the thread woke up for, so a thread that comes late never takes a chunk of the next job by
-  // mistake.
+  // The chunks of one thread, and all it needs to know of the current job, in the one cache line that a waiting
+  // thread polls. A chunk is claimed by advancing the low half of the ticket while its high half still names the
+  // epoch the thread woke up for, so a late thread never takes a chunk of the next job by mistake.
   struct alignas(2 * kCacheLine) Range {
     std::atomic<uint64_t> ticket{kNoTicket};  // epoch << 32 | next chunk
     std::atomic<uint32_t> end{0};
@@ -72,8 +71,8 @@ class ThreadPool {
   std::vector<std::thread> workers_;
 };
 
-// Cores this process may use: those of its affinity mask (topology.h), and no more than its cgroup's CPU quota (v1 or
-// v2), at least 1.
+// Cores this process may use: those of its affinity mask (topology.h), at most its cgroup's CPU quota (v1 or v2), at
+// least 1.
 unsigned usable_cores();
 
 }  // namespace ogas

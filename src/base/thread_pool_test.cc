@@ -47,7 +47,7 @@ TEST(ThreadPool, WakesSleepingWorkers) {
   }
 }
 
-// The first chunk ends when all others have: who is done with its own range helps with the other.
+// The first chunk ends when all others have: a thread that is done with its own range helps with the other.
 TEST(ThreadPool, ADelayedThreadIsHelped) {
   ThreadPool pool(2);
   for (size_t delayed : {0UL, 50UL}) {
@@ -63,7 +63,7 @@ TEST(ThreadPool, ADelayedThreadIsHelped) {
   }
 }
 
-TEST(ThreadPool, AThreadBeginsWithItsOwnRange) {
+TEST(ThreadPool, AThreadStartsWithItsOwnRange) {
   ThreadPool pool(3);
   std::atomic<unsigned> n_begun = 0;
   std::vector<std::atomic<size_t>> first(pool.size());

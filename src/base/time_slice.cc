@@ -9,7 +9,7 @@
 namespace ogas {
 namespace {
 
-// struct sched_attr of sched_setattr(2), which C libraries of today do not have.
+// struct sched_attr of sched_setattr(2), which current C libraries do not declare.
 struct SchedAttr {
   uint32_t size = sizeof(SchedAttr);
   uint32_t sched_policy = 0;
@@ -20,7 +20,7 @@ struct SchedAttr {
   uint64_t sched_deadline = 0, sched_period = 0;
 };
 
-constexpr uint64_t kShortest = 100'000;  // the kernel takes no less
+constexpr uint64_t kShortest = 100'000;  // the kernel's minimum
 
 }  // namespace
 

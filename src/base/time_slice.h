@@ -3,11 +3,10 @@
 
 namespace ogas {
 
-// The calling thread, and those it starts, are to run in the shortest turns there are, which is also to be given the
-// core soon when they want it. Their share of the core stays the same. A step of a model is finished when the last
-// thread has done its part: beside a busy program on each core of two, threads that take short turns decode a seventh
-// faster. Linux 6.12 and later; nothing happens elsewhere, nor to a thread of a real-time class. Whether the kernel
-// took it.
+// Requests the shortest scheduler slice (EEVDF) for the calling thread and those it starts, so that they also get the
+// core soon after they wake up. Their share of the core stays the same. A step of a model is finished when the last
+// thread is: with a busy process on each of two cores, short slices decode a seventh faster. Linux 6.12 and later; does
+// nothing elsewhere, nor to a thread of a real-time class. Returns whether the kernel accepted it.
 bool ask_for_short_time_slices();
 
 }  // namespace ogas

@@ -32,14 +32,14 @@ uint64_t slice_ns() {
   return runtime;
 }
 
-// On a thread of their own, which may not get back what it gives away.
+// On a separate thread, since a thread may not be able to undo it.
 template <class Function>
 void on_a_thread(Function function) {
   std::thread(function).join();
 }
 
-TEST(TimeSlice, IsShortOfThisThreadAndThoseItStarts) {
-  if (!kernel_is_at_least(6, 12)) GTEST_SKIP() << "Linux 6.12 is the first that knows slices of threads";
+TEST(TimeSlice, AppliesToThisThreadAndThoseItStarts) {
+  if (!kernel_is_at_least(6, 12)) GTEST_SKIP() << "slices of threads need Linux 6.12";
   on_a_thread([] {
     if (!ask_for_short_time_slices()) GTEST_SKIP() << "sched_setattr is not allowed here";
     EXPECT_EQ(slice_ns(), 100'000U);
@@ -47,7 +47,7 @@ TEST(TimeSlice, IsShortOfThisThreadAndThoseItStarts) {
   });
 }
 
-TEST(TimeSlice, LeavesTheRestAsItIs) {
+TEST(TimeSlice, ChangesNothingElse) {
   on_a_thread([] {
     const sched_param none{};
     ASSERT_EQ(::sched_setscheduler(0, SCHED_BATCH, &none), 0);

@@ -15,8 +15,8 @@ struct Destroy {
 };
 using TopologyHandle = std::unique_ptr<hwloc_topology, Destroy>;
 
-// Of this machine, restricted to where this thread may run; caches and devices are left out, which takes a tenth of
-// the time. Null where the system does not tell.
+// This machine's topology, restricted to where this thread may run. Without caches and devices, which takes a tenth of
+// the time. Null if the system does not tell.
 TopologyHandle load_topology() {
   hwloc_topology_t topology = nullptr;
   if (hwloc_topology_init(&topology) != 0) return nullptr;

@@ -8,20 +8,20 @@ struct hwloc_topology;
 namespace ogas {
 
 struct Topology {
-  // Cores, not hardware threads: two threads of a core share its units and its way to memory, and gain nothing here.
-  // Efficiency cores count: chunks are handed out one by one, so that each core takes what it can.
+  // Cores, not hardware threads: two threads of a core share its units and its memory path, and gain nothing here.
+  // Efficiency cores count: chunks are handed out one by one, so each core takes as many as it can.
   unsigned n_cores = 1;
   unsigned n_nodes = 1;  // memory nodes (NUMA) of these cores
 };
 
-// Within the affinity mask of the calling thread. What the system does not tell is one node, and a core for each
-// hardware thread.
+// Within the affinity mask of the calling thread. If the system does not tell: one node, and a core per hardware
+// thread.
 Topology read_topology();
-// The same of a topology that is loaded, within its root's allowed set.
+// The same for a loaded topology, within its root's allowed set.
 Topology summarize(hwloc_topology* topology);
 
-// Spreads a range that is not touched yet page by page over the memory nodes of these cores, so that all threads read
-// with the bandwidth of all nodes. Does nothing with one node, and nothing where the system refuses.
+// Interleaves a range that is not touched yet page by page over the memory nodes of these cores, so that all threads
+// read with the bandwidth of all nodes. Does nothing with one node, or if the system refuses.
 void spread_over_nodes(void* data, size_t size);
 
 }  // namespace ogas

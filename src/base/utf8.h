@@ -9,7 +9,7 @@ namespace ogas {
 enum class Utf8Kind {
   valid,       // `length` bytes are one character
   invalid,     // `length` bytes can never be part of one (a maximal subpart, Unicode 15, 3.9)
-  incomplete,  // the text ends within what may still become a character; `length` is all of it
+  incomplete,  // the text ends within a character that may still be valid; `length` is all of it
 };
 
 struct Utf8Step {
@@ -18,7 +18,7 @@ struct Utf8Step {
   char32_t code_point;  // of a valid character
 };
 
-// What stands at the start of a text that is not empty.
+// The first character of a text, which must not be empty.
 Utf8Step next_utf8(std::string_view text);
 
 }  // namespace ogas

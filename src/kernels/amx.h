@@ -3,8 +3,8 @@
 
 namespace ogas {
 
-// Asks the kernel for them the first time (Linux, Documentation/arch/x86/xstate.rst); all threads have them then. False
-// on processors and kernels without.
+// Requests them from the kernel the first time (Linux, Documentation/arch/x86/xstate.rst); all threads have them then.
+// False on CPUs and kernels without.
 bool may_use_amx();
 
 }  // namespace ogas

@@ -1,7 +1,7 @@
-// Attention of a few query rows over the pages of keys and values; included by generic.h and by nothing else.
+// Attention of a few query rows over the pages of the KV cache; included by generic.h only.
 //
 // Keys and values are converted once for four rows: heads that share them, or tokens of a prompt. A row's sums are
-// formed in the order of the positions, whatever the rows beside it.
+// formed in the order of the positions, independently of the other rows.
 #pragma once
 
 #include "kernels/ops.h"
@@ -12,7 +12,7 @@
 namespace ogas {
 namespace {
 
-// The block formats that keys and values may have.
+// The block formats of the KV cache.
 template <Format kFormat>
 struct KvBlock;
 template <>
@@ -40,7 +40,7 @@ OGAS_INLINE void for_rows(size_t n, const Run& run) {
   }
 }
 
-// kAttendPositions scores of each row, and what they do to what was summed before.
+// kAttendPositions scores of each row, and the factors by which earlier sums are rescaled.
 struct AttendBlock {
   float weights[kAttendRows][kAttendPositions];
   float rescale[kAttendRows];
@@ -121,8 +121,8 @@ OGAS_INLINE void score(const float* const (&q)[kRows], const typename Row::Eleme
   }
 }
 
-// Keys or values that are read next: they are brought into the cache meanwhile. Those of a page are too few for the
-// processor's prefetchers, which begin anew in each.
+// Prefetches the keys or values that are read next. A page is too short for the CPU's prefetchers, which start again in
+// each.
 struct ReadNext {
   const std::byte* first = nullptr;
   size_t stride = 0, bytes = 0;  // from one position to the next, and of each
@@ -196,7 +196,7 @@ OGAS_INLINE void add_values(const AttendBlock& block, size_t row, const typename
   }
 }
 
-// Keys, or values, as they lie in pages.
+// Keys, or values, as stored in pages.
 struct KvRows {
   const AttendArgs& args;
   size_t offset, stride, dim;  // as in AttendArgs
@@ -208,8 +208,7 @@ struct KvRows {
 OGAS_INLINE KvRows keys_of(const AttendArgs& args) { return {args, args.k_offset, args.k_stride, args.k_dim}; }
 OGAS_INLINE KvRows values_of(const AttendArgs& args) { return {args, args.v_offset, args.v_stride, args.v_dim}; }
 
-// Those of positions p..p + n, of one page, as the rows above read them, `stride` elements apart: where they lie if
-// their format is plain, else decoded.
+// Those of positions p..p + n, of one page, `stride` elements apart: in place if their format is plain, else decoded.
 template <class Row, Format kFormat>
 OGAS_INLINE const typename Row::Element* readable(const KvRows& rows, size_t p, size_t n, float* scratch,
                                                   size_t& stride) {
@@ -226,7 +225,7 @@ OGAS_INLINE const typename Row::Element* readable(const KvRows& rows, size_t p, 
   }
 }
 
-// To ask for those from position p on.
+// To prefetch those from position p on.
 template <class Row, Format kFormat>
 OGAS_INLINE ReadNext read_next(const KvRows& rows, size_t p) {
   if constexpr (is_plain(kFormat))

@@ -27,7 +27,7 @@ struct Case {
   float soft_cap = 0;
 };
 
-// Pages of random keys and values at an odd place.
+// Pages of random keys and values at an odd address.
 class Cache {
  public:
   Cache(const Case& c, Format format, Random& random) : case_(c), format_(format) {
@@ -128,7 +128,7 @@ constexpr Case kTileCases[] = {
     {.n_tokens = 40, .n_heads = 2, .k_dim = 32, .v_dim = 32, .position = 250, .window = 90, .soft_cap = 0.5F},
 };
 
-// check(case, cache, queries) for each of these cases in every format that has room for its dimensions.
+// check(case, cache, queries) for each of these cases in every format that can store its dimensions.
 void for_each_case(std::span<const Case> cases, Random& random, auto&& check) {
   for (const Case& c : cases) {
     for (const Format format : kKvFormats) {
@@ -158,7 +158,7 @@ TEST_P(AttendTest, IsThatOfTheReference) {
 }
 
 TEST_P(AttendTest, ByTilesIsThatOfTheReference) {
-  if (ops().attend_tile_rows == 0) GTEST_SKIP() << "no such way";
+  if (ops().attend_tile_rows == 0) GTEST_SKIP() << "no attention by tiles";
   Random random(14);
   for_each_case(kTileCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
     const auto sinks = random.normals(c.n_heads, 3);

@@ -1,10 +1,10 @@
-// Attention of many query rows by matrix tiles: rows of prompts, where operations have tiles (Ops::attend_tile_rows);
-// included by generic.h and by nothing else.
+// Attention of many query rows by matrix tiles: prefill, where operations have tiles (Ops::attend_tile_rows); included
+// by generic.h only.
 //
-// Every number is the sum of two in BF16, high and low, and three of the four products of such sums are formed, so that
-// 16 bits of a number count: what is lost is nothing beside the rounding of activations before and behind. Keys and
-// values are brought into tiles once for all rows of a call, a block of positions at a time. Blocks begin at multiples
-// of their size and a row's sums join in the order of positions, whatever the rows beside it.
+// Every number is the sum of two in BF16, high and low. Three of the four products of such sums are formed, so that 16
+// bits of a number count. The loss is negligible next to the rounding of activations before and after. Keys and values
+// are brought into tiles once for all rows of a call, a block of positions at a time. Blocks begin at multiples of
+// their size and a row's sums are added in the order of positions, independently of the other rows.
 #pragma once
 
 #include "kernels/attend.h"

@@ -46,7 +46,7 @@ OGAS_INLINE void dot_plain_rows(const typename Row::Element* rows, size_t row_st
   }
 }
 
-// Of one row.
+// The same for one row.
 template <class Isa, class Row, size_t kTokens>
 OGAS_INLINE void dot_plain(const typename Row::Element* row, const float* x, size_t stride, size_t n,
                            float (&sums)[kTokens]) {

@@ -1,8 +1,8 @@
-// The operations written once over an instruction set's vectors; included by each isa_<name>.cc and by nothing else.
+// The operations written once over an instruction set's vectors; included by each isa_<name>.cc only.
 //
 // Everything is in an unnamed namespace and nothing of the standard library is instantiated, so that code compiled with
-// one set's flags cannot become the copy the linker keeps for all. A sum's order depends on n_in alone, never on how
-// many tokens are computed together or on how rows were cut: the same token gives the same bits in any batch.
+// one set's flags cannot become the copy the linker keeps for all. A sum's order depends on n_in alone, never on the
+// number of tokens or the split of rows: results are bitwise independent of the batch.
 #pragma once
 
 #include "kernels/attend.h"
@@ -38,8 +38,8 @@ OGAS_INLINE void multiply_plain_rows(const MatmulArgs& args, size_t o, size_t t_
   run.template operator()<1>();
 }
 
-// Tokens by blocks that stay in the second-level cache until all rows have met them. One token reads at the pace of
-// memory, which is that of one row after the other.
+// Tokens are taken in blocks that stay in the L2 cache until all rows are multiplied with them. A single token is
+// memory-bound, so its rows are read in order.
 template <class Isa, Format kFormat>
 void matmul_plain(const MatmulArgs& args) {
   constexpr size_t kBlockBytes = size_t{256} << 10, kRows = Isa::kPlainRows;
@@ -262,8 +262,7 @@ void short_conv(const ShortConvArgs& args) {
   }
 }
 
-// A row of the state, which belongs to one output, is read twice while it is in the first-level cache, and goes through
-// memory once.
+// A row of the state, which belongs to one output, is read twice while it is in the L1 cache, and from memory once.
 template <class Isa>
 void delta_rule(const DeltaRuleArgs& args) {
   using Row = Plain<Isa, Format::f32>;
@@ -295,7 +294,7 @@ void add(float* y, const float* x, size_t n) {
   for (size_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-// Rotation needs no vectors of its own: a few thousand multiplications a token, and plain loops that compilers handle.
+// Rotation needs no intrinsics: a few thousand multiplications a token, in plain loops that compilers vectorize.
 template <class Isa>
 void rope(const RopeArgs& args) {
   const bool interleaved = args.style == RopeStyle::interleaved;
@@ -313,7 +312,7 @@ void rope(const RopeArgs& args) {
   }
 }
 
-// What an isa_<name>.cc puts together. All but products of integers:
+// The parts that an isa_<name>.cc combines. All but products of integers:
 template <class Isa>
 void set_float_ops(Ops& ops) {
   ops.quantizes_activations = true;

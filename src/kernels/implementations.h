@@ -1,12 +1,12 @@
-// The operation tables that dispatch.cc chooses from. Each lives in its own object, compiled for its instruction set.
+// The kernel tables that dispatch.cc chooses from. Each is in its own object, compiled for its instruction set.
 #pragma once
 
 #include "kernels/ops.h"
 
 namespace ogas {
 
-// What an instruction set adds to a smaller one, or all operations. A set that has only another dot product takes the
-// rest from the set below, so that it is compiled once.
+// What an instruction set adds to a smaller one, or all operations. A set that only adds a dot product takes the rest
+// from the smaller set, so that it is compiled once.
 struct IsaOps {
   std::string_view name;
   const IsaOps* base;  // null: there is none

@@ -1,7 +1,7 @@
-// AMX-BF16 beside AVX-512 VNNI and BF16: one instruction multiplies 16 x 32 numbers with 32 x 16 (Sapphire Rapids 2023
-// and later, Intel's server processors).
+// AMX-BF16 in addition to AVX-512 VNNI and BF16: one instruction multiplies 16 x 32 numbers with 32 x 16 (Sapphire
+// Rapids 2023 and later, Intel's server processors).
 //
-// In assembler, because GCC 12's functions for tiles do not say what memory they read, and it drops the stores before.
+// In assembler, because GCC 12's tile intrinsics do not declare the memory they read, and it drops preceding stores.
 #pragma once
 
 #include "kernels/isa_avx512.h"
@@ -12,7 +12,7 @@ namespace {
 struct Amx : Avx512Bf16 {
   static constexpr bool kTilesAreQuicker = true;
 
-  // Gives the tiles their shape, all the same, while it lives.
+  // Configures the tiles, all with the same shape, for its lifetime.
   struct Tiles {
     Tiles() {
       struct alignas(64) Config {
@@ -83,7 +83,7 @@ struct Amx : Avx512Bf16 {
     });
   }
 
-  // 32 numbers, `first` and `second` in turns, as sums of two in BF16.
+  // 32 numbers, `first` and `second` interleaved, as sums of two in BF16.
   static OGAS_INLINE void store_split(uint16_t* high, uint16_t* low, Floats first, Floats second) {
     const __m512i pairs = pairs_of(first, second);
     _mm512_storeu_si512(high, pairs);
@@ -93,7 +93,7 @@ struct Amx : Avx512Bf16 {
     _mm512_storeu_si512(low, pairs_of(first_rest, second_rest));
   }
 
-  // Turns round a tile's 16 x 16 pairs.
+  // Transposes a tile's 16 x 16 pairs.
   static OGAS_INLINE void transpose_pairs(uint16_t* tile) {
     __m512i a[16], b[16];
 #pragma GCC unroll 16

@@ -1,6 +1,6 @@
 // AVX2 with FMA and F16C: eight floats, or 32 bytes, at a time (Haswell 2013, Zen 2017 and later).
 //
-// Only what generic.h asks of an instruction set; the algorithms live there.
+// Only what generic.h requires of an instruction set; the algorithms are there.
 #pragma once
 
 #include <immintrin.h>
@@ -41,9 +41,9 @@ struct Avx2 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm256_fmadd_ps(a, b, c); }
-  // Rows of plain weights that four tokens meet at once.
+  // Rows of plain weights that are multiplied with four tokens at once.
   static constexpr size_t kPlainRows = 1;
-  // What attention's four rows meet at once: keys that are scored, or vectors of a value that are summed.
+  // What attention processes at once for its four rows: keys to score, or vectors of a value to add.
   static constexpr size_t kKeysTogether = 2;
   // One number for all lanes.
   using Scalar = Floats;
@@ -83,7 +83,7 @@ struct Avx2 {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(low)), _mm_set1_ps(high), 1);
   }
 
-  // 32 weights, as maddubs wants them: magnitudes unsigned, and the signs to give to the other factor.
+  // 32 weights, as maddubs needs them: unsigned magnitudes, and the signs to apply to the other factor.
   struct Codes {
     __m256i magnitudes, signs;
   };
@@ -121,7 +121,7 @@ struct Avx2 {
     return _mm256_and_si256(x, _mm256_set1_epi8(static_cast<char>(mask)));
   }
   static OGAS_INLINE Bytes or_bytes(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
-  // Of pairs of bytes: what crosses from one byte to the other is the caller's to mask out.
+  // Shifts pairs of bytes: the caller masks out the bits that cross from one byte to the other.
   template <int kBits>
   static OGAS_INLINE Bytes shift_right(Bytes x) {
     return _mm256_srli_epi16(x, kBits);
@@ -165,8 +165,8 @@ struct Avx2 {
   }
 };
 
-// And with AVX-VNNI, or where only the tests ask for it with the same instruction of AVX-512 VNNI at 256 bits (Alder
-// Lake 2021, Zen 5 and later).
+// And with AVX-VNNI (Alder Lake 2021, Zen 5 and later), or, in tests only, with the same instruction of AVX-512 VNNI at
+// 256 bits.
 #if defined(__AVXVNNI__) || (defined(__AVX512VNNI__) && defined(__AVX512VL__))
 struct AvxVnni : Avx2 {
 #if defined(__AVXVNNI__)

@@ -1,7 +1,7 @@
 // AVX-512 (F, BW, DQ, VL): sixteen floats at a time (Skylake-X 2017, Zen 4 and later); and with VNNI, whose vpdpbusd
 // adds four products of bytes to a 32-bit sum in one instruction (Cascade Lake 2019, Ice Lake, Zen 4 and later).
 //
-// Only what generic.h and panels.h ask of an instruction set; the algorithms live there.
+// Only what generic.h and panels.h require of an instruction set; the algorithms are there.
 #pragma once
 
 #include <immintrin.h>
@@ -42,9 +42,9 @@ struct Avx512 {
   static OGAS_INLINE Floats abs(Floats x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0F), x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
-  // Rows of plain weights that four tokens meet at once.
+  // Rows of plain weights that are multiplied with four tokens at once.
   static constexpr size_t kPlainRows = 2;
-  // What attention's four rows meet at once: keys that are scored, or vectors of a value that are summed.
+  // What attention processes at once for its four rows: keys to score, or vectors of a value to add.
   static constexpr size_t kKeysTogether = 4;
   // One number for all lanes.
   using Scalar = Floats;
@@ -86,7 +86,7 @@ struct Avx512 {
     return _mm512_zextps256_ps512(both);
   }
 
-  // 32 weights, as maddubs and vpdpbusd want them: magnitudes unsigned, and the signs to give to the other factor.
+  // 32 weights, as maddubs and vpdpbusd need them: unsigned magnitudes, and the signs to apply to the other factor.
   struct Codes {
     __m256i magnitudes, signs;
   };
@@ -114,7 +114,7 @@ struct Avx512 {
   }
 
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold the sums of
-  // 2 x 8, and what they join.
+  // 2 x 8, and their operands.
   using Bytes = __m512i;
   static constexpr size_t kTilePanels = 2, kTileTokens = 6, kTileTokensBy16 = 4;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 6; }
@@ -125,7 +125,7 @@ struct Avx512 {
     return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(mask)));
   }
   static OGAS_INLINE Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
-  // Of pairs of bytes: what crosses from one byte to the other is the caller's to mask out.
+  // Shifts pairs of bytes: the caller masks out the bits that cross from one byte to the other.
   template <int kBits>
   static OGAS_INLINE Bytes shift_right(Bytes x) {
     return _mm512_srli_epi16(x, kBits);
@@ -185,7 +185,7 @@ struct Avx512Vnni : Avx512 {
 #endif
 
 #ifdef __AVX512BF16__
-// Beside VNNI the dot product of BF16 pairs (Cooper Lake 2020, Zen 4, Sapphire Rapids and later).
+// VNNI and the dot product of BF16 pairs (Cooper Lake 2020, Zen 4, Sapphire Rapids and later).
 struct Avx512Bf16 : Avx512Vnni {
   using Bf16s = __m512bh;  // 2 * kWidth
   static OGAS_INLINE Bf16s load_bf16s(const uint16_t* p) { return reinterpret_cast<Bf16s>(_mm512_loadu_si512(p)); }
@@ -206,7 +206,7 @@ struct Avx512Bf16 : Avx512Vnni {
   struct Tiles {};  // nothing to set up
 
   // after[g] = before[g], or zeros, + n_steps tiles of activations, from x[g] on, times as many of weights, from w[p]
-  // on. A tile's sums stay in registers, and its activations are the multiplier's operand where they lie in memory.
+  // on. A tile's sums stay in registers, and its activations are the multiplier's memory operand.
   template <size_t kGroups, size_t kPanels, class Sums>
   static OGAS_INLINE void multiply_tiles(const uint16_t* const (&x)[kGroups], const uint16_t* const (&w)[kPanels],
                                          size_t n_steps, const Sums* before, const Sums (&after)[kGroups]) {

@@ -3,7 +3,7 @@
 // matrices of ARMv8.6, whose smmla adds eight to each of two rows times two tokens (Neoverse V1, Cortex-A510 and
 // later).
 //
-// Only what generic.h and panels.h ask of an instruction set; the algorithms live there.
+// Only what generic.h and panels.h require of an instruction set; the algorithms are there.
 #pragma once
 
 #include <arm_neon.h>
@@ -37,9 +37,9 @@ struct Neon {
   static OGAS_INLINE Floats abs(Floats x) { return vabsq_f32(x); }
   // a * b + c, rounded once.
   static OGAS_INLINE Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
-  // Rows of plain weights that four tokens meet at once.
+  // Rows of plain weights that are multiplied with four tokens at once.
   static constexpr size_t kPlainRows = 2;
-  // What attention's four rows meet at once: keys that are scored, or vectors of a value that are summed.
+  // What attention processes at once for its four rows: keys to score, or vectors of a value to add.
   static constexpr size_t kKeysTogether = 4;
   // One number for all lanes. The empty asm keeps it a scalar: a load that fills all lanes takes a slot of the units
   // that multiply, a product with a scalar does not.
@@ -89,7 +89,7 @@ struct Neon {
   }
 
   // Panels (panels.h, multiply_panels.h): kWidth rows, four bytes of each in a vector. 32 registers hold pairs and
-  // their totals of 2 x 2, and what they meet.
+  // their totals of 2 x 2, and their operands.
   using Bytes = uint8x16_t;
   static constexpr size_t kTilePanels = 2, kTileTokens = 2, kTileTokensBy16 = 2;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
@@ -119,9 +119,9 @@ struct Neon {
   }
   static OGAS_INLINE Floats bits_as_floats(Ints x) { return vreinterpretq_f32_s32(x); }
   static OGAS_INLINE Ints floats_as_bits(Floats x) { return vreinterpretq_s32_f32(x); }
-  // A register of its own, to be overwritten: a copy of another would take a slot of the units that multiply, a load
-  // does not. (Being volatile keeps compilers from loading once and copying.)
-  static OGAS_INLINE Floats load_anew(const Floats* p) {
+  // A separate register, to be overwritten: a copy of another would take a slot of the units that multiply, a load
+  // does not. (volatile keeps compilers from loading once and copying.)
+  static OGAS_INLINE Floats reload(const Floats* p) {
     Floats x;
     asm volatile("ldr %q0, %1" : "=w"(x) : "m"(*p));
     return x;
@@ -162,7 +162,7 @@ struct Neon {
 
 #ifdef __ARM_FEATURE_DOTPROD
 struct NeonDotprod : Neon {
-  // The sums of 2 x 4, their totals, and what they meet.
+  // The sums of 2 x 4, their totals, and their operands.
   static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 2;
   static OGAS_INLINE Ints dot32(Codes weights, const int8_t* x) {
     const Ints low = vdotq_s32(vdupq_n_s32(0), weights.low, vld1q_s8(x));
@@ -190,7 +190,7 @@ struct NeonDotprod : Neon {
 
 #ifdef __ARM_FEATURE_MATMUL_INT8
 struct NeonI8mm : NeonDotprod {
-  // The sums of 6 parts of panels times 2 pairs of tokens, their totals, and what they meet.
+  // The sums of 6 parts of panels times 2 pairs of tokens, their totals, and their operands.
   static constexpr size_t kTilePanels = 3, kTileTokens = 4, kTileTokensBy16 = 2;
   // Four inputs of four rows, and the next four, to eight inputs of two rows: the first two and the others.
   static OGAS_INLINE void join_fours(Bytes& a, Bytes& b) {

@@ -1,4 +1,4 @@
-// Every instruction set this CPU has, held against the reference on random, extreme, odd-sized and unaligned inputs.
+// Every instruction set this CPU has, compared with the reference on random, extreme, odd-sized and unaligned inputs.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -46,7 +46,7 @@ TEST_P(KernelsTest, MatmulOfEveryFormat) {
   }
 }
 
-// A token's result has the same bits whatever is computed beside it, and however the rows are cut.
+// A token's result is bitwise independent of the batch, and of how the rows are split.
 TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
   Random random(2);
   for (const FormatFacts& facts : all_formats()) {
@@ -75,7 +75,7 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
   }
 }
 
-// Rows that take turns with those of another matrix, from a row within it on: as if they were stored alone.
+// Rows interleaved with those of another matrix, from a row within it on: as if they were stored alone.
 TEST_P(KernelsTest, MatmulOfEverySecondRow) {
   Random random(11);
   for (const FormatFacts& facts : all_formats()) {

@@ -27,7 +27,7 @@ class Quantized {
       ops.quantize(&x[t * n_in], n_in, rows.back());
     }
   }
-  // What the codes stand for.
+  // The values that the codes represent.
   std::vector<float> values() const {
     std::vector<float> values(codes_.size());
     for (size_t i = 0; i < values.size(); ++i)

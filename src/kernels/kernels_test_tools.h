@@ -27,7 +27,7 @@ inline std::string test_name(const Ops& ops) {
 extern const IsaOps kAvxVnniInAvx512Ops;
 #endif
 
-// Those of this processor, and what of others' it can run.
+// Those of this CPU, and those of other CPUs that it can run.
 inline std::vector<const Ops*> tested_ops() {
   std::vector<const Ops*> all = available_ops();
 #ifdef OGAS_TESTS_AVXVNNI

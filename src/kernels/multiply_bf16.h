@@ -1,8 +1,7 @@
-// BF16 weights times activations rounded to BF16, by the dot product of BF16 pairs; included by generic.h and by
-// nothing else.
+// BF16 weights times activations rounded to BF16, by the dot product of BF16 pairs; included by generic.h only.
 //
-// Rounding loses 2^-9 of an activation at most, as in the models' own training and in their publishers' code, and far
-// less than the 8 bits that weights in blocks meet.
+// Rounding loses at most 2^-9 of an activation, as in the models' own training and in their publishers' code, and far
+// less than the 8-bit activations that block formats are multiplied with.
 #pragma once
 
 #include "kernels/ops.h"
@@ -11,11 +10,12 @@
 namespace ogas {
 namespace {
 
-// Inputs that are rounded before all rows meet them: a row's sum is that of sums over so many. Tokens at a time.
+// Inputs that are rounded before all rows are multiplied with them (a row's sum is the sum of the sums over as many
+// inputs), and tokens at a time.
 constexpr size_t kBf16Tile = 1024, kBf16Tokens = 4;
 
-// Some tokens' activations, some tiles of them, with zeros up to whole vectors. Of fewer tokens more tiles, so that
-// rows are read on.
+// Some tiles of some tokens' activations, padded with zeros to whole vectors. With fewer tokens there are more tiles,
+// so that rows are read in longer runs.
 template <size_t kTokens>
 struct Bf16Activations {
   static constexpr size_t kInputs = kBf16Tokens / kTokens * kBf16Tile;
@@ -86,7 +86,7 @@ OGAS_INLINE void multiply_tiles_bf16(const MatmulArgs& args, size_t i, size_t n,
     }
   };
   size_t o = args.o_begin;
-  // One token reads at the pace of memory, which is that of one row after the other.
+  // A single token is memory-bound, so its rows are read in order.
   if constexpr (kTokens > 1)
     for (; o + 4 <= args.o_end; o += 4)
       run.template operator()<4>(o, {row_at(o), row_at(o + 1), row_at(o + 2), row_at(o + 3)});

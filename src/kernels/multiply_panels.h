@@ -1,16 +1,16 @@
 // Panels (panels.h) times quantized activations.
 //
-// Directly: codes go from memory through registers to the sums of a few tokens; a panel stays in the second-level cache
-// until all tokens have met it, unpacked anew for every few. By tiles: a tile of a few panels is unpacked into the
-// first-level cache once for a block of tokens, and multiplied by kTileTokens of them at a time, so that a vector of
-// weights serves several tokens and four activations serve several panels. Which is quicker depends on what unpacking
-// costs and on how many tokens there are. Either way a lane's sum for 32 inputs is exact, and it joins the token's
-// total in the order of the inputs by the same operations: the bits do not depend on how many tokens there are.
+// Directly: codes go from memory through registers to the sums of a few tokens; a panel stays in the L2 cache until all
+// tokens are multiplied with it, and is unpacked again for every few. By tiles: a tile of a few panels is unpacked into
+// the L1 cache once for a block of tokens, and multiplied with kTileTokens of them at a time, so that a vector of
+// weights serves several tokens and four activations serve several panels. Which is faster depends on the cost of
+// unpacking and on the number of tokens. Either way a lane's sum for 32 inputs is exact, and it is added to the token's
+// total in the order of the inputs by the same operations: the bits do not depend on the number of tokens.
 //
-// What bounds it: beside the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
-// weights' scale and one with the activations', and where there is an offset one more. Where all of these share the
-// units of the dot product (Intel), 8 / 11 or 8 / 12 of its peak is the most there is; where conversions do not (Zen
-// 4), or are not needed (ReadingScale), 8 / 10 or 8 / 11.
+// The bound: in addition to the 8 sums of four products, 32 inputs of kWidth rows cost a conversion, a product with the
+// weights' scale and one with the activations', and one more if there is an offset. Where all of these share the units
+// of the dot product (Intel), at most 8 / 11 or 8 / 12 of its peak can be reached; where conversions do not (Zen 4), or
+// are not needed (ReadingScale), 8 / 10 or 8 / 11.
 #pragma once
 
 #include "kernels/panels.h"
@@ -19,18 +19,19 @@
 namespace ogas {
 namespace {
 
-// Most tokens a tile is unpacked for: their totals and their part of the codes stay in the second-level cache. A
+// The maximum number of tokens a tile is unpacked for: their totals and their part of the codes stay in the L2 cache. A
 // multiple of all numbers of tokens that are multiplied at a time.
 constexpr size_t kTokenBlock = 192, kTokenStep = 12;
-// Tokens whose sums stay in registers beside a panel's codes, and up to how many it is quicker to unpack for each so
-// many again than to make a tile. Codes of 8 bits need no unpacking and use tiles from two tokens on.
+// Tokens whose sums stay in registers together with a panel's codes; then the number of tokens up to which unpacking
+// again for each such group is faster than making a tile. Codes of 8 bits need no unpacking and use tiles from two
+// tokens on.
 template <class Isa, class Block>
 constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::direct_tokens(Block::has_offset);
 template <class Isa, class Block>
 constexpr size_t kMostDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::most_directly(PanelOf<Isa, Block>::kBits);
-// Of the tokens that meet a panel directly one after the other: bytes of their codes, and how many there are at least.
+// A block of tokens that are multiplied with a panel directly: the size of their codes, and their minimum number.
 constexpr size_t kBytesOfDirectBlock = size_t{384} << 10, kLeastOfDirectBlock = 24;
-// What multiplying must know of a format once its codes are unpacked.
+// What the product needs to know of a format once its codes are unpacked.
 template <int kLargestOfCodes, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
 struct CodeShape {
   static constexpr int kLargest = kLargestOfCodes;  // magnitude; 128: codes are signed
@@ -42,7 +43,7 @@ struct CodeShape {
 template <class Isa, class Block>
 inline constexpr int kLargestCode = PanelOf<Isa, Block>::kBits == 8 ? 128 : (1 << PanelOf<Isa, Block>::kBits) - 1;
 
-// As they lie in the panel.
+// As stored in the panel.
 template <class Isa, class Block>
 using ShapeOf = CodeShape<kLargestCode<Isa, Block>, PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
 
@@ -50,13 +51,13 @@ using ShapeOf = CodeShape<kLargestCode<Isa, Block>, PanelOf<Isa, Block>::kBias, 
 template <class Isa, class Block>
 inline constexpr bool kUnbiasesTile = TakesSignedCodes<Isa> && PanelOf<Isa, Block>::kBias != 0;
 
-// As they lie in a tile.
+// As stored in a tile.
 template <class Isa, class Block>
 using TileShapeOf =
     CodeShape<kUnbiasesTile<Isa, Block> ? PanelOf<Isa, Block>::kBias : kLargestCode<Isa, Block>,
               kUnbiasesTile<Isa, Block> ? 0 : PanelOf<Isa, Block>::kBias, Block::group, Block::has_offset>;
 
-// The scale of a group of weights: where the group's sum starts from, and what becomes of it.
+// The scale of a group of weights: the start value of the group's sum, and how the sum is scaled.
 template <class Isa>
 struct ConvertingScale {
   typename Isa::Floats scale;
@@ -73,22 +74,22 @@ struct ConvertingScale {
 inline constexpr float kStartOfSums = 12582912;
 
 template <class Isa>
-concept ReadsSums = requires { Isa::load_anew; };
+concept ReadsSums = requires { Isa::reload; };
 
 template <class Isa>
 struct ReadingScale {
   typename Isa::Floats scale;
   const typename Isa::Floats *minus_start, *start_of_sums;
-  OGAS_INLINE typename Isa::Ints start() const { return Isa::floats_as_bits(Isa::load_anew(start_of_sums)); }
+  OGAS_INLINE typename Isa::Ints start() const { return Isa::floats_as_bits(Isa::reload(start_of_sums)); }
   OGAS_INLINE typename Isa::Floats times(typename Isa::Ints sum) const {
-    return Isa::fma(Isa::bits_as_floats(sum), scale, Isa::load_anew(minus_start));
+    return Isa::fma(Isa::bits_as_floats(sum), scale, Isa::reload(minus_start));
   }
   OGAS_INLINE typename Isa::Floats plus(typename Isa::Ints sum, typename Isa::Floats part) const {
     return Isa::fma(Isa::sub(Isa::bits_as_floats(sum), Isa::set1(kStartOfSums)), scale, part);
   }
 };
 
-// The activations that meet panels, one token in each vector.
+// The activations that panels are multiplied with, one token in each vector.
 template <class Isa>
 struct SingleTokens {
   static constexpr size_t kInputs = 4;  // of each row in a vector of weights
@@ -154,7 +155,7 @@ OGAS_INLINE void start_sums(const Scales& scale_at, size_t group, const Tokens& 
 template <int kLargest>
 constexpr size_t kPairsInShort = 32767 / (kLargest * 127 * 2);
 
-// A sum of integers, which the compiler else forms as a tree, whose parts are too many for 16 registers.
+// A sum of integers in order. The compiler would form it as a tree, whose parts do not fit 16 registers.
 template <class Isa, class Sum>
 OGAS_INLINE void keep_in_order(Sum& sum) {
   if constexpr (requires { Isa::keep_in_order(sum); }) Isa::keep_in_order(sum);
@@ -347,7 +348,7 @@ OGAS_INLINE void unpack_tile(const Section<Isa, Block, const std::byte>& section
 }
 
 // Prefetches what is unpacked next, a few lines of each panel with each step, while this section is multiplied. All at
-// once would wait for the memory: a core has about 24 requests under way.
+// once would stall: a core has about 24 requests in flight.
 template <class Isa, class Block, size_t kPanels>
 class NextSections {
  public:
@@ -355,7 +356,7 @@ class NextSections {
   OGAS_INLINE NextSections(const std::byte* first, size_t n_in, size_t i, size_t n_steps) {
     const size_t bytes = panel_bytes_of<Isa, Block>(n_in),
                  next = (i / kSection + 1) * section_bytes<Isa, Block>(kSection);
-    // Behind the last section those of the next panels.
+    // After the last section, those of the next panels.
     const std::byte* from = i + kSection < n_in ? first + next : first + kPanels * bytes;
     for (size_t p = 0; p < kPanels; ++p) from_[p] = from + p * bytes;
     const size_t n_lines = section_bytes<Isa, Block>(kSection) / kCacheLine + 1;
@@ -382,7 +383,7 @@ __attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile
                                              size_t n, typename Isa::Floats* totals) {
   constexpr size_t kGroups = 32 / Shape::kGroup, kParts = PanelTile<Isa, kPanels>::kParts;
   constexpr size_t kColumns = MultipliesPairs<Isa> ? (kTokens + 1) / 2 : kTokens;
-  // In registers: behind a pointer they would be stored block by block, lest they be one of the factors.
+  // In registers: through a pointer they would be stored block by block, since they might alias a factor.
   typename Isa::Floats mine[kColumns * kParts];
 #pragma GCC unroll 16
   for (size_t idx = 0; idx < kColumns * kParts; ++idx) mine[idx] = totals[idx];
@@ -406,7 +407,7 @@ __attribute__((noinline)) void multiply_tile(const PanelTile<Isa, kPanels>& tile
   for (size_t idx = 0; idx < kColumns * kParts; ++idx) totals[idx] = mine[idx];
 }
 
-// Writes the part of a panel's lanes that lies within the rows asked for. row: of the first lane, among all rows.
+// Writes those of a panel's lanes that are within the requested rows. row: of the first lane, among all rows.
 template <class Isa>
 OGAS_INLINE void store_panel(const MatmulArgs& args, typename Isa::Floats total, size_t row, size_t t) {
   const size_t begin = args.panel_row + args.o_begin, end = args.panel_row + args.o_end;
@@ -456,7 +457,7 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
       store_panel<Isa>(args, totals[t * kPanels + p], (panel + p) * Isa::kWidth, t_begin + t);
 }
 
-// kTokens tokens from t on. (A function of its own, as multiply_tile is, so that profiles name it.)
+// kTokens tokens from t on. (A separate function, as multiply_tile is, so that profiles name it.)
 template <class Isa, class Block, size_t kTokens>
 __attribute__((noinline)) void multiply_directly(const MatmulArgs& args, size_t panel, size_t t) {
   typename Isa::Floats totals[kTokens];
@@ -471,8 +472,8 @@ OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t panel, size_t t, si
   if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, panel, t, n_tokens);
 }
 
-// All tokens by blocks whose codes stay in the second-level cache, as the panels do until all of a block have met them;
-// within a block by runs of about the same length.
+// All tokens in blocks whose codes stay in the L2 cache, as do the panels until they are multiplied with the whole
+// block; within a block in runs of about the same length.
 template <class Isa, class Block>
 void multiply_all_directly(const MatmulArgs& args, size_t first, size_t end) {
   constexpr size_t kMost = kDirectTokens<Isa, Block>;
@@ -490,7 +491,7 @@ void multiply_all_directly(const MatmulArgs& args, size_t first, size_t end) {
   }
 }
 
-// Panels outside, tokens inside: a tile's panels stay in the second-level cache until all tokens have met them.
+// Panels outside, tokens inside: a tile's panels stay in the L2 cache until they are multiplied with all tokens.
 template <class Isa, class Block>
 void matmul_panels_of(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;

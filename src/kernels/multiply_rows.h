@@ -1,7 +1,7 @@
-// Rows of block formats, as the file has them, times quantized activations; included by generic.h and by nothing else.
+// Rows of block formats, as stored in the file, times quantized activations; included by generic.h only.
 //
-// A tile of a row is unpacked to codes, scales and offsets, and then all formats with the same groups are one. So the
-// formats are compiled once for a width of vectors, and the products once for each kind of group and dot product.
+// A tile of a row is unpacked to codes, scales and offsets, after which all formats with the same group size are alike.
+// So formats are compiled once per vector width, and products once per kind of group and dot product.
 #pragma once
 
 #include "kernels/dot_plain.h"
@@ -11,7 +11,7 @@
 namespace ogas {
 namespace {
 
-// What products must know of a block format.
+// What products need to know of a block format.
 struct BlockShape {
   size_t values, bytes, group;
   bool has_offset, has_scales_apart;
@@ -28,7 +28,7 @@ OGAS_INLINE BlockShape shape_of(Format format) {
 // Where row o of W is stored.
 OGAS_INLINE size_t stored_row(const MatmulArgs& args, size_t o) { return args.first_row + o * args.row_step; }
 
-// The blocks of row o of W from input i on, and their scales where the format has them apart.
+// The blocks of row o of W from input i on, and their scales if the format stores them separately.
 struct StoredRow {
   OGAS_INLINE StoredRow(const MatmulArgs& args, const BlockShape& shape, size_t o, size_t i)
       : blocks(args.weights + (stored_row(args, o) * args.n_in + i) / shape.values * shape.bytes),
@@ -37,7 +37,7 @@ struct StoredRow {
   const std::byte *blocks, *scales;
 };
 
-// (A function of its own for each format: all in one take GCC 12 twice as long and become slower.)
+// (A separate function for each format: all in one take GCC 12 twice as long and become slower.)
 template <class Block>
 __attribute__((noinline)) void unpack_blocks(const std::byte* __restrict blocks,
                                              [[maybe_unused]] const std::byte* __restrict apart, size_t n,

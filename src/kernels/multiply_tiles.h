@@ -1,12 +1,12 @@
-// Panels (panels.h) times activations in BF16 by tiles; included by generic.h and by nothing else.
+// Panels (panels.h) times activations in BF16 by tiles; included by generic.h only.
 //
 // Weights are decoded to BF16 once for a block of tokens: a tile adds up products in F32 over all inputs, where sums of
 // 8-bit products end with every group that has a scale of its own. (Granite Rapids, for 16 tokens, 16 rows and 32
-// inputs: the product 4.4 ns in either form; but storing sums of bytes takes 4.3 and scaling them 7 to 10, one after
-// the other since they share a port. Vectors take 9.2 at their peak.) Without matrix instructions BF16 is the slower
-// form and the closer one (Ops::tiles_are_quicker).
+// inputs: the product takes 4.4 ns in either form; but storing sums of bytes takes 4.3 and scaling them 7 to 10,
+// sequentially since they share a port. Vectors take 9.2 at their peak.) Without matrix instructions BF16 is the slower
+// and the more accurate form (Ops::tiles_are_quicker).
 //
-// Sums join in the order of inputs, whatever else is computed with them.
+// Sums are added in the order of inputs, independently of the batch.
 #pragma once
 
 #include "kernels/multiply_panels.h"
@@ -14,9 +14,9 @@
 namespace ogas {
 namespace {
 
-// Inputs that are decoded at a time, of two panels, whose tiles stay in the first-level cache until all tokens of a
-// block have met them: all, or so many that in the second stay these inputs of the block's tokens, until a few pairs of
-// panels have met them, and the sums of all.
+// Inputs of two panels that are decoded at a time; their tiles stay in the L1 cache until they are multiplied with all
+// tokens of a block. Either all inputs, or as many as let these inputs of the block's tokens stay in the L2 cache for a
+// few pairs of panels, together with all sums.
 constexpr size_t kDecodedInputs = 768, kPieceInputs = 256, kTileTokens = 512, kTilePanels = 16;
 static_assert(kDecodedInputs % kSection == 0);
 
@@ -25,7 +25,7 @@ struct DecodedPanel {
   alignas(kPanelAlignment) uint16_t tiles[kDecodedInputs / Isa::kTileInputs][Isa::kTileInputs * Isa::kWidth];
 };
 
-// Sums of tile_rows tokens and two panels, side by side: where they lie, and floats from one token to the next.
+// Sums of tile_rows tokens and two panels, side by side: their address, and the stride from one token to the next.
 struct TileSums {
   float* at;
   size_t stride;
@@ -64,10 +64,10 @@ OGAS_INLINE void decode_panel(const std::byte* panel, size_t n_in, size_t i, siz
 // A part of a product: inputs i..i + n of panels from `panel` on and groups of tokens from first_group on.
 struct TilePiece {
   size_t panel, first_group, n_groups, i, n;
-  float* sums;  // [n_groups][tile_rows][2 * kWidth], if there are inputs before or behind these
+  float* sums;  // [n_groups][tile_rows][2 * kWidth], if there are inputs before or after these
 };
 
-// Whether the sums of a whole tile of tokens and kPanels panels go to y as they are.
+// Whether the sums of a whole tile of tokens and kPanels panels are stored to y directly.
 template <class Isa, size_t kPanels>
 OGAS_INLINE bool all_belong_to_y(const MatmulArgs& args, size_t panel, size_t group) {
   const size_t row = panel * Isa::kWidth, t = group * Isa::kTileRows;

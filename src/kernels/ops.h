@@ -1,8 +1,8 @@
-// The list of operations a device offers. Every forward pass is made of these and of nothing else.
+// The table of CPU kernels: functions of one thread on a part of the work, over plain pointers.
 //
-// reference.cc is the slow, readable truth; each isa_<name>.cc is the same list for one instruction set, compiled with
-// its flags and chosen at run time (dispatch.h). Operations work on one thread and on a part of the work: the floor
-// above cuts the work into chunks. Nothing here allocates, and pointers need no alignment.
+// reference.cc is the slow, readable reference; each isa_<name>.cc is the same table for one instruction set, compiled
+// with its flags and chosen at run time (dispatch.h). The floor above splits the work into chunks. Nothing here
+// allocates, and pointers need no alignment.
 //
 // Axes: t tokens of a batch, i inputs and o outputs of a linear layer, h heads, d dimensions of a head, p positions.
 #pragma once
@@ -20,8 +20,8 @@ namespace ogas {
 inline constexpr size_t kActivationBlock = 32;
 // Offsets of a weight format are multiplied by sums over 16 activations, the smallest group any format has.
 inline constexpr size_t kSumGroup = 16;
-// A block whose scale would be smaller is taken as zeros: 1 / scale must stay finite, and 1e-28 is nothing beside the
-// numbers that flow through a network.
+// A block whose scale would be smaller is taken as zeros: 1 / scale must stay finite, and 1e-28 is negligible next to
+// the values in a network.
 inline constexpr float kSmallestScale = 1e-30F;
 
 struct QuantizedRow {
@@ -77,7 +77,7 @@ struct PackArgs {
 
 enum class RopeStyle : uint8_t {
   interleaved,  // pairs (x[2j], x[2j + 1]): GGUF files of the first family, DeepSeek, ERNIE
-  half_split,   // pairs (x[j], x[j + n_rot / 2]): GPT-NeoX, and the originals on the hub
+  half_split,   // pairs (x[j], x[j + n_rot / 2]): GPT-NeoX, and the originals on Hugging Face
 };
 
 // Rotates the first n_rot of d dimensions of every head in place (Su et al. 2021, eq. 34).
@@ -94,17 +94,17 @@ struct SoftmaxPart {
   float largest, sum;
 };
 
-// Scores are softened by so many positions at a time (Milakov & Gimelshein 2018, algorithm 3).
+// The online softmax takes this many positions at a time (Milakov & Gimelshein 2018, algorithm 3).
 inline constexpr size_t kAttendPositions = 64;
 // Query rows of one call, unless by tiles.
 inline constexpr size_t kAttendRows = 16;
-// How keys and values may be kept.
+// The formats of the KV cache.
 inline constexpr Format kKvFormats[] = {Format::f32, Format::f16, Format::bf16, Format::q8_0, Format::q4_0};
 
 // sum over p of e^(q K_p * scale - largest) V_p, for positions p_begin..p_end and the heads of consecutive tokens that
-// share one key-value head; merge() makes an attention of such parts. Row t * n_heads + h is head h of token t.
+// share one key-value head; merge() combines such parts. Row t * n_heads + h is head h of token t.
 //
-// Keys and values lie in pages of page_size positions, a multiple of kAttendPositions or more than there are: those of
+// Keys and values are in pages of page_size positions, a multiple of kAttendPositions or more than there are: those of
 // position p start at pages[p / page_size] + offset + (p % page_size) * stride. (Where values are the first part of the
 // keys, as in absorbed MLA, both offsets and both strides are the same.)
 struct AttendArgs {
@@ -185,15 +185,15 @@ using UnpackTile = void (*)(Format format, const std::byte* blocks, const std::b
 
 struct Ops {
   std::string_view name;
-  // Whether matmul wants QuantizedRows for block formats. The reference does not: it works in F32 throughout.
+  // Whether matmul needs QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations = false;
   // Whether matmul rounds activations to BF16 where weights are BF16.
   bool rounds_to_bf16 = false;
-  // Tokens whose activations in BF16 lie together in a tile of MatmulArgs::bf16; 0: these operations have no use for
-  // it. Then whether such products are quicker than those of 8 bits, not only closer.
+  // Tokens whose BF16 activations share a tile of MatmulArgs::bf16; 0: these operations do not use it. Then whether
+  // such products are faster than those of 8 bits, not only more accurate.
   size_t tile_rows = 0;
   bool tiles_are_quicker = false;
-  // Whether rows of prompts are wanted in 8 bits, too. Not where every matrix that would read these has panels.
+  // Whether prefill rows are needed in 8 bits, too. Not if every matrix that would read them has panels.
   bool quantizes_prompts = true;
   // n activations of a token, whole blocks of 32, to BF16: those of block b go to tile + (b * tile_rows + row) * 32.
   void (*round_to_tile)(const float* x, size_t n, size_t row, uint16_t* tile) = nullptr;
@@ -202,7 +202,7 @@ struct Ops {
   // kSmallestScale).
   void (*quantize)(const float* x, size_t n, const QuantizedRow& row) = nullptr;
   void matmul(const MatmulArgs& args) const;
-  // What matmul() chooses from: weights of any format times floats; BF16 times floats rounded to BF16, or null; blocks
+  // The variants of matmul(): weights of any format times floats; BF16 times floats rounded to BF16, or null; blocks
   // times quantized activations, row by row; panels times quantized activations, and times tiles of BF16, or null.
   void (*matmul_floats)(const MatmulArgs& args) = nullptr;
   void (*matmul_bf16)(const MatmulArgs& args) = nullptr;
@@ -210,7 +210,7 @@ struct Ops {
   UnpackTile unpack_tile = nullptr;
   void (*matmul_panels)(const MatmulArgs& args) = nullptr;
   void (*matmul_tiles)(const MatmulArgs& args) = nullptr;
-  // Rows of weights that lie interleaved in one panel (panels.h); 0: these operations have no panels.
+  // Rows of weights that are interleaved in one panel (panels.h); 0: these operations have no panels.
   size_t panel_rows = 0;
   // Bytes of a panel of n_in inputs; 0 where the format has none and is read as the file has it.
   size_t (*panel_bytes)(Format format, size_t n_in) = nullptr;
@@ -220,10 +220,10 @@ struct Ops {
   // y = x / sqrt(mean(x^2) + eps) * weight (Zhang & Sennrich 2019, eq. 4); y may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, size_t n, float* y) = nullptr;
   void (*rope)(const RopeArgs& args) = nullptr;
-  // Floats that a call of attend() wants as scratch.
+  // The scratch space of a call of attend(), in floats.
   size_t attend_scratch(const AttendArgs& args) const;
   void attend(const AttendArgs& args) const;
-  // What these choose from. By tiles: attend_tile_rows query rows of a call, or 0 and null.
+  // The variants of these. By tiles: attend_tile_rows query rows of a call, or 0 and null.
   size_t (*attend_rows_scratch)(const AttendArgs& args) = nullptr;
   void (*attend_rows)(const AttendArgs& args) = nullptr;
   size_t attend_tile_rows = 0;
@@ -231,7 +231,7 @@ struct Ops {
   void (*attend_tiles)(const AttendArgs& args) = nullptr;
   void (*merge)(const MergeArgs& args) = nullptr;
   // Multiplies blocks of n values (a power of two) with the Hadamard matrix over sqrt(n), which is its own inverse: it
-  // spreads what one value has over all, so that few bits lose less.
+  // spreads outliers over all values, so that few bits lose less.
   void (*hadamard)(float* x, size_t n, size_t n_blocks) = nullptr;
   // gate = silu(gate) * up, silu(z) = z / (1 + e^-z) (Shazeer 2020, SwiGLU).
   void (*swiglu)(float* gate, const float* up, size_t n) = nullptr;
@@ -249,7 +249,7 @@ struct Ops {
   void (*delta_rule)(const DeltaRuleArgs& args) = nullptr;
   // y += x
   void (*add)(float* y, const float* x, size_t n) = nullptr;
-  // n values to one of kKvFormats, for the cache of keys and values.
+  // n values to one of kKvFormats, for the KV cache.
   void (*store)(const float* x, size_t n, Format format, std::byte* out) = nullptr;
 };
 

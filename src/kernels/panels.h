@@ -11,9 +11,9 @@
 //   for 6 bits 2 vectors h more: bits 2 k and 2 k + 1 belong to inputs 16 h + 4 k..16 h + 4 k + 3
 //   for 8 bits instead 8 vectors k: inputs 4 k..4 k + 3
 //
-// Inputs come in sections of 256, of which the last may be shorter: for each block of the format its scales as the file
-// has them, row beside row, then all codes. So one token reads a panel from end to end. A panel takes what its rows
-// take in the file, save that Q4_K and Q5_K have their 6-bit scales as bytes (2.8% and 2.3% more).
+// Inputs are stored in sections of 256, of which the last may be shorter: for each block of the format its scales as in
+// the file, interleaved by row, then all codes. So one token reads a panel sequentially. A panel takes as many bytes as
+// its rows in the file, except that Q4_K and Q5_K store their 6-bit scales as bytes (2.8% and 2.3% more).
 #pragma once
 
 #include "kernels/ops.h"
@@ -35,7 +35,7 @@ struct VectorOf {
 template <class Isa>
 using RowWords = typename VectorOf<uint32_t, Isa::kWidth>::Type;
 
-// Bytes 0..3 of each row's word to four vectors of bytes, row beside row.
+// Bytes 0..3 of each row's word to four vectors of bytes, interleaved by row.
 template <class Isa>
 OGAS_INLINE void part_bytes(RowWords<Isa> words, std::byte* out) {
   using Bytes = typename VectorOf<uint8_t, Isa::kWidth>::Type;
@@ -45,8 +45,8 @@ OGAS_INLINE void part_bytes(RowWords<Isa> words, std::byte* out) {
   }
 }
 
-// Scales of a block: an f16 d, or d and an f16 minimum m that is added. Each kind says in how many words a row has them
-// while a panel is packed (read), and how they come out of those of all rows (pack).
+// Scales of a block: an f16 d, or d and an f16 minimum m that is added. Each kind says how many words of a row hold
+// them while a panel is packed (read), and how the words of all rows become the panel's scales (pack).
 template <class Isa, bool kHasMinimum>
 struct PlainScales {
   static constexpr size_t kBytes = (kHasMinimum ? 4 : 2) * Isa::kWidth;
@@ -205,8 +205,8 @@ OGAS_INLINE void pack_codes(const int8_t* codes, uint8_t bias, uint32_t* words) 
   }
 }
 
-// Rows of a square of words become its columns: words of the first and the second half of the rows take turns, as often
-// as it takes for each to go from its row to its column.
+// Transposes a square of words: interleaves the words of the first and the second half of the rows, repeated until each
+// has moved from its row to its column.
 template <class Isa, size_t... k>
 OGAS_INLINE void transpose(RowWords<Isa> (&rows)[Isa::kWidth], ArrayIndices<k...>) {
   constexpr size_t kWidth = Isa::kWidth, kHalf = kWidth / 2;
@@ -255,8 +255,8 @@ struct Section {
   Byte *scales, *codes;
 };
 
-// A section of some rows of weights, as words: first what vectors of codes have of a row, one after the other, then the
-// same of each block's scales. For each row at kWords from the last.
+// A section of some rows of weights, as words: first a row's part of each vector of codes, then of each block's scales.
+// Rows are kWords apart.
 template <class Isa, class Block>
 struct SectionWords {
   using Panel = PanelOf<Isa, Block>;
@@ -265,8 +265,8 @@ struct SectionWords {
   static constexpr size_t kUsed = kCodeWords + kBlocks * Panel::Scales::kWords;
   static constexpr size_t kWords = (kUsed + Isa::kWidth - 1) / Isa::kWidth * Isa::kWidth;  // whole squares
 
-  // bytes_ahead: from these blocks to those that this row's place in the next panel takes. They are asked for, since
-  // rows are read in turns, which no prefetcher of a processor follows.
+  // bytes_ahead: the distance from these blocks to those of the same row in the next panel. They are prefetched, since
+  // no hardware prefetcher follows reads that are interleaved by row.
   OGAS_INLINE void read(size_t row, const std::byte* block, size_t n_blocks, size_t bytes_ahead) {
     uint32_t *codes_to = of_row[row], *scales_to = codes_to + kCodeWords;
     for (size_t line = 0; line < n_blocks * Block::bytes; line += kCacheLine)
@@ -296,7 +296,7 @@ struct SectionWords {
       Panel::Scales::pack(columns + kCodeWords + b * Panel::Scales::kWords, section.scales_of(b * Block::values));
   }
 
-  // Rows that are not read are zeros, in the panel, too.
+  // Rows that are not read stay zeros, also in the panel.
   alignas(kPanelAlignment) uint32_t of_row[Isa::kWidth][kWords] = {};
 };
 

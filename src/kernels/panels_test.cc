@@ -180,7 +180,7 @@ TEST_P(PanelsTest, MatmulOfPanelsByTiles) {
           for (size_t i = 0; i < n_in; ++i) {
             const double rounded = to_bf16(x[t * n_in + i]);
             sum += static_cast<double>(to_bf16(row[i])) * rounded;
-            // Ties and numbers beside them may be rounded the other way: one step of BF16 where the F32 sum is near.
+            // Ties and near-ties may be rounded the other way: one step of BF16 where the F32 sum is near.
             bound += std::fabs(rounded) * (largest * 1e-4 + std::fabs(row[i]) * 2e-4);
           }
           ASSERT_NEAR(y[t * n_out + o], sum, bound + 1e-6) << "row " << o << ", token " << t;

@@ -1,4 +1,4 @@
-// Loops that do nothing but multiply and add in registers: what the cores could do if memory were free.
+// Loops that only multiply and add in registers: what the cores could do if memory were free.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ struct PeakLoop {
   double (*run)(size_t n_rounds);
 };
 
-// The quickest products with weights of this kind that an instruction set has (Ops::name). Without a dot product of
-// four bytes, sums stay in 16 bits for as many products as fit. Sets that this CPU lacks must not be asked for.
+// The fastest products with weights of this kind that an instruction set has (Ops::name). Without a dot product of
+// four bytes, sums stay in 16 bits for as many products as fit. The CPU must support the set.
 PeakLoop peak_loop(WeightKind kind, std::string_view isa);
 
 }  // namespace ogas

@@ -1,5 +1,5 @@
-// Rows of weights as floats, from whatever format and order they are stored in. The slow way: for single rows
-// (embeddings) and for the reference.
+// Rows of weights as floats, from any format and order they are stored in. Slow: for single rows (embeddings) and for
+// the reference.
 #pragma once
 
 #include <span>
@@ -8,7 +8,7 @@
 
 namespace ogas {
 
-// Row o of W [n_in]; of args, what says where W lies.
+// Row o of W [n_in]; of args only the fields that locate W are used.
 void read_row(const MatmulArgs& args, size_t o, std::span<float> row);
 
 }  // namespace ogas

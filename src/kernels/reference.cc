@@ -1,5 +1,5 @@
-// The operations as their papers write them, in F32, one value at a time. Every other implementation is held against
-// this one, and `serial` figures in benchmarks are measured with it. Not to be made faster.
+// The operations as their papers write them, in F32, one value at a time. Every other implementation is tested against
+// this one, and `serial` figures in benchmarks are measured with it. Do not optimize.
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -1,10 +1,9 @@
-// What is best for the processor at hand and not only for its instruction set: measured, and no result hangs on it.
+// Tuning that depends on the CPU vendor and not only on the instruction set. Measured; no result depends on it.
 //
-// Reading: AMD's prefetchers are best if they are only kept from falling behind: asking a page ahead costs one token up
-// to half of its pace (Zen 4). Intel's stop at the end of a page of 4 KiB and have to be led into the next, by the
-// second-level cache, which has more requests under way than the first: 88% instead of 70% of the pace of memory
-// (Granite Rapids, Llama-3.1-8B in Q4_K; `ogas bench`, since bench/matmul_bench's weights may lie in a third-level
-// cache).
+// Reading: AMD's prefetchers work best with a short prefetch distance: a page ahead costs a single token up to half of
+// its speed (Zen 4). Intel's stop at the end of a 4 KiB page and have to be led into the next, through the L2 cache,
+// which has more requests in flight than the L1: 88% instead of 70% of the memory bandwidth (Granite Rapids,
+// Llama-3.1-8B in Q4_K; `ogas bench`, since bench/matmul_bench's weights may fit an L3 cache).
 #pragma once
 
 #include <cstddef>
@@ -17,12 +16,12 @@ namespace ogas {
 inline constexpr size_t kCacheLine = 64;
 
 struct Tuning {
-  // How many bytes ahead lines are asked for. One token reads at the pace of memory: into the first level, and before
-  // into the second. Several compute longer than they read: into the second.
+  // The prefetch distance in bytes. A single token is memory-bound: into L1, and further ahead into L2. Several tokens
+  // compute longer than they read: into L2.
   size_t one_to_l1, one_to_l2, several_to_l2;
-  // Up to how many tokens codes are unpacked anew for every few (multiply_panels.h), if the instruction set has no
-  // lower bound; for those with a dot product of bytes. Intel's units that unpack are those that multiply, AMD has
-  // others.
+  // The maximum number of tokens for which codes are unpacked again for every few (multiply_panels.h), unless the
+  // instruction set has a lower bound; for sets with a dot product of bytes. Intel's units that unpack are those that
+  // multiply; AMD has separate ones.
   size_t most_directly;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// The best of some runs: a limit is what the machine does when nothing is in the way.
+// The best of some runs: a limit is the speed of the undisturbed machine.
 template <class Function>
 double best_rate(int n_runs, const Function& amount_done) {
   double best = 0;
@@ -45,10 +45,10 @@ Median median_of(std::vector<double> values) {
   if (values.empty()) return {};
   std::ranges::sort(values);
   const auto at = [&](double share) {
-    const double place = share * static_cast<double>(values.size() - 1);
-    const auto low = static_cast<size_t>(place);
+    const double position = share * static_cast<double>(values.size() - 1);
+    const auto low = static_cast<size_t>(position);
     const double high = values[std::min(low + 1, values.size() - 1)];
-    return values[low] + (place - std::floor(place)) * (high - values[low]);
+    return values[low] + (position - std::floor(position)) * (high - values[low]);
   };
   const double middle = at(0.5);
   return {middle, middle > 0 ? (at(0.75) - at(0.25)) / 2 / middle : 0};
@@ -97,7 +97,7 @@ std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::stri
     const PeakLoop loop = peak_loop(static_cast<WeightKind>(idx), isa);
     const bool is_known = idx + 1 < kWeightKinds && peaks[idx + 1].instruction == loop.name;
     peaks[idx] = is_known ? peaks[idx + 1] : measure_peak(pool, loop);
-    // What is slower in integers could be unpacked to floats.
+    // If integers are slower, weights could be unpacked to floats instead.
     if (peaks[idx].ops < peaks.back().ops) peaks[idx] = peaks.back();
   }
   return peaks;

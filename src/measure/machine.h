@@ -1,4 +1,4 @@
-// What this machine could do at most: the limits that measured speeds stand beside.
+// The limits of this machine, with which measured speeds are compared.
 #pragma once
 
 #include <array>
@@ -27,19 +27,20 @@ Median median_of(std::vector<double> values);
 
 // Bytes a second read from memory by all threads of the pool together.
 double measure_read_bandwidth(ThreadPool& pool);
-// The same of these bytes, from where they lie; several times any cache, if it is to be the memory's.
+// The same for these bytes, in place; they must be several times as large as any cache for the result to be the
+// memory's.
 double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes);
 
 struct Peak {
   std::string instruction;
   double ops = 0;  // a second, on all threads together
 };
-// Of products with weights of each WeightKind, by an instruction set (Ops::name): what its cores could do if nothing
-// but these products and their sums had to be computed.
+// The peak of products with weights of each WeightKind, with an instruction set (Ops::name): what the cores could do if
+// only these products and their sums had to be computed.
 std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::string_view isa);
 
-// Bytes a second from the disk that holds this file, around the page cache, in the way it likes best. Errors: those of
-// measure_disk_curve(); unsupported where the file system cannot read around it.
+// Bytes a second from the disk with this file, by direct I/O with the best size and depth. Errors: those of
+// measure_disk_curve(); unsupported if the file system has no direct I/O.
 Result<double> measure_disk(const std::filesystem::path& file);
 
 }  // namespace ogas

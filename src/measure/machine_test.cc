@@ -15,7 +15,7 @@ TEST(Machine, MediansAndSpread) {
   EXPECT_EQ(median_of({7}).spread, 0);
 }
 
-// Within what any machine that runs this can do: a loop that was optimised away would be far beyond.
+// Within what any machine can do: a loop that was optimized away would be far beyond.
 TEST(Machine, LimitsArePossible) {
   ThreadPool one(1);
   const double bandwidth = measure_read_bandwidth(one);

@@ -19,7 +19,7 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
   return std::max(kRows, outputs / kRows * kRows);
 }
 
-// Whole tiles of rows: fewer than all, where the activations of enough rows fit the second-level cache that decoding
+// Whole tiles of rows: fewer than all, where the activations of enough rows fit the L2 cache that decoding
 // weights to tiles anew for these costs little (kTileTokens). A thread then finds in its cache the rows that it worked
 // on before.
 size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows) {

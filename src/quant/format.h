@@ -1,7 +1,7 @@
-// The block formats of tensor data: what they are called, how large a block is, and how to get numbers out of it.
+// The block formats of tensor data: their names, block sizes, and how to decode them.
 //
 // One file per format (q4_k.h, mxfp4.h, ...) holds its layout, its facts and its scalar code; formats.h lists them.
-// Nothing here is fast on purpose: kernels/ compiles the same unpack code once per instruction set.
+// Deliberately not optimized: kernels/ compiles the same unpack code once per instruction set.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +42,7 @@ enum class Format : uint8_t {
   mxfp4_split,
 };
 
-// Numbers that stand for themselves, one by one. (Those of F8_E4M3 need factors.)
+// Whether values are stored one by one, without blocks. (Those of F8_E4M3 need factors.)
 constexpr bool is_plain(Format format) {
   return format == Format::f32 || format == Format::f16 || format == Format::bf16;
 }
@@ -56,8 +56,8 @@ struct FormatFacts {
   uint32_t block_values;  // values in one block (1 for the plain formats)
   uint32_t block_bytes;   // bytes of one block
   // blocks: n_blocks * block_bytes bytes, any alignment. values: n_blocks * block_values floats.
-  // Bit-exact with gguf.quants (PyPI `gguf`). Of F8_E4M3 without the factors of its blocks (f8_e4m3.h),
-  // of MXFP4_SPLIT without their scales (mxfp4_split.h).
+  // Bit-exact with gguf.quants (PyPI `gguf`). F8_E4M3 comes without the factors of its blocks (f8_e4m3.h),
+  // MXFP4_SPLIT without its scales (mxfp4_split.h).
   void (*decode)(const std::byte* blocks, float* values, size_t n_blocks);
 
   double bits_per_value() const { return 8.0 * block_bytes / block_values; }
@@ -65,8 +65,8 @@ struct FormatFacts {
   size_t bytes_for(size_t n) const { return n / block_values * block_bytes; }
 };
 
-// What it takes to multiply weights, at the least: how many products of their codes fit 16 bits together, or whether
-// they are floats. Of formats of fewer bits than 4 as of 4.
+// The minimum work to multiply weights: how many products of their codes fit 16 bits together, or whether they are
+// floats. Formats of fewer than 4 bits count as 4.
 enum class WeightKind : uint8_t { bits4, bits5, bits6, bits8, bf16, f32 };
 inline constexpr size_t kWeightKinds = 6;
 // "4-bit", "BF16", ...
@@ -76,7 +76,7 @@ WeightKind weight_kind(Format format);
 // All formats, in the order of the enum.
 std::span<const FormatFacts> all_formats();
 const FormatFacts& facts_of(Format format);
-// For bytes from outside; empty where ogas does not know the number or name (names compare without case).
+// For untrusted input; empty if ogas does not know the number or name (names compare without case).
 std::optional<Format> format_from_ggml_type(uint32_t ggml_type);
 std::optional<Format> format_from_name(std::string_view name);
 

@@ -1,4 +1,4 @@
-// Every format against PyPI's gguf, bit by bit (tools/make_quant_goldens.py makes the goldens).
+// Every format is compared with PyPI's gguf, bit by bit (tools/make_quant_goldens.py makes the goldens).
 #include "quant/format.h"
 
 #include <fmt/format.h>
@@ -50,7 +50,7 @@ TEST_P(FormatTest, DecodesAsGgufDoes) {
   std::vector<float> actual(n_values);
   facts.decode(blocks, actual.data(), n_blocks);
   for (size_t i = 0; i < n_values; ++i) {
-    // A NaN is a NaN; its payload and sign are the processor's business.
+    // The payload and sign of a NaN depend on the CPU.
     if (std::isnan(expected[i]) && std::isnan(actual[i])) continue;
     ASSERT_EQ(std::bit_cast<uint32_t>(actual[i]), std::bit_cast<uint32_t>(expected[i]))
         << "value " << i << " is " << actual[i] << ", not " << expected[i];

@@ -47,11 +47,11 @@ OGAS_INLINE void with_block(Format format, const Run& run) {
   with_block_among(format, run, BlockFormats{});
 }
 
-// Scales lie in another tensor, a byte for each block.
+// Whether scales are in another tensor, a byte for each block.
 template <class Block>
 inline constexpr bool kHasScalesApart = requires { Block::scale_of(uint8_t{}); };
 
-// n_blocks blocks as floats. apart: a scale for each block, of formats that have them there; null: they are 1.
+// n_blocks blocks as floats. apart: a scale for each block, for formats with scales in another tensor; null: all are 1.
 template <class Block>
 OGAS_INLINE void decode_blocks(const std::byte* blocks, float* values, size_t n_blocks,
                                [[maybe_unused]] const std::byte* apart = nullptr) {

@@ -37,7 +37,7 @@ OGAS_INLINE float bf16_to_f32(uint16_t bits) {
   return value;
 }
 
-// Round to nearest, ties to even; what is not a number stays so.
+// Round to nearest, ties to even; a NaN stays a NaN.
 OGAS_INLINE uint16_t f32_to_bf16(float value) {
   uint32_t bits;
   __builtin_memcpy(&bits, &value, sizeof bits);

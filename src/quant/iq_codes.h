@@ -1,4 +1,4 @@
-// What the IQ formats of two and three bits share: magnitudes from a code book, and signs beside them.
+// Shared by the IQ formats of two and three bits: magnitudes from a code book, with separate signs.
 #pragma once
 
 #include "quant/iq_grids.h"

@@ -1,6 +1,5 @@
-// Bytes by the sixteen and thirty-two, in the compilers' own vector notation (GCC and Clang, any target): what
-// unpacking needs so that it becomes a few instructions everywhere. Compilers make a poor job of the same loops over
-// single bytes.
+// Vectors of sixteen and thirty-two bytes, as vector extensions of GCC and Clang (any target), so that unpacking
+// becomes a few instructions everywhere. Compilers vectorize the same loops over single bytes poorly.
 #pragma once
 
 #include "quant/unpacked.h"

@@ -1,5 +1,5 @@
-// MXFP4 in two tensors, as gpt-oss is published on the hub: 32 four-bit floats (E2M1) a block, and elsewhere a byte for
-// each block with the power of two they share (E8M0). 4.25 bits a value. (OCP Microscaling Formats 1.0)
+// MXFP4 in two tensors, as gpt-oss is published on Hugging Face: 32 four-bit floats (E2M1) a block, and in a second
+// tensor a byte per block with their shared power of two (E8M0). 4.25 bits a value. (OCP Microscaling Formats 1.0)
 //
 //   0  16 bytes: the low nibble of byte i is value 2i, the high one 2i + 1
 //   in the other tensor: u8 e, the scale is 2^(e - 127)

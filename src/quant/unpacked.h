@@ -3,17 +3,17 @@
 //   value[i] = scale[i / group] * code[i] + offset[i / group]
 //
 // Each format's file offers a struct with
-//   format, name, ggml_type            what it is called (format.h)
+//   format, name, ggml_type            its names (format.h)
 //   values, bytes                      numbers in a block, and the bytes they take
 //   group                              values that share a scale: 16 or 32
 //   has_offset                         false: there are no offsets and `offsets` is not written
 //   unpack(block, codes, scales, offsets)
-//   scale_of(byte)                     only where scales lie in another tensor (mxfp4_split.h)
+//   scale_of(byte)                     only if scales are in another tensor (mxfp4_split.h)
 // so that kernels written against (codes, scales, offsets) serve all formats. Codes are at least -128. The formula
 // above, in float and in that order, is bit for bit what PyPI's gguf.quants computes: decoding is unpacking (decode.h).
 //
 // OGAS_INLINE, because kernels/ compiles these functions once per instruction set: an out-of-line copy with AVX-512 in
-// it must never be the one the linker keeps for everybody. For the same reason nothing here calls the standard library.
+// it must never be the one the linker keeps for all. For the same reason nothing here calls the standard library.
 #pragma once
 
 #include <cstddef>

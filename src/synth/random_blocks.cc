@@ -112,8 +112,8 @@ float deviation_of_unit(Format format) {
   static std::mutex mutex;
   static std::map<Format, float> known;
   const std::lock_guard lock(mutex);
-  const auto [place, is_new] = known.try_emplace(format);
-  if (!is_new) return place->second;
+  const auto [entry, is_new] = known.try_emplace(format);
+  if (!is_new) return entry->second;
   const FormatFacts& facts = facts_of(format);
   constexpr size_t kValues = 1 << 18;
   std::vector<std::byte> blocks(facts.bytes_for(kValues));
@@ -123,7 +123,7 @@ float deviation_of_unit(Format format) {
   facts.decode(blocks.data(), values.data(), kValues / facts.block_values);
   double sum = 0;
   for (const float value : values) sum += double{value} * value;
-  return place->second = static_cast<float>(std::sqrt(sum / kValues));
+  return entry->second = static_cast<float>(std::sqrt(sum / kValues));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Random weights written as blocks of a format at once: random codes, and scales in their fields such that the numbers
-// have the deviation asked for and mean about zero. No quantizer.
+// Random weights written directly as blocks of a format: random codes, and scales such that the numbers have the
+// requested deviation and a mean of about zero. Not a quantizer.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Published models by their shapes alone: what their GGUF files say of sizes, from their config.json.
+// Shapes of published models: the sizes that their GGUF files state, from their config.json.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace ogas {
 
 // Names as in GGUF's keys; 0, false or empty where a model has no such thing.
 struct ModelShape {
-  std::string_view name;          // as one types it
+  std::string_view name;          // as typed on the command line
   std::string_view architecture;  // general.architecture
   std::string_view pre;           // tokenizer.ggml.pre
   uint32_t n_vocab, n_layer, n_ctx;
@@ -25,7 +25,7 @@ struct ModelShape {
   bool has_sigmoid_router = false, has_choice_bias = false, has_weights_norm = false;
   float weights_scale = 0;
   uint32_t n_group = 0, n_group_used = 0;
-  bool says_moe_step = false, says_shared_length = false;  // keys that some architectures want
+  bool says_moe_step = false, says_shared_length = false;  // keys that some architectures need
   // Latent attention: sizes of a head, and of what is cached.
   uint32_t q_lora_rank = 0, kv_lora_rank = 0, qk_nope_dim = 0, qk_rope_dim = 0, v_dim = 0;
   // YaRN: 0 without.
@@ -37,7 +37,7 @@ struct ModelShape {
 };
 
 std::span<const ModelShape> all_shapes();
-// Null where there is none of that name.
+// Null if there is none of that name.
 const ModelShape* find_shape(std::string_view name);
 
 }  // namespace ogas

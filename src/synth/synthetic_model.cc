@@ -20,7 +20,7 @@ std::string upper(std::string text) {
   return text;
 }
 
-// general.file_type (llama_ftype); 1024 marks a guess.
+// general.file_type (llama_ftype); 1024 marks it as inferred.
 uint32_t file_type_of(std::string_view type) {
   constexpr std::pair<std::string_view, uint32_t> kTypes[] = {
       {"F32", 0},   {"F16", 1},     {"Q4_0", 2},    {"Q4_1", 3},  {"Q8_0", 7}, {"Q5_0", 8},
@@ -31,7 +31,7 @@ uint32_t file_type_of(std::string_view type) {
   return 1024;
 }
 
-// What llama.cpp falls back to where rows are no whole blocks of 256.
+// llama.cpp's fallback where rows are not whole blocks of 256.
 Format with_small_blocks(Format format) {
   switch (format) {
     case Format::q2_k:
