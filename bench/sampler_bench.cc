@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/logprobs.h"
-#include "engine/sampler.h"
+#include "sampling/logprobs.h"
+#include "sampling/sampler.h"
 #include "measure/machine.h"
 
 int main(int argc, char** argv) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "arch/registry.h"
-#include "engine/recommended_sampling.h"
+#include "sampling/recommended_sampling.h"
 #include "files/tensor_file.h"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "text/chat_template.h"
+#include "chat/chat_template.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);

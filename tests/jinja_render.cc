@@ -5,8 +5,8 @@
 #include <iostream>
 #include <string>
 
-#include "text/jinja_interpreter.h"
-#include "text/jinja_parser.h"
+#include "jinja/interpreter.h"
+#include "jinja/parser.h"
 
 namespace {
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_tables.h: where the Unicode of a tokenizer's library and that of ours differ.
+"""Writes src/base/unicode_tables.h: where the Unicode of a tokenizer's library and that of ours differ.
 
     tools/make_unicode_tables.py        (Python 3.11, with PyPI unicodedata2 16.0.0 and tokenizers 0.23.3)
 
@@ -16,7 +16,7 @@ import unicodedata
 import unicodedata2
 from tokenizers import normalizers
 
-TARGET = pathlib.Path(__file__).resolve().parent.parent / "src/text/unicode_tables.h"
+TARGET = pathlib.Path(__file__).resolve().parent.parent / "src/base/unicode_tables.h"
 CODE_POINTS = [c for c in range(1, 0x110000) if not 0xD800 <= c < 0xE000]
 
 

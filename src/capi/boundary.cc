@@ -1,7 +1,7 @@
 #include "capi/boundary.h"
 
 #include "base/version.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::capi {
 namespace {

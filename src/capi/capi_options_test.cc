@@ -13,7 +13,7 @@
 #include "capi/capi_test_tools.h"
 #include "capi/handles.h"
 #include "capi/request.h"
-#include "engine/sampling_settings.h"
+#include "sampling/sampling_settings.h"
 
 namespace ogas::capi {
 namespace {

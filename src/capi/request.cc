@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "capi/boundary.h"
-#include "engine/dry.h"
-#include "engine/sampling_settings.h"
+#include "sampling/dry.h"
+#include "sampling/sampling_settings.h"
 
 namespace ogas::capi {
 namespace {

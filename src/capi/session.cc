@@ -7,7 +7,7 @@
 #include "capi/handles.h"
 #include "capi/reply.h"
 #include "capi/request.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::capi {
 namespace {

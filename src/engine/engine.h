@@ -23,12 +23,12 @@
 #include "base/result.h"
 #include "engine/embed.h"
 #include "engine/request.h"
-#include "engine/sampling_options.h"
+#include "sampling/sampling_options.h"
 #include "engine/score.h"
 #include "files/tensor_file.h"
 #include "nn/expert_store.h"
-#include "text/answer_ends.h"
-#include "text/chat_template.h"
+#include "chat/answer_ends.h"
+#include "chat/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace ogas {

@@ -9,8 +9,8 @@
 
 #include "engine/loaded_model.h"
 #include "engine/request.h"
-#include "engine/sampler.h"
-#include "engine/stop_filter.h"
+#include "sampling/sampler.h"
+#include "sampling/stop_filter.h"
 
 namespace ogas {
 

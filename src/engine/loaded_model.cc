@@ -15,7 +15,7 @@
 #include "engine/expert_counts.h"
 #include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
-#include "engine/recommended_sampling.h"
+#include "sampling/recommended_sampling.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"

@@ -18,7 +18,7 @@
 #include "nn/embeddings.h"
 #include "nn/expert_store.h"
 #include "nn/packed_weights.h"
-#include "text/answer_ends.h"
+#include "chat/answer_ends.h"
 
 namespace ogas {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/logprobs.h"
-#include "engine/sampling_options.h"
+#include "sampling/logprobs.h"
+#include "sampling/sampling_options.h"
 #include "text/vocab.h"
 
 namespace ogas {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "engine/engine.h"
-#include "engine/logprobs.h"
+#include "sampling/logprobs.h"
 #include "engine/text_passes.h"
 
 namespace ogas {

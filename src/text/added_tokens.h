@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/function_ref.h"
-#include "text/byte_range.h"
+#include "base/byte_range.h"
 #include "text/vocab.h"
 
 namespace ogas {

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "base/quote.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "text/unicode.h"
-#include "text/unicode_tables.h"
+#include "base/unicode.h"
+#include "base/unicode_tables.h"
 
 namespace ogas {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "base/check.h"
 #include "base/quote.h"
-#include "text/unicode.h"
-#include "text/unicode_tables.h"
+#include "base/unicode.h"
+#include "base/unicode_tables.h"
 
 namespace ogas {
 namespace {

@@ -7,7 +7,7 @@
 #include <iterator>
 
 #include "base/quote.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas {
 

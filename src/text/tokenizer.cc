@@ -1,7 +1,7 @@
 #include "text/tokenizer.h"
 
 #include "text/bpe_tokenizer.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas {
 

@@ -13,7 +13,7 @@
 #include "text/pattern.h"
 #include "text/pre_tokenizer.h"
 #include "text/tokenizer_test_tools.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "text/pre_tokenizer.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 #include "text/vocab.h"
 
 namespace ogas {

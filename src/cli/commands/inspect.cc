@@ -12,7 +12,7 @@
 #include "cli/terminal/terminal.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
-#include "text/chat_template.h"
+#include "chat/chat_template.h"
 #include "text/pre_tokenizer.h"
 
 namespace ogas::cli {

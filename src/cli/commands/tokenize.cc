@@ -11,7 +11,7 @@
 #include "files/tensor_file.h"
 #include "files/tokenizer_json.h"
 #include "files/vocab_reader.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

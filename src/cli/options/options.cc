@@ -20,7 +20,7 @@
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/terminal.h"
-#include "engine/dry.h"
+#include "sampling/dry.h"
 #include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
 #include "kernels/dispatch.h"

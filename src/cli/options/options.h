@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/dry.h"
+#include "sampling/dry.h"
 #include "engine/engine.h"
-#include "engine/sampling_settings.h"
+#include "sampling/sampling_settings.h"
 
 namespace ogas::cli {
 

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

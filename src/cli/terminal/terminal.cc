@@ -11,7 +11,7 @@
 
 #include "base/ascii.h"
 #include "cli/terminal/exit_code.h"
-#include "text/unicode.h"
+#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

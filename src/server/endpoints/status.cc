@@ -5,7 +5,7 @@
 #include <ranges>
 
 #include "base/memory.h"
-#include "engine/sampling_settings.h"
+#include "sampling/sampling_settings.h"
 #include "server/endpoints/endpoints.h"
 
 namespace ogas::server {

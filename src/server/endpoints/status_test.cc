@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/sampling_settings.h"
+#include "sampling/sampling_settings.h"
 #include "server/endpoints/endpoints.h"
 
 namespace ogas::server {

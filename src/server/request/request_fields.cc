@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "engine/dry.h"
-#include "engine/sampling_settings.h"
+#include "sampling/dry.h"
+#include "sampling/sampling_settings.h"
 
 namespace ogas::server {
 namespace {

@@ -1,0 +1,68 @@
+// Chooses the next token from logits, as SamplingOptions ask and in their order (sampling_options.h).
+//
+// The same seed and the same logits give the same tokens, whatever else is computed beside them: each sampler has a
+// generator of its own (pcg32.h). It gives one number for each token drawn, after another one where XTC is on, and none
+// where nothing is left to chance (temperature 0, top_k 1).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "sampling/dry.h"
+#include "sampling/top_k.h"
+#include "sampling/pcg32.h"
+#include "sampling/sampling_options.h"
+#include "text/vocab.h"
+
+namespace ogas {
+
+// One sequence's: mirostat and the generator go on from token to token.
+class Sampler {
+ public:
+  explicit Sampler(const SamplingOptions& options);
+
+  // logits: [n_vocab], left as they are; options.check_tokens(n_vocab) must hold. sequence: prompt and answer so far.
+  // NaN counts as -inf. What has probability 0 is never drawn; where no token has any, it is the first that
+  // required_tokens and banned_tokens allow.
+  TokenId sample(std::span<const float> logits, std::span<const TokenId> sequence);
+
+ private:
+  struct Surprise {
+    Candidate candidate;
+    double weight;
+    double from_entropy;  // natural units
+  };
+
+  void adjust(std::span<const float> logits, std::span<const TokenId> sequence);
+  void restrict_tokens();
+  void penalise(std::span<const TokenId> sequence);
+  TokenId first_allowed() const;
+
+  double weight_of(float logit, float largest) const;
+  double total_weight() const;
+  double weigh_all();
+  void weigh_candidates();
+  void choose_candidates();
+  void take_all_candidates();
+  void keep_typical();
+  bool keep_nucleus(double total, bool are_all);
+  void exclude_top_choices();
+  size_t draw();
+  TokenId draw_from_all();
+  TokenId draw_from_candidates();
+  TokenId draw_mirostat();
+
+  SamplingOptions options_;
+  Pcg32 random_;
+  DryPenalty dry_;
+  double mirostat_mu_;           // the most surprise a token may have, in bits
+  std::vector<float> adjusted_;  // logits by id, as they are after the penalties
+  std::vector<Candidate> candidates_;
+  std::vector<double> weights_;      // what is drawn from: shares of the candidates, or by id of all tokens
+  std::vector<Surprise> surprises_;  // room
+  std::vector<float> required_;      // room
+  std::vector<TokenId> seen_;        // room
+};
+
+}  // namespace ogas
