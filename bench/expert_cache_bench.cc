@@ -60,10 +60,10 @@ RoutingTrace draw_trace(const Draw& draw, size_t n_tokens, uint64_t seed) {
 
 void compare(const std::string& name, const RoutingTrace& trace, CacheStart start) {
   for (const double share : {0.15, 0.3, 0.5}) {
-    const auto n_places = static_cast<uint32_t>(share * trace.n_expert);
+    const auto n_slots = static_cast<uint32_t>(share * trace.n_expert);
     const auto percent = [&](const auto& hits_of) {
       CacheHits hits;
-      for (const auto& layer : trace.layers) hits += hits_of(layer, trace.n_expert, n_places, start);
+      for (const auto& layer : trace.layers) hits += hits_of(layer, trace.n_expert, n_slots, start);
       return 100 * hits.share();
     };
     const double ours = percent(ogas::hits_of_ours), best = percent(ogas::hits_of_best);
@@ -81,8 +81,8 @@ void print_skew(const std::string& name, const RoutingTrace& trace) {
 void print_head() { fmt::print("{:44} {:4}  {:>7} {:>7} {:>7}  {:>5}\n", "", "room", "LRU", "ours", "best", ""); }
 
 ogas::Result<> compare_recorded(const std::string& path) {
-  constexpr size_t kMostBytes = size_t{256} << 20;
-  const std::string text = OGAS_TRY(ogas::read_file(path, kMostBytes));
+  constexpr size_t kMaxBytes = size_t{256} << 20;
+  const std::string text = OGAS_TRY(ogas::read_file(path, kMaxBytes));
   const RoutingTrace trace = OGAS_TRY(ogas::parse_routing_trace(text, path));
   print_skew(path, trace);
   print_head();

@@ -31,7 +31,7 @@ class Counter {
 };
 
 // What stays is what has the largest value, which a use sets to that of its token; what is used now is kept before all.
-CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start, bool may_pass,
+CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start, bool may_pass,
                   const auto& value_of_use) {
   constexpr double kOut = -std::numeric_limits<double>::infinity();
   std::vector<double> value(n_expert, kOut);
@@ -46,7 +46,7 @@ CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places,
     }
     for (const uint32_t expert : trace[t]) {
       if (is_in[expert]) continue;
-      if (n_in == n_places) {
+      if (n_in == n_slots) {
         uint32_t worst = n_expert;
         for (uint32_t other = 0; other < n_expert; ++other)
           if (is_in[other] && !is_used[other] && (worst == n_expert || value[other] < value[worst])) worst = other;
@@ -63,7 +63,7 @@ CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places,
 }
 
 // Uses by the n experts that are used most, of so many tokens of one layer.
-double uses_of_most_used(std::span<const RoutedToken> tokens, uint32_t n_expert, uint32_t n) {
+double uses_of_top(std::span<const RoutedToken> tokens, uint32_t n_expert, uint32_t n) {
   std::vector<double> uses(n_expert);
   for (const RoutedToken& token : tokens)
     for (const uint32_t expert : token) ++uses[expert];
@@ -79,9 +79,9 @@ CacheHits& CacheHits::operator+=(const CacheHits& other) {
   return *this;
 }
 
-CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start) {
+CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start) {
   const auto new_cache = [&] {
-    return ExpertCache(n_expert, n_places, ExpertCache::half_life(n_expert, trace.front().size()));
+    return ExpertCache(n_expert, n_slots, ExpertCache::half_life(n_expert, trace.front().size()));
   };
   ExpertCache cache = new_cache();
   Counter counter(trace, start);
@@ -90,7 +90,7 @@ CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_pl
       const std::vector<float> counts = cache.counts();
       cache = new_cache();
       cache.set_counts(counts);
-      for (const uint32_t expert : cache.favourites())
+      for (const uint32_t expert : cache.top_experts())
         if (cache.count_of(expert) > 0) cache.admit(expert);
     }
     std::vector<ExpertCache::Use> uses;
@@ -98,28 +98,28 @@ CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_pl
     cache.release_all();
     cache.count(uses, 1);
     for (const uint32_t expert : trace[t]) {
-      counter.add(t, cache.place_of(expert).has_value());
-      if (cache.place_of(expert)) cache.hold(expert);
+      counter.add(t, cache.slot_of(expert).has_value());
+      if (cache.slot_of(expert)) cache.hold(expert);
     }
     for (const uint32_t expert : trace[t])
-      if (!cache.place_of(expert) && cache.admit(expert)) cache.hold(expert);
+      if (!cache.slot_of(expert) && cache.admit(expert)) cache.hold(expert);
   }
   return counter.hits();
 }
 
-CacheHits hits_of_last_used(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start) {
-  return hits_by(trace, n_expert, n_places, start, /*may_pass=*/false,
+CacheHits hits_of_last_used(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start) {
+  return hits_by(trace, n_expert, n_slots, start, /*may_pass=*/false,
                  [](size_t t, uint32_t) { return static_cast<double>(t); });
 }
 
-CacheHits hits_of_best(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start) {
+CacheHits hits_of_best(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start) {
   std::vector<std::vector<double>> next(trace.size(), std::vector<double>());
   std::vector<double> soonest(n_expert, std::numeric_limits<double>::max());
   for (size_t t = trace.size(); t-- > 0;) {
     next[t] = soonest;
     for (const uint32_t expert : trace[t]) soonest[expert] = static_cast<double>(t);
   }
-  return hits_by(trace, n_expert, n_places, start, /*may_pass=*/true,
+  return hits_by(trace, n_expert, n_slots, start, /*may_pass=*/true,
                  [&](size_t t, uint32_t expert) { return -next[t][expert]; });
 }
 
@@ -130,12 +130,12 @@ Skew skew_of(const RoutingTrace& trace) {
   for (const LayerTrace& layer : trace.layers) {
     const std::span<const RoutedToken> tokens = layer;
     n += static_cast<double>(tokens.size() * trace.n_used);
-    skew.top_tenth += uses_of_most_used(tokens, trace.n_expert, part(0.1));
-    skew.top_30 += uses_of_most_used(tokens, trace.n_expert, part(0.3));
+    skew.top_tenth += uses_of_top(tokens, trace.n_expert, part(0.1));
+    skew.top_30 += uses_of_top(tokens, trace.n_expert, part(0.3));
     for (size_t idx = 0; idx < trace.text_begins.size(); ++idx) {
       const size_t begin = trace.text_begins[idx];
       const size_t end = idx + 1 < trace.text_begins.size() ? trace.text_begins[idx + 1] : tokens.size();
-      skew.top_30_of_text += uses_of_most_used(tokens.subspan(begin, end - begin), trace.n_expert, part(0.3));
+      skew.top_30_of_text += uses_of_top(tokens.subspan(begin, end - begin), trace.n_expert, part(0.3));
     }
     for (size_t t = 1; t < tokens.size(); ++t)
       for (const uint32_t expert : tokens[t])

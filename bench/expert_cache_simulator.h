@@ -21,12 +21,12 @@ struct CacheHits {
   CacheHits& operator+=(const CacheHits& other);
 };
 
-// Of one layer, whose n_places experts can be in memory.
-CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start);
+// Of one layer, whose n_slots experts can be in memory.
+CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
 // The policy that keeps what was used last (LRU). It is never started again.
-CacheHits hits_of_last_used(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start);
+CacheHits hits_of_last_used(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
 // The best of all policies (Belady 1966), which knows what comes, and passes by what is used later than all it has.
-CacheHits hits_of_best(const LayerTrace& trace, uint32_t n_expert, uint32_t n_places, CacheStart start);
+CacheHits hits_of_best(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
 
 // How a trace takes its experts.
 struct Skew {

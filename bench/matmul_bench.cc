@@ -24,15 +24,15 @@ namespace {
 
 using namespace ogas;
 
-constexpr size_t kMostTokens = 512;
+constexpr size_t kMaxTokens = 512;
 constexpr double kSecondsOfRound = 0.05;
 constexpr int kRounds = 5;
 
 struct Options {
   std::string_view isa, format;
   size_t n_in = 4096, n_out = 4096;
-  std::vector<size_t> token_counts = {1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128, kMostTokens};
-  RowKind kind = RowKind::prompt;
+  std::vector<size_t> token_counts = {1, 2, 4, 6, 8, 12, 16, 24, 32, 64, 128, kMaxTokens};
+  RowKind kind = RowKind::prefill;
 };
 
 // Layers enough that one pass over their rows is far from fitting any cache that two cores have alone; rows of a chunk.
@@ -40,24 +40,25 @@ constexpr size_t kWeightBytes = size_t{96} << 20, kRowsTogether = 256;
 
 class Subject {
  public:
-  Subject(const Ops& ops, const FormatFacts& facts, size_t n_in, size_t n_out, RowKind kind)
-      : ops_(ops), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / n_out * n_out) {
+  Subject(const CpuKernels& kernels, const FormatFacts& facts, size_t n_in, size_t n_out, RowKind kind)
+      : kernels_(kernels), n_in_(n_in), n_out_(kWeightBytes / facts.bytes_for(n_in) / n_out * n_out) {
     bytes_ = PageBuffer(n_out_ * facts.bytes_for(n_in));
     RandomBlocks(facts.format, 0.02F).fill({bytes_.data(), n_out_ * facts.bytes_for(n_in)}, 1);
     linear_ = Linear(facts.format, bytes_.data(), n_out_, n_in);
-    if (const uint64_t n = linear_.panel_bytes(ops); n > 0) {
+    if (const uint64_t n = linear_.panel_bytes(kernels); n > 0) {
       panels_ = PageBuffer(n);
       panels_.prefer_huge_pages();
-      for (size_t panel = 0; panel < linear_.n_panels(ops); ++panel) linear_.pack_panel(ops, panel, panels_.data());
+      for (size_t panel = 0; panel < linear_.n_panels(kernels); ++panel)
+        linear_.pack_panel(kernels, panel, panels_.data());
       linear_.use_panels(panels_.data());
     }
-    x_ = Activations(kMostTokens, n_in);
-    y_ = Matrix(kMostTokens, n_out);
+    x_ = Activations(kMaxTokens, n_in);
+    y_ = Matrix(kMaxTokens, n_out);
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
-    for (size_t t = 0; t < kMostTokens; ++t) {
+    for (size_t t = 0; t < kMaxTokens; ++t) {
       for (size_t i = 0; i < n_in; ++i) x_.row(t)[i] = normal(random);
-      x_.quantize_row(ops, t, kind);
+      x_.quantize_row(kernels, t, kind);
     }
   }
 
@@ -72,7 +73,7 @@ class Subject {
       for (size_t row = 0; seconds < kSecondsOfRound; row = (row + kRowsTogether) % n_out_) {
         const size_t first = row / y_.n_cols() * y_.n_cols();
         const Linear layer = linear_.rows(first, y_.n_cols());
-        MatmulCall{layer, x_, 0, n_tokens, row - first, row - first + kRowsTogether}.run(ops_, y_);
+        MatmulCall{layer, x_, 0, n_tokens, row - first, row - first + kRowsTogether}.run(kernels_, y_);
         n_rows += kRowsTogether;
         seconds = seconds_since(start);
       }
@@ -82,7 +83,7 @@ class Subject {
   }
 
  private:
-  const Ops& ops_;
+  const CpuKernels& kernels_;
   size_t n_in_, n_out_;
   PageBuffer bytes_, panels_;
   Linear linear_;
@@ -90,14 +91,14 @@ class Subject {
   Matrix y_;
 };
 
-void measure(const Ops& ops, const Options& options, double bandwidth, double peak) {
+void measure(const CpuKernels& kernels, const Options& options, double bandwidth, double peak) {
   for (const FormatFacts& facts : all_formats()) {
     if (!options.format.empty() && facts.name != options.format) continue;
     if (!has_random_blocks(facts.format)) continue;
     if (options.format.empty() && (facts.block_values == 1 || options.n_in % facts.block_values != 0)) continue;
-    const Subject subject(ops, facts, options.n_in, options.n_out, options.kind);
+    const Subject subject(kernels, facts, options.n_in, options.n_out, options.kind);
     std::string line =
-        fmt::format("{:<12} {:<9}{}", ops.name, facts.name, subject.has_panels() ? " panels" : "       ");
+        fmt::format("{:<12} {:<9}{}", kernels.name, facts.name, subject.has_panels() ? " panels" : "       ");
     for (const size_t n_tokens : options.token_counts) {
       const double rows = subject.rows_per_second(n_tokens);
       const double share = n_tokens == 1 ? rows * static_cast<double>(facts.bytes_for(options.n_in)) / bandwidth
@@ -125,9 +126,9 @@ int main(int argc, char** argv) {
     } else if (name == "--n-out") {
       options.n_out = std::max(std::stoul(value) / kRowsTogether, size_t{1}) * kRowsTogether;
     } else if (name == "--tokens") {
-      options.token_counts = {std::clamp<size_t>(std::stoul(value), 1, kMostTokens)};
+      options.token_counts = {std::clamp<size_t>(std::stoul(value), 1, kMaxTokens)};
     } else if (name == "--kind") {
-      options.kind = value == std::string_view("generated") ? RowKind::generated : RowKind::prompt;
+      options.kind = value == std::string_view("generated") ? RowKind::decode : RowKind::prefill;
     } else {
       fmt::print(stderr, "matmul_bench: there is no option {}\n", name);
       return 2;
@@ -135,13 +136,13 @@ int main(int argc, char** argv) {
   }
   ThreadPool pool(1);
   const double bandwidth = measure_read_bandwidth(pool);
-  const Peak peak = measure_product_peaks(pool, available_ops().front()->name).front();
-  fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs, {} outputs\n", bandwidth / 1e9, peak.ops / 1e9,
+  const Peak peak = measure_product_peaks(pool, available_kernels().front()->name).front();
+  fmt::print("one thread: {:.1f} GB/s, {:.1f} GOP/s ({}); {} inputs, {} outputs\n", bandwidth / 1e9, peak.kernels / 1e9,
              peak.instruction, options.n_in, options.n_out);
   fmt::print("{:<29}", "tokens");
   for (const size_t n_tokens : options.token_counts) fmt::print("  {:>6}", n_tokens);
   fmt::print("\n");
-  for (const Ops* ops : available_ops())
-    if (options.isa.empty() ? ops->quantizes_activations : ops->name == options.isa)
-      measure(*ops, options, bandwidth, peak.ops);
+  for (const CpuKernels* kernels : available_kernels())
+    if (options.isa.empty() ? kernels->quantizes_activations : kernels->name == options.isa)
+      measure(*kernels, options, bandwidth, peak.kernels);
 }

@@ -9,7 +9,7 @@ namespace ogas {
 namespace {
 
 constexpr std::string_view kMagic = "ogas routing trace ";
-constexpr uint32_t kMostLayers = 1024, kMostExperts = 256;
+constexpr uint32_t kMaxLayers = 1024, kMaxExperts = 256;
 constexpr size_t kDigits = 2;  // of an expert
 
 std::string_view take_word(std::string_view& line) {
@@ -18,17 +18,17 @@ std::string_view take_word(std::string_view& line) {
   return word;
 }
 
-bool take_number(std::string_view& line, std::string_view name, uint32_t least, uint32_t most, uint32_t& number) {
+bool take_number(std::string_view& line, std::string_view name, uint32_t min, uint32_t max, uint32_t& number) {
   if (take_word(line) != name) return false;
   const std::string_view digits = take_word(line);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  return error == std::errc() && end == digits.data() + digits.size() && number >= least && number <= most;
+  return error == std::errc() && end == digits.data() + digits.size() && number >= min && number <= max;
 }
 
 bool parse_shape(std::string_view line, RoutingTrace& trace) {
   uint32_t n_layer = 0;
-  if (!take_number(line, "layers", 1, kMostLayers, n_layer) ||
-      !take_number(line, "experts", 1, kMostExperts, trace.n_expert) ||
+  if (!take_number(line, "layers", 1, kMaxLayers, n_layer) ||
+      !take_number(line, "experts", 1, kMaxExperts, trace.n_expert) ||
       !take_number(line, "used", 1, trace.n_expert, trace.n_used))
     return false;
   trace.layers.resize(n_layer);
@@ -68,8 +68,8 @@ Result<RoutingTrace> parse_routing_trace(std::string_view text, std::string_view
       continue;
     } else if (trace.layers.empty()) {
       if (!parse_shape(line, trace))
-        return wrong(fmt::format("'layers L experts E used U' with L up to {}, E up to {} and U up to E", kMostLayers,
-                                 kMostExperts));
+        return wrong(fmt::format("'layers L experts E used U' with L up to {}, E up to {} and U up to E", kMaxLayers,
+                                 kMaxExperts));
     } else if (line.starts_with("text ")) {
       trace.text_begins.push_back(trace.layers.front().size());
     } else {

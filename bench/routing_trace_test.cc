@@ -81,13 +81,13 @@ TEST(RoutingTraceTest, CacheIsNotFarFromTheBestOnATrainedModel) {
   ASSERT_TRUE(text) << text.error().message;
   const auto trace = parse_routing_trace(*text, "trained_moe.trace");
   ASSERT_TRUE(trace) << trace.error().message;
-  const auto n_places = static_cast<uint32_t>(0.3 * trace->n_expert);
+  const auto n_slots = static_cast<uint32_t>(0.3 * trace->n_expert);
   for (const CacheStart start : {CacheStart::empty, CacheStart::filled, CacheStart::learned}) {
     CacheHits ours, last_used, best;
     for (const LayerTrace& layer : trace->layers) {
-      ours += hits_of_ours(layer, trace->n_expert, n_places, start);
-      last_used += hits_of_last_used(layer, trace->n_expert, n_places, start);
-      best += hits_of_best(layer, trace->n_expert, n_places, start);
+      ours += hits_of_ours(layer, trace->n_expert, n_slots, start);
+      last_used += hits_of_last_used(layer, trace->n_expert, n_slots, start);
+      best += hits_of_best(layer, trace->n_expert, n_slots, start);
     }
     EXPECT_GE(ours.share(), best.share() - 0.125) << static_cast<int>(start);
     EXPECT_GT(ours.share(), last_used.share() + 0.04) << static_cast<int>(start);

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "measure/machine.h"
 #include "sampling/logprobs.h"
 #include "sampling/sampler.h"
-#include "measure/machine.h"
 
 int main(int argc, char** argv) {
   using namespace ogas;

@@ -34,10 +34,10 @@ std::string events_of(std::string_view bytes, size_t piece) {
 void check_load(std::string_view before, std::string_view after) {
   const auto first = parse_prometheus(before), second = parse_prometheus(after);
   if (!first || !second) return;
-  LoadHistory history;
+  TrafficHistory history;
   history.add({}, ServerCounters::of(*first));
-  history.add(LoadHistory::Clock::time_point(std::chrono::seconds(1)), ServerCounters::of(*second));
-  const LoadChange change = history.change(LoadHistory::kLongest);
+  history.add(TrafficHistory::Clock::time_point(std::chrono::seconds(1)), ServerCounters::of(*second));
+  const TrafficChange change = history.change(TrafficHistory::kLongest);
   if (!change.first_token || change.first_token->n == 0) return;
   const Latency& latency = *change.first_token;
   if (std::isnan(latency.p50) || std::isnan(latency.p90) || !(latency.p50 <= latency.p90)) std::abort();

@@ -46,27 +46,28 @@ bool is_sane(const Case& c) {
   return true;
 }
 
-std::vector<float> multiply(const Ops& ops, const Case& c, const Quantized* quantized, const std::byte* panels,
-                            const std::vector<float>& x, const std::vector<uint16_t>& tiles = {}) {
+std::vector<float> multiply(const CpuKernels& kernels, const Case& c, const Quantized* quantized,
+                            const std::byte* panels, const std::vector<float>& x,
+                            const std::vector<uint16_t>& tiles = {}) {
   const size_t n = c.o_end - c.o_begin;
   std::vector<float> y(c.n_tokens * n, NAN);
-  ops.matmul({.format = c.facts.format,
-              .weights = c.weights.data() + 1,
-              .n_in = c.n_in,
-              .block_scales = nullptr,
-              .panels = panels,
-              .o_begin = c.o_begin,
-              .o_end = c.o_end,
-              .n_tokens = c.n_tokens,
-              .x = x.data(),
-              .quantized = quantized ? quantized->rows.data() : nullptr,
-              .bf16 = tiles.empty() ? nullptr : tiles.data(),
-              .y = y.data(),
-              .y_stride = n});
+  kernels.matmul({.format = c.facts.format,
+                  .weights = c.weights.data() + 1,
+                  .n_in = c.n_in,
+                  .block_scales = nullptr,
+                  .panels = panels,
+                  .o_begin = c.o_begin,
+                  .o_end = c.o_end,
+                  .n_tokens = c.n_tokens,
+                  .x = x.data(),
+                  .quantized = quantized ? quantized->rows.data() : nullptr,
+                  .bf16 = tiles.empty() ? nullptr : tiles.data(),
+                  .y = y.data(),
+                  .y_stride = n});
   return y;
 }
 
-void check(const Ops& ops, const Case& c, const std::vector<float>& y, const std::vector<float>& expected,
+void check(const CpuKernels& kernels, const Case& c, const std::vector<float>& y, const std::vector<float>& expected,
            const std::vector<float>& x, double tolerance = 6.4e-4) {
   const size_t n = c.o_end - c.o_begin, row_bytes = c.facts.bytes_for(c.n_in);
   std::vector<float> row(c.n_in);
@@ -80,27 +81,27 @@ void check(const Ops& ops, const Case& c, const std::vector<float>& y, const std
       // Scales and offsets are rounded apart: what cancels in a weight does not in their sums.
       const double bound = tolerance * magnitude * (largest + 1e-3) + 1e-30;
       OGAS_CHECK(std::fabs(y[t * n + o] - expected[t * n + o]) <= bound, "{}, {}: row {}, token {}: {} instead of {}",
-                 ops.name, c.facts.name, c.o_begin + o, t, y[t * n + o], expected[t * n + o]);
+                 kernels.name, c.facts.name, c.o_begin + o, t, y[t * n + o], expected[t * n + o]);
     }
   }
 }
 
 void run(const Case& c) {
-  const Ops& reference = *available_ops().back();
-  for (const Ops* ops : available_ops()) {
-    if (!ops->quantizes_activations) continue;
-    const Quantized quantized(*ops, c.x, c.n_in);
+  const CpuKernels& reference = *available_kernels().back();
+  for (const CpuKernels* kernels : available_kernels()) {
+    if (!kernels->quantizes_activations) continue;
+    const Quantized quantized(*kernels, c.x, c.n_in);
     const auto rounded = quantized.values();
     const auto expected = multiply(reference, c, nullptr, nullptr, rounded);
-    check(*ops, c, multiply(*ops, c, &quantized, nullptr, rounded), expected, rounded);
-    check(*ops, c, multiply(*ops, c, nullptr, nullptr, rounded), expected, rounded);
-    if (ops->panel_rows == 0) continue;
-    const Panels panels(*ops, c.facts.format, c.weights.data() + 1, c.n_out, c.n_in, 0, 1);
-    if (panels.data()) check(*ops, c, multiply(*ops, c, &quantized, panels.data(), rounded), expected, rounded);
-    if (!panels.data() || ops->tile_rows == 0) continue;
+    check(*kernels, c, multiply(*kernels, c, &quantized, nullptr, rounded), expected, rounded);
+    check(*kernels, c, multiply(*kernels, c, nullptr, nullptr, rounded), expected, rounded);
+    if (kernels->panel_rows == 0) continue;
+    const Panels panels(*kernels, c.facts.format, c.weights.data() + 1, c.n_out, c.n_in, 0, 1);
+    if (panels.data()) check(*kernels, c, multiply(*kernels, c, &quantized, panels.data(), rounded), expected, rounded);
+    if (!panels.data() || kernels->tile_rows == 0) continue;
     constexpr double kTwoRoundings = 2.0 / 256;  // of a weight and of an activation, to 8 bits of mantissa
-    check(*ops, c, multiply(*ops, c, &quantized, panels.data(), rounded, make_tiles(*ops, rounded, c.n_in)), expected,
-          rounded, kTwoRoundings);
+    check(*kernels, c, multiply(*kernels, c, &quantized, panels.data(), rounded, make_tiles(*kernels, rounded, c.n_in)),
+          expected, rounded, kTwoRoundings);
   }
 }
 

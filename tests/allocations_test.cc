@@ -29,7 +29,7 @@ constexpr size_t kQuiet = 56;
 
 // Blocks that each step took, of so many requests at once as have room for their positions in three pages and more.
 std::vector<size_t> blocks_of_steps(Engine& engine, const Request& request, size_t n_steps) {
-  Scheduler scheduler(engine, {.most_delay = 0});
+  Scheduler scheduler(engine, {.max_delay = 0});
   for (size_t idx = 0; idx < kRequests; ++idx) {
     Request one = request;
     one.max_tokens = static_cast<uint32_t>(n_steps) + 1;
@@ -101,12 +101,12 @@ TEST_P(Allocations, NoneInAStepThatDecodes) {
 TEST_P(Allocations, NoneOnSeveralThreads) {
   const auto engine = load(2);
   const Request request{.sampling = {.temperature = 1, .repetition_penalty = 1.1F}};
-  size_t least = SIZE_MAX;
-  for (int run = 0; run < 20 && least > 0; ++run) {
+  size_t min = SIZE_MAX;
+  for (int run = 0; run < 20 && min > 0; ++run) {
     const auto blocks = blocks_of_steps(*engine, request, kSteps);
-    for (const size_t from : kQuietFrom) least = std::min(least, sum(quiet(blocks, from)));
+    for (const size_t from : kQuietFrom) min = std::min(min, sum(quiet(blocks, from)));
   }
-  EXPECT_EQ(least, 0U);
+  EXPECT_EQ(min, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Allocations, ::testing::ValuesIn(testing::all_architectures()),

@@ -67,19 +67,19 @@ class Architectures : public ::testing::TestWithParam<std::string> {
 
 TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
   const std::vector<TokenId> prompt = golden()["prompt"];
-  for (const Ops* ops : available_ops()) {
+  for (const CpuKernels* kernels : available_kernels()) {
     // Where weights are in blocks, an instruction set that rounds activations to 8 bits is held to an oracle that does.
-    const bool is_rounded = has_blocks() && ops->quantizes_activations;
+    const bool is_rounded = has_blocks() && kernels->quantizes_activations;
     const LogitMatrix expected =
         testing::read_npy((folder() / (is_rounded ? "rounded_logits.npy" : "logits.npy")).string());
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+    ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
     for (const std::filesystem::path& path : models()) {
       const auto engine = load(path);
       ASSERT_NE(engine, nullptr) << path;
       for (const uint32_t batch : {256U, 1U, 7U}) {
-        SCOPED_TRACE(fmt::format("{}, {}, batches of {}", path.string(), ops->name, batch));
+        SCOPED_TRACE(fmt::format("{}, {}, batches of {}", path.string(), kernels->name, batch));
         const LogitMatrix found = logits_of(*engine, prompt, batch);
-        const bool has_bf16 = ops->rounds_to_bf16 && has_blocks() && path == folder();
+        const bool has_bf16 = kernels->rounds_to_bf16 && has_blocks() && path == folder();
         EXPECT_LT(largest_difference(expected, found), has_bf16 ? kRoundedTolerance : kTolerance);
         EXPECT_EQ(n_flipped(expected, found, has_bf16 ? kRoundedTolerance : kTolerance), 0);
       }
@@ -314,13 +314,13 @@ class ModelsInBlocks : public Architectures {};
 // Two layouts of the same numbers are multiplied in the same order.
 TEST_P(ModelsInBlocks, OfTheHubAndOfGgufGiveTheSameBits) {
   const std::vector<TokenId> prompt = golden()["prompt"];
-  for (const Ops* ops : available_ops()) {
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
-    const auto hub = load(folder()), gguf = load(folder() / "model.gguf");
-    ASSERT_TRUE(hub && gguf);
+  for (const CpuKernels* kernels : available_kernels()) {
+    ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
+    const auto hf = load(folder()), gguf = load(folder() / "model.gguf");
+    ASSERT_TRUE(hf && gguf);
     // (Matrices that the hub has in BF16 are F32 in the GGUF file.)
-    if (ops->rounds_to_bf16) continue;
-    EXPECT_EQ(logits_of(*hub, prompt).values, logits_of(*gguf, prompt).values) << ops->name;
+    if (kernels->rounds_to_bf16) continue;
+    EXPECT_EQ(logits_of(*hf, prompt).values, logits_of(*gguf, prompt).values) << kernels->name;
   }
 }
 

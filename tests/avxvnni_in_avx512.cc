@@ -5,8 +5,8 @@
 
 namespace ogas {
 
-extern const IsaOps kAvxVnniInAvx512Ops;
-const IsaOps kAvxVnniInAvx512Ops = {
-    .name = "avxvnni_in_avx512", .base = &kAvx2Ops, .set = set_integer_products<AvxVnni>};
+extern const IsaKernels kAvxVnniInAvx512Kernels;
+const IsaKernels kAvxVnniInAvx512Kernels = {
+    .name = "avxvnni_in_avx512", .base = &kAvx2Kernels, .set = set_integer_products<AvxVnni>};
 
 }  // namespace ogas

@@ -202,7 +202,7 @@ TEST_F(EngineTest, LogProbabilitiesAreOfTheModelsOwnLogits) {
       EXPECT_EQ(found.logprobs[idx].top[rank].id, literal.top[rank].id);
       EXPECT_EQ(found.logprobs[idx].top[rank].logprob, literal.top[rank].logprob);
     }
-    logits = engine_->extend(*session, {&found.tokens[idx], 1}, RowKind::generated);
+    logits = engine_->extend(*session, {&found.tokens[idx], 1}, RowKind::decode);
   }
   EXPECT_TRUE(answer(*engine_, request(2)).logprobs.empty());
 }

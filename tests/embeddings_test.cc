@@ -51,8 +51,8 @@ std::vector<float> embed(Engine& engine, const Tokens& text, const EmbedOptions&
 TEST_P(Embeddings, AreThoseOfTransformers) {
   const auto golden = testing::read_npy((folder() / "embeddings.npy").string());
   double largest = 0;
-  for (const Ops* ops : available_ops()) {
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+  for (const CpuKernels* kernels : available_kernels()) {
+    ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
     for (const auto& path : {folder(), folder() / "model.gguf"}) {
       const auto engine = load(path);
       ASSERT_NE(engine, nullptr) << path;
@@ -62,7 +62,7 @@ TEST_P(Embeddings, AreThoseOfTransformers) {
         for (size_t i = 0; i < found.size(); ++i) {
           const double difference = std::fabs(double{found[i]} - double{golden.row(row)[i]});
           largest = std::max(largest, difference);
-          ASSERT_LT(difference, kTolerance) << path << ", " << ops->name << ", " << name_of(kPoolings[row]);
+          ASSERT_LT(difference, kTolerance) << path << ", " << kernels->name << ", " << name_of(kPoolings[row]);
         }
       }
     }

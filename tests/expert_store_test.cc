@@ -41,8 +41,8 @@ class ExpertStoreTest : public ::testing::TestWithParam<std::string> {
 
 TEST_P(ExpertStoreTest, BitsAreThoseOfExpertsInMemory) {
   const std::vector<TokenId> prompt = golden()["prompt"];
-  for (const Ops* ops : {available_ops().front(), available_ops().back()}) {
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+  for (const CpuKernels* kernels : {available_kernels().front(), available_kernels().back()}) {
+    ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
     for (const std::filesystem::path& path : models()) {
       const auto resident = load(path, std::nullopt);
       ASSERT_NE(resident, nullptr);
@@ -54,7 +54,7 @@ TEST_P(ExpertStoreTest, BitsAreThoseOfExpertsInMemory) {
         const auto expected = logits_of(*resident, prompt, batch).values;
         for (const uint64_t budget : {uint64_t{0}, all->experts()->n_bytes() / 2, all->experts()->n_bytes()}) {
           for (const unsigned n_threads : {1U, 3U}) {
-            SCOPED_TRACE(fmt::format("{}, {}, batches of {}, {} bytes, {} threads", path.string(), ops->name, batch,
+            SCOPED_TRACE(fmt::format("{}, {}, batches of {}, {} bytes, {} threads", path.string(), kernels->name, batch,
                                      budget, n_threads));
             const auto streamed = load(path, budget, n_threads);
             ASSERT_NE(streamed, nullptr);
@@ -62,7 +62,7 @@ TEST_P(ExpertStoreTest, BitsAreThoseOfExpertsInMemory) {
             const ExpertStore::Stats stats = streamed->experts()->stats();
             EXPECT_GT(stats.n_uses, 0U);
             EXPECT_LE(stats.n_hits, stats.n_uses);
-            if (streamed->experts()->n_places() == 0) {
+            if (streamed->experts()->n_slots() == 0) {
               EXPECT_EQ(stats.n_hits, 0U) << "there are no places";
             }
           }
@@ -79,7 +79,7 @@ TEST_P(ExpertStoreTest, WhatFitsIsReadOnce) {
   logits_of(*engine, prompt);
   const uint64_t n_bytes = engine->experts()->stats().n_bytes;
   EXPECT_GT(n_bytes, 0U);
-  EXPECT_EQ(engine->experts()->n_places(), engine->experts()->n_experts());
+  EXPECT_EQ(engine->experts()->n_slots(), engine->experts()->n_experts());
   logits_of(*engine, prompt);
   EXPECT_EQ(engine->experts()->stats().n_bytes, n_bytes);
 }
@@ -106,8 +106,8 @@ TEST_P(ExpertStoreTest, LightExpertsCanBeLeftOut) {
   const auto whole = load(folder(), std::nullopt);
   ASSERT_NE(whole, nullptr);
   const auto all = logits_of(*whole, prompt).values;
-  const auto with = [&](float least, std::optional<uint64_t> budget, uint32_t batch) {
-    auto engine = Engine::load(folder(), {.expert_cache = budget, .min_expert_weight = least});
+  const auto with = [&](float min, std::optional<uint64_t> budget, uint32_t batch) {
+    auto engine = Engine::load(folder(), {.expert_cache = budget, .min_expert_weight = min});
     EXPECT_TRUE(engine) << engine.error().message;
     return logits_of(**engine, prompt, batch).values;
   };
@@ -127,17 +127,17 @@ TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
   const auto expected = logits_of(*resident, prompt, 1).values;
   const auto all = load(folder(), uint64_t{1} << 40);
   ASSERT_NE(all, nullptr);
-  for (const LookAhead look_ahead : {LookAhead::on, LookAhead::off}) {
+  for (const ExpertPrefetch expert_prefetch : {ExpertPrefetch::on, ExpertPrefetch::off}) {
     auto streamed = Engine::load(folder(), {.n_threads = 2,
                                             .expert_cache = all->experts()->n_bytes() / 2,
-                                            .look_ahead = look_ahead,
+                                            .expert_prefetch = expert_prefetch,
                                             .mirrors = {folder(), folder()}});
     ASSERT_TRUE(streamed) << streamed.error().message;
     EXPECT_EQ(logits_of(**streamed, prompt, 1).values, expected);
     const ExpertStore::Stats stats = (*streamed)->experts()->stats();
-    EXPECT_LE(stats.n_ahead_right, stats.n_ahead);
-    if (look_ahead == LookAhead::off) {
-      EXPECT_EQ(stats.n_ahead, 0U);
+    EXPECT_LE(stats.n_prefetch_hits, stats.n_prefetched);
+    if (expert_prefetch == ExpertPrefetch::off) {
+      EXPECT_EQ(stats.n_prefetched, 0U);
     }
   }
   const auto without = Engine::load(folder(), {.expert_cache = 0, .mirrors = {"/nonexistent"}});
@@ -181,11 +181,11 @@ class ExpertMemoryTest : public ExpertStoreTest {
     auto model = create_model(file_);
     ASSERT_TRUE(model) << model.error().message;
     model_ = *std::move(model);
-    bytes_ = ExpertStore::bytes_for(model_->moes(), ops_);
+    bytes_ = ExpertStore::bytes_for(model_->moes(), kernels_);
     auto store = ExpertStore::create(
-        file_, model_->moes(), ops_,
+        file_, model_->moes(), kernels_,
         {.budget = bytes_.all,
-         .look_ahead = LookAhead::on,
+         .expert_prefetch = ExpertPrefetch::on,
          .disk = {.backend = DirectReader::Backend::pread, .depth = 4, .pread_for_tests = slow_read}});
     ASSERT_TRUE(store) << store.error().message;
     store_ = *std::move(store);
@@ -196,7 +196,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
   std::vector<float> run(const std::function<void(size_t)>& between = {}) {
     KvSequence kv(*cache_);
     std::vector<float> all;
-    Exec exec{pool_, ops_, scratch_};
+    Exec exec{pool_, kernels_, scratch_};
     for (size_t idx = 0; idx < prompt_.size(); ++idx) {
       if (between) between(idx);
       const BatchPart part{.tokens = std::span(prompt_).subspan(idx, 1), .kv = &kv};
@@ -207,7 +207,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
     return all;
   }
 
-  const Ops& ops_ = *available_ops().back();
+  const CpuKernels& kernels_ = *available_kernels().back();
   TensorFile file_;
   std::unique_ptr<Model> model_;
   ExpertStore::Bytes bytes_{};
@@ -220,14 +220,13 @@ class ExpertMemoryTest : public ExpertStoreTest {
 
 TEST_P(ExpertMemoryTest, AnotherBudgetChangesNoBit) {
   const auto expected = run();
-  EXPECT_EQ(store_->n_places(), store_->n_experts());
-  const uint64_t n_bytes = store_->n_bytes(), places = bytes_.places;
-  const std::array budgets = {n_bytes - places / 3, n_bytes - places * 2 / 3, uint64_t{0}, n_bytes - places / 2,
-                              n_bytes};
+  EXPECT_EQ(store_->n_slots(), store_->n_experts());
+  const uint64_t n_bytes = store_->n_bytes(), slots = bytes_.slots;
+  const std::array budgets = {n_bytes - slots / 3, n_bytes - slots * 2 / 3, uint64_t{0}, n_bytes - slots / 2, n_bytes};
   for (const uint64_t budget : budgets) {
     store_->set_budget(budget);
-    EXPECT_LE(store_->n_bytes(), std::max(budget, n_bytes - places));
-    EXPECT_EQ(store_->n_places() == 0, budget == 0);
+    EXPECT_LE(store_->n_bytes(), std::max(budget, n_bytes - slots));
+    EXPECT_EQ(store_->n_slots() == 0, budget == 0);
     EXPECT_EQ(run(), expected) << budget;
     const auto before = store_->stats();
     EXPECT_EQ(run(), expected) << budget << " again";
@@ -243,8 +242,8 @@ TEST_P(ExpertMemoryTest, AnotherBudgetChangesNoBit) {
 
 TEST_P(ExpertMemoryTest, WhatStaysIsNotReadAgain) {
   run();
-  store_->set_budget(store_->n_bytes() - bytes_.places / 2);
-  EXPECT_LT(store_->n_places(), store_->n_experts());
+  store_->set_budget(store_->n_bytes() - bytes_.slots / 2);
+  EXPECT_LT(store_->n_slots(), store_->n_experts());
   const auto before = store_->stats();
   run();
   const auto after = store_->stats();
@@ -264,21 +263,21 @@ TEST_P(ExpertMemoryTest, FollowsTheLimit) {
   MemoryFollower follower({.weight_bytes = kOther / 2, .expert_bytes = all, .context_bytes = kOther / 2},
                           MemoryWatch({&group, 1}));
   const auto expected = run();
-  const auto places_at = [&](uint64_t limit) {
+  const auto slots_at = [&](uint64_t limit) {
     write("memory.max", limit);
     follower.follow_now(*store_);
     EXPECT_EQ(run(), expected) << limit;
-    return store_->n_places();
+    return store_->n_slots();
   };
-  EXPECT_EQ(places_at(enough), store_->n_experts()) << "it had not planned to take more";
-  EXPECT_LT(places_at(enough - 1), store_->n_experts());
+  EXPECT_EQ(slots_at(enough), store_->n_experts()) << "it had not planned to take more";
+  EXPECT_LT(slots_at(enough - 1), store_->n_experts());
   EXPECT_LE(store_->n_bytes(), all - 1);
-  const uint64_t half = places_at(enough - bytes_.places / 2);
+  const uint64_t half = slots_at(enough - bytes_.slots / 2);
   EXPECT_GT(half, 0U);
-  EXPECT_LE(store_->n_bytes(), all - bytes_.places / 2);
-  EXPECT_EQ(places_at(1), 0U) << "what a pass needs is left";
-  EXPECT_EQ(places_at(enough - bytes_.places / 2), half);
-  EXPECT_EQ(places_at(enough + 7), store_->n_experts());
+  EXPECT_LE(store_->n_bytes(), all - bytes_.slots / 2);
+  EXPECT_EQ(slots_at(1), 0U) << "what a pass needs is left";
+  EXPECT_EQ(slots_at(enough - bytes_.slots / 2), half);
+  EXPECT_EQ(slots_at(enough + 7), store_->n_experts());
   std::filesystem::remove_all(group);
 }
 
@@ -376,15 +375,15 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
   ASSERT_TRUE(file) << file.error().message;
   auto model = create_model(*file);
   ASSERT_TRUE(model) << model.error().message;
-  const Ops& ops = *available_ops().front();
+  const CpuKernels& kernels = *available_kernels().front();
   auto store = ExpertStore::create(
-      *file, (*model)->moes(), ops,
-      {.budget = ExpertStore::bytes_for((*model)->moes(), ops).least,
+      *file, (*model)->moes(), kernels,
+      {.budget = ExpertStore::bytes_for((*model)->moes(), kernels).min,
        .disk = {.backend = DirectReader::Backend::pread, .depth = 1, .pread_for_tests = read_or_fail}});
   ASSERT_TRUE(store) << store.error().message;
   ThreadPool pool(2);
   Scratch scratch(pool.size());
-  Exec exec{pool, ops, scratch};
+  Exec exec{pool, kernels, scratch};
   KvCache cache((*model)->facts().kv, uint64_t{1} << 30);
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto run = [&] {

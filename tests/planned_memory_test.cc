@@ -23,13 +23,13 @@ TEST_P(PlannedScratch, HoldsWhatPassesTake) {
   constexpr size_t kBefore = 2500, kBatch = 24, kDecoded = 3;
   const auto file = TensorFile::open(testing::kArchitectures / GetParam());
   ASSERT_TRUE(file) << file.error().message;
-  for (const Ops* ops : available_ops()) {
+  for (const CpuKernels* kernels : available_kernels()) {
     for (const unsigned n_threads : {1U, 3U}) {
       auto model = create_model(*file);
       ASSERT_TRUE(model) << model.error().message;
       ThreadPool pool(n_threads);
       Scratch scratch(n_threads);
-      Exec exec{pool, *ops, scratch};
+      Exec exec{pool, *kernels, scratch};
       KvCache cache((*model)->facts().kv);
       KvSequence kv(cache);
       kv.extend(kBefore);
@@ -38,15 +38,16 @@ TEST_P(PlannedScratch, HoldsWhatPassesTake) {
         const BatchPart part{.tokens = std::span(tokens).first(n), .kv = &kv, .kind = kind};
         (*model)->forward(exec, {&part, 1});
       };
-      forward(kBatch, RowKind::prompt);
-      for (size_t idx = 0; idx < kDecoded; ++idx) forward(1, RowKind::generated);
-      const ScratchBytes planned = (*model)->scratch_bytes({.ops = *ops,
+      forward(kBatch, RowKind::prefill);
+      for (size_t idx = 0; idx < kDecoded; ++idx) forward(1, RowKind::decode);
+      const ScratchBytes planned = (*model)->scratch_bytes({.kernels = *kernels,
                                                             .n_threads = n_threads,
                                                             .kv_format = Format::f16,
                                                             .n_ctx = kBefore + kBatch + kDecoded,
                                                             .n_batch = kBatch});
-      EXPECT_LE(scratch.peak_bytes().shared, planned.shared) << ops->name << ", " << n_threads << " threads";
-      EXPECT_LE(scratch.peak_bytes().per_thread, planned.per_thread) << ops->name << ", " << n_threads << " threads";
+      EXPECT_LE(scratch.peak_bytes().shared, planned.shared) << kernels->name << ", " << n_threads << " threads";
+      EXPECT_LE(scratch.peak_bytes().per_thread, planned.per_thread)
+          << kernels->name << ", " << n_threads << " threads";
       EXPECT_GT(scratch.peak_bytes().per_thread, 0U);
     }
   }
@@ -105,12 +106,12 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   ASSERT_TRUE(file) << file.error().message;
   auto model = create_model(*file);
   ASSERT_TRUE(model) << model.error().message;
-  const Ops ops = ops_for(**model, **choose_ops());
-  auto plan = plan_memory(**model, ops, {.n_ctx = kPositions, .n_batch = kBatch, .n_threads = kThreads});
+  const CpuKernels kernels = kernels_for(**model, **choose_kernels());
+  auto plan = plan_memory(**model, kernels, {.n_ctx = kPositions, .n_batch = kBatch, .n_threads = kThreads});
   ASSERT_TRUE(plan) << plan.error().message;
   ThreadPool pool(kThreads);
   Scratch scratch(kThreads);
-  Exec exec{pool, ops, scratch};
+  Exec exec{pool, kernels, scratch};
   KvCache cache(kv_shape((*model)->facts(), plan->options));
   KvSequence kv(cache);
   kv.extend(kPositions - kBatch);

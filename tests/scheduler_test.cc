@@ -50,7 +50,7 @@ TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
       expected.push_back(answer_alone(*engine, requests.back()));
       ASSERT_EQ(expected.back().tokens.size(), requests.back().max_tokens);
     }
-    Scheduler scheduler(*engine, {.n_running = 12, .most_delay = 0});  // by the clock, fewer would meet
+    Scheduler scheduler(*engine, {.n_running = 12, .max_delay = 0});  // by the clock, fewer would meet
     std::map<size_t, Answer> found;
     for (size_t idx = 0; idx < requests.size();) {
       if (random_() % 3 == 0) {
@@ -72,7 +72,7 @@ TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
       EXPECT_EQ(answer.tokens.size(), expected[idx].tokens.size());
       expect_beginning(answer, expected[idx]);
     }
-    EXPECT_EQ(scheduler.n_pauses() > 0, n_pages > 0);
+    EXPECT_EQ(scheduler.n_preemptions() > 0, n_pages > 0);
     EXPECT_EQ(scheduler.n_running() + scheduler.n_waiting(), 0U);
     EXPECT_EQ(engine->kv_bytes_used(), 0U);
   }
@@ -88,7 +88,7 @@ TEST_P(SchedulerTest, PromptsAreScoredBesideOthersAsAlone) {
       if (seed % 4 == 0) requests.back().only_prompt = true;
       if (seed >= 12) requests.back().prompt = requests[seed - 12].prompt;  // which is remembered by then, perhaps
     }
-    Scheduler scheduler(*engine, {.n_running = 8, .most_delay = 0});
+    Scheduler scheduler(*engine, {.n_running = 8, .max_delay = 0});
     std::vector<Answer> found(requests.size());
     for (size_t idx = 0; idx < requests.size(); ++idx)
       ASSERT_TRUE(
@@ -173,7 +173,7 @@ TEST_P(SchedulerTest, CancelledOnesLeaveTheOthersAlone) {
 
 TEST_P(SchedulerTest, ALongPromptHoldsNobodyUpByMoreThanABatch) {
   const auto engine = load(0);
-  Scheduler scheduler(*engine, {.n_batch = 16, .most_delay = 0});
+  Scheduler scheduler(*engine, {.n_batch = 16, .max_delay = 0});
   Request quick = random_request(*engine, 1), slow = quick;
   quick.prompt.resize(1);
   quick.max_tokens = 30;
@@ -263,7 +263,7 @@ TEST_P(SchedulerTest, AHigherPriorityTakesTheOthersPlaceAndBothAnswersStayRight)
   while (scheduler.step()) {
   }
   ASSERT_EQ(done.size(), 2U);
-  EXPECT_EQ(scheduler.n_pauses(), 1U);
+  EXPECT_EQ(scheduler.n_preemptions(), 1U);
   EXPECT_EQ(done[0].tokens, high_alone.tokens);
   EXPECT_EQ(done[1].tokens, low_alone.tokens);
   expect_beginning(done[0], high_alone);
@@ -272,7 +272,7 @@ TEST_P(SchedulerTest, AHigherPriorityTakesTheOthersPlaceAndBothAnswersStayRight)
 
 TEST_P(SchedulerTest, TheLowestPriorityGivesWayNotTheYoungest) {
   const auto engine = load(0);
-  Scheduler scheduler(*engine, {.n_running = 2, .most_delay = 0});
+  Scheduler scheduler(*engine, {.n_running = 2, .max_delay = 0});
   Request request = random_request(*engine, 1);
   request.max_tokens = 30;
   std::vector<int> order;
@@ -462,7 +462,7 @@ TEST_P(SchedulerTest, RandomSchedulesLoseNothing) {
   EXPECT_TRUE(open.empty());
   EXPECT_GT(n_whole, n_steps / 50);
   EXPECT_GT(n_refused, 0U);
-  EXPECT_GT(scheduler.n_pauses(), 0U);
+  EXPECT_GT(scheduler.n_preemptions(), 0U);
   EXPECT_EQ(engine->kv_bytes_used(), 0U);
 }
 

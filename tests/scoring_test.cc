@@ -110,18 +110,18 @@ INSTANTIATE_TEST_SUITE_P(All, Scoring, ::testing::ValuesIn(testing::all_architec
                          [](const auto& test) { return test.param; });
 
 // lm_eval.utils.get_rolling_token_windows, of a text whose first token is the prefix.
-Score rolling_score(Engine& engine, const Tokens& text, size_t most, size_t n_before) {
+Score rolling_score(Engine& engine, const Tokens& text, size_t max, size_t n_before) {
   const Tokens rest(text.begin() + 1, text.end());
   Score score;
   const auto add = [&](Tokens input, TokenId last, size_t n) {
     input.push_back(last);
     for (const TokenScore& token : literal_score(engine, input, n).tokens) score.tokens.push_back(token);
   };
-  const size_t n_first = std::min(most, rest.size());
+  const size_t n_first = std::min(max, rest.size());
   add(Tokens(text.begin(), text.begin() + static_cast<long>(n_first)), rest[n_first - 1], n_first);
   for (size_t done = n_first; done < rest.size();) {
-    const size_t n = std::min(rest.size() - done, most - n_before + 1), end = done + n;
-    add(Tokens(rest.begin() + static_cast<long>(end - most - 1), rest.begin() + static_cast<long>(end - 1)),
+    const size_t n = std::min(rest.size() - done, max - n_before + 1), end = done + n;
+    add(Tokens(rest.begin() + static_cast<long>(end - max - 1), rest.begin() + static_cast<long>(end - 1)),
         rest[end - 1], n);
     done = end;
   }

@@ -52,7 +52,7 @@ TEST_P(SeveralSessions, GetTheBitsTheyGetAlone) {
     for (size_t piece = 0; piece < 6; ++piece) {
       const bool is_prompt = piece == 0 || (piece + idx) % 4 == 0;
       scripts[idx].pieces.push_back(
-          {tokens(is_prompt ? 1 + (idx * 13 + piece * 7) % 40 : 1), is_prompt ? RowKind::prompt : RowKind::generated});
+          {tokens(is_prompt ? 1 + (idx * 13 + piece * 7) % 40 : 1), is_prompt ? RowKind::prefill : RowKind::decode});
     }
   for (Script& script : scripts) {
     const auto alone = engine_->new_session();
@@ -67,7 +67,7 @@ TEST_P(SeveralSessions, GetTheBitsTheyGetAlone) {
   const size_t n_vocab = engine_->facts().n_vocab;
   // Session idx joins at step idx and then takes a piece at each.
   for (size_t step = 0; step < 6 + scripts.size() - 1; ++step) {
-    std::vector<Extension> pass;
+    std::vector<BatchItem> pass;
     std::vector<const std::vector<float>*> expected;
     for (size_t idx = scripts.size(); idx-- > 0;) {
       if (step < idx || step - idx >= 6) continue;
@@ -103,12 +103,12 @@ TEST_P(SeveralSessions, GetTheSameBitsHoweverAPromptIsCut) {
 TEST_P(SeveralSessions, MayBeThereOnce) {
   const auto session = engine_->new_session();
   const TokenId token = 1;
-  const Extension extension{session.get(), {&token, 1}};
-  const auto refused = engine_->extend(std::vector<Extension>{extension, extension});
+  const BatchItem item{session.get(), {&token, 1}};
+  const auto refused = engine_->extend(std::vector<BatchItem>{item, item});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::usage);
   EXPECT_TRUE(Engine::tokens_of(*session).empty());
-  EXPECT_TRUE(engine_->extend(std::span<const Extension>{})->empty());
+  EXPECT_TRUE(engine_->extend(std::span<const BatchItem>{})->empty());
 }
 
 // Sessions share one budget; who finds it used up hears so, and nothing is lost.
@@ -131,7 +131,7 @@ TEST(KvBudget, IsSharedBySessions) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::out_of_memory);
   EXPECT_EQ(Engine::tokens_of(*second).size(), 64U);
-  const Extension both[] = {{second.get(), std::span(tokens).first(1)}};
+  const BatchItem both[] = {{second.get(), std::span(tokens).first(1)}};
   EXPECT_EQ(engine->extend(both).error().code, ErrorCode::out_of_memory);
   EXPECT_EQ(engine->logits(tokens, 0, [](size_t, std::span<const float>) {}).error().code, ErrorCode::out_of_memory);
   second.reset();

@@ -46,7 +46,7 @@ Distance distance(const LogitMatrix& golden, const LogitMatrix& found, const std
 }
 
 // Every instruction set of this CPU.
-class TinyModels : public ::testing::TestWithParam<const Ops*> {
+class TinyModels : public ::testing::TestWithParam<const CpuKernels*> {
  protected:
   void SetUp() override { ::setenv("OGAS_ISA", std::string(GetParam()->name).c_str(), 1); }
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
@@ -89,7 +89,7 @@ TEST_P(TinyModels, BatchesDoNotChangeLogits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Available, TinyModels, ::testing::ValuesIn(available_ops()),
+INSTANTIATE_TEST_SUITE_P(Available, TinyModels, ::testing::ValuesIn(available_kernels()),
                          [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace

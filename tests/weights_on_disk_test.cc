@@ -84,7 +84,7 @@ TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
   const auto file = TensorFile::open(folder_ / "rows.gguf");
   ASSERT_TRUE(file) << file.error().message;
   ASSERT_GT(file->tensors().size(), 20U);
-  const Ops& ops = *available_ops().back();
+  const CpuKernels& kernels = *available_kernels().back();
   ScratchArena arena;
   std::vector<std::unique_ptr<Embeddings>> all;
   std::vector<std::vector<float>> expected;
@@ -101,7 +101,7 @@ TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
   for (const auto& embeddings : all) {
     for (const size_t o : {size_t{0}, size_t{20}, kRows - 1}) {
       std::vector<float> row(kIn);
-      embeddings->decode_row(ops, arena, o, row.data());
+      embeddings->decode_row(kernels, arena, o, row.data());
       EXPECT_EQ(std::memcmp(row.data(), expected[idx++].data(), row.size() * sizeof(float)), 0);  // some are no numbers
     }
     EXPECT_TRUE(embeddings->take_error());
@@ -119,22 +119,22 @@ TEST_F(WeightsOnDiskTest, AFileCutShortWhileItIsReadIsAnError) {
   embeddings.read_from(*file);
   const size_t row_bytes = tensor.data.size() / kRows;
   fs::resize_file(folder_ / "rows.gguf", offset + row_bytes + 10);
-  const Ops& ops = *available_ops().back();
+  const CpuKernels& kernels = *available_kernels().back();
   ScratchArena arena;
   std::vector<float> row(kIn);
-  embeddings.decode_row(ops, arena, 0, row.data());
+  embeddings.decode_row(kernels, arena, 0, row.data());
   EXPECT_FALSE(embeddings.has_failed());
-  embeddings.decode_row(ops, arena, 1, row.data());
+  embeddings.decode_row(kernels, arena, 1, row.data());
   EXPECT_TRUE(embeddings.has_failed());
   EXPECT_EQ(row, std::vector<float>(kIn));
-  embeddings.decode_row(ops, arena, 2, row.data());
+  embeddings.decode_row(kernels, arena, 2, row.data());
   const Result<> failed = embeddings.take_error();
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().code, ErrorCode::io);
   EXPECT_THAT(failed.error().message, HasSubstr(fmt::format("rows.gguf': ends at byte {}; {} bytes at {} were expected",
                                                             offset + row_bytes + 10, row_bytes, offset + row_bytes)));
   EXPECT_TRUE(embeddings.take_error()) << "it is told once";
-  embeddings.decode_row(ops, arena, 0, row.data());
+  embeddings.decode_row(kernels, arena, 0, row.data());
   EXPECT_FALSE(embeddings.has_failed());
 }
 
@@ -188,17 +188,17 @@ TEST_P(NothingIsMappedTest, WhileItRuns) {
   const std::vector<TokenId> prompt = golden["prompt"];
   std::vector<fs::path> models = {folder};
   if (golden.value("has_gguf", true)) models.push_back(folder / "model.gguf");
-  for (const Ops* ops : {available_ops().front(), available_ops().back()}) {
-    ::setenv("OGAS_ISA", std::string(ops->name).c_str(), 1);
+  for (const CpuKernels* kernels : {available_kernels().front(), available_kernels().back()}) {
+    ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
     for (const fs::path& path : models) {
-      SCOPED_TRACE(fmt::format("{}, {}", path.string(), ops->name));
+      SCOPED_TRACE(fmt::format("{}, {}", path.string(), kernels->name));
       auto engine = Engine::load(path, {.n_threads = 2, .expert_cache = 0});
       ASSERT_TRUE(engine) << engine.error().message;
       const auto all = [&] {
         auto values = logits_of(**engine, prompt, 7).values;
         auto session = (*engine)->new_session();
         for (const TokenId& token : prompt) {
-          const auto logits = (*engine)->extend(*session, std::span(&token, 1), RowKind::generated);
+          const auto logits = (*engine)->extend(*session, std::span(&token, 1), RowKind::decode);
           EXPECT_TRUE(logits) << logits.error().message;
           values.insert(values.end(), logits->begin(), logits->end());
         }

@@ -22,7 +22,7 @@ ogas_floor(arch NEEDS kernels files)
 add_executable(ogas)
 target_link_libraries(ogas PRIVATE ogas_arch CLI11::CLI11)
 """
-HEADERS = {"base/file.h": "", "quant/format.h": "", "text/vocab.h": "", "files/tensor_file.h": "", "kernels/ops.h": "",
+HEADERS = {"base/file.h": "", "quant/format.h": "", "text/vocab.h": "", "files/tensor_file.h": "", "kernels/cpu_kernels.h": "",
            "arch/model.h": "", "cli/options.h": ""}
 
 
@@ -71,9 +71,9 @@ class CheckFloorsTest(unittest.TestCase):
         for include in ['#include "files/tensor_file.h"', '#include "text/vocab.h"', '#include "base/file.h"']:
             self.assert_free("quant/a_test.cc", include, cmake=cmake)
             self.assert_free("quant/sub/a_test_tools.h", include, cmake=cmake)
-        self.assert_caught("floors", "quant/a_test.cc", '#include "kernels/ops.h"', cmake=cmake)
+        self.assert_caught("floors", "quant/a_test.cc", '#include "kernels/cpu_kernels.h"', cmake=cmake)
         self.assert_caught("floors", "quant/a.cc", '#include "files/tensor_file.h"', cmake=cmake)
-        self.assert_caught("floors", "files/a_test.cc", '#include "kernels/ops.h"', cmake=cmake)
+        self.assert_caught("floors", "files/a_test.cc", '#include "kernels/cpu_kernels.h"', cmake=cmake)
         self.assertIn("not declared", self.message("ogas_floor(a TEST_NEEDS b)"))
 
     def test_folders_inside_a_floor(self):

@@ -33,7 +33,7 @@ def main():
         sys.exit(f"{archive}: no isa_* object found")
     failed = False
     for name, symbols in sorted(isa_objects.items()):
-        leaked = [s for s in symbols if not re.fullmatch(r"ogas::k\w+Ops", s[1])]
+        leaked = [s for s in symbols if not re.fullmatch(r"ogas::k\w+Kernels", s[1])]
         print(f"{name}: {len(symbols)} exported" + "".join(f"\n  leaks {kind} {symbol}" for kind, symbol in leaked))
         failed |= bool(leaked) or len(symbols) != 1
     sys.exit(failed)

@@ -115,10 +115,10 @@ typedef struct ogas_engine_options {
   const char* const* mirrors; /* n_mirrors folders with copies of the model's files on other disks: where experts are
                                  read from disk, from all of them */
   size_t n_mirrors;
-  const char* look_ahead;     /* whether experts are read from disk that the next layer is only expected to take: "on",
-                                 "off", "auto" (if it mostly does); NULL: "auto" */
-  const char* experts_folder; /* where it is kept which experts tokens took, so that later starts begin with those in
-                                 memory; NULL: nowhere */
+  const char* expert_prefetch; /* whether experts are read from disk that the next layer is only expected to take: "on",
+                             "off", "auto" (if it mostly does); NULL: "auto" */
+  const char* experts_folder;  /* where it is kept which experts tokens took, so that later starts begin with those in
+                                  memory; NULL: nowhere */
 } ogas_engine_options;
 
 /* Fills in the defaults, as if every field but size were zero. size: sizeof(ogas_engine_options). */

@@ -3,7 +3,7 @@
 namespace ogas {
 
 std::string ConfigReader::name_of(ConfigKey key) const {
-  if (is_hub()) return std::string(key.hub);
+  if (is_hf()) return std::string(key.hf);
   return key.gguf.empty() ? std::string() : fmt::format("{}.{}", architecture_, key.gguf);
 }
 
@@ -15,8 +15,8 @@ bool ConfigReader::is_list(ConfigKey key) const {
 }
 
 std::optional<double> ConfigReader::assumed(ConfigKey key) const {
-  const auto found = assumed_.find(key.hub);
-  if (!is_hub() || found == assumed_.end() || has(key)) return std::nullopt;
+  const auto found = assumed_.find(key.hf);
+  if (!is_hf() || found == assumed_.end() || has(key)) return std::nullopt;
   return found->second;
 }
 
@@ -25,9 +25,9 @@ uint32_t ConfigReader::count(ConfigKey key, uint64_t min, uint64_t max) {
   return static_cast<uint32_t>(take(file_.metadata().get_uint(name_of(key), min, max), min));
 }
 
-uint32_t ConfigReader::count_or(ConfigKey key, uint64_t otherwise, uint64_t min, uint64_t max) {
+uint32_t ConfigReader::count_or(ConfigKey key, uint64_t fallback, uint64_t min, uint64_t max) {
   if (const auto value = assumed(key)) return static_cast<uint32_t>(*value);
-  return static_cast<uint32_t>(take(file_.metadata().get_uint_or(name_of(key), otherwise, min, max), min));
+  return static_cast<uint32_t>(take(file_.metadata().get_uint_or(name_of(key), fallback, min, max), min));
 }
 
 float ConfigReader::number(ConfigKey key) {
@@ -35,17 +35,17 @@ float ConfigReader::number(ConfigKey key) {
   return static_cast<float>(take(file_.metadata().get_float(name_of(key)), 1.0));
 }
 
-double ConfigReader::number_or(ConfigKey key, double otherwise) {
+double ConfigReader::number_or(ConfigKey key, double fallback) {
   if (const auto value = assumed(key)) return *value;
-  return take(file_.metadata().get_float_or(name_of(key), otherwise), 1.0);
+  return take(file_.metadata().get_float_or(name_of(key), fallback), 1.0);
 }
 
-bool ConfigReader::flag_or(ConfigKey key, bool otherwise) {
-  return take(file_.metadata().get_bool_or(name_of(key), otherwise), otherwise);
+bool ConfigReader::flag_or(ConfigKey key, bool fallback) {
+  return take(file_.metadata().get_bool_or(name_of(key), fallback), fallback);
 }
 
-std::string ConfigReader::text_or(ConfigKey key, std::string_view otherwise) {
-  return std::string(take(file_.metadata().get_string_or(name_of(key), otherwise), otherwise));
+std::string ConfigReader::text_or(ConfigKey key, std::string_view fallback) {
+  return std::string(take(file_.metadata().get_string_or(name_of(key), fallback), fallback));
 }
 
 std::vector<int64_t> ConfigReader::integers_or_none(ConfigKey key, uint64_t max_count) {

@@ -16,7 +16,7 @@ namespace ogas {
 // A key in GGUF, without the architecture's name before it, and in config.json. An empty name: that world has no such
 // key.
 struct ConfigKey {
-  std::string_view gguf, hub;
+  std::string_view gguf, hf;
 };
 
 class ConfigReader {
@@ -24,7 +24,7 @@ class ConfigReader {
   // architecture: as GGUF keys begin, "qwen3moe".
   ConfigReader(const TensorFile& file, std::string_view architecture) : file_(file), architecture_(architecture) {}
 
-  bool is_hub() const { return file_.naming() == Naming::hub; }
+  bool is_hf() const { return file_.naming() == Naming::hf; }
   bool has(ConfigKey key) const;
   bool is_list(ConfigKey key) const;
   // The number that config.json means where it has no such key; for keys that are required.
@@ -32,11 +32,11 @@ class ConfigReader {
   // Required integers, within [min, max]; after an error min.
   uint32_t count(ConfigKey key, uint64_t min, uint64_t max);
   // Values that may be missing.
-  uint32_t count_or(ConfigKey key, uint64_t otherwise, uint64_t min, uint64_t max);
+  uint32_t count_or(ConfigKey key, uint64_t fallback, uint64_t min, uint64_t max);
   float number(ConfigKey key);
-  double number_or(ConfigKey key, double otherwise);
-  bool flag_or(ConfigKey key, bool otherwise);
-  std::string text_or(ConfigKey key, std::string_view otherwise);
+  double number_or(ConfigKey key, double fallback);
+  bool flag_or(ConfigKey key, bool fallback);
+  std::string text_or(ConfigKey key, std::string_view fallback);
   std::vector<int64_t> integers_or_none(ConfigKey key, uint64_t max_count);
   std::vector<bool> flags_or_none(ConfigKey key, uint64_t max_count);
   std::vector<std::string> texts_or_none(ConfigKey key, uint64_t max_count);
@@ -52,10 +52,10 @@ class ConfigReader {
 
  private:
   template <class T>
-  T take(Result<T> result, T otherwise) {
+  T take(Result<T> result, T fallback) {
     if (result) return *std::move(result);
     if (status_) status_ = std::unexpected(std::move(result).error());
-    return otherwise;
+    return fallback;
   }
 
   // What is assumed of a key that is not there.

@@ -49,8 +49,8 @@ AttentionDims read_attention_dims(ConfigReader& r, uint32_t n_embd) {
 
 namespace {
 
-void read_yarn(ConfigReader& r, const std::string& hub, RopeParams& p) {
-  const auto key = [&](std::string_view name) { return hub + std::string(name); };
+void read_yarn(ConfigReader& r, const std::string& hf, RopeParams& p) {
+  const auto key = [&](std::string_view name) { return hf + std::string(name); };
   p.scaling = RopeScaling::yarn;
   p.beta_fast = r.number_or({"rope.scaling.yarn_beta_fast", key("beta_fast")}, 32);
   p.beta_slow = r.number_or({"rope.scaling.yarn_beta_slow", key("beta_slow")}, 1);
@@ -67,14 +67,14 @@ void read_yarn(ConfigReader& r, const std::string& hub, RopeParams& p) {
 RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   // transformers 5 writes rope_parameters with everything in it, by kinds of layers where these differ; those before
   // rope_theta and rope_scaling.
-  std::string hub = "rope_scaling.";
+  std::string hf = "rope_scaling.";
   for (const std::string_view group : {"rope_parameters.", "rope_parameters.full_attention."})
-    if (r.has({"", std::string(group) + "rope_theta"})) hub = group;
-  const auto key = [&](std::string_view name) { return hub + std::string(name); };
+    if (r.has({"", std::string(group) + "rope_theta"})) hf = group;
+  const auto key = [&](std::string_view name) { return hf + std::string(name); };
   RopeParams p{.n_rot = n_rot, .style = style};
   if (n_rot == 0 || n_rot % 2 != 0)
     r.refuse(ErrorCode::bad_file, "{} dimensions to rotate; an even number is expected", n_rot);
-  p.base = r.number_or({"rope.freq_base", hub == "rope_scaling." ? "rope_theta" : key("rope_theta")}, 10000);
+  p.base = r.number_or({"rope.freq_base", hf == "rope_scaling." ? "rope_theta" : key("rope_theta")}, 10000);
   const std::string old_name = r.text_or({"rope.scaling.type", key("type")}, "none");
   const std::string type = r.text_or({"rope.scaling.type", key("rope_type")}, old_name);
   if (p.base <= 1) r.refuse(ErrorCode::bad_file, "the base of the rotation is {}; more than 1 is expected", p.base);
@@ -97,7 +97,7 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
       r.refuse(ErrorCode::bad_file, "high_freq_factor is {}; more than low_freq_factor, {}, is expected",
                p.high_freq_factor, p.low_freq_factor);
   } else if (type == "yarn") {
-    read_yarn(r, hub, p);
+    read_yarn(r, hf, p);
   } else {
     r.refuse(ErrorCode::unsupported, "{} is {}; ogas knows none, linear, llama3 and yarn",
              r.name_of({"rope.scaling.type", key("rope_type")}), in_quotes(type));
@@ -118,22 +118,21 @@ std::vector<std::string> read_layer_types(ConfigReader& r, uint32_t n_layer, std
   return types;
 }
 
-uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj) {
+uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, std::string_view hf_proj) {
   const uint32_t n_mtp = r.count_or({"nextn_predict_layers", "num_nextn_predict_layers"}, 0, 0, 1);
   if (n_mtp == 0) return 0;
-  if (!r.is_hub() && n_layer < 2)
-    r.refuse(ErrorCode::bad_file, "{} layer, and one of them for further tokens", n_layer);
-  if (!r.is_hub()) n_layer -= n_mtp;
-  const std::string name = !r.is_hub()        ? fmt::format("blk.{}.nextn.eh_proj.weight", n_layer)
-                           : hub_proj.empty() ? fmt::format("model.layers.{}.eh_proj.weight", n_layer)
-                                              : std::string(hub_proj);
+  if (!r.is_hf() && n_layer < 2) r.refuse(ErrorCode::bad_file, "{} layer, and one of them for further tokens", n_layer);
+  if (!r.is_hf()) n_layer -= n_mtp;
+  const std::string name = !r.is_hf()        ? fmt::format("blk.{}.nextn.eh_proj.weight", n_layer)
+                           : hf_proj.empty() ? fmt::format("model.layers.{}.eh_proj.weight", n_layer)
+                                             : std::string(hf_proj);
   return file.find(name) ? n_mtp : 0;
 }
 
 RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_used) {
   // transformers 5 writes this name for Qwen3-MoE, too, whatever the published files call it.
   constexpr std::string_view kOther = "num_local_experts";
-  if (r.is_hub() && !r.has(n_expert) && r.has({"", kOther})) n_expert.hub = kOther;
+  if (r.is_hf() && !r.has(n_expert) && r.has({"", kOther})) n_expert.hf = kOther;
   RouterRules rules;
   rules.n_expert = r.count(n_expert, 1, 65536);
   rules.n_used = r.count(n_used, 1, rules.n_expert);
@@ -159,11 +158,11 @@ void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   if (c.is_tied) table.ignore(out);
 }
 
-void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hub) {
-  table.vector({"nextn.enorm.weight", hub.enorm}, enorm, c.n_embd);
-  table.vector({"nextn.hnorm.weight", hub.hnorm}, hnorm, c.n_embd);
-  table.linear({"nextn.eh_proj.weight", hub.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
-  table.vector({"nextn.shared_head_norm.weight", hub.output_norm}, output_norm, c.n_embd);
+void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hf) {
+  table.vector({"nextn.enorm.weight", hf.enorm}, enorm, c.n_embd);
+  table.vector({"nextn.hnorm.weight", hf.hnorm}, hnorm, c.n_embd);
+  table.linear({"nextn.eh_proj.weight", hf.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
+  table.vector({"nextn.shared_head_norm.weight", hf.output_norm}, output_norm, c.n_embd);
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
   if (table.has(embd)) table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);
@@ -174,8 +173,9 @@ void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) 
   rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
-void Decoder::embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token, std::span<float> hidden) {
-  embeddings.decode_row(ops, own, static_cast<size_t>(token), hidden.data());
+void Decoder::embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
+                    std::span<float> hidden) {
+  embeddings.decode_row(kernels, own, static_cast<size_t>(token), hidden.data());
 }
 
 void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
@@ -201,14 +201,15 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
       logits_rows_.push_back(static_cast<uint32_t>(row));
   }
   const size_t n = rows_.size();
-  if (!space_ || space_->hidden.max_rows() < n) {
-    space_ = std::make_unique<HiddenSpace>(c_, n, ropes_);
+  if (!workspace_ || workspace_->hidden.max_rows() < n) {
+    workspace_ = std::make_unique<HiddenWorkspace>(c_, n, ropes_);
     reserve(n);
   }
-  const Step step{exec, rows_, n, *space_};
+  const Step step{exec, rows_, n, *workspace_};
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    space_->angles.prepare(t, rows_.position(t));
-    embed(exec.ops, exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t], {space_->hidden.row(t), c_.n_embd});
+    workspace_->angles.prepare(t, rows_.position(t));
+    embed(exec.kernels, exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t],
+          {workspace_->hidden.row(t), c_.n_embd});
   });
   if (w_.token_embd.has_failed()) return {};
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
@@ -217,15 +218,16 @@ std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
 }
 
 std::span<const float> Decoder::hidden_of(Exec& exec, std::span<const uint32_t> rows) {
-  Matrix& normed = space_->delta;
+  Matrix& normed = workspace_->delta;
   exec.pool.parallel_for(rows.size(), [&](size_t idx, unsigned) {
-    exec.ops.rms_norm(space_->hidden.row(rows[idx]), w_.output_norm.data(), c_.rms_eps, c_.n_embd, normed.row(idx));
+    exec.kernels.rms_norm(workspace_->hidden.row(rows[idx]), w_.output_norm.data(), c_.rms_eps, c_.n_embd,
+                          normed.row(idx));
   });
   return {normed.data(), rows.size() * c_.n_embd};
 }
 
 std::span<const float> Decoder::logits_of(Exec& exec, std::span<const uint32_t> rows) {
-  return run_head({exec, rows_, rows_.size(), *space_}, w_.output_norm, w_.output, rows);
+  return run_head({exec, rows_, rows_.size(), *workspace_}, w_.output_norm, w_.output, rows);
 }
 
 void Decoder::keep_for_mtp(const Step& step) {
@@ -239,7 +241,7 @@ void Decoder::keep_for_mtp(const Step& step) {
     return;
   }
   step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned) {
-    step.exec.ops.rms_norm(step.s.hidden.row(t), w_.output_norm.data(), c_.rms_eps, c_.n_embd, last_hidden_.row(t));
+    step.exec.kernels.rms_norm(step.s.hidden.row(t), w_.output_norm.data(), c_.rms_eps, c_.n_embd, last_hidden_.row(t));
   });
 }
 
@@ -247,21 +249,22 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   const size_t n = tokens.size();
   OGAS_CHECK(facts_.n_mtp > 0 && n > 0 && n <= n_last_ && rows_.runs().size() == 1,
              "{} tokens; the last pass had {} of {} sequences", n, n_last_, rows_.runs().size());
-  const RowRun last = rows_.runs().front();
+  const SequenceRows last = rows_.runs().front();
   rows_.clear();
   rows_.add(*last.kv, last.position, n, last.kind);
-  const Step step{exec, rows_, n, *space_};
+  const Step step{exec, rows_, n, *workspace_};
   Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    space_->angles.prepare(t, rows_.position(t) + 1);
+    workspace_->angles.prepare(t, rows_.position(t) + 1);
     float* input = mtp_input_.row(t);
-    embed(exec.ops, exec.scratch.of_thread(thread_idx), embeddings, tokens[t], {space_->delta.row(t), c_.n_embd});
-    exec.ops.rms_norm(space_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
-    exec.ops.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
-    mtp_input_.quantize_row(exec.ops, t, last.kind);
+    embed(exec.kernels, exec.scratch.of_thread(thread_idx), embeddings, tokens[t],
+          {workspace_->delta.row(t), c_.n_embd});
+    exec.kernels.rms_norm(workspace_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
+    exec.kernels.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
+    mtp_input_.quantize_row(exec.kernels, t, last.kind);
   });
   if (embeddings.has_failed()) return {};
-  multiply(exec, mtp_input_, n, {{mtp_.eh_proj, space_->hidden}});
+  multiply(exec, mtp_input_, n, {{mtp_.eh_proj, workspace_->hidden}});
   run_layer(step, c_.n_layer);
   logits_rows_.resize(n);
   std::iota(logits_rows_.begin(), logits_rows_.end(), 0U);
@@ -269,16 +272,16 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
 }
 
-void Decoder::take_fewer_experts(uint32_t n_used, float least_weight) {
+void Decoder::take_fewer_experts(uint32_t n_used, float min_weight) {
   for (Moe* moe : moes_) {
     moe->rules.n_used = n_used;
-    moe->least_weight = least_weight;
+    moe->min_weight = min_weight;
   }
   const uint32_t n_before = facts_.n_expert_used;
   for (const Moe* moe : moes_)
-    n_used = std::min(n_used, most_of_weight(moe->rules, least_weight, !moe->exp_probs_b.empty()));
+    n_used = std::min(n_used, max_experts_of_weight(moe->rules, min_weight, !moe->exp_probs_b.empty()));
   facts_.n_expert_used = n_used;
-  facts_.n_expert_least = least_weight > 0 ? 1 : n_used;
+  facts_.n_expert_used_min = min_weight > 0 ? 1 : n_used;
   facts_.n_params_active -= total_of(facts_.work.expert_weights) / facts_.n_expert * (n_before - n_used);
   std::erase_if(linears_of_token_, [&](const Linear* linear) {
     return std::ranges::any_of(moes_, [&](const Moe* moe) { return moe->expert_of(*linear).value_or(0) >= n_used; });
@@ -321,7 +324,7 @@ ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const
 void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn) {
   const uint32_t n_expert = ffn.rules.n_expert, n_used = ffn.rules.n_used;
   facts.n_expert = n_expert;
-  facts.n_expert_used = facts.n_expert_least = facts.n_expert_trained = n_used;
+  facts.n_expert_used = facts.n_expert_used_min = facts.n_expert_trained = n_used;
   facts.n_ff_exp = static_cast<uint32_t>(ffn.n_ff_exp);
   facts.n_params_active = table.n_params() - table.n_expert_params() / n_expert * (n_expert - n_used);
 }

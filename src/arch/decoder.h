@@ -41,8 +41,8 @@ void read_router_groups(ConfigReader& reader, RouterRules& rules);
 std::vector<std::string> read_layer_types(ConfigReader& reader, uint32_t n_layer, std::string_view other);
 
 // Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
-// loses. 0 where the file was published without their tensors. hub_proj: what the hub calls eh_proj, if not by layer.
-uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer, std::string_view hub_proj = {});
+// loses. 0 where the file was published without their tensors. hf_proj: what the hub calls eh_proj, if not by layer.
+uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer, std::string_view hf_proj = {});
 
 struct DecoderWeights {
   Embeddings token_embd;           // [n_vocab, n_embd]
@@ -69,12 +69,12 @@ struct MtpHead {
   bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
-  void add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hub = {});
+  void add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hf = {});
 };
 
 // Rows of n_embd that all layers work on.
-struct HiddenSpace {
-  HiddenSpace(const DecoderConfig& c, size_t n_batch, const Ropes& ropes)
+struct HiddenWorkspace {
+  HiddenWorkspace(const DecoderConfig& c, size_t n_batch, const Ropes& ropes)
       : hidden(n_batch, c.n_embd), delta(n_batch, c.n_embd), normed(n_batch, c.n_embd), angles(ropes, n_batch) {}
   static uint64_t bytes_per_token(const DecoderConfig& c, const Ropes& ropes) {
     return (2 * uint64_t{c.n_embd} + ropes.n_rot()) * sizeof(float) + Activations::bytes_for(c.n_embd);
@@ -91,7 +91,7 @@ class Decoder : public Model {
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<Moe* const> moes() const override { return moes_; }
   std::vector<Embeddings*> embeddings() override { return {&w_.token_embd, &mtp_.token_embd}; }
-  void take_fewer_experts(uint32_t n_used, float least_weight) override;
+  void take_fewer_experts(uint32_t n_used, float min_weight) override;
   ScratchBytes scratch_bytes(const PassLimits& limits) const override {
     return max({.per_thread = ScratchArena::bytes_for<float>(c_.n_embd)}, layer_scratch_bytes(limits));
   }
@@ -107,7 +107,7 @@ class Decoder : public Model {
     Exec& exec;
     const Rows& rows;
     size_t n_tokens;
-    HiddenSpace& s;
+    HiddenWorkspace& s;
   };
 
   explicit Decoder(const DecoderConfig& config) : c_(config) {}
@@ -122,7 +122,8 @@ class Decoder : public Model {
   // What differs between decoders around their layers; the defaults are what most of them do. The first is called from
   // several threads.
   // A token's hidden state before the first layer: its row of these embeddings.
-  virtual void embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token, std::span<float> hidden);
+  virtual void embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
+                     std::span<float> hidden);
   // hidden += delta, which is what a block made; through an RMSNorm of its own unless post_norm is empty.
   virtual void add_residual(const Step& step, const std::vector<float>& post_norm);
   // Logits [n, n_vocab] of the first n rows of step.s.normed.
@@ -156,7 +157,7 @@ class Decoder : public Model {
                                   std::span<const uint32_t> rows);
   void keep_for_mtp(const Step& step);
 
-  std::unique_ptr<HiddenSpace> space_;
+  std::unique_ptr<HiddenWorkspace> workspace_;
   Rows rows_;
   std::vector<TokenId> tokens_;        // [rows]
   std::vector<uint32_t> logits_rows_;  // those whose logits are wanted

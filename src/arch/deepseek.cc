@@ -41,7 +41,7 @@ MlaDims read_mla_dims(ConfigReader& r, uint32_t n_embd) {
   d.q_lora_rank = r.count_or({"attention.q_lora_rank", "q_lora_rank"}, 0, 0, kMaxDim);
   d.kv_lora_rank = r.count({"attention.kv_lora_rank", "kv_lora_rank"}, 1, kMaxDim);
   d.qk_rope_head_dim = r.count({"rope.dimension_count", "qk_rope_head_dim"}, 2, kMaxDim);
-  if (r.is_hub()) {
+  if (r.is_hf()) {
     d.qk_nope_head_dim = r.count({"", "qk_nope_head_dim"}, 1, kMaxDim);
     d.v_head_dim = r.count({"", "v_head_dim"}, 1, kMaxDim);
     return d;
@@ -71,8 +71,8 @@ RouterRules read_rules(ConfigReader& r) {
   RouterRules rules =
       read_router_counts(r, {"expert_count", "n_routed_experts"}, {"expert_used_count", "num_experts_per_tok"});
   // GGUF numbers them: 1 softmax, 2 sigmoid.
-  const bool is_sigmoid = r.is_hub() ? r.text_or({"", "scoring_func"}, "softmax") == "sigmoid"
-                                     : r.count_or({"expert_gating_func", ""}, 1, 0, 3) == 2;
+  const bool is_sigmoid = r.is_hf() ? r.text_or({"", "scoring_func"}, "softmax") == "sigmoid"
+                                    : r.count_or({"expert_gating_func", ""}, 1, 0, 3) == 2;
   const bool is_grouped = r.text_or({"", "topk_method"}, "") != "greedy";
   rules.scores = is_sigmoid ? RouterScores::sigmoid : RouterScores::softmax;
   rules.group_scores = is_sigmoid ? GroupScores::two_largest : GroupScores::largest;
@@ -89,7 +89,7 @@ float read_attn_scale(ConfigReader& r, DeepSeekConfig& c) {
   double all = r.number_or({"", r.has({"", "rope_parameters.mscale_all_dim"}) ? "rope_parameters.mscale_all_dim"
                                                                               : "rope_scaling.mscale_all_dim"},
                            0);
-  if (!r.is_hub()) {
+  if (!r.is_hf()) {
     all = 10 * r.number_or({"rope.scaling.yarn_log_multiplier", ""}, 0);  // GGUF stores 0.1 mscale_all_dim
     c.rope.attention_factor = 1;  // mscale and mscale_all_dim are the same in all of them
   }
@@ -151,9 +151,9 @@ class DeepSeek : public Decoder {
   }
 
  private:
-  struct Space {
-    MlaSpace attn;
-    FfnSpace ffn;
+  struct Workspace {
+    MlaWorkspace attn;
+    FfnWorkspace ffn;
   };
 
   void add_layer(TensorTable& table, uint32_t layer_idx, DeepSeekLayer& layer) const {
@@ -185,31 +185,31 @@ class DeepSeek : public Decoder {
                  .k_dim = config_.mla.latent_dim(),
                  .v_dim = 0,
                  .index_dim = config_.indexer.head_dim};
-    facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) +
-                         MlaSpace::bytes_per_token(config_.mla, config_.indexer) +
-                         FfnSpace::bytes_per_token(config_.ffn);
+    facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
+                         MlaWorkspace::bytes_per_token(config_.mla, config_.indexer) +
+                         FfnWorkspace::bytes_per_token(config_.ffn);
   }
 
   void reserve(size_t n_tokens) override {
-    space_.reset(new Space{{config_.mla, n_tokens, config_.indexer}, {config_.ffn, n_tokens}});
+    workspace_.reset(new Workspace{{config_.mla, n_tokens, config_.indexer}, {config_.ffn, n_tokens}});
   }
 
   ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override {
-    return max(MlaSpace::scratch_bytes(config_.mla, config_.indexer, limits),
-               FfnSpace::scratch_bytes(config_.ffn, limits));
+    return max(MlaWorkspace::scratch_bytes(config_.mla, config_.indexer, limits),
+               FfnWorkspace::scratch_bytes(config_.ffn, limits));
   }
 
   void run_layer(const Step& step, uint32_t layer_idx) override {
     const DeepSeekLayer& layer = layers_[layer_idx];
     add_block(step, layer.attn_norm,
-              [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); });
+              [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); });
     add_block(step, layer.ffn_norm,
-              [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
+              [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); });
   }
 
   DeepSeekConfig config_;
   std::vector<DeepSeekLayer> layers_;
-  std::unique_ptr<Space> space_;
+  std::unique_ptr<Workspace> workspace_;
 };
 
 }  // namespace

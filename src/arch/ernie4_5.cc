@@ -68,8 +68,8 @@ Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file) {
   c.ffn.rules.normalize = true;
   c.ffn.n_ff_exp = r.count({"expert_feed_forward_length", "moe_intermediate_size"}, 1, 1U << 24);
   const uint32_t n_shared = r.count_or({"", "moe_num_shared_experts"}, 0, 0, 1024);
-  c.ffn.n_ff_shared = r.is_hub() ? uint64_t{n_shared} * c.ffn.n_ff_exp
-                                 : r.count_or({"expert_shared_feed_forward_length", ""}, 0, 0, 1U << 24);
+  c.ffn.n_ff_shared = r.is_hf() ? uint64_t{n_shared} * c.ffn.n_ff_exp
+                                : r.count_or({"expert_shared_feed_forward_length", ""}, 0, 0, 1U << 24);
   c.has_experts = read_expert_layers(r, c.decoder.n_layer);
   c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer, kMtpProj);
   c.has_experts.resize(c.decoder.n_layer + c.n_mtp, false);

@@ -42,8 +42,8 @@ class Gemma3 : public GqaDecoder {
     return own_.windows[layer_idx] > 0 ? own_.local_rope : config_.rope;
   }
 
-  void finish(bool is_hub) override {
-    if (!is_hub) return;
+  void finish(bool is_hf) override {
+    if (!is_hf) return;
     const auto centre = [](std::vector<float>& norm) {
       for (float& weight : norm) weight += 1;
     };
@@ -54,9 +54,9 @@ class Gemma3 : public GqaDecoder {
         centre(*norm);
   }
 
-  void embed(const Ops& ops, ScratchArena& own, Embeddings& embeddings, TokenId token,
+  void embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
              std::span<float> hidden) override {
-    GqaDecoder::embed(ops, own, embeddings, token, hidden);
+    GqaDecoder::embed(kernels, own, embeddings, token, hidden);
     for (float& value : hidden) value *= own_.embedding_scale;
   }
 
@@ -117,7 +117,7 @@ std::vector<uint32_t> read_gemma3_windows(ConfigReader& r, uint32_t n_layer) {
 float read_attention_scale(ConfigReader& r, const GqaConfig& c) {
   constexpr uint32_t kLayersOf27B = 62;
   double scalar = c.decoder.n_layer == kLayersOf27B ? c.decoder.n_embd / c.attn.n_head : c.attn.head_dim;
-  if (r.is_hub()) scalar = static_cast<double>(r.number({"", "query_pre_attn_scalar"}));
+  if (r.is_hf()) scalar = static_cast<double>(r.number({"", "query_pre_attn_scalar"}));
   if (!(scalar > 0)) r.refuse(ErrorCode::bad_file, "query_pre_attn_scalar is {}; more than 0 is expected", scalar);
   return static_cast<float>(1 / std::sqrt(scalar));
 }

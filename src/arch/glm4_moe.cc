@@ -31,7 +31,7 @@ class Glm4Moe : public GqaDecoder {
 Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file) {
   ConfigReader r(file, "glm4moe");
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
-  if (r.is_hub()) {
+  if (r.is_hf()) {
     const auto n_rot = static_cast<uint32_t>(c.attn.head_dim * r.number_or({"", "partial_rotary_factor"}, 0.5));
     c.rope = read_rope(r, n_rot, RopeStyle::half_split);
   }
@@ -50,7 +50,7 @@ Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file) {
                    c.decoder.n_layer + c.n_mtp);
   const bool has_bias = r.flag_or({"", "attention_bias"}, true);
   const bool has_qk_norm =
-      r.is_hub() ? r.flag_or({"", "use_qk_norm"}, false) : file.find("blk.0.attn_q_norm.weight") != nullptr;
+      r.is_hf() ? r.flag_or({"", "use_qk_norm"}, false) : file.find("blk.0.attn_q_norm.weight") != nullptr;
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<Glm4Moe>(std::move(c), has_bias, has_qk_norm), file);
 }

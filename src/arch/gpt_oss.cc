@@ -40,7 +40,7 @@ class GptOss : public GqaDecoder {
     table.vector({"ffn_gate_inp.bias", "mlp.router.bias"}, moe.ffn_gate_inp_b, n_expert);
     ExpertStack gate{.n_expert = n_expert, .n_out = d.n_ff_exp, .n_in = d.n_embd};
     ExpertStack down{.n_expert = n_expert, .n_out = d.n_embd, .n_in = d.n_ff_exp};
-    if (table.is_hub()) gate.n_parts = 2;
+    if (table.is_hf()) gate.n_parts = 2;
     gate.is_transposed = table.has({"", "mlp.experts.gate_up_proj"});
     down.is_transposed = table.has({"", "mlp.experts.down_proj"});
     ExpertStack up = gate;
@@ -84,7 +84,7 @@ Glu read_glu(ConfigReader& r) {
 GqaConfig read_config(ConfigReader& r, const TensorFile& file) {
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   // GGUF does not say so: the model was trained with borders of YaRN's ramp between pairs.
-  if (!r.is_hub()) c.rope.truncate = false;
+  if (!r.is_hf()) c.rope.truncate = false;
   FfnDims& ffn = c.ffn;
   ffn.rules =
       read_router_counts(r, {"expert_count", "num_local_experts"}, {"expert_used_count", "num_experts_per_tok"});

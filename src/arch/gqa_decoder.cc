@@ -31,15 +31,15 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)
     layers_[layer_idx].attn.rope = &ropes_.add(rope_of(layer_idx));
-  finish(file.naming() == Naming::hub);
+  finish(file.naming() == Naming::hf);
 
   facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);
   facts_.n_mtp = config_.n_mtp;
   facts_.kv.n_layer += config_.n_mtp;
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn);
-  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) + AttentionSpace::bytes_per_token(config_.attn) +
-                       FfnSpace::bytes_per_token(config_.ffn);
+  facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
+                       AttentionWorkspace::bytes_per_token(config_.attn) + FfnWorkspace::bytes_per_token(config_.ffn);
   return {};
 }
 
@@ -51,21 +51,21 @@ void GqaDecoder::add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer
 }
 
 void GqaDecoder::reserve(size_t n_tokens) {
-  space_.reset(new Space{{config_.attn, n_tokens}, {config_.ffn, n_tokens}});
+  workspace_.reset(new Workspace{{config_.attn, n_tokens}, {config_.ffn, n_tokens}});
 }
 
 ScratchBytes GqaDecoder::layer_scratch_bytes(const PassLimits& limits) const {
-  return max(AttentionSpace::scratch_bytes(config_.attn, limits), FfnSpace::scratch_bytes(config_.ffn, limits));
+  return max(AttentionWorkspace::scratch_bytes(config_.attn, limits), FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 
 void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
   add_block(
-      step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), space_->attn); },
+      step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); },
       layer.attn_post_norm);
   add_block(
       step, layer.ffn_norm,
-      [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); },
+      [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); },
       layer.ffn_post_norm);
 }
 

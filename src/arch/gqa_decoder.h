@@ -57,11 +57,11 @@ class GqaDecoder : public Decoder {
   std::vector<GqaLayer> layers_;
 
  private:
-  struct Space {
-    AttentionSpace attn;
-    FfnSpace ffn;
+  struct Workspace {
+    AttentionWorkspace attn;
+    FfnWorkspace ffn;
   };
-  std::unique_ptr<Space> space_;
+  std::unique_ptr<Workspace> workspace_;
 };
 
 // What dense models of this plan have: decoder, attention, rotation of whole heads, one feed-forward size.

@@ -12,8 +12,8 @@ DeltaNetDims read_delta_dims(ConfigReader& r, uint32_t n_embd) {
   d.n_head_v = r.count({"ssm.time_step_rank", "linear_num_value_heads"}, 1, kMaxDim);
   d.k_dim = r.count({"ssm.state_size", "linear_key_head_dim"}, 1, kMaxDim);
   d.n_taps = r.count({"ssm.conv_kernel", "linear_conv_kernel_dim"}, 1, 1024);
-  const uint32_t n_v = r.is_hub() ? d.n_head_v * r.count({"", "linear_value_head_dim"}, 1, kMaxDim - 1)
-                                  : r.count({"ssm.inner_size", ""}, 1, UINT32_MAX);
+  const uint32_t n_v = r.is_hf() ? d.n_head_v * r.count({"", "linear_value_head_dim"}, 1, kMaxDim - 1)
+                                 : r.count({"ssm.inner_size", ""}, 1, UINT32_MAX);
   if (d.n_head_v % d.n_head_k != 0 || n_v % d.n_head_v != 0)
     r.refuse(ErrorCode::bad_file, "{} values in {} heads, for {} heads of keys; whole multiples are expected", n_v,
              d.n_head_v, d.n_head_k);
@@ -42,7 +42,7 @@ std::vector<bool> read_recurrent_layers(ConfigReader& r, uint32_t n_layer) {
 }
 
 uint32_t read_n_rot(ConfigReader& r, uint32_t head_dim) {
-  if (!r.is_hub()) return r.count_or({"rope.dimension_count", ""}, head_dim / 4, 2, head_dim);
+  if (!r.is_hf()) return r.count_or({"rope.dimension_count", ""}, head_dim / 4, 2, head_dim);
   const double share =
       r.number_or({"", "rope_parameters.partial_rotary_factor"}, r.number_or({"", "partial_rotary_factor"}, 0.25));
   if (!(share > 0 && share <= 1))
@@ -56,7 +56,7 @@ HybridConfig read_hybrid_config(ConfigReader& r, const TensorFile& file) {
   HybridConfig c;
   c.decoder = read_decoder_config(r, file);
   // The hub's config need not speak of the head.
-  if (r.is_hub())
+  if (r.is_hf())
     c.n_mtp = file.find("mtp.fc.weight") ? 1 : 0;
   else
     c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
@@ -99,7 +99,7 @@ Result<> HybridDecoder::bind(const TensorFile& file) {
   linears_ = table.linears();
   moes_ = table.moes();
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
-  finish(file.naming() == Naming::hub);
+  finish(file.naming() == Naming::hf);
   make_facts(file, table);
   return {};
 }
@@ -137,9 +137,9 @@ void HybridDecoder::add_mtp(TensorTable& table) {
 }
 
 // What stands in the file in another form.
-void HybridDecoder::finish(bool is_hub) {
+void HybridDecoder::finish(bool is_hf) {
   const auto centre = [&](std::vector<float>& norm) {
-    if (is_hub)
+    if (is_hf)
       for (float& weight : norm) weight += 1;
   };
   for (std::vector<float>* norm : {&w_.output_norm, &mtp_.enorm, &mtp_.hnorm, &mtp_.output_norm}) centre(*norm);
@@ -150,7 +150,7 @@ void HybridDecoder::finish(bool is_hub) {
       centre(attn->attn_q_norm);
       centre(attn->attn_k_norm);
     } else {
-      std::get<DeltaNet>(layer.mixer).finish(is_hub);
+      std::get<DeltaNet>(layer.mixer).finish(is_hf);
     }
   }
 }
@@ -162,30 +162,31 @@ void HybridDecoder::make_facts(const TensorFile& file, const TensorTable& table)
   facts_.n_mtp = config_.n_mtp;
   facts_.kv.n_layer = n_attention_;
   facts_.kv.state = {.n_layer = n_recurrent_, .n_values = config_.delta.n_state()};
-  facts_.token_bytes = HiddenSpace::bytes_per_token(c_, ropes_) + AttentionSpace::bytes_per_token(config_.attn) +
-                       DeltaNetSpace::bytes_per_token(config_.delta) + FfnSpace::bytes_per_token(config_.ffn);
+  facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
+                       AttentionWorkspace::bytes_per_token(config_.attn) +
+                       DeltaNetWorkspace::bytes_per_token(config_.delta) + FfnWorkspace::bytes_per_token(config_.ffn);
 }
 
 void HybridDecoder::reserve(size_t n_tokens) {
-  space_.reset(new Space{{config_.attn, n_tokens}, {config_.delta, n_tokens}, {config_.ffn, n_tokens}});
+  workspace_.reset(new Workspace{{config_.attn, n_tokens}, {config_.delta, n_tokens}, {config_.ffn, n_tokens}});
 }
 
 ScratchBytes HybridDecoder::layer_scratch_bytes(const PassLimits& limits) const {
   const ScratchBytes mixers =
-      max(AttentionSpace::scratch_bytes(config_.attn, limits), DeltaNetSpace::scratch_bytes(config_.delta));
-  return max(mixers, FfnSpace::scratch_bytes(config_.ffn, limits));
+      max(AttentionWorkspace::scratch_bytes(config_.attn, limits), DeltaNetWorkspace::scratch_bytes(config_.delta));
+  return max(mixers, FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 
 void HybridDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const HybridLayer& layer = layers_[layer_idx];
   add_block(step, layer.attn_norm, [&] {
     if (const auto* attn = std::get_if<Attention>(&layer.mixer))
-      return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), space_->attn);
+      return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), workspace_->attn);
     const DeltaNetCall call{layer.cache_idx, step.rows, step.s.normed, step.s.delta};
-    std::get<DeltaNet>(layer.mixer).forward(step.exec, call, space_->delta);
+    std::get<DeltaNet>(layer.mixer).forward(step.exec, call, workspace_->delta);
   });
   add_block(step, layer.ffn_norm,
-            [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, space_->ffn, step.s.delta); });
+            [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); });
 }
 
 }  // namespace ogas

@@ -43,16 +43,16 @@ class HybridDecoder : public Decoder {
   Result<> bind(const TensorFile& file);
 
  private:
-  struct Space {
-    AttentionSpace attn;
-    DeltaNetSpace delta;
-    FfnSpace ffn;
+  struct Workspace {
+    AttentionWorkspace attn;
+    DeltaNetWorkspace delta;
+    FfnWorkspace ffn;
   };
 
   void add_mixer(TensorTable& table, HybridLayer& layer, bool is_recurrent);
   void add_ffn(TensorTable& table, HybridLayer& layer) const;
   void add_mtp(TensorTable& table);
-  void finish(bool is_hub);
+  void finish(bool is_hf);
   void make_facts(const TensorFile& file, const TensorTable& table);
   void reserve(size_t n_tokens) override;
   ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override;
@@ -61,7 +61,7 @@ class HybridDecoder : public Decoder {
   HybridConfig config_;
   std::vector<HybridLayer> layers_;
   uint32_t n_attention_ = 0, n_recurrent_ = 0;
-  std::unique_ptr<Space> space_;
+  std::unique_ptr<Workspace> workspace_;
 };
 
 }  // namespace ogas

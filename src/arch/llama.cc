@@ -30,11 +30,11 @@ class Llama : public GqaDecoder {
 Result<std::unique_ptr<Model>> create_llama(const TensorFile& file) {
   ConfigReader r(file, "llama");
   // GGUF's converters permute the rows of Q and K from halves to neighbours.
-  GqaConfig c = read_dense_config(r, file, r.is_hub() ? RopeStyle::half_split : RopeStyle::interleaved);
+  GqaConfig c = read_dense_config(r, file, r.is_hf() ? RopeStyle::half_split : RopeStyle::interleaved);
   if (r.flag_or({"", "mlp_bias"}, false))
     r.refuse(ErrorCode::unsupported, "mlp_bias is true; ogas knows this family without");
   const bool has_bias =
-      r.is_hub() ? r.flag_or({"", "attention_bias"}, false) : file.find("blk.0.attn_q.bias") != nullptr;
+      r.is_hf() ? r.flag_or({"", "attention_bias"}, false) : file.find("blk.0.attn_q.bias") != nullptr;
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<Llama>(std::move(c), has_bias), file);
 }

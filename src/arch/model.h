@@ -32,21 +32,21 @@ struct ModelFacts {
   uint32_t n_embd = 0;
   uint32_t n_head = 0;
   uint32_t n_head_kv = 0;
-  uint32_t n_ff = 0;              // of a dense layer; 0: all layers have experts
-  uint32_t n_expert = 0;          // routed experts of a layer; 0: none
-  uint32_t n_expert_used = 0;     // of these for one token, at most
-  uint32_t n_expert_least = 0;    // and at least: fewer where those of little weight are left out
-  uint32_t n_expert_trained = 0;  // as many as it was trained with
-  uint32_t n_ff_exp = 0;          // of an expert
-  uint32_t n_ctx_train = 0;       // positions it was trained for
-  bool prompts_differ = false;    // prompts and generated tokens are computed in two ways, whatever the operations
-  uint32_t n_mtp = 0;             // MTP heads (DeepSeek-V3 technical report, 2.2)
-  uint64_t n_params = 0;          // weights in the bound tensors, shared ones counted once
-  uint64_t n_params_active = 0;   // of these, read for one token (fewer than n_params with experts)
-  uint64_t weight_bytes = 0;      // bytes of the bound tensors
-  uint64_t token_bytes = 0;       // working memory for each token of a batch
-  KvShape kv;                     // KV cache of one position
-  WeightWork work;                // what a pass reads and multiplies with
+  uint32_t n_ff = 0;               // of a dense layer; 0: all layers have experts
+  uint32_t n_expert = 0;           // routed experts of a layer; 0: none
+  uint32_t n_expert_used = 0;      // of these for one token, at most
+  uint32_t n_expert_used_min = 0;  // and at least: fewer where those of little weight are left out
+  uint32_t n_expert_trained = 0;   // as many as it was trained with
+  uint32_t n_ff_exp = 0;           // of an expert
+  uint32_t n_ctx_train = 0;        // positions it was trained for
+  bool prompts_differ = false;     // prompts and generated tokens are computed in two ways, whatever the operations
+  uint32_t n_mtp = 0;              // MTP heads (DeepSeek-V3 technical report, 2.2)
+  uint64_t n_params = 0;           // weights in the bound tensors, shared ones counted once
+  uint64_t n_params_active = 0;    // of these, read for one token (fewer than n_params with experts)
+  uint64_t weight_bytes = 0;       // bytes of the bound tensors
+  uint64_t token_bytes = 0;        // working memory for each token of a batch
+  KvShape kv;                      // KV cache of one position
+  WeightWork work;                 // what a pass reads and multiplies with
 
   // Of a pass over n tokens that keeps n_logits rows of logits: bytes of weights it reads, and weights it multiplies
   // each token with, summed over the tokens. As if experts were drawn independently of each other: n tokens then read
@@ -63,7 +63,7 @@ enum class Logits : uint8_t { none, last, all };
 struct BatchPart {
   std::span<const TokenId> tokens;  // [n]
   KvSequence* kv = nullptr;         // holds what stands before them, and receives their keys and values
-  RowKind kind = RowKind::prompt;
+  RowKind kind = RowKind::prefill;
   Logits logits = Logits::last;  // of which of them
 };
 
@@ -82,7 +82,7 @@ class Model {
   virtual std::vector<Embeddings*> embeddings() = 0;
   // Lets a token take n_used experts of each layer, not more than it takes now, and leaves out those of less weight,
   // but for the best one. Facts follow.
-  virtual void take_fewer_experts(uint32_t n_used, float least_weight) = 0;
+  virtual void take_fewer_experts(uint32_t n_used, float min_weight) = 0;
   // What passes take for intermediate results in addition to facts().token_bytes for each row.
   virtual ScratchBytes scratch_bytes(const PassLimits& limits) const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.

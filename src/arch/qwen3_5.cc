@@ -8,7 +8,7 @@ namespace {
 
 HybridConfig read_qwen3_5_config(ConfigReader& r, const TensorFile& file) {
   HybridConfig c = read_hybrid_config(r, file);
-  c.delta.is_tiled = !r.is_hub();
+  c.delta.is_tiled = !r.is_hf();
   if (!r.flag_or({"", "attn_output_gate"}, true))
     r.refuse(ErrorCode::unsupported, "attn_output_gate is false; ogas knows this family with gates");
   if (r.flag_or({"", "mtp_use_dedicated_embeddings"}, false))

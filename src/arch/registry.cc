@@ -11,7 +11,7 @@ namespace {
 
 // By the name in GGUF's general.architecture and in config.json's model_type.
 struct Architecture {
-  std::string_view gguf, hub;
+  std::string_view gguf, hf;
   Result<std::unique_ptr<Model>> (*create)(const TensorFile& file);
 };
 
@@ -42,7 +42,7 @@ constexpr Architecture kArchitectures[] = {
 std::vector<std::string_view> known_architectures(Naming naming) {
   std::vector<std::string_view> names;
   for (const Architecture& architecture : kArchitectures) {
-    const std::string_view name = naming == Naming::gguf ? architecture.gguf : architecture.hub;
+    const std::string_view name = naming == Naming::gguf ? architecture.gguf : architecture.hf;
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);  // several of one have the same in GGUF
   }
   return names;
@@ -51,7 +51,7 @@ std::vector<std::string_view> known_architectures(Naming naming) {
 Result<std::unique_ptr<Model>> create_model(const TensorFile& file) {
   const bool is_gguf = file.naming() == Naming::gguf;
   const auto name = OGAS_TRY(file.metadata().get_string(is_gguf ? "general.architecture" : "model_type"));
-  const auto* found = std::ranges::find(kArchitectures, name, is_gguf ? &Architecture::gguf : &Architecture::hub);
+  const auto* found = std::ranges::find(kArchitectures, name, is_gguf ? &Architecture::gguf : &Architecture::hf);
   if (found == std::end(kArchitectures))
     return fail(ErrorCode::unsupported, "architecture {} is not one ogas knows; it knows: {}", in_quotes(name),
                 fmt::join(known_architectures(file.naming()), ", "));

@@ -347,16 +347,16 @@ TEST_F(DirectReaderTest, AnErrorWaitsForTheRestOfItsRead) {
 
 TEST_F(DirectReaderTest, KeepsItsDepthInOrder) {
   for (const int depth : {1, 5}) {
-    std::atomic<int> n_within = 0, most = 0;
+    std::atomic<int> n_within = 0, max = 0;
     std::mutex mutex;
     std::vector<uint64_t> blocks;
     const auto pread = [&](int fd, void* buffer, size_t n, uint64_t offset) -> int64_t {
       {
         const std::lock_guard lock(mutex);
         blocks.push_back(offset / kBlock);
-        most = std::max<int>(most, ++n_within);
+        max = std::max<int>(max, ++n_within);
       }
-      for (int ms = 0; ms < 2000 && most < depth; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      for (int ms = 0; ms < 2000 && max < depth; ++ms) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       --n_within;
       return real_pread(fd, buffer, n, offset);
     };
@@ -371,7 +371,7 @@ TEST_F(DirectReaderTest, KeepsItsDepthInOrder) {
                           {0, 5 * kBlock, 1, buffer.data() + 8 * kBlock, 3}};
     reader->submit(reads);
     while (reader->n_pending() > 0) EXPECT_TRUE(reader->wait().result);
-    EXPECT_EQ(most, depth);
+    EXPECT_EQ(max, depth);
     if (depth == 1) {
       EXPECT_THAT(blocks, ElementsAre(9, 10, 11, 2, 3, 5));
     }
@@ -434,11 +434,11 @@ TEST_F(DirectReaderTest, ASlowDiskGetsFewerReads) {
   const fs::path other = fs::path("/dev/shm") / folder_.filename();
   if (!write_file_atomically(other, content)) GTEST_SKIP() << "no second file system";
   const ino_t slow = inode_of(path);
-  std::atomic<int> n_slow = 0, n_quick = 0, n_within_quick = 0, most_quick = 0;
+  std::atomic<int> n_slow = 0, n_quick = 0, n_within_quick = 0, max_quick = 0;
   const auto pread = [&](int fd, void* buffer, size_t n, uint64_t offset) -> int64_t {
     const bool is_slow = inode_of(fd) == slow;
     ++(is_slow ? n_slow : n_quick);
-    if (!is_slow) most_quick = std::max<int>(most_quick, ++n_within_quick);
+    if (!is_slow) max_quick = std::max<int>(max_quick, ++n_within_quick);
     std::this_thread::sleep_for(std::chrono::milliseconds(is_slow ? 20 : 2));
     if (!is_slow) --n_within_quick;
     return real_pread(fd, buffer, n, offset);
@@ -450,7 +450,7 @@ TEST_F(DirectReaderTest, ASlowDiskGetsFewerReads) {
   EXPECT_EQ(n_slow + n_quick, 100);
   EXPECT_LE(n_slow, 30);  // 9 at these speeds
   EXPECT_GE(n_slow, 2);
-  EXPECT_LE(most_quick, 2);
+  EXPECT_LE(max_quick, 2);
 }
 
 // In this process, from here on: io_uring_setup fails as it does in containers.

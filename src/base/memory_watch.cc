@@ -41,14 +41,14 @@ MemoryWatch::MemoryWatch(std::span<const std::filesystem::path> folders) {
 }
 
 std::optional<MemoryWatch::Allowance> MemoryWatch::look() const {
-  std::optional<Allowance> least;
+  std::optional<Allowance> min;
   for (const Limit& limit : limits_) {
     const uint64_t now = limit_in(limit.file);
     if (now >= limit.at_start) continue;
     const uint64_t left = now > limit.used ? now - limit.used : 0;
-    if (!least || left < least->n_bytes) least = {.limit = now, .n_bytes = left};
+    if (!min || left < min->n_bytes) min = {.limit = now, .n_bytes = left};
   }
-  return least;
+  return min;
 }
 
 }  // namespace ogas

@@ -29,12 +29,12 @@ bool is_seen(char32_t c) {
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
-  constexpr size_t kMost = 80;
+  constexpr size_t kMax = 80;
   std::string result = "'";
   size_t at = 0;
   while (at < text.size()) {
     const Utf8Step step = next_utf8(text.substr(at));
-    if (at + step.length > kMost) break;
+    if (at + step.length > kMax) break;
     const std::string_view bytes = text.substr(at, step.length);
     if (step.kind == Utf8Kind::valid && is_seen(step.code_point))
       result += bytes;

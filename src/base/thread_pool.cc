@@ -107,7 +107,7 @@ void ThreadPool::work_on(uint32_t epoch, unsigned thread_idx) {
 
 void ThreadPool::worker(unsigned thread_idx) {
   ::pthread_setname_np(::pthread_self(), "ogas-worker");
-  ask_for_short_time_slices();
+  request_short_time_slices();
   const std::atomic<uint64_t>& ticket = ranges_[thread_idx].ticket;
   uint32_t seen = 0;
   while (true) {

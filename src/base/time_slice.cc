@@ -24,7 +24,7 @@ constexpr uint64_t kShortest = 100'000;  // the kernel's minimum
 
 }  // namespace
 
-bool ask_for_short_time_slices() {
+bool request_short_time_slices() {
 #if defined(SYS_sched_getattr) && defined(SYS_sched_setattr)
   constexpr long kThisThread = 0, kNoFlags = 0;
   SchedAttr attr;

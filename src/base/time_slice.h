@@ -7,6 +7,6 @@ namespace ogas {
 // core soon after they wake up. Their share of the core stays the same. A step of a model is finished when the last
 // thread is: with a busy process on each of two cores, short slices decode a seventh faster. Linux 6.12 and later; does
 // nothing elsewhere, nor to a thread of a real-time class. Returns whether the kernel accepted it.
-bool ask_for_short_time_slices();
+bool request_short_time_slices();
 
 }  // namespace ogas

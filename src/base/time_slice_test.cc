@@ -41,7 +41,7 @@ void on_a_thread(Function function) {
 TEST(TimeSlice, AppliesToThisThreadAndThoseItStarts) {
   if (!kernel_is_at_least(6, 12)) GTEST_SKIP() << "slices of threads need Linux 6.12";
   on_a_thread([] {
-    if (!ask_for_short_time_slices()) GTEST_SKIP() << "sched_setattr is not allowed here";
+    if (!request_short_time_slices()) GTEST_SKIP() << "sched_setattr is not allowed here";
     EXPECT_EQ(slice_ns(), 100'000U);
     on_a_thread([] { EXPECT_EQ(slice_ns(), 100'000U); });
   });
@@ -52,7 +52,7 @@ TEST(TimeSlice, ChangesNothingElse) {
     const sched_param none{};
     ASSERT_EQ(::sched_setscheduler(0, SCHED_BATCH, &none), 0);
     ASSERT_EQ(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), 5), 0);
-    ask_for_short_time_slices();
+    request_short_time_slices();
     EXPECT_EQ(::sched_getscheduler(0), SCHED_BATCH);
     EXPECT_EQ(::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid())), 5);
   });

@@ -1,7 +1,7 @@
 #include "capi/boundary.h"
 
-#include "base/version.h"
 #include "base/unicode.h"
+#include "base/version.h"
 
 namespace ogas::capi {
 namespace {

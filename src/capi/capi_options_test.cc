@@ -318,8 +318,8 @@ TEST_F(CApiExperts, FromDiskAnswerAsInMemory) {
   const char* mirrors[] = {kModel, "/nonexistent"};
   options_.mirrors = mirrors;
   options_.n_mirrors = 1;
-  for (const char* look_ahead : {"on", "off", "auto"}) {
-    options_.look_ahead = look_ahead;
+  for (const char* expert_prefetch : {"on", "off", "auto"}) {
+    options_.expert_prefetch = expert_prefetch;
     EXPECT_EQ(answer(), expected);
   }
   options_.n_mirrors = 2;
@@ -330,7 +330,7 @@ TEST_F(CApiExperts, FromDiskAnswerAsInMemory) {
   options_.mirrors = nullptr;
   refuses("mirrors is NULL");
   options_.n_mirrors = 0;
-  options_.look_ahead = "sometimes";
+  options_.expert_prefetch = "sometimes";
   refuses("look_ahead is 'sometimes'");
 }
 

@@ -9,10 +9,10 @@
 namespace ogas::capi {
 namespace {
 
-Result<LookAhead> look_ahead_from_name(std::string_view name) {
-  if (name == "auto") return LookAhead::automatic;
-  if (name == "on") return LookAhead::on;
-  if (name == "off") return LookAhead::off;
+Result<ExpertPrefetch> expert_prefetch_from_name(std::string_view name) {
+  if (name == "auto") return ExpertPrefetch::automatic;
+  if (name == "on") return ExpertPrefetch::on;
+  if (name == "off") return ExpertPrefetch::off;
   return fail(ErrorCode::usage, "look_ahead is '{}'; auto, on or off is expected", name);
 }
 
@@ -26,7 +26,7 @@ Result<EngineOptions> engine_options(const ogas_engine_options& options) {
                        .min_expert_weight = options.min_expert_weight,
                        .prefix_budget = options.prefix_budget};
   if (options.expert_cache > 0) result.expert_cache = options.expert_cache;
-  if (options.look_ahead) result.look_ahead = OGAS_TRY(look_ahead_from_name(options.look_ahead));
+  if (options.expert_prefetch) result.expert_prefetch = OGAS_TRY(expert_prefetch_from_name(options.expert_prefetch));
   for (const std::string& folder : OGAS_TRY(read_strings(options.mirrors, options.n_mirrors, "mirrors")))
     result.mirrors.emplace_back(folder);
   if (options.experts_folder) result.experts_folder = options.experts_folder;

@@ -20,18 +20,18 @@ class Exchange {
   // From any thread.
   void cancel();
 
-  struct News {
+  struct Events {
     std::string text;        // since the last
     bool cancelled = false;  // since the last
     std::optional<Result<Answer>> answer;
   };
   // Waits for any of it.
-  News wait();
+  Events wait();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  News news_;
+  Events events_;
 };
 
 }  // namespace ogas::capi

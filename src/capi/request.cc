@@ -68,10 +68,9 @@ Result<> read_tokens(const ogas_generate_options& options, SamplingOptions& samp
 
 // What of DRY is no number that is the same here and there. Errors: usage, unsupported.
 Result<> read_dry(const Engine& engine, const ogas_generate_options& options, SamplingOptions& sampling) {
-  constexpr uint32_t kMost = INT32_MAX;
+  constexpr uint32_t kMax = INT32_MAX;
   if (options.dry_base == 0) sampling.dry_base = SamplingOptions{}.dry_base;
-  sampling.dry_penalty_last_n =
-      options.dry_window == 0 ? -1 : static_cast<int32_t>(std::min(options.dry_window, kMost));
+  sampling.dry_penalty_last_n = options.dry_window == 0 ? -1 : static_cast<int32_t>(std::min(options.dry_window, kMax));
   const auto given = OGAS_TRY(read_strings(options.dry_breakers, options.n_dry_breakers, "dry_breakers"));
   if (std::ranges::any_of(given, &std::string::empty)) return fail(ErrorCode::usage, "one of dry_breakers is empty");
   const std::vector<std::string> breakers = options.dry_breakers ? given : usual_dry_breakers();

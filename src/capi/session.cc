@@ -3,11 +3,11 @@
 #include <string>
 #include <utility>
 
+#include "base/unicode.h"
 #include "capi/boundary.h"
 #include "capi/handles.h"
 #include "capi/reply.h"
 #include "capi/request.h"
-#include "base/unicode.h"
 
 namespace ogas::capi {
 namespace {
@@ -63,14 +63,14 @@ Result<Answer> wait_for_answer(EngineThread& thread, Request request, const std:
   bool shows = true;
   try {
     while (true) {
-      Exchange::News news = exchange->wait();
-      const OutputPiece piece = reader.push(news.text, news.answer.has_value());
+      Exchange::Events events = exchange->wait();
+      const OutputPiece piece = reader.push(events.text, events.answer.has_value());
       if (shows && !listener.take(piece)) {
         shows = false;
-        news.cancelled = true;
+        events.cancelled = true;
       }
-      if (news.answer) return *std::move(news.answer);
-      if (news.cancelled) thread.cancel(id);
+      if (events.answer) return *std::move(events.answer);
+      if (events.cancelled) thread.cancel(id);
     }
   } catch (...) {  // nobody waits for it any more
     thread.cancel(id);

@@ -7,8 +7,8 @@
 #include <iterator>
 #include <map>
 
-#include "text/tokenizer_test_tools.h"
 #include "base/unicode.h"
+#include "text/tokenizer_test_tools.h"
 
 namespace ogas {
 namespace {

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
 #include "base/byte_range.h"
+#include "base/result.h"
 
 namespace ogas {
 

@@ -196,15 +196,15 @@ State JsonScanner::begin_character(unsigned char c) {
   }
   if (c < 0xC2 || c > 0xF4) return State::broken;
   n_continuation_ = c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
-  least_ = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
-  most_ = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+  min_ = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
+  max_ = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
   return State::more;
 }
 
 State JsonScanner::in_character(unsigned char c) {
-  if (c < least_ || c > most_) return State::broken;
-  least_ = 0x80;
-  most_ = 0xBF;
+  if (c < min_ || c > max_) return State::broken;
+  min_ = 0x80;
+  max_ = 0xBF;
   keep(static_cast<char>(c));
   if (--n_continuation_ == 0) settle_string();
   return State::more;

@@ -69,7 +69,7 @@ class JsonScanner {
   bool is_key_ = false, escaped_ = false, needs_low_surrogate_ = false;
   uint32_t code_ = 0;
   int n_hex_ = 0, n_continuation_ = 0;
-  unsigned char least_ = 0, most_ = 0;  // of the next byte of a character
+  unsigned char min_ = 0, max_ = 0;  // of the next byte of a character
   // Numbers, literals.
   Number number_ = Number::minus;
   size_t number_begin_ = 0;   // in pending_

@@ -90,11 +90,11 @@ void expect(const Example& example) {
   const std::string_view text = example.text;
   EXPECT_EQ(parse_in_one(example), example.expected) << text;
   std::mt19937 random(7);
-  for (size_t most = 1; most < 30; most += most < 4 ? 1 : 5) {
+  for (size_t max = 1; max < 30; max += max < 4 ? 1 : 5) {
     std::vector<std::string_view> pieces;
     for (size_t at = 0; at < text.size(); at += pieces.back().size())
-      pieces.push_back(text.substr(at, 1 + random() % most));
-    EXPECT_EQ(parse(example.parser(), pieces), example.expected) << text << "\nin pieces of up to " << most;
+      pieces.push_back(text.substr(at, 1 + random() % max));
+    EXPECT_EQ(parse(example.parser(), pieces), example.expected) << text << "\nin pieces of up to " << max;
   }
 }
 

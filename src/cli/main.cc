@@ -17,8 +17,8 @@ namespace ogas::cli {
 namespace {
 
 std::string version_text() {
-  const auto ops = choose_ops();
-  return fmt::format("ogas {} (commit {}, {})", version(), commit(), ops ? (*ops)->name : "OGAS_ISA is wrong");
+  const auto kernels = choose_kernels();
+  return fmt::format("ogas {} (commit {}, {})", version(), commit(), kernels ? (*kernels)->name : "OGAS_ISA is wrong");
 }
 
 void describe(CLI::App& app) {
@@ -64,7 +64,7 @@ int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
 
 int run_program(int argc, char** argv) {
   keep_heap_small();
-  ask_for_short_time_slices();
+  request_short_time_slices();
   start_log();
   install_signal_handlers();
   CLI::App app("Open-weight language models on the machine you own.", "ogas");

@@ -10,8 +10,8 @@ Result<bool> EventStream::push(std::string_view bytes, TakeEvent take) {
     if (after_return_ && bytes.front() == '\n') bytes.remove_prefix(1);
     after_return_ = false;
     const size_t length = std::min(bytes.find_first_of("\r\n"), bytes.size());
-    if (line_.size() + data_.size() + length > most_bytes_)
-      return fail(ErrorCode::io, "an event of more than {} bytes", most_bytes_);
+    if (line_.size() + data_.size() + length > max_bytes_)
+      return fail(ErrorCode::io, "an event of more than {} bytes", max_bytes_);
     line_ += bytes.substr(0, length);
     bytes.remove_prefix(length);
     if (bytes.empty()) break;

@@ -15,15 +15,15 @@ class EventStream {
   // Called with the data of each event that has any; false: no more is wanted.
   using TakeEvent = FunctionRef<Result<bool>(std::string_view data)>;
 
-  // most_bytes: of one event, its longest line included.
-  explicit EventStream(size_t most_bytes) : most_bytes_(most_bytes) {}
-  // Returns whether more is wanted. Errors: io (an event of more than most_bytes), and those of `take`.
+  // max_bytes: of one event, its longest line included.
+  explicit EventStream(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // Returns whether more is wanted. Errors: io (an event of more than max_bytes), and those of `take`.
   Result<bool> push(std::string_view bytes, TakeEvent take);
 
  private:
   Result<bool> end_line(TakeEvent take);
 
-  size_t most_bytes_;
+  size_t max_bytes_;
   std::string line_, data_;
   bool has_data_ = false, after_return_ = false, is_first_line_ = true;
 };

@@ -94,11 +94,11 @@ void HttpClient::set_interrupts(std::vector<int> descriptors) { state_->interrup
 Result<std::string> HttpClient::get(const std::string& url) { return state_->exchange(url, {}, {}); }
 
 Result<Beginning> HttpClient::get_beginning(std::string url, size_t n) {
-  constexpr int kMostRedirects = 5;
+  constexpr int kMaxRedirects = 5;
   HttpOptions options = state_->options;
   options.key.clear();
   options.first_bytes = n;
-  for (int n_redirects = 0; n_redirects <= kMostRedirects; ++n_redirects) {
+  for (int n_redirects = 0; n_redirects <= kMaxRedirects; ++n_redirects) {
     Transfer transfer(options, url, {}, /*wants_events=*/false);
     OGAS_TRY(transfer.start(state_->connections));
     Beginning beginning;
@@ -118,7 +118,7 @@ Result<Beginning> HttpClient::get_beginning(std::string url, size_t n) {
     beginning.n_whole = transfer.n_whole();
     return beginning;
   }
-  return fail(ErrorCode::io, "{}: more than {} redirects", one_line(url), kMostRedirects);
+  return fail(ErrorCode::io, "{}: more than {} redirects", one_line(url), kMaxRedirects);
 }
 
 Result<nlohmann::json> HttpClient::get_json(const std::string& url) { return parse_json(url, OGAS_TRY(get(url))); }

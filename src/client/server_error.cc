@@ -3,7 +3,7 @@
 namespace ogas::client {
 
 std::string one_line(std::string_view text) {
-  constexpr size_t kMost = 500;
+  constexpr size_t kMax = 500;
   std::string line;
   bool blank = false;
   for (const char c : text) {
@@ -13,8 +13,8 @@ std::string one_line(std::string_view text) {
       continue;
     }
     // Not within a character of several bytes.
-    if (line.size() >= kMost && (byte & 0xC0) != 0x80) return line + "...";
-    if (line.size() >= kMost + 4) return line + "...";
+    if (line.size() >= kMax && (byte & 0xC0) != 0x80) return line + "...";
+    if (line.size() >= kMax + 4) return line + "...";
     if (blank) line += ' ';
     blank = false;
     line += c;

@@ -9,8 +9,8 @@
 namespace ogas::client {
 namespace {
 
-constexpr size_t kMostBuckets = 256;
-constexpr size_t kMostStatuses = 64;
+constexpr size_t kMaxBuckets = 256;
+constexpr size_t kMaxStatuses = 64;
 
 struct NumberRow {
   std::optional<double> ServerCounters::* field;
@@ -72,7 +72,7 @@ std::optional<HistogramCounts> histogram_of(std::span<const Sample> samples, std
   for (const Sample& sample : samples) {
     if (sample.name != bucket || !std::isfinite(sample.value)) continue;
     const auto bound = read_bound(sample.label("le"));
-    if (bound && *bound >= 0 && (counts.size() < kMostBuckets || counts.contains(*bound)))
+    if (bound && *bound >= 0 && (counts.size() < kMaxBuckets || counts.contains(*bound)))
       counts[*bound] += sample.value;
   }
   if (counts.empty()) return {};
@@ -94,7 +94,7 @@ void count_replies(std::span<const Sample> samples, std::map<std::string, double
   for (const Sample& sample : samples) {
     if (sample.name != "ogas_http_replies_total" || !std::isfinite(sample.value)) continue;
     const std::string status(sample.label("status"));
-    if (replies.size() < kMostStatuses || replies.contains(status)) replies[status] += sample.value;
+    if (replies.size() < kMaxStatuses || replies.contains(status)) replies[status] += sample.value;
   }
 }
 
@@ -135,11 +135,11 @@ std::optional<Latency> latency(const std::optional<HistogramCounts>& before,
 
 void remember(std::deque<double>& rates, std::optional<double> rate) {
   rates.push_back(rate.value_or(0));
-  if (rates.size() > LoadHistory::kMostRates) rates.pop_front();
+  if (rates.size() > TrafficHistory::kMaxRates) rates.pop_front();
 }
 
-LoadChange change_between(const ServerCounters& before, const ServerCounters& after, double seconds) {
-  LoadChange change;
+TrafficChange change_between(const ServerCounters& before, const ServerCounters& after, double seconds) {
+  TrafficChange change;
   change.seconds = seconds;
   change.prompt_rate = divided(growth(before.prompt_tokens, after.prompt_tokens), seconds);
   change.cached_rate = divided(growth(before.cached_tokens, after.cached_tokens), seconds);
@@ -191,8 +191,8 @@ Latency latency_between(const HistogramCounts& before, const HistogramCounts& af
     grown.count -= before.count;
   }
   // What is no histogram has counts that fall.
-  double least = 0;
-  for (auto& [bound, count] : grown.buckets) least = count = std::max(count, least);
+  double min = 0;
+  for (auto& [bound, count] : grown.buckets) min = count = std::max(count, min);
   if (grown.buckets.empty() || !std::isfinite(grown.buckets.back().second) || !(grown.buckets.back().second > 0) ||
       !(grown.count > 0))
     return {};
@@ -202,11 +202,11 @@ Latency latency_between(const HistogramCounts& before, const HistogramCounts& af
           .p90 = quantile(grown.buckets, 0.9)};
 }
 
-void LoadHistory::add(Clock::time_point when, ServerCounters counters) {
+void TrafficHistory::add(Clock::time_point when, ServerCounters counters) {
   if (!snapshots_.empty()) {
     const Snapshot& last = snapshots_.back();
     const double seconds = std::chrono::duration<double>(when - last.when).count();
-    const LoadChange change = change_between(last.counters, counters, seconds);
+    const TrafficChange change = change_between(last.counters, counters, seconds);
     remember(prompt_rates_, change.prompt_rate);
     remember(generated_rates_, change.generated_rate);
   }
@@ -215,9 +215,9 @@ void LoadHistory::add(Clock::time_point when, ServerCounters counters) {
   while (snapshots_.size() > 2 && snapshots_[1].when + kLongest <= when) snapshots_.pop_front();
 }
 
-void LoadHistory::forget() { snapshots_.clear(); }
+void TrafficHistory::forget() { snapshots_.clear(); }
 
-LoadChange LoadHistory::change(std::chrono::duration<double> back) const {
+TrafficChange TrafficHistory::change(std::chrono::duration<double> back) const {
   if (snapshots_.size() < 2) return {};
   const Snapshot& last = snapshots_.back();
   size_t first = snapshots_.size() - 2;

@@ -46,7 +46,7 @@ struct Latency {
 Latency latency_between(const HistogramCounts& before, const HistogramCounts& after);
 
 // What was counted from one time to another. Counters that fell began anew in between.
-struct LoadChange {
+struct TrafficChange {
   double seconds = 0;
   std::optional<double> prompt_rate, cached_rate, generated_rate;  // tokens a second
   std::optional<double> expert_hit_share, expert_byte_rate, expert_wait_share;
@@ -54,11 +54,11 @@ struct LoadChange {
   std::map<std::string, double> reply_rates;  // by status, a second
 };
 
-class LoadHistory {
+class TrafficHistory {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kLongest{60};  // how far back differences go
-  static constexpr size_t kMostRates = 240;
+  static constexpr size_t kMaxRates = 240;
 
   void add(Clock::time_point when, ServerCounters counters);
   // The server went away: what is counted next has nothing to do with what was before. Rates stay to be shown.
@@ -68,7 +68,7 @@ class LoadHistory {
   // The latest; there must be one.
   const ServerCounters& now() const { return snapshots_.back().counters; }
   // From the latest back by so much, or as far as there are any.
-  LoadChange change(std::chrono::duration<double> back) const;
+  TrafficChange change(std::chrono::duration<double> back) const;
   // Tokens a second between each two times, oldest first.
   const std::deque<double>& prompt_rates() const { return prompt_rates_; }
   const std::deque<double>& generated_rates() const { return generated_rates_; }

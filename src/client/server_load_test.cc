@@ -16,7 +16,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 ServerCounters counters_of(std::string_view text) { return ServerCounters::of(parse_prometheus(text).value()); }
 
-TEST(ServerLoad, NamesOfSeveralServersAreKnown) {
+TEST(ServerStats, NamesOfSeveralServersAreKnown) {
   const ServerCounters ogas = counters_of(
       "ogas_info{model=\"m\"} 1\nogas_requests_running 2\nogas_kv_bytes_used 5\nogas_http_replies_total{path=\"/a\","
       "status=\"200\"} 3\nogas_http_replies_total{path=\"/b\",status=\"200\"} 4\n");
@@ -37,7 +37,7 @@ TEST(ServerLoad, NamesOfSeveralServersAreKnown) {
   EXPECT_TRUE(counters_of("ogas_requests_running NaN\n").is_empty());
 }
 
-TEST(ServerLoad, QuantilesOfWhatWasAdded) {
+TEST(ServerStats, QuantilesOfWhatWasAdded) {
   const HistogramCounts before{.buckets = {{1, 100}, {2, 100}, {4, 100}, {kInfinity, 100}}, .sum = 50, .count = 100};
   HistogramCounts after{.buckets = {{1, 100}, {2, 105}, {4, 110}, {kInfinity, 110}}, .sum = 75, .count = 110};
   const Latency latency = latency_between(before, after);
@@ -58,9 +58,9 @@ TEST(ServerLoad, QuantilesOfWhatWasAdded) {
   EXPECT_EQ(latency_between({}, {.buckets = {{0.1, 3}, {kInfinity, 6}}, .sum = 9, .count = 6}).p50, 0.1);
 }
 
-TEST(ServerLoad, RatesAreDifferences) {
-  LoadHistory history;
-  const LoadHistory::Clock::time_point start{};
+TEST(ServerStats, RatesAreDifferences) {
+  TrafficHistory history;
+  const TrafficHistory::Clock::time_point start{};
   for (int idx = 0; idx <= 20; ++idx)
     history.add(
         start + seconds(idx),
@@ -68,7 +68,7 @@ TEST(ServerLoad, RatesAreDifferences) {
                                 "ogas_expert_hits_total {}\nogas_expert_misses_total {}\n"
                                 "ogas_expert_bytes_read_total {}\nogas_http_replies_total{{status=\"200\"}} {}\n",
                                 idx <= 15 ? 0 : 10 * (idx - 15), 3 * idx, 9 * idx, idx, 1000 * idx, 2 * idx)));
-  const LoadChange ten = history.change(seconds(10));
+  const TrafficChange ten = history.change(seconds(10));
   EXPECT_EQ(ten.seconds, 10);
   EXPECT_EQ(ten.generated_rate, 5);
   EXPECT_EQ(ten.prompt_rate, 3);
@@ -88,11 +88,11 @@ TEST(ServerLoad, RatesAreDifferences) {
   EXPECT_EQ(history.generated_rates().size(), 21U);
 }
 
-TEST(ServerLoad, HistoryIsBounded) {
-  LoadHistory history;
+TEST(ServerStats, HistoryIsBounded) {
+  TrafficHistory history;
   for (int idx = 0; idx < 1000; ++idx)
-    history.add(LoadHistory::Clock::time_point() + seconds(idx), counters_of("ogas_generated_tokens_total 1\n"));
-  EXPECT_EQ(history.generated_rates().size(), LoadHistory::kMostRates);
+    history.add(TrafficHistory::Clock::time_point() + seconds(idx), counters_of("ogas_generated_tokens_total 1\n"));
+  EXPECT_EQ(history.generated_rates().size(), TrafficHistory::kMaxRates);
   EXPECT_EQ(history.change(seconds(100'000)).seconds, 60);
 }
 

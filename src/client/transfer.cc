@@ -13,7 +13,7 @@
 namespace ogas::client {
 namespace {
 
-constexpr size_t kMostHeaderBytes = size_t{256} << 10;
+constexpr size_t kMaxHeaderBytes = size_t{256} << 10;
 
 // 0 where it is none.
 uint64_t number_of(std::string_view text) {
@@ -117,7 +117,7 @@ size_t Transfer::on_header(char* bytes, size_t, size_t n, void* self) {
 
 bool Transfer::take_header(std::string_view line) {
   header_bytes_ += line.size();
-  if (header_bytes_ > kMostHeaderBytes) return false;
+  if (header_bytes_ > kMaxHeaderBytes) return false;
   if (line.starts_with("HTTP/")) {  // a further head, after 100 Continue or of a proxy
     type_.clear();
     encoding_.clear();
@@ -194,7 +194,7 @@ Result<> Transfer::result() const {
 }
 
 std::string Transfer::describe(CURLcode code) const {
-  if (header_bytes_ > kMostHeaderBytes) return fmt::format("a head of more than {} bytes", kMostHeaderBytes);
+  if (header_bytes_ > kMaxHeaderBytes) return fmt::format("a head of more than {} bytes", kMaxHeaderBytes);
   switch (code) {
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:

@@ -53,7 +53,7 @@ void Engine::flush_prefixes() {
 unsigned Engine::n_threads() const { return model_->pool->size(); }
 const ExpertStore* Engine::experts() const { return model_->experts.get(); }
 void Engine::follow_memory_limit() { model_->follow_memory_limit(); }
-std::string_view Engine::isa() const { return model_->ops.name; }
+std::string_view Engine::isa() const { return model_->kernels.name; }
 
 Result<RenderedChat> Engine::render_chat(const ChatTemplateInput& input) const {
   if (!model_->tokenizer) return std::unexpected(model_->tokenizer.error());
@@ -85,11 +85,11 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   OGAS_TRY(Generation::check(*model_, request));
   cancelled_.store(false, std::memory_order_relaxed);
   Generation generation(*model_, session, request);
-  generation.find_prefix();
+  generation.match_prefix();
   std::vector<float> kept_logits;
   while (!generation.done()) {
-    const Extension next = generation.next(model_->options.n_batch);
-    OGAS_TRY(model_->make_room_for(session.kv, next.tokens.size()));
+    const BatchItem next = generation.next(model_->options.n_batch);
+    OGAS_TRY(model_->reserve_positions(session.kv, next.tokens.size()));
     std::span<const float> logits = OGAS_TRY(model_->compute({&next, 1}));
     if (generation.wants_prompt_logprobs()) {
       kept_logits.assign(logits.begin(), logits.end());
@@ -103,31 +103,31 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
 }
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
-  OGAS_TRY(model_->check_extension({&session, tokens, kind}));
-  OGAS_TRY(model_->make_room_for(session.kv, tokens.size()));
+  OGAS_TRY(model_->check_item({&session, tokens, kind}));
+  OGAS_TRY(model_->reserve_positions(session.kv, tokens.size()));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
-    const Extension part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
+    const BatchItem part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
     logits = OGAS_TRY(model_->compute({&part, 1}));
   }
   return logits;
 }
 
-Result<std::span<const float>> Engine::extend(std::span<const Extension> extensions) {
+Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) {
   std::vector<const Session*> sessions;
   size_t n_pages = 0;
-  for (const Extension& extension : extensions) {
-    OGAS_TRY(model_->check_extension(extension));
-    n_pages += extension.session->kv.pages_to_extend(extension.tokens.size());
-    sessions.push_back(extension.session);
+  for (const BatchItem& item : items) {
+    OGAS_TRY(model_->check_item(item));
+    n_pages += item.session->kv.pages_to_extend(item.tokens.size());
+    sessions.push_back(item.session);
   }
   std::ranges::sort(sessions);
   if (std::ranges::adjacent_find(sessions) != sessions.end())
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
-  if (extensions.empty()) return std::span<const float>();
-  OGAS_TRY(model_->make_room(n_pages));
-  return model_->compute(extensions);
+  if (items.empty()) return std::span<const float>();
+  OGAS_TRY(model_->reserve_pages(n_pages));
+  return model_->compute(items);
 }
 
 Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind) {
@@ -146,7 +146,7 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
     OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none}));
-    Exec exec{*model_->pool, model_->ops, *model_->scratch};
+    Exec exec{*model_->pool, model_->kernels, *model_->scratch};
     const auto logits = model_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
     OGAS_TRY(model_->check_reads());
     return logits;

@@ -21,14 +21,14 @@
 
 #include "arch/model.h"
 #include "base/result.h"
+#include "chat/answer_ends.h"
+#include "chat/chat_template.h"
 #include "engine/embed.h"
 #include "engine/request.h"
-#include "sampling/sampling_options.h"
 #include "engine/score.h"
 #include "files/tensor_file.h"
 #include "nn/expert_store.h"
-#include "chat/answer_ends.h"
-#include "chat/chat_template.h"
+#include "sampling/sampling_options.h"
 #include "text/tokenizer.h"
 
 namespace ogas {
@@ -48,7 +48,7 @@ struct EngineOptions {
   uint64_t ram = 0;
   // Have experts read from disk in any case, with so many bytes of memory for them, or the least that works.
   std::optional<uint64_t> expert_cache = {};
-  LookAhead look_ahead = LookAhead::automatic;  // of those read from disk
+  ExpertPrefetch expert_prefetch = ExpertPrefetch::automatic;  // of those read from disk
   // Experts of a layer that a token goes through, fewer than it was trained with; 0: those. Quicker, and not what the
   // model would answer.
   uint32_t n_expert_used = 0;
@@ -75,11 +75,11 @@ struct ChatOptions {
 class Session;
 
 // Tokens to be computed behind those a session holds.
-struct Extension {
+struct BatchItem {
   Session* session = nullptr;
   std::span<const TokenId> tokens = {};
-  RowKind kind = RowKind::prompt;  // what they are computed as (nn/row_kind.h)
-  bool wants_logits = true;        // of the last one
+  RowKind kind = RowKind::prefill;  // what they are computed as (nn/row_kind.h)
+  bool wants_logits = true;         // of the last one
 };
 
 class LoadedModel;
@@ -149,7 +149,7 @@ class Engine {
   // Logits after each of the tokens, from an empty context: row(idx, logits[n_vocab]) for every position in order.
   // batch: how many are computed together (0: n_batch); the result does not depend on it beyond float rounding.
   using TakeRow = std::function<void(size_t, std::span<const float>)>;
-  Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind = RowKind::prompt);
+  Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind = RowKind::prefill);
   // The same of the head for the token after the next, for all tokens but the last: row idx is what it says once token
   // idx + 1 is known. Errors: usage where the model has none (facts().n_mtp) or fewer than two tokens are given.
   Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
@@ -157,10 +157,10 @@ class Engine {
   // Computes these tokens behind those the session holds, n_batch at a time; no tokenizer is needed. Logits [n_vocab]
   // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no room for them).
   Result<std::span<const float>> extend(Session& session, std::span<const TokenId> tokens,
-                                        RowKind kind = RowKind::prompt);
+                                        RowKind kind = RowKind::prefill);
   // The same for several sessions in one pass: logits [n, n_vocab] of those that want them. Memory for activations
   // grows with the tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
-  Result<std::span<const float>> extend(std::span<const Extension> extensions);
+  Result<std::span<const float>> extend(std::span<const BatchItem> items);
 
   // How likely each token of a continuation is behind the context and those before it; all continuations share the
   // context's keys and values. Logits are those of logits(), bit for bit. Memory does not grow with the number of

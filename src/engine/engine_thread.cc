@@ -73,7 +73,7 @@ EngineThread::Load EngineThread::load() const {
 // Sleeps until there is something to do, and takes it. Whether this is being destroyed.
 bool EngineThread::wait(Inbox& inbox) {
   std::unique_lock lock(mutex_);
-  load_ = {scheduler_->n_running(), scheduler_->n_waiting(), scheduler_->n_pauses()};
+  load_ = {scheduler_->n_running(), scheduler_->n_waiting(), scheduler_->n_preemptions()};
   const auto has_news = [&] { return stopping_ || busy_ || !inbox_.empty(); };
   while (engine_.experts() && !wake_.wait_for(lock, kIdleLook, has_news)) {
     lock.unlock();

@@ -63,7 +63,7 @@ class EngineThread {
   // As of the last step.
   struct Load {
     size_t n_running = 0, n_waiting = 0;
-    uint64_t n_pauses = 0;
+    uint64_t n_preemptions = 0;
   };
   Load load() const;
 

@@ -8,8 +8,8 @@
 namespace ogas {
 
 Result<ExpertCounts> read_expert_counts(const std::filesystem::path& path, const ExpertCounts& like) {
-  constexpr size_t kMostBytes = size_t{64} << 20;
-  const auto text = read_file(path, kMostBytes);
+  constexpr size_t kMaxBytes = size_t{64} << 20;
+  const auto text = read_file(path, kMaxBytes);
   if (!text) return text.error().code == ErrorCode::not_found ? Result<ExpertCounts>() : std::unexpected(text.error());
   const Json json = OGAS_TRY(parse_json(*text, path.string()));
   const auto wrong = [&] {

@@ -61,12 +61,12 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
   // places to go back to.
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
   size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
-  if (!model.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_given);
+  if (!model.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
   if (request.prompt_logprobs) n_cached = 0;
-  n_cached = session.kv.reachable(n_cached);
+  n_cached = session.kv.rewindable_to(n_cached);
   session.truncate(n_cached);
   if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
-    keep_at_ = request.prompt.size() - kPromptTail;
+    snapshot_at_ = request.prompt.size() - kPromptTail;
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
   answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
   reserve();
@@ -86,23 +86,23 @@ void Generation::reserve() {
 }
 
 // At least the last token is left to compute: its logits are what comes next.
-void Generation::find_prefix() {
+void Generation::match_prefix() {
   if (wants_prompt_logprobs()) return;
   const size_t n = model_.goes_on_from_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
-  model_.find_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  model_.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
-Extension Generation::next(size_t n_most) const {
+BatchItem Generation::next(size_t n_max) const {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
-  const size_t end = begin < keep_at_ ? keep_at_ : is_prompt ? n_prompt_ : sequence_.size();
-  const size_t n = std::min(n_most, end - begin);
+  const size_t end = begin < snapshot_at_ ? snapshot_at_ : is_prompt ? n_prompt_ : sequence_.size();
+  const size_t n = std::min(n_max, end - begin);
   return {.session = &session_,
           .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
-          .kind = is_prompt ? RowKind::prompt : RowKind::generated,
+          .kind = is_prompt ? RowKind::prefill : RowKind::decode,
           .wants_logits = begin + n == sequence_.size()};
 }
 
@@ -118,8 +118,8 @@ void Generation::take_prompt_rows(size_t row, size_t n_rows) {
 }
 
 void Generation::take(std::span<const float> logits) {
-  model_.remember(session_);
-  if (session_.tokens.size() == keep_at_) session_.kv.keep();
+  model_.insert_prefix(session_);
+  if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
   if (session_.tokens.size() < sequence_.size()) return;  // not all is there yet
   if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
   if (request_.only_prompt) return end(FinishReason::length);
@@ -149,19 +149,19 @@ void Generation::accept(TokenId id) {
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
   const bool is_full = sequence_.size() > model_.options.n_ctx;
   if (enough || (is_full && !request_.context_shift)) return end(FinishReason::length);
-  if (is_full) slide();
+  if (is_full) shift_context();
 }
 
 // What is kept of both ends is computed anew: rarely, and quicker than it was generated.
-void Generation::slide() {
+void Generation::shift_context() {
   const size_t n_latest = (size_t{model_.options.n_ctx} + 1) / 2;
   const size_t n_first = std::min<size_t>(request_.n_keep, model_.options.n_ctx - n_latest);
   sequence_.erase(sequence_.begin() + static_cast<ptrdiff_t>(n_first),
                   sequence_.end() - static_cast<ptrdiff_t>(n_latest));
   n_prompt_ = sequence_.size();
-  keep_at_ = 0;
-  session_.truncate(session_.kv.reachable(std::min(n_first, session_.n_given)));
-  find_prefix();
+  snapshot_at_ = 0;
+  session_.truncate(session_.kv.rewindable_to(std::min(n_first, session_.n_prompt_tokens)));
+  match_prefix();
 }
 
 void Generation::emit(std::string_view text) {
@@ -177,7 +177,7 @@ void Generation::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  model_.save(session_, n_prompt_);
+  model_.save_prefix(session_, n_prompt_);
 }
 
 Answer Generation::take_answer() {

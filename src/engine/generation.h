@@ -24,11 +24,11 @@ class Generation {
 
   // Takes what is remembered of its tokens, which spares computing it: before the first step, and where the session
   // lost them since.
-  void find_prefix();
+  void match_prefix();
 
-  // The next tokens to compute, at most n_most: a piece of what the session does not hold yet. There are some until it
+  // The next tokens to compute, at most n_max: a piece of what the session does not hold yet. There are some until it
   // is done, whatever the session has lost meanwhile.
-  Extension next(size_t n_most) const;
+  BatchItem next(size_t n_max) const;
   // Whether the next token is all that is missing for another one.
   bool is_decoding() const { return session_.tokens.size() + 1 == sequence_.size() && !answer_.tokens.empty(); }
   // So far, of prompt and answer.
@@ -55,7 +55,7 @@ class Generation {
   void reserve();
   bool shows(TokenId id) const;
   void accept(TokenId id);
-  void slide();
+  void shift_context();
   void emit(std::string_view text);
 
   LoadedModel& model_;
@@ -64,7 +64,7 @@ class Generation {
   const Request& request_;
   std::vector<TokenId> sequence_;  // prompt and answer, as far as the context holds them
   size_t n_prompt_;                // of these, computed as a prompt
-  size_t keep_at_ = 0;             // tokens the session holds when the copy is taken; 0: none is
+  size_t snapshot_at_ = 0;         // tokens the session holds when the copy is taken; 0: none is
   Sampler sampler_;
   std::optional<StreamDecoder> decoder_;
   StopFilter filter_;

@@ -15,11 +15,11 @@
 #include "engine/expert_counts.h"
 #include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
-#include "sampling/recommended_sampling.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "kernels/dispatch.h"
 #include "nn/moe.h"
+#include "sampling/recommended_sampling.h"
 
 namespace ogas {
 namespace {
@@ -106,8 +106,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
   OGAS_TRY(take_fewer_experts(*loaded->model, options));
-  const Ops& ops = loaded->ops = ops_for(*loaded->model, *OGAS_TRY(choose_ops()));
-  MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+  const CpuKernels& kernels = loaded->kernels = kernels_for(*loaded->model, *OGAS_TRY(choose_kernels()));
+  MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, kernels, options));
 
   auto sampling = ogas::recommended_sampling(loaded->file);
   if (!sampling) return fail_within(sampling.error(), "{}", path.string());
@@ -123,7 +123,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   OGAS_TRY(report_start());
   // Where memory is short, what the tokenizer took counts.
   if (plan.leaves_experts_on_disk) {
-    plan = OGAS_TRY(plan_memory(*loaded->model, ops, options));
+    plan = OGAS_TRY(plan_memory(*loaded->model, kernels, options));
     loaded->follower_.emplace(plan);
   }
   loaded->options = std::move(plan.options);
@@ -132,7 +132,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   loaded->scratch = std::make_unique<Scratch>(loaded->pool->size());
-  Exec exec{*loaded->pool, ops, *loaded->scratch};
+  Exec exec{*loaded->pool, kernels, *loaded->scratch};
   const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
   const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
   const double weight_bytes = static_cast<double>(loaded->packed.n_stored_bytes());
@@ -158,14 +158,14 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
 
 Result<> LoadedModel::leave_experts_on_disk(uint64_t budget, uint64_t all_bytes) {
   // Between two looks at what has been read a few experts are packed and computed.
-  constexpr double kLeastSeconds = 2e-3, kBytesASecond = 2e9;
+  constexpr double kMinSeconds = 2e-3, kBytesASecond = 2e9;
   constexpr uint64_t kWorthMeasuring = uint64_t{256} << 20;  // less is read while the disk would be measured
-  ExpertStoreOptions store{.budget = budget, .look_ahead = options.look_ahead, .mirrors = options.mirrors};
+  ExpertStoreOptions store{.budget = budget, .expert_prefetch = options.expert_prefetch, .mirrors = options.mirrors};
   const auto n_experts = static_cast<double>(model->moes().size() * model->facts().n_expert);
-  const double seconds = std::max(kLeastSeconds, static_cast<double>(all_bytes) / n_experts / kBytesASecond);
+  const double seconds = std::max(kMinSeconds, static_cast<double>(all_bytes) / n_experts / kBytesASecond);
   if (all_bytes >= kWorthMeasuring)
     store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), seconds);
-  experts = OGAS_TRY(ExpertStore::create(file, model->moes(), ops, store));
+  experts = OGAS_TRY(ExpertStore::create(file, model->moes(), kernels, store));
   return {};
 }
 
@@ -213,16 +213,15 @@ Result<> LoadedModel::check_vocabulary(std::span<const TokenId> tokens) const {
   return {};
 }
 
-Result<> LoadedModel::check_extension(const Extension& extension) const {
-  OGAS_TRY(check_tokens(extension.tokens));
-  const size_t n_held = extension.session->tokens.size();
-  if (extension.tokens.size() <= options.n_ctx - n_held) return {};
-  return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", extension.tokens.size(), n_held,
-              options.n_ctx);
+Result<> LoadedModel::check_item(const BatchItem& item) const {
+  OGAS_TRY(check_tokens(item.tokens));
+  const size_t n_held = item.session->tokens.size();
+  if (item.tokens.size() <= options.n_ctx - n_held) return {};
+  return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", item.tokens.size(), n_held, options.n_ctx);
 }
 
-Result<> LoadedModel::make_room(size_t n_pages) {
-  if (n_pages <= kv_cache->n_free() || (prefixes && prefixes->make_room(n_pages))) return {};
+Result<> LoadedModel::reserve_pages(size_t n_pages) {
+  if (n_pages <= kv_cache->n_free() || (prefixes && prefixes->reserve_pages(n_pages))) return {};
   const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->shape().page_bytes()); };
   return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
               format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
@@ -230,7 +229,7 @@ Result<> LoadedModel::make_room(size_t n_pages) {
 
 Result<std::string> LoadedModel::identity_of_pages() const {
   const KvShape& kv = kv_cache->shape();
-  return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), ops.name, facts_of(kv.format).name,
+  return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), kernels.name, facts_of(kv.format).name,
                      kv.page_bytes(), has_panels, options.n_expert_used, options.min_expert_weight,
                      OGAS_TRY(identity()));
 }
@@ -279,39 +278,38 @@ Result<> LoadedModel::make_prefix_cache() {
   return {};
 }
 
-size_t LoadedModel::n_rememberable(const Session& session) const {
-  return goes_on_from_generated() ? session.tokens.size() : session.n_given;
+size_t LoadedModel::n_cacheable(const Session& session) const {
+  return goes_on_from_generated() ? session.tokens.size() : session.n_prompt_tokens;
 }
 
-void LoadedModel::find_prefix(Session& session, std::span<const TokenId> tokens) {
+void LoadedModel::match_prefix(Session& session, std::span<const TokenId> tokens) {
   constexpr size_t kPage = KvShape::kPagePositions;
-  if (!prefixes || n_rememberable(session) < session.tokens.size()) return;
+  if (!prefixes || n_cacheable(session) < session.tokens.size()) return;
   const std::vector<KvPage> pages = prefixes->find(tokens);
   if (pages.size() * kPage <= session.tokens.size()) return;
   const size_t n_whole = session.tokens.size() / kPage;
   session.truncate(n_whole * kPage);
   for (size_t idx = n_whole; idx < pages.size(); ++idx)
     session.add_page(pages[idx], tokens.subspan(idx * kPage, kPage));
-  session.n_remembered = session.tokens.size();
+  session.n_in_prefix_cache = session.tokens.size();
 }
 
-void LoadedModel::remember(Session& session) {
-  const size_t n = n_rememberable(session) / KvShape::kPagePositions * KvShape::kPagePositions;
-  if (!prefixes || n <= session.n_remembered) return;
+void LoadedModel::insert_prefix(Session& session) {
+  const size_t n = n_cacheable(session) / KvShape::kPagePositions * KvShape::kPagePositions;
+  if (!prefixes || n <= session.n_in_prefix_cache) return;
   prefixes->add(session.kv, std::span(session.tokens).first(n));
-  session.n_remembered = n;
+  session.n_in_prefix_cache = n;
 }
 
-void LoadedModel::save(Session& session, size_t n_tokens) {
-  if (prefixes)
-    prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_rememberable(session))));
+void LoadedModel::save_prefix(Session& session, size_t n_tokens) {
+  if (prefixes) prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_cacheable(session))));
 }
 
 Result<std::span<const float>> LoadedModel::forward(Batch batch) {
   if (experts) OGAS_TRY(experts->check_files());
   follow_memory_limit();
   for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
-  Exec exec{*pool, ops, *scratch};
+  Exec exec{*pool, kernels, *scratch};
   const auto logits = model->forward(exec, batch);
   OGAS_TRY(check_reads());
   return logits;
@@ -321,7 +319,7 @@ Result<std::span<const float>> LoadedModel::forward(Batch batch) {
 // vocabularies take 40 MB.
 void LoadedModel::for_logits_of(std::span<const uint32_t> rows, TakeLogits take) {
   constexpr size_t kRows = 64;
-  Exec exec{*pool, ops, *scratch};
+  Exec exec{*pool, kernels, *scratch};
   const size_t n_vocab = model->facts().n_vocab;
   for (size_t begin = 0; begin < rows.size(); begin += kRows) {
     const auto some = rows.subspan(begin, std::min(kRows, rows.size() - begin));
@@ -339,20 +337,20 @@ Result<> LoadedModel::check_reads() {
   return result;
 }
 
-Result<std::span<const float>> LoadedModel::compute(std::span<const Extension> extensions) {
+Result<std::span<const float>> LoadedModel::compute(std::span<const BatchItem> items) {
   batch_.clear();
-  for (const Extension& extension : extensions)
-    batch_.push_back({.tokens = extension.tokens,
-                      .kv = &extension.session->kv,
-                      .kind = extension.kind,
-                      .logits = extension.wants_logits ? Logits::last : Logits::none});
+  for (const BatchItem& item : items)
+    batch_.push_back({.tokens = item.tokens,
+                      .kv = &item.session->kv,
+                      .kind = item.kind,
+                      .logits = item.wants_logits ? Logits::last : Logits::none});
   auto logits = forward(batch_);
-  for (const Extension& extension : extensions) {
-    Session& session = *extension.session;
+  for (const BatchItem& item : items) {
+    Session& session = *item.session;
     if (logits)
-      session.append(extension.tokens, extension.kind);
+      session.append(item.tokens, item.kind);
     else
-      session.truncate(session.kv.reachable(session.tokens.size()));
+      session.truncate(session.kv.rewindable_to(session.tokens.size()));
   }
   return logits;
 }
@@ -362,7 +360,7 @@ Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeR
   const size_t n_vocab = model->facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : options.n_batch;
   Session session(*kv_cache);
-  OGAS_TRY(make_room_for(session.kv, n_rows));
+  OGAS_TRY(reserve_positions(session.kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
     const auto logits = OGAS_TRY(compute_some(begin, n, session.kv));

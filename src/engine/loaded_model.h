@@ -11,6 +11,7 @@
 #include "arch/model.h"
 #include "base/function_ref.h"
 #include "base/thread_pool.h"
+#include "chat/answer_ends.h"
 #include "engine/engine.h"
 #include "engine/memory_follower.h"
 #include "engine/prefix_cache.h"
@@ -18,7 +19,6 @@
 #include "nn/embeddings.h"
 #include "nn/expert_store.h"
 #include "nn/packed_weights.h"
-#include "chat/answer_ends.h"
 
 namespace ogas {
 
@@ -32,24 +32,24 @@ class LoadedModel {
   // `what` they are begins the message. Errors: usage (none, more than the context, out of the vocabulary).
   Result<> check_tokens(std::span<const TokenId> tokens, std::string_view what = "the prompt") const;
   Result<> check_vocabulary(std::span<const TokenId> tokens) const;
-  Result<> check_extension(const Extension& extension) const;
+  Result<> check_item(const BatchItem& item) const;
   // Makes so many pages free, or as many as n more positions of a sequence take, at the cost of remembered prefixes.
   // Errors: out_of_memory.
-  Result<> make_room(size_t n_pages);
-  Result<> make_room_for(const KvSequence& kv, size_t n) { return make_room(kv.pages_to_extend(n)); }
+  Result<> reserve_pages(size_t n_pages);
+  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve_pages(kv.pages_to_extend(n)); }
   // Pages that are free or could be.
   size_t n_available_pages() const { return kv_cache->n_free() + (prefixes ? prefixes->n_reclaimable() : 0); }
 
   // Lets a session that holds the beginning of these tokens go on from what is remembered of them, where that is more.
-  void find_prefix(Session& session, std::span<const TokenId> tokens);
+  void match_prefix(Session& session, std::span<const TokenId> tokens);
   // Remembers what a session holds, where an answer would be the same from it as computed anew (RowKind); and keeps the
   // first n_tokens of it on disk, where there is a place for them.
-  void remember(Session& session);
-  void save(Session& session, size_t n_tokens);
+  void insert_prefix(Session& session);
+  void save_prefix(Session& session, size_t n_tokens);
 
   // Logits [n, n_vocab] after the last token of each that wants them. Errors: io, where experts are read from disk; the
   // sessions are as they were then.
-  Result<std::span<const float>> compute(std::span<const Extension> extensions);
+  Result<std::span<const float>> compute(std::span<const BatchItem> items);
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
   using ComputeRows = std::function<Result<std::span<const float>>(size_t begin, size_t n, KvSequence&)>;
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
@@ -68,13 +68,13 @@ class LoadedModel {
   // Whether what was computed since this was last asked had all it needed. Errors: io.
   Result<> check_reads();
   bool goes_on_from_generated() const {
-    return !model->facts().prompts_differ && (ops.tile_rows == 0 || !has_panels) && ops.attend_tile_rows == 0;
+    return !model->facts().prompts_differ && (kernels.tile_rows == 0 || !has_panels) && kernels.attend_tile_rows == 0;
   }
 
   TensorFile file;
   std::unique_ptr<Model> model;
   EngineOptions options;  // with the defaults resolved
-  Ops ops;                // those of the machine, as they suit the model
+  CpuKernels kernels;     // those of the machine, as they suit the model
   Result<std::unique_ptr<Tokenizer>> tokenizer = fail(ErrorCode::unsupported, "no tokenizer");
   std::optional<ChatTemplate> chat_template;
   std::optional<ChatTemplate> tool_template;  // where there is another for conversations with tools
@@ -102,7 +102,7 @@ class LoadedModel {
   // Where it is kept how often experts are taken; empty: nowhere. Errors: io.
   Result<std::filesystem::path> expert_counts_path() const;
   // Tokens of a session that may be remembered, from the first one on.
-  size_t n_rememberable(const Session& session) const;
+  size_t n_cacheable(const Session& session) const;
 
   std::optional<MemoryFollower> follower_;    // where experts are on disk
   std::filesystem::path expert_counts_file_;  // empty: none

@@ -28,10 +28,10 @@ void MemoryFollower::follow_now(ExpertStore& experts) {
     budget = allowance->n_bytes > other_bytes_ ? allowance->n_bytes - other_bytes_ : 0;
   if (budget == budget_) return;
   const bool fell = std::exchange(budget_, budget) > budget;
-  const uint64_t n_places = experts.n_places();
+  const uint64_t n_slots = experts.n_slots();
   experts.set_budget(budget);
   const std::string change =
-      fmt::format("{} of {} experts have room in memory, {} had", experts.n_places(), experts.n_experts(), n_places);
+      fmt::format("{} of {} experts have room in memory, {} had", experts.n_slots(), experts.n_experts(), n_slots);
   if (!fell) return spdlog::info("the limit on memory was raised: {}", change);
   // Of the plan, which counts pages of keys and values and a batch that may not be there yet.
   const uint64_t needed = other_bytes_ + experts.n_bytes();

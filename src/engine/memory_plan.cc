@@ -13,9 +13,9 @@ namespace {
 constexpr uint32_t kMinContext = 512;
 
 // What a batch takes in a context of n_ctx positions; the options have a number of threads.
-uint64_t batch_bytes(const Model& model, const Ops& ops, const EngineOptions& options, uint64_t n_ctx) {
+uint64_t batch_bytes(const Model& model, const CpuKernels& kernels, const EngineOptions& options, uint64_t n_ctx) {
   const ModelFacts& facts = model.facts();
-  const ScratchBytes scratch = model.scratch_bytes({.ops = ops,
+  const ScratchBytes scratch = model.scratch_bytes({.kernels = kernels,
                                                     .n_threads = options.n_threads,
                                                     .kv_format = options.kv_format,
                                                     .n_ctx = n_ctx,
@@ -25,27 +25,28 @@ uint64_t batch_bytes(const Model& model, const Ops& ops, const EngineOptions& op
 }
 
 // Of this, for each page of positions.
-uint64_t batch_bytes_of_page(const Model& model, const Ops& ops, const EngineOptions& options) {
+uint64_t batch_bytes_of_page(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   const uint64_t n_ctx = std::max(model.facts().n_ctx_train, 2 * kMinContext);
-  const auto bytes = [&](uint64_t n) { return batch_bytes(model, ops, options, n); };
+  const auto bytes = [&](uint64_t n) { return batch_bytes(model, kernels, options, n); };
   return (bytes(n_ctx) - bytes(kMinContext)) / (n_ctx - kMinContext) * KvShape::kPagePositions;
 }
 
 // What the model, a full context and a batch take, in bytes.
-uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const Ops& ops, const EngineOptions& options) {
+uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const CpuKernels& kernels,
+                      const EngineOptions& options) {
   return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
-         batch_bytes(model, ops, options, options.n_ctx);
+         batch_bytes(model, kernels, options, options.n_ctx);
 }
 
 // Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
 // that small models stay small. With matrix instructions, which decode weights for a batch, all have long ones: that is
 // more than twice as quick, and on the servers that have such processors some megabytes are nothing.
-uint32_t batch_for(const ModelFacts& facts, const Ops& ops) {
-  constexpr uint64_t kSmall = uint64_t{128} << 20, kMost = 512;
+uint32_t batch_for(const ModelFacts& facts, const CpuKernels& kernels) {
+  constexpr uint64_t kSmall = uint64_t{128} << 20, kMax = 512;
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
-  const uint64_t least = ops.tiles_are_quicker ? kMost : least_batch(ops);
-  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), least, kMost));
+  const uint64_t min = kernels.tiles_are_quicker ? kMax : min_batch(kernels);
+  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), min, kMax));
 }
 
 Result<> check_kv_format(Format format, const KvShape& kv) {
@@ -70,11 +71,11 @@ uint64_t free_memory(const EngineOptions& options) {
 
 // Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
 // what the weights leave, 1 / kv_share at most, where they are not told how much; all of it if takes_share.
-Result<EngineOptions> resolve(EngineOptions options, const Model& model, const ModelFacts& facts, const Ops& ops,
-                              uint64_t available, uint64_t kv_share, bool takes_share) {
+Result<EngineOptions> resolve(EngineOptions options, const Model& model, const ModelFacts& facts,
+                              const CpuKernels& kernels, uint64_t available, uint64_t kv_share, bool takes_share) {
   if (options.n_batch > 65536)
     return fail(ErrorCode::usage, "batch is {}; it must lie between 1 and 65536", options.n_batch);
-  if (options.n_batch == 0) options.n_batch = batch_for(facts, ops);
+  if (options.n_batch == 0) options.n_batch = batch_for(facts, kernels);
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
   OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
@@ -86,8 +87,9 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
   if (chosen_by_us) {
     // The model's own limit, or what the budget holds.
-    const uint64_t pages = options.kv_budget > 0 ? options.kv_budget / kv.page_bytes()
-                                                 : share / (kv.page_bytes() + batch_bytes_of_page(model, ops, options));
+    const uint64_t pages = options.kv_budget > 0
+                               ? options.kv_budget / kv.page_bytes()
+                               : share / (kv.page_bytes() + batch_bytes_of_page(model, kernels, options));
     const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
@@ -98,7 +100,7 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   else if (options.kv_budget < context_bytes)
     return fail(ErrorCode::usage, "a context of {} positions takes {}; the budget for keys and values is {}",
                 options.n_ctx, format_bytes(context_bytes), format_bytes(options.kv_budget));
-  const uint64_t needed = bytes_needed(model, facts, ops, options);
+  const uint64_t needed = bytes_needed(model, facts, kernels, options);
   if (needed <= available) return options;
   return fail(ErrorCode::out_of_memory,
               "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
@@ -107,51 +109,52 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
-void fill_in(MemoryPlan& plan, const Model& model, const Ops& ops) {
+void fill_in(MemoryPlan& plan, const Model& model, const CpuKernels& kernels) {
   const ModelFacts& facts = model.facts();
   plan.has_panels =
-      std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(ops) > 0; });
+      std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(kernels) > 0; });
   plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
                                                    : kv_shape(facts, plan.options).sequence_bytes(plan.options.n_ctx);
-  plan.batch_bytes = batch_bytes(model, ops, plan.options, plan.options.n_ctx);
+  plan.batch_bytes = batch_bytes(model, kernels, plan.options, plan.options.n_ctx);
 }
 
-Result<MemoryPlan> plan_all_in_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
-  MemoryPlan plan{.packed = PackedWeights(ops, model.linears()), .available = free_memory(options)};
+Result<MemoryPlan> plan_all_in_memory(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
+  MemoryPlan plan{.packed = PackedWeights(kernels, model.linears()), .available = free_memory(options)};
   ModelFacts facts = model.facts();
   facts.weight_bytes += plan.packed.n_bytes() - plan.packed.n_stored_bytes();
-  plan.options = OGAS_TRY(resolve(options, model, facts, ops, plan.available, /*kv_share=*/2, /*takes_share=*/true));
+  plan.options =
+      OGAS_TRY(resolve(options, model, facts, kernels, plan.available, /*kv_share=*/2, /*takes_share=*/true));
   plan.weight_bytes = facts.weight_bytes;
-  fill_in(plan, model, ops);
+  fill_in(plan, model, kernels);
   return plan;
 }
 
 // Experts get what everything else leaves.
-Result<MemoryPlan> plan_experts_on_disk(const Model& model, const Ops& ops, const EngineOptions& options) {
+Result<MemoryPlan> plan_experts_on_disk(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   constexpr uint64_t kOther = uint64_t{48} << 20;  // heap, stacks, what the system keeps for us
   const std::span<Moe* const> moes = model.moes();
   std::vector<Linear*> others;
   for (Linear* linear : model.linears())
     if (std::ranges::none_of(moes, [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
-  MemoryPlan plan{.packed = PackedWeights(ops, others, PackedWeights::Others::copied),
+  MemoryPlan plan{.packed = PackedWeights(kernels, others, PackedWeights::Others::copied),
                   .leaves_experts_on_disk = true,
                   .available = free_memory(options),
                   .other_bytes = kOther};
   plan.weight_bytes = plan.packed.n_bytes();
-  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, ops);
+  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, kernels);
   ModelFacts facts = model.facts();
-  facts.weight_bytes = plan.weight_bytes + kOther + bytes.least;
+  facts.weight_bytes = plan.weight_bytes + kOther + bytes.min;
   // A batch reads each expert once, so that long ones pay.
   EngineOptions wanted = options;
   if (wanted.n_batch == 0 && plan.available > facts.weight_bytes)
     wanted.n_batch = static_cast<uint32_t>(
-        std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 3 / facts.token_bytes, least_batch(ops), 512));
-  plan.options =
-      OGAS_TRY(resolve(wanted, model, facts, ops, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
-  fill_in(plan, model, ops);
+        std::clamp<uint64_t>((plan.available - facts.weight_bytes) / 3 / facts.token_bytes, min_batch(kernels), 512));
+  plan.options = OGAS_TRY(
+      resolve(wanted, model, facts, kernels, plan.available, /*kv_share=*/8, /*takes_share=*/options.n_ctx == 0));
+  fill_in(plan, model, kernels);
   const uint64_t taken = plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes;
   const uint64_t left = plan.available > taken ? plan.available - taken : 0;
-  plan.expert_bytes = std::clamp(options.expert_cache.value_or(left), bytes.least, bytes.all);
+  plan.expert_bytes = std::clamp(options.expert_cache.value_or(left), bytes.min, bytes.all);
   plan.all_expert_bytes = bytes.all;
   return plan;
 }
@@ -166,23 +169,23 @@ KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
 
 // Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
 // prompts in BF16 where that is possible, others only where it is quicker, too.
-Ops ops_for(const Model& model, const Ops& machine) {
+CpuKernels kernels_for(const Model& model, const CpuKernels& machine) {
   constexpr uint32_t kNarrow = 1024;
-  Ops ops = machine;
-  if (!ops.tiles_are_quicker && model.facts().n_embd > kNarrow) ops.tile_rows = 0;
-  ops.quantizes_prompts = ops.tile_rows == 0 || std::ranges::any_of(model.linears(), [&](const Linear* linear) {
-                            return !linear->reads_values(ops) && linear->panel_bytes(ops) == 0;
-                          });
-  return ops;
+  CpuKernels kernels = machine;
+  if (!kernels.tiles_are_quicker && model.facts().n_embd > kNarrow) kernels.tile_rows = 0;
+  kernels.quantizes_prompts = kernels.tile_rows == 0 || std::ranges::any_of(model.linears(), [&](const Linear* linear) {
+                                return !linear->reads_values(kernels) && linear->panel_bytes(kernels) == 0;
+                              });
+  return kernels;
 }
 
-Result<MemoryPlan> plan_memory(const Model& model, const Ops& ops, const EngineOptions& options) {
+Result<MemoryPlan> plan_memory(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   const bool may_leave_experts = !model.moes().empty();
   if (!options.expert_cache || !may_leave_experts) {
-    auto plan = plan_all_in_memory(model, ops, options);
+    auto plan = plan_all_in_memory(model, kernels, options);
     if (plan || !may_leave_experts || plan.error().code != ErrorCode::out_of_memory) return plan;
   }
-  return plan_experts_on_disk(model, ops, options);
+  return plan_experts_on_disk(model, kernels, options);
 }
 
 }  // namespace ogas

@@ -27,15 +27,15 @@ struct MemoryPlan {
 };
 
 // Prompt tokens below which a pass takes hardly less time: weights are read, or decoded to tiles, for them all.
-inline uint32_t least_batch(const Ops& ops) { return ops.tile_rows > 0 ? 64 : 32; }
+inline uint32_t min_batch(const CpuKernels& kernels) { return kernels.tile_rows > 0 ? 64 : 32; }
 
 // The machine's operations as they suit a model.
-Ops ops_for(const Model& model, const Ops& machine);
+CpuKernels kernels_for(const Model& model, const CpuKernels& machine);
 
 // Keys and values as the options want them.
 KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options);
 
 // Errors: usage, for options out of range; out_of_memory, with what it needs and what there is.
-Result<MemoryPlan> plan_memory(const Model& model, const Ops& ops, const EngineOptions& options);
+Result<MemoryPlan> plan_memory(const Model& model, const CpuKernels& kernels, const EngineOptions& options);
 
 }  // namespace ogas

@@ -28,7 +28,7 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
     : kv_cache_(kv_cache),
       model_(model),
       cost_growth_(cost_growth),
-      n_most_(std::max<size_t>(kv_cache.n_free(), 1)),
+      n_max_(std::max<size_t>(kv_cache.n_free(), 1)),
       store_(std::move(store)) {}
 
 PrefixCache::~PrefixCache() = default;
@@ -52,7 +52,7 @@ void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
     Node& before = nodes_.at(page.parent);
     if (before.n_children++ == 0) leaves_.erase({before.worth, page.parent});
   }
-  time_ += 1 / static_cast<double>(n_most_);
+  time_ += 1 / static_cast<double>(n_max_);
   Node node{.parent = page.parent, .tokens = {}, .page = share, .depth = page.depth};
   std::ranges::copy(page.tokens, node.tokens.begin());
   use(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
@@ -69,7 +69,7 @@ std::vector<KvPage> PrefixCache::find(std::span<const TokenId> tokens) {
       pages.push_back(node->page);
       return true;
     }
-    if (!store_ || !store_->may_have(page.key) || !make_room(1)) return false;
+    if (!store_ || !store_->may_have(page.key) || !reserve_pages(1)) return false;
     const KvPage share = kv_cache_.take();
     if (!store_->load(page, {share.data(), kv_cache_.shape().page_bytes()})) return false;
     insert(page, share);
@@ -115,7 +115,7 @@ bool PrefixCache::drop_one() {
   return false;
 }
 
-bool PrefixCache::make_room(size_t n_pages) {
+bool PrefixCache::reserve_pages(size_t n_pages) {
   if (store_) store_->collect();
   while (kv_cache_.n_free() < n_pages)
     if (!drop_one()) {

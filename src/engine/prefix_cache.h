@@ -40,8 +40,8 @@ class PrefixCache {
   void save(const KvSequence& kv, std::span<const TokenId> tokens);
 
   // Drops pages until so many are free. False where there are not so many to drop.
-  bool make_room(size_t n_pages);
-  // Pages that nobody else shares, which make_room() could drop. What the store has written it shares no longer.
+  bool reserve_pages(size_t n_pages);
+  // Pages that nobody else shares, which reserve_pages() could drop. What the store has written it shares no longer.
   size_t n_reclaimable();
   // Waits until all is in the store.
   void flush();
@@ -68,7 +68,7 @@ class PrefixCache {
   KvCache& kv_cache_;
   PrefixKey model_;
   double cost_growth_;
-  size_t n_most_;  // pages there are
+  size_t n_max_;  // pages there are
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;
   std::set<std::pair<double, PrefixKey>> leaves_;  // by worth

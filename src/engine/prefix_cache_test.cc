@@ -74,7 +74,7 @@ struct Cache {
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens) {
     for (const KvPage& page : prefixes.find(tokens)) sequence.add_page(page);
     const size_t n = tokens.size() - sequence.n_positions();
-    if (!prefixes.make_room(sequence.pages_to_extend(n))) return false;
+    if (!prefixes.reserve_pages(sequence.pages_to_extend(n))) return false;
     const size_t first = sequence.n_positions() / kPage;
     sequence.extend(n);
     for (size_t idx = first; idx < tokens.size() / kPage; ++idx) {
@@ -146,7 +146,7 @@ TEST(PrefixCache, DropsWhatWasNotUsedForLongFromTheEnd) {
   }
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 6U);
   cache.prefixes.find(old);  // used again, both alike: the last page of either may go
-  ASSERT_TRUE(cache.prefixes.make_room(2));
+  ASSERT_TRUE(cache.prefixes.reserve_pages(2));
   EXPECT_EQ(cache.kv.n_used(), 4U);
   EXPECT_EQ(cache.prefixes.find(old).size() + cache.prefixes.find(recent).size(), 4U);
   // Ageing: what is never asked for goes before what is, however costly it was.
@@ -165,13 +165,13 @@ TEST(PrefixCache, KeepsWhatSequencesHold) {
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, tokens));
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 0U);
-  EXPECT_TRUE(cache.prefixes.make_room(1));
-  EXPECT_FALSE(cache.prefixes.make_room(2));
+  EXPECT_TRUE(cache.prefixes.reserve_pages(1));
+  EXPECT_FALSE(cache.prefixes.reserve_pages(2));
   EXPECT_THAT(cache.prefixes.find(tokens), SizeIs(3));
   sequence.truncate(kPage);
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);
-  EXPECT_TRUE(cache.prefixes.make_room(3));
-  EXPECT_FALSE(cache.prefixes.make_room(4));
+  EXPECT_TRUE(cache.prefixes.reserve_pages(3));
+  EXPECT_FALSE(cache.prefixes.reserve_pages(4));
 }
 
 // Random prompts over few letters, so that they begin alike in all ways, and a budget that is never enough.
@@ -211,7 +211,7 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
     running.clear();
     cache->prefixes.flush();
     EXPECT_EQ(cache->prefixes.n_reclaimable(), cache->kv.n_used());
-    EXPECT_TRUE(cache->prefixes.make_room(12));
+    EXPECT_TRUE(cache->prefixes.reserve_pages(12));
     EXPECT_EQ(cache->kv.n_used(), 0U);
   }
 }

@@ -31,14 +31,14 @@ struct Scheduler::Job {
   Session session;
   Clock::time_point deadline = Clock::time_point::max();
   std::optional<Generation> generation;  // once it was running
-  Extension next = {};                   // in this step
+  BatchItem next = {};                   // in this step
 };
 
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(engine), options_(options) {
   if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
-  least_piece_ = std::min(least_batch(engine.model_->ops), options_.n_batch);
-  piece_ = least_piece_;
+  min_chunk_ = std::min(min_batch(engine.model_->kernels), options_.n_batch);
+  chunk_ = min_chunk_;
 }
 
 Scheduler::~Scheduler() = default;
@@ -92,16 +92,16 @@ Result<std::vector<Scheduler::RequestId>> Scheduler::submit_choices(const Reques
 
 // A client that was away is not owed for it: it begins where the one who had least of all is now.
 void Scheduler::start_counting(const std::string& client) {
-  double least = std::numeric_limits<double>::infinity();
+  double min = std::numeric_limits<double>::infinity();
   bool is_active = false;
   for (const auto* jobs : {&waiting_, &running_})
     for (const JobPtr& job : *jobs) {
-      least = std::min(least, served_[job->request.client]);
+      min = std::min(min, served_[job->request.client]);
       is_active |= job->request.client == client;
     }
-  if (least == std::numeric_limits<double>::infinity()) served_.clear();  // nobody else is there
+  if (min == std::numeric_limits<double>::infinity()) served_.clear();  // nobody else is there
   double& own = served_[client];
-  if (!is_active && own < least && least < std::numeric_limits<double>::infinity()) own = least;
+  if (!is_active && own < min && min < std::numeric_limits<double>::infinity()) own = min;
 }
 
 void Scheduler::finish(Job& job, Result<Answer> answer) {
@@ -159,14 +159,14 @@ void Scheduler::admit() {
     if (!running_.empty() && (running_.size() >= options_.n_running || !fits(**first))) {
       const size_t last = last_in_rank();
       if (running_[last]->request.priority >= (*first)->request.priority) return;
-      pause(last);
+      preempt(last);
       continue;
     }
     running_.push_back(std::move(*first));
     waiting_.erase(first);
     Job& job = *running_.back();
     if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
-    job.generation->find_prefix();
+    job.generation->match_prefix();
   }
 }
 
@@ -177,12 +177,12 @@ size_t Scheduler::last_in_rank() const {
   return static_cast<size_t>(last - running_.begin());
 }
 
-void Scheduler::pause(size_t running_idx) {
+void Scheduler::preempt(size_t running_idx) {
   JobPtr job = std::move(running_[running_idx]);
   running_.erase(running_.begin() + static_cast<ptrdiff_t>(running_idx));
   job->session.truncate(0);
   waiting_.push_back(std::move(job));
-  ++n_pauses_;
+  ++n_preemptions_;
 }
 
 // Whether one of those before it is about to compute the page that the job needs next.
@@ -190,7 +190,7 @@ bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvShape::kPagePositions;
   if (!engine_.model_->prefixes || job.generation->wants_prompt_logprobs() || job.generation->n_computed() % kPage != 0)
     return false;
-  job.generation->find_prefix();  // what they have computed since
+  job.generation->match_prefix();  // what they have computed since
   const size_t n = job.generation->n_computed() + kPage;
   const auto tokens = job.generation->tokens();
   if (n >= tokens.size()) return false;
@@ -203,26 +203,26 @@ bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
 
 // None where it is to be found out how long a step takes without, or the last ones took too long.
 size_t Scheduler::prompt_tokens_beside(size_t n_decoding) {
-  if (options_.most_delay <= 0) return options_.n_batch;
+  if (options_.max_delay <= 0) return options_.n_batch;
   if (decode_seconds_.size() <= n_decoding) decode_seconds_.resize(n_decoding + 1);
   if (decode_seconds_[n_decoding] == 0 || delay_ > 0) return 0;
-  return piece_;
+  return chunk_;
 }
 
 void Scheduler::learn_from(size_t n_decoding, bool has_prompts, double seconds) {
-  if (options_.most_delay <= 0 || n_decoding == 0) return;
+  if (options_.max_delay <= 0 || n_decoding == 0) return;
   if (decode_seconds_.size() <= n_decoding) decode_seconds_.resize(n_decoding + 1);
   double& alone = decode_seconds_[n_decoding];
   constexpr double kNew = 0.25;
   if (!has_prompts) alone = alone == 0 ? seconds : (1 - kNew) * alone + kNew * seconds;
   if (alone == 0) return;
-  const double most = options_.most_delay * alone;
-  delay_ = std::clamp(delay_ + seconds - most, 0.0, 4 * most);
+  const double max = options_.max_delay * alone;
+  delay_ = std::clamp(delay_ + seconds - max, 0.0, 4 * max);
   if (!has_prompts) return;
   constexpr double kMargin = 0.95;
-  const double change = (kMargin * most - alone) / std::max(seconds - alone, 1e-9);
-  piece_ = static_cast<size_t>(static_cast<double>(piece_) * std::clamp(change, 0.5, 1.5));
-  piece_ = std::clamp<size_t>(piece_, least_piece_, options_.n_batch);
+  const double change = (kMargin * max - alone) / std::max(seconds - alone, 1e-9);
+  chunk_ = static_cast<size_t>(static_cast<double>(chunk_) * std::clamp(change, 0.5, 1.5));
+  chunk_ = std::clamp<size_t>(chunk_, min_chunk_, options_.n_batch);
 }
 
 // Who is computed in this step, and how much: those who decode, then prompts, in their rank. Where pages run out, the
@@ -232,8 +232,8 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
     chosen_.clear();
     prompts_.clear();
     size_t rest = options_.n_batch, n_pages = 0;
-    const auto choose = [&](Job& job, size_t n_most) {
-      job.next = job.generation->next(n_most);
+    const auto choose = [&](Job& job, size_t n_max) {
+      job.next = job.generation->next(n_max);
       n_pages += job.session.kv.pages_to_extend(job.next.tokens.size());
       chosen_.push_back(&job);
     };
@@ -249,10 +249,10 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
       choose(*prompts_[idx], rest);
       rest -= prompts_[idx]->next.tokens.size();
     }
-    const Result<> room = engine_.model_->make_room(n_pages);
+    const Result<> room = engine_.model_->reserve_pages(n_pages);
     if (room) return chosen_;
     if (running_.size() > 1) {
-      pause(last_in_rank());
+      preempt(last_in_rank());
       continue;
     }
     const JobPtr job = std::move(running_.back());
@@ -286,12 +286,12 @@ bool Scheduler::step() {
   if (running_.empty()) return false;
   const std::span<Job* const> chosen = schedule();
   if (chosen.empty()) return true;
-  extensions_.clear();
-  for (const Job* job : chosen) extensions_.push_back(job->next);
+  items_.clear();
+  for (const Job* job : chosen) items_.push_back(job->next);
   const auto n_decoding =
       static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->generation->is_decoding(); }));
   const auto start = Job::Clock::now();
-  const auto computed = engine_.model_->compute(extensions_);
+  const auto computed = engine_.model_->compute(items_);
   if (!computed) {
     fail_all(chosen, computed.error());
     return true;
@@ -306,7 +306,7 @@ bool Scheduler::step() {
     take_prompt_rows(chosen);
   }
   for (Job* job : chosen) {
-    const double weight = job->next.kind == RowKind::generated ? 2 : 1;
+    const double weight = job->next.kind == RowKind::decode ? 2 : 1;
     served_[job->request.client] += weight * static_cast<double>(job->next.tokens.size());
     job->generation->take(job->next.wants_logits ? logits.first(n_vocab) : std::span<const float>());
     if (job->next.wants_logits) logits = logits.subspan(n_vocab);

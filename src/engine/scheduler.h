@@ -33,7 +33,7 @@ struct SchedulerOptions {
   // How many times as long as without prompts the next token of those who decode may take because of them, on average,
   // as measured while running: pieces of prompts are cut to that, and where they would become too small to be worth it
   // there are steps without any. 0: whole batches, however long.
-  double most_delay = 2;
+  double max_delay = 2;
 };
 
 class Scheduler {
@@ -62,7 +62,7 @@ class Scheduler {
   size_t n_running() const { return running_.size(); }
   size_t n_waiting() const { return waiting_.size(); }
   // How often a request lost its pages to older ones, to be computed again later.
-  uint64_t n_pauses() const { return n_pauses_; }
+  uint64_t n_preemptions() const { return n_preemptions_; }
 
  private:
   struct Job;
@@ -73,7 +73,7 @@ class Scheduler {
   void admit();
   bool fits(const Job& job) const;
   std::span<Job* const> schedule();
-  void pause(size_t running_idx);
+  void preempt(size_t running_idx);
   size_t last_in_rank() const;
   bool waits_for_shared_page(Job& job, std::span<Job* const> before);
   size_t prompt_tokens_beside(size_t n_decoding);
@@ -89,13 +89,13 @@ class Scheduler {
   std::vector<JobPtr> waiting_, running_;
   std::map<std::string, double> served_;  // by client: tokens, those of answers twice
   std::vector<double> decode_seconds_;    // of a step without prompts, by how many decode; 0: not measured yet
-  size_t least_piece_, piece_;            // tokens of prompts in a step with others who decode
+  size_t min_chunk_, chunk_;              // tokens of prompts in a step with others who decode
   double delay_ = 0;                      // by which the last steps were too long, in seconds
   RequestId next_id_ = 1;
-  uint64_t n_pauses_ = 0;
+  uint64_t n_preemptions_ = 0;
   // A step's own, kept for their room: steps take nothing from the heap.
   std::vector<Job*> chosen_, prompts_;
-  std::vector<Extension> extensions_;
+  std::vector<BatchItem> items_;
   std::vector<float> kept_logits_;  // of a pass whose prompts are scored
 };
 

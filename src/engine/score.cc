@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "engine/engine.h"
-#include "sampling/logprobs.h"
 #include "engine/text_passes.h"
+#include "sampling/logprobs.h"
 
 namespace ogas {
 namespace {
@@ -108,8 +108,8 @@ Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWin
   std::vector<TextPass> passes;
   std::vector<size_t> begins;
   for (size_t n_scored = 1; n_scored < tokens.size();) {
-    const size_t n_most = n_scored == 1 ? n_window : n_window - n_before + 1;
-    const size_t end = std::min(n_scored + n_most, tokens.size());
+    const size_t n_max = n_scored == 1 ? n_window : n_window - n_before + 1;
+    const size_t end = std::min(n_scored + n_max, tokens.size());
     const size_t begin = end - 1 - std::min(n_window, end - 1);
     passes.push_back({.tokens = tokens.subspan(begin, end - 1 - begin), .first_wanted = n_scored - 1 - begin});
     begins.push_back(begin);

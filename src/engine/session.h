@@ -17,26 +17,26 @@ class Session {
   explicit Session(KvCache& cache) : kv(cache) {}
 
   void append(std::span<const TokenId> computed, RowKind kind) {
-    if (kind == RowKind::prompt && n_given == tokens.size()) n_given += computed.size();
+    if (kind == RowKind::prefill && n_prompt_tokens == tokens.size()) n_prompt_tokens += computed.size();
     tokens.insert(tokens.end(), computed.begin(), computed.end());
   }
   // Goes on with a page that was computed elsewhere, from these tokens, as append() would have it.
   void add_page(const KvPage& page, std::span<const TokenId> page_tokens) {
     kv.add_page(page);
-    append(page_tokens, RowKind::prompt);
+    append(page_tokens, RowKind::prefill);
   }
   // Forgets all from token n on, which the layers must be able to go back to.
   void truncate(size_t n) {
     kv.truncate(n);
     tokens.resize(n);
-    n_given = std::min(n_given, n);
-    n_remembered = std::min(n_remembered, n);
+    n_prompt_tokens = std::min(n_prompt_tokens, n);
+    n_in_prefix_cache = std::min(n_in_prefix_cache, n);
   }
 
   KvSequence kv;
-  std::vector<TokenId> tokens;  // those kv holds
-  size_t n_given = 0;           // of these, the first ones, up to one that was generated
-  size_t n_remembered = 0;      // of these, the first ones, in whole pages that the prefix cache has
+  std::vector<TokenId> tokens;   // those kv holds
+  size_t n_prompt_tokens = 0;    // of these, the first ones, up to one that was generated
+  size_t n_in_prefix_cache = 0;  // of these, the first ones, in whole pages that the prefix cache has
 };
 
 }  // namespace ogas

@@ -25,12 +25,12 @@ class Texts {
       KvSequence& kv = sequence_of(text);
       const size_t n = std::min(model_.options.n_batch - n_tokens, text.tokens.size() - n_done_);
       n_pages += kv.pages_to_extend(n);
-      if (auto has_room = model_.make_room(n_pages); !has_room) {
+      if (auto has_room = model_.reserve_pages(n_pages); !has_room) {
         if (parts_.empty()) return has_room;
         return {};  // when the texts of this pass have given theirs back
       }
       parts_.push_back(
-          {.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prompt, .logits = Logits::none});
+          {.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prefill, .logits = Logits::none});
       for (size_t idx = std::max(n_done_, text.first_wanted); idx < n_done_ + n; ++idx)
         rows_.push_back({text_idx_, idx, static_cast<uint32_t>(n_tokens + idx - n_done_)});
       n_tokens += n;
@@ -77,7 +77,7 @@ class Texts {
 
 Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take) {
-  Exec exec{*model.pool, model.ops, *model.scratch};
+  Exec exec{*model.pool, model.kernels, *model.scratch};
   for (Texts rest(model, texts); !rest.done();) {
     if (is_cancelled()) return fail(ErrorCode::cancelled, "cancelled");
     OGAS_TRY(rest.fill());

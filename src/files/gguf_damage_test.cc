@@ -147,14 +147,14 @@ TEST(GgufMemory, AsManyKeysAsMayBe) {
 }
 
 TEST(GgufMemory, AsManyTokensAndMergesAsMayBe) {
-  constexpr size_t kMost = size_t{1} << 20;
-  const std::string empty_strings(8 * kMost, '\0');
+  constexpr size_t kMax = size_t{1} << 20;
+  const std::string empty_strings(8 * kMax, '\0');
   TestGguf file{.keys = {{"tokenizer.ggml.model", test::string("gpt2")},
-                         {"tokenizer.ggml.tokens", test::raw_array(8, kMost, empty_strings)},
-                         {"tokenizer.ggml.merges", test::raw_array(8, kMost, empty_strings)}}};
+                         {"tokenizer.ggml.tokens", test::raw_array(8, kMax, empty_strings)},
+                         {"tokenizer.ggml.merges", test::raw_array(8, kMax, empty_strings)}}};
   check({"tokens and merges", file.write(), Outcome::parses, {}});
-  file.keys.push_back({"tokenizer.ggml.token_type", test::numbers(MetaType::u8, std::vector<uint8_t>(kMost, 1))});
-  file.keys.push_back({"tokenizer.ggml.scores", test::numbers(MetaType::f32, std::vector<float>(kMost))});
+  file.keys.push_back({"tokenizer.ggml.token_type", test::numbers(MetaType::u8, std::vector<uint8_t>(kMax, 1))});
+  file.keys.push_back({"tokenizer.ggml.scores", test::numbers(MetaType::f32, std::vector<float>(kMax))});
   check({"tokens, merges, kinds and scores", file.write(), Outcome::parses, {}});
 }
 

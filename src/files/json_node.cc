@@ -75,9 +75,9 @@ Result<JsonNode> JsonNode::get(std::string_view key) const {
   return *std::move(found);
 }
 
-Result<bool> JsonNode::boolean_or(std::string_view key, bool otherwise) const {
+Result<bool> JsonNode::boolean_or(std::string_view key, bool fallback) const {
   const auto found = OGAS_TRY(find(key));
-  return found ? found->boolean() : otherwise;
+  return found ? found->boolean() : fallback;
 }
 
 Result<std::string_view> JsonNode::type() const {

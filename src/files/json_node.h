@@ -38,7 +38,7 @@ class JsonNode {
   // A member of this object; null counts as absent. Errors: bad_file, if this is no object or (get) has no such member.
   Result<std::optional<JsonNode>> find(std::string_view key) const;
   Result<JsonNode> get(std::string_view key) const;
-  Result<bool> boolean_or(std::string_view key, bool otherwise) const;
+  Result<bool> boolean_or(std::string_view key, bool fallback) const;
   // The member "type", and "" where there is none.
   Result<std::string_view> type() const;
 

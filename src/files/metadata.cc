@@ -174,17 +174,17 @@ Result<std::vector<float>> Metadata::get_floats(std::string_view key, uint64_t m
   return values;
 }
 
-Result<uint64_t> Metadata::get_uint_or(std::string_view key, uint64_t otherwise, uint64_t min, uint64_t max) const {
-  return contains(key) ? get_uint(key, min, max) : otherwise;
+Result<uint64_t> Metadata::get_uint_or(std::string_view key, uint64_t fallback, uint64_t min, uint64_t max) const {
+  return contains(key) ? get_uint(key, min, max) : fallback;
 }
-Result<double> Metadata::get_float_or(std::string_view key, double otherwise) const {
-  return contains(key) ? get_float(key) : otherwise;
+Result<double> Metadata::get_float_or(std::string_view key, double fallback) const {
+  return contains(key) ? get_float(key) : fallback;
 }
-Result<bool> Metadata::get_bool_or(std::string_view key, bool otherwise) const {
-  return contains(key) ? get_bool(key) : otherwise;
+Result<bool> Metadata::get_bool_or(std::string_view key, bool fallback) const {
+  return contains(key) ? get_bool(key) : fallback;
 }
-Result<std::string_view> Metadata::get_string_or(std::string_view key, std::string_view otherwise) const {
-  return contains(key) ? get_string(key) : otherwise;
+Result<std::string_view> Metadata::get_string_or(std::string_view key, std::string_view fallback) const {
+  return contains(key) ? get_string(key) : fallback;
 }
 
 }  // namespace ogas

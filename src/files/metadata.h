@@ -77,11 +77,11 @@ class Metadata {
   Result<std::vector<float>> get_floats(std::string_view key, uint64_t max_count) const;
 
   // The same, or the given value where the key is missing (still an error if present with a wrong type).
-  Result<uint64_t> get_uint_or(std::string_view key, uint64_t otherwise, uint64_t min = 0,
+  Result<uint64_t> get_uint_or(std::string_view key, uint64_t fallback, uint64_t min = 0,
                                uint64_t max = UINT32_MAX) const;
-  Result<double> get_float_or(std::string_view key, double otherwise) const;
-  Result<bool> get_bool_or(std::string_view key, bool otherwise) const;
-  Result<std::string_view> get_string_or(std::string_view key, std::string_view otherwise) const;
+  Result<double> get_float_or(std::string_view key, double fallback) const;
+  Result<bool> get_bool_or(std::string_view key, bool fallback) const;
+  Result<std::string_view> get_string_or(std::string_view key, std::string_view fallback) const;
 
  private:
   Result<const MetaValue*> find(std::string_view key, std::string_view expected) const;

@@ -4,7 +4,7 @@
 //   n bytes        {"name": {"dtype": "BF16", "shape": [..], "data_offsets": [begin, end]}, ..., "__metadata__": {..}}
 //   the rest       tensors, row-major and little-endian; offsets count from here
 //
-// Parses one file's bytes; folders of several are put together by hub_folder.cc.
+// Parses one file's bytes; folders of several are put together by hf_folder.cc.
 #pragma once
 
 #include <string>

@@ -142,7 +142,7 @@ Result<TensorFile> TensorFile::open(const std::filesystem::path& path, const Bef
   TensorFile file;
   const bool is_folder = std::filesystem::is_directory(path, error);
   if (is_folder || path.extension() == ".safetensors" || path.extension() == ".json") {
-    file.naming_ = Naming::hub;
+    file.naming_ = Naming::hf;
     file.path_ = is_folder ? path : std::filesystem::absolute(path, error).parent_path();
     OGAS_TRY(file.open_hub(file.path_, before_part));
   } else {

@@ -53,7 +53,7 @@ struct TensorInfo {
 // By which convention tensors and keys are called.
 enum class Naming : uint8_t {
   gguf,  // blk.0.attn_q.weight, qwen3.block_count
-  hub,   // model.layers.0.self_attn.q_proj.weight, num_hidden_layers; of an object in config.json rope_scaling.factor
+  hf,    // model.layers.0.self_attn.q_proj.weight, num_hidden_layers; of an object in config.json rope_scaling.factor
 };
 
 class TensorFile {
@@ -82,7 +82,7 @@ class TensorFile {
  private:
   Result<> open_gguf(const std::filesystem::path& path, const BeforePart& before_part);
   Result<> add_gguf_shard(const std::filesystem::path& path);
-  // hub_folder.cc
+  // hf_folder.cc
   Result<> open_hub(const std::filesystem::path& folder, const BeforePart& before_part);
   // is_nested: of a model that sees or hears, too, only the tensors of its language model, by their plain names.
   Result<> add_safetensors(const std::filesystem::path& path, bool is_nested);

@@ -215,9 +215,9 @@ Result<std::optional<TokenId>> read_named_token(const nlohmann::json& config, co
   return id_of(vocab.tokens, content.get_ref<const std::string&>());
 }
 
-Result<bool> read_flag(const nlohmann::json& config, const std::string& key, bool otherwise) {
+Result<bool> read_flag(const nlohmann::json& config, const std::string& key, bool fallback) {
   const auto found = config.find(key);
-  if (found == config.end() || found->is_null()) return otherwise;
+  if (found == config.end() || found->is_null()) return fallback;
   if (!found->is_boolean()) return fail(ErrorCode::bad_file, "$.{} is no bool", key);
   return found->get<bool>();
 }

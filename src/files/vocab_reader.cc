@@ -81,11 +81,11 @@ Result<std::optional<TokenId>> read_id(const Metadata& metadata, std::string_vie
 
 // One id or several; none where the key is missing. Ids that the vocabulary lacks are left out, as in read_id().
 Result<std::vector<TokenId>> read_ids(const Metadata& metadata, std::string_view key, size_t n_tokens) {
-  constexpr uint64_t kMost = 64;
+  constexpr uint64_t kMax = 64;
   const auto found = metadata.all().find(key);
   if (found == metadata.all().end()) return std::vector<TokenId>();
   const auto ids = found->second.type == MetaType::array
-                       ? OGAS_TRY(metadata.get_ints(key, kMost))
+                       ? OGAS_TRY(metadata.get_ints(key, kMax))
                        : std::vector<int64_t>{static_cast<int64_t>(OGAS_TRY(metadata.get_uint(key)))};
   std::vector<TokenId> result;
   for (const int64_t id : ids)
@@ -103,7 +103,7 @@ Result<> read_ends(const Metadata& metadata, Vocab& vocab) {
 }
 
 // The publisher's list in generation_config.json, or else in config.json.
-Result<std::vector<TokenId>> read_hub_ends(const Metadata& metadata, size_t n_tokens) {
+Result<std::vector<TokenId>> read_hf_ends(const Metadata& metadata, size_t n_tokens) {
   constexpr std::string_view kGeneration = "generation_config.eos_token_id";
   return read_ids(metadata, metadata.contains(kGeneration) ? kGeneration : "eos_token_id", n_tokens);
 }
@@ -143,7 +143,7 @@ Result<Vocab> read_vocab(const TensorFile& file) {
   auto vocab = open_tokenizer_json(file.path());
   if (!vocab && vocab.error().code == ErrorCode::not_found)
     return fail(ErrorCode::unsupported, "the model's folder has no tokenizer.json");
-  if (vocab) vocab->ends = OGAS_TRY(read_hub_ends(file.metadata(), vocab->tokens.size()));
+  if (vocab) vocab->ends = OGAS_TRY(read_hf_ends(file.metadata(), vocab->tokens.size()));
   return vocab;
 }
 

@@ -18,8 +18,8 @@ struct Bound {
   // The argument, or null where it is missing or none.
   const Value* given(size_t idx) const { return values[idx] && !values[idx]->is_none() ? values[idx] : nullptr; }
   bool flag(size_t idx) const { return values[idx] && values[idx]->truthy(); }
-  int64_t number(size_t idx, int64_t otherwise) const {
-    return values[idx] ? values[idx]->to_int("an argument") : otherwise;
+  int64_t number(size_t idx, int64_t fallback) const {
+    return values[idx] ? values[idx]->to_int("an argument") : fallback;
   }
 };
 

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/unicode.h"
 #include "jinja/builtins.h"
 #include "jinja/spaces.h"
-#include "base/unicode.h"
 
 namespace ogas::jinja {
 namespace {

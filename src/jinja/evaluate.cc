@@ -199,8 +199,8 @@ Value Interpreter::evaluate_slice(const Expr& expr, Scope& scope) {
   const auto n = static_cast<int64_t>(object.length());
   // Python's slice.indices(): negative positions count from the end, and all are clamped.
   const int64_t low = stride > 0 ? 0 : -1, high = stride > 0 ? n : n - 1;
-  const auto clamp = [&](std::optional<int64_t> position, int64_t otherwise) {
-    if (!position) return otherwise;
+  const auto clamp = [&](std::optional<int64_t> position, int64_t fallback) {
+    if (!position) return fallback;
     return std::clamp(*position < 0 ? std::max(*position, -n - 1) + n : *position, low, high);
   };
   const int64_t first = clamp(start, stride > 0 ? low : high), last = clamp(stop, stride > 0 ? high : low);

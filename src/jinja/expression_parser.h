@@ -179,9 +179,9 @@ class ExpressionParser {
   }
 
   template <class Next>
-  ExprPtr parse_binary(std::initializer_list<std::string_view> ops, const Next& next) {
+  ExprPtr parse_binary(std::initializer_list<std::string_view> kernels, const Next& next) {
     auto left = next();
-    while (peek().type == TokenType::op && std::ranges::find(ops, peek().text) != ops.end()) {
+    while (peek().type == TokenType::op && std::ranges::find(kernels, peek().text) != kernels.end()) {
       left = make(ExprKind::binary, std::move(left));
       left->text = take().text;
       adopt(*left, next());

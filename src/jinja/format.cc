@@ -7,8 +7,8 @@
 #include <cmath>
 #include <cstdio>
 
-#include "jinja/builtins.h"
 #include "base/unicode.h"
+#include "jinja/builtins.h"
 
 namespace ogas::jinja {
 namespace {

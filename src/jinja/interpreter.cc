@@ -315,8 +315,8 @@ Interpreter::Flow Interpreter::run_for(const Stmt& stmt, Scope& scope, Output& o
   }
   if (loop.idx > 0 && loop.idx == loop.elements->size()) --loop.idx;  // it stays at its last, for who kept it
   if (is_through || stmt.bodies.size() < 2) return Flow::normal;
-  OwnScope otherwise(*this, scope, stmt.hidden_else);
-  return run(stmt.bodies[1], *otherwise, out);
+  OwnScope fallback(*this, scope, stmt.hidden_else);
+  return run(stmt.bodies[1], *fallback, out);
 }
 
 void Interpreter::assign(const Target& target, const Value& value, Scope& scope) {

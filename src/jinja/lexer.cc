@@ -6,9 +6,9 @@
 #include <array>
 #include <charconv>
 
+#include "base/unicode.h"
 #include "jinja/budget.h"
 #include "jinja/spaces.h"
-#include "base/unicode.h"
 
 namespace ogas::jinja {
 namespace {

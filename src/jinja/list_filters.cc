@@ -51,11 +51,11 @@ const Value* find_named(const Arguments& a, std::string_view name) {
 }
 
 Value map_attribute(Interpreter& in, Value element, const Arguments& a) {
-  const Value* otherwise = find_named(a, "default");
-  const bool known = a.named.size() == (otherwise ? 2U : 1U);
+  const Value* fallback = find_named(a, "default");
+  const bool known = a.named.size() == (fallback ? 2U : 1U);
   if (!known) throw Failure{"map: an argument has an unknown name"};
   Value value = follow(in, std::move(element), *find_named(a, "attribute"));
-  return value.is_undefined() && otherwise && !otherwise->is_none() ? *otherwise : value;
+  return value.is_undefined() && fallback && !fallback->is_none() ? *fallback : value;
 }
 
 Value map(Interpreter& in, const Value& input, const Bound& a) {

@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "jinja/value.h"
 #include "base/unicode.h"
+#include "jinja/value.h"
 
 namespace ogas::jinja {
 namespace {

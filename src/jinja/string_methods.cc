@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
+#include "base/unicode.h"
 #include "jinja/builtins.h"
 #include "jinja/spaces.h"
-#include "base/unicode.h"
 
 namespace ogas::jinja {
 namespace {
@@ -22,8 +22,8 @@ struct Window {
 Window window_of(const std::string& text, const Bound& a, size_t first) {
   if (!a.given(first) && !a.given(first + 1)) return {0, text.size(), false};
   const auto n = static_cast<int64_t>(count_characters(text));
-  const auto clamp = [n](const Value* v, int64_t otherwise) {
-    if (!v) return otherwise;
+  const auto clamp = [n](const Value* v, int64_t fallback) {
+    if (!v) return fallback;
     const int64_t at = v->to_int("a position");
     return at < 0 ? std::max<int64_t>(0, at + n) : at;
   };

@@ -110,19 +110,19 @@ int64_t truncated(double number) {
 }
 
 Value to_integer(Interpreter& in, const Value& input, const Bound& a) {
-  const Value otherwise = a[0] ? *a[0] : Value(int64_t{0});
+  const Value fallback = a[0] ? *a[0] : Value(int64_t{0});
   const int64_t base = a.number(1, 10);
   if (base < 2 || base > 36) throw Failure{"int: the base lies between 2 and 36"};
   if (input.is_undefined()) throw Failure{"an undefined value is no number"};
   if (input.is_int() || input.is_bool()) return input.to_int("int");
-  if (input.is_float()) return std::isnan(input.to_double()) ? otherwise : Value(truncated(input.to_double()));
-  if (!input.string()) return otherwise;
+  if (input.is_float()) return std::isnan(input.to_double()) ? fallback : Value(truncated(input.to_double()));
+  if (!input.string()) return fallback;
   int64_t whole = 0;
   double number = 0;
   in.step(input.string()->size() >> 3);
   if (parse_int(*input.string(), base, whole)) return whole;
   if (parse_float(*input.string(), number) && std::isfinite(number)) return truncated(number);
-  return otherwise;
+  return fallback;
 }
 
 Value to_float(Interpreter& in, const Value& input, const Bound& a) {

@@ -4,7 +4,7 @@
 // formed in the order of the positions, independently of the other rows.
 #pragma once
 
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "kernels/plain.h"
 #include "kernels/tuning.h"
 #include "quant/formats.h"
@@ -61,7 +61,7 @@ OGAS_INLINE void soft_cap(float* x, size_t n, float cap) {
 // Turns scores[begin..end) into weights relative to the largest score so far, and the others into zeros; returns the
 // factor by which what was summed before must be scaled.
 template <class Isa>
-OGAS_INLINE float soften(float* scores, size_t begin, size_t end, size_t n, SoftmaxPart& part) {
+OGAS_INLINE float exponentiate(float* scores, size_t begin, size_t end, size_t n, SoftmaxPart& part) {
   for (size_t p = 0; p < begin; ++p) scores[p] = 0;
   for (size_t p = end; p < n; ++p) scores[p] = 0;
   if (begin >= end) return 1;
@@ -128,7 +128,7 @@ struct ReadNext {
   size_t stride = 0, bytes = 0;  // from one position to the next, and of each
 
   template <class Isa>
-  OGAS_INLINE void ask_for(size_t row) const {
+  OGAS_INLINE void prefetch(size_t row) const {
     for (size_t b = 0; b < bytes; b += kCacheLine) Isa::prefetch_to_l2(first + row * stride + b);
   }
 };
@@ -141,11 +141,11 @@ OGAS_INLINE void score_all(const float* const (&q)[kRows], const typename Row::E
   size_t p = 0;
   for (; p + kKeys <= n; p += kKeys) {
 #pragma GCC unroll 4
-    for (size_t i = 0; i < kKeys; ++i) next.ask_for<Isa>(p + i);
+    for (size_t i = 0; i < kKeys; ++i) next.prefetch<Isa>(p + i);
     score<Isa, Row, kRows, kKeys>(q, keys + p * stride, stride, k_dim, scale, p, scores);
   }
   for (; p < n; ++p) {
-    next.ask_for<Isa>(p);
+    next.prefetch<Isa>(p);
     score<Isa, Row, kRows, 1>(q, keys + p * stride, stride, k_dim, scale, p, scores);
   }
 }
@@ -161,7 +161,7 @@ OGAS_INLINE void add_columns(const AttendBlock& block, size_t row, const typenam
     for (size_t v = 0; v < kVectors; ++v)
       total[k][v] = Isa::mul(Isa::load(sums + k * v_dim + v * Isa::kWidth), Isa::set1(block.rescale[row + k]));
   for (size_t p = 0; p < n; ++p) {
-    next.ask_for<Isa>(p);
+    next.prefetch<Isa>(p);
     typename Isa::Floats value[kVectors];
 #pragma GCC unroll 4
     for (size_t v = 0; v < kVectors; ++v) value[v] = Row::load(values + p * stride + v * Isa::kWidth);
@@ -260,7 +260,7 @@ OGAS_INLINE void attend_block(const AttendArgs& args, size_t p, size_t n, Attend
     const size_t end = end_seen > p ? (end_seen - p < n ? end_seen - p : n) : 0;
     float* scores = block.weights[row];
     if (args.soft_cap > 0 && begin < end) soft_cap<Isa>(scores + begin, end - begin, args.soft_cap);
-    block.rescale[row] = soften<Isa>(scores, begin, end, n, args.parts[row]);
+    block.rescale[row] = exponentiate<Isa>(scores, begin, end, n, args.parts[row]);
   }
   const auto* values_read = readable<Row, kFormat>(values, p, n, args.scratch, stride);
   for_rows(n_rows, [&]<size_t kRows>(size_t row) OGAS_LAMBDA_INLINE {

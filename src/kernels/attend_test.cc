@@ -10,9 +10,9 @@
 namespace ogas {
 namespace {
 
-class AttendTest : public ::testing::TestWithParam<const Ops*> {
+class AttendTest : public ::testing::TestWithParam<const CpuKernels*> {
  protected:
-  const Ops& ops() const { return *GetParam(); }
+  const CpuKernels& kernels() const { return *GetParam(); }
 };
 
 constexpr size_t kPage = 64;
@@ -74,10 +74,10 @@ class Cache {
   std::vector<const std::byte*> pages_;
 };
 
-std::vector<float> attend(const Ops& ops, AttendArgs args, size_t part, const float* sinks) {
+std::vector<float> attend(const CpuKernels& kernels, AttendArgs args, size_t part, const float* sinks) {
   const size_t n_rows = args.n_tokens * args.n_heads, end = args.position + args.n_tokens;
   const size_t n_parts = part == SIZE_MAX ? 1 : (end + part - 1) / part;
-  std::vector<float> sums(n_parts * n_rows * args.v_dim, NAN), scratch(ops.attend_scratch(args), NAN);
+  std::vector<float> sums(n_parts * n_rows * args.v_dim, NAN), scratch(kernels.attend_scratch(args), NAN);
   std::vector<SoftmaxPart> parts(n_parts * n_rows);
   for (size_t idx = 0; idx < n_parts; ++idx) {
     args.p_begin = n_parts == 1 ? 0 : idx * part;
@@ -85,11 +85,11 @@ std::vector<float> attend(const Ops& ops, AttendArgs args, size_t part, const fl
     args.sums = sums.data() + idx * n_rows * args.v_dim;
     args.parts = parts.data() + idx * n_rows;
     args.scratch = scratch.data();
-    ops.attend(args);
+    kernels.attend(args);
   }
   std::vector<float> out(n_rows * args.v_dim, NAN);
-  ops.merge({sums.data(), parts.data(), n_parts, args.n_tokens, args.n_heads, args.v_dim, sinks, out.data(),
-             args.n_heads * args.v_dim});
+  kernels.merge({sums.data(), parts.data(), n_parts, args.n_tokens, args.n_heads, args.v_dim, sinks, out.data(),
+                 args.n_heads * args.v_dim});
   return out;
 }
 
@@ -149,7 +149,7 @@ TEST_P(AttendTest, IsThatOfTheReference) {
   for_each_case(kCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
     const auto sinks = random.normals(c.n_heads, 3);
     const float* sink = c.has_sinks ? sinks.data() : nullptr;
-    const auto actual = attend(ops(), cache.args(q.data()), c.part, sink);
+    const auto actual = attend(kernels(), cache.args(q.data()), c.part, sink);
     const auto expected = attend(reference(), cache.args(q.data()), SIZE_MAX, sink);
     // Large scores amplify the rounding of the dot product by e^score.
     const double tolerance = c.q_scale > 1 ? 5e-3 : 1e-5;
@@ -158,7 +158,7 @@ TEST_P(AttendTest, IsThatOfTheReference) {
 }
 
 TEST_P(AttendTest, ByTilesIsThatOfTheReference) {
-  if (ops().attend_tile_rows == 0) GTEST_SKIP() << "no attention by tiles";
+  if (kernels().attend_tile_rows == 0) GTEST_SKIP() << "no attention by tiles";
   Random random(14);
   for_each_case(kTileCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
     const auto sinks = random.normals(c.n_heads, 3);
@@ -166,22 +166,22 @@ TEST_P(AttendTest, ByTilesIsThatOfTheReference) {
     AttendArgs args = cache.args(q.data());
     const auto expected = attend(reference(), args, SIZE_MAX, sink);
     args.by_tiles = true;
-    const auto actual = attend(ops(), args, c.part, sink);
+    const auto actual = attend(kernels(), args, c.part, sink);
     // Numbers have 16 bits.
     const double tolerance = c.q_scale > 1 ? 3e-2 : 6e-5;
     for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], tolerance) << i;
   });
 }
 
-void expect_rows_the_same_alone(const Ops& ops, const Case& c, AttendArgs all, bool by_tiles) {
+void expect_rows_the_same_alone(const CpuKernels& kernels, const Case& c, AttendArgs all, bool by_tiles) {
   all.by_tiles = by_tiles;
-  const auto together = attend(ops, all, c.part, nullptr);
+  const auto together = attend(kernels, all, c.part, nullptr);
   for (size_t row = 0; row < c.n_tokens * c.n_heads; ++row) {
     AttendArgs args = all;
     args.q += row * c.k_dim;
     args.n_tokens = args.n_heads = 1;
     args.position += row / c.n_heads;
-    const auto alone = attend(ops, args, c.part, nullptr);
+    const auto alone = attend(kernels, args, c.part, nullptr);
     ASSERT_EQ(0, std::memcmp(alone.data(), &together[row * c.v_dim], c.v_dim * sizeof(float))) << "row " << row;
   }
 }
@@ -189,34 +189,34 @@ void expect_rows_the_same_alone(const Ops& ops, const Case& c, AttendArgs all, b
 TEST_P(AttendTest, ARowIsTheSameAlone) {
   Random random(10);
   for_each_case(kCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
-    expect_rows_the_same_alone(ops(), c, cache.args(q.data()), false);
+    expect_rows_the_same_alone(kernels(), c, cache.args(q.data()), false);
   });
-  if (ops().attend_tile_rows == 0) return;
+  if (kernels().attend_tile_rows == 0) return;
   for_each_case(kTileCases, random, [&](const Case& c, const Cache& cache, const std::vector<float>& q) {
-    expect_rows_the_same_alone(ops(), c, cache.args(q.data()), true);
+    expect_rows_the_same_alone(kernels(), c, cache.args(q.data()), true);
   });
 }
 
 // Keys beyond what a token sees, whatever they are, change nothing.
-void expect_nothing_beyond_matters(const Ops& ops, bool by_tiles) {
+void expect_nothing_beyond_matters(const CpuKernels& kernels, bool by_tiles) {
   Random random(11);
   const Case c{.n_tokens = 1, .n_heads = 4, .k_dim = 64, .v_dim = 64, .position = 70};
   const Cache cache(c, Format::f32, random);
   const auto q = random.normals(4 * c.k_dim);
   AttendArgs args = cache.args(q.data());
   args.by_tiles = by_tiles;
-  const auto expected = attend(ops, args, SIZE_MAX, nullptr);
+  const auto expected = attend(kernels, args, SIZE_MAX, nullptr);
   for (size_t p = 71; p < 2 * kPage; ++p) {
     float big[64];
     std::fill_n(big, 64, 1e30F);
     std::memcpy(const_cast<std::byte*>(args.pages[1]) + args.k_offset + (p - kPage) * args.k_stride, big, sizeof big);
   }
-  EXPECT_EQ(attend(ops, args, SIZE_MAX, nullptr), expected);
+  EXPECT_EQ(attend(kernels, args, SIZE_MAX, nullptr), expected);
 }
 
 TEST_P(AttendTest, NothingBeyondTheTokenMatters) {
-  expect_nothing_beyond_matters(ops(), false);
-  if (ops().attend_tile_rows > 0) expect_nothing_beyond_matters(ops(), true);
+  expect_nothing_beyond_matters(kernels(), false);
+  if (kernels().attend_tile_rows > 0) expect_nothing_beyond_matters(kernels(), true);
 }
 
 TEST_P(AttendTest, HadamardIsItsOwnInverse) {
@@ -224,10 +224,10 @@ TEST_P(AttendTest, HadamardIsItsOwnInverse) {
   for (const size_t n : {1UL, 2UL, 64UL, 128UL}) {
     const auto x = random.normals(3 * n);
     auto actual = x, expected = x;
-    ops().hadamard(actual.data(), n, 3);
+    kernels().hadamard(actual.data(), n, 3);
     reference().hadamard(expected.data(), n, 3);
     for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5) << i;
-    ops().hadamard(actual.data(), n, 3);
+    kernels().hadamard(actual.data(), n, 3);
     for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(actual[i], x[i], 1e-5) << i;
   }
 }
@@ -241,7 +241,7 @@ TEST_P(AttendTest, StoresAsTheReference) {
     for (size_t i = 32; i < 64; ++i) x[i] = i % 2 ? 127.0F : -0.5F;  // ties
     for (size_t i = 64; i < 96; ++i) x[i] *= 1e-30F;
     std::vector<std::byte> actual(x.size() * 4), expected(actual.size());
-    ops().store(x.data(), x.size(), format, actual.data());
+    kernels().store(x.data(), x.size(), format, actual.data());
     reference().store(x.data(), x.size(), format, expected.data());
     EXPECT_EQ(actual, expected);
     std::vector<float> values(x.size());

@@ -1,5 +1,5 @@
-// Attention of many query rows by matrix tiles: prefill, where operations have tiles (Ops::attend_tile_rows); included
-// by generic.h only.
+// Attention of many query rows by matrix tiles: prefill, where operations have tiles (CpuKernels::attend_tile_rows);
+// included by generic.h only.
 //
 // Every number is the sum of two in BF16, high and low. Three of the four products of such sums are formed, so that 16
 // bits of a number count. The loss is negligible next to the rounding of activations before and after. Keys and values
@@ -159,7 +159,7 @@ class TileAttention {
       if (args_.soft_cap > 0 && first_seen < end_seen)
         soft_cap<Isa>(scores + first_seen, end_seen - first_seen, args_.soft_cap);
       const float rescale =
-          soften<Isa>(scores + begin, first_seen - begin, end_seen - begin, end - begin, args_.parts[row]);
+          exponentiate<Isa>(scores + begin, first_seen - begin, end_seen - begin, end - begin, args_.parts[row]);
       if (rescale != 1) {
         float* sums = sums_ + row * args_.v_dim;
         for (size_t d = 0; d < args_.v_dim; d += kWidth)

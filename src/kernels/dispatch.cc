@@ -17,7 +17,7 @@ namespace ogas {
 namespace {
 
 struct Implementation {
-  const IsaOps* isa;
+  const IsaKernels* isa;
   bool (*runs_here)();
 };
 
@@ -38,51 +38,51 @@ bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 // Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
 constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
-    {&kAmxOps, [] { return runs_avx512bf16() && may_use_amx(); }},
-    {&kAvx512Bf16Ops, runs_avx512bf16},
-    {&kAvx512VnniOps, runs_avx512vnni},
-    {&kAvx512Ops, runs_avx512},
-    {&kAvxVnniOps, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},
-    {&kAvx2Ops, runs_avx2},
+    {&kAmxKernels, [] { return runs_avx512bf16() && may_use_amx(); }},
+    {&kAvx512Bf16Kernels, runs_avx512bf16},
+    {&kAvx512VnniKernels, runs_avx512vnni},
+    {&kAvx512Kernels, runs_avx512},
+    {&kAvxVnniKernels, [] { return runs_avx2() && __builtin_cpu_supports("avxvnni"); }},
+    {&kAvx2Kernels, runs_avx2},
 #elif defined(__aarch64__)
-    {&kNeonI8mmOps, [] { return runs_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
-    {&kNeonDotprodOps, runs_dotprod},
-    {&kNeonOps, [] { return true; }},
+    {&kNeonI8mmKernels, [] { return runs_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }},
+    {&kNeonDotprodKernels, runs_dotprod},
+    {&kNeonKernels, [] { return true; }},
 #endif
-    {&kReferenceOps, [] { return true; }},
+    {&kReferenceKernels, [] { return true; }},
 };
 
 std::string names_of(auto&& all_ops) {
   std::string names;
-  for (const Ops* ops : all_ops) names += (names.empty() ? "" : ", ") + std::string(ops->name);
+  for (const CpuKernels* kernels : all_ops) names += (names.empty() ? "" : ", ") + std::string(kernels->name);
   return names;
 }
 
 }  // namespace
 
-Ops make_ops(const IsaOps& isa) {
-  Ops ops = isa.base ? make_ops(*isa.base) : Ops{};
-  isa.set(ops);
-  ops.name = isa.name;
-  return ops;
+CpuKernels make_kernels(const IsaKernels& isa) {
+  CpuKernels kernels = isa.base ? make_kernels(*isa.base) : CpuKernels{};
+  isa.set(kernels);
+  kernels.name = isa.name;
+  return kernels;
 }
 
-const std::vector<const Ops*>& available_ops() {
-  static const std::vector<const Ops*> available = [] {
-    static std::deque<Ops> tables;
-    std::vector<const Ops*> all;
+const std::vector<const CpuKernels*>& available_kernels() {
+  static const std::vector<const CpuKernels*> available = [] {
+    static std::deque<CpuKernels> tables;
+    std::vector<const CpuKernels*> all;
     for (const auto& implementation : kImplementations)
-      if (implementation.runs_here()) all.push_back(&tables.emplace_back(make_ops(*implementation.isa)));
+      if (implementation.runs_here()) all.push_back(&tables.emplace_back(make_kernels(*implementation.isa)));
     return all;
   }();
   return available;
 }
 
-Result<const Ops*> choose_ops() {
+Result<const CpuKernels*> choose_kernels() {
   const char* wanted = std::getenv("OGAS_ISA");
-  if (!wanted || !*wanted) return available_ops().front();
-  const auto& available = available_ops();
-  const auto found = std::ranges::find(available, std::string_view(wanted), &Ops::name);
+  if (!wanted || !*wanted) return available_kernels().front();
+  const auto& available = available_kernels();
+  const auto found = std::ranges::find(available, std::string_view(wanted), &CpuKernels::name);
   if (found != available.end()) return *found;
   const bool known = std::ranges::any_of(kImplementations, [&](const auto& i) { return i.isa->name == wanted; });
   return fail(ErrorCode::usage, "OGAS_ISA={}: {}; this CPU runs {}", wanted,

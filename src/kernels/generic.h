@@ -314,65 +314,65 @@ void rope(const RopeArgs& args) {
 
 // The parts that an isa_<name>.cc combines. All but products of integers:
 template <class Isa>
-void set_float_ops(Ops& ops) {
-  ops.quantizes_activations = true;
-  ops.quantize = quantize<Isa>;
-  ops.matmul_floats = matmul_floats<Isa>;
-  ops.unpack_tile = unpack_tile<Isa>;
-  ops.rms_norm = rms_norm<Isa>;
-  ops.rope = rope<Isa>;
-  ops.attend_rows_scratch = attend_rows_scratch<Isa>;
-  ops.attend_rows = attend_rows<Isa>;
-  ops.merge = merge<Isa>;
-  ops.hadamard = hadamard<Isa>;
-  ops.swiglu = swiglu<Isa>;
-  ops.swiglu_clamped = swiglu_clamped<Isa>;
-  ops.geglu = geglu<Isa>;
-  ops.soft_cap = soft_cap<Isa>;
-  ops.sigmoid_gate = sigmoid_gate<Isa>;
-  ops.short_conv = short_conv<Isa>;
-  ops.delta_rule = delta_rule<Isa>;
-  ops.add = add<Isa>;
-  ops.store = store<Isa>;
+void set_float_ops(CpuKernels& kernels) {
+  kernels.quantizes_activations = true;
+  kernels.quantize = quantize<Isa>;
+  kernels.matmul_floats = matmul_floats<Isa>;
+  kernels.unpack_tile = unpack_tile<Isa>;
+  kernels.rms_norm = rms_norm<Isa>;
+  kernels.rope = rope<Isa>;
+  kernels.attend_rows_scratch = attend_rows_scratch<Isa>;
+  kernels.attend_rows = attend_rows<Isa>;
+  kernels.merge = merge<Isa>;
+  kernels.hadamard = hadamard<Isa>;
+  kernels.swiglu = swiglu<Isa>;
+  kernels.swiglu_clamped = swiglu_clamped<Isa>;
+  kernels.geglu = geglu<Isa>;
+  kernels.soft_cap = soft_cap<Isa>;
+  kernels.sigmoid_gate = sigmoid_gate<Isa>;
+  kernels.short_conv = short_conv<Isa>;
+  kernels.delta_rule = delta_rule<Isa>;
+  kernels.add = add<Isa>;
+  kernels.store = store<Isa>;
 }
 
 // Products of integers, and the panels they read.
 template <class Isa>
-void set_integer_products(Ops& ops) {
-  ops.matmul_rows = matmul_rows<Isa>;
-  ops.matmul_panels = matmul_panels<Isa>;
-  ops.panel_rows = Isa::kWidth;
-  ops.panel_bytes = panel_bytes<Isa>;
-  ops.pack_panel = pack_panel<Isa>;
-  ops.read_panel_row = read_panel_row<Isa>;
+void set_integer_products(CpuKernels& kernels) {
+  kernels.matmul_rows = matmul_rows<Isa>;
+  kernels.matmul_panels = matmul_panels<Isa>;
+  kernels.panel_rows = Isa::kWidth;
+  kernels.panel_bytes = panel_bytes<Isa>;
+  kernels.pack_panel = pack_panel<Isa>;
+  kernels.read_panel_row = read_panel_row<Isa>;
 }
 
 template <class Isa>
-void set_all_ops(Ops& ops) {
-  set_float_ops<Isa>(ops);
-  set_integer_products<Isa>(ops);
+void set_all_kernels(CpuKernels& kernels) {
+  set_float_ops<Isa>(kernels);
+  set_integer_products<Isa>(kernels);
 }
 
 // Products of BF16, of rows and of tiles.
 template <class Isa>
-void set_bf16_products(Ops& ops) {
-  ops.rounds_to_bf16 = true;
-  ops.matmul_bf16 = matmul_bf16<Isa>;
-  ops.round_to_tile = round_to_tile<Isa>;
+void set_bf16_products(CpuKernels& kernels) {
+  kernels.rounds_to_bf16 = true;
+  kernels.matmul_bf16 = matmul_bf16<Isa>;
+  kernels.round_to_tile = round_to_tile<Isa>;
 }
 
 template <class Isa>
-void set_tile_products(Ops& ops) {
-  ops.tile_rows = Isa::kTileRows;
-  ops.tiles_are_quicker = Isa::kTilesAreQuicker;
-  ops.matmul_tiles = matmul_tiles<Isa>;
+void set_tile_products(CpuKernels& kernels) {
+  kernels.tile_rows = Isa::kTileRows;
+  kernels.tiles_are_quicker = Isa::kTilesAreQuicker;
+  kernels.matmul_tiles = matmul_tiles<Isa>;
 }
 
 template <class Isa>
-void set_tile_attention(Ops& ops) {
-  ops.attend_tile_rows = kTileAttendRows;
-  ops.attend_tiles_scratch = attend_tiles_scratch<Isa>;
-  ops.attend_tiles = attend_tiles<Isa>;
+void set_tile_attention(CpuKernels& kernels) {
+  kernels.attend_tile_rows = kTileAttendRows;
+  kernels.attend_tiles_scratch = attend_tiles_scratch<Isa>;
+  kernels.attend_tiles = attend_tiles<Isa>;
 }
 
 }  // namespace

@@ -1,33 +1,33 @@
 // The kernel tables that dispatch.cc chooses from. Each is in its own object, compiled for its instruction set.
 #pragma once
 
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 
 namespace ogas {
 
 // What an instruction set adds to a smaller one, or all operations. A set that only adds a dot product takes the rest
 // from the smaller set, so that it is compiled once.
-struct IsaOps {
+struct IsaKernels {
   std::string_view name;
-  const IsaOps* base;  // null: there is none
-  void (*set)(Ops& ops);
+  const IsaKernels* base;  // null: there is none
+  void (*set)(CpuKernels& kernels);
 };
 
-extern const IsaOps kReferenceOps;
+extern const IsaKernels kReferenceKernels;
 #if defined(__x86_64__)
-extern const IsaOps kAmxOps;
-extern const IsaOps kAvx512Bf16Ops;
-extern const IsaOps kAvx512VnniOps;
-extern const IsaOps kAvx512Ops;
-extern const IsaOps kAvxVnniOps;
-extern const IsaOps kAvx2Ops;
+extern const IsaKernels kAmxKernels;
+extern const IsaKernels kAvx512Bf16Kernels;
+extern const IsaKernels kAvx512VnniKernels;
+extern const IsaKernels kAvx512Kernels;
+extern const IsaKernels kAvxVnniKernels;
+extern const IsaKernels kAvx2Kernels;
 #elif defined(__aarch64__)
-extern const IsaOps kNeonI8mmOps;
-extern const IsaOps kNeonDotprodOps;
-extern const IsaOps kNeonOps;
+extern const IsaKernels kNeonI8mmKernels;
+extern const IsaKernels kNeonDotprodKernels;
+extern const IsaKernels kNeonKernels;
 #endif
 
 // The whole table of a set.
-Ops make_ops(const IsaOps& isa);
+CpuKernels make_kernels(const IsaKernels& isa);
 
 }  // namespace ogas

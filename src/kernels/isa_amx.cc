@@ -4,13 +4,13 @@
 namespace ogas {
 namespace {
 
-void set_all(Ops& ops) {
-  set_tile_products<Amx>(ops);
-  set_tile_attention<Amx>(ops);
+void set_all(CpuKernels& kernels) {
+  set_tile_products<Amx>(kernels);
+  set_tile_attention<Amx>(kernels);
 }
 
 }  // namespace
 
-const IsaOps kAmxOps = {.name = "amx", .base = &kAvx512Bf16Ops, .set = set_all};
+const IsaKernels kAmxKernels = {.name = "amx", .base = &kAvx512Bf16Kernels, .set = set_all};
 
 }  // namespace ogas

@@ -3,6 +3,6 @@
 
 namespace ogas {
 
-const IsaOps kAvx2Ops = {.name = "avx2", .base = nullptr, .set = set_all_ops<Avx2>};
+const IsaKernels kAvx2Kernels = {.name = "avx2", .base = nullptr, .set = set_all_kernels<Avx2>};
 
 }  // namespace ogas

@@ -112,7 +112,7 @@ struct Avx2 {
   using Bytes = __m256i;
   static constexpr size_t kTilePanels = 2, kTileTokens = 4, kTileTokensBy16 = 3;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
-  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 8 : 24; }
+  static constexpr size_t max_directly(size_t bits) { return bits == 6 ? 8 : 24; }
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   }

@@ -3,6 +3,6 @@
 
 namespace ogas {
 
-const IsaOps kAvx512Ops = {.name = "avx512", .base = nullptr, .set = set_all_ops<Avx512>};
+const IsaKernels kAvx512Kernels = {.name = "avx512", .base = nullptr, .set = set_all_kernels<Avx512>};
 
 }  // namespace ogas

@@ -118,7 +118,7 @@ struct Avx512 {
   using Bytes = __m512i;
   static constexpr size_t kTilePanels = 2, kTileTokens = 6, kTileTokensBy16 = 4;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 6; }
-  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 16 : SIZE_MAX; }
+  static constexpr size_t max_directly(size_t bits) { return bits == 6 ? 16 : SIZE_MAX; }
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return _mm512_loadu_si512(p); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { _mm512_storeu_si512(p, x); }
   static OGAS_INLINE Bytes and_bytes(Bytes x, uint8_t mask) {
@@ -178,7 +178,7 @@ struct Avx512Vnni : Avx512 {
   }
 
   static constexpr size_t direct_tokens(bool has_offset) { return has_offset ? 6 : 8; }
-  static constexpr size_t most_directly(size_t bits) { return bits == 6 ? 24 : bits == 5 ? 48 : SIZE_MAX; }
+  static constexpr size_t max_directly(size_t bits) { return bits == 6 ? 24 : bits == 5 ? 48 : SIZE_MAX; }
   // Adds to each lane four unsigned bytes times four signed ones.
   static OGAS_INLINE Ints dot4(Ints sums, Bytes weights, Bytes x) { return _mm512_dpbusd_epi32(sums, weights, x); }
 };

@@ -4,13 +4,13 @@
 namespace ogas {
 namespace {
 
-void set_all(Ops& ops) {
-  set_bf16_products<Avx512Bf16>(ops);
-  set_tile_products<Avx512Bf16>(ops);
+void set_all(CpuKernels& kernels) {
+  set_bf16_products<Avx512Bf16>(kernels);
+  set_tile_products<Avx512Bf16>(kernels);
 }
 
 }  // namespace
 
-const IsaOps kAvx512Bf16Ops = {.name = "avx512bf16", .base = &kAvx512VnniOps, .set = set_all};
+const IsaKernels kAvx512Bf16Kernels = {.name = "avx512bf16", .base = &kAvx512VnniKernels, .set = set_all};
 
 }  // namespace ogas

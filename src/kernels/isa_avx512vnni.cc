@@ -3,6 +3,7 @@
 
 namespace ogas {
 
-const IsaOps kAvx512VnniOps = {.name = "avx512vnni", .base = &kAvx512Ops, .set = set_integer_products<Avx512Vnni>};
+const IsaKernels kAvx512VnniKernels = {
+    .name = "avx512vnni", .base = &kAvx512Kernels, .set = set_integer_products<Avx512Vnni>};
 
 }  // namespace ogas

@@ -3,6 +3,6 @@
 
 namespace ogas {
 
-const IsaOps kAvxVnniOps = {.name = "avxvnni", .base = &kAvx2Ops, .set = set_integer_products<AvxVnni>};
+const IsaKernels kAvxVnniKernels = {.name = "avxvnni", .base = &kAvx2Kernels, .set = set_integer_products<AvxVnni>};
 
 }  // namespace ogas

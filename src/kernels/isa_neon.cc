@@ -3,6 +3,6 @@
 
 namespace ogas {
 
-const IsaOps kNeonOps = {.name = "neon", .base = nullptr, .set = set_all_ops<Neon>};
+const IsaKernels kNeonKernels = {.name = "neon", .base = nullptr, .set = set_all_kernels<Neon>};
 
 }  // namespace ogas

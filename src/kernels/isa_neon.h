@@ -93,7 +93,7 @@ struct Neon {
   using Bytes = uint8x16_t;
   static constexpr size_t kTilePanels = 2, kTileTokens = 2, kTileTokensBy16 = 2;
   static constexpr size_t direct_tokens(bool /*has_offset*/) { return 4; }
-  static constexpr size_t most_directly(size_t /*bits*/) { return 4; }
+  static constexpr size_t max_directly(size_t /*bits*/) { return 4; }
   static constexpr bool kSignedCodes = true;
   static OGAS_INLINE Bytes load_bytes(const std::byte* p) { return vld1q_u8(reinterpret_cast<const uint8_t*>(p)); }
   static OGAS_INLINE void store_bytes(std::byte* p, Bytes x) { vst1q_u8(reinterpret_cast<uint8_t*>(p), x); }

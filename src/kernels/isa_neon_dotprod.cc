@@ -3,6 +3,7 @@
 
 namespace ogas {
 
-const IsaOps kNeonDotprodOps = {.name = "neon-dotprod", .base = &kNeonOps, .set = set_integer_products<NeonDotprod>};
+const IsaKernels kNeonDotprodKernels = {
+    .name = "neon-dotprod", .base = &kNeonKernels, .set = set_integer_products<NeonDotprod>};
 
 }  // namespace ogas

@@ -3,6 +3,7 @@
 
 namespace ogas {
 
-const IsaOps kNeonI8mmOps = {.name = "neon-i8mm", .base = &kNeonDotprodOps, .set = set_integer_products<NeonI8mm>};
+const IsaKernels kNeonI8mmKernels = {
+    .name = "neon-i8mm", .base = &kNeonDotprodKernels, .set = set_integer_products<NeonI8mm>};
 
 }  // namespace ogas

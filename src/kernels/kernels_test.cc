@@ -14,9 +14,9 @@
 namespace ogas {
 namespace {
 
-class KernelsTest : public ::testing::TestWithParam<const Ops*> {
+class KernelsTest : public ::testing::TestWithParam<const CpuKernels*> {
  protected:
-  const Ops& ops() const { return *GetParam(); }
+  const CpuKernels& kernels() const { return *GetParam(); }
 };
 
 TEST_P(KernelsTest, MatmulOfEveryFormat) {
@@ -29,17 +29,17 @@ TEST_P(KernelsTest, MatmulOfEveryFormat) {
       const size_t n_out = 7, n_tokens = 6;
       const Weights weights(facts.format, n_out, n_in, random);
       const auto x = random.normals(n_tokens * n_in);
-      const auto plain = multiply(ops(), facts.format, weights, n_out, n_in, x, nullptr);
+      const auto plain = multiply(kernels(), facts.format, weights, n_out, n_in, x, nullptr);
       auto seen = x;  // what the sums are made of
-      if (ops().rounds_to_bf16 && facts.format == Format::bf16)
+      if (kernels().rounds_to_bf16 && facts.format == Format::bf16)
         for (float& value : seen) value = bf16_to_f32(f32_to_bf16(value));
       expect_close_sums(plain, multiply(reference(), facts.format, weights, n_out, n_in, seen, nullptr), weights, n_out,
                         n_in, seen);
       if (block == 1 || n_in % kActivationBlock != 0) continue;
-      const Quantized quantized(ops(), x, n_in);
+      const Quantized quantized(kernels(), x, n_in);
       const auto rounded = quantized.values();
-      const auto integer = multiply(ops(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
-      if (ops().quantizes_activations)
+      const auto integer = multiply(kernels(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
+      if (kernels().quantizes_activations)
         expect_close_sums(integer, multiply(reference(), facts.format, weights, n_out, n_in, rounded, nullptr), weights,
                           n_out, n_in, rounded);
     }
@@ -54,23 +54,23 @@ TEST_P(KernelsTest, MatmulDoesNotDependOnTheBatch) {
     const size_t n_in = 1536, n_out = 9, n_tokens = 7;
     const Weights weights(facts.format, n_out, n_in, random);
     const auto x = random.normals(n_tokens * n_in);
-    const Quantized quantized(ops(), x, n_in);
-    const auto all = multiply(ops(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
+    const Quantized quantized(kernels(), x, n_in);
+    const auto all = multiply(kernels(), facts.format, weights, n_out, n_in, x, quantized.rows.data());
     std::vector<float> one_by_one(all.size());
     for (size_t t = 0; t < n_tokens; ++t)
       for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 1}, {1, 4}, {4, 9}})
-        ops().matmul({.format = facts.format,
-                      .weights = weights.data(),
-                      .n_in = n_in,
-                      .block_scales = weights.block_scales(),
-                      .scales = weights.scales(),
-                      .o_begin = begin,
-                      .o_end = end,
-                      .n_tokens = 1,
-                      .x = &x[t * n_in],
-                      .quantized = &quantized.rows[t],
-                      .y = &one_by_one[t * n_out + begin],
-                      .y_stride = n_out});
+        kernels().matmul({.format = facts.format,
+                          .weights = weights.data(),
+                          .n_in = n_in,
+                          .block_scales = weights.block_scales(),
+                          .scales = weights.scales(),
+                          .o_begin = begin,
+                          .o_end = end,
+                          .n_tokens = 1,
+                          .x = &x[t * n_in],
+                          .quantized = &quantized.rows[t],
+                          .y = &one_by_one[t * n_out + begin],
+                          .y_stride = n_out});
     EXPECT_EQ(0, std::memcmp(all.data(), one_by_one.data(), all.size() * sizeof(float)));
   }
 }
@@ -83,23 +83,23 @@ TEST_P(KernelsTest, MatmulOfEverySecondRow) {
     const size_t n_in = 1536, n_rows = 150, n_out = 60;
     const Weights weights(facts.format, n_rows, n_in, random);
     const auto x = random.normals(3 * n_in);
-    const Quantized quantized(ops(), x, n_in);
-    const auto all = multiply(ops(), facts.format, weights, n_rows, n_in, x, quantized.rows.data());
+    const Quantized quantized(kernels(), x, n_in);
+    const auto all = multiply(kernels(), facts.format, weights, n_rows, n_in, x, quantized.rows.data());
     std::vector<float> some(3 * n_out);
-    ops().matmul({.format = facts.format,
-                  .weights = weights.data(),
-                  .n_in = n_in,
-                  .block_scales = weights.block_scales(),
-                  .scales = weights.scales(),
-                  .first_row = 29,
-                  .row_step = 2,
-                  .o_begin = 0,
-                  .o_end = n_out,
-                  .n_tokens = 3,
-                  .x = x.data(),
-                  .quantized = quantized.rows.data(),
-                  .y = some.data(),
-                  .y_stride = n_out});
+    kernels().matmul({.format = facts.format,
+                      .weights = weights.data(),
+                      .n_in = n_in,
+                      .block_scales = weights.block_scales(),
+                      .scales = weights.scales(),
+                      .first_row = 29,
+                      .row_step = 2,
+                      .o_begin = 0,
+                      .o_end = n_out,
+                      .n_tokens = 3,
+                      .x = x.data(),
+                      .quantized = quantized.rows.data(),
+                      .y = some.data(),
+                      .y_stride = n_out});
     for (size_t t = 0; t < 3; ++t)
       for (size_t o = 0; o < n_out; ++o) ASSERT_EQ(some[t * n_out + o], all[t * n_rows + 29 + 2 * o]) << o;
   }
@@ -134,7 +134,7 @@ TEST_P(KernelsTest, MatmulOfTransposedWeights) {
                       .quantized = nullptr,
                       .y = y.data(),
                       .y_stride = n_out};
-      ops().matmul(args);
+      kernels().matmul(args);
       for (size_t o = 0; o < n_out; ++o) {
         for (size_t t = 0; t < n_tokens; ++t) {
           double sum = 0, magnitude = 0;
@@ -148,7 +148,7 @@ TEST_P(KernelsTest, MatmulOfTransposedWeights) {
       }
       std::vector<float> part(5);  // the same bits, whatever the batch and the cut
       args.o_begin = 20, args.o_end = 25, args.n_tokens = 1, args.y = part.data();
-      ops().matmul(args);
+      kernels().matmul(args);
       for (size_t o = 0; o < part.size(); ++o) ASSERT_EQ(part[o], y[20 + o]);
     }
   }
@@ -161,7 +161,7 @@ TEST_P(KernelsTest, QuantizeMatchesTheReference) {
   for (size_t i = 32; i < 64; ++i) x[i] *= 1e30F;                   // huge
   for (size_t i = 64; i < 96; ++i) x[i] *= 1e-37F;                  // near the smallest normal numbers
   for (size_t i = 96; i < 128; ++i) x[i] = i % 2 ? 127.0F : -0.5F;  // ties
-  const Quantized actual(ops(), x, x.size());
+  const Quantized actual(kernels(), x, x.size());
   const Quantized expected(reference(), x, x.size());
   for (size_t i = 0; i < x.size(); ++i) ASSERT_EQ(actual.rows[0].codes[i], expected.rows[0].codes[i]) << i;
   const QuantizedRow &a = actual.rows[0], &e = expected.rows[0];
@@ -182,7 +182,7 @@ TEST_P(KernelsTest, RmsNorm) {
     const auto x = random.normals(n, 30);
     const auto weight = random.normals(n);
     std::vector<float> actual(n), expected(n);
-    ops().rms_norm(x.data(), weight.data(), 1e-5F, n, actual.data());
+    kernels().rms_norm(x.data(), weight.data(), 1e-5F, n, actual.data());
     reference().rms_norm(x.data(), weight.data(), 1e-5F, n, expected.data());
     for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-7) << n;
   }
@@ -200,7 +200,7 @@ TEST_P(KernelsTest, Swiglu) {
     }
     auto expected = actual;
     const auto up = random.normals(n);
-    ops().swiglu(actual.data(), up.data(), n);
+    kernels().swiglu(actual.data(), up.data(), n);
     reference().swiglu(expected.data(), up.data(), n);
     for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
   }
@@ -219,7 +219,7 @@ TEST_P(KernelsTest, SwigluClamped) {
     }
     const auto gate = actual;
     auto expected = actual;
-    ops().swiglu_clamped(actual.data(), up.data(), n, kClamp);
+    kernels().swiglu_clamped(actual.data(), up.data(), n, kClamp);
     reference().swiglu_clamped(expected.data(), up.data(), n, kClamp);
     for (size_t i = 0; i < n; ++i) {
       ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
@@ -241,7 +241,7 @@ TEST_P(KernelsTest, Geglu) {
     const auto gate = actual;
     auto expected = actual;
     const auto up = random.normals(n);
-    ops().geglu(actual.data(), up.data(), n);
+    kernels().geglu(actual.data(), up.data(), n);
     reference().geglu(expected.data(), up.data(), n);
     for (size_t i = 0; i < n; ++i) {
       ASSERT_NEAR(actual[i], expected[i], 1e-5 * std::fabs(expected[i]) + 1e-12) << gate[i];
@@ -260,7 +260,7 @@ TEST_P(KernelsTest, SoftCap) {
       auto actual = random.normals(n, 2 * cap);
       if (n == 1000) actual[0] = -1e6F, actual[1] = 1e6F, actual[2] = 0;
       auto expected = actual;
-      ops().soft_cap(actual.data(), n, cap);
+      kernels().soft_cap(actual.data(), n, cap);
       reference().soft_cap(expected.data(), n, cap);
       for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * cap) << cap << ", " << i;
     }
@@ -274,7 +274,7 @@ TEST_P(KernelsTest, SigmoidGate) {
     auto gate = random.normals(n, 20);
     if (n == 1000) gate[0] = -1e4F, gate[1] = 1e4F, gate[2] = 0;
     auto expected = actual;
-    ops().sigmoid_gate(actual.data(), gate.data(), n);
+    kernels().sigmoid_gate(actual.data(), gate.data(), n);
     reference().sigmoid_gate(expected.data(), gate.data(), n);
     for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 2e-6 * std::fabs(expected[i]) + 1e-30) << i;
   }
@@ -288,7 +288,7 @@ TEST_P(KernelsTest, ShortConv) {
       std::vector<const float*> rows;
       for (size_t tap = 0; tap < n_taps; ++tap) rows.push_back(&x[tap * n]);
       std::vector<float> actual(n), expected(n);
-      ops().short_conv({rows.data(), weight.data(), n_taps, n, actual.data()});
+      kernels().short_conv({rows.data(), weight.data(), n_taps, n, actual.data()});
       reference().short_conv({rows.data(), weight.data(), n_taps, n, expected.data()});
       for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5) << n_taps << " taps, channel " << i;
     }
@@ -305,7 +305,7 @@ TEST_P(KernelsTest, DeltaRule) {
     for (int t = 0; t < 100; ++t) {
       const auto q = random.normals(k_dim), v = random.normals(v_dim);
       auto k = random.normals(k_dim);
-      ops().rms_norm(k.data(), ones.data(), 0, k_dim, k.data());
+      kernels().rms_norm(k.data(), ones.data(), 0, k_dim, k.data());
       std::vector<float> out(v_dim), expected_out(v_dim);
       DeltaRuleArgs args{.state = actual.data(),
                          .q = q.data(),
@@ -316,7 +316,7 @@ TEST_P(KernelsTest, DeltaRule) {
                          .decay = 1 / (1 + std::exp(-random.normal(3))),
                          .beta = 1 / (1 + std::exp(-random.normal(3))),
                          .out = out.data()};
-      ops().delta_rule(args);
+      kernels().delta_rule(args);
       args.state = expected.data();
       args.out = expected_out.data();
       reference().delta_rule(args);
@@ -331,7 +331,7 @@ TEST_P(KernelsTest, Add) {
   const auto x = random.normals(37);
   auto actual = random.normals(37);
   auto expected = actual;
-  ops().add(actual.data(), x.data(), x.size());
+  kernels().add(actual.data(), x.data(), x.size());
   reference().add(expected.data(), x.data(), x.size());
   EXPECT_EQ(actual, expected);
 }
@@ -343,7 +343,7 @@ TEST_P(KernelsTest, Rope) {
       const auto cos_sin = random.normals(n_rot);
       auto actual = random.normals(3 * 64);
       auto expected = actual;
-      ops().rope({actual.data(), 3, 64, n_rot, cos_sin.data(), style});
+      kernels().rope({actual.data(), 3, 64, n_rot, cos_sin.data(), style});
       reference().rope({expected.data(), 3, 64, n_rot, cos_sin.data(), style});
       for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-5);
     }
@@ -358,7 +358,7 @@ TEST_P(KernelsTest, StoreRoundsAsTheReference) {
   x[2] = -0.0F;
   for (const Format format : {Format::f16, Format::f32}) {
     std::vector<std::byte> actual(x.size() * 4), expected(x.size() * 4);
-    ops().store(x.data(), x.size(), format, actual.data());
+    kernels().store(x.data(), x.size(), format, actual.data());
     reference().store(x.data(), x.size(), format, expected.data());
     EXPECT_EQ(actual, expected);
   }
@@ -374,14 +374,14 @@ class DispatchTest : public ::testing::Test {
 
 TEST_F(DispatchTest, TheVariableForcesOne) {
   ::setenv("OGAS_ISA", "reference", 1);
-  EXPECT_EQ(choose_ops().value()->name, "reference");
+  EXPECT_EQ(choose_kernels().value()->name, "reference");
   ::unsetenv("OGAS_ISA");
-  EXPECT_EQ(choose_ops().value(), available_ops().front());
+  EXPECT_EQ(choose_kernels().value(), available_kernels().front());
 }
 
 TEST_F(DispatchTest, AnUnknownNameListsWhatThereIs) {
   ::setenv("OGAS_ISA", "mmx", 1);
-  const auto chosen = choose_ops();
+  const auto chosen = choose_kernels();
   ASSERT_FALSE(chosen);
   EXPECT_EQ(chosen.error().code, ErrorCode::usage);
   EXPECT_NE(chosen.error().message.find("reference"), std::string::npos) << chosen.error().message;

@@ -17,27 +17,27 @@
 namespace ogas {
 
 // As part of a test's name, which may hold letters, digits and underscores.
-inline std::string test_name(const Ops& ops) {
-  std::string name(ops.name);
+inline std::string test_name(const CpuKernels& kernels) {
+  std::string name(kernels.name);
   std::ranges::replace(name, '-', '_');
   return name;
 }
 
 #ifdef OGAS_TESTS_AVXVNNI
-extern const IsaOps kAvxVnniInAvx512Ops;
+extern const IsaKernels kAvxVnniInAvx512Kernels;
 #endif
 
 // Those of this CPU, and those of other CPUs that it can run.
-inline std::vector<const Ops*> tested_ops() {
-  std::vector<const Ops*> all = available_ops();
+inline std::vector<const CpuKernels*> tested_ops() {
+  std::vector<const CpuKernels*> all = available_kernels();
 #ifdef OGAS_TESTS_AVXVNNI
-  static const Ops avxvnni = make_ops(kAvxVnniInAvx512Ops);
-  if (std::ranges::find(all, std::string_view("avx512vnni"), &Ops::name) != all.end()) all.push_back(&avxvnni);
+  static const CpuKernels avxvnni = make_kernels(kAvxVnniInAvx512Kernels);
+  if (std::ranges::find(all, std::string_view("avx512vnni"), &CpuKernels::name) != all.end()) all.push_back(&avxvnni);
 #endif
   return all;
 }
 
-inline const Ops& reference() { return *available_ops().back(); }
+inline const CpuKernels& reference() { return *available_kernels().back(); }
 
 class Random {
  public:
@@ -102,22 +102,22 @@ class Weights {
   std::vector<std::byte> scales_;
 };
 
-inline std::vector<float> multiply(const Ops& ops, Format format, const Weights& weights, size_t n_out, size_t n_in,
-                                   const std::vector<float>& x, const QuantizedRow* quantized) {
+inline std::vector<float> multiply(const CpuKernels& kernels, Format format, const Weights& weights, size_t n_out,
+                                   size_t n_in, const std::vector<float>& x, const QuantizedRow* quantized) {
   const size_t n_tokens = x.size() / n_in;
   std::vector<float> y(n_tokens * n_out, NAN);
-  ops.matmul({.format = format,
-              .weights = weights.data(),
-              .n_in = n_in,
-              .block_scales = weights.block_scales(),
-              .scales = weights.scales(),
-              .o_begin = 0,
-              .o_end = n_out,
-              .n_tokens = n_tokens,
-              .x = x.data(),
-              .quantized = quantized,
-              .y = y.data(),
-              .y_stride = n_out});
+  kernels.matmul({.format = format,
+                  .weights = weights.data(),
+                  .n_in = n_in,
+                  .block_scales = weights.block_scales(),
+                  .scales = weights.scales(),
+                  .o_begin = 0,
+                  .o_end = n_out,
+                  .n_tokens = n_tokens,
+                  .x = x.data(),
+                  .quantized = quantized,
+                  .y = y.data(),
+                  .y_stride = n_out});
   return y;
 }
 

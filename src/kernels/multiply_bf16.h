@@ -4,7 +4,7 @@
 // less than the 8-bit activations that block formats are multiplied with.
 #pragma once
 
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "kernels/tuning.h"
 
 namespace ogas {
@@ -49,7 +49,7 @@ OGAS_INLINE void dot_rows_bf16(const uint16_t* const (&rows)[kRows], const Bf16A
     typename Isa::Bf16s w[kRows];
 #pragma GCC unroll 4
     for (size_t r = 0; r < kRows; ++r) {
-      ask_ahead<Isa, true>(reinterpret_cast<const std::byte*>(rows[r] + i));
+      prefetch<Isa, true>(reinterpret_cast<const std::byte*>(rows[r] + i));
       w[r] = i + kVector <= end ? Isa::load_bf16s(rows[r] + i) : Isa::load_bf16s(rows[r] + i, end - i);
     }
 #pragma GCC unroll 4

@@ -28,9 +28,9 @@ constexpr size_t kTokenBlock = 192, kTokenStep = 12;
 template <class Isa, class Block>
 constexpr size_t kDirectTokens = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::direct_tokens(Block::has_offset);
 template <class Isa, class Block>
-constexpr size_t kMostDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::most_directly(PanelOf<Isa, Block>::kBits);
+constexpr size_t kMaxDirectly = PanelOf<Isa, Block>::kBits == 8 ? 1 : Isa::max_directly(PanelOf<Isa, Block>::kBits);
 // A block of tokens that are multiplied with a panel directly: the size of their codes, and their minimum number.
-constexpr size_t kBytesOfDirectBlock = size_t{384} << 10, kLeastOfDirectBlock = 24;
+constexpr size_t kBytesOfDirectBlock = size_t{384} << 10, kMinDirectBlock = 24;
 // What the product needs to know of a format once its codes are unpacked.
 template <int kLargestOfCodes, int kBiasOfCode, size_t kGroupOfCode, bool kWithOffset>
 struct CodeShape {
@@ -257,12 +257,12 @@ OGAS_INLINE void multiply_panel(const std::byte* panel, const QuantizedRow* x, s
   for (size_t begin = 0; begin < n_in; begin += kSection) {
     const Section<Isa, Block, const std::byte> section(panel, n_in, begin);
     for (const std::byte* line = section.scales; line < section.codes; line += kCacheLine)
-      ask_ahead<Isa, kTokens == 1>(line);
+      prefetch<Isa, kTokens == 1>(line);
     for (size_t block = 0; block < section.n; block += Block::values) {
       const typename Panel::Scales scales(section.scales_of(block));
       for (size_t i = block; i < block + Block::values; i += 32) {
         const std::byte* codes = section.codes_of(i);
-        for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) ask_ahead<Isa, kTokens == 1>(codes + at);
+        for (size_t at = 0; at < kCodeBytes<Isa, Block>; at += kCacheLine) prefetch<Isa, kTokens == 1>(codes + at);
         typename Isa::Bytes w[8];
         unpack_panel<Isa, Panel::kBits>(codes, w);
         const size_t first_group = (i - block) / Block::group;
@@ -424,7 +424,7 @@ template <class Isa, class Block, size_t kPanels>
 void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, size_t n_tokens) {
   using Shape = TileShapeOf<Isa, Block>;
   // Groups of 16 need registers for their parts, too.
-  constexpr size_t kMost = Shape::kGroup == 32 ? Isa::kTileTokens : Isa::kTileTokensBy16;
+  constexpr size_t kMax = Shape::kGroup == 32 ? Isa::kTileTokens : Isa::kTileTokensBy16;
   const size_t bytes = panel_bytes_of<Isa, Block>(args.n_in);
   PanelTile<Isa, kPanels> tile;
   if constexpr (ReadsSums<Isa>) tile.start_of_sums = Isa::set1(kStartOfSums);
@@ -436,17 +436,17 @@ void multiply_token_block(const MatmulArgs& args, size_t panel, size_t t_begin, 
     for (size_t p = 0; p < kPanels; ++p)
       unpack_tile<Isa, Block>({args.panels + (panel + p) * bytes, args.n_in, i}, p, tile);
     size_t t = 0;
-    NextSections<Isa, Block, kPanels> next(args.panels + panel * bytes, args.n_in, i, n_tokens / kMost + 1);
+    NextSections<Isa, Block, kPanels> next(args.panels + panel * bytes, args.n_in, i, n_tokens / kMax + 1);
     const auto run = [&]<size_t kTokens>() {
       for (; t + kTokens <= n_tokens; t += kTokens) {
         next.step();
         multiply_tile<Isa, Shape, kPanels, kTokens>(tile, args.quantized + t_begin + t, i, n, totals + t * kPanels);
       }
     };
-    run.template operator()<kMost>();
-    if constexpr (kMost > 4) run.template operator()<4>();
-    if constexpr (kMost > 3 && !MultipliesPairs<Isa>) run.template operator()<3>();
-    if constexpr (kMost > 2) run.template operator()<2>();
+    run.template operator()<kMax>();
+    if constexpr (kMax > 4) run.template operator()<4>();
+    if constexpr (kMax > 3 && !MultipliesPairs<Isa>) run.template operator()<3>();
+    if constexpr (kMax > 2) run.template operator()<2>();
     run.template operator()<1>();
   }
   if constexpr (MultipliesPairs<Isa>)
@@ -466,27 +466,27 @@ __attribute__((noinline)) void multiply_directly(const MatmulArgs& args, size_t 
   for (size_t idx = 0; idx < kTokens; ++idx) store_panel<Isa>(args, totals[idx], panel * Isa::kWidth, t + idx);
 }
 
-template <class Isa, class Block, size_t kMost>
+template <class Isa, class Block, size_t kMax>
 OGAS_INLINE void multiply_few(const MatmulArgs& args, size_t panel, size_t t, size_t n_tokens) {
-  if (n_tokens == kMost) return multiply_directly<Isa, Block, kMost>(args, panel, t);
-  if constexpr (kMost > 1) multiply_few<Isa, Block, kMost - 1>(args, panel, t, n_tokens);
+  if (n_tokens == kMax) return multiply_directly<Isa, Block, kMax>(args, panel, t);
+  if constexpr (kMax > 1) multiply_few<Isa, Block, kMax - 1>(args, panel, t, n_tokens);
 }
 
 // All tokens in blocks whose codes stay in the L2 cache, as do the panels until they are multiplied with the whole
 // block; within a block in runs of about the same length.
 template <class Isa, class Block>
 void multiply_all_directly(const MatmulArgs& args, size_t first, size_t end) {
-  constexpr size_t kMost = kDirectTokens<Isa, Block>;
-  const size_t fitting = kBytesOfDirectBlock / args.n_in / kMost * kMost;
-  const size_t most = fitting < kLeastOfDirectBlock ? kLeastOfDirectBlock : fitting;
-  const size_t n_blocks = (args.n_tokens + most - 1) / most;
+  constexpr size_t kMax = kDirectTokens<Isa, Block>;
+  const size_t fitting = kBytesOfDirectBlock / args.n_in / kMax * kMax;
+  const size_t max = fitting < kMinDirectBlock ? kMinDirectBlock : fitting;
+  const size_t n_blocks = (args.n_tokens + max - 1) / max;
   for (size_t block = 0; block < n_blocks; ++block) {
     const size_t t_begin = args.n_tokens * block / n_blocks, n = args.n_tokens * (block + 1) / n_blocks - t_begin;
-    const size_t n_runs = (n + kMost - 1) / kMost;
+    const size_t n_runs = (n + kMax - 1) / kMax;
     for (size_t panel = first; panel < end; ++panel)
       for (size_t run = 0; run < n_runs; ++run) {
         const size_t t = n * run / n_runs;
-        multiply_few<Isa, Block, kMost>(args, panel, t_begin + t, n * (run + 1) / n_runs - t);
+        multiply_few<Isa, Block, kMax>(args, panel, t_begin + t, n * (run + 1) / n_runs - t);
       }
   }
 }
@@ -496,9 +496,9 @@ template <class Isa, class Block>
 void matmul_panels_of(const MatmulArgs& args) {
   const size_t first = (args.panel_row + args.o_begin) / Isa::kWidth;
   const size_t end = (args.panel_row + args.o_end + Isa::kWidth - 1) / Isa::kWidth;
-  size_t most_directly = kMostDirectly<Isa, Block>;
-  if (HasDot4<Isa> && most_directly > kTuning.most_directly) most_directly = kTuning.most_directly;
-  if (args.n_tokens <= most_directly) return multiply_all_directly<Isa, Block>(args, first, end);
+  size_t max_directly = kMaxDirectly<Isa, Block>;
+  if (HasDot4<Isa> && max_directly > kTuning.max_directly) max_directly = kTuning.max_directly;
+  if (args.n_tokens <= max_directly) return multiply_all_directly<Isa, Block>(args, first, end);
   // Blocks of about the same size.
   const size_t n_blocks = (args.n_tokens + kTokenBlock - 1) / kTokenBlock;
   const size_t block = ((args.n_tokens + n_blocks - 1) / n_blocks + kTokenStep - 1) / kTokenStep * kTokenStep;

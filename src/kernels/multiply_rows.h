@@ -4,8 +4,8 @@
 // So formats are compiled once per vector width, and products once per kind of group and dot product.
 #pragma once
 
+#include "kernels/cpu_kernels.h"
 #include "kernels/dot_plain.h"
-#include "kernels/ops.h"
 #include "quant/formats.h"
 
 namespace ogas {

@@ -4,7 +4,7 @@
 // 8-bit products end with every group that has a scale of its own. (Granite Rapids, for 16 tokens, 16 rows and 32
 // inputs: the product takes 4.4 ns in either form; but storing sums of bytes takes 4.3 and scaling them 7 to 10,
 // sequentially since they share a port. Vectors take 9.2 at their peak.) Without matrix instructions BF16 is the slower
-// and the more accurate form (Ops::tiles_are_quicker).
+// and the more accurate form (CpuKernels::tiles_are_quicker).
 //
 // Sums are added in the order of inputs, independently of the batch.
 #pragma once
@@ -41,7 +41,7 @@ OGAS_INLINE void decode_panel(const std::byte* panel, size_t n_in, size_t i, siz
       const typename Panel::Scales scales(section.scales_of(block));
       for (size_t at = block; at < block + Block::values; at += 32) {
         const std::byte* codes = section.codes_of(at);
-        for (size_t line = 0; line < kCodeBytes<Isa, Block>; line += kCacheLine) ask_ahead<Isa, false>(codes + line);
+        for (size_t line = 0; line < kCodeBytes<Isa, Block>; line += kCacheLine) prefetch<Isa, false>(codes + line);
         typename Isa::Bytes w[8];
         unpack_panel<Isa, Panel::kBits>(codes, w);
         uint16_t* tile = decoded.tiles[(begin + at) / Isa::kTileInputs];
@@ -135,9 +135,9 @@ template <class Isa, class Block>
 void multiply_block_by_tiles(const MatmulArgs& args, size_t panel, size_t n_panels, size_t first_group,
                              size_t n_groups) {
   alignas(kPanelAlignment) float sums[kTilePanels / 2][kTileTokens][2 * Isa::kWidth];
-  const size_t most = args.n_in <= kDecodedInputs ? kDecodedInputs : kPieceInputs;
-  for (size_t i = 0; i < args.n_in; i += most) {
-    const size_t n = args.n_in - i < most ? args.n_in - i : most;
+  const size_t max = args.n_in <= kDecodedInputs ? kDecodedInputs : kPieceInputs;
+  for (size_t i = 0; i < args.n_in; i += max) {
+    const size_t n = args.n_in - i < max ? args.n_in - i : max;
     for (size_t p = 0; p < n_panels; p += 2) {
       const TilePiece piece{panel + p, first_group, n_groups, i, n, sums[p / 2][0]};
       p + 2 <= n_panels ? multiply_piece<Isa, Block, 2>(args, piece) : multiply_piece<Isa, Block, 1>(args, piece);

@@ -16,7 +16,7 @@
 // its rows in the file, except that Q4_K and Q5_K store their 6-bit scales as bytes (2.8% and 2.3% more).
 #pragma once
 
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "kernels/tuning.h"
 #include "quant/formats.h"
 
@@ -37,7 +37,7 @@ using RowWords = typename VectorOf<uint32_t, Isa::kWidth>::Type;
 
 // Bytes 0..3 of each row's word to four vectors of bytes, interleaved by row.
 template <class Isa>
-OGAS_INLINE void part_bytes(RowWords<Isa> words, std::byte* out) {
+OGAS_INLINE void split_bytes(RowWords<Isa> words, std::byte* out) {
   using Bytes = typename VectorOf<uint8_t, Isa::kWidth>::Type;
   for (size_t k = 0; k < 4; ++k) {
     const auto bytes = __builtin_convertvector(words >> static_cast<uint32_t>(8 * k) & 255, Bytes);
@@ -78,10 +78,10 @@ struct KScales {
     const RowWords<Isa> a = words[1], b = words[2], c = words[3];  // see unpack_scales()
     std::byte *scales = out + 4 * Isa::kWidth, *minimums = scales + 8 * Isa::kWidth;
     constexpr uint32_t kLow6 = 0x3F3F3F3F, kLow4 = 0x0F0F0F0F, kLow2 = 0x03030303;
-    part_bytes<Isa>(a & kLow6, scales);
-    part_bytes<Isa>((c & kLow4) | (a >> 6 & kLow2) << 4, scales + 4 * Isa::kWidth);
-    part_bytes<Isa>(b & kLow6, minimums);
-    part_bytes<Isa>((c >> 4 & kLow4) | (b >> 6 & kLow2) << 4, minimums + 4 * Isa::kWidth);
+    split_bytes<Isa>(a & kLow6, scales);
+    split_bytes<Isa>((c & kLow4) | (a >> 6 & kLow2) << 4, scales + 4 * Isa::kWidth);
+    split_bytes<Isa>(b & kLow6, minimums);
+    split_bytes<Isa>((c >> 4 & kLow4) | (b >> 6 & kLow2) << 4, minimums + 4 * Isa::kWidth);
   }
   OGAS_INLINE explicit KScales(const std::byte* p)
       : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),
@@ -108,7 +108,7 @@ struct Q6Scales {
   }
   static OGAS_INLINE void pack(const RowWords<Isa>* words, std::byte* out) {
     PlainScales<Isa, false>::pack(words, out);
-    for (size_t k = 0; k < 4; ++k) part_bytes<Isa>(words[1 + k], out + (2 + 4 * k) * Isa::kWidth);
+    for (size_t k = 0; k < 4; ++k) split_bytes<Isa>(words[1 + k], out + (2 + 4 * k) * Isa::kWidth);
   }
   OGAS_INLINE explicit Q6Scales(const std::byte* p)
       : d(Isa::load_f16(reinterpret_cast<const uint16_t*>(p))),

@@ -10,9 +10,9 @@
 namespace ogas {
 namespace {
 
-class PanelsTest : public ::testing::TestWithParam<const Ops*> {
+class PanelsTest : public ::testing::TestWithParam<const CpuKernels*> {
  protected:
-  const Ops& ops() const { return *GetParam(); }
+  const CpuKernels& kernels() const { return *GetParam(); }
 };
 
 struct PanelCall {
@@ -20,24 +20,24 @@ struct PanelCall {
   size_t first_token, n_tokens;
 };
 
-std::vector<float> multiply_panels(const Ops& ops, Format format, const Panels& panels, size_t n_in, const Quantized& x,
-                                   const PanelCall& c) {
+std::vector<float> multiply_panels(const CpuKernels& kernels, Format format, const Panels& panels, size_t n_in,
+                                   const Quantized& x, const PanelCall& c) {
   std::vector<float> y(c.n_tokens * c.n_outputs, NAN);
   // Half of the offset as rows before row 0 of the layer, half as outputs before the first.
   const size_t before = c.first_output / 2;
-  ops.matmul({.format = format,
-              .weights = nullptr,
-              .n_in = n_in,
-              .block_scales = nullptr,
-              .panels = panels.data(),
-              .panel_row = before,
-              .o_begin = c.first_output - before,
-              .o_end = c.first_output - before + c.n_outputs,
-              .n_tokens = c.n_tokens,
-              .x = nullptr,
-              .quantized = x.rows.data() + c.first_token,
-              .y = y.data(),
-              .y_stride = c.n_outputs});
+  kernels.matmul({.format = format,
+                  .weights = nullptr,
+                  .n_in = n_in,
+                  .block_scales = nullptr,
+                  .panels = panels.data(),
+                  .panel_row = before,
+                  .o_begin = c.first_output - before,
+                  .o_end = c.first_output - before + c.n_outputs,
+                  .n_tokens = c.n_tokens,
+                  .x = nullptr,
+                  .quantized = x.rows.data() + c.first_token,
+                  .y = y.data(),
+                  .y_stride = c.n_outputs});
   return y;
 }
 
@@ -46,15 +46,15 @@ TEST_P(PanelsTest, PanelsHoldTheWeights) {
   Random random(21);
   for (const FormatFacts& facts : all_formats()) {
     const size_t n_in = std::max<size_t>(64, facts.block_values), n_out = 19;
-    if (ops().panel_bytes(facts.format, n_in) == 0) continue;
+    if (kernels().panel_bytes(facts.format, n_in) == 0) continue;
     SCOPED_TRACE(facts.name);
     const Weights weights(facts.format, 2 * n_out, n_in, random);
-    const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 1, 2);
-    EXPECT_LE(ops().panel_bytes(facts.format, 4096), ops().panel_rows * facts.bytes_for(4096) * 103 / 100);
+    const Panels panels(kernels(), facts.format, weights.data(), n_out, n_in, 1, 2);
+    EXPECT_LE(kernels().panel_bytes(facts.format, 4096), kernels().panel_rows * facts.bytes_for(4096) * 103 / 100);
     std::vector<float> units(n_in * n_in);
     for (size_t i = 0; i < n_in; ++i) units[i * n_in + i] = 127;
-    const Quantized x(ops(), units, n_in);
-    const auto y = multiply_panels(ops(), facts.format, panels, n_in, x, {0, n_out, 0, n_in});
+    const Quantized x(kernels(), units, n_in);
+    const auto y = multiply_panels(kernels(), facts.format, panels, n_in, x, {0, n_out, 0, n_in});
     for (size_t o = 0; o < n_out; ++o) {
       const auto row = weights.row(1 + 2 * o);
       // The bound is that of the rounding of scale * code + offset, whose parts may be larger than their sum.
@@ -69,15 +69,16 @@ TEST_P(PanelsTest, PanelsHoldTheWeights) {
 TEST_P(PanelsTest, RowsAreThoseOfTheFile) {
   Random random(23);
   for (const FormatFacts& facts : all_formats()) {
-    const size_t n_in = std::max<size_t>(96, 3 * facts.block_values), n_out = 2 * ops().panel_rows + 3;
-    if (ops().panel_bytes(facts.format, n_in) == 0) continue;
+    const size_t n_in = std::max<size_t>(96, 3 * facts.block_values), n_out = 2 * kernels().panel_rows + 3;
+    if (kernels().panel_bytes(facts.format, n_in) == 0) continue;
     SCOPED_TRACE(facts.name);
     const Weights weights(facts.format, n_out, n_in, random);
-    const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 0, 1);
+    const Panels panels(kernels(), facts.format, weights.data(), n_out, n_in, 0, 1);
     for (size_t o = 0; o < n_out; ++o) {
       std::vector<float> row(n_in);
-      ops().read_panel_row(facts.format, panels.data() + o / ops().panel_rows * ops().panel_bytes(facts.format, n_in),
-                           n_in, o % ops().panel_rows, row.data());
+      kernels().read_panel_row(facts.format,
+                               panels.data() + o / kernels().panel_rows * kernels().panel_bytes(facts.format, n_in),
+                               n_in, o % kernels().panel_rows, row.data());
       ASSERT_EQ(row, weights.row(o)) << "row " << o;
     }
   }
@@ -87,20 +88,20 @@ TEST_P(PanelsTest, MatmulOfPanels) {
   Random random(22);
   for (const FormatFacts& facts : all_formats()) {
     for (const size_t n_in : {facts.block_values * size_t{1}, facts.block_values * size_t{3}, size_t{2304}}) {
-      if (n_in % 32 != 0 || ops().panel_bytes(facts.format, n_in) == 0) continue;
+      if (n_in % 32 != 0 || kernels().panel_bytes(facts.format, n_in) == 0) continue;
       SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
       const size_t n_out = 39, n_tokens = 15;
       const Weights weights(facts.format, n_out, n_in, random);
-      const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 0, 1);
+      const Panels panels(kernels(), facts.format, weights.data(), n_out, n_in, 0, 1);
       auto x = random.normals(n_tokens * n_in);
       for (size_t i = 0; i < n_in; ++i) {
         x[i] = 127;  // the largest sums there are
         x[n_in + i] = -127;
         x[2 * n_in + i] *= i < 32 ? 1e30F : 0;  // huge, then zeros
       }
-      const Quantized quantized(ops(), x, n_in);
+      const Quantized quantized(kernels(), x, n_in);
       const auto rounded = quantized.values();
-      const auto y = multiply_panels(ops(), facts.format, panels, n_in, quantized, {0, n_out, 0, n_tokens});
+      const auto y = multiply_panels(kernels(), facts.format, panels, n_in, quantized, {0, n_out, 0, n_tokens});
       std::vector<float> exact(y.size());
       for (size_t o = 0; o < n_out; ++o) {
         const auto row = weights.row(o);
@@ -118,7 +119,7 @@ TEST_P(PanelsTest, MatmulOfPanels) {
                                  {17, 22, 2, 7},
                                  {31, 2, 0, 15},
                                  {38, 1, 5, 9}}) {
-        const auto part = multiply_panels(ops(), facts.format, panels, n_in, quantized, c);
+        const auto part = multiply_panels(kernels(), facts.format, panels, n_in, quantized, c);
         for (size_t t = 0; t < c.n_tokens; ++t)
           ASSERT_EQ(0, std::memcmp(&part[t * c.n_outputs], &y[(c.first_token + t) * n_out + c.first_output],
                                    c.n_outputs * sizeof(float)))
@@ -136,41 +137,41 @@ float to_bf16(float x) {
   return x;
 }
 
-std::vector<float> multiply_tiles(const Ops& ops, Format format, const Panels& panels, size_t n_in,
+std::vector<float> multiply_tiles(const CpuKernels& kernels, Format format, const Panels& panels, size_t n_in,
                                   const std::vector<uint16_t>& tiles, const PanelCall& c) {
   std::vector<float> y(c.n_tokens * c.n_outputs, NAN);
-  ops.matmul({.format = format,
-              .weights = nullptr,
-              .n_in = n_in,
-              .block_scales = nullptr,
-              .panels = panels.data(),
-              .panel_row = 0,
-              .o_begin = c.first_output,
-              .o_end = c.first_output + c.n_outputs,
-              .n_tokens = c.n_tokens,
-              .x = nullptr,
-              .quantized = nullptr,
-              .bf16 = tiles.data() + c.first_token / ops.tile_rows * ops.tile_rows * n_in,
-              .bf16_skip = c.first_token % ops.tile_rows,
-              .y = y.data(),
-              .y_stride = c.n_outputs});
+  kernels.matmul({.format = format,
+                  .weights = nullptr,
+                  .n_in = n_in,
+                  .block_scales = nullptr,
+                  .panels = panels.data(),
+                  .panel_row = 0,
+                  .o_begin = c.first_output,
+                  .o_end = c.first_output + c.n_outputs,
+                  .n_tokens = c.n_tokens,
+                  .x = nullptr,
+                  .quantized = nullptr,
+                  .bf16 = tiles.data() + c.first_token / kernels.tile_rows * kernels.tile_rows * n_in,
+                  .bf16_skip = c.first_token % kernels.tile_rows,
+                  .y = y.data(),
+                  .y_stride = c.n_outputs});
   return y;
 }
 
 // Weights and activations are rounded to BF16, once each.
 TEST_P(PanelsTest, MatmulOfPanelsByTiles) {
-  if (ops().tile_rows == 0) GTEST_SKIP() << "these operations have no tiles";
+  if (kernels().tile_rows == 0) GTEST_SKIP() << "these operations have no tiles";
   Random random(24);
   for (const FormatFacts& facts : all_formats()) {
     for (const size_t n_in : {facts.block_values * size_t{3}, size_t{2304}}) {
-      if (n_in % 32 != 0 || ops().panel_bytes(facts.format, n_in) == 0) continue;
+      if (n_in % 32 != 0 || kernels().panel_bytes(facts.format, n_in) == 0) continue;
       SCOPED_TRACE(fmt::format("{} with {} inputs", facts.name, n_in));
       const size_t n_out = 39, n_tokens = 37;
       const Weights weights(facts.format, n_out, n_in, random);
-      const Panels panels(ops(), facts.format, weights.data(), n_out, n_in, 0, 1);
+      const Panels panels(kernels(), facts.format, weights.data(), n_out, n_in, 0, 1);
       const auto x = random.normals(n_tokens * n_in);
-      const auto tiles = make_tiles(ops(), x, n_in);
-      const auto y = multiply_tiles(ops(), facts.format, panels, n_in, tiles, {0, n_out, 0, n_tokens});
+      const auto tiles = make_tiles(kernels(), x, n_in);
+      const auto y = multiply_tiles(kernels(), facts.format, panels, n_in, tiles, {0, n_out, 0, n_tokens});
       for (size_t o = 0; o < n_out; ++o) {
         const auto row = weights.row(o);
         float largest = 0;
@@ -188,7 +189,7 @@ TEST_P(PanelsTest, MatmulOfPanelsByTiles) {
       }
       for (const PanelCall& c :
            {PanelCall{0, 1, 0, 1}, {0, 39, 36, 1}, {5, 27, 3, 2}, {16, 16, 1, 15}, {17, 22, 15, 2}, {31, 2, 0, 37}}) {
-        const auto part = multiply_tiles(ops(), facts.format, panels, n_in, tiles, c);
+        const auto part = multiply_tiles(kernels(), facts.format, panels, n_in, tiles, c);
         for (size_t t = 0; t < c.n_tokens; ++t)
           ASSERT_EQ(0, std::memcmp(&part[t * c.n_outputs], &y[(c.first_token + t) * n_out + c.first_output],
                                    c.n_outputs * sizeof(float)))

@@ -14,8 +14,8 @@ struct PeakLoop {
   double (*run)(size_t n_rounds);
 };
 
-// The fastest products with weights of this kind that an instruction set has (Ops::name). Without a dot product of
-// four bytes, sums stay in 16 bits for as many products as fit. The CPU must support the set.
+// The fastest products with weights of this kind that an instruction set has (CpuKernels::name). Without a dot product
+// of four bytes, sums stay in 16 bits for as many products as fit. The CPU must support the set.
 PeakLoop peak_loop(WeightKind kind, std::string_view isa);
 
 }  // namespace ogas

@@ -207,32 +207,32 @@ void store(const float* x, size_t n, Format format, std::byte* out) {
   }
 }
 
-void set_all(Ops& ops) {
-  ops = {.quantize = quantize,
-         .matmul_floats = matmul,
-         .matmul_rows = [](const MatmulArgs& args, UnpackTile) { matmul(args); },
-         .panel_bytes = [](Format, size_t) -> size_t { return 0; },
-         .pack_panel = [](const PackArgs&) {},
-         .read_panel_row = [](Format, const std::byte*, size_t, size_t, float*) {},
-         .rms_norm = rms_norm,
-         .rope = rope,
-         .attend_rows_scratch = [](const AttendArgs&) -> size_t { return 0; },
-         .attend_rows = attend,
-         .merge = merge,
-         .hadamard = hadamard,
-         .swiglu = swiglu,
-         .swiglu_clamped = swiglu_clamped,
-         .geglu = geglu,
-         .soft_cap = soft_cap,
-         .sigmoid_gate = sigmoid_gate,
-         .short_conv = short_conv,
-         .delta_rule = delta_rule,
-         .add = add,
-         .store = store};
+void set_all(CpuKernels& kernels) {
+  kernels = {.quantize = quantize,
+             .matmul_floats = matmul,
+             .matmul_rows = [](const MatmulArgs& args, UnpackTile) { matmul(args); },
+             .panel_bytes = [](Format, size_t) -> size_t { return 0; },
+             .pack_panel = [](const PackArgs&) {},
+             .read_panel_row = [](Format, const std::byte*, size_t, size_t, float*) {},
+             .rms_norm = rms_norm,
+             .rope = rope,
+             .attend_rows_scratch = [](const AttendArgs&) -> size_t { return 0; },
+             .attend_rows = attend,
+             .merge = merge,
+             .hadamard = hadamard,
+             .swiglu = swiglu,
+             .swiglu_clamped = swiglu_clamped,
+             .geglu = geglu,
+             .soft_cap = soft_cap,
+             .sigmoid_gate = sigmoid_gate,
+             .short_conv = short_conv,
+             .delta_rule = delta_rule,
+             .add = add,
+             .store = store};
 }
 
 }  // namespace
 
-const IsaOps kReferenceOps = {.name = "reference", .base = nullptr, .set = set_all};
+const IsaKernels kReferenceKernels = {.name = "reference", .base = nullptr, .set = set_all};
 
 }  // namespace ogas

@@ -22,7 +22,7 @@ struct Tuning {
   // The maximum number of tokens for which codes are unpacked again for every few (multiply_panels.h), unless the
   // instruction set has a lower bound; for sets with a dot product of bytes. Intel's units that unpack are those that
   // multiply; AMD has separate ones.
-  size_t most_directly;
+  size_t max_directly;
 };
 
 // Of this processor.
@@ -31,7 +31,7 @@ extern const Tuning kTuning;
 namespace {
 
 template <class Isa, bool kIsOneToken>
-OGAS_INLINE void ask_ahead(const std::byte* p) {
+OGAS_INLINE void prefetch(const std::byte* p) {
   if constexpr (kIsOneToken) {
     Isa::prefetch(p + kTuning.one_to_l1);
 #if defined(__x86_64__)

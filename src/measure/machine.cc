@@ -98,7 +98,7 @@ std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::stri
     const bool is_known = idx + 1 < kWeightKinds && peaks[idx + 1].instruction == loop.name;
     peaks[idx] = is_known ? peaks[idx + 1] : measure_peak(pool, loop);
     // If integers are slower, weights could be unpacked to floats instead.
-    if (peaks[idx].ops < peaks.back().ops) peaks[idx] = peaks.back();
+    if (peaks[idx].kernels < peaks.back().kernels) peaks[idx] = peaks.back();
   }
   return peaks;
 }

@@ -33,10 +33,10 @@ double measure_read_bandwidth(ThreadPool& pool, std::span<const std::byte> bytes
 
 struct Peak {
   std::string instruction;
-  double ops = 0;  // a second, on all threads together
+  double kernels = 0;  // a second, on all threads together
 };
-// The peak of products with weights of each WeightKind, with an instruction set (Ops::name): what the cores could do if
-// only these products and their sums had to be computed.
+// The peak of products with weights of each WeightKind, with an instruction set (CpuKernels::name): what the cores
+// could do if only these products and their sums had to be computed.
 std::array<Peak, kWeightKinds> measure_product_peaks(ThreadPool& pool, std::string_view isa);
 
 // Bytes a second from the disk with this file, by direct I/O with the best size and depth. Errors: those of

@@ -21,14 +21,14 @@ TEST(Machine, LimitsArePossible) {
   const double bandwidth = measure_read_bandwidth(one);
   EXPECT_GT(bandwidth, 1e8);
   EXPECT_LT(bandwidth, 1e12);
-  for (const Ops* ops : available_ops()) {
-    const std::array<Peak, kWeightKinds> peaks = measure_product_peaks(one, ops->name);
+  for (const CpuKernels* kernels : available_kernels()) {
+    const std::array<Peak, kWeightKinds> peaks = measure_product_peaks(one, kernels->name);
     for (const Peak& peak : peaks) {
-      EXPECT_GT(peak.ops, 1e8) << ops->name << ' ' << peak.instruction;
-      EXPECT_LT(peak.ops, 2e13) << ops->name << ' ' << peak.instruction;
-      EXPECT_GE(peak.ops, peaks.back().ops) << ops->name << ' ' << peak.instruction;
+      EXPECT_GT(peak.kernels, 1e8) << kernels->name << ' ' << peak.instruction;
+      EXPECT_LT(peak.kernels, 2e13) << kernels->name << ' ' << peak.instruction;
+      EXPECT_GE(peak.kernels, peaks.back().kernels) << kernels->name << ' ' << peak.instruction;
     }
-    EXPECT_LT(peaks.back().ops, 1e12) << ops->name;
+    EXPECT_LT(peaks.back().kernels, 1e12) << kernels->name;
   }
   EXPECT_FALSE(measure_disk("tests/no such file"));
 }

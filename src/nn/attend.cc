@@ -28,28 +28,28 @@ Partial take_partial(ScratchArena& arena, const AttendArgs& args) {
 }
 
 // Part number `first + idx` of a job to where the idx-th lies.
-void attend_part(const Ops& ops, ScratchArena& own, const AttendJob& job, PartRange range, size_t idx,
+void attend_part(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job, PartRange range, size_t idx,
                  const Partial& partial) {
   const ScratchArena::Frame frame(own);
   AttendArgs args = job.args;
-  args.scratch = own.take<float>(ops.attend_scratch(args)).data();
+  args.scratch = own.take<float>(kernels.attend_scratch(args)).data();
   args.p_begin = (range.first + idx) * kAttendPart;
   args.p_end = std::min(args.p_begin + kAttendPart, args.end_seen(args.n_tokens - 1));
   args.sums = partial.sums + idx * n_rows(args) * args.v_dim;
   args.parts = partial.parts + idx * n_rows(args);
-  ops.attend(args);
+  kernels.attend(args);
 }
 
-void merge(const Ops& ops, const AttendJob& job, size_t n_parts, const Partial& partial) {
-  ops.merge({.sums = partial.sums,
-             .parts = partial.parts,
-             .n_parts = n_parts,
-             .n_tokens = job.args.n_tokens,
-             .n_heads = job.args.n_heads,
-             .v_dim = job.args.v_dim,
-             .sinks = job.sinks,
-             .out = job.out,
-             .out_stride = job.out_stride});
+void merge(const CpuKernels& kernels, const AttendJob& job, size_t n_parts, const Partial& partial) {
+  kernels.merge({.sums = partial.sums,
+                 .parts = partial.parts,
+                 .n_parts = n_parts,
+                 .n_tokens = job.args.n_tokens,
+                 .n_heads = job.args.n_heads,
+                 .v_dim = job.args.v_dim,
+                 .sinks = job.sinks,
+                 .out = job.out,
+                 .out_stride = job.out_stride});
 }
 
 struct PartOfJob {
@@ -61,17 +61,17 @@ constexpr size_t kJobsPerThread = 4;
 
 }  // namespace
 
-bool attends_by_tiles(const Ops& ops, RowKind kind, size_t k_dim, size_t v_dim) {
+bool attends_by_tiles(const CpuKernels& kernels, RowKind kind, size_t k_dim, size_t v_dim) {
   constexpr size_t kWhole = 16;
-  return kind == RowKind::prompt && ops.attend_tile_rows > 0 && k_dim % kWhole == 0 && v_dim % kWhole == 0;
+  return kind == RowKind::prefill && kernels.attend_tile_rows > 0 && k_dim % kWhole == 0 && v_dim % kWhole == 0;
 }
 
-void attend(const Ops& ops, ScratchArena& own, const AttendJob& job) {
+void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job) {
   const ScratchArena::Frame frame(own);
   const PartRange range = parts_of(job.args);
   const Partial partial = take_partial(own, job.args);
-  for (size_t idx = 0; idx < range.size(); ++idx) attend_part(ops, own, job, range, idx, partial);
-  merge(ops, job, range.size(), partial);
+  for (size_t idx = 0; idx < range.size(); ++idx) attend_part(kernels, own, job, range, idx, partial);
+  merge(kernels, job, range.size(), partial);
 }
 
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
@@ -79,7 +79,7 @@ void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> jo
   for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) n_parts += parts_of(job_at(job_idx).args).size();
   if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread || n_parts == n_jobs) {
     exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned thread_idx) {
-      attend(exec.ops, exec.scratch.of_thread(thread_idx), job_at(job_idx));
+      attend(exec.kernels, exec.scratch.of_thread(thread_idx), job_at(job_idx));
     });
     return;
   }
@@ -96,11 +96,11 @@ void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> jo
   exec.pool.parallel_for(all.size(), [&](size_t idx, unsigned thread_idx) {
     const auto [job_idx, part_idx] = all[idx];
     const AttendJob job = job_at(job_idx);
-    attend_part(exec.ops, exec.scratch.of_thread(thread_idx), job, parts_of(job.args), part_idx, partials[job_idx]);
+    attend_part(exec.kernels, exec.scratch.of_thread(thread_idx), job, parts_of(job.args), part_idx, partials[job_idx]);
   });
   exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) {
     const AttendJob job = job_at(job_idx);
-    merge(exec.ops, job, parts_of(job.args).size(), partials[job_idx]);
+    merge(exec.kernels, job, parts_of(job.args).size(), partials[job_idx]);
   });
 }
 
@@ -111,12 +111,12 @@ ScratchBytes attend_scratch_bytes(const PassLimits& limits, const AttendLimits& 
   args.k_dim = l.k_dim;
   args.v_dim = l.v_dim;
   args.kv_format = l.kv_format;
-  size_t n_floats = limits.ops.attend_scratch(args), n_rows = kAttendRows;
-  if (attends_by_tiles(limits.ops, RowKind::prompt, l.k_dim, l.v_dim)) {
-    n_rows = std::max(n_rows, limits.ops.attend_tile_rows);
-    args.n_tokens = limits.ops.attend_tile_rows;
+  size_t n_floats = limits.kernels.attend_scratch(args), n_rows = kAttendRows;
+  if (attends_by_tiles(limits.kernels, RowKind::prefill, l.k_dim, l.v_dim)) {
+    n_rows = std::max(n_rows, limits.kernels.attend_tile_rows);
+    args.n_tokens = limits.kernels.attend_tile_rows;
     args.by_tiles = true;
-    n_floats = std::max(n_floats, limits.ops.attend_scratch(args));
+    n_floats = std::max(n_floats, limits.kernels.attend_scratch(args));
   }
   const size_t n_parts = (l.n_positions + kAttendPart - 1) / kAttendPart;
   const auto partials = [&](size_t n_jobs, size_t n_all_rows) {

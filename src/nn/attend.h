@@ -16,8 +16,10 @@ namespace ogas {
 inline constexpr size_t kAttendPart = 1024;
 
 // Whether rows of this kind are computed by tiles (AttendArgs::by_tiles), and how many a job may have.
-bool attends_by_tiles(const Ops& ops, RowKind kind, size_t k_dim, size_t v_dim);
-inline size_t most_attend_rows(const Ops& ops, bool by_tiles) { return by_tiles ? ops.attend_tile_rows : kAttendRows; }
+bool attends_by_tiles(const CpuKernels& kernels, RowKind kind, size_t k_dim, size_t v_dim);
+inline size_t max_attend_rows(const CpuKernels& kernels, bool by_tiles) {
+  return by_tiles ? kernels.attend_tile_rows : kAttendRows;
+}
 
 // Rows of queries that share keys and values. args: all but p_begin, p_end, sums, parts and scratch.
 struct AttendJob {
@@ -28,7 +30,7 @@ struct AttendJob {
 };
 
 // On the calling thread, whose arena it is.
-void attend(const Ops& ops, ScratchArena& own, const AttendJob& job);
+void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job);
 // All jobs; those with long contexts by parts where there are fewer jobs than would keep the threads busy.
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at);
 

@@ -8,8 +8,8 @@
 
 namespace ogas {
 
-ScratchBytes AttentionSpace::scratch_bytes(const AttentionDims& d, const PassLimits& limits) {
-  return ScratchBytes{.shared = ScratchArena::bytes_for<RowCut>(limits.n_batch)} +
+ScratchBytes AttentionWorkspace::scratch_bytes(const AttentionDims& d, const PassLimits& limits) {
+  return ScratchBytes{.shared = ScratchArena::bytes_for<RowRange>(limits.n_batch)} +
          attend_scratch_bytes(limits, {.k_dim = d.head_dim,
                                        .v_dim = d.head_dim,
                                        .kv_format = limits.kv_format,
@@ -46,7 +46,7 @@ void Attention::add_qk_norm(TensorTable& table, float eps) {
 }
 
 // One token: from query and gate of each head to all queries, then apart from them all gates.
-void Attention::part_gates(const AttentionSpace& s, size_t t) const {
+void Attention::split_gates(const AttentionWorkspace& s, size_t t) const {
   const size_t n = dims.head_dim;
   float *q = s.q.row(t), *gate = s.gate.row(t);
   for (size_t h = 0; h < dims.n_head; ++h) std::memcpy(gate + h * n, q + (2 * h + 1) * n, n * sizeof(float));
@@ -54,38 +54,39 @@ void Attention::part_gates(const AttentionSpace& s, size_t t) const {
 }
 
 // One token: biases, norms and rotation of its queries and keys; its keys and values go into the cache.
-void Attention::rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const {
-  if (dims.has_gate) part_gates(s, t);
+void Attention::rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const AttentionWorkspace& s,
+                                 size_t t) const {
+  if (dims.has_gate) split_gates(s, t);
   float *q = s.q.row(t), *k = s.k.row(t), *v = s.v.row(t);
-  if (!q_bias.empty()) ops.add(q, q_bias.data(), q_bias.size());
-  if (!k_bias.empty()) ops.add(k, k_bias.data(), k_bias.size());
-  if (!v_bias.empty()) ops.add(v, v_bias.data(), v_bias.size());
+  if (!q_bias.empty()) kernels.add(q, q_bias.data(), q_bias.size());
+  if (!k_bias.empty()) kernels.add(k, k_bias.data(), k_bias.size());
+  if (!v_bias.empty()) kernels.add(v, v_bias.data(), v_bias.size());
   const auto norm = [&](float* x, size_t n_heads, const std::vector<float>& weight) {
     if (weight.empty()) return;
     for (size_t h = 0; h < n_heads; ++h)
-      ops.rms_norm(x + h * dims.head_dim, weight.data(), norm_eps, dims.head_dim, x + h * dims.head_dim);
+      kernels.rms_norm(x + h * dims.head_dim, weight.data(), norm_eps, dims.head_dim, x + h * dims.head_dim);
   };
   norm(q, dims.n_head, attn_q_norm);
   norm(k, dims.n_head_kv, attn_k_norm);
   if (rope) {
     const float* cos_sin = call.angles.row(*rope, t);
-    rope->rotate(ops, q, dims.n_head, dims.head_dim, cos_sin);
-    rope->rotate(ops, k, dims.n_head_kv, dims.head_dim, cos_sin);
+    rope->rotate(kernels, q, dims.n_head, dims.head_dim, cos_sin);
+    rope->rotate(kernels, k, dims.n_head_kv, dims.head_dim, cos_sin);
   }
   KvSequence& kv = call.rows.kv(t);
   const size_t position = call.rows.position(t);
   const Format format = kv.shape().format;
-  rotate_for_cache(ops, format, q, dims.head_dim, dims.n_head);
-  rotate_for_cache(ops, format, k, dims.head_dim, dims.n_head_kv);
-  rotate_for_cache(ops, format, v, dims.head_dim, dims.n_head_kv);
+  rotate_for_cache(kernels, format, q, dims.head_dim, dims.n_head);
+  rotate_for_cache(kernels, format, k, dims.head_dim, dims.n_head_kv);
+  rotate_for_cache(kernels, format, v, dims.head_dim, dims.n_head_kv);
   for (size_t h = 0; h < dims.n_head_kv; ++h) {
-    ops.store(k + h * dims.head_dim, dims.head_dim, format, kv.k(call.layer_idx, h, position));
-    ops.store(v + h * dims.head_dim, dims.head_dim, format, kv.v(call.layer_idx, h, position));
+    kernels.store(k + h * dims.head_dim, dims.head_dim, format, kv.k(call.layer_idx, h, position));
+    kernels.store(v + h * dims.head_dim, dims.head_dim, format, kv.v(call.layer_idx, h, position));
   }
 }
 
 // Rows of one run.
-AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, RowCut rows, HeadGroup heads,
+AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s, RowRange rows, HeadGroup heads,
                          bool by_tiles) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t t = rows.first_row, first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
@@ -114,40 +115,42 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionSpace& s, Row
 
 // As many tokens of a run together as rows of their heads fill a job, or where a head of keys and values serves more
 // query heads than that, some of these. Longest rows first, so that the last jobs to be handed out are the short ones.
-void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
+void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {
   const size_t group = dims.n_head / dims.n_head_kv;
   const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
   const size_t jobs_a_cut = dims.n_head_kv * n_head_jobs;
-  const auto by_tiles = [&](RowKind kind) { return attends_by_tiles(exec.ops, kind, dims.head_dim, dims.head_dim); };
+  const auto by_tiles = [&](RowKind kind) {
+    return attends_by_tiles(exec.kernels, kind, dims.head_dim, dims.head_dim);
+  };
   const ScratchArena::Frame frame(exec.scratch.shared());
-  const std::span<const RowCut> cuts = cut_rows(
-      call.rows, [&](RowKind kind) { return most_attend_rows(exec.ops, by_tiles(kind)) / n_heads; },
+  const std::span<const RowRange> cuts = split_rows(
+      call.rows, [&](RowKind kind) { return max_attend_rows(exec.kernels, by_tiles(kind)) / n_heads; },
       exec.scratch.shared());
   ogas::attend(exec, cuts.size() * jobs_a_cut, [&](size_t job_idx) {
-    const RowCut cut = cuts[job_idx / jobs_a_cut];
+    const RowRange cut = cuts[job_idx / jobs_a_cut];
     const size_t first = job_idx % n_head_jobs * n_heads;
     return job(call, s, cut, {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)},
                by_tiles(call.rows.kinds()[cut.first_row]));
   });
 }
 
-void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const {
+void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t n = call.rows.size();
   OGAS_CHECK(shape.k_dim == dims.head_dim && shape.v_dim == dims.head_dim && shape.n_head_kv == dims.n_head_kv,
              "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, s, t); });
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, s, t); });
   attend(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    rotate_for_cache(exec.ops, shape.format, s.attended.row(t), dims.head_dim, dims.n_head);
-    if (dims.has_gate) exec.ops.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
-    s.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]);
+    rotate_for_cache(exec.kernels, shape.format, s.attended.row(t), dims.head_dim, dims.n_head);
+    if (dims.has_gate) exec.kernels.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
+    s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]);
   });
   multiply(exec, s.attended, n, {{attn_output, call.y}});
   if (output_bias.empty()) return;
   exec.pool.parallel_for(
-      n, [&](size_t t, unsigned) { exec.ops.add(call.y.row(t), output_bias.data(), output_bias.size()); });
+      n, [&](size_t t, unsigned) { exec.kernels.add(call.y.row(t), output_bias.data(), output_bias.size()); });
 }
 
 }  // namespace ogas

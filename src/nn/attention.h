@@ -28,8 +28,8 @@ struct AttentionDims {
 };
 
 // Activations of a batch, one row a token, shared by all layers.
-struct AttentionSpace {
-  AttentionSpace(const AttentionDims& dims, size_t n_batch)
+struct AttentionWorkspace {
+  AttentionWorkspace(const AttentionDims& dims, size_t n_batch)
       : q(n_batch, dims.n_q() + dims.n_gate()),
         k(n_batch, dims.n_kv()),
         v(n_batch, dims.n_kv()),
@@ -67,7 +67,7 @@ struct Attention {
   const Rope* rope = nullptr;                   // one of the model's; null: positions are not rotated
   uint32_t window = 0;                          // positions a token sees, itself included; 0: all
   float scale = 0;                              // of scores; 0: 1 / sqrt(head_dim)
-  float soft_cap = 0;                           // of scores (kernels/ops.h); 0: none
+  float soft_cap = 0;                           // of scores (kernels/cpu_kernels.h); 0: none
 
   // The four matrices by the names everybody uses; the rest is added by those who have it.
   void add_to(TensorTable& table, const AttentionDims& dims);
@@ -76,17 +76,19 @@ struct Attention {
   void add_qk_norm(TensorTable& table, float eps);
   void add_sinks(TensorTable& table);
 
-  void forward(Exec& exec, const AttentionCall& call, const AttentionSpace& space) const;
+  void forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& workspace) const;
 
  private:
-  void part_gates(const AttentionSpace& s, size_t t) const;
-  void rotate_and_store(const Ops& ops, const AttentionCall& call, const AttentionSpace& s, size_t t) const;
+  void split_gates(const AttentionWorkspace& s, size_t t) const;
+  void rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const AttentionWorkspace& s,
+                        size_t t) const;
   // Some of the query heads that share a head of keys and values.
   struct HeadGroup {
     size_t head_kv_idx, first, n;
   };
-  AttendJob job(const AttentionCall& call, const AttentionSpace& s, RowCut rows, HeadGroup heads, bool by_tiles) const;
-  void attend(Exec& exec, const AttentionCall& call, const AttentionSpace& s) const;
+  AttendJob job(const AttentionCall& call, const AttentionWorkspace& s, RowRange rows, HeadGroup heads,
+                bool by_tiles) const;
+  void attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const;
 };
 
 }  // namespace ogas

@@ -16,7 +16,7 @@ float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }  // bey
 
 }  // namespace
 
-DeltaNetSpace::DeltaNetSpace(const DeltaNetDims& d, size_t n_batch)
+DeltaNetWorkspace::DeltaNetWorkspace(const DeltaNetDims& d, size_t n_batch)
     : mixed(n_batch, d.n_qkv() + d.n_v()),
       qkv(n_batch, d.n_qkv()),
       convolved(n_batch, d.n_qkv()),
@@ -26,7 +26,7 @@ DeltaNetSpace::DeltaNetSpace(const DeltaNetDims& d, size_t n_batch)
       alpha(n_batch, d.n_head_v),
       attended(n_batch, d.n_v()) {}
 
-uint64_t DeltaNetSpace::bytes_per_token(const DeltaNetDims& d) {
+uint64_t DeltaNetWorkspace::bytes_per_token(const DeltaNetDims& d) {
   return (3 * d.n_qkv() + 2 * d.n_v() + 4 * uint64_t{d.n_head_v}) * sizeof(float) + Activations::bytes_for(d.n_v());
 }
 
@@ -60,13 +60,13 @@ void DeltaNet::add_projections(TensorTable& table) {
   }
 }
 
-void DeltaNet::finish(bool is_hub) {
+void DeltaNet::finish(bool is_hf) {
   std::vector<float> by_tap(ssm_conv.size());
   const size_t n = dims.n_qkv();
   for (size_t i = 0; i < n; ++i)
     for (size_t tap = 0; tap < dims.n_taps; ++tap) by_tap[tap * n + i] = ssm_conv[i * dims.n_taps + tap];
   ssm_conv = std::move(by_tap);
-  if (is_hub)
+  if (is_hf)
     for (float& a : ssm_a) a = -std::exp(a);
   // x / sqrt(sum + eps) = RMSNorm(x) with eps / k_dim for its eps and 1 / sqrt(k_dim) for each weight. Queries are
   // scaled by another 1 / sqrt(k_dim).
@@ -76,7 +76,7 @@ void DeltaNet::finish(bool is_hub) {
 }
 
 // Queries, keys and values of all tokens, in that order, the gates z, betas and alphas.
-void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
+void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const {
   const size_t n = call.rows.size();
   if (ssm_in.n_out() > 0)
     multiply(exec, call.x, n, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
@@ -88,7 +88,7 @@ void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
 }
 
 // One token: queries, keys, values and gates of each head of keys to all queries, all keys, all values, all gates.
-void DeltaNet::part_mixed(const DeltaNetSpace& s, size_t t) const {
+void DeltaNet::part_mixed(const DeltaNetWorkspace& s, size_t t) const {
   const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
   const float* from = s.mixed.row(t);
   const auto take = [&](float* to, size_t n) {
@@ -104,7 +104,7 @@ void DeltaNet::part_mixed(const DeltaNetSpace& s, size_t t) const {
 }
 
 // The same for betas and alphas.
-void DeltaNet::part_beta_alpha(const DeltaNetSpace& s, size_t t) const {
+void DeltaNet::part_beta_alpha(const DeltaNetWorkspace& s, size_t t) const {
   const size_t group = dims.n_head_v / dims.n_head_k;
   const float* from = s.beta_alpha.row(t);
   for (size_t h = 0; h < dims.n_head_v; h += group, from += 2 * group) {
@@ -114,10 +114,10 @@ void DeltaNet::part_beta_alpha(const DeltaNetSpace& s, size_t t) const {
 }
 
 // One token: the convolution over it and those before, and norms of its queries and keys.
-void DeltaNet::convolve(const Ops& ops, ScratchArena& own, const DeltaNetCall& call, const DeltaNetSpace& s,
-                        size_t t) const {
+void DeltaNet::convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call,
+                        const DeltaNetWorkspace& s, size_t t) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  const RowRun& run = call.rows.run_of(t);
+  const SequenceRows& run = call.rows.run_of(t);
   const float* past = run.kv->state(call.state_idx).data();
   const ScratchArena::Frame frame(own);
   const std::span<const float*> rows = own.take<const float*>(dims.n_taps);
@@ -125,16 +125,16 @@ void DeltaNet::convolve(const Ops& ops, ScratchArena& own, const DeltaNetCall& c
   for (size_t tap = 0; tap < dims.n_taps; ++tap)
     rows[tap] = in_run + tap < n_past ? past + (in_run + tap) * n : s.qkv.row(t + tap - n_past);
   float* y = s.convolved.row(t);
-  ops.short_conv({.x = rows.data(), .weight = ssm_conv.data(), .n_taps = dims.n_taps, .n = n, .y = y});
+  kernels.short_conv({.x = rows.data(), .weight = ssm_conv.data(), .n_taps = dims.n_taps, .n = n, .y = y});
   const float eps = kUnitEps / static_cast<float>(dims.k_dim);
   for (size_t h = 0; h < 2 * size_t{dims.n_head_k}; ++h) {
     const auto& weight = h < dims.n_head_k ? query_unit_ : unit_;
-    ops.rms_norm(y + h * dims.k_dim, weight.data(), eps, dims.k_dim, y + h * dims.k_dim);
+    kernels.rms_norm(y + h * dims.k_dim, weight.data(), eps, dims.k_dim, y + h * dims.k_dim);
   }
 }
 
 // The last n_taps - 1 inputs of the convolution go into the state.
-void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const {
+void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
   float* past = run.kv->state(call.state_idx).data();
   const size_t n_kept = n_past - std::min(n_past, run.n_rows);
@@ -144,33 +144,33 @@ void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s,
 }
 
 // One head of values: a run's positions in order, each with the gated norm of its outputs.
-void DeltaNet::run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run,
-                        size_t h) const {
+void DeltaNet::run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s,
+                        const SequenceRows& run, size_t h) const {
   const size_t key_head = dims.key_head_of(static_cast<uint32_t>(h));
   float* state = run.kv->state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
   for (size_t t = run.first_row; t < run.end_row(); ++t) {
     const float* row = s.convolved.row(t);
     float* out = s.attended.row(t) + h * dims.v_dim;
-    ops.delta_rule({.state = state,
-                    .q = row + key_head * dims.k_dim,
-                    .k = row + dims.n_k() + key_head * dims.k_dim,
-                    .v = row + 2 * dims.n_k() + h * dims.v_dim,
-                    .k_dim = dims.k_dim,
-                    .v_dim = dims.v_dim,
-                    .decay = std::exp(ssm_a[h] * softplus(s.alpha.row(t)[h] + ssm_dt[h])),
-                    .beta = 1 / (1 + std::exp(-s.beta.row(t)[h])),
-                    .out = out});
+    kernels.delta_rule({.state = state,
+                        .q = row + key_head * dims.k_dim,
+                        .k = row + dims.n_k() + key_head * dims.k_dim,
+                        .v = row + 2 * dims.n_k() + h * dims.v_dim,
+                        .k_dim = dims.k_dim,
+                        .v_dim = dims.v_dim,
+                        .decay = std::exp(ssm_a[h] * softplus(s.alpha.row(t)[h] + ssm_dt[h])),
+                        .beta = 1 / (1 + std::exp(-s.beta.row(t)[h])),
+                        .out = out});
     float* z = s.z.row(t) + h * dims.v_dim;
-    ops.rms_norm(out, ssm_norm.data(), norm_eps, dims.v_dim, out);
-    ops.swiglu(z, out, dims.v_dim);
+    kernels.rms_norm(out, ssm_norm.data(), norm_eps, dims.v_dim, out);
+    kernels.swiglu(z, out, dims.v_dim);
     std::memcpy(out, z, dims.v_dim * sizeof(float));
   }
 }
 
-void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const {
+void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const {
   const size_t n = call.rows.size();
-  const std::span<const RowRun> runs = call.rows.runs();
-  for (const RowRun& run : runs)
+  const std::span<const SequenceRows> runs = call.rows.runs();
+  for (const SequenceRows& run : runs)
     OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
                run.position, run.end_position(), run.kv->n_positions());
   OGAS_CHECK(call.rows.kv_shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
@@ -178,13 +178,14 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace
   project(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     if (ssm_ba.n_out() > 0) part_beta_alpha(s, t);
-    convolve(exec.ops, exec.scratch.of_thread(thread_idx), call, s, t);
+    convolve(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t);
   });
-  for (const RowRun& run : runs) remember_inputs(call, s, run);
+  for (const SequenceRows& run : runs) remember_inputs(call, s, run);
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
-    run_head(exec.ops, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);
+    run_head(exec.kernels, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);
   });
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { s.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]); });
+  exec.pool.parallel_for(n,
+                         [&](size_t t, unsigned) { s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });
   multiply(exec, s.attended, n, {{ssm_out, call.y}});
 }
 

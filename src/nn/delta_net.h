@@ -38,8 +38,8 @@ struct DeltaNetDims {
 };
 
 // Activations of a batch, one row a token, shared by all layers.
-struct DeltaNetSpace {
-  DeltaNetSpace(const DeltaNetDims& dims, size_t n_batch);
+struct DeltaNetWorkspace {
+  DeltaNetWorkspace(const DeltaNetDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const DeltaNetDims& dims);
   static ScratchBytes scratch_bytes(const DeltaNetDims& dims) {
     return {.per_thread = ScratchArena::bytes_for<const float*>(dims.n_taps)};
@@ -75,18 +75,20 @@ struct DeltaNet {
   std::vector<float> ssm_norm;  // [v_dim]
 
   void add_to(TensorTable& table, const DeltaNetDims& delta_dims, float eps);
-  // Once bound: what the file has in another form. is_hub: A_log as it was trained.
-  void finish(bool is_hub);
-  void forward(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& space) const;
+  // Once bound: what the file has in another form. is_hf: A_log as it was trained.
+  void finish(bool is_hf);
+  void forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& workspace) const;
 
  private:
   void add_projections(TensorTable& table);
-  void project(Exec& exec, const DeltaNetCall& call, const DeltaNetSpace& s) const;
-  void part_mixed(const DeltaNetSpace& s, size_t t) const;
-  void part_beta_alpha(const DeltaNetSpace& s, size_t t) const;
-  void convolve(const Ops& ops, ScratchArena& own, const DeltaNetCall& call, const DeltaNetSpace& s, size_t t) const;
-  void remember_inputs(const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run) const;
-  void run_head(const Ops& ops, const DeltaNetCall& call, const DeltaNetSpace& s, const RowRun& run, size_t h) const;
+  void project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const;
+  void part_mixed(const DeltaNetWorkspace& s, size_t t) const;
+  void part_beta_alpha(const DeltaNetWorkspace& s, size_t t) const;
+  void convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call, const DeltaNetWorkspace& s,
+                size_t t) const;
+  void remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const;
+  void run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s,
+                const SequenceRows& run, size_t h) const;
 
   std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries
 };

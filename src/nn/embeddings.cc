@@ -13,8 +13,8 @@ void Embeddings::read_from(const TensorFile& file) {
   file_->release(stored);
 }
 
-void Embeddings::decode_row(const Ops& ops, ScratchArena& own, size_t o, float* values) {
-  if (!file_) return rows.decode_packed_row(ops, o, values);
+void Embeddings::decode_row(const CpuKernels& kernels, ScratchArena& own, size_t o, float* values) {
+  if (!file_) return rows.decode_packed_row(kernels, o, values);
   const Linear row = rows.rows(o, 1);
   const Bytes stored = row.stored();
   const ScratchArena::Frame frame(own);

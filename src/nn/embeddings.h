@@ -24,7 +24,7 @@ class Embeddings {
   // The file they are read from; null: they are in memory.
   const MappedFile* file() const { return file_; }
   // Row o as floats [n_embd], from any thread, whose arena it is. Zeros where a read fails.
-  void decode_row(const Ops& ops, ScratchArena& own, size_t o, float* values);
+  void decode_row(const CpuKernels& kernels, ScratchArena& own, size_t o, float* values);
   // Whether a read failed since take_error(): all that was computed since is wrong.
   bool has_failed() const { return has_failed_.load(std::memory_order_relaxed); }
   // What became of the reads since this was last asked. Errors: those of MappedFile::read.

@@ -18,9 +18,9 @@ namespace ogas {
 
 class ExpertCache {
  public:
-  // n_places: experts that can be in memory, at most n_expert. half_life: tokens after which a use counts half, until
+  // n_slots: experts that can be in memory, at most n_expert. half_life: tokens after which a use counts half, until
   // it turns out that a fourth or four times of it does better.
-  ExpertCache(uint32_t n_expert, uint32_t n_places, double half_life);
+  ExpertCache(uint32_t n_expert, uint32_t n_slots, double half_life);
   // As many as use each expert four times, on average (bench/expert_cache_bench.cc).
   static double half_life(size_t n_expert, size_t n_used) {
     return 4.0 * static_cast<double>(n_expert) / static_cast<double>(n_used);
@@ -33,7 +33,7 @@ class ExpertCache {
   void count(std::span<const Use> uses, uint32_t n_tokens);
 
   // Where it is in memory.
-  std::optional<uint32_t> place_of(uint32_t expert) const;
+  std::optional<uint32_t> slot_of(uint32_t expert) const;
   // Makes one that is not in memory take a place: a free one, or that of an expert which counts less, the least one of
   // those not held. None: it counts less than all of them.
   std::optional<uint32_t> admit(uint32_t expert);
@@ -43,41 +43,41 @@ class ExpertCache {
   };
   // From here on there are so many places, at most n_expert. Where they are fewer, those that count most stay, and of
   // these some move, each to a place that is free.
-  std::vector<Move> resize(uint32_t n_places);
+  std::vector<Move> resize(uint32_t n_slots);
 
   // One that is held keeps its place.
   void hold(uint32_t expert) { is_held_[expert] = true; }
   void release_all() { is_held_.assign(is_held_.size(), false); }
 
-  uint32_t n_places() const { return n_places_; }
+  uint32_t n_slots() const { return n_slots_; }
   // For comparisons alone.
-  double count_of(uint32_t expert) const { return ways_[best_].counts[expert]; }
+  double count_of(uint32_t expert) const { return windows_[best_].counts[expert]; }
   // Counts by the half-life given, aged to now [n_expert], and where to go on from such of an earlier run.
   std::vector<float> counts() const;
   void set_counts(std::span<const float> counts);
-  // The n_places experts that count most, best first.
-  std::vector<uint32_t> favourites() const;
+  // The n_slots experts that count most, best first.
+  std::vector<uint32_t> top_experts() const;
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
-  struct Way {
+  struct Window {
     double half_life;
     double unit = 1;             // what one use counts now; grows, which is cheaper than to age all counts
     std::vector<double> counts;  // [n_expert]
     double n_right = 0;          // uses of its favourites, lately
   };
-  static constexpr size_t kGiven = 1;  // of ways_, that with the half-life given
+  static constexpr size_t kNominal = 1;  // of windows_, that with the half-life given
 
-  bool is_favourite(const Way& way, uint32_t expert) const;
-  void choose_way(std::span<const Use> uses);
+  bool is_in_top(const Window& window, uint32_t expert) const;
+  void choose_window(std::span<const Use> uses);
 
-  uint32_t n_places_;
-  std::array<Way, 3> ways_;
-  size_t best_ = kGiven;             // of ways_
-  double keeps_;                     // of n_right, from one pass to the next
-  std::vector<uint32_t> place_;      // [n_expert] or kNone
-  std::vector<uint32_t> expert_in_;  // [n_places] or kNone
+  uint32_t n_slots_;
+  std::array<Window, 3> windows_;
+  size_t best_ = kNominal;           // of windows_
+  double retention_;                 // of n_right, from one pass to the next
+  std::vector<uint32_t> slot_;       // [n_expert] or kNone
+  std::vector<uint32_t> expert_in_;  // [n_slots] or kNone
   std::vector<bool> is_held_;        // [n_expert]
 };
 

@@ -13,16 +13,16 @@ TEST(ExpertCacheTest, KeepsThoseThatCountMost) {
   const auto take = [&](uint32_t expert) {
     const ExpertCache::Use use{expert, 1};
     cache.count({&use, 1}, 1);
-    return cache.place_of(expert) || cache.admit(expert);
+    return cache.slot_of(expert) || cache.admit(expert);
   };
   EXPECT_TRUE(take(3));
   EXPECT_TRUE(take(3));
   EXPECT_TRUE(take(5));
   EXPECT_TRUE(take(5));
   EXPECT_FALSE(take(1)) << "it counts less than both";
-  EXPECT_TRUE(cache.place_of(3) && cache.place_of(5));
+  EXPECT_TRUE(cache.slot_of(3) && cache.slot_of(5));
   EXPECT_TRUE(take(1)) << "a second use, later than theirs, counts more";
-  EXPECT_FALSE(cache.place_of(3)) << "the oldest uses count least";
+  EXPECT_FALSE(cache.slot_of(3)) << "the oldest uses count least";
 }
 
 TEST(ExpertCacheTest, ForgetsWithTime) {
@@ -45,7 +45,7 @@ TEST(ExpertCacheTest, CountsStayFinite) {
   const std::vector<float> counts = cache.counts();
   EXPECT_GT(counts[2], counts[3]);
   EXPECT_NEAR(counts[2], 2 / (1 - std::exp2(-0.5)), 1e-3);
-  EXPECT_EQ(cache.favourites(), (std::vector<uint32_t>{2, 3}));
+  EXPECT_EQ(cache.top_experts(), (std::vector<uint32_t>{2, 3}));
 }
 
 // The share of uses that find their expert in memory, of 4,000 tokens that take one each.
@@ -54,9 +54,9 @@ double hits_of(ExpertCache cache, const auto& expert_of_token) {
   uint32_t n_hits = 0;
   for (uint32_t token = 0; token < kTokens; ++token) {
     const ExpertCache::Use use{expert_of_token(token), 1};
-    n_hits += cache.place_of(use.expert).has_value();
+    n_hits += cache.slot_of(use.expert).has_value();
     cache.count({&use, 1}, 1);
-    if (!cache.place_of(use.expert)) cache.admit(use.expert);
+    if (!cache.slot_of(use.expert)) cache.admit(use.expert);
   }
   return n_hits / double{kTokens};
 }
@@ -84,7 +84,7 @@ TEST(ExpertCacheTest, GoesOnFromCounts) {
   ExpertCache second(4, 2, 16);
   second.set_counts(first.counts());
   EXPECT_EQ(second.counts(), first.counts());
-  EXPECT_EQ(second.favourites(), (std::vector<uint32_t>{2, 3}));
+  EXPECT_EQ(second.top_experts(), (std::vector<uint32_t>{2, 3}));
   for (ExpertCache* cache : {&first, &second}) cache->count(uses, 1);
   EXPECT_NEAR(second.counts()[2], first.counts()[2], 1e-3);
 }
@@ -98,7 +98,7 @@ TEST(ExpertCacheTest, WhatIsHeldStays) {
   EXPECT_FALSE(cache.admit(1));
   cache.release_all();
   EXPECT_TRUE(cache.admit(1));
-  EXPECT_FALSE(cache.place_of(0));
+  EXPECT_FALSE(cache.slot_of(0));
 }
 
 TEST(ExpertCacheTest, WithFewerPlacesThoseStayThatCountMost) {
@@ -109,19 +109,19 @@ TEST(ExpertCacheTest, WithFewerPlacesThoseStayThatCountMost) {
     ASSERT_TRUE(cache.admit(expert));
   }
   const auto moves = cache.resize(3);
-  EXPECT_EQ(cache.n_places(), 3U);
+  EXPECT_EQ(cache.n_slots(), 3U);
   ASSERT_EQ(moves.size(), 1U) << "4 and 2 are in the first places";
   EXPECT_EQ(moves[0].expert, 5U);
   EXPECT_EQ(moves[0].from, 4U);
   EXPECT_EQ(moves[0].to, 2U);
-  EXPECT_EQ(cache.place_of(5), 2U);
-  EXPECT_TRUE(cache.place_of(4) && cache.place_of(2));
-  EXPECT_FALSE(cache.place_of(0) || cache.place_of(1));
+  EXPECT_EQ(cache.slot_of(5), 2U);
+  EXPECT_TRUE(cache.slot_of(4) && cache.slot_of(2));
+  EXPECT_FALSE(cache.slot_of(0) || cache.slot_of(1));
   EXPECT_TRUE(cache.resize(0).empty());
-  EXPECT_FALSE(cache.place_of(5));
+  EXPECT_FALSE(cache.slot_of(5));
   EXPECT_FALSE(cache.admit(5));
   EXPECT_TRUE(cache.resize(9).empty());
-  EXPECT_EQ(cache.n_places(), 6U);
+  EXPECT_EQ(cache.n_slots(), 6U);
   EXPECT_TRUE(cache.admit(5));
 }
 
@@ -133,17 +133,17 @@ TEST(ExpertCacheTest, NoTwoHaveOnePlace) {
     const uint32_t expert = (state >> 16) % 64 * ((state >> 24) % 2);
     const ExpertCache::Use use{expert, 1};
     cache.count({&use, 1}, 1);
-    if (!cache.place_of(expert)) cache.admit(expert);
-    std::set<uint32_t> places;
+    if (!cache.slot_of(expert)) cache.admit(expert);
+    std::set<uint32_t> slots;
     uint32_t n_there = 0;
     for (uint32_t e = 0; e < 64; ++e) {
-      const auto place = cache.place_of(e);
-      if (!place) continue;
+      const auto slot = cache.slot_of(e);
+      if (!slot) continue;
       ++n_there;
-      places.insert(*place);
-      ASSERT_LT(*place, 17U);
+      slots.insert(*slot);
+      ASSERT_LT(*slot, 17U);
     }
-    ASSERT_EQ(places.size(), n_there);
+    ASSERT_EQ(slots.size(), n_there);
   }
 }
 

@@ -27,13 +27,13 @@ std::array<Linear*, 3> matrices_of(ExpertMatrices& matrices) { return {&matrices
 
 // Experts whose reads are under way at a time, and experts that pass through memory without being kept: the fewest that
 // work, and the most that are of use. Beyond the fewest both take this share of the budget, at most.
-constexpr size_t kLeastStaged = 2, kMostStaged = 24, kLeastPassing = 1, kMostPassing = 8;
+constexpr size_t kMinStaged = 2, kMaxStaged = 24, kMinTransient = 1, kMaxTransient = 8;
 constexpr uint64_t kShareOfBuffers = 4;
 // Of what was read for a layer that did not take it.
 constexpr uint32_t kNoLayer = UINT32_MAX;
 
 // Experts of a layer that a token goes through, at most.
-size_t most_used(std::span<Moe* const> layers) {
+size_t max_used(std::span<Moe* const> layers) {
   size_t n_used = 0;
   for (const Moe* moe : layers) n_used = std::max<size_t>(n_used, moe->rules.n_used);
   return n_used;
@@ -41,38 +41,38 @@ size_t most_used(std::span<Moe* const> layers) {
 
 // What a layer's experts would take.
 struct Demand {
-  size_t place_bytes;
+  size_t slot_bytes;
   uint32_t n_expert;
 };
 
 // Places for each layer: the same share of its experts, and what is left over one by one.
-std::vector<uint32_t> share_places(std::span<const Demand> layers, uint64_t budget) {
+std::vector<uint32_t> share_slots(std::span<const Demand> layers, uint64_t budget) {
   double all = 0;
-  for (const Demand& layer : layers) all += static_cast<double>(layer.place_bytes) * layer.n_expert;
+  for (const Demand& layer : layers) all += static_cast<double>(layer.slot_bytes) * layer.n_expert;
   const double share = std::min(1.0, static_cast<double>(budget) / all);
-  std::vector<uint32_t> n_places;
+  std::vector<uint32_t> n_slots;
   for (const Demand& layer : layers) {
-    n_places.push_back(static_cast<uint32_t>(share * layer.n_expert));
-    budget -= std::min<uint64_t>(budget, n_places.back() * layer.place_bytes);
+    n_slots.push_back(static_cast<uint32_t>(share * layer.n_expert));
+    budget -= std::min<uint64_t>(budget, n_slots.back() * layer.slot_bytes);
   }
   for (size_t idx = 0; idx < layers.size(); ++idx) {
-    if (n_places[idx] == layers[idx].n_expert || layers[idx].place_bytes > budget) continue;
-    ++n_places[idx];
-    budget -= layers[idx].place_bytes;
+    if (n_slots[idx] == layers[idx].n_expert || layers[idx].slot_bytes > budget) continue;
+    ++n_slots[idx];
+    budget -= layers[idx].slot_bytes;
   }
-  return n_places;
+  return n_slots;
 }
 
-size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kLeastStaged, kMostStaged); }
-size_t n_passing_for(size_t n_used) { return std::clamp(n_used, kLeastPassing, kMostPassing); }
+size_t n_staged_for(size_t n_used) { return std::clamp(2 * n_used, kMinStaged, kMaxStaged); }
+size_t n_transient_for(size_t n_used) { return std::clamp(n_used, kMinTransient, kMaxTransient); }
 
 }  // namespace
 
-ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
+ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const CpuKernels& kernels) {
   Shape shape{};
   for (size_t part = 0; part < kParts; ++part) {
     const Linear& linear = *matrices_of(moe, 0)[part];
-    const size_t stored = linear.stored().size(), packed = linear.panel_bytes(ops);
+    const size_t stored = linear.stored().size(), packed = linear.panel_bytes(kernels);
     const size_t n_scales = linear.stored_scales().size();
     Part& made = shape.parts[part];
     // Whole blocks, wherever in a block it begins.
@@ -81,38 +81,38 @@ ExpertStore::Shape ExpertStore::shape_of(const Moe& moe, const Ops& ops) {
       return std::exchange(shape.staged_bytes,
                            shape.staged_bytes + round_up(n_bytes, DirectReader::kBlock) + DirectReader::kBlock);
     };
-    const auto place = [&](size_t n_bytes) {
-      return std::exchange(shape.place_bytes, shape.place_bytes + round_up(n_bytes, kPanelAlignment));
+    const auto slot = [&](size_t n_bytes) {
+      return std::exchange(shape.slot_bytes, shape.slot_bytes + round_up(n_bytes, kPanelAlignment));
     };
     made.is_packed = packed > 0;
-    made.offset = place(packed > 0 ? packed : stored);
+    made.offset = slot(packed > 0 ? packed : stored);
     made.staged_at = stage(stored);
     made.has_scales = n_scales > 0;
     if (!made.has_scales) continue;
-    made.scales_offset = place(n_scales);
+    made.scales_offset = slot(n_scales);
     made.scales_staged_at = stage(n_scales);
   }
   return shape;
 }
 
-ExpertStore::Bytes ExpertStore::bytes_for(std::span<Moe* const> layers, const Ops& ops) {
-  const Shape largest = largest_of(layers, ops);
-  const size_t n_used = most_used(layers);
+ExpertStore::Bytes ExpertStore::bytes_for(std::span<Moe* const> layers, const CpuKernels& kernels) {
+  const Shape largest = largest_of(layers, kernels);
+  const size_t n_used = max_used(layers);
   Bytes bytes{};
-  for (const Moe* moe : layers) bytes.places += shape_of(*moe, ops).place_bytes * moe->rules.n_expert;
+  for (const Moe* moe : layers) bytes.slots += shape_of(*moe, kernels).slot_bytes * moe->rules.n_expert;
   const auto buffers = [&](size_t n_staged, size_t n_passing) {
-    return n_staged * largest.staged_bytes + n_passing * largest.place_bytes;
+    return n_staged * largest.staged_bytes + n_passing * largest.slot_bytes;
   };
-  bytes.least = buffers(kLeastStaged, kLeastPassing);
-  bytes.all = bytes.places + buffers(n_staged_for(n_used), n_passing_for(n_used));
+  bytes.min = buffers(kMinStaged, kMinTransient);
+  bytes.all = bytes.slots + buffers(n_staged_for(n_used), n_transient_for(n_used));
   return bytes;
 }
 
-ExpertStore::Shape ExpertStore::largest_of(std::span<Moe* const> layers, const Ops& ops) {
+ExpertStore::Shape ExpertStore::largest_of(std::span<Moe* const> layers, const CpuKernels& kernels) {
   Shape largest{};
   for (const Moe* moe : layers) {
-    const Shape shape = shape_of(*moe, ops);
-    largest.place_bytes = std::max(largest.place_bytes, shape.place_bytes);
+    const Shape shape = shape_of(*moe, kernels);
+    largest.slot_bytes = std::max(largest.slot_bytes, shape.slot_bytes);
     largest.staged_bytes = std::max(largest.staged_bytes, shape.staged_bytes);
   }
   return largest;
@@ -120,28 +120,28 @@ ExpertStore::Shape ExpertStore::largest_of(std::span<Moe* const> layers, const O
 
 void ExpertStore::make_buffers(const Shape& largest, size_t n_used, uint64_t budget) {
   const uint64_t share = budget / kShareOfBuffers / 2;
-  const size_t n_staged = std::clamp<size_t>(share / largest.staged_bytes, kLeastStaged, n_staged_for(n_used));
+  const size_t n_staged = std::clamp<size_t>(share / largest.staged_bytes, kMinStaged, n_staged_for(n_used));
   // The fewest of the former can be nearly all of a small budget.
   const uint64_t left = std::min(share, budget - n_staged * largest.staged_bytes);
-  const size_t n_passing = std::clamp<size_t>(left / largest.place_bytes, kLeastPassing, n_passing_for(n_used));
+  const size_t n_passing = std::clamp<size_t>(left / largest.slot_bytes, kMinTransient, n_transient_for(n_used));
   staging_memory_ = PageBuffer(n_staged * largest.staged_bytes);
-  passing_memory_ = PageBuffer(n_passing * largest.place_bytes);
+  transient_memory_ = PageBuffer(n_passing * largest.slot_bytes);
   for (size_t idx = 0; idx < n_staged; ++idx)
     staging_.push_back({.buffer = staging_memory_.data() + idx * largest.staged_bytes});
   for (size_t idx = 0; idx < n_passing; ++idx)
-    passing_.push_back({.memory = passing_memory_.data() + idx * largest.place_bytes});
+    transient_.push_back({.memory = transient_memory_.data() + idx * largest.slot_bytes});
   reader_->register_memory({staging_memory_.data(), staging_memory_.size()});
-  n_bytes_ = staging_memory_.size() + passing_memory_.size();
+  n_bytes_ = staging_memory_.size() + transient_memory_.size();
 }
 
 Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file, std::span<Moe* const> layers,
-                                                         const Ops& ops, const ExpertStoreOptions& options) {
-  const Bytes bytes = bytes_for(layers, ops);
-  if (options.budget < bytes.least)
+                                                         const CpuKernels& kernels, const ExpertStoreOptions& options) {
+  const Bytes bytes = bytes_for(layers, kernels);
+  if (options.budget < bytes.min)
     return fail(ErrorCode::out_of_memory, "experts that are read from disk need {} at least; {} is left for them",
-                format_bytes(bytes.least), format_bytes(options.budget));
+                format_bytes(bytes.min), format_bytes(options.budget));
   std::unique_ptr<ExpertStore> store(
-      new ExpertStore(ops, OGAS_TRY(DirectReader::create(options.disk)), options.look_ahead));
+      new ExpertStore(kernels, OGAS_TRY(DirectReader::create(options.disk)), options.expert_prefetch));
   for (const MappedFile& shard : file.shards()) {
     std::vector<std::filesystem::path> copies;
     for (const std::filesystem::path& folder : options.mirrors) copies.push_back(folder / shard.path().filename());
@@ -149,30 +149,30 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file,
   }
   store->n_files_ = static_cast<uint32_t>(file.shards().size());
 
-  store->make_buffers(largest_of(layers, ops), most_used(layers), options.budget);
+  store->make_buffers(largest_of(layers, kernels), max_used(layers), options.budget);
 
   std::vector<Demand> demands;
-  for (const Moe* moe : layers) demands.push_back({shape_of(*moe, ops).place_bytes, moe->rules.n_expert});
-  const auto n_places = share_places(demands, options.budget - store->n_bytes_);
-  for (size_t idx = 0; idx < layers.size(); ++idx) store->add_layer(file, *layers[idx], n_places[idx]);
+  for (const Moe* moe : layers) demands.push_back({shape_of(*moe, kernels).slot_bytes, moe->rules.n_expert});
+  const auto n_slots = share_slots(demands, options.budget - store->n_bytes_);
+  for (size_t idx = 0; idx < layers.size(); ++idx) store->add_layer(file, *layers[idx], n_slots[idx]);
   for (size_t idx = 0; idx < layers.size(); ++idx) layers[idx]->store = {store.get(), static_cast<uint32_t>(idx)};
   return store;
 }
 
 ExpertStore::~ExpertStore() = default;
 
-void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_places) {
-  const Shape shape = shape_of(moe, ops_);
+void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_slots) {
+  const Shape shape = shape_of(moe, kernels_);
   Layer layer{
       .moe = &moe,
       .shape = shape,
-      .cache = ExpertCache(moe.rules.n_expert, n_places, ExpertCache::half_life(moe.rules.n_expert, moe.rules.n_used)),
-      .memory = PageBuffer(n_places * shape.place_bytes),
-      .matrices = std::vector<ExpertMatrices>(n_places),
+      .cache = ExpertCache(moe.rules.n_expert, n_slots, ExpertCache::half_life(moe.rules.n_expert, moe.rules.n_used)),
+      .memory = PageBuffer(n_slots * shape.slot_bytes),
+      .matrices = std::vector<ExpertMatrices>(n_slots),
       .stored = std::vector<std::array<StoredPart, kParts>>(moe.rules.n_expert)};
   layer.memory.prefer_huge_pages();
   n_bytes_ += layer.memory.size();
-  const auto place_of = [&](std::span<const std::byte> bytes) -> Stored {
+  const auto location_of = [&](std::span<const std::byte> bytes) -> Stored {
     const MappedFile& shard = file.shard_of(bytes);
     return {.file = static_cast<uint32_t>(&shard - file.shards().data()),
             .offset = static_cast<uint64_t>(bytes.data() - shard.bytes().data()),
@@ -182,8 +182,8 @@ void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_p
     for (size_t part = 0; part < kParts; ++part) {
       const Linear& linear = *matrices_of(moe, expert)[part];
       StoredPart& stored = layer.stored[expert][part];
-      stored.rows = place_of(linear.stored());
-      if (shape.parts[part].has_scales) stored.scales = place_of(linear.stored_scales());
+      stored.rows = location_of(linear.stored());
+      if (shape.parts[part].has_scales) stored.scales = location_of(linear.stored_scales());
     }
   }
   layers_.push_back(std::move(layer));
@@ -191,28 +191,27 @@ void ExpertStore::add_layer(const TensorFile& file, const Moe& moe, uint32_t n_p
 
 void ExpertStore::set_budget(uint64_t budget) {
   OGAS_CHECK(arrived_.empty() && n_coming_ == 0, "layer {} is not done", layer_);
-  const uint64_t buffers = staging_memory_.size() + passing_memory_.size();
+  const uint64_t buffers = staging_memory_.size() + transient_memory_.size();
   std::vector<Demand> demands;
   for (const Layer& layer : layers_)
-    demands.push_back({layer.shape.place_bytes, static_cast<uint32_t>(layer.stored.size())});
-  const auto n_places = share_places(demands, budget > buffers ? budget - buffers : 0);
+    demands.push_back({layer.shape.slot_bytes, static_cast<uint32_t>(layer.stored.size())});
+  const auto n_slots = share_slots(demands, budget > buffers ? budget - buffers : 0);
   n_bytes_ = buffers;
   for (size_t idx = 0; idx < layers_.size(); ++idx) {
     Layer& layer = layers_[idx];
-    resize(layer,
-           static_cast<uint32_t>(std::min<size_t>(n_places[idx], layer.memory.size() / layer.shape.place_bytes)));
-    n_bytes_ += layer.cache.n_places() * layer.shape.place_bytes;
+    resize(layer, static_cast<uint32_t>(std::min<size_t>(n_slots[idx], layer.memory.size() / layer.shape.slot_bytes)));
+    n_bytes_ += layer.cache.n_slots() * layer.shape.slot_bytes;
   }
 }
 
-void ExpertStore::resize(Layer& layer, uint32_t n_places) {
-  const auto place = [&](uint32_t idx) { return layer.memory.data() + idx * layer.shape.place_bytes; };
-  for (const auto [expert, from, to] : layer.cache.resize(n_places)) {
-    std::memcpy(place(to), place(from), layer.shape.place_bytes);
-    bind(layer, expert, place(to), layer.matrices[to]);
+void ExpertStore::resize(Layer& layer, uint32_t n_slots) {
+  const auto slot = [&](uint32_t idx) { return layer.memory.data() + idx * layer.shape.slot_bytes; };
+  for (const auto [expert, from, to] : layer.cache.resize(n_slots)) {
+    std::memcpy(slot(to), slot(from), layer.shape.slot_bytes);
+    bind(layer, expert, slot(to), layer.matrices[to]);
   }
-  layer.matrices.resize(n_places);
-  layer.memory.release_from(n_places * layer.shape.place_bytes);
+  layer.matrices.resize(n_slots);
+  layer.memory.release_from(n_slots * layer.shape.slot_bytes);
 }
 
 // An expert's matrices as they lie in a place.
@@ -233,7 +232,7 @@ void ExpertStore::begin(uint32_t layer) {
   layers_[layer].cache.release_all();
   missing_.clear();
   ready_.clear();
-  n_submitted_ = n_passing_ = 0;
+  n_submitted_ = n_transient_ = 0;
 }
 
 std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const ExpertCache::Use> uses,
@@ -245,7 +244,7 @@ std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const Exp
   ExpertCache& cache = layers_[layer].cache;
   cache.count(uses, n_tokens);
   for (const auto& use : uses) {
-    const bool is_there = cache.place_of(use.expert).has_value();
+    const bool is_there = cache.slot_of(use.expert).has_value();
     if (is_there) cache.hold(use.expert);
     (is_there ? ready_ : missing_).push_back(use.expert);
   }
@@ -254,25 +253,25 @@ std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const Exp
   if (layer == 0) stats_.n_tokens += n_tokens;
   stats_.n_uses += uses.size();
   stats_.n_hits += ready_.size();
-  claim_what_was_ahead();
+  claim_prefetched();
   submit();
   note_all_read();
   return ready_;
 }
 
 // What was expected of this layer is settled now: right and on its way already, or wrong.
-void ExpertStore::claim_what_was_ahead() {
+void ExpertStore::claim_prefetched() {
   constexpr double kLately = 512;
-  for (const uint32_t expert : expected_) {
-    ++n_guessed_;
-    n_guessed_right_ += std::ranges::find(missing_, expert) != missing_.end() ? 1 : 0;
+  for (const uint32_t expert : predicted_) {
+    ++n_predicted_;
+    n_predicted_right_ += std::ranges::find(missing_, expert) != missing_.end() ? 1 : 0;
   }
-  if (n_guessed_ > kLately) {
-    n_guessed_ /= 2;
-    n_guessed_right_ /= 2;
+  if (n_predicted_ > kLately) {
+    n_predicted_ /= 2;
+    n_predicted_right_ /= 2;
   }
-  expected_.clear();
-  n_to_expect_ = n_expected_ = 0;
+  predicted_.clear();
+  n_to_prefetch_ = n_prefetched_ = 0;
   for (size_t idx = 0; idx < staging_.size(); ++idx) {
     Staged& staged = staging_[idx];
     if (!staged.is_taken) continue;
@@ -285,8 +284,8 @@ void ExpertStore::claim_what_was_ahead() {
       continue;
     }
     missing_.erase(found);
-    staged.is_ahead = false;
-    ++stats_.n_ahead_right;
+    staged.is_prefetch = false;
+    ++stats_.n_prefetch_hits;
     if (staged.n_reads_left == 0)
       arrived_.push_back(idx);
     else
@@ -294,11 +293,11 @@ void ExpertStore::claim_what_was_ahead() {
   }
 }
 
-void ExpertStore::read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead) {
+void ExpertStore::read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_prefetch) {
   Staged& staged = staging_[staged_idx];
   staged = {.buffer = staged.buffer,
             .is_taken = true,
-            .is_ahead = is_ahead,
+            .is_prefetch = is_prefetch,
             .layer = layer,
             .expert = expert,
             .n_reads_left = layers_[layer].shape.n_reads};
@@ -324,16 +323,16 @@ void ExpertStore::read_into(size_t staged_idx, uint32_t layer, uint32_t expert, 
 void ExpertStore::submit() {
   if (error_) {  // what is computed is of no use any more
     n_submitted_ = missing_.size();
-    n_to_expect_ = 0;
+    n_to_prefetch_ = 0;
   }
   for (size_t idx = 0; idx < staging_.size(); ++idx) {
     if (staging_[idx].is_taken) continue;
     if (n_submitted_ < missing_.size()) {
       ++n_coming_;
-      read_into(idx, layer_, missing_[n_submitted_++], /*is_ahead=*/false);
-    } else if (n_expected_ < n_to_expect_) {
-      ++stats_.n_ahead;
-      read_into(idx, layer_ + 1, expected_[n_expected_++], /*is_ahead=*/true);
+      read_into(idx, layer_, missing_[n_submitted_++], /*is_prefetch=*/false);
+    } else if (n_prefetched_ < n_to_prefetch_) {
+      ++stats_.n_prefetched;
+      read_into(idx, layer_ + 1, predicted_[n_prefetched_++], /*is_prefetch=*/true);
     } else {
       return;
     }
@@ -341,38 +340,38 @@ void ExpertStore::submit() {
 }
 
 const Moe* ExpertStore::next_layer() const {
-  if (look_ahead_ == LookAhead::off || layer_ + 1 >= layers_.size()) return nullptr;
+  if (expert_prefetch_ == ExpertPrefetch::off || layer_ + 1 >= layers_.size()) return nullptr;
   return layers_[layer_ + 1].moe;
 }
 
-void ExpertStore::expect(std::span<const uint32_t> experts) {
+void ExpertStore::predict(std::span<const uint32_t> experts) {
   const ExpertCache& cache = layers_[layer_ + 1].cache;
-  expected_.clear();
+  predicted_.clear();
   for (const uint32_t expert : experts)
-    if (!cache.place_of(expert)) expected_.push_back(expert);
-  n_expected_ = 0;
-  n_to_expect_ = std::min(expected_.size(), n_worth_expecting());
+    if (!cache.slot_of(expert)) predicted_.push_back(expert);
+  n_prefetched_ = 0;
+  n_to_prefetch_ = std::min(predicted_.size(), n_worth_prefetching());
   submit();
 }
 
 // Where guesses are nearly always right, all of them; where they mostly are, as many as the disk has time for before
 // the next layer says itself what it takes, since more would be in the way of that.
-size_t ExpertStore::n_worth_expecting() const {
-  constexpr double kLeastGuessed = 64, kLeastRight = 0.6, kNearlyAlways = 0.9;
-  if (look_ahead_ == LookAhead::on) return staging_.size();
-  if (n_guessed_ < kLeastGuessed || n_guessed_right_ < kLeastRight * n_guessed_) return 0;
-  if (n_guessed_right_ > kNearlyAlways * n_guessed_) return staging_.size();
+size_t ExpertStore::n_worth_prefetching() const {
+  constexpr double kMinPredicted = 64, kMinRight = 0.6, kNearlyAlways = 0.9;
+  if (expert_prefetch_ == ExpertPrefetch::on) return staging_.size();
+  if (n_predicted_ < kMinPredicted || n_predicted_right_ < kMinRight * n_predicted_) return 0;
+  if (n_predicted_right_ > kNearlyAlways * n_predicted_) return staging_.size();
   const DirectReader::Stats disk = reader_->stats();
   const double rate = static_cast<double>(disk.n_bytes) / std::max(disk.busy_seconds, 1e-3);
   const auto n_bytes = static_cast<double>(layers_[layer_ + 1].shape.staged_bytes);
   return static_cast<size_t>(std::ceil(seconds_between_ * rate / n_bytes));
 }
 
-void ExpertStore::take(DirectReader::Done done) {
+void ExpertStore::complete(DirectReader::Done done) {
   Staged& staged = staging_[done.tag];
   if (!done.result && !staged.error) staged.error = std::move(done.result).error();
   if (--staged.n_reads_left > 0) return;
-  if (!staged.is_ahead) {
+  if (!staged.is_prefetch) {
     if (staged.error && !error_) error_ = staged.error;
     arrived_.push_back(done.tag);
     --n_coming_;
@@ -389,37 +388,37 @@ void ExpertStore::note_all_read() {
 }
 
 // Takes what has been read, and waits for it where nothing has.
-void ExpertStore::take_done() {
-  while (auto done = reader_->poll()) take(*std::move(done));
+void ExpertStore::poll_completions() {
+  while (auto done = reader_->poll()) complete(*std::move(done));
   if (!arrived_.empty()) return;
   const auto start = Clock::now();
-  while (arrived_.empty()) take(reader_->wait());
+  while (arrived_.empty()) complete(reader_->wait());
   stats_.wait_seconds += seconds_since(start);
 }
 
 std::span<const uint32_t> ExpertStore::next(Exec& exec) {
-  n_passing_ = 0;
+  n_transient_ = 0;
   while (!arrived_.empty() || n_coming_ > 0 || n_submitted_ < missing_.size()) {
-    take_done();
-    if (const auto some = settle(exec); !some.empty()) return some;
+    poll_completions();
+    if (const auto some = commit(exec); !some.empty()) return some;
   }
   return {};
 }
 
 // Gives places to those that have arrived, as many as there are, and makes panels of them there.
-std::span<const uint32_t> ExpertStore::settle(Exec& exec) {
+std::span<const uint32_t> ExpertStore::commit(Exec& exec) {
   Layer& layer = layers_[layer_];
   ready_.clear();
   packings_.clear();
   size_t n_settled = 0;
-  for (; n_settled < arrived_.size() && n_passing_ < passing_.size(); ++n_settled) {
+  for (; n_settled < arrived_.size() && n_transient_ < transient_.size(); ++n_settled) {
     Staged& staged = staging_[arrived_[n_settled]];
     if (error_) continue;  // whichever read failed
-    if (const auto place = layer.cache.admit(staged.expert)) {
+    if (const auto slot = layer.cache.admit(staged.expert)) {
       layer.cache.hold(staged.expert);
-      packings_.push_back({&staged, layer.memory.data() + *place * layer.shape.place_bytes, &layer.matrices[*place]});
+      packings_.push_back({&staged, layer.memory.data() + *slot * layer.shape.slot_bytes, &layer.matrices[*slot]});
     } else {
-      Passing& passing = passing_[n_passing_++];
+      Transient& passing = transient_[n_transient_++];
       passing.expert = staged.expert;
       packings_.push_back({&staged, passing.memory, &passing.matrices});
     }
@@ -442,7 +441,7 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
     bind(layer, packing.from->expert, packing.to, *packing.matrices);
     for (size_t part = 0; part < kParts; ++part) {
       const Linear& mapped = *matrices_of(*layer.moe, packing.from->expert)[part];
-      const size_t n_pieces = MatrixPieces(ops_, mapped, kPieceBytes).size();
+      const size_t n_pieces = MatrixPieces(kernels_, mapped, kPieceBytes).size();
       for (size_t idx = 0; idx < n_pieces; ++idx) pieces_.push_back({&packing, part, idx});
     }
   }
@@ -454,7 +453,7 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
       return packing->from->buffer + staged_at + one.offset % DirectReader::kBlock;
     };
     const Linear rows = matrices_of(*layer.moe, packing->from->expert)[part]->at(read(stored.rows, shape.staged_at));
-    MatrixPieces(ops_, rows, kPieceBytes).write(idx, packing->to + shape.offset);
+    MatrixPieces(kernels_, rows, kPieceBytes).write(idx, packing->to + shape.offset);
     if (shape.has_scales && idx == 0)
       std::memcpy(packing->to + shape.scales_offset, read(stored.scales, shape.scales_staged_at),
                   stored.scales.n_bytes);
@@ -464,10 +463,11 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
 
 const ExpertMatrices& ExpertStore::matrices(uint32_t expert) const {
   const Layer& layer = layers_[layer_];
-  if (const auto place = layer.cache.place_of(expert)) return layer.matrices[*place];
-  const auto passing = std::ranges::find(passing_.begin(), passing_.begin() + static_cast<ptrdiff_t>(n_passing_),
-                                         expert, &Passing::expert);
-  OGAS_CHECK(passing != passing_.begin() + static_cast<ptrdiff_t>(n_passing_), "expert {} is not in memory", expert);
+  if (const auto slot = layer.cache.slot_of(expert)) return layer.matrices[*slot];
+  const auto passing = std::ranges::find(transient_.begin(), transient_.begin() + static_cast<ptrdiff_t>(n_transient_),
+                                         expert, &Transient::expert);
+  OGAS_CHECK(passing != transient_.begin() + static_cast<ptrdiff_t>(n_transient_), "expert {} is not in memory",
+             expert);
   return passing->matrices;
 }
 
@@ -488,11 +488,11 @@ Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> count
     Layer& layer = layers_[idx];
     layer.cache.set_counts(counts[idx]);
     begin(idx);
-    for (const uint32_t expert : layer.cache.favourites())
-      if (layer.cache.count_of(expert) > 0 && !layer.cache.place_of(expert)) missing_.push_back(expert);
+    for (const uint32_t expert : layer.cache.top_experts())
+      if (layer.cache.count_of(expert) > 0 && !layer.cache.slot_of(expert)) missing_.push_back(expert);
     submit();
     for (auto some = next(exec); !some.empty(); some = next(exec)) {
-      done += some.size() * layer.shape.place_bytes;
+      done += some.size() * layer.shape.slot_bytes;
       if (!progress || error_) continue;
       // What is under way comes to its end.
       if (auto goes_on = progress(done); !goes_on) error_ = std::move(goes_on).error();
@@ -513,8 +513,8 @@ ExpertStore::Stats ExpertStore::Stats::since(const Stats& before) const {
           .n_uses = n_uses - before.n_uses,
           .n_hits = n_hits - before.n_hits,
           .n_bytes = n_bytes - before.n_bytes,
-          .n_ahead = n_ahead - before.n_ahead,
-          .n_ahead_right = n_ahead_right - before.n_ahead_right,
+          .n_prefetched = n_prefetched - before.n_prefetched,
+          .n_prefetch_hits = n_prefetch_hits - before.n_prefetch_hits,
           .busy_seconds = busy_seconds - before.busy_seconds,
           .wait_seconds = wait_seconds - before.wait_seconds,
           .pack_seconds = pack_seconds - before.pack_seconds};
@@ -528,9 +528,9 @@ ExpertStore::Stats ExpertStore::stats() const {
   return stats;
 }
 
-uint64_t ExpertStore::n_places() const {
+uint64_t ExpertStore::n_slots() const {
   uint64_t n = 0;
-  for (const Layer& layer : layers_) n += layer.cache.n_places();
+  for (const Layer& layer : layers_) n += layer.cache.n_slots();
   return n;
 }
 

@@ -38,11 +38,11 @@ struct ExpertMatrices {
 };
 
 // Whether experts are read that the next layer is only expected to take.
-enum class LookAhead : uint8_t { automatic, on, off };
+enum class ExpertPrefetch : uint8_t { automatic, on, off };
 
 struct ExpertStoreOptions {
   uint64_t budget = 0;  // bytes of memory for everything it holds
-  LookAhead look_ahead = LookAhead::automatic;
+  ExpertPrefetch expert_prefetch = ExpertPrefetch::automatic;
   DirectReader::Options disk = {};
   // Folders that hold copies of the model's files, on other disks, which share the reading.
   std::span<const std::filesystem::path> mirrors = {};
@@ -52,14 +52,14 @@ class ExpertStore {
  public:
   // Memory for a store of these layers: with all experts in places, of these the places, and the least that works.
   struct Bytes {
-    uint64_t all, places, least;
+    uint64_t all, slots, min;
   };
-  static Bytes bytes_for(std::span<Moe* const> layers, const Ops& ops);
+  static Bytes bytes_for(std::span<Moe* const> layers, const CpuKernels& kernels);
 
   // From here on the layers' experts are here. They, and the file, must outlive it. Errors: those of opening files;
   // out_of_memory, if the budget is less than it works with.
   static Result<std::unique_ptr<ExpertStore>> create(const TensorFile& file, std::span<Moe* const> layers,
-                                                     const Ops& ops, const ExpertStoreOptions& options);
+                                                     const CpuKernels& kernels, const ExpertStoreOptions& options);
   ~ExpertStore();
 
   // Begins with a layer whose experts n_tokens take so. Returns those that are in memory; they stay there until the
@@ -69,7 +69,7 @@ class ExpertStore {
   const Moe* next_layer() const;
   // What it will probably take, the likeliest first. Read when there is nothing else to read, if that has been worth
   // it.
-  void expect(std::span<const uint32_t> experts);
+  void predict(std::span<const uint32_t> experts);
   // The next that have come, after waiting for them; those of the call before may go. None: that was all, or a read
   // failed.
   std::span<const uint32_t> next(Exec& exec);
@@ -93,14 +93,14 @@ class ExpertStore {
   std::vector<std::vector<float>> counts() const;
 
   struct Stats {
-    uint64_t n_tokens = 0;       // that went through all layers
-    uint64_t n_uses = 0;         // experts that a pass took, each once
-    uint64_t n_hits = 0;         // of these, in memory
-    uint64_t n_bytes = 0;        // read from disk
-    uint64_t n_ahead = 0;        // read before the layer took them,
-    uint64_t n_ahead_right = 0;  // which it did
-    double busy_seconds = 0;     // with reads under way
-    double wait_seconds = 0;     // with nothing to compute before one is done
+    uint64_t n_tokens = 0;         // that went through all layers
+    uint64_t n_uses = 0;           // experts that a pass took, each once
+    uint64_t n_hits = 0;           // of these, in memory
+    uint64_t n_bytes = 0;          // read from disk
+    uint64_t n_prefetched = 0;     // read before the layer took them,
+    uint64_t n_prefetch_hits = 0;  // which it did
+    double busy_seconds = 0;       // with reads under way
+    double wait_seconds = 0;       // with nothing to compute before one is done
     double pack_seconds = 0;
 
     // What came to these since those.
@@ -108,7 +108,7 @@ class ExpertStore {
   };
   Stats stats() const;
   // Experts that can be in memory, of how many.
-  uint64_t n_places() const;
+  uint64_t n_slots() const;
   uint64_t n_experts() const;
   uint64_t n_bytes() const { return n_bytes_; }  // that it may come to hold
 
@@ -126,7 +126,7 @@ class ExpertStore {
   struct Shape {
     std::array<Part, kParts> parts;
     unsigned n_reads;  // of an expert
-    size_t place_bytes, staged_bytes;
+    size_t slot_bytes, staged_bytes;
   };
   struct Stored {
     uint32_t file;
@@ -140,20 +140,20 @@ class ExpertStore {
     const Moe* moe;
     Shape shape;
     ExpertCache cache;
-    PageBuffer memory;                                   // n_places places
-    std::vector<ExpertMatrices> matrices;                // [n_places]
+    PageBuffer memory;                                   // n_slots places
+    std::vector<ExpertMatrices> matrices;                // [n_slots]
     std::vector<std::array<StoredPart, kParts>> stored;  // [n_expert]
   };
   // An expert on its way from disk.
   struct Staged {
     std::byte* buffer;
-    bool is_taken = false, is_ahead = false;
+    bool is_taken = false, is_prefetch = false;
     uint32_t layer = 0, expert = 0;
     unsigned n_reads_left = 0;
     std::optional<Error> error = {};
   };
   // A place for an expert that none is worth giving up for.
-  struct Passing {
+  struct Transient {
     std::byte* memory;
     uint32_t expert = 0;
     ExpertMatrices matrices = {};
@@ -171,33 +171,33 @@ class ExpertStore {
     size_t part, idx;
   };
 
-  ExpertStore(const Ops& ops, std::unique_ptr<DirectReader> reader, LookAhead look_ahead)
-      : ops_(ops), look_ahead_(look_ahead), reader_(std::move(reader)) {}
-  static Shape shape_of(const Moe& moe, const Ops& ops);
-  static Shape largest_of(std::span<Moe* const> layers, const Ops& ops);
+  ExpertStore(const CpuKernels& kernels, std::unique_ptr<DirectReader> reader, ExpertPrefetch expert_prefetch)
+      : kernels_(kernels), expert_prefetch_(expert_prefetch), reader_(std::move(reader)) {}
+  static Shape shape_of(const Moe& moe, const CpuKernels& kernels);
+  static Shape largest_of(std::span<Moe* const> layers, const CpuKernels& kernels);
   void make_buffers(const Shape& largest, size_t n_used, uint64_t budget);
-  void add_layer(const TensorFile& file, const Moe& moe, uint32_t n_places);
-  void resize(Layer& layer, uint32_t n_places);
+  void add_layer(const TensorFile& file, const Moe& moe, uint32_t n_slots);
+  void resize(Layer& layer, uint32_t n_slots);
   static void bind(const Layer& layer, uint32_t expert, std::byte* memory, ExpertMatrices& matrices);
   void begin(uint32_t layer);
   void submit();
-  void read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_ahead);
-  void claim_what_was_ahead();
+  void read_into(size_t staged_idx, uint32_t layer, uint32_t expert, bool is_prefetch);
+  void claim_prefetched();
   void note_all_read();
-  void take(DirectReader::Done done);
-  void take_done();
-  size_t n_worth_expecting() const;
-  std::span<const uint32_t> settle(Exec& exec);
+  void complete(DirectReader::Done done);
+  void poll_completions();
+  size_t n_worth_prefetching() const;
+  std::span<const uint32_t> commit(Exec& exec);
   void pack(Exec& exec, std::span<const Packing> packings);
 
-  const Ops ops_;
-  const LookAhead look_ahead_;
+  const CpuKernels kernels_;
+  const ExpertPrefetch expert_prefetch_;
   uint32_t n_files_ = 0;
   std::vector<Layer> layers_;
-  PageBuffer staging_memory_, passing_memory_;
+  PageBuffer staging_memory_, transient_memory_;
   std::unique_ptr<DirectReader> reader_;  // goes before the memory, into which it may be reading
   std::vector<Staged> staging_;
-  std::vector<Passing> passing_;
+  std::vector<Transient> transient_;
   uint64_t n_bytes_ = 0;
 
   // The layer at hand.
@@ -206,14 +206,14 @@ class ExpertStore {
   size_t n_submitted_ = 0;         // of these under way or done
   size_t n_coming_ = 0;            // under way
   std::vector<size_t> arrived_;    // of staging_, not settled yet
-  size_t n_passing_ = 0;           // of passing_, taken
+  size_t n_transient_ = 0;         // of transient_, taken
   std::vector<uint32_t> ready_;
   std::vector<Packing> packings_;
   std::vector<PackingPiece> pieces_;
   // The next one: expected of it beside what is in memory, and how many of them are to be read.
-  std::vector<uint32_t> expected_;
-  size_t n_to_expect_ = 0, n_expected_ = 0;
-  double n_guessed_ = 0, n_guessed_right_ = 0;  // lately
+  std::vector<uint32_t> predicted_;
+  size_t n_to_prefetch_ = 0, n_prefetched_ = 0;
+  double n_predicted_ = 0, n_predicted_right_ = 0;  // lately
   // Since when the disk has nothing to do for this layer, and how long that was before the next began, lately.
   std::optional<std::chrono::steady_clock::time_point> all_read_;
   double seconds_between_ = 0;

@@ -12,7 +12,7 @@ struct GroupChunk {
   size_t group_idx, first_row, n_rows, o_begin, o_end;
 };
 
-size_t n_pieces(size_t n, size_t n_most) { return (n + n_most - 1) / n_most; }
+size_t n_pieces(size_t n, size_t n_max) { return (n + n_max - 1) / n_max; }
 
 // The outputs of some groups' linear_of(group), cut into chunks for a parallel region. Every chunk reads from a new
 // place, which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are
@@ -23,60 +23,60 @@ std::span<const GroupChunk> cut_groups(Exec& exec, std::span<const GatedRows> gr
     n_all += linear_of(group).n_out();
     n_products += linear_of(group).n_out() * group.n_rows;
   }
-  const size_t most = outputs_per_chunk(n_all, exec.pool.size(), n_products / n_all);
+  const size_t max = outputs_per_chunk(n_all, exec.pool.size(), n_products / n_all);
   const auto n_most_rows = [&](const GatedRows& group) {
-    return rows_per_chunk(exec.ops, linear_of(group).n_in(), group.n_rows);
+    return rows_per_chunk(exec.kernels, linear_of(group).n_in(), group.n_rows);
   };
   size_t n_chunks = 0;
   for (const GatedRows& group : groups)
-    n_chunks += n_pieces(group.n_rows, n_most_rows(group)) * n_pieces(linear_of(group).n_out(), most);
+    n_chunks += n_pieces(group.n_rows, n_most_rows(group)) * n_pieces(linear_of(group).n_out(), max);
   const std::span<GroupChunk> chunks = exec.scratch.shared().take<GroupChunk>(n_chunks);
   size_t n_made = 0;
   for (size_t group_idx = 0; group_idx < groups.size(); ++group_idx) {
     const GatedRows& group = groups[group_idx];
-    const size_t n_out = linear_of(group).n_out(), most_rows = n_most_rows(group);
-    for (size_t row = 0; row < group.n_rows; row += most_rows)
-      for (size_t begin = 0; begin < n_out; begin += most)
-        chunks[n_made++] = {group_idx, group.first_row + row, std::min(most_rows, group.n_rows - row), begin,
-                            std::min(n_out, begin + most)};
+    const size_t n_out = linear_of(group).n_out(), max_rows = n_most_rows(group);
+    for (size_t row = 0; row < group.n_rows; row += max_rows)
+      for (size_t begin = 0; begin < n_out; begin += max)
+        chunks[n_made++] = {group_idx, group.first_row + row, std::min(max_rows, group.n_rows - row), begin,
+                            std::min(n_out, begin + max)};
   }
   return chunks;
 }
 
 // Gate, up and activation for whole blocks of outputs, whose 8-bit form is made here, too: what the two products are
 // stays in this thread's cache.
-void activate(const Ops& ops, ScratchArena& own, const GatedRows& group, const GroupChunk& chunk) {
+void activate(const CpuKernels& kernels, ScratchArena& own, const GatedRows& group, const GroupChunk& chunk) {
   const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
   const size_t n = o_end - o_begin;
   const ScratchArena::Frame frame(own);
   float *gates = own.take<float>(2 * n_rows * n).data(), *ups = gates + n_rows * n;
-  MatmulCall{group.gate, group.x, first_row, n_rows, o_begin, o_end}.run(ops, gates, n);
-  MatmulCall{group.up, group.x, first_row, n_rows, o_begin, o_end}.run(ops, ups, n);
+  MatmulCall{group.gate, group.x, first_row, n_rows, o_begin, o_end}.run(kernels, gates, n);
+  MatmulCall{group.up, group.x, first_row, n_rows, o_begin, o_end}.run(kernels, ups, n);
   for (size_t idx = 0; idx < n_rows; ++idx) {
     float *gate = gates + idx * n, *up = ups + idx * n;
-    if (group.gate_bias) ops.add(gate, group.gate_bias + o_begin, n);
-    if (group.up_bias) ops.add(up, group.up_bias + o_begin, n);
-    group.glu.apply(ops, gate, up, n);
+    if (group.gate_bias) kernels.add(gate, group.gate_bias + o_begin, n);
+    if (group.up_bias) kernels.add(up, group.up_bias + o_begin, n);
+    group.glu.apply(kernels, gate, up, n);
     const RowKind kind = group.x.kind(first_row + idx);
-    group.gated.quantize_part(ops, first_row + idx, o_begin, {gate, n}, kind, group.down.reads_values(ops));
+    group.gated.quantize_part(kernels, first_row + idx, o_begin, {gate, n}, kind, group.down.reads_values(kernels));
   }
 }
 
-void project_down(const Ops& ops, ScratchArena&, const GatedRows& group, const GroupChunk& chunk) {
+void project_down(const CpuKernels& kernels, ScratchArena&, const GatedRows& group, const GroupChunk& chunk) {
   const auto [group_idx, first_row, n_rows, o_begin, o_end] = chunk;
-  MatmulCall{group.down, group.gated, first_row, n_rows, o_begin, o_end}.run(ops, group.y);
+  MatmulCall{group.down, group.gated, first_row, n_rows, o_begin, o_end}.run(kernels, group.y);
   if (!group.down_bias) return;
   for (size_t row = first_row; row < first_row + n_rows; ++row)
-    ops.add(group.y.row(row) + o_begin, group.down_bias + o_begin, o_end - o_begin);
+    kernels.add(group.y.row(row) + o_begin, group.down_bias + o_begin, o_end - o_begin);
 }
 
 }  // namespace
 
-void Glu::apply(const Ops& ops, float* gate, const float* up, size_t n) const {
+void Glu::apply(const CpuKernels& kernels, float* gate, const float* up, size_t n) const {
   switch (kind) {
-    case Kind::silu: return ops.swiglu(gate, up, n);
-    case Kind::gelu_tanh: return ops.geglu(gate, up, n);
-    case Kind::clamped_silu: return ops.swiglu_clamped(gate, up, n, clamp);
+    case Kind::silu: return kernels.swiglu(gate, up, n);
+    case Kind::gelu_tanh: return kernels.geglu(gate, up, n);
+    case Kind::clamped_silu: return kernels.swiglu_clamped(gate, up, n, clamp);
   }
 }
 
@@ -89,7 +89,7 @@ void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
     const ScratchArena::Frame frame(exec.scratch.shared());
     const std::span<const GroupChunk> chunks = cut_groups(exec, groups, linear_of);
     exec.pool.parallel_for(chunks.size(), [&](size_t chunk_idx, unsigned thread_idx) {
-      run(exec.ops, exec.scratch.of_thread(thread_idx), groups[chunks[chunk_idx].group_idx], chunks[chunk_idx]);
+      run(exec.kernels, exec.scratch.of_thread(thread_idx), groups[chunks[chunk_idx].group_idx], chunks[chunk_idx]);
     });
   };
   for_chunks([](const GatedRows& group) -> const Linear& { return group.gate; }, activate);
@@ -99,12 +99,13 @@ void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
 ScratchBytes feed_forward_scratch_bytes(const PassLimits& limits, const GatedSizes& sizes) {
   constexpr size_t kMinOutputs = 32, kManyTokens = 64;
   const auto [n_embd, n_ff, n_groups, n_rows] = sizes;
-  const size_t most_rows = std::min(rows_per_chunk(limits.ops, n_embd, n_rows), limits.n_batch);
-  const size_t most = std::min(n_ff, outputs_per_chunk(n_ff * n_groups, limits.n_threads, kManyTokens));
-  const size_t n_row_pieces = n_groups + n_pieces(n_rows, rows_per_chunk(limits.ops, std::max(n_ff, n_embd), n_rows));
+  const size_t max_rows = std::min(rows_per_chunk(limits.kernels, n_embd, n_rows), limits.n_batch);
+  const size_t max = std::min(n_ff, outputs_per_chunk(n_ff * n_groups, limits.n_threads, kManyTokens));
+  const size_t n_row_pieces =
+      n_groups + n_pieces(n_rows, rows_per_chunk(limits.kernels, std::max(n_ff, n_embd), n_rows));
   const size_t n_chunks = n_row_pieces * n_pieces(std::max(n_ff, n_embd), kMinOutputs);
   return {.shared = ScratchArena::bytes_for<GroupChunk>(n_chunks),
-          .per_thread = ScratchArena::bytes_for<float>(2 * most_rows * most)};
+          .per_thread = ScratchArena::bytes_for<float>(2 * max_rows * max)};
 }
 
 void FeedForward::add_to(TensorTable& table, uint64_t n_embd, uint64_t n_ff) {

@@ -12,14 +12,14 @@
 
 namespace ogas {
 
-// What becomes of gate and up (kernels/ops.h).
+// What becomes of gate and up (kernels/cpu_kernels.h).
 struct Glu {
   enum class Kind : uint8_t { silu, gelu_tanh, clamped_silu };
   Kind kind = Kind::silu;
   SwigluClamp clamp = {};  // of clamped_silu
 
   // gate = f(gate) * up, or what clamped_silu is.
-  void apply(const Ops& ops, float* gate, const float* up, size_t n) const;
+  void apply(const CpuKernels& kernels, float* gate, const float* up, size_t n) const;
 };
 
 // Rows first_row..first_row + n_rows of x through one set of matrices, to the same rows of y.

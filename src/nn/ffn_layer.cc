@@ -5,7 +5,7 @@
 
 namespace ogas {
 
-FfnSpace::FfnSpace(const FfnDims& d, size_t n_batch) {
+FfnWorkspace::FfnWorkspace(const FfnDims& d, size_t n_batch) {
   if (d.n_ff > 0) dense.emplace(n_batch, d.n_ff);
   if (d.n_ff_exp > 0) moe.emplace(d.rules, d.n_embd, d.n_ff_exp, n_batch);
   if (d.n_ff_shared > 0) {
@@ -14,14 +14,14 @@ FfnSpace::FfnSpace(const FfnDims& d, size_t n_batch) {
   }
 }
 
-uint64_t FfnSpace::bytes_per_token(const FfnDims& d) {
+uint64_t FfnWorkspace::bytes_per_token(const FfnDims& d) {
   uint64_t bytes = d.n_ff > 0 ? Activations::bytes_for(d.n_ff) : 0;
-  if (d.n_ff_exp > 0) bytes += MoeSpace::bytes_per_token(d.rules, d.n_embd, d.n_ff_exp);
+  if (d.n_ff_exp > 0) bytes += MoeWorkspace::bytes_per_token(d.rules, d.n_embd, d.n_ff_exp);
   if (d.n_ff_shared > 0) bytes += Activations::bytes_for(d.n_ff_shared) + d.n_embd * sizeof(float);
   return bytes;
 }
 
-ScratchBytes FfnSpace::scratch_bytes(const FfnDims& d, const PassLimits& limits) {
+ScratchBytes FfnWorkspace::scratch_bytes(const FfnDims& d, const PassLimits& limits) {
   ScratchBytes bytes;
   if (d.n_ff > 0) bytes = feed_forward_scratch_bytes(limits, {d.n_embd, d.n_ff, 1, limits.n_batch});
   if (d.n_ff_exp == 0) return bytes;
@@ -39,14 +39,14 @@ void FfnLayer::add_dense(TensorTable& table, const FfnDims& dims) {
   dense.add_to(table, dims.n_embd, dims.n_ff);
 }
 
-void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_view hub_shared) {
+void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_view hf_shared) {
   has_experts = true;
   moe.glu = shared.glu = dims.glu;
   moe.add_to(table, dims.rules, dims.n_embd, dims.n_ff_exp);
   has_shared_ = dims.n_ff_shared > 0;
   if (!has_shared_) return;
   const auto add = [&](std::string_view part, Linear& linear, uint64_t n_out, uint64_t n_in) {
-    table.linear({fmt::format("ffn_{}_shexp.weight", part), fmt::format("{}.{}_proj.weight", hub_shared, part)}, linear,
+    table.linear({fmt::format("ffn_{}_shexp.weight", part), fmt::format("{}.{}_proj.weight", hf_shared, part)}, linear,
                  n_out, n_in);
   };
   add("gate", shared.ffn_gate, dims.n_ff_shared, dims.n_embd);
@@ -54,19 +54,20 @@ void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_
   add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared);
 }
 
-void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnSpace& space, const Matrix& y) const {
-  if (!has_experts) return dense.forward(exec, x, n_tokens, *space.dense, y);
-  if (!has_shared_) return moe.forward(exec, x, n_tokens, *space.moe, y);
-  const GatedRows of_shared = shared.rows_of(x, n_tokens, *space.shared, space.shared_result);
-  moe.forward(exec, x, n_tokens, *space.moe, y, {&of_shared, 1});
+void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace,
+                       const Matrix& y) const {
+  if (!has_experts) return dense.forward(exec, x, n_tokens, *workspace.dense, y);
+  if (!has_shared_) return moe.forward(exec, x, n_tokens, *workspace.moe, y);
+  const GatedRows of_shared = shared.rows_of(x, n_tokens, *workspace.shared, workspace.shared_result);
+  moe.forward(exec, x, n_tokens, *workspace.moe, y, {&of_shared, 1});
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     float share = 1;
     if (ffn_gate_inp_shexp.n_out() > 0) {
       // One number a token; the first place of the router's row is free again.
-      MatmulCall{ffn_gate_inp_shexp, x, t, 1, 0, 1}.run_in_f32(exec.ops, space.moe->logits);
-      share = 1 / (1 + std::exp(-space.moe->logits.row(t)[0]));
+      MatmulCall{ffn_gate_inp_shexp, x, t, 1, 0, 1}.run_in_f32(exec.kernels, workspace.moe->logits);
+      share = 1 / (1 + std::exp(-workspace.moe->logits.row(t)[0]));
     }
-    const float* result = space.shared_result.row(t);
+    const float* result = workspace.shared_result.row(t);
     for (size_t i = 0; i < y.n_cols(); ++i) y.row(t)[i] += share * result[i];
   });
 }

@@ -20,13 +20,13 @@ struct FfnDims {
 };
 
 // Activations of a batch, shared by all layers.
-struct FfnSpace {
-  FfnSpace(const FfnDims& dims, size_t n_batch);
+struct FfnWorkspace {
+  FfnWorkspace(const FfnDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const FfnDims& dims);
   static ScratchBytes scratch_bytes(const FfnDims& dims, const PassLimits& limits);
 
   std::optional<Activations> dense, shared;  // of n_ff columns
-  std::optional<MoeSpace> moe;
+  std::optional<MoeWorkspace> moe;
   Matrix shared_result;
 };
 
@@ -40,9 +40,9 @@ struct FfnLayer {
 
   void add_dense(TensorTable& table, const FfnDims& dims);
   // Router, routed experts, and shared ones if there are, by the names most use.
-  void add_experts(TensorTable& table, const FfnDims& dims, std::string_view hub_shared = "mlp.shared_experts");
+  void add_experts(TensorTable& table, const FfnDims& dims, std::string_view hf_shared = "mlp.shared_experts");
   // Rows 0..n_tokens.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, FfnSpace& space, const Matrix& y) const;
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace, const Matrix& y) const;
 
  private:
   bool has_shared_ = false;

@@ -7,10 +7,10 @@
 
 namespace ogas {
 
-void rotate_for_cache(const Ops& ops, Format format, float* x, size_t dim, size_t n_heads) {
+void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads) {
   if (format != Format::q4_0) return;
   const size_t n = dim & -dim;  // the largest power of two that divides a head
-  ops.hadamard(x, n, n_heads * (dim / n));
+  kernels.hadamard(x, n, n_heads * (dim / n));
 }
 
 KvPage::KvPage(const KvPage& other) : cache_(other.cache_), idx_(other.idx_) { ++cache_->shares_[idx_]; }
@@ -26,8 +26,8 @@ bool KvPage::is_shared() const { return cache_->shares_[idx_] > 1; }
 KvCache::KvCache(const KvShape& shape, uint64_t budget) : shape_(shape) {
   constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
   const uint64_t page_bytes = std::max<uint64_t>(shape.page_bytes(), 1);
-  n_most_ = static_cast<size_t>(std::min<uint64_t>(budget / page_bytes, UINT32_MAX));
-  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_most_, 1)));
+  n_max_ = static_cast<size_t>(std::min<uint64_t>(budget / page_bytes, UINT32_MAX));
+  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_max_, 1)));
 }
 
 KvPage KvCache::take() {
@@ -78,8 +78,8 @@ void KvSequence::fork(const KvSequence& other) {
     std::memcpy(to.data(), from.data(), from.size());
   };
   copy(other.state_, state_);
-  copy(other.kept_, kept_);
-  kept_position_ = other.kept_position_;
+  copy(other.snapshot_, snapshot_);
+  snapshot_position_ = other.snapshot_position_;
 }
 
 // Whether the next position lies in a page of others.
@@ -116,25 +116,25 @@ void KvSequence::drop_state(PageBuffer& buffer) {
   --cache_->n_states_;
 }
 
-size_t KvSequence::reachable(size_t n) const {
+size_t KvSequence::rewindable_to(size_t n) const {
   if (shape().state.bytes() == 0 || n >= n_positions_) return std::min(n, n_positions_);
-  return kept_.size() > 0 && kept_position_ <= n ? kept_position_ : 0;
+  return snapshot_.size() > 0 && snapshot_position_ <= n ? snapshot_position_ : 0;
 }
 
-void KvSequence::keep() {
+void KvSequence::snapshot() {
   if (state_.size() == 0) return;
-  if (kept_.size() == 0) take_state(kept_);
-  std::memcpy(kept_.data(), state_.data(), state_.size());
-  kept_position_ = n_positions_;
+  if (snapshot_.size() == 0) take_state(snapshot_);
+  std::memcpy(snapshot_.data(), state_.data(), state_.size());
+  snapshot_position_ = n_positions_;
 }
 
 void KvSequence::truncate(size_t n) {
-  OGAS_CHECK(reachable(n) == n, "{} of {} positions, a copy at {}", n, n_positions_, kept_position_);
+  OGAS_CHECK(rewindable_to(n) == n, "{} of {} positions, a copy at {}", n, n_positions_, snapshot_position_);
   if (n == 0) {
     drop_state(state_);
-    drop_state(kept_);
+    drop_state(snapshot_);
   } else if (n < n_positions_ && state_.size() > 0) {
-    std::memcpy(state_.data(), kept_.data(), state_.size());
+    std::memcpy(state_.data(), snapshot_.data(), state_.size());
   }
   n_positions_ = n;
   const size_t n_pages = (n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;

@@ -6,7 +6,8 @@
 // then values][position][dimension], then the keys of indexers: [layer][position][dimension].
 //
 // A recurrent layer has one block of numbers a sequence, which each position overwrites: there is no way back to an
-// earlier position but through a copy. A sequence holds the state at its end and, where keep() was called, one copy.
+// earlier position but through a copy. A sequence holds the state at its end and, where snapshot() was called, one
+// copy.
 #pragma once
 
 #include <cstddef>
@@ -16,15 +17,15 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "quant/format.h"
 
 namespace ogas {
 
-// Formats of few bits keep keys and values rotated (Ops::hadamard): one large value among them would coarsen all the
-// others. Queries are rotated as the keys are, and what is attended to is turned back by the same rotation; scores and
-// results stay what they were. Ashkboos et al. 2024, QuaRot. Does nothing with formats of more bits.
-void rotate_for_cache(const Ops& ops, Format format, float* x, size_t dim, size_t n_heads);
+// Formats of few bits keep keys and values rotated (CpuKernels::hadamard): one large value among them would coarsen all
+// the others. Queries are rotated as the keys are, and what is attended to is turned back by the same rotation; scores
+// and results stay what they were. Ashkboos et al. 2024, QuaRot. Does nothing with formats of more bits.
+void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads);
 
 // What the recurrent layers of a model keep of a sequence, however long it is.
 struct StateShape {
@@ -101,7 +102,7 @@ class KvCache {
 
   const KvShape& shape() const { return shape_; }
   // Pages that can be taken, and those that are.
-  size_t n_free() const { return n_most_ - n_used_; }
+  size_t n_free() const { return n_max_ - n_used_; }
   size_t n_used() const { return n_used_; }
   // Bytes of the pages and states that are held.
   uint64_t bytes_used() const { return n_used_ * shape_.page_bytes() + n_states_ * shape_.state.bytes(); }
@@ -118,7 +119,7 @@ class KvCache {
   }
 
   KvShape shape_;
-  size_t n_most_, slab_pages_;
+  size_t n_max_, slab_pages_;
   std::vector<PageBuffer> slabs_;  // pages lie together in pieces of some MiB, which never move
   std::vector<uint32_t> shares_;   // [pages that were ever taken]; 0: free
   std::vector<uint32_t> free_;
@@ -152,11 +153,11 @@ class KvSequence {
   void extend(size_t n);
   // The last position up to n that truncate() can go back to: n itself without recurrent layers, else the end, the
   // position of the copy, or 0.
-  size_t reachable(size_t n) const;
+  size_t rewindable_to(size_t n) const;
   // Forgets all positions from n on; n must be reachable.
   void truncate(size_t n);
   // Copies the recurrent state as it is now, in place of the copy before. Nothing to do without recurrent layers.
-  void keep();
+  void snapshot();
   // Where the keys of a head at a position are; its values at v.
   std::byte* k(size_t layer_idx, size_t head_idx, size_t position) const;
   std::byte* v(size_t layer_idx, size_t head_idx, size_t position) const;
@@ -175,8 +176,8 @@ class KvSequence {
   std::vector<KvPage> shares_;
   std::vector<std::byte*> pages_;  // where these lie
   size_t n_positions_ = 0;
-  PageBuffer state_, kept_;  // [layer][value]; empty: not there
-  size_t kept_position_ = 0;
+  PageBuffer state_, snapshot_;  // [layer][value]; empty: not there
+  size_t snapshot_position_ = 0;
 };
 
 }  // namespace ogas

@@ -96,14 +96,14 @@ TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
     for (size_t layer_idx = 0; layer_idx < 2; ++layer_idx) std::ranges::fill(sequence.state(layer_idx), value);
   };
   write(5, 5);
-  EXPECT_EQ(sequence.reachable(9), 5U);
-  EXPECT_EQ(sequence.reachable(5), 5U);
-  EXPECT_EQ(sequence.reachable(4), 0U);
-  sequence.keep();
+  EXPECT_EQ(sequence.rewindable_to(9), 5U);
+  EXPECT_EQ(sequence.rewindable_to(5), 5U);
+  EXPECT_EQ(sequence.rewindable_to(4), 0U);
+  sequence.snapshot();
   write(3, 8);
-  EXPECT_EQ(sequence.reachable(8), 8U);
-  EXPECT_EQ(sequence.reachable(7), 5U);
-  EXPECT_EQ(sequence.reachable(4), 0U);
+  EXPECT_EQ(sequence.rewindable_to(8), 8U);
+  EXPECT_EQ(sequence.rewindable_to(7), 5U);
+  EXPECT_EQ(sequence.rewindable_to(4), 0U);
   sequence.truncate(8);
   EXPECT_EQ(sequence.state(1)[0], 8);
   sequence.truncate(5);
@@ -117,16 +117,16 @@ TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
   EXPECT_EQ(cache.bytes_used(), 0U);
   sequence.extend(6);
   EXPECT_EQ(sequence.state(0)[0], 0);  // as new
-  EXPECT_EQ(sequence.reachable(5), 0U);
+  EXPECT_EQ(sequence.rewindable_to(5), 0U);
 }
 
 TEST(KvSequence, WithoutRecurrentLayersEveryPositionIsReachable) {
   KvCache cache(kShape);
   KvSequence sequence(cache);
   sequence.extend(70);
-  sequence.keep();
-  EXPECT_EQ(sequence.reachable(33), 33U);
-  EXPECT_EQ(sequence.reachable(99), 70U);
+  sequence.snapshot();
+  EXPECT_EQ(sequence.rewindable_to(33), 33U);
+  EXPECT_EQ(sequence.rewindable_to(99), 70U);
   EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
 }
 
@@ -238,7 +238,7 @@ TEST(KvSequence, AForkHasItsOwnState) {
   KvSequence first(cache), second(cache);
   first.extend(5);
   std::ranges::fill(first.state(0), 5.0F);
-  first.keep();
+  first.snapshot();
   first.extend(1);
   std::ranges::fill(first.state(0), 6.0F);
   second.fork(first);

@@ -22,19 +22,19 @@ void layer_norm(float* x, const std::vector<float>& weight, const std::vector<fl
 }
 
 // The first dimensions of a head are rotated, in halves, whatever the attention's own style.
-void rotate_heads(const Ops& ops, const AttentionCall& call, const Rope& rope, size_t t, float* x,
+void rotate_heads(const CpuKernels& kernels, const AttentionCall& call, const Rope& rope, size_t t, float* x,
                   const IndexerDims& dims, size_t n_heads) {
-  ops.rope({.x = x,
-            .n_heads = n_heads,
-            .head_stride = dims.head_dim,
-            .n_rot = rope.n_rot(),
-            .cos_sin = call.angles.row(rope, t),
-            .style = RopeStyle::half_split});
+  kernels.rope({.x = x,
+                .n_heads = n_heads,
+                .head_stride = dims.head_dim,
+                .n_rot = rope.n_rot(),
+                .cos_sin = call.angles.row(rope, t),
+                .style = RopeStyle::half_split});
 }
 
 }  // namespace
 
-ScratchBytes IndexerSpace::scratch_bytes(const IndexerDims& d, uint64_t n_ctx) {
+ScratchBytes IndexerWorkspace::scratch_bytes(const IndexerDims& d, uint64_t n_ctx) {
   constexpr uint64_t kPage = KvShape::kPagePositions;
   if (d.top_k == 0) return {};
   const uint64_t n_positions = (n_ctx + kPage - 1) / kPage * kPage;
@@ -51,50 +51,51 @@ void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t
   table.vector({"indexer.k_norm.bias", "self_attn.indexer.k_norm.bias"}, k_norm_bias, d.head_dim);
 }
 
-void LightningIndexer::norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const {
+void LightningIndexer::norm_and_store_key(const CpuKernels& kernels, const AttentionCall& call, float* k,
+                                          size_t t) const {
   layer_norm(k, k_norm, k_norm_bias);
-  rotate_heads(ops, call, *rope, t, k, dims, 1);
+  rotate_heads(kernels, call, *rope, t, k, dims, 1);
   KvSequence& kv = call.rows.kv(t);
-  ops.store(k, dims.head_dim, kv.shape().format, kv.index_key(call.layer_idx, call.rows.position(t)));
+  kernels.store(k, dims.head_dim, kv.shape().format, kv.index_key(call.layer_idx, call.rows.position(t)));
 }
 
 void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
-                               const IndexerSpace& s) const {
+                               const IndexerWorkspace& s) const {
   OGAS_CHECK(call.rows.kv_shape().index_dim == dims.head_dim, "a cache of index keys of {}",
              call.rows.kv_shape().index_dim);
   const size_t n = call.rows.size();
-  const auto chooses = [&](const RowRun& run) { return has_to_choose(run.end_position() - 1); };
+  const auto chooses = [&](const SequenceRows& run) { return has_to_choose(run.end_position() - 1); };
   multiply(exec, call.x, n, {{attn_k, s.k}});
   if (std::ranges::any_of(call.rows.runs(), chooses)) multiply(exec, q_lora, n, {{attn_q_b, s.q}});
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    norm_and_store_key(exec.ops, call, s.k.row(t), t);
+    norm_and_store_key(exec.kernels, call, s.k.row(t), t);
     if (!has_to_choose(call.rows.position(t))) return;
-    rotate_heads(exec.ops, call, *rope, t, s.q.row(t), dims, dims.n_head);
+    rotate_heads(exec.kernels, call, *rope, t, s.q.row(t), dims, dims.n_head);
     // In F32, as routers are: what is chosen must not hang on the rounding of activations.
-    MatmulCall{proj, call.x, t, 1, 0, dims.n_head}.run_in_f32(exec.ops, s.weights);
+    MatmulCall{proj, call.x, t, 1, 0, dims.n_head}.run_in_f32(exec.kernels, s.weights);
   });
 }
 
 // The keys of a page are a matrix, and the token's heads its rows of input. Factors that all scores share change no
 // choice and are left out.
-void LightningIndexer::score_page(const Ops& ops, ScratchArena& own, const AttentionCall& call, const IndexerSpace& s,
-                                  size_t t, size_t page_idx, std::span<float> scores) const {
+void LightningIndexer::score_page(const CpuKernels& kernels, ScratchArena& own, const AttentionCall& call,
+                                  const IndexerWorkspace& s, size_t t, size_t page_idx, std::span<float> scores) const {
   constexpr size_t kPage = KvShape::kPagePositions;
   const KvShape& shape = call.rows.kv_shape();
   const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
   const ScratchArena::Frame frame(own);
   const std::span<float> products = own.take<float>(dims.n_head * kPage);
-  ops.matmul({.format = shape.format,
-              .weights = call.rows.kv(t).pages()[page_idx] + shape.index_offset(call.layer_idx),
-              .n_in = dims.head_dim,
-              .block_scales = nullptr,
-              .o_begin = 0,
-              .o_end = n,
-              .n_tokens = dims.n_head,
-              .x = s.q.row(t),
-              .quantized = nullptr,
-              .y = products.data(),
-              .y_stride = kPage});
+  kernels.matmul({.format = shape.format,
+                  .weights = call.rows.kv(t).pages()[page_idx] + shape.index_offset(call.layer_idx),
+                  .n_in = dims.head_dim,
+                  .block_scales = nullptr,
+                  .o_begin = 0,
+                  .o_end = n,
+                  .n_tokens = dims.n_head,
+                  .x = s.q.row(t),
+                  .quantized = nullptr,
+                  .y = products.data(),
+                  .y_stride = kPage});
   for (size_t p = 0; p < n; ++p) {
     float score = 0;
     for (size_t h = 0; h < dims.n_head; ++h) score += s.weights.row(t)[h] * std::max(products[h * kPage + p], 0.0F);
@@ -102,7 +103,7 @@ void LightningIndexer::score_page(const Ops& ops, ScratchArena& own, const Atten
   }
 }
 
-std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerSpace& s,
+std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerWorkspace& s,
                                                    size_t t) const {
   constexpr size_t kPage = KvShape::kPagePositions;
   const size_t n_positions = call.rows.position(t) + 1;
@@ -113,7 +114,7 @@ std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCa
   const std::span<float> scores = shared.take<float>(n_pages * kPage).first(n_positions);
   const std::span<uint32_t> chosen = shared.take<uint32_t>(n_pages * kPage).first(n_positions);
   exec.pool.parallel_for(n_pages, [&](size_t page_idx, unsigned thread_idx) {
-    score_page(exec.ops, exec.scratch.of_thread(thread_idx), call, s, t, page_idx, scores);
+    score_page(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t, page_idx, scores);
   });
   std::iota(chosen.begin(), chosen.end(), 0U);
   const auto is_better = [&](uint32_t a, uint32_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; };

@@ -23,8 +23,8 @@ struct IndexerDims {
 };
 
 // Activations of a batch, shared by all layers.
-struct IndexerSpace {
-  IndexerSpace(const IndexerDims& dims, size_t n_batch)
+struct IndexerWorkspace {
+  IndexerWorkspace(const IndexerDims& dims, size_t n_batch)
       : q(n_batch, dims.n_q()), k(n_batch, dims.head_dim), weights(n_batch, dims.n_head) {}
   static uint64_t bytes_per_token(const IndexerDims& dims) {
     return (dims.n_q() + dims.head_dim + dims.n_head) * sizeof(float);
@@ -47,15 +47,17 @@ struct LightningIndexer {
   // Whether a token sees more than top_k positions.
   bool has_to_choose(size_t position) const { return dims.top_k > 0 && position >= dims.top_k; }
   // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.
-  void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora, const IndexerSpace& space) const;
+  void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
+               const IndexerWorkspace& workspace) const;
   // The top_k best positions for row t, which sees more, in ascending order; equals rank by position. They lie
   // in the shared arena.
-  std::span<const uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerSpace& space, size_t t) const;
+  std::span<const uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerWorkspace& workspace,
+                                   size_t t) const;
 
  private:
-  void norm_and_store_key(const Ops& ops, const AttentionCall& call, float* k, size_t t) const;
-  void score_page(const Ops& ops, ScratchArena& own, const AttentionCall& call, const IndexerSpace& space, size_t t,
-                  size_t page_idx, std::span<float> scores) const;
+  void norm_and_store_key(const CpuKernels& kernels, const AttentionCall& call, float* k, size_t t) const;
+  void score_page(const CpuKernels& kernels, ScratchArena& own, const AttentionCall& call,
+                  const IndexerWorkspace& workspace, size_t t, size_t page_idx, std::span<float> scores) const;
 };
 
 }  // namespace ogas

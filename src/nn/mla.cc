@@ -16,8 +16,8 @@ Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, con
   const FormatFacts& format = facts_of(kv.shape().format);
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
     format.decode(kv.k(layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
-    rotate_for_cache(exec.ops, format.format, latents.row(p), dims.kv_lora_rank, 1);
-    latents.quantize_row(exec.ops, p, RowKind::prompt);
+    rotate_for_cache(exec.kernels, format.format, latents.row(p), dims.kv_lora_rank, 1);
+    latents.quantize_row(exec.kernels, p, RowKind::prefill);
   });
   return latents;
 }
@@ -45,7 +45,7 @@ void copy_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, std::span<
 
 }  // namespace
 
-MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_dims)
+MlaWorkspace::MlaWorkspace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_dims)
     : q_lora(n_batch, d.q_lora_rank),
       q(n_batch, d.n_q()),
       kv(n_batch, d.latent_dim()),
@@ -56,13 +56,13 @@ MlaSpace::MlaSpace(const MlaDims& d, size_t n_batch, const IndexerDims& indexer_
       indexer(indexer_dims, n_batch),
       chosen(indexer_dims.top_k, d.latent_dim()) {}
 
-uint64_t MlaSpace::bytes_per_token(const MlaDims& d, const IndexerDims& indexer_dims) {
+uint64_t MlaWorkspace::bytes_per_token(const MlaDims& d, const IndexerDims& indexer_dims) {
   const uint64_t plain = d.n_q() + d.latent_dim();
   const uint64_t quantized = d.q_lora_rank + uint64_t{d.n_head} * d.v_head_dim;
-  return plain * sizeof(float) + Activations::bytes_for(quantized) + IndexerSpace::bytes_per_token(indexer_dims);
+  return plain * sizeof(float) + Activations::bytes_for(quantized) + IndexerWorkspace::bytes_per_token(indexer_dims);
 }
 
-ScratchBytes MlaSpace::scratch_bytes(const MlaDims& d, const IndexerDims& indexer_dims, const PassLimits& limits) {
+ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& indexer_dims, const PassLimits& limits) {
   const auto floats = [](uint64_t n) { return ScratchArena::bytes_for<float>(n); };
   const uint64_t n_together = std::min<uint64_t>(limits.n_batch, kAbsorbedTogether) * d.n_head;
   const ScratchBytes together = {.shared = n_together * (d.latent_dim() * sizeof(float) +
@@ -80,10 +80,10 @@ ScratchBytes MlaSpace::scratch_bytes(const MlaDims& d, const IndexerDims& indexe
   const ScratchBytes chosen =
       n_top == 0 ? ScratchBytes{}
                  : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
-                       max(absorbed, IndexerSpace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed);
+                       max(absorbed, IndexerWorkspace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed);
   if (!d.expands()) return together + max(absorbed, chosen);
   const ScratchBytes expanded =
-      ScratchBytes{.shared = Activations::bytes_of_rows(limits.ops, n_all, d.kv_lora_rank, RowKind::prompt),
+      ScratchBytes{.shared = Activations::bytes_of_rows(limits.kernels, n_all, d.kv_lora_rank, RowKind::prefill),
                    .per_thread = floats(n_all * (d.qk_head_dim() + d.v_head_dim))} +
       max({.per_thread = floats(d.qk_nope_head_dim)}, attend_scratch_bytes(limits, {.k_dim = d.qk_head_dim(),
                                                                                     .v_dim = d.v_head_dim,
@@ -134,7 +134,7 @@ Linear Mla::v_rows(size_t h) const {
 }
 
 // Queries, latents and rotated keys of all tokens.
-void Mla::project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const {
+void Mla::project(Exec& exec, const AttentionCall& call, const MlaWorkspace& s) const {
   const size_t n = call.rows.size();
   if (dims.q_lora_rank == 0) {
     multiply(exec, call.x, n, {{attn_q, s.q}, {attn_kv_a_mqa, s.kv}});
@@ -146,45 +146,46 @@ void Mla::project(Exec& exec, const AttentionCall& call, const MlaSpace& s) cons
 }
 
 // A latent, or a query as the latents see it: its two parts are rotated apart, since values are the first alone.
-void Mla::rotate_latent_for_cache(const Ops& ops, Format format, float* latent) const {
-  rotate_for_cache(ops, format, latent, dims.kv_lora_rank, 1);
-  rotate_for_cache(ops, format, latent + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
+void Mla::rotate_latent_for_cache(const CpuKernels& kernels, Format format, float* latent) const {
+  rotate_for_cache(kernels, format, latent, dims.kv_lora_rank, 1);
+  rotate_for_cache(kernels, format, latent + dims.kv_lora_rank, dims.qk_rope_head_dim, 1);
 }
 
-void Mla::rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const {
+void Mla::rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const MlaWorkspace& s,
+                           size_t t) const {
   const float* cos_sin = call.angles.row(*rope, t);
-  rope->rotate(ops, s.q.row(t) + dims.qk_nope_head_dim, dims.n_head, dims.qk_head_dim(), cos_sin);
+  rope->rotate(kernels, s.q.row(t) + dims.qk_nope_head_dim, dims.n_head, dims.qk_head_dim(), cos_sin);
   float* latent = s.kv.row(t);
-  ops.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
-  rope->rotate(ops, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
+  kernels.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
+  rope->rotate(kernels, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
   KvSequence& kv = call.rows.kv(t);
   const Format format = kv.shape().format;
-  rotate_latent_for_cache(ops, format, latent);
-  ops.store(latent, dims.latent_dim(), format, kv.k(call.layer_idx, 0, call.rows.position(t)));
+  rotate_latent_for_cache(kernels, format, latent);
+  kernels.store(latent, dims.latent_dim(), format, kv.k(call.layer_idx, 0, call.rows.position(t)));
 }
 
 // Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
-void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
+void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, size_t first, size_t n_tokens,
                        ScratchArena& own, size_t h) const {
-  const Ops& ops = exec.ops;
+  const CpuKernels& kernels = exec.kernels;
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   for (size_t t = 0; t < n_tokens; ++t) {
     const float* q = s.q.row(first + t) + h * dims.qk_head_dim();
     std::copy_n(q, dims.qk_nope_head_dim, s.q_nope.row(row_of(t)));
     std::copy_n(q + dims.qk_nope_head_dim, dims.qk_rope_head_dim, s.q_latent.row(row_of(t)) + dims.kv_lora_rank);
-    s.q_nope.quantize_row(ops, row_of(t), RowKind::generated);
+    s.q_nope.quantize_row(kernels, row_of(t), RowKind::decode);
   }
   if (!attn_k_b.empty()) {
     for (size_t t = 0; t < n_tokens; ++t)
-      attn_k_b[h].multiply_into(ops, s.q_nope, row_of(t), 1, s.q_latent.row(row_of(t)), dims.latent_dim());
+      attn_k_b[h].multiply_into(kernels, s.q_nope, row_of(t), 1, s.q_latent.row(row_of(t)), dims.latent_dim());
   } else {
     sum_key_rows(own, s, n_tokens, h);
   }
   for (size_t t = 0; t < n_tokens; ++t)
-    rotate_latent_for_cache(ops, call.rows.kv_shape().format, s.q_latent.row(row_of(t)));
+    rotate_latent_for_cache(kernels, call.rows.kv_shape().format, s.q_latent.row(row_of(t)));
 }
 // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
-void Mla::sum_key_rows(ScratchArena& own, const MlaSpace& s, size_t n_tokens, size_t h) const {
+void Mla::sum_key_rows(ScratchArena& own, const MlaWorkspace& s, size_t n_tokens, size_t h) const {
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   const ScratchArena::Frame frame(own);
   const std::span<float> row = own.take<float>(dims.kv_lora_rank);
@@ -208,7 +209,7 @@ size_t Mla::heads_a_job(const Exec& exec, size_t n_tokens) const {
 }
 
 // Rows first_row.. of q_latent, which are some heads of one token, attend to all of these latents.
-AttendJob Mla::job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const {
+AttendJob Mla::job_of_latents(const Latents& latents, const MlaWorkspace& s, size_t first_row, size_t n_heads) const {
   const size_t stride = facts_of(latents.format).bytes_for(dims.latent_dim());
   return {.args = {.q = s.q_latent.row(first_row),
                    .q_stride = 0,
@@ -231,13 +232,14 @@ AttendJob Mla::job_of_latents(const Latents& latents, const MlaSpace& s, size_t 
 }
 
 // What row (t - first, h) attended to, from latents to values.
-void Mla::values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const {
-  rotate_for_cache(ops, format, s.latent.row(row), dims.kv_lora_rank, 1);
-  s.latent.quantize_row(ops, row, RowKind::generated);
-  v_rows(h).multiply_into(ops, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
+void Mla::values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, size_t t,
+                           size_t h) const {
+  rotate_for_cache(kernels, format, s.latent.row(row), dims.kv_lora_rank, 1);
+  s.latent.quantize_row(kernels, row, RowKind::decode);
+  v_rows(h).multiply_into(kernels, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
 }
 
-void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t offset = shape.k_offset(call.layer_idx, 0);
   const size_t n_heads = heads_a_job(exec, rows.n_rows), jobs_a_token = (dims.n_head + n_heads - 1) / n_heads;
@@ -252,12 +254,12 @@ void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace&
                           in_cut * dims.n_head + h, std::min(n_heads, dims.n_head - h));
   });
   exec.pool.parallel_for(rows.n_rows * dims.n_head, [&](size_t row, unsigned) {
-    values_of_latent(exec.ops, shape.format, s, row, rows.first_row + row / dims.n_head, row % dims.n_head);
+    values_of_latent(exec.kernels, shape.format, s, row, rows.first_row + row / dims.n_head, row % dims.n_head);
   });
 }
 
 // Tokens of one run one by one, since each has positions of its own; all of their queries are absorbed at once.
-void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const KvSequence& kv = call.rows.kv(rows.first_row);
   ScratchArena& shared = exec.scratch.shared();
@@ -277,12 +279,12 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s
       return job_of_latents(latents, s, first_row + h, std::min(n_heads, dims.n_head - h));
     });
     exec.pool.parallel_for(
-        dims.n_head, [&](size_t h, unsigned) { values_of_latent(exec.ops, shape.format, s, first_row + h, t, h); });
+        dims.n_head, [&](size_t h, unsigned) { values_of_latent(exec.kernels, shape.format, s, first_row + h, t, h); });
   }
 }
 
 // A head's keys and values of all positions: [n_positions][nope | rope | v].
-void Mla::expand_head(const Ops& ops, ScratchArena& own, const Activations& latents, size_t n_positions,
+void Mla::expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
                       const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const {
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
   const FormatFacts& format = facts_of(kv.shape().format);
@@ -290,11 +292,11 @@ void Mla::expand_head(const Ops& ops, ScratchArena& own, const Activations& late
     float* rotated = expanded + p * stride + dims.qk_nope_head_dim;
     format.decode(kv.k(layer_idx, 0, p) + format.bytes_for(dims.kv_lora_rank), rotated,
                   dims.qk_rope_head_dim / format.block_values);
-    rotate_for_cache(ops, format.format, rotated, dims.qk_rope_head_dim, 1);
+    rotate_for_cache(kernels, format.format, rotated, dims.qk_rope_head_dim, 1);
   }
-  v_rows(h).multiply_into(ops, latents, 0, n_positions, expanded + dims.qk_head_dim(), stride);
+  v_rows(h).multiply_into(kernels, latents, 0, n_positions, expanded + dims.qk_head_dim(), stride);
   if (attn_k_b.empty()) {
-    k_rows(h).multiply_into(ops, latents, 0, n_positions, expanded, stride);
+    k_rows(h).multiply_into(kernels, latents, 0, n_positions, expanded, stride);
     return;
   }
   // k_b has the rows the other way round.
@@ -312,7 +314,7 @@ void Mla::expand_head(const Ops& ops, ScratchArena& own, const Activations& late
 }
 
 // Rows of one run.
-void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const {
+void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
   const KvSequence& kv = call.rows.kv(rows.first_row);
   const size_t position = call.rows.position(rows.first_row), n_positions = position + rows.n_rows;
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
@@ -321,17 +323,17 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
     ScratchArena& own = exec.scratch.of_thread(thread_idx);
     const ScratchArena::Frame frame(own);
     const std::span<float> expanded = own.take<float>(n_positions * stride);
-    expand_head(exec.ops, own, latents, n_positions, kv, call.layer_idx, h, expanded.data());
+    expand_head(exec.kernels, own, latents, n_positions, kv, call.layer_idx, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
     const bool by_tiles =
-        attends_by_tiles(exec.ops, call.rows.kinds()[rows.first_row], dims.qk_head_dim(), dims.v_head_dim);
-    const size_t most = most_attend_rows(exec.ops, by_tiles);
-    for (size_t idx = 0; idx < rows.n_rows; idx += most) {
+        attends_by_tiles(exec.kernels, call.rows.kinds()[rows.first_row], dims.qk_head_dim(), dims.v_head_dim);
+    const size_t max = max_attend_rows(exec.kernels, by_tiles);
+    for (size_t idx = 0; idx < rows.n_rows; idx += max) {
       const size_t t = rows.first_row + idx;
-      attend(exec.ops, own,
+      attend(exec.kernels, own,
              {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
                        .q_stride = s.q.n_cols(),
-                       .n_tokens = std::min(most, rows.n_rows - idx),
+                       .n_tokens = std::min(max, rows.n_rows - idx),
                        .n_heads = 1,
                        .position = position + idx,
                        .k_dim = dims.qk_head_dim(),
@@ -354,41 +356,41 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace&
 
 // Each run by its kind: expanded whole; absorbed together with its neighbours that are; and where there are positions
 // to choose among, on its own.
-void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaSpace& s, MlaMode mode) const {
-  const size_t most = s.q_nope.values().max_rows() / dims.n_head;
+void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, MlaMode mode) const {
+  const size_t max = s.q_nope.values().max_rows() / dims.n_head;
   const auto by_pieces = [&](size_t first, size_t end, const auto& attend_piece) {
-    for (size_t t = first; t < end; t += most) attend_piece(RowCut{t, std::min(most, end - t)});
+    for (size_t t = first; t < end; t += max) attend_piece(RowRange{t, std::min(max, end - t)});
   };
   size_t absorbed = 0;  // rows from here on wait to be absorbed
   const auto absorb_until = [&](size_t end) {
-    by_pieces(absorbed, end, [&](RowCut rows) { attend_absorbed(exec, call, s, rows); });
+    by_pieces(absorbed, end, [&](RowRange rows) { attend_absorbed(exec, call, s, rows); });
   };
-  for (const RowRun& run : call.rows.runs()) {
+  for (const SequenceRows& run : call.rows.runs()) {
     const size_t n_seen = indexer.dims.top_k == 0 ? SIZE_MAX : indexer.dims.top_k;
     const size_t n_all = run.position >= n_seen ? 0 : std::min(run.n_rows, n_seen - run.position);
     const bool expands =
-        mode == MlaMode::expanded || (mode == MlaMode::by_kind && run.kind == RowKind::prompt && dims.expands());
+        mode == MlaMode::expanded || (mode == MlaMode::by_kind && run.kind == RowKind::prefill && dims.expands());
     if (!expands && n_all == run.n_rows) continue;
     if (expands) absorb_until(run.first_row);
     if (expands && n_all > 0) attend_expanded(exec, call, s, {run.first_row, n_all});
     if (!expands) absorb_until(run.first_row + n_all);
-    by_pieces(run.first_row + n_all, run.end_row(), [&](RowCut rows) { attend_chosen(exec, call, s, rows); });
+    by_pieces(run.first_row + n_all, run.end_row(), [&](RowRange rows) { attend_chosen(exec, call, s, rows); });
     absorbed = run.end_row();
   }
   absorb_until(call.rows.size());
 }
 
-void Mla::forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode) const {
+void Mla::forward(Exec& exec, const AttentionCall& call, const MlaWorkspace& workspace, MlaMode mode) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t n = call.rows.size();
   OGAS_CHECK(shape.k_dim == dims.latent_dim() && shape.v_dim == 0, "a cache of {} and {}", shape.k_dim, shape.v_dim);
-  project(exec, call, space);
-  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.ops, call, space, t); });
-  if (indexer.dims.top_k > 0) indexer.prepare(exec, call, space.q_lora, space.indexer);
-  attend_rows(exec, call, space, mode);
-  exec.pool.parallel_for(n,
-                         [&](size_t t, unsigned) { space.attended.quantize_row(exec.ops, t, call.rows.kinds()[t]); });
-  multiply(exec, space.attended, n, {{attn_output, call.y}});
+  project(exec, call, workspace);
+  exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, workspace, t); });
+  if (indexer.dims.top_k > 0) indexer.prepare(exec, call, workspace.q_lora, workspace.indexer);
+  attend_rows(exec, call, workspace, mode);
+  exec.pool.parallel_for(
+      n, [&](size_t t, unsigned) { workspace.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });
+  multiply(exec, workspace.attended, n, {{attn_output, call.y}});
 }
 
 }  // namespace ogas

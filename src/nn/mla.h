@@ -37,9 +37,9 @@ struct MlaDims {
 };
 
 // Activations of a batch, shared by all layers.
-struct MlaSpace {
+struct MlaWorkspace {
   static constexpr size_t kAbsorbedTogether = 32;
-  MlaSpace(const MlaDims& dims, size_t n_batch, const IndexerDims& indexer_dims = {});
+  MlaWorkspace(const MlaDims& dims, size_t n_batch, const IndexerDims& indexer_dims = {});
   static uint64_t bytes_per_token(const MlaDims& dims, const IndexerDims& indexer_dims = {});
   // With what is here for tokens that are absorbed together, and the latents that a layer reads for expanding.
   static ScratchBytes scratch_bytes(const MlaDims& dims, const IndexerDims& indexer_dims, const PassLimits& limits);
@@ -52,7 +52,7 @@ struct MlaSpace {
   Activations q_nope;  // [rows, qk_nope_head_dim]
   Matrix q_latent;     // [rows, latent_dim]
   Activations latent;  // [rows, kv_lora_rank]
-  IndexerSpace indexer;
+  IndexerWorkspace indexer;
   Matrix chosen;  // [top_k, latent_dim]: latents of the positions chosen for a token, as the cache has them
 };
 
@@ -77,7 +77,8 @@ struct Mla {
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
   // Once they are bound: matrices whose rows are also decoded one by one keep them when they are packed.
   void keep_key_rows();
-  void forward(Exec& exec, const AttentionCall& call, const MlaSpace& space, MlaMode mode = MlaMode::by_kind) const;
+  void forward(Exec& exec, const AttentionCall& call, const MlaWorkspace& workspace,
+               MlaMode mode = MlaMode::by_kind) const;
 
  private:
   // Latents that a token attends to, in pages as those of the cache.
@@ -86,20 +87,21 @@ struct Mla {
     size_t n_positions, offset;  // offset: bytes from the start of a page
     Format format;
   };
-  void project(Exec& exec, const AttentionCall& call, const MlaSpace& s) const;
-  void rotate_latent_for_cache(const Ops& ops, Format format, float* latent) const;
-  void rotate_and_store(const Ops& ops, const AttentionCall& call, const MlaSpace& s, size_t t) const;
-  void absorb_query(Exec& exec, const AttentionCall& call, const MlaSpace& s, size_t first, size_t n_tokens,
+  void project(Exec& exec, const AttentionCall& call, const MlaWorkspace& s) const;
+  void rotate_latent_for_cache(const CpuKernels& kernels, Format format, float* latent) const;
+  void rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const MlaWorkspace& s, size_t t) const;
+  void absorb_query(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, size_t first, size_t n_tokens,
                     ScratchArena& own, size_t h) const;
-  void sum_key_rows(ScratchArena& own, const MlaSpace& s, size_t n_tokens, size_t h) const;
+  void sum_key_rows(ScratchArena& own, const MlaWorkspace& s, size_t n_tokens, size_t h) const;
   size_t heads_a_job(const Exec& exec, size_t n_tokens) const;
-  AttendJob job_of_latents(const Latents& latents, const MlaSpace& s, size_t first_row, size_t n_heads) const;
-  void values_of_latent(const Ops& ops, Format format, const MlaSpace& s, size_t row, size_t t, size_t h) const;
-  void attend_rows(Exec& exec, const AttentionCall& call, const MlaSpace& s, MlaMode mode) const;
-  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
-  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
-  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaSpace& s, RowCut rows) const;
-  void expand_head(const Ops& ops, ScratchArena& own, const Activations& latents, size_t n_positions,
+  AttendJob job_of_latents(const Latents& latents, const MlaWorkspace& s, size_t first_row, size_t n_heads) const;
+  void values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, size_t t,
+                        size_t h) const;
+  void attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, MlaMode mode) const;
+  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
+  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
+  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
+  void expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
                    const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const;
   // Rows of kv_b that make a head's keys, and its values.
   Linear k_rows(size_t h) const;

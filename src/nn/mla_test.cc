@@ -75,11 +75,11 @@ class RandomMla {
 };
 
 // Outputs of all positions, n_chunk at a time.
-std::vector<float> run(Mla mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
+std::vector<float> run(Mla mla, const CpuKernels& kernels, MlaMode mode, size_t n_chunk) {
   ThreadPool pool(2);
   Scratch scratch(pool.size());
-  Exec exec{pool, ops, scratch};
-  const MlaSpace space(kDims, n_chunk, {});
+  Exec exec{pool, kernels, scratch};
+  const MlaWorkspace workspace(kDims, n_chunk, {});
   KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
   KvSequence kv(cache);
   Ropes ropes;
@@ -95,13 +95,13 @@ std::vector<float> run(Mla mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
     const size_t n = std::min(n_chunk, kPositions - position);
     for (size_t t = 0; t < n; ++t) {
       for (size_t i = 0; i < kDims.n_embd; ++i) x.row(t)[i] = normal(random);
-      x.quantize_row(ops, t, RowKind::prompt);
+      x.quantize_row(kernels, t, RowKind::prefill);
     }
     kv.extend(n);
     rows.clear();
-    rows.add(kv, position, n, RowKind::prompt);
+    rows.add(kv, position, n, RowKind::prefill);
     for (size_t t = 0; t < n; ++t) angles.prepare(t, position + t);
-    mla.forward(exec, {.layer_idx = 0, .rows = rows, .angles = angles, .x = x, .y = y}, space, mode);
+    mla.forward(exec, {.layer_idx = 0, .rows = rows, .angles = angles, .x = x, .y = y}, workspace, mode);
     for (size_t t = 0; t < n; ++t) outputs.insert(outputs.end(), y.row(t), y.row(t) + kDims.n_embd);
   }
   return outputs;
@@ -110,14 +110,14 @@ std::vector<float> run(Mla mla, const Ops& ops, MlaMode mode, size_t n_chunk) {
 TEST(Mla, AbsorbedAndExpandedAgree) {
   for (const bool has_two_parts : {false, true}) {
     const RandomMla layer(has_two_parts);
-    for (const Ops* ops : available_ops()) {
-      const auto expected = run(layer.mla, *ops, MlaMode::expanded, 1);
-      for (const size_t n_chunk : {size_t{1}, size_t{7}, MlaSpace::kAbsorbedTogether + 5}) {
+    for (const CpuKernels* kernels : available_kernels()) {
+      const auto expected = run(layer.mla, *kernels, MlaMode::expanded, 1);
+      for (const size_t n_chunk : {size_t{1}, size_t{7}, MlaWorkspace::kAbsorbedTogether + 5}) {
         for (const MlaMode mode : {MlaMode::absorbed, MlaMode::expanded}) {
-          const auto found = run(layer.mla, *ops, mode, n_chunk);
+          const auto found = run(layer.mla, *kernels, mode, n_chunk);
           ASSERT_EQ(found.size(), expected.size());
           for (size_t i = 0; i < found.size(); ++i)
-            ASSERT_NEAR(found[i], expected[i], 2e-6) << ops->name << ", chunks of " << n_chunk << ", value " << i;
+            ASSERT_NEAR(found[i], expected[i], 2e-6) << kernels->name << ", chunks of " << n_chunk << ", value " << i;
         }
       }
     }

@@ -11,8 +11,8 @@ namespace ogas {
 namespace {
 
 // Whether a token goes through its slot_idx-th expert, of all tokens' n_used.
-bool is_taken(std::span<const Routed> routed, size_t slot_idx, size_t n_used, float least_weight) {
-  return routed[slot_idx].weight >= least_weight || slot_idx % n_used == 0;
+bool is_taken(std::span<const Routed> routed, size_t slot_idx, size_t n_used, float min_weight) {
+  return routed[slot_idx].weight >= min_weight || slot_idx % n_used == 0;
 }
 
 // Counting sort by expert; within one by token. An expert's rows begin with a multiple of `step`.
@@ -67,18 +67,18 @@ std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {
 }
 
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
-void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const {
+void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
-  multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, space.logits);
-  space.routed.resize(n_tokens * rules.n_used);
+  multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, workspace.logits);
+  workspace.routed.resize(n_tokens * rules.n_used);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned thread_idx) {
-    if (!ffn_gate_inp_b.empty()) exec.ops.add(space.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-    route(rules, {space.logits.row(t), rules.n_expert}, exp_probs_b, exec.scratch.of_thread(thread_idx),
-          std::span(space.routed).subspan(t * rules.n_used, rules.n_used));
+    if (!ffn_gate_inp_b.empty()) exec.kernels.add(workspace.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
+    route(rules, {workspace.logits.row(t), rules.n_expert}, exp_probs_b, exec.scratch.of_thread(thread_idx),
+          std::span(workspace.routed).subspan(t * rules.n_used, rules.n_used));
   });
 }
 
-GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
+GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
   const auto bias = [&](const std::vector<float>& all) {
     return all.empty() ? nullptr : all.data() + e * (all.size() / rules.n_expert);
   };
@@ -86,11 +86,11 @@ GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
   return {.gate = read ? read->gate : ffn_gate_exps[e],
           .up = read ? read->up : ffn_up_exps[e],
           .down = read ? read->down : ffn_down_exps[e],
-          .x = space.gathered,
-          .gated = space.expert,
-          .y = space.result,
-          .first_row = space.grouping.first[e],
-          .n_rows = space.grouping.n_rows[e],
+          .x = workspace.gathered,
+          .gated = workspace.expert,
+          .y = workspace.result,
+          .first_row = workspace.grouping.first[e],
+          .n_rows = workspace.grouping.n_rows[e],
           .glu = glu,
           .gate_bias = bias(ffn_gate_exps_b),
           .up_bias = bias(ffn_up_exps_b),
@@ -99,73 +99,74 @@ GatedRows Moe::rows_of_expert(const MoeSpace& space, uint32_t e) const {
 
 // What a layer adds to a token is little beside what the token is already: its router says of the input of this layer
 // about what it will say of its own.
-void Moe::expect_next_layer(Exec& exec, const Activations& x, MoeSpace& space) const {
+void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const {
   const Moe* next = store.store->next_layer();
-  if (!next || next->rules.n_expert > space.logits.n_cols()) return;
+  if (!next || next->rules.n_expert > workspace.logits.n_cols()) return;
   const size_t n_embd = x.values().n_cols();
-  std::copy_n(x.row(0), n_embd, space.expected.row(0));
+  std::copy_n(x.row(0), n_embd, workspace.predicted.row(0));
   if (input_norm && next->input_norm)
     for (size_t i = 0; i < n_embd; ++i)
-      if ((*input_norm)[i] != 0) space.expected.row(0)[i] *= (*next->input_norm)[i] / (*input_norm)[i];
-  multiply_in_f32(exec, next->ffn_gate_inp, space.expected, 1, 1, space.logits);
-  const std::span<float> logits(space.logits.row(0), next->rules.n_expert);
-  if (!next->ffn_gate_inp_b.empty()) exec.ops.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
+      if ((*input_norm)[i] != 0) workspace.predicted.row(0)[i] *= (*next->input_norm)[i] / (*input_norm)[i];
+  multiply_in_f32(exec, next->ffn_gate_inp, workspace.predicted, 1, 1, workspace.logits);
+  const std::span<float> logits(workspace.logits.row(0), next->rules.n_expert);
+  if (!next->ffn_gate_inp_b.empty()) exec.kernels.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
   ScratchArena& shared = exec.scratch.shared();
   const ScratchArena::Frame frame(shared);
   const std::span<Routed> routed = shared.take<Routed>(next->rules.n_used);
   const std::span<uint32_t> experts = shared.take<uint32_t>(routed.size());
   route(next->rules, logits, next->exp_probs_b, shared, routed);
   std::ranges::transform(routed, experts.begin(), &Routed::expert_idx);
-  store.store->expect(experts);
+  store.store->predict(experts);
 }
 
 // Those that tokens take, beside what is in `groups` already.
-void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const {
-  std::vector<GatedRows>& groups = space.groups;
-  const ExpertGrouping& grouping = space.grouping;
+void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
+  std::vector<GatedRows>& groups = workspace.groups;
+  const ExpertGrouping& grouping = workspace.grouping;
   if (!store.store) {
     for (uint32_t e = 0; e < rules.n_expert; ++e)
-      if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(space, e));
+      if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(workspace, e));
     return feed_forward(exec, groups);
   }
-  space.uses.clear();
+  workspace.uses.clear();
   for (uint32_t e = 0; e < rules.n_expert; ++e)
-    if (grouping.n_rows[e] > 0) space.uses.push_back({e, static_cast<uint32_t>(grouping.n_rows[e])});
-  auto some = store.store->start(store.layer, space.uses, static_cast<uint32_t>(n_tokens));
-  if (n_tokens == 1) expect_next_layer(exec, x, space);
+    if (grouping.n_rows[e] > 0) workspace.uses.push_back({e, static_cast<uint32_t>(grouping.n_rows[e])});
+  auto some = store.store->start(store.layer, workspace.uses, static_cast<uint32_t>(n_tokens));
+  if (n_tokens == 1) predict_next_layer(exec, x, workspace);
   do {
-    for (const uint32_t e : some) groups.push_back(rows_of_expert(space, e));
+    for (const uint32_t e : some) groups.push_back(rows_of_expert(workspace, e));
     feed_forward(exec, groups);
     groups.clear();
     some = store.store->next(exec);
   } while (!some.empty());
 }
 
-void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
+void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
                   std::span<const GatedRows> beside) const {
-  route_all(exec, x, n_tokens, space);
-  const auto is_in = [&](size_t slot_idx) { return is_taken(space.routed, slot_idx, rules.n_used, least_weight); };
-  group_by_expert(space.routed, rules.n_expert, std::max<size_t>(exec.ops.tile_rows, 1), is_in, space.grouping);
-  const ExpertGrouping& grouping = space.grouping;
+  route_all(exec, x, n_tokens, workspace);
+  const auto is_in = [&](size_t slot_idx) { return is_taken(workspace.routed, slot_idx, rules.n_used, min_weight); };
+  group_by_expert(workspace.routed, rules.n_expert, std::max<size_t>(exec.kernels.tile_rows, 1), is_in,
+                  workspace.grouping);
+  const ExpertGrouping& grouping = workspace.grouping;
   const size_t n_embd = x.values().n_cols();
-  const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.ops); };
+  const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.kernels); };
   const bool wants_values =
       std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     for (size_t rank = 0; rank < rules.n_used; ++rank)
       if (const size_t row = grouping.row_of[t * rules.n_used + rank]; row != ExpertGrouping::kNone)
-        space.gathered.share_row(exec.ops, x, t, row, wants_values);
+        workspace.gathered.share_row(exec.kernels, x, t, row, wants_values);
   });
-  space.groups.clear();
-  for (const GatedRows& group : beside) space.groups.push_back(group);
-  run_experts(exec, x, n_tokens, space);
+  workspace.groups.clear();
+  for (const GatedRows& group : beside) workspace.groups.push_back(group);
+  run_experts(exec, x, n_tokens, workspace);
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {
-      const Routed& slot = space.routed[t * rules.n_used + rank];
+      const Routed& slot = workspace.routed[t * rules.n_used + rank];
       const size_t row = grouping.row_of[t * rules.n_used + rank];
       if (row == ExpertGrouping::kNone) continue;
-      const float* result = space.result.row(row);
+      const float* result = workspace.result.row(row);
       for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
     }
   });

@@ -28,17 +28,18 @@ struct ExpertGrouping {
 
 // Activations of a batch, shared by all layers: a row for each token and expert it goes to. And where the tokens of the
 // last layer went.
-struct MoeSpace {
-  MoeSpace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
+struct MoeWorkspace {
+  MoeWorkspace(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff, size_t n_batch)
       : logits(n_batch, rules.n_expert),
         gathered(Activations::shared(n_rows(rules, n_batch), n_embd)),
         expert(n_rows(rules, n_batch), n_ff),
         result(n_rows(rules, n_batch), n_embd),
-        expected(1, n_embd) {}
-  // With those that are left out where an expert's rows begin with a tile (Ops::tile_rows), which take no memory.
+        predicted(1, n_embd) {}
+  // With those that are left out where an expert's rows begin with a tile (CpuKernels::tile_rows), which take no
+  // memory.
   static size_t n_rows(const RouterRules& rules, size_t n_batch) {
     const size_t n = n_batch * rules.n_used;
-    return n + std::min<size_t>(n, rules.n_expert) * (Activations::kMostTileRows - 1);
+    return n + std::min<size_t>(n, rules.n_expert) * (Activations::kMaxTileRows - 1);
   }
   static uint64_t bytes_per_token(const RouterRules& rules, uint64_t n_embd, uint64_t n_ff) {
     return rules.n_expert * sizeof(float) + rules.n_used * (Activations::bytes_of_shared(n_embd) +
@@ -53,13 +54,13 @@ struct MoeSpace {
   ExpertGrouping grouping;
   std::vector<GatedRows> groups;
   std::vector<ExpertCache::Use> uses;
-  Activations expected;  // [1, n_embd], see Moe::expect_next_layer()
+  Activations predicted;  // [1, n_embd], see Moe::predict_next_layer()
 };
 
 class ExpertStore;
 
 // Where a layer's experts are, if they are read from disk as they are needed; null: they are in memory.
-struct PlaceInStore {
+struct StoredLayer {
   ExpertStore* store = nullptr;
   uint32_t layer = 0;
 };
@@ -76,8 +77,8 @@ struct Moe {
   Glu glu;              // of experts
   // Experts of less weight than this are left out for a token, but for its best one: quicker, and not what the model
   // would answer.
-  float least_weight = 0;
-  PlaceInStore store;
+  float min_weight = 0;
+  StoredLayer store;
   const std::vector<float>* input_norm = nullptr;  // [n_embd] weights of the norm in front; null: unknown
 
   // The number of the expert whose matrix it is, if it is one's.
@@ -87,14 +88,14 @@ struct Moe {
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
   // same parallel regions.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space, const Matrix& y,
+  void forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
                std::span<const GatedRows> beside = {}) const;
 
  private:
-  GatedRows rows_of_expert(const MoeSpace& space, uint32_t expert_idx) const;
-  void expect_next_layer(Exec& exec, const Activations& x, MoeSpace& space) const;
-  void run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const;
-  void route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeSpace& space) const;
+  GatedRows rows_of_expert(const MoeWorkspace& workspace, uint32_t expert_idx) const;
+  void predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const;
+  void run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;
+  void route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;
 };
 
 }  // namespace ogas

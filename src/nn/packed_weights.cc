@@ -14,17 +14,17 @@ constexpr size_t kPieceBytes = size_t{1} << 20, kPiecesBetweenReports = 16;  // 
 
 }  // namespace
 
-PackedWeights::PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others) {
+PackedWeights::PackedWeights(const CpuKernels& kernels, std::span<Linear* const> linears, Others others) {
   std::vector<Linear*> chosen;
   for (Linear* linear : linears)
-    if (linear->n_out() > 0 && (others == Others::copied || linear->panel_bytes(ops) > 0)) chosen.push_back(linear);
+    if (linear->n_out() > 0 && (others == Others::copied || linear->panel_bytes(kernels) > 0)) chosen.push_back(linear);
   std::ranges::stable_sort(chosen, {}, [](const Linear* linear) { return linear->stored().data(); });
   for (Linear* linear : chosen) {
     if (!items_.empty() && items_.back().linears.front()->same_rows_as(*linear)) {
       items_.back().linears.push_back(linear);
       continue;
     }
-    const uint64_t n_panel_bytes = linear->panel_bytes(ops), n_stored = linear->stored().size();
+    const uint64_t n_panel_bytes = linear->panel_bytes(kernels), n_stored = linear->stored().size();
     const uint64_t n_copied = (n_stored + kPanelAlignment - 1) / kPanelAlignment * kPanelAlignment;
     items_.push_back({{linear}, linear->stored(), n_bytes_, n_panel_bytes > 0});
     n_bytes_ += n_panel_bytes > 0 ? n_panel_bytes : n_copied;
@@ -54,14 +54,14 @@ bool PackedWeights::replaces(std::span<const std::byte> bytes) const {
 // them for their meeting not to be noticed.
 Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping,
                                   const Progress& progress) const {
-  const MatrixPieces pieces(exec.ops, *item.linears.front(), kPieceBytes);
-  const size_t n_pieces = pieces.size(), n_most = kPiecesBetweenReports * exec.pool.size();
+  const MatrixPieces pieces(exec.kernels, *item.linears.front(), kPieceBytes);
+  const size_t n_pieces = pieces.size(), n_max = kPiecesBetweenReports * exec.pool.size();
   // Also of the rows between those that are read.
   const auto n_bytes_until = [&](size_t idx) { return item.stored.size() * idx / n_pieces; };
   std::mutex mutex;
   Result<> result;
-  for (size_t begin = 0; begin < n_pieces && result; begin += n_most) {
-    const size_t end = std::min(begin + n_most, n_pieces);
+  for (size_t begin = 0; begin < n_pieces && result; begin += n_max) {
+    const size_t end = std::min(begin + n_max, n_pieces);
     exec.pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
       const std::span<const std::byte> rows = pieces.stored(begin + idx);
       if (auto read = mapping.read(rows); !read) {

@@ -28,7 +28,7 @@ class PackedWeights {
   enum class Others : uint8_t { mapped, copied };
   // Room for the panels of those of these layers that have any, and for copies of the others where they are to be
   // copied; then also of the rows that some keep beside their panels. The layers must stay where they are.
-  PackedWeights(const Ops& ops, std::span<Linear* const> linears, Others others = Others::mapped);
+  PackedWeights(const CpuKernels& kernels, std::span<Linear* const> linears, Others others = Others::mapped);
 
   // Bytes of the panels and copies, and of the rows they are made of.
   uint64_t n_bytes() const { return n_bytes_; }

@@ -27,13 +27,13 @@ std::vector<std::byte> random_rows(size_t n_rows) {
   return bytes;
 }
 
-class PackedWeightsTest : public ::testing::TestWithParam<const Ops*> {
+class PackedWeightsTest : public ::testing::TestWithParam<const CpuKernels*> {
  protected:
   PackedWeightsTest() : x_(kTokens, kIn) {
     std::mt19937 random(8);
     for (size_t t = 0; t < kTokens; ++t) {
       for (size_t i = 0; i < kIn; ++i) x_.row(t)[i] = static_cast<float>(random() % 2001) / 1000 - 1;
-      x_.quantize_row(exec_.ops, t, RowKind::generated);
+      x_.quantize_row(exec_.kernels, t, RowKind::decode);
     }
   }
   std::vector<float> times_x(const Linear& linear) {
@@ -58,7 +58,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   const Linear mapped(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear whole = mapped, again = mapped, odd = mapped.every(2, 1).rows(3, 50);
   Linear* const linears[] = {&whole, &odd, &again};
-  PackedWeights packed(exec_.ops, linears);
+  PackedWeights packed(exec_.kernels, linears);
   std::atomic<size_t> n_read = 0, n_released = 0;
   uint64_t n_reported = 0;
   const PackedWeights::Mapping counting{
@@ -66,7 +66,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
       .release = [&](auto part) { n_released += part.size(); }};
   ASSERT_TRUE(
       packed.pack(exec_, counting, [&](uint64_t n_bytes) -> Result<> { return n_reported += n_bytes, Result<>{}; }));
-  if (exec_.ops.panel_rows > 0) {
+  if (exec_.kernels.panel_rows > 0) {
     EXPECT_EQ(packed.n_stored_bytes(), bytes_.size() + odd.stored_rows(0, 50).size());
     EXPECT_EQ(n_read, packed.n_stored_bytes());
     EXPECT_GE(n_released, n_read);
@@ -84,7 +84,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   for (size_t t = 0; t < kTokens; ++t)
     for (size_t o = 0; o < 33; ++o) ASSERT_EQ(part[t * 33 + o], all[t * kRows + 23 + o]) << o;
   std::vector<float> row(kIn), expected_row(kIn);
-  whole.decode_packed_row(exec_.ops, 149, row.data());
+  whole.decode_packed_row(exec_.kernels, 149, row.data());
   mapped.decode_row(149, expected_row.data());
   EXPECT_EQ(row, expected_row);
 }
@@ -97,7 +97,7 @@ TEST_P(PackedWeightsTest, KeepsRowsWhereTheyAreAskedFor) {
   again.keep_rows();
   part.keep_rows();
   Linear* const linears[] = {&other, &part, &again};
-  PackedWeights packed(exec_.ops, linears, PackedWeights::Others::copied);
+  PackedWeights packed(exec_.kernels, linears, PackedWeights::Others::copied);
   const PackedWeights::Mapping mapping{.read = [](auto) -> Result<> { return {}; }, .release = [](auto) {}};
   ASSERT_TRUE(packed.pack(exec_, mapping, {}));
   const auto expected = times_x(part), expected_other = times_x(other);
@@ -118,8 +118,8 @@ TEST_P(PackedWeightsTest, KnowsWhichTensorsItReplaces) {
   const Linear mapped(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear first = mapped.rows(0, 50), second = mapped.rows(50, 60), last = mapped.rows(130, 20);
   Linear* const linears[] = {&last, &first, &second};
-  const PackedWeights packed(exec_.ops, linears);
-  const bool has_panels = exec_.ops.panel_rows > 0;
+  const PackedWeights packed(exec_.kernels, linears);
+  const bool has_panels = exec_.kernels.panel_rows > 0;
   EXPECT_EQ(packed.replaces(mapped.stored_rows(0, 110)), has_panels);
   EXPECT_EQ(packed.replaces(mapped.stored_rows(130, 150)), has_panels);
   EXPECT_FALSE(packed.replaces(mapped.stored_rows(0, 111)));
@@ -127,10 +127,10 @@ TEST_P(PackedWeightsTest, KnowsWhichTensorsItReplaces) {
 }
 
 TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
-  if (exec_.ops.panel_rows == 0) return;
+  if (exec_.kernels.panel_rows == 0) return;
   Linear whole(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear* const linears[] = {&whole};
-  PackedWeights packed(exec_.ops, linears);
+  PackedWeights packed(exec_.kernels, linears);
   const PackedWeights::Mapping broken{.read = [](auto) -> Result<> { return fail(ErrorCode::io, "a bad sector"); },
                                       .release = [](auto) {}};
   const auto result = packed.pack(exec_, broken, nullptr);
@@ -140,15 +140,15 @@ TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
 
 // Within a matrix, not only behind it.
 TEST_P(PackedWeightsTest, ProgressEndsIt) {
-  if (exec_.ops.panel_rows == 0) return;
+  if (exec_.kernels.panel_rows == 0) return;
   constexpr size_t kMany = 120'000;  // rows, 37 MB
   const std::vector<std::byte> bytes(kMany * kIn / 32 * 34);
   Linear whole(Format::q8_0, bytes.data(), kMany, kIn);
   Linear* const linears[] = {&whole};
-  PackedWeights packed(exec_.ops, linears);
+  PackedWeights packed(exec_.kernels, linears);
   const PackedWeights::Mapping mapping{.read = [](auto) { return Result<>(); }, .release = [](auto) {}};
   ThreadPool alone(1);
-  Exec exec{alone, exec_.ops, scratch_};
+  Exec exec{alone, exec_.kernels, scratch_};
   uint64_t n_reported = 0;
   const auto result = packed.pack(exec, mapping, [&](uint64_t n_bytes) -> Result<> {
     EXPECT_EQ(n_reported, 0U) << "it was to end";
@@ -163,13 +163,13 @@ TEST_P(PackedWeightsTest, ProgressEndsIt) {
   // To the end, of every second row: what lies between them counts, too.
   Linear odd = Linear(Format::q8_0, bytes.data(), kMany, kIn).every(2, 1);
   Linear* const others[] = {&odd};
-  PackedWeights again(exec_.ops, others);
+  PackedWeights again(exec_.kernels, others);
   n_reported = 0;
   ASSERT_TRUE(again.pack(exec, mapping, [&](uint64_t n_bytes) { return n_reported += n_bytes, Result<>(); }));
   EXPECT_EQ(n_reported, again.n_stored_bytes());
 }
 
-INSTANTIATE_TEST_SUITE_P(Available, PackedWeightsTest, ::testing::ValuesIn(available_ops()),
+INSTANTIATE_TEST_SUITE_P(Available, PackedWeightsTest, ::testing::ValuesIn(available_kernels()),
                          [](const auto& test) { return test_name(*test.param); });
 
 }  // namespace

@@ -20,14 +20,14 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most, ScratchArena& arena) {
-  const auto n_cuts = [&](const RowRun& run) { return (run.n_rows + most(run.kind) - 1) / most(run.kind); };
+std::span<const RowRange> split_rows(const Rows& rows, FunctionRef<size_t(RowKind)> max, ScratchArena& arena) {
+  const auto n_cuts = [&](const SequenceRows& run) { return (run.n_rows + max(run.kind) - 1) / max(run.kind); };
   size_t n_all = 0;
-  for (const RowRun& run : rows.runs()) n_all += n_cuts(run);
-  const std::span<RowCut> cuts = arena.take<RowCut>(n_all);
+  for (const SequenceRows& run : rows.runs()) n_all += n_cuts(run);
+  const std::span<RowRange> cuts = arena.take<RowRange>(n_all);
   size_t n_made = 0;
-  for (const RowRun& run : rows.runs()) {
-    const size_t n = most(run.kind);
+  for (const SequenceRows& run : rows.runs()) {
+    const size_t n = max(run.kind);
     for (size_t idx = n_cuts(run); idx-- > 0;)
       cuts[n_made++] = {run.first_row + idx * n, std::min(n, run.n_rows - idx * n)};
   }

@@ -17,7 +17,7 @@
 namespace ogas {
 
 // Consecutive rows that are consecutive positions of one sequence.
-struct RowRun {
+struct SequenceRows {
   KvSequence* kv;  // has room for position + n_rows
   size_t position;
   size_t first_row, n_rows;
@@ -28,7 +28,7 @@ struct RowRun {
 };
 
 // Rows of one run that are taken together.
-struct RowCut {
+struct RowRange {
   size_t first_row, n_rows;
 };
 
@@ -40,20 +40,20 @@ class Rows {
 
   size_t size() const { return kinds_.size(); }
   std::span<const RowKind> kinds() const { return kinds_; }
-  std::span<const RowRun> runs() const { return runs_; }
-  const RowRun& run_of(size_t row) const { return runs_[run_of_row_[row]]; }
+  std::span<const SequenceRows> runs() const { return runs_; }
+  const SequenceRows& run_of(size_t row) const { return runs_[run_of_row_[row]]; }
   KvSequence& kv(size_t row) const { return *run_of(row).kv; }
   size_t position(size_t row) const { return run_of(row).position + (row - run_of(row).first_row); }
   // Of the cache that all sequences share.
   const KvShape& kv_shape() const { return runs_.front().kv->shape(); }
 
  private:
-  std::vector<RowRun> runs_;
+  std::vector<SequenceRows> runs_;
   std::vector<uint32_t> run_of_row_;
   std::vector<RowKind> kinds_;
 };
 
 // All rows by at most most(kind) of one run, the last ones of each run first.
-std::span<const RowCut> cut_rows(const Rows& rows, FunctionRef<size_t(RowKind)> most, ScratchArena& arena);
+std::span<const RowRange> split_rows(const Rows& rows, FunctionRef<size_t(RowKind)> max, ScratchArena& arena);
 
 }  // namespace ogas

@@ -31,13 +31,13 @@ uint64_t row_length(const Shape& shape) { return shape.n_dims == 0 ? 1 : shape[s
 
 void TensorTable::begin_layer(uint32_t layer_idx) {
   gguf_prefix_ = fmt::format("blk.{}.", layer_idx);
-  hub_prefix_ = fmt::format("model.layers.{}.", layer_idx);
+  hf_prefix_ = fmt::format("model.layers.{}.", layer_idx);
 }
 
 std::string TensorTable::full_name(const TensorName& name) const {
   const bool is_gguf = file_.naming() == Naming::gguf;
-  const std::string_view own = is_gguf ? name.gguf : name.hub;
-  return own.empty() ? std::string() : (is_gguf ? gguf_prefix_ : hub_prefix_) + std::string(own);
+  const std::string_view own = is_gguf ? name.gguf : name.hf;
+  return own.empty() ? std::string() : (is_gguf ? gguf_prefix_ : hf_prefix_) + std::string(own);
 }
 
 bool TensorTable::has(const TensorName& name) const { return file_.find(full_name(name)) != nullptr; }
@@ -67,12 +67,12 @@ void TensorTable::experts(const TensorName& name, std::vector<Linear>& destinati
   if (file_.naming() == Naming::gguf)
     return stacked(name, destination, {.n_expert = n_expert, .n_out = n_out, .n_in = n_in});
   destination.resize(n_expert);
-  const size_t place = name.hub.find("{}");
-  OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hub);
+  const size_t place = name.hf.find("{}");
+  OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hf);
   for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
-    std::string own(name.hub);
+    std::string own(name.hf);
     own.replace(place, 2, std::to_string(expert_idx));
-    add(hub_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx});
+    add(hf_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx});
   }
 }
 

@@ -21,7 +21,7 @@ struct Moe;
 
 // How a tensor is called in GGUF files and on the hub. An empty name: that world has no such tensor.
 struct TensorName {
-  std::string_view gguf, hub;
+  std::string_view gguf, hf;
 };
 
 // Matrices [n_out, n_in] of all experts in one tensor, [n_expert, n_out * n_parts, n_in].
@@ -55,12 +55,12 @@ class TensorTable {
   // Names from here on stand under "blk.N." and "model.layers.N.", or other names; after end_layers() they are whole
   // again.
   void begin_layer(uint32_t layer_idx);
-  void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hub_prefix_ = name.hub; }
-  void end_layers() { gguf_prefix_ = hub_prefix_ = {}; }
+  void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hf_prefix_ = name.hf; }
+  void end_layers() { gguf_prefix_ = hf_prefix_ = {}; }
   // What is added from here on belongs to the head for further tokens, which an ordinary pass does not read.
   void begin_head() { is_head_ = true; }
 
-  bool is_hub() const { return file_.naming() == Naming::hub; }
+  bool is_hf() const { return file_.naming() == Naming::hf; }
   // Whether the file has a tensor of this name.
   bool has(const TensorName& name) const;
 
@@ -152,7 +152,7 @@ class TensorTable {
   static Result<> bind_entry(const Entry& entry, const TensorInfo& tensor);
 
   const TensorFile& file_;
-  std::string gguf_prefix_, hub_prefix_;
+  std::string gguf_prefix_, hf_prefix_;
   std::vector<Entry> entries_;
   bool is_head_ = false;
   std::vector<Moe*> moes_;

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "base/thread_pool.h"
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "ops/scratch.h"
 
 namespace ogas {
 
 struct Exec {
   ThreadPool& pool;
-  const Ops& ops;
+  const CpuKernels& kernels;
   Scratch& scratch;  // of as many threads as the pool
 };
 

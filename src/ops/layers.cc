@@ -9,8 +9,8 @@ void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::
   OGAS_CHECK(weight.size() == x.n_cols() && y.values().n_cols() == x.n_cols(), "{} weights for {} columns",
              weight.size(), x.n_cols());
   exec.pool.parallel_for(kinds.size(), [&](size_t t, unsigned) {
-    exec.ops.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), y.row(t));
-    y.quantize_row(exec.ops, t, kinds[t]);
+    exec.kernels.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), y.row(t));
+    y.quantize_row(exec.kernels, t, kinds[t]);
   });
 }
 
@@ -18,17 +18,17 @@ void add_normed(Exec& exec, const Matrix& y, const Matrix& x, std::span<const fl
                 size_t n_tokens) {
   OGAS_CHECK(weight.size() == x.n_cols(), "{} weights for {} columns", weight.size(), x.n_cols());
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    exec.ops.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), x.row(t));
-    exec.ops.add(y.row(t), x.row(t), x.n_cols());
+    exec.kernels.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), x.row(t));
+    exec.kernels.add(y.row(t), x.row(t), x.n_cols());
   });
 }
 
 void soft_cap(Exec& exec, const Matrix& x, float cap, size_t n_tokens) {
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.ops.soft_cap(x.row(t), x.n_cols(), cap); });
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.kernels.soft_cap(x.row(t), x.n_cols(), cap); });
 }
 
 void add(Exec& exec, const Matrix& y, const Matrix& x, size_t n_tokens) {
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.ops.add(y.row(t), x.row(t), x.n_cols()); });
+  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) { exec.kernels.add(y.row(t), x.row(t), x.n_cols()); });
 }
 
 }  // namespace ogas

@@ -12,20 +12,20 @@ namespace ogas {
 // so many rows at a time as share what is read of the activations (kTilePanels), which else become what many threads
 // wait for; as long as each has some chunks still.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
-  constexpr size_t kChunksPerThread = 16, kLeastPerThread = 4, kRows = 32, kSharingRows = 256, kManyTokens = 64;
+  constexpr size_t kChunksPerThread = 16, kMinPerThread = 4, kRows = 32, kSharingRows = 256, kManyTokens = 64;
   size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
   if (n_tokens >= kManyTokens)
-    outputs = std::max(outputs, std::min(kSharingRows, n_out / (size_t{n_threads} * kLeastPerThread)));
+    outputs = std::max(outputs, std::min(kSharingRows, n_out / (size_t{n_threads} * kMinPerThread)));
   return std::max(kRows, outputs / kRows * kRows);
 }
 
 // Whole tiles of rows: fewer than all, where the activations of enough rows fit the L2 cache that decoding
 // weights to tiles anew for these costs little (kTileTokens). A thread then finds in its cache the rows that it worked
 // on before.
-size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows) {
+size_t rows_per_chunk(const CpuKernels& kernels, size_t n_in, size_t n_rows) {
   constexpr size_t kFittingBytes = size_t{1} << 20, kEnough = 256;
   const size_t row_bytes = n_in * sizeof(uint16_t);
-  const bool cuts = ops.tile_rows > 0 && n_rows > kEnough && kEnough * row_bytes <= kFittingBytes;
+  const bool cuts = kernels.tile_rows > 0 && n_rows > kEnough && kEnough * row_bytes <= kFittingBytes;
   return cuts ? kEnough : std::max<size_t>(n_rows, 1);
 }
 
@@ -55,12 +55,12 @@ Linear Linear::every(size_t step, size_t first_row) const {
   return part;
 }
 
-void Linear::decode_packed_row(const Ops& ops, size_t o, float* values) const {
+void Linear::decode_packed_row(const CpuKernels& kernels, size_t o, float* values) const {
   if (!panels_) return decode_row(o, values);
   OGAS_CHECK(o < n_out_, "row {} of {}", o, n_out_);
   const size_t row = panel_row_ + o;
-  ops.read_panel_row(format_, panels_ + row / ops.panel_rows * ops.panel_bytes(format_, n_in_), n_in_,
-                     row % ops.panel_rows, values);
+  kernels.read_panel_row(format_, panels_ + row / kernels.panel_rows * kernels.panel_bytes(format_, n_in_), n_in_,
+                         row % kernels.panel_rows, values);
 }
 
 void Linear::decode_row(size_t o, float* values) const {
@@ -115,19 +115,19 @@ Linear Linear::at(const std::byte* copy_of_stored, const std::byte* copy_of_scal
   return moved;
 }
 
-uint64_t Linear::panel_bytes(const Ops& ops) const {
-  return n_columns_ > 0 || ops.panel_rows == 0 ? 0 : n_panels(ops) * ops.panel_bytes(format_, n_in_);
+uint64_t Linear::panel_bytes(const CpuKernels& kernels) const {
+  return n_columns_ > 0 || kernels.panel_rows == 0 ? 0 : n_panels(kernels) * kernels.panel_bytes(format_, n_in_);
 }
 
-void Linear::pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const {
-  const size_t o_begin = panel_idx * ops.panel_rows;
-  ops.pack_panel({.format = format_,
-                  .weights = weights_,
-                  .n_in = n_in_,
-                  .first_row = first_row_ + o_begin * row_step_,
-                  .row_step = row_step_,
-                  .n_rows = std::min(ops.panel_rows, n_out_ - o_begin),
-                  .panel = panels + panel_idx * ops.panel_bytes(format_, n_in_)});
+void Linear::pack_panel(const CpuKernels& kernels, size_t panel_idx, std::byte* panels) const {
+  const size_t o_begin = panel_idx * kernels.panel_rows;
+  kernels.pack_panel({.format = format_,
+                      .weights = weights_,
+                      .n_in = n_in_,
+                      .first_row = first_row_ + o_begin * row_step_,
+                      .row_step = row_step_,
+                      .n_rows = std::min(kernels.panel_rows, n_out_ - o_begin),
+                      .panel = panels + panel_idx * kernels.panel_bytes(format_, n_in_)});
 }
 
 void Linear::use_panels(const std::byte* panels) {
@@ -135,8 +135,8 @@ void Linear::use_panels(const std::byte* panels) {
   panel_row_ = 0;
 }
 
-bool Linear::reads_values(const Ops& ops) const {
-  return !ops.quantizes_activations || n_in_ % kActivationBlock != 0 || facts_of(format_).block_values == 1;
+bool Linear::reads_values(const CpuKernels& kernels) const {
+  return !kernels.quantizes_activations || n_in_ % kActivationBlock != 0 || facts_of(format_).block_values == 1;
 }
 
 bool Linear::same_rows_as(const Linear& other) const {
@@ -144,28 +144,28 @@ bool Linear::same_rows_as(const Linear& other) const {
          n_out_ == other.n_out_ && n_in_ == other.n_in_;
 }
 
-void Linear::multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
+void Linear::multiply_into(const CpuKernels& kernels, const Activations& x, size_t x_row, size_t n_rows, float* y,
                            size_t y_stride) const {
-  MatmulCall{*this, x, x_row, n_rows, 0, n_out_}.run(ops, y, y_stride);
+  MatmulCall{*this, x, x_row, n_rows, 0, n_out_}.run(kernels, y, y_stride);
 }
 
-void MatmulCall::run(const Ops& ops, const Matrix& y) const {
+void MatmulCall::run(const CpuKernels& kernels, const Matrix& y) const {
   OGAS_CHECK(linear.n_out() <= y.n_cols(), "{} outputs into {} columns", linear.n_out(), y.n_cols());
-  run_with(ops, true, y.row(first_row) + o_begin, y.n_cols());
+  run_with(kernels, true, y.row(first_row) + o_begin, y.n_cols());
 }
 
-void MatmulCall::run_in_f32(const Ops& ops, const Matrix& y) const {
-  run_with(ops, false, y.row(first_row) + o_begin, y.n_cols());
+void MatmulCall::run_in_f32(const CpuKernels& kernels, const Matrix& y) const {
+  run_with(kernels, false, y.row(first_row) + o_begin, y.n_cols());
 }
 
-void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const {
+void MatmulCall::run_with(const CpuKernels& kernels, bool rounds_x, float* y_data, size_t y_stride) const {
   OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
              linear.n_in(), x.values().n_cols());
   MatmulArgs args = linear.matmul_args(o_begin, o_end);
-  const QuantizedRow* quantized = rounds_x && ops.quantizes_activations ? x.quantized() : nullptr;
+  const QuantizedRow* quantized = rounds_x && kernels.quantizes_activations ? x.quantized() : nullptr;
   args.keeps_x = !rounds_x;
   args.y_stride = y_stride;
-  const bool uses_tiles = quantized && ops.tile_rows > 0 && args.panels;
+  const bool uses_tiles = quantized && kernels.tile_rows > 0 && args.panels;
   // Where kinds of rows differ in how they are multiplied, run by run.
   for (size_t begin = first_row, end = begin; begin < first_row + n_rows; begin = end) {
     end = first_row + n_rows;
@@ -174,13 +174,13 @@ void MatmulCall::run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y
     args.n_tokens = end - begin;
     args.x = x.row(begin);
     args.quantized = quantized ? quantized + begin : nullptr;
-    args.bf16 = uses_tiles && x.kind(begin) == RowKind::prompt ? x.tile_of(ops, begin) : nullptr;
-    args.bf16_skip = args.bf16 ? begin % ops.tile_rows : 0;
+    args.bf16 = uses_tiles && x.kind(begin) == RowKind::prefill ? x.tile_of(kernels, begin) : nullptr;
+    args.bf16_skip = args.bf16 ? begin % kernels.tile_rows : 0;
     args.y = y_data + (begin - first_row) * y_stride;
-    OGAS_CHECK(ops.quantizes_prompts || args.bf16 || !quantized || x.kind(begin) != RowKind::prompt ||
-                   linear.reads_values(ops),
+    OGAS_CHECK(kernels.quantizes_prompts || args.bf16 || !quantized || x.kind(begin) != RowKind::prefill ||
+                   linear.reads_values(kernels),
                "rows of a prompt have no 8-bit form");
-    ops.matmul(args);
+    kernels.matmul(args);
   }
 }
 
@@ -189,16 +189,17 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
   for (const Product& product : products) n_out += product.linear.n_out();
   const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size(), n_tokens);
   const size_t n_chunks = (n_out + chunk_size - 1) / chunk_size;
-  const size_t most_rows = rows_per_chunk(exec.ops, x.values().n_cols(), n_tokens);
+  const size_t max_rows = rows_per_chunk(exec.kernels, x.values().n_cols(), n_tokens);
   // Outputs of all products are numbered through; a chunk may span two of them.
-  exec.pool.parallel_for((n_tokens + most_rows - 1) / most_rows * n_chunks, [&](size_t job_idx, unsigned) {
-    const size_t row = job_idx / n_chunks * most_rows, n_rows = std::min(most_rows, n_tokens - row);
+  exec.pool.parallel_for((n_tokens + max_rows - 1) / max_rows * n_chunks, [&](size_t job_idx, unsigned) {
+    const size_t row = job_idx / n_chunks * max_rows, n_rows = std::min(max_rows, n_tokens - row);
     const size_t first_output = job_idx % n_chunks * chunk_size;
     size_t first = 0;
     for (const Product& product : products) {
       const size_t begin = std::max(first_output, first);
       const size_t end = std::min(first_output + chunk_size, first + product.linear.n_out());
-      if (begin < end) MatmulCall{product.linear, x, row, n_rows, begin - first, end - first}.run(exec.ops, product.y);
+      if (begin < end)
+        MatmulCall{product.linear, x, row, n_rows, begin - first, end - first}.run(exec.kernels, product.y);
       first += product.linear.n_out();
     }
   });
@@ -211,7 +212,7 @@ void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, siz
   exec.pool.parallel_for((n_tokens + n_together - 1) / n_together * n_chunks, [&](size_t job_idx, unsigned) {
     const size_t t = job_idx / n_chunks * n_together, begin = job_idx % n_chunks * chunk_size;
     MatmulCall{linear, x, t, std::min(n_together, n_tokens - t), begin, std::min(begin + chunk_size, linear.n_out())}
-        .run_in_f32(exec.ops, y);
+        .run_in_f32(exec.kernels, y);
   });
 }
 

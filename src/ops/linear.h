@@ -14,7 +14,7 @@ namespace ogas {
 class Linear {
  public:
   Linear() = default;
-  // block_scales: of F8_E4M3 weights, scales: of MXFP4_SPLIT (kernels/ops.h), else null.
+  // block_scales: of F8_E4M3 weights, scales: of MXFP4_SPLIT (kernels/cpu_kernels.h), else null.
   Linear(Format format, const std::byte* weights, size_t n_out, size_t n_in, const float* block_scales = nullptr,
          const std::byte* scales = nullptr)
       : format_(format), weights_(weights), block_scales_(block_scales), scales_(scales), n_out_(n_out), n_in_(n_in) {}
@@ -31,7 +31,7 @@ class Linear {
   void decode_row(size_t o, float* values) const;
   // The same from the panels, if there are any: slower, but nothing of what is mapped comes back into memory. For
   // embeddings, of which a token needs one.
-  void decode_packed_row(const Ops& ops, size_t o, float* values) const;
+  void decode_packed_row(const CpuKernels& kernels, size_t o, float* values) const;
   // The bytes of rows o_begin..o_end where they are mapped, with what lies between them.
   std::span<const std::byte> stored_rows(size_t o_begin, size_t o_end) const;
   // Of all rows; of weights that are stored transposed, the whole matrix.
@@ -44,19 +44,19 @@ class Linear {
   void keep_rows() { keeps_rows_ = true; }
   bool keeps_rows() const { return keeps_rows_; }
   // Bytes of all rows as panels; 0 where these operations read them as they are.
-  uint64_t panel_bytes(const Ops& ops) const;
-  size_t n_panels(const Ops& ops) const { return (n_out_ + ops.panel_rows - 1) / ops.panel_rows; }
+  uint64_t panel_bytes(const CpuKernels& kernels) const;
+  size_t n_panels(const CpuKernels& kernels) const { return (n_out_ + kernels.panel_rows - 1) / kernels.panel_rows; }
   // Writes panel panel_idx of `panels`, which have room for all of them.
-  void pack_panel(const Ops& ops, size_t panel_idx, std::byte* panels) const;
+  void pack_panel(const CpuKernels& kernels, size_t panel_idx, std::byte* panels) const;
   // From here on multiply() reads these panels, made of this layer's rows; so do the layers taken from it with rows().
   void use_panels(const std::byte* panels);
   bool has_panels() const { return panels_ != nullptr; }
   // Whether these operations multiply with activations as floats, not with their 8-bit form.
-  bool reads_values(const Ops& ops) const;
+  bool reads_values(const CpuKernels& kernels) const;
   // Whether both are the same rows.
   bool same_rows_as(const Linear& other) const;
   // All outputs for rows x_row..x_row + n_rows of x, on the calling thread; y[r * y_stride] receives those of row r.
-  void multiply_into(const Ops& ops, const Activations& x, size_t x_row, size_t n_rows, float* y,
+  void multiply_into(const CpuKernels& kernels, const Activations& x, size_t x_row, size_t n_rows, float* y,
                      size_t y_stride) const;
 
  private:
@@ -93,19 +93,19 @@ struct MatmulCall {
   size_t o_begin, o_end;
 
   // To y, whose row r belongs to row r of x.
-  void run(const Ops& ops, const Matrix& y) const;
+  void run(const CpuKernels& kernels, const Matrix& y) const;
   // To [n_rows, stride] floats, of which column 0 receives output o_begin.
-  void run(const Ops& ops, float* y, size_t stride) const { run_with(ops, true, y, stride); }
+  void run(const CpuKernels& kernels, float* y, size_t stride) const { run_with(kernels, true, y, stride); }
   // The first without rounding activations.
-  void run_in_f32(const Ops& ops, const Matrix& y) const;
+  void run_in_f32(const CpuKernels& kernels, const Matrix& y) const;
 
  private:
-  void run_with(const Ops& ops, bool rounds_x, float* y_data, size_t y_stride) const;
+  void run_with(const CpuKernels& kernels, bool rounds_x, float* y_data, size_t y_stride) const;
 };
 
 // Outputs a chunk, for layers of n_out outputs in all that meet so many tokens; and rows of n_in activations.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens);
-size_t rows_per_chunk(const Ops& ops, size_t n_in, size_t n_rows);
+size_t rows_per_chunk(const CpuKernels& kernels, size_t n_in, size_t n_rows);
 
 // Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
 // one barrier instead of three or two.

@@ -15,7 +15,7 @@ TEST(Multiply, EveryRowOfEveryProduct) {
   constexpr size_t kIn = 5, kTokens = 3;
   ThreadPool pool(3);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_ops().back(), scratch};
+  Exec exec{pool, *available_kernels().back(), scratch};
   const Activations x(kTokens, kIn);
   for (size_t t = 0; t < kTokens; ++t)
     for (size_t i = 0; i < kIn; ++i) x.row(t)[i] = static_cast<float>(t + i);
@@ -50,7 +50,7 @@ TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
       Linear::transposed(Format::f32, reinterpret_cast<const std::byte*>(turned.data()), kRows, kIn);
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_ops().front(), scratch};
+  Exec exec{pool, *available_kernels().front(), scratch};
   const Activations x(1, kIn);
   for (size_t i = 0; i < kIn; ++i) x.row(0)[i] = static_cast<float>(1 + i);
   for (const Linear& whole : {plain, transposed}) {
@@ -98,7 +98,7 @@ TEST(Linear, DecodesRowsWhoseScalesLieApart) {
 TEST(Multiply, RefusesShapesThatDoNotFit) {
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_ops().back(), scratch};
+  Exec exec{pool, *available_kernels().back(), scratch};
   const std::vector<float> weights(6);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 3);
   EXPECT_DEATH(multiply(exec, Activations(1, 4), 1, {{linear, Matrix(1, 2)}}), "does not hold");

@@ -15,7 +15,7 @@ T* part_of_row(const PageBuffer& buffer, size_t row_idx, size_t n) {
 }
 
 size_t bytes_of_tiles(size_t max_rows, size_t n_cols) {
-  return (max_rows + Activations::kMostTileRows) / Activations::kMostTileRows * Activations::kMostTileRows * n_cols *
+  return (max_rows + Activations::kMaxTileRows) / Activations::kMaxTileRows * Activations::kMaxTileRows * n_cols *
          sizeof(uint16_t);
 }
 
@@ -43,12 +43,12 @@ Activations::Activations(size_t max_rows, size_t n_cols)
                      .minus_codes32 = part_of_row<int32_t>(minus_codes32_, row_idx, n_blocks)};
 }
 
-uint64_t Activations::bytes_of_rows(const Ops& ops, uint64_t n_rows, uint64_t n_cols, RowKind kind) {
+uint64_t Activations::bytes_of_rows(const CpuKernels& kernels, uint64_t n_rows, uint64_t n_cols, RowKind kind) {
   const uint64_t n = n_rows * n_cols;
   uint64_t bytes = n * sizeof(float) + n_rows * (sizeof(RowKind) + sizeof(QuantizedRow));
-  if (!ops.quantizes_activations || n_cols % kActivationBlock != 0) return bytes;
-  if (kind != RowKind::prompt || ops.quantizes_prompts) bytes += bytes_for(n) - n * sizeof(float);
-  if (kind == RowKind::prompt && ops.tile_rows > 0) bytes += n * sizeof(uint16_t);
+  if (!kernels.quantizes_activations || n_cols % kActivationBlock != 0) return bytes;
+  if (kind != RowKind::prefill || kernels.quantizes_prompts) bytes += bytes_for(n) - n * sizeof(float);
+  if (kind == RowKind::prefill && kernels.tile_rows > 0) bytes += n * sizeof(uint16_t);
   return bytes;
 }
 
@@ -61,13 +61,13 @@ Activations Activations::shared(size_t max_rows, size_t n_cols) {
   return rows;
 }
 
-uint16_t* Activations::tile_of(const Ops& ops, size_t row_idx) const {
-  OGAS_CHECK(ops.tile_rows <= kMostTileRows, "tiles of {} rows", ops.tile_rows);
+uint16_t* Activations::tile_of(const CpuKernels& kernels, size_t row_idx) const {
+  OGAS_CHECK(kernels.tile_rows <= kMaxTileRows, "tiles of {} rows", kernels.tile_rows);
   return tiles_.as<uint16_t>(0, tiles_.size() / sizeof(uint16_t)).data() +
-         row_idx / ops.tile_rows * ops.tile_rows * values_.n_cols();
+         row_idx / kernels.tile_rows * kernels.tile_rows * values_.n_cols();
 }
 
-void Activations::share_row(const Ops& ops, const Activations& from, size_t from_row, size_t row_idx,
+void Activations::share_row(const CpuKernels& kernels, const Activations& from, size_t from_row, size_t row_idx,
                             bool wants_values) const {
   const size_t n = values_.n_cols();
   OGAS_CHECK(from.values_.n_cols() == n, "{} columns of {}", n, from.values_.n_cols());
@@ -75,34 +75,34 @@ void Activations::share_row(const Ops& ops, const Activations& from, size_t from
   if (quantized_.size() > 0)
     quantized_.as<QuantizedRow>(row_idx * sizeof(QuantizedRow), 1).front() = from.quantized()[from_row];
   if (wants_values) std::memcpy(row(row_idx), from.row(from_row), n * sizeof(float));
-  if (ops.tile_rows == 0 || kind != RowKind::prompt || n % kActivationBlock != 0) return;
-  const uint16_t* source = from.tile_of(ops, from_row) + from_row % ops.tile_rows * kActivationBlock;
-  uint16_t* destination = tile_of(ops, row_idx) + row_idx % ops.tile_rows * kActivationBlock;
-  for (size_t at = 0; at < n * ops.tile_rows; at += ops.tile_rows * kActivationBlock)
+  if (kernels.tile_rows == 0 || kind != RowKind::prefill || n % kActivationBlock != 0) return;
+  const uint16_t* source = from.tile_of(kernels, from_row) + from_row % kernels.tile_rows * kActivationBlock;
+  uint16_t* destination = tile_of(kernels, row_idx) + row_idx % kernels.tile_rows * kActivationBlock;
+  for (size_t at = 0; at < n * kernels.tile_rows; at += kernels.tile_rows * kActivationBlock)
     std::memcpy(destination + at, source + at, kActivationBlock * sizeof(uint16_t));
 }
 
-void Activations::quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const {
-  quantize_part(ops, row_idx, 0, {row(row_idx), values_.n_cols()}, kind, false);
+void Activations::quantize_row(const CpuKernels& kernels, size_t row_idx, RowKind kind) const {
+  quantize_part(kernels, row_idx, 0, {row(row_idx), values_.n_cols()}, kind, false);
 }
 
-void Activations::quantize_part(const Ops& ops, size_t row_idx, size_t begin, std::span<const float> values,
+void Activations::quantize_part(const CpuKernels& kernels, size_t row_idx, size_t begin, std::span<const float> values,
                                 RowKind kind, bool keeps_values) const {
   if (keeps_values) std::ranges::copy(values, row(row_idx) + begin);
   // Threads that share a row all write the same here.
   std::atomic_ref(kinds_.as<RowKind>(row_idx, 1).front()).store(kind, std::memory_order_relaxed);
-  if (!ops.quantizes_activations || quantized_.size() == 0) return;
+  if (!kernels.quantizes_activations || quantized_.size() == 0) return;
   OGAS_CHECK(begin % kActivationBlock == 0 && values.size() % kActivationBlock == 0, "{} columns from {} on",
              values.size(), begin);
-  if (ops.tile_rows > 0 && kind == RowKind::prompt)
-    ops.round_to_tile(values.data(), values.size(), row_idx % ops.tile_rows,
-                      tile_of(ops, row_idx) + begin * ops.tile_rows);
-  if (kind == RowKind::prompt && !ops.quantizes_prompts) return;
+  if (kernels.tile_rows > 0 && kind == RowKind::prefill)
+    kernels.round_to_tile(values.data(), values.size(), row_idx % kernels.tile_rows,
+                          tile_of(kernels, row_idx) + begin * kernels.tile_rows);
+  if (kind == RowKind::prefill && !kernels.quantizes_prompts) return;
   const QuantizedRow& whole = quantized()[row_idx];
-  ops.quantize(values.data(), values.size(),
-               {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums16 + begin / kSumGroup,
-                whole.sums32 + begin / kActivationBlock, whole.minus_codes16 + begin / kSumGroup,
-                whole.minus_codes32 + begin / kActivationBlock});
+  kernels.quantize(values.data(), values.size(),
+                   {whole.codes + begin, whole.scales + begin / kActivationBlock, whole.sums16 + begin / kSumGroup,
+                    whole.sums32 + begin / kActivationBlock, whole.minus_codes16 + begin / kSumGroup,
+                    whole.minus_codes32 + begin / kActivationBlock});
 }
 
 }  // namespace ogas

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "base/memory.h"
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 #include "ops/row_kind.h"
 
 namespace ogas {
@@ -29,10 +29,10 @@ class Matrix {
 };
 
 // A matrix that linear layers multiply with. Whoever writes a row calls quantize_row() before the next multiply(). Rows
-// of prompts have a form in BF16 beside the one of 8 bits, where operations use one (Ops::tile_rows).
+// of prompts have a form in BF16 beside the one of 8 bits, where operations use one (CpuKernels::tile_rows).
 class Activations {
  public:
-  static constexpr size_t kMostTileRows = 16;  // of any operations' tile_rows
+  static constexpr size_t kMaxTileRows = 16;  // of any operations' tile_rows
 
   Activations() = default;
   // n_cols need not be a multiple of 32, but then no block format reads it.
@@ -45,24 +45,25 @@ class Activations {
   }
 
   // Bytes that rows of one kind come to take with these operations.
-  static uint64_t bytes_of_rows(const Ops& ops, uint64_t n_rows, uint64_t n_cols, RowKind kind);
+  static uint64_t bytes_of_rows(const CpuKernels& kernels, uint64_t n_rows, uint64_t n_cols, RowKind kind);
 
   const Matrix& values() const { return values_; }
   float* row(size_t row_idx) const { return values_.row(row_idx); }
   // Makes the other forms of a row, if these operations use any.
-  void quantize_row(const Ops& ops, size_t row_idx, RowKind kind) const;
+  void quantize_row(const CpuKernels& kernels, size_t row_idx, RowKind kind) const;
   // The same for whole blocks of 32 values from column `begin` on, which come into the row itself only if they are
   // kept.
-  void quantize_part(const Ops& ops, size_t row_idx, size_t begin, std::span<const float> values, RowKind kind,
-                     bool keeps_values) const;
+  void quantize_part(const CpuKernels& kernels, size_t row_idx, size_t begin, std::span<const float> values,
+                     RowKind kind, bool keeps_values) const;
   // Rows for share_row(): they have no 8-bit form of their own, but one in BF16, which lies together by tiles.
   static Activations shared(size_t max_rows, size_t n_cols);
   static uint64_t bytes_of_shared(uint64_t n) { return n * sizeof(float) + sizeof(QuantizedRow); }
   // This row is row from_row of `from`, whose 8-bit form it shares. The floats are copied where they are wanted.
-  void share_row(const Ops& ops, const Activations& from, size_t from_row, size_t row_idx, bool wants_values) const;
+  void share_row(const CpuKernels& kernels, const Activations& from, size_t from_row, size_t row_idx,
+                 bool wants_values) const;
   RowKind kind(size_t row_idx) const { return kinds_.as<RowKind>(row_idx, 1).front(); }
   // Row row_idx in BF16 is row row_idx % tile_rows of this tile (MatmulArgs::bf16).
-  uint16_t* tile_of(const Ops& ops, size_t row_idx) const;
+  uint16_t* tile_of(const CpuKernels& kernels, size_t row_idx) const;
   // The 8-bit form of all rows, or null where it cannot exist.
   const QuantizedRow* quantized() const {
     return quantized_.size() == 0 ? nullptr : quantized_.as<QuantizedRow>(0, values_.max_rows()).data();

@@ -13,7 +13,7 @@ namespace ogas {
 class MatrixPieces {
  public:
   // Pieces of about so many stored bytes, at least a panel. Operations and layer must outlive it.
-  MatrixPieces(const Ops& ops, const Linear& linear, size_t n_bytes);
+  MatrixPieces(const CpuKernels& kernels, const Linear& linear, size_t n_bytes);
 
   size_t size() const { return (n_steps_ + step_ - 1) / step_; }
   // What a piece is made of, where the layer has it.
@@ -25,7 +25,7 @@ class MatrixPieces {
   size_t begin_of(size_t idx) const { return idx * step_; }
   size_t end_of(size_t idx) const { return std::min(n_steps_, begin_of(idx) + step_); }
 
-  const Ops& ops_;
+  const CpuKernels& kernels_;
   const Linear& linear_;
   bool has_panels_;
   size_t n_steps_, step_;  // panels or bytes: all, and of a piece

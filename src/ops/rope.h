@@ -52,7 +52,7 @@ class Rope {
   // Cosines and sines of a position: [n_rot / 2][2].
   void prepare(size_t position, float* cos_sin) const;
   // Rotates the first n_rot dimensions of n_heads heads, head_stride apart.
-  void rotate(const Ops& ops, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const;
+  void rotate(const CpuKernels& kernels, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const;
 
  private:
   std::vector<double> frequencies_;  // radians a position

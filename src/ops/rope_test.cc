@@ -10,7 +10,7 @@
 namespace ogas {
 namespace {
 
-const Ops& reference() { return *available_ops().back(); }
+const CpuKernels& reference() { return *available_kernels().back(); }
 
 TEST(Rope, TurnsPairsByTheirAngles) {
   const Rope rope({.n_rot = 4, .base = 100, .style = RopeStyle::interleaved});

@@ -90,11 +90,11 @@ uint64_t route_scratch_bytes(const RouterRules& rules) {
          ScratchArena::bytes_for<bool>(rules.n_group);
 }
 
-uint32_t most_of_weight(const RouterRules& rules, float least_weight, bool has_bias) {
+uint32_t max_experts_of_weight(const RouterRules& rules, float min_weight, bool has_bias) {
   // Weights have a sum but where each expert's score is its own.
   const bool have_sum = rules.normalize || rules.scores != RouterScores::sigmoid;
-  if (least_weight <= 0 || !have_sum) return rules.n_used;
-  const double fitting = std::floor(double{rules.scale} / least_weight * (1 + 1e-5)) + (has_bias ? 1 : 0);
+  if (min_weight <= 0 || !have_sum) return rules.n_used;
+  const double fitting = std::floor(double{rules.scale} / min_weight * (1 + 1e-5)) + (has_bias ? 1 : 0);
   return static_cast<uint32_t>(std::clamp<double>(fitting, 1, rules.n_used));
 }
 

@@ -44,6 +44,6 @@ uint64_t route_scratch_bytes(const RouterRules& rules);
 
 // How many experts a token can take at most that have this weight, beside the best one, which it takes whatever its
 // weight. has_bias: something is added to scores for choosing, so that the best one need not have the largest weight.
-uint32_t most_of_weight(const RouterRules& rules, float least_weight, bool has_bias);
+uint32_t max_experts_of_weight(const RouterRules& rules, float min_weight, bool has_bias);
 
 }  // namespace ogas

@@ -85,24 +85,24 @@ TEST(Router, NansDoNoHarm) {
 // Of more experts than that, no logits give all the weight.
 TEST(Router, SaysHowManyExpertsCanHaveAWeight) {
   const RouterRules rules{.n_expert = 16, .n_used = 8, .normalize = true};
-  EXPECT_EQ(most_of_weight(rules, 0, false), 8U);
-  EXPECT_EQ(most_of_weight(rules, 0.01F, false), 8U);
-  EXPECT_EQ(most_of_weight(rules, 0.2F, false), 5U);
-  EXPECT_EQ(most_of_weight(rules, 0.2F, true), 6U);
-  EXPECT_EQ(most_of_weight(rules, 0.99F, false), 1U);
+  EXPECT_EQ(max_experts_of_weight(rules, 0, false), 8U);
+  EXPECT_EQ(max_experts_of_weight(rules, 0.01F, false), 8U);
+  EXPECT_EQ(max_experts_of_weight(rules, 0.2F, false), 5U);
+  EXPECT_EQ(max_experts_of_weight(rules, 0.2F, true), 6U);
+  EXPECT_EQ(max_experts_of_weight(rules, 0.99F, false), 1U);
   RouterRules scaled = rules;
   scaled.scale = 2.5F;
-  EXPECT_EQ(most_of_weight(scaled, 0.5F, false), 5U);
+  EXPECT_EQ(max_experts_of_weight(scaled, 0.5F, false), 5U);
   scaled.scores = RouterScores::sigmoid;
-  EXPECT_EQ(most_of_weight(scaled, 0.5F, false), 5U);
+  EXPECT_EQ(max_experts_of_weight(scaled, 0.5F, false), 5U);
   scaled.normalize = false;
-  EXPECT_EQ(most_of_weight(scaled, 0.5F, false), 8U) << "each expert's weight is its own";
+  EXPECT_EQ(max_experts_of_weight(scaled, 0.5F, false), 8U) << "each expert's weight is its own";
   // As many as weigh alike have it.
   for (uint32_t n = 1; n <= 8; ++n) {
     RouterRules alike = rules;
     alike.n_used = n;
     for (const Routed& slot : routed(alike, std::vector<float>(16, 1)))
-      EXPECT_GE(most_of_weight(rules, slot.weight, false), n);
+      EXPECT_GE(max_experts_of_weight(rules, slot.weight, false), n);
   }
 }
 

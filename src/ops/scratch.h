@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 
 namespace ogas {
 
@@ -34,7 +34,7 @@ struct ScratchBytes {
 
 // The largest passes there will be: a batch of n_batch rows, in contexts of n_ctx positions.
 struct PassLimits {
-  const Ops& ops;
+  const CpuKernels& kernels;
   unsigned n_threads;
   Format kv_format;
   uint64_t n_ctx, n_batch;

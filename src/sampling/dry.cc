@@ -61,10 +61,10 @@ void DryPenalty::apply(std::span<float> logits, std::span<const TokenId> sequenc
   const auto others = std::ranges::unique(continued_, {}, &std::pair<TokenId, size_t>::first);  // the longest stay
   continued_.erase(others.begin(), others.end());
   // However long the match, the logit stays finite: a penalty makes tokens unlikely, but it bans none.
-  constexpr double kMost = 1e30;
+  constexpr double kMax = 1e30;
   for (const auto& [id, length] : continued_)
     logits[static_cast<size_t>(id)] -= static_cast<float>(
-        std::min(kMost, multiplier_ * std::pow(base_, static_cast<double>(length - allowed_length_))));
+        std::min(kMax, multiplier_ * std::pow(base_, static_cast<double>(length - allowed_length_))));
 }
 
 std::vector<TokenId> tokens_containing(const Tokenizer& tokenizer, std::span<const std::string> strings) {

@@ -8,8 +8,8 @@
 #include <map>
 #include <random>
 
-#include "sampling/sampler.h"
 #include "base/unicode.h"
+#include "sampling/sampler.h"
 
 namespace ogas {
 namespace {

@@ -1,8 +1,8 @@
 // How a model's publisher wants it sampled.
 #pragma once
 
-#include "sampling/sampling_options.h"
 #include "files/tensor_file.h"
+#include "sampling/sampling_options.h"
 
 namespace ogas {
 

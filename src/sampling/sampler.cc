@@ -133,9 +133,9 @@ TokenId Sampler::draw_from_candidates() {
 TokenId Sampler::draw_mirostat() {
   const double total = weigh_all();
   if (total == 0) return first_allowed();
-  const double least = std::min(1.0, total * std::exp2(-mirostat_mu_));
+  const double min = std::min(1.0, total * std::exp2(-mirostat_mu_));
   const auto surprise = [&](double weight) { return std::log2(total / weight); };
-  std::ranges::replace_if(weights_, [&](double weight) { return weight < least; }, 0.0);
+  std::ranges::replace_if(weights_, [&](double weight) { return weight < min; }, 0.0);
   const size_t id = draw();
   const double error = surprise(weights_[id]) - static_cast<double>(options_.mirostat_tau);
   mirostat_mu_ -= static_cast<double>(options_.mirostat_eta) * error;

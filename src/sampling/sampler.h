@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "sampling/dry.h"
-#include "sampling/top_k.h"
 #include "sampling/pcg32.h"
 #include "sampling/sampling_options.h"
+#include "sampling/top_k.h"
 #include "text/vocab.h"
 
 namespace ogas {

@@ -281,8 +281,8 @@ TEST(SamplerMirostat, LearnsAsItsPaperSays) {
     const TokenId id = sampler.sample(logits, {});
     ASSERT_GT(allowed[static_cast<size_t>(id)], 0) << "step " << step;
     // A wrong bar shows where tokens are drawn that lie close to it.
-    const double least = std::ranges::min(allowed, {}, [](double share) { return share > 0 ? share : 1; });
-    n_near_bar += allowed[static_cast<size_t>(id)] < 4 * least;
+    const double min = std::ranges::min(allowed, {}, [](double share) { return share > 0 ? share : 1; });
+    n_near_bar += allowed[static_cast<size_t>(id)] < 4 * min;
     literal.learn(p, id);
   }
   EXPECT_GT(n_near_bar, 50);

@@ -15,13 +15,13 @@ void find_largest(std::span<const float> logits, size_t k, std::vector<Candidate
     found.resize(k);
   };
   // Once there are k, most logits fall to one comparison. An equal one of a later id is no better.
-  float least = -INFINITY;
+  float min = -INFINITY;
   for (size_t id = 0; id < logits.size(); ++id) {
-    if (!(logits[id] > least)) continue;
+    if (!(logits[id] > min)) continue;
     found.push_back({static_cast<TokenId>(id), logits[id]});
     if (found.size() < 2 * k && found.size() != k) continue;
     drop_others();
-    least = std::ranges::min(found, {}, &Candidate::logit).logit;
+    min = std::ranges::min(found, {}, &Candidate::logit).logit;
   }
   drop_others();
   std::ranges::sort(found, is_likelier);

@@ -21,7 +21,7 @@ namespace ogas::server {
 struct ApiOptions {
   std::vector<std::string> names;  // of the model, as clients ask for it; the first is told
   SamplingOptions sampling;        // where a request says nothing
-  uint32_t most_choices = 16;      // answers to one request
+  uint32_t max_choices = 16;       // answers to one request
 };
 
 // A request on its way, with who asks.

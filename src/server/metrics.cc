@@ -71,7 +71,7 @@ std::string Metrics::prometheus(std::string_view model, const Now& now) const {
   value("ogas_requests_running", "Requests that are computed", "gauge", now.n_running);
   value("ogas_requests_waiting", "Requests that wait for their turn", "gauge", now.n_waiting);
   value("ogas_connections", "Connections of clients", "gauge", now.n_connections);
-  value("ogas_pauses_total", "Times a request gave up its pages for others", "counter", now.n_pauses);
+  value("ogas_pauses_total", "Times a request gave up its pages for others", "counter", now.n_preemptions);
   value("ogas_kv_bytes_used", "Keys and values of requests and remembered prefixes", "gauge", now.kv_bytes_used);
   value("ogas_kv_bytes_cached", "Of these, those that only remembered prefixes hold", "gauge", now.kv_bytes_cached);
   value("ogas_kv_bytes_budget", "The most that keys and values may take", "gauge", now.kv_bytes_budget);

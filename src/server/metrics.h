@@ -37,7 +37,7 @@ class Metrics {
   // What is true just now, asked of the engine.
   struct Now {
     size_t n_running = 0, n_waiting = 0, n_connections = 0;
-    uint64_t n_pauses = 0, kv_bytes_used = 0, kv_bytes_cached = 0, kv_bytes_budget = 0, memory_bytes = 0;
+    uint64_t n_preemptions = 0, kv_bytes_used = 0, kv_bytes_cached = 0, kv_bytes_budget = 0, memory_bytes = 0;
     uint64_t expert_hits = 0, expert_misses = 0, expert_bytes_read = 0;
     double expert_wait_seconds = 0;
     bool reads_experts = false;

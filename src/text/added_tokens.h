@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/function_ref.h"
 #include "base/byte_range.h"
+#include "base/function_ref.h"
 #include "text/vocab.h"
 
 namespace ogas {

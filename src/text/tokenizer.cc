@@ -1,7 +1,7 @@
 #include "text/tokenizer.h"
 
-#include "text/bpe_tokenizer.h"
 #include "base/unicode.h"
+#include "text/bpe_tokenizer.h"
 
 namespace ogas {
 

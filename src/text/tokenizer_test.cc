@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/unicode.h"
 #include "text/added_tokens.h"
 #include "text/merge_table.h"
 #include "text/normalizer.h"
 #include "text/pattern.h"
 #include "text/pre_tokenizer.h"
 #include "text/tokenizer_test_tools.h"
-#include "base/unicode.h"
 
 namespace ogas {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "text/pre_tokenizer.h"
 #include "base/unicode.h"
+#include "text/pre_tokenizer.h"
 #include "text/vocab.h"
 
 namespace ogas {

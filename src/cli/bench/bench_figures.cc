@@ -29,14 +29,14 @@ void show_step(std::string_view text) {
 
 Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
                         bool may_allocate) {
-  constexpr size_t kLarge = size_t{256} << 20, kMost = size_t{2} << 30;
+  constexpr size_t kLarge = size_t{256} << 20, kMax = size_t{2} << 30;
   Machine machine;
   for (unsigned n = 1; n <= n_threads; n = n == n_threads ? n + 1 : std::min(2 * n, n_threads)) {
     show_step(fmt::format("reading memory with {} threads", n));
     ThreadPool pool(n);
     machine.bandwidth.push_back(may_allocate && weights.size() < kLarge
                                     ? measure_read_bandwidth(pool)
-                                    : measure_read_bandwidth(pool, weights.first(std::min(weights.size(), kMost))));
+                                    : measure_read_bandwidth(pool, weights.first(std::min(weights.size(), kMax))));
   }
   show_step("multiplying");
   ThreadPool pool(n_threads);
@@ -45,27 +45,28 @@ Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<cons
   return machine;
 }
 
-double LeastWork::ops() const { return std::accumulate(ops_by_kind.begin(), ops_by_kind.end(), 0.0); }
+double MinWork::kernels() const { return std::accumulate(ops_by_kind.begin(), ops_by_kind.end(), 0.0); }
 
-double LeastWork::peak(const Machine& machine) const {
+double MinWork::peak(const Machine& machine) const {
   double seconds = 0;
-  for (size_t kind = 0; kind < kWeightKinds; ++kind) seconds += ops_by_kind[kind] / machine.product[kind].ops;
-  return ops() / seconds;
+  for (size_t kind = 0; kind < kWeightKinds; ++kind) seconds += ops_by_kind[kind] / machine.product[kind].kernels;
+  return kernels() / seconds;
 }
 
-WeightKind LeastWork::main_kind(const Machine& machine) const {
+WeightKind MinWork::main_kind(const Machine& machine) const {
   size_t main = 0;
   for (size_t kind = 1; kind < kWeightKinds; ++kind)
-    if (ops_by_kind[kind] / machine.product[kind].ops > ops_by_kind[main] / machine.product[main].ops) main = kind;
+    if (ops_by_kind[kind] / machine.product[kind].kernels > ops_by_kind[main] / machine.product[main].kernels)
+      main = kind;
   return static_cast<WeightKind>(main);
 }
 
-double LeastWork::limit(const Machine& machine) const {
-  return n_tokens / std::max(bytes / machine.bandwidth.back(), ops() / peak(machine));
+double MinWork::limit(const Machine& machine) const {
+  return n_tokens / std::max(bytes / machine.bandwidth.back(), kernels() / peak(machine));
 }
 
-bool LeastWork::is_bound_by_memory(const Machine& machine) const {
-  return bytes / machine.bandwidth.back() > ops() / peak(machine);
+bool MinWork::is_bound_by_memory(const Machine& machine) const {
+  return bytes / machine.bandwidth.back() > kernels() / peak(machine);
 }
 
 std::vector<std::string> figure_names() {
@@ -87,16 +88,16 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab) {
   return tokens;
 }
 
-LeastWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits) {
-  auto ops = facts.products_by_kind(n_tokens, n_logits);
-  for (double& of_kind : ops) of_kind *= 2;
+MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits) {
+  auto kernels = facts.products_by_kind(n_tokens, n_logits);
+  for (double& of_kind : kernels) of_kind *= 2;
   return {.n_tokens = static_cast<double>(n_tokens),
           .bytes = facts.pass_bytes(n_tokens) + static_cast<double>(facts.kv.state.bytes()),
-          .ops_by_kind = ops};
+          .ops_by_kind = kernels};
 }
 
-LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {
-  LeastWork work = work_of_pass(facts, 1, 1);
+MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {
+  MinWork work = work_of_pass(facts, 1, 1);
   work.bytes += static_cast<double>(position_bytes) * depth;
   return work;
 }
@@ -104,7 +105,7 @@ LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32
 // Limits must hold whatever the router says: of experts that may be left out for their weight, the best alone is sure.
 Bench::Bench(Engine& engine, const FigureOptions& options)
     : engine_(engine), options_(options), facts_(engine.facts()) {
-  facts_.n_expert_used = facts_.n_expert_least;
+  facts_.n_expert_used = facts_.n_expert_used_min;
 }
 
 Result<std::vector<Figure>> Bench::run() {
@@ -192,7 +193,7 @@ Result<> Bench::decode(uint32_t depth) {
       const auto start = Clock::now();
       for (uint32_t step = 0; step < kSteps; ++step) {
         const auto token = static_cast<TokenId>(std::ranges::max_element(logits) - logits.begin());
-        logits = OGAS_TRY(engine_.extend(*session, std::span(&token, 1), RowKind::generated));
+        logits = OGAS_TRY(engine_.extend(*session, std::span(&token, 1), RowKind::decode));
       }
       return seconds_since(start) / kSteps;
     }));
@@ -212,7 +213,7 @@ Result<> Bench::step_of(uint32_t n) {
     const auto tokens = make_tokens(kTokens, facts_.n_vocab);
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {
       const auto start = Clock::now();
-      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}, RowKind::generated));
+      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}, RowKind::decode));
       return seconds_since(start) * n / kTokens;
     }));
   }
@@ -230,10 +231,10 @@ Result<> Bench::sessions_of(uint32_t n) {
   if (figure.skipped.empty()) {
     const auto tokens = make_tokens(n, facts_.n_vocab);
     std::vector<Engine::SessionPtr> sessions;
-    std::vector<Extension> step;
+    std::vector<BatchItem> step;
     for (uint32_t idx = 0; idx < n; ++idx) {
       sessions.push_back(engine_.new_session());
-      step.push_back({sessions.back().get(), std::span(tokens).subspan(idx, 1), RowKind::generated});
+      step.push_back({sessions.back().get(), std::span(tokens).subspan(idx, 1), RowKind::decode});
     }
     OGAS_TRY(engine_.extend(step));
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {

@@ -24,18 +24,18 @@ struct Machine {
 };
 // weights: reading is measured on these if they are large enough, since not all memory need be equally fast, or if
 // there is no memory for others.
-// isa: the instruction set that multiplies (Ops::name).
+// isa: the instruction set that multiplies (CpuKernels::name).
 Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
                         bool may_allocate);
 
 // What the tokens of a figure take at least: bytes read from memory, and operations by WeightKind, a multiplication and
 // an addition being two.
-struct LeastWork {
+struct MinWork {
   double n_tokens = 0, bytes = 0;
   std::array<double, kWeightKinds> ops_by_kind{};
 
-  double ops() const;
-  double intensity() const { return ops() / bytes; }  // operations a byte
+  double kernels() const;
+  double intensity() const { return kernels() / bytes; }  // operations a byte
   // Operations a second where nothing is read: each kind at its own peak.
   double peak(const Machine& machine) const;
   // The kind that takes most of that time.
@@ -57,13 +57,13 @@ struct Overlap {
 
 struct Figure {
   std::string name;
-  LeastWork work = {};
+  MinWork work = {};
   Median rate = {};  // tokens a second
   std::string skipped = {};
   // Where experts are on disk.
   std::optional<Overlap> overlap = {};
 
-  double ops() const { return rate.value * work.ops() / work.n_tokens; }  // a second
+  double kernels() const { return rate.value * work.kernels() / work.n_tokens; }  // a second
 };
 
 struct FigureOptions {
@@ -111,7 +111,7 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 // What one pass over n tokens takes that keeps n_logits rows of logits, from an empty context; a prompt is one pass,
 // however it is cut. And what one token takes behind `depth` others. The file's bytes count, all keys and values, and
 // recurrent states once a pass; scores of attention do not.
-LeastWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
-LeastWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
+MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
+MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
 
 }  // namespace ogas::cli

@@ -18,7 +18,7 @@ Json machine_json(const Machine& machine) {
   Json products = Json::object();
   for (size_t kind = 0; kind < kWeightKinds; ++kind)
     products[std::string(name_of(static_cast<WeightKind>(kind)))] = {
-        {"ops_per_s", machine.product[kind].ops}, {"instruction", machine.product[kind].instruction}};
+        {"ops_per_s", machine.product[kind].kernels}, {"instruction", machine.product[kind].instruction}};
   return {{"read_bytes_per_s", machine.bandwidth}, {"products", products}};
 }
 
@@ -32,7 +32,7 @@ Json figure_json(const Figure& figure, const Machine& machine) {
                {"peak_ops_per_s", figure.work.peak(machine)},
                {"fraction", figure.rate.value / limit},
                {"ops_per_byte", figure.work.intensity()},
-               {"ops_per_s", figure.ops()}};
+               {"ops_per_s", figure.kernels()}};
   if (const auto& overlap = figure.overlap)
     json["overlap"] = {{"tokens", overlap->experts.n_tokens},        {"seconds", overlap->seconds},
                        {"reading_s", overlap->experts.busy_seconds}, {"computing_s", overlap->computing()},
@@ -88,8 +88,8 @@ std::string machine_table(const BenchReport& report) {
     std::string names;
     for (; kind < kWeightKinds && machine.product[kind].instruction == peak.instruction; ++kind)
       names += (names.empty() ? "" : ", ") + std::string(name_of(static_cast<WeightKind>(kind)));
-    text +=
-        fmt::format("products           {:8.1f} Gop/s of {} weights ({})\n", giga(peak.ops), names, peak.instruction);
+    text += fmt::format("products           {:8.1f} Gop/s of {} weights ({})\n", giga(peak.kernels), names,
+                        peak.instruction);
   }
   text += report.disk ? fmt::format("disk read          {:8.2f} GB/s\n", giga(*report.disk))
                       : "disk read           unknown\n";
@@ -165,7 +165,7 @@ Roofline as_roofline(const BenchReport& report) {
         roofline.peak_name = fmt::format("peak of {} weights ({})", name_of(kind),
                                          machine.product[static_cast<size_t>(kind)].instruction);
       }
-      roofline.points.push_back({figure.name, figure.work.intensity(), figure.ops()});
+      roofline.points.push_back({figure.name, figure.work.intensity(), figure.kernels()});
     }
   return roofline;
 }

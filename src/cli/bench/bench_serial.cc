@@ -39,7 +39,7 @@ Slice cut_slice(std::span<const Linear* const> linears, double n_wanted) {
 
 // Seconds to multiply the slice with so many tokens on this thread: the median of the runs that half a second or more
 // holds, at least three.
-double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
+double seconds_of(const Slice& slice, const CpuKernels& kernels, size_t n_tokens) {
   std::map<size_t, Activations> inputs;  // by their width
   std::vector<Matrix> outputs;
   for (const Linear& part : slice.parts) {
@@ -53,7 +53,7 @@ double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
     const auto start = std::chrono::steady_clock::now();
     for (size_t idx = 0; idx < slice.parts.size(); ++idx) {
       const Linear& part = slice.parts[idx];
-      MatmulCall{part, inputs.at(part.n_in()), 0, n_tokens, 0, part.n_out()}.run(ops, outputs[idx]);
+      MatmulCall{part, inputs.at(part.n_in()), 0, n_tokens, 0, part.n_out()}.run(kernels, outputs[idx]);
     }
     seconds.push_back(seconds_since(start));
   }
@@ -63,17 +63,17 @@ double seconds_of(const Slice& slice, const Ops& ops, size_t n_tokens) {
 }  // namespace
 
 SerialSpeed measure_serial(const Engine& engine) {
-  const Ops& ops = *available_ops().back();
-  OGAS_CHECK(!ops.quantizes_activations, "{} is not the reference", ops.name);
+  const CpuKernels& kernels = *available_kernels().back();
+  OGAS_CHECK(!kernels.quantizes_activations, "{} is not the reference", kernels.name);
   // A GFLOP or so of prefill at a time, of which plain code does one or two a second.
   constexpr double kWeights = 1.0e6;
   const Slice slice = cut_slice(engine.linears_of_token(), kWeights);
   SerialSpeed speed;
-  speed.decode_ops = 2 * slice.n_weights / seconds_of(slice, ops, 1);
-  speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, ops, kPrompt);
+  speed.decode_ops = 2 * slice.n_weights / seconds_of(slice, kernels, 1);
+  speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, kernels, kPrompt);
   const ModelFacts& facts = engine.facts();
-  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).ops();
-  speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).ops();
+  speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).kernels();
+  speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).kernels();
   speed.slice = fmt::format("rows of {} matrices, {:.2f}% of the weights that a token is multiplied with",
                             slice.parts.size(), 100 * slice.n_weights / slice.n_all);
   return speed;

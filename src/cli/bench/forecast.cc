@@ -27,7 +27,7 @@ double beside(double a, double b) { return std::max(a, b) + kNotBeside * std::mi
 
 }  // namespace
 
-Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
+Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format) {
   constexpr size_t kIn = 2048, kOut = 2048;
   ThreadPool pool(n_threads);
   Rates rates{.memory = measure_read_bandwidth(pool)};
@@ -35,7 +35,7 @@ Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
   RandomBlocks(format, /*deviation=*/0.02F).fill(bytes, /*seed=*/1);
   Linear linear(format, bytes.data(), kOut, kIn);
   Scratch scratch(pool.size());
-  Exec exec{pool, ops, scratch};
+  Exec exec{pool, kernels, scratch};
   const auto seconds_of = [&](const auto& run) {
     double best = 1e9;
     for (int repeat = 0; repeat < 4; ++repeat) {
@@ -45,24 +45,24 @@ Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
     }
     return best;
   };
-  PageBuffer panels(linear.panel_bytes(ops) > 0 ? linear.panel_bytes(ops) : bytes.size());
+  PageBuffer panels(linear.panel_bytes(kernels) > 0 ? linear.panel_bytes(kernels) : bytes.size());
   const double packing = seconds_of([&] {
-    const size_t n = linear.panel_bytes(ops) > 0 ? linear.n_panels(ops) : 16;
+    const size_t n = linear.panel_bytes(kernels) > 0 ? linear.n_panels(kernels) : 16;
     pool.parallel_for(n, [&](size_t idx, unsigned) {
-      if (linear.panel_bytes(ops) > 0)
-        linear.pack_panel(ops, idx, panels.data());
+      if (linear.panel_bytes(kernels) > 0)
+        linear.pack_panel(kernels, idx, panels.data());
       else
         std::memcpy(panels.data() + idx * bytes.size() / n, bytes.data() + idx * bytes.size() / n, bytes.size() / n);
     });
   });
   // Weights come from memory and go there, not from a cache to a cache as these.
   rates.packing = 1 / (packing / static_cast<double>(bytes.size()) + 2 / rates.memory);
-  if (linear.panel_bytes(ops) > 0) linear.use_panels(panels.data());
+  if (linear.panel_bytes(kernels) > 0) linear.use_panels(panels.data());
   const Activations x(kPromptTokens, kIn);
   const Matrix y(kPromptTokens, kOut);
   for (size_t row = 0; row < kPromptTokens; ++row) {
     for (size_t i = 0; i < kIn; ++i) x.row(row)[i] = static_cast<float>((row * 7 + i * 13) % 17) - 8;
-    x.quantize_row(ops, row, RowKind::prompt);
+    x.quantize_row(kernels, row, RowKind::prefill);
   }
   const auto rate_of = [&](size_t n) {
     return static_cast<double>(n * kIn * kOut) / seconds_of([&] { multiply(exec, x, n, {{linear, y}}); });
@@ -73,12 +73,12 @@ Rates measure_rates(const Ops& ops, unsigned n_threads, Format format) {
 }
 
 double skewed_hits(double share, uint32_t n_expert) {
-  double most = 0, all = 0;
+  double max = 0, all = 0;
   for (uint32_t rank = 1; rank <= n_expert; ++rank) {
     all += 1.0 / rank;
-    if (rank <= share * n_expert) most += 1.0 / rank;
+    if (rank <= share * n_expert) max += 1.0 / rank;
   }
-  return all > 0 ? most / all : 1;
+  return all > 0 ? max / all : 1;
 }
 
 Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expert_bytes, size_t n_moe,

@@ -5,7 +5,7 @@
 
 #include "arch/model.h"
 #include "engine/memory_plan.h"
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 
 namespace ogas::cli {
 
@@ -18,7 +18,7 @@ struct Rates {
   double disk = 0;          // bytes a second, past the page cache; 0: unknown
 };
 // All but the disk's: products and packing with a matrix of this format.
-Rates measure_rates(const Ops& ops, unsigned n_threads, Format format);
+Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format);
 
 // How tokens take experts: all alike, as models with random weights have it, or by Zipf's law, about as trained models
 // have it once the cache knows them.

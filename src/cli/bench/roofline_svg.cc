@@ -57,13 +57,13 @@ struct Axis {
   double low, high;
   double begin, end;  // in pixels
 
-  double place(double value) const { return begin + (std::log10(value) - low) / (high - low) * (end - begin); }
+  double slot(double value) const { return begin + (std::log10(value) - low) / (high - low) * (end - begin); }
 };
 
 // Decades around all of these values, with room beside them.
 Axis axis_around(const std::vector<double>& values, double begin, double end) {
-  const auto [least, most] = std::ranges::minmax(values);
-  const double low = std::floor(std::log10(least / 1.5)), high = std::ceil(std::log10(most * 1.5));
+  const auto [min, max] = std::ranges::minmax(values);
+  const double low = std::floor(std::log10(min / 1.5)), high = std::ceil(std::log10(max * 1.5));
   return {low, std::max(high, low + 1), begin, end};
 }
 
@@ -86,13 +86,13 @@ std::string short_number(double decade) {
 class Drawing {
  public:
   explicit Drawing(const Roofline& roofline) : r_(roofline) {
-    std::vector<double> intensities = {corner()}, ops = {r_.peak};
+    std::vector<double> intensities = {corner()}, kernels = {r_.peak};
     for (const RooflinePoint& point : r_.points) {
       intensities.push_back(point.intensity);
-      ops.push_back(point.ops);
+      kernels.push_back(point.kernels);
     }
     x_ = axis_around(intensities, kLeft, kRight);
-    y_ = axis_around(ops, kBottom, kTop);
+    y_ = axis_around(kernels, kBottom, kTop);
   }
 
   std::string draw() {
@@ -105,8 +105,8 @@ class Drawing {
     draw_grid();
     draw_roof();
     for (const RooflinePoint& point : r_.points) {
-      const double x = x_.place(point.intensity), y = y_.place(point.ops);
-      line("gap", x, y_.place(roof_at(point.intensity)), x, y);
+      const double x = x_.slot(point.intensity), y = y_.slot(point.kernels);
+      line("gap", x, y_.slot(roof_at(point.intensity)), x, y);
       out_ += fmt::format("<circle class=\"point\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\"/>\n", x, y);
       taken_.push_back({x - 6, y - 6, x + 6, y + 6});
     }
@@ -133,12 +133,12 @@ class Drawing {
 
   void draw_grid() {
     for (double decade = x_.low; decade <= x_.high; ++decade) {
-      const double x = x_.place(std::pow(10, decade));
+      const double x = x_.slot(std::pow(10, decade));
       line("grid", x, kTop, x, kBottom);
       text(x, kBottom + 18, "middle", short_number(decade));
     }
     for (double decade = y_.low; decade <= y_.high; ++decade) {
-      const double y = y_.place(std::pow(10, decade));
+      const double y = y_.slot(std::pow(10, decade));
       line("grid", kLeft, y, kRight, y);
       text(kLeft - 8, y + 4, "end", short_number(decade));
     }
@@ -148,9 +148,9 @@ class Drawing {
   }
 
   void draw_roof() {
-    const double least = std::max(std::pow(10, x_.low), std::pow(10, y_.low) / r_.bandwidth);
-    const double x1 = x_.place(least), y1 = y_.place(r_.bandwidth * least);
-    const double x2 = x_.place(corner()), y2 = y_.place(r_.peak);
+    const double min = std::max(std::pow(10, x_.low), std::pow(10, y_.low) / r_.bandwidth);
+    const double x1 = x_.slot(min), y1 = y_.slot(r_.bandwidth * min);
+    const double x2 = x_.slot(corner()), y2 = y_.slot(r_.peak);
     out_ += fmt::format("<polyline class=\"roof\" points=\"{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\"/>\n", x1, y1, x2,
                         y2, kRight, y2);
     const double degrees = std::atan2(y2 - y1, x2 - x1) * 180 / M_PI;
@@ -187,8 +187,8 @@ class Drawing {
   }
 
   void name_point(const RooflinePoint& point) {
-    const double x = x_.place(point.intensity), y = y_.place(point.ops);
-    const std::string label = fmt::format("{} · {:.0f}%", point.name, 100 * point.ops / roof_at(point.intensity));
+    const double x = x_.slot(point.intensity), y = y_.slot(point.kernels);
+    const std::string label = fmt::format("{} · {:.0f}%", point.name, 100 * point.kernels / roof_at(point.intensity));
     const Box box = place_label(x, y, kLetterWidth * static_cast<double>(label.size()));
     taken_.push_back(box);
     const double middle = (box.top + box.bottom) / 2;

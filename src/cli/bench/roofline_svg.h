@@ -9,7 +9,7 @@ namespace ogas::cli {
 struct RooflinePoint {
   std::string name;
   double intensity = 0;  // operations a byte read
-  double ops = 0;        // operations a second
+  double kernels = 0;    // operations a second
 };
 
 struct Roofline {

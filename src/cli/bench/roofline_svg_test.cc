@@ -37,7 +37,7 @@ struct Place {
 };
 
 // Where the attributes a and b of all elements of this class stand.
-std::vector<Place> places(const std::string& svg, const std::string& name, const std::string& a, const std::string& b) {
+std::vector<Place> slots(const std::string& svg, const std::string& name, const std::string& a, const std::string& b) {
   std::vector<Place> found;
   const std::regex element("class=\"" + name + "\" " + a + "=\"([0-9.-]+)\" " + b + "=\"([0-9.-]+)\"");
   for (auto it = std::sregex_iterator(svg.begin(), svg.end(), element); it != std::sregex_iterator(); ++it)
@@ -58,22 +58,22 @@ TEST(RooflineSvg, IsWellFormedWhateverNamesSay) {
 TEST(RooflineSvg, PointsAndNamesLieInsideTheAxes) {
   // The frame: grid lines at its edges.
   for (const double intensity : {1e-3, 1.0, 35.0, 1e3, 99999.0}) {
-    for (const double ops : {1.0, 1e9, 6.9e11}) {
-      const std::string svg = roofline_svg(roofline({{"a point with a name", intensity, ops}, {"other", 2, 3e10}}));
-      const auto grid = places(svg, "grid", "x1", "y1");
+    for (const double kernels : {1.0, 1e9, 6.9e11}) {
+      const std::string svg = roofline_svg(roofline({{"a point with a name", intensity, kernels}, {"other", 2, 3e10}}));
+      const auto grid = slots(svg, "grid", "x1", "y1");
       ASSERT_FALSE(grid.empty());
       const auto [left, right] = std::ranges::minmax(grid, {}, &Place::x);
       const auto [top, bottom] = std::ranges::minmax(grid, {}, &Place::y);
-      const auto points = places(svg, "point", "cx", "cy");
-      const auto names = places(svg, "name", "x", "y");
+      const auto points = slots(svg, "point", "cx", "cy");
+      const auto names = slots(svg, "name", "x", "y");
       ASSERT_EQ(points.size(), 2U);
       ASSERT_EQ(names.size(), 2U);
       for (const auto& all : {points, names}) {
-        for (const Place& place : all) {
-          EXPECT_GE(place.x, left.x) << svg;
-          EXPECT_LE(place.x, 836) << svg;
-          EXPECT_GE(place.y, top.y) << svg;
-          EXPECT_LE(place.y, bottom.y) << svg;
+        for (const Place& slot : all) {
+          EXPECT_GE(slot.x, left.x) << svg;
+          EXPECT_LE(slot.x, 836) << svg;
+          EXPECT_GE(slot.y, top.y) << svg;
+          EXPECT_LE(slot.y, bottom.y) << svg;
         }
       }
     }
@@ -84,7 +84,7 @@ TEST(RooflineSvg, PlacesAreLogarithmsAndSharesThoseOfTheRoof) {
   // Below the corner at 35 operations a byte memory is the roof, beyond it the peak.
   const std::string svg = roofline_svg(roofline({{"a", 1, 1e10}, {"b", 10, 1e11}, {"c", 100, 0.35e12}}));
   for (const char* label : {">a · 50%<", ">b · 50%<", ">c · 50%<"}) EXPECT_THAT(svg, ::testing::HasSubstr(label));
-  const auto points = places(svg, "point", "cx", "cy");
+  const auto points = slots(svg, "point", "cx", "cy");
   ASSERT_EQ(points.size(), 3U);
   EXPECT_NEAR(points[1].x - points[0].x, points[2].x - points[1].x, 0.2);
   EXPECT_LT(points[1].y, points[0].y);  // up is more
@@ -92,7 +92,7 @@ TEST(RooflineSvg, PlacesAreLogarithmsAndSharesThoseOfTheRoof) {
 
 TEST(RooflineSvg, NamesOfPointsInOnePlaceDoNotCoverEachOther) {
   std::vector<RooflinePoint> points(6, {"prefill 512", 70, 3e11});
-  const auto names = places(roofline_svg(roofline(points)), "name", "x", "y");
+  const auto names = slots(roofline_svg(roofline(points)), "name", "x", "y");
   ASSERT_EQ(names.size(), 6U);
   for (size_t a = 0; a < names.size(); ++a)
     for (size_t b = a + 1; b < names.size(); ++b)

@@ -33,15 +33,15 @@ bool is_url(std::string_view name) { return name.starts_with("http://") || name.
 // How long a header is nobody says: more of the file until it can be read. What is missing is zeros here, which are no
 // tensor's name and no format's data.
 Result<TensorFile> open_remote(const std::string& url) {
-  constexpr size_t kFirst = size_t{4} << 20, kMost = size_t{64} << 20;
-  client::HttpClient http = OGAS_TRY(client::HttpClient::create({.reply_bytes = kMost}));
+  constexpr size_t kFirst = size_t{4} << 20, kMax = size_t{64} << 20;
+  client::HttpClient http = OGAS_TRY(client::HttpClient::create({.reply_bytes = kMax}));
   for (size_t n = kFirst;; n *= 2) {
     const client::Beginning beginning = OGAS_TRY(http.get_beginning(url, n));
     if (!beginning.bytes.starts_with("GGUF"))
       return fail(ErrorCode::bad_file, "{}: this is no GGUF file, whose first bytes say so", url);
     auto file = open_header(beginning.bytes, beginning.n_whole, url);
     const bool has_all = beginning.bytes.size() < n || beginning.bytes.size() == beginning.n_whole;
-    if (file || has_all || n >= kMost) return file;
+    if (file || has_all || n >= kMax) return file;
   }
 }
 

@@ -19,9 +19,9 @@ struct Reply {
   std::vector<std::string> notes;                        // what a person should know of how it ended
 };
 
-class Answerer {
+class ChatBackend {
  public:
-  virtual ~Answerer() = default;
+  virtual ~ChatBackend() = default;
 
   virtual std::string model() const = 0;     // as saved conversations name it
   virtual std::string greeting() const = 0;  // "name · what is worth knowing"

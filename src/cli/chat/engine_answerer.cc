@@ -11,14 +11,14 @@
 
 namespace ogas::cli {
 
-std::string EngineAnswerer::model() const { return engine_.file().path().filename().string(); }
+std::string EngineBackend::model() const { return engine_.file().path().filename().string(); }
 
-std::string EngineAnswerer::greeting() const {
+std::string EngineBackend::greeting() const {
   return fmt::format("{} · {} · context {}", name_of_model(engine_.file().path()),
                      format_bytes(engine_.file().total_bytes()), engine_.options().n_ctx);
 }
 
-std::vector<std::pair<std::string, std::string>> EngineAnswerer::facts() const {
+std::vector<std::pair<std::string, std::string>> EngineBackend::facts() const {
   const uint64_t n_held = Engine::tokens_of(*session_).size();
   const uint32_t n_ctx = engine_.options().n_ctx;
   const double percent = 100.0 * static_cast<double>(n_held) / n_ctx;
@@ -29,7 +29,7 @@ std::vector<std::pair<std::string, std::string>> EngineAnswerer::facts() const {
           {"peak memory", format_bytes(peak_memory())}};
 }
 
-Result<Reply> EngineAnswerer::answer(const Conversation& conversation) {
+Result<Reply> EngineBackend::answer(const Conversation& conversation) {
   Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
   Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);

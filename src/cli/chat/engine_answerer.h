@@ -6,10 +6,10 @@
 
 namespace ogas::cli {
 
-class EngineAnswerer : public Answerer {
+class EngineBackend : public ChatBackend {
  public:
   // The engine must outlive it, and have a tokenizer and a chat template.
-  EngineAnswerer(Engine& engine, const TemplateOptions& chat, bool hides_thinking)
+  EngineBackend(Engine& engine, const TemplateOptions& chat, bool hides_thinking)
       : engine_(engine), chat_(chat), hides_thinking_(hides_thinking), session_(engine.new_session()) {}
 
   std::string model() const override;

@@ -15,7 +15,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kMostText = size_t{64} << 20;
+constexpr size_t kMaxText = size_t{64} << 20;
 
 // "15043-1.5" to {"15043": -1.5}; the least that the API knows bans.
 nlohmann::json bias_fields(const AnswerOptions& settings) {
@@ -54,7 +54,7 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
 }
 
 // An answer on its way: shows it, and keeps what comes of it.
-class ServerAnswerer::Stream {
+class ServerBackend::Stream {
  public:
   explicit Stream(bool hides_thinking) : printer_(hides_thinking) {}
   Result<bool> take(std::string_view data);
@@ -74,7 +74,7 @@ class ServerAnswerer::Stream {
   std::optional<Clock::time_point> first_, last_;
 };
 
-Result<bool> ServerAnswerer::Stream::take(std::string_view data) {
+Result<bool> ServerBackend::Stream::take(std::string_view data) {
   if (data == "[DONE]") {
     if (finish_.empty()) finish_ = "stop";
     return false;
@@ -87,12 +87,12 @@ Result<bool> ServerAnswerer::Stream::take(std::string_view data) {
   if (!first_) first_ = last_;
   n_reasoning_ += piece.reasoning.size();
   text_ += piece.content;
-  if (text_.size() + n_reasoning_ > kMostText) return fail(ErrorCode::io, "an answer of more than {} bytes", kMostText);
+  if (text_.size() + n_reasoning_ > kMaxText) return fail(ErrorCode::io, "an answer of more than {} bytes", kMaxText);
   printer_.print(piece.reasoning, piece.content);
   return true;
 }
 
-std::string ServerAnswerer::Stream::stats() const {
+std::string ServerBackend::Stream::stats() const {
   std::string text;
   if (usage_) {
     text = fmt::format("{} + {} tok", usage_->n_prompt, usage_->n_generated);
@@ -107,7 +107,7 @@ std::string ServerAnswerer::Stream::stats() const {
   return text + fmt::format(" · total {:.2f} s", seconds_between(start_, Clock::now()));
 }
 
-Reply ServerAnswerer::Stream::reply() && {
+Reply ServerBackend::Stream::reply() && {
   Reply reply;
   reply.stats = stats();
   reply.text = std::move(text_);
@@ -121,20 +121,20 @@ Reply ServerAnswerer::Stream::reply() && {
   return reply;
 }
 
-Result<std::unique_ptr<ServerAnswerer>> ServerAnswerer::create(std::string_view url, std::string model,
-                                                               bool hides_thinking) {
+Result<std::unique_ptr<ServerBackend>> ServerBackend::create(std::string_view url, std::string model,
+                                                             bool hides_thinking) {
   client::ServerUrl server = OGAS_TRY(client::parse_server_url(url));
   std::string key = OGAS_TRY(client::key_from_environment(server));
   const bool has_key = !key.empty();
   client::HttpClient http = OGAS_TRY(client::HttpClient::create({.key = std::move(key)}));
-  std::unique_ptr<ServerAnswerer> answerer(new ServerAnswerer(std::move(server), std::move(http), has_key));
-  answerer->model_ = std::move(model);
-  answerer->hides_thinking_ = hides_thinking;
-  if (answerer->model_.empty()) OGAS_TRY(answerer->find_model());
-  return answerer;
+  std::unique_ptr<ServerBackend> backend(new ServerBackend(std::move(server), std::move(http), has_key));
+  backend->model_ = std::move(model);
+  backend->hides_thinking_ = hides_thinking;
+  if (backend->model_.empty()) OGAS_TRY(backend->find_model());
+  return backend;
 }
 
-Result<> ServerAnswerer::find_model() {
+Result<> ServerBackend::find_model() {
   const std::string url = url_.api + "/models";
   const auto list = http_.get_json(url);
   if (!list) return explain(list.error());
@@ -145,20 +145,20 @@ Result<> ServerAnswerer::find_model() {
   return {};
 }
 
-std::unexpected<Error> ServerAnswerer::explain(Error error) const {
+std::unexpected<Error> ServerBackend::explain(Error error) const {
   if (error.message.contains(": status 401") || error.message.contains(": status 403"))
     error.message += has_key_ ? " (the key is that of OGAS_API_KEY or OPENAI_API_KEY)"
                               : " (no key was sent; OGAS_API_KEY or, for https, OPENAI_API_KEY holds one)";
   return std::unexpected(std::move(error));
 }
 
-std::string ServerAnswerer::greeting() const { return fmt::format("{} at {}", model_, url_.api); }
+std::string ServerBackend::greeting() const { return fmt::format("{} at {}", model_, url_.api); }
 
-std::vector<std::pair<std::string, std::string>> ServerAnswerer::facts() const {
+std::vector<std::pair<std::string, std::string>> ServerBackend::facts() const {
   return {{"model", printable_line(model_)}, {"server", url_.api}, {"key", has_key_ ? "sent" : "none"}};
 }
 
-Result<> ServerAnswerer::ask(const Conversation& conversation, Stream& stream) {
+Result<> ServerBackend::ask(const Conversation& conversation, Stream& stream) {
   nlohmann::json body = settings_as_fields(conversation.settings);
   body["model"] = model_;
   body["messages"] = conversation.all_messages();
@@ -168,7 +168,7 @@ Result<> ServerAnswerer::ask(const Conversation& conversation, Stream& stream) {
                            [&](std::string_view data) { return stream.take(data); });
 }
 
-Result<Reply> ServerAnswerer::answer(const Conversation& conversation) {
+Result<Reply> ServerBackend::answer(const Conversation& conversation) {
   const InterruptsAsInput interrupts;
   http_.set_interrupts({interrupts.fd()});
   Stream stream(hides_thinking_);

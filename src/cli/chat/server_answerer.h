@@ -12,11 +12,11 @@ namespace ogas::cli {
 // Of a request's body: the settings that the person gave, by the names OpenAI's API or else the field has for them.
 nlohmann::json settings_as_fields(const AnswerOptions& settings);
 
-class ServerAnswerer : public Answerer {
+class ServerBackend : public ChatBackend {
  public:
   // model: empty for the first that the server names. Errors: as parse_server_url and HttpClient, io where it names
   // none.
-  static Result<std::unique_ptr<ServerAnswerer>> create(std::string_view url, std::string model, bool hides_thinking);
+  static Result<std::unique_ptr<ServerBackend>> create(std::string_view url, std::string model, bool hides_thinking);
 
   std::string model() const override { return model_; }
   std::string greeting() const override;
@@ -26,7 +26,7 @@ class ServerAnswerer : public Answerer {
 
  private:
   class Stream;
-  ServerAnswerer(client::ServerUrl url, client::HttpClient http, bool has_key)
+  ServerBackend(client::ServerUrl url, client::HttpClient http, bool has_key)
       : url_(std::move(url)), http_(std::move(http)), has_key_(has_key) {}
 
   Result<> find_model();

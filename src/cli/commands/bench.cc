@@ -75,7 +75,7 @@ Result<int> bench(const BenchOptions& options) {
   if (!options.compare.empty()) return compare(options);
   if (options.model.model.empty())
     return fail(ErrorCode::usage, "MODEL is missing; for example: ogas bench model.gguf");
-  std::optional<PendingFile> plot;
+  std::optional<AtomicFile> plot;
   if (!options.plot.empty() && !plot.emplace(options.plot).is_open()) return cannot_write(options.plot);
   const unsigned n_threads = options.model.n_threads > 0 ? options.model.n_threads : usable_cores();
   BenchReport report = OGAS_TRY(measure_model(options, n_threads));

@@ -38,8 +38,8 @@ std::filesystem::path expand_home(std::string_view text) {
 
 class Chat {
  public:
-  Chat(Answerer& answerer, AnswerOptions settings, const ChatOptions& options)
-      : answerer_(answerer), options_(options), editor_(history_path()) {
+  Chat(ChatBackend& backend, AnswerOptions settings, const ChatOptions& options)
+      : backend_(backend), options_(options), editor_(history_path()) {
     conversation_.server = options.server;
     conversation_.system = options.system;
     conversation_.settings = std::move(settings);
@@ -72,7 +72,7 @@ class Chat {
 
   std::string show(std::string_view setting) const;
 
-  Answerer& answerer_;
+  ChatBackend& backend_;
   const ChatOptions& options_;
   LineEditor editor_;
   Conversation conversation_;
@@ -137,7 +137,7 @@ Result<> Chat::set(std::string_view argument) {
 Result<> Chat::save(std::string_view path) {
   if (path.empty()) return fail(ErrorCode::usage, "/save needs a file name");
   const std::string text =
-      conversation_.to_json(answerer_.model()).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+      conversation_.to_json(backend_.model()).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
   const auto file = expand_home(path);
   std::error_code error;
   // Replacing a device by a file would break the machine it belongs to.
@@ -164,7 +164,7 @@ Result<> Chat::stats(std::string_view) {
   const auto add = [&](std::string_view name, std::string_view value) {
     text += fmt::format("{:<16} {}\n", name, value);
   };
-  for (const auto& [name, value] : answerer_.facts()) add(name, value);
+  for (const auto& [name, value] : backend_.facts()) add(name, value);
   add("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total_.n_prompt, total_.n_cached,
                                  total_.n_generated));
   if (!last_.stats.empty()) add("last answer", last_.stats);
@@ -185,7 +185,7 @@ Result<> Chat::retry(std::string_view) {
 
 Result<> Chat::clear(std::string_view) {
   conversation_.messages = nlohmann::ordered_json::array();
-  answerer_.forget();
+  backend_.forget();
   say("a new conversation");
   return {};
 }
@@ -209,7 +209,7 @@ Result<> Chat::run_command(std::string_view text) {
 
 // What the conversation asks for, streamed to stdout. On an error the conversation is as it was.
 Result<> Chat::generate() {
-  last_ = OGAS_TRY(answerer_.answer(conversation_));
+  last_ = OGAS_TRY(backend_.answer(conversation_));
   conversation_.messages.push_back({{"role", "assistant"}, {"content", last_.text}});
   total_.n_prompt += last_.n_prompt;
   total_.n_cached += last_.n_cached;
@@ -228,7 +228,7 @@ Result<> Chat::answer(std::string_view text) {
 }
 
 void Chat::greet() const {
-  if (stdin_is_terminal()) say(answerer_.greeting() + " · /help, Ctrl-D ends");
+  if (stdin_is_terminal()) say(backend_.greeting() + " · /help, Ctrl-D ends");
 }
 
 int Chat::talk() {
@@ -253,16 +253,16 @@ int Chat::talk() {
   return exit_code;
 }
 
-Result<int> talk_with(Answerer& answerer, AnswerOptions settings, const ChatOptions& options) {
-  Chat chat(answerer, std::move(settings), options);
+Result<int> talk_with(ChatBackend& backend, AnswerOptions settings, const ChatOptions& options) {
+  Chat chat(backend, std::move(settings), options);
   if (!options.load.empty()) OGAS_TRY(chat.load(options.load));
   return chat.talk();
 }
 
 Result<int> chat(const ChatOptions& options) {
   if (!options.server.empty()) {
-    const auto answerer = OGAS_TRY(ServerAnswerer::create(options.server, options.model.model, options.hides_thinking));
-    return talk_with(*answerer, options.answer, options);
+    const auto backend = OGAS_TRY(ServerBackend::create(options.server, options.model.model, options.hides_thinking));
+    return talk_with(*backend, options.answer, options);
   }
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   if (!engine->tokenizer()) return std::unexpected(engine->tokenizer_or_error().error());
@@ -272,8 +272,8 @@ Result<int> chat(const ChatOptions& options) {
                 engine->chat_template_error());
   AnswerOptions settings = options.answer;
   settings.take_recommended(options.model.recommended_sampling(*engine));
-  EngineAnswerer answerer(*engine, options.chat, options.hides_thinking);
-  auto code = talk_with(answerer, std::move(settings), options);
+  EngineBackend backend(*engine, options.chat, options.hides_thinking);
+  auto code = talk_with(backend, std::move(settings), options);
   engine->flush_prefixes();  // what the conversation goes on from when it is loaded again
   return code;
 }

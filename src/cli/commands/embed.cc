@@ -97,7 +97,7 @@ Result<int> embed(const EmbedCommand& given) {
   const auto cannot_write = [&] {
     return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(command.out), std::strerror(errno));
   };
-  std::optional<PendingFile> file;
+  std::optional<AtomicFile> file;
   if (!command.out.empty() && !file.emplace(command.out).is_open()) return cannot_write();
   const auto engine = OGAS_TRY(command.model.load());
   const bool has_arguments = given.positional.size() > command.positional.size();

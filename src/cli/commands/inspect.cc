@@ -6,13 +6,13 @@
 
 #include "arch/registry.h"
 #include "base/memory.h"
+#include "chat/chat_template.h"
 #include "cli/commands/commands.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
-#include "chat/chat_template.h"
 #include "text/pre_tokenizer.h"
 
 namespace ogas::cli {

@@ -50,7 +50,7 @@ Result<int> logits(const LogitsOptions& options) {
   const auto cannot_write = [&] {
     return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(options.out), std::strerror(errno));
   };
-  PendingFile file(options.out);
+  AtomicFile file(options.out);
   if (!file.is_open()) return cannot_write();
   const auto engine = OGAS_TRY(options.model.load_for_tokens());
   const size_t n_rows = options.mtp ? tokens.size() - 1 : tokens.size();

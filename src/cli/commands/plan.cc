@@ -55,8 +55,8 @@ Format usual_format(const TensorFile& file) {
   std::map<Format, uint64_t> bytes;
   for (const auto& [name, tensor] : file.tensors())
     if (tensor.shape.n_dims > 1) bytes[tensor.format] += tensor.n_bytes();
-  const auto most = std::ranges::max_element(bytes, {}, [](const auto& use) { return use.second; });
-  return most != bytes.end() && has_random_blocks(most->first) ? most->first : Format::bf16;
+  const auto max = std::ranges::max_element(bytes, {}, [](const auto& use) { return use.second; });
+  return max != bytes.end() && has_random_blocks(max->first) ? max->first : Format::bf16;
 }
 
 void try_what_would_help(Plan& plan, size_t n_moe) {
@@ -212,14 +212,14 @@ Result<int> plan(const PlanOptions& options) {
   const EngineOptions engine_options = options.model.engine_options();
   OGAS_TRY(take_fewer_experts(**model, engine_options));
   const ModelFacts& facts = (*model)->facts();
-  const Ops ops = ops_for(**model, *OGAS_TRY(choose_ops()));
+  const CpuKernels kernels = kernels_for(**model, *OGAS_TRY(choose_kernels()));
   Plan plan{.name = std::filesystem::path(name).filename().string(),
             .facts = facts,
-            .memory = OGAS_TRY(plan_memory(**model, ops, engine_options))};
+            .memory = OGAS_TRY(plan_memory(**model, kernels, engine_options))};
   if (!has_weights && plan.memory.leaves_experts_on_disk && !options.disk)
     return fail(ErrorCode::usage, "{} does not fit, and how quick its disk will be nobody knows; say it, as --disk 2G",
                 plan.name);
-  plan.rates = measure_rates(ops, plan.memory.options.n_threads, usual_format(file));
+  plan.rates = measure_rates(kernels, plan.memory.options.n_threads, usual_format(file));
   if (options.disk)
     plan.rates.disk = static_cast<double>(*options.disk);
   else if (has_weights)

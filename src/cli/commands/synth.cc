@@ -74,7 +74,7 @@ Result<> check_target(const std::filesystem::path& out, uint64_t n_bytes, bool f
 }
 
 // Makes a few pieces at a time on all threads and writes them in order.
-bool write_model(const SyntheticModel& model, PendingFile& file, ProgressBar& bar) {
+bool write_model(const SyntheticModel& model, AtomicFile& file, ProgressBar& bar) {
   ThreadPool pool;
   const auto& pieces = model.pieces();
   const size_t n_at_once = 4 * size_t{pool.size()};
@@ -109,7 +109,7 @@ Result<int> synth(const CommandOptions& options) {
   const std::string out =
       options.out.empty() ? fmt::format("{}{}.{}.gguf", shape->name, layers, options.synth.type) : options.out;
   OGAS_TRY(check_target(out, model.n_bytes(), options.force));
-  PendingFile file(out);
+  AtomicFile file(out);
   ProgressBar bar("writing " + out);
   if (!file.is_open() || !write_model(model, file, bar))
     return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(out), std::strerror(errno));

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/file.h"
+#include "base/unicode.h"
 #include "cli/commands/commands.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
@@ -11,7 +12,6 @@
 #include "files/tensor_file.h"
 #include "files/tokenizer_json.h"
 #include "files/vocab_reader.h"
-#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

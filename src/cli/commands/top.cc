@@ -38,8 +38,8 @@ class Watch {
   // Asks once.
   Result<> look();
   void set_interrupts(std::vector<int> descriptors) { http_.set_interrupts(std::move(descriptors)); }
-  const client::LoadHistory& history() const { return history_; }
-  client::LoadHistory& history() { return history_; }
+  const client::TrafficHistory& history() const { return history_; }
+  client::TrafficHistory& history() { return history_; }
   const std::string& root() const { return root_; }
 
  private:
@@ -47,7 +47,7 @@ class Watch {
 
   client::HttpClient http_;
   std::string root_;
-  client::LoadHistory history_;
+  client::TrafficHistory history_;
 };
 
 Result<Watch> Watch::create(const TopOptions& options) {

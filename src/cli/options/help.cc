@@ -81,20 +81,20 @@ std::string explain_extra(const CLI::App& app, const CLI::App& command, const st
 
 std::shared_ptr<CLI::FormatterBase> make_help_formatter() { return std::make_shared<HelpFormatter>(); }
 
-CLI::Validator whole_number(int64_t least, int64_t most) {
-  const auto check = [least, most](const std::string& text) -> std::string {
+CLI::Validator whole_number(int64_t min, int64_t max) {
+  const auto check = [min, max](const std::string& text) -> std::string {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value >= least && value <= most) return "";
-    const bool open = most >= std::numeric_limits<uint32_t>::max();
-    return open ? fmt::format("{} is no whole number from {} on", in_quotes(text), least)
-                : fmt::format("{} is no whole number between {} and {}", in_quotes(text), least, most);
+    if (error == std::errc() && end == text.data() + text.size() && value >= min && value <= max) return "";
+    const bool open = max >= std::numeric_limits<uint32_t>::max();
+    return open ? fmt::format("{} is no whole number from {} on", in_quotes(text), min)
+                : fmt::format("{} is no whole number between {} and {}", in_quotes(text), min, max);
   };
   return {check, ""};
 }
 
-CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint64_t unbounded) {
-  const auto check = [inside = whole_number(least, most), unbounded](std::string& text) -> std::string {
+CLI::Validator whole_number_or_unbounded(int64_t min, int64_t max, uint64_t unbounded) {
+  const auto check = [inside = whole_number(min, max), unbounded](std::string& text) -> std::string {
     if (text != "-1" && text != "-2") return inside(text);
     text = std::to_string(unbounded);
     return "";

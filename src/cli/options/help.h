@@ -14,9 +14,9 @@ namespace ogas::cli {
 std::shared_ptr<CLI::FormatterBase> make_help_formatter();
 
 // A check of a value, and what it must be in the message where it is not.
-CLI::Validator whole_number(int64_t least, int64_t most = std::numeric_limits<int64_t>::max());
+CLI::Validator whole_number(int64_t min, int64_t max = std::numeric_limits<int64_t>::max());
 // The same, and -1 (or -2), which other programs have for no bound at all: it becomes `unbounded`. For transform().
-CLI::Validator whole_number_or_unbounded(int64_t least, int64_t most, uint64_t unbounded);
+CLI::Validator whole_number_or_unbounded(int64_t min, int64_t max, uint64_t unbounded);
 CLI::Validator any_number();
 CLI::Validator one_of(std::vector<std::string> names);
 // The values an option chooses from, which its type name lists as "f16|f32"; empty where it is free.

@@ -20,11 +20,11 @@
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/terminal.h"
-#include "sampling/dry.h"
 #include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
 #include "kernels/dispatch.h"
 #include "quant/format.h"
+#include "sampling/dry.h"
 
 namespace ogas::cli {
 
@@ -50,11 +50,11 @@ CLI::Option* add_number(CLI::App& app, const SamplingSetting& setting, T& value)
   if constexpr (std::is_floating_point_v<T>) {
     return option->type_name("X")->check(any_number());
   } else {
-    constexpr auto kMost = static_cast<int64_t>(std::min<uint64_t>(std::numeric_limits<T>::max(), INT64_MAX));
-    const auto least = static_cast<int64_t>(setting.range.min);
+    constexpr auto kMax = static_cast<int64_t>(std::min<uint64_t>(std::numeric_limits<T>::max(), INT64_MAX));
+    const auto min = static_cast<int64_t>(setting.range.min);
     option->type_name("N");
-    if (!setting.minus_one) return option->check(whole_number(least, kMost));
-    return option->transform(whole_number_or_unbounded(least, kMost, *setting.minus_one));
+    if (!setting.minus_one) return option->check(whole_number(min, kMax));
+    return option->transform(whole_number_or_unbounded(min, kMax, *setting.minus_one));
   }
 }
 
@@ -82,12 +82,12 @@ std::optional<LogitBias> parse_logit_bias(std::string_view text) {
 
 // In the user's cache folder; 0 bytes where there is none.
 uint64_t default_prefix_budget(const std::filesystem::path& folder) {
-  constexpr uint64_t kMost = 4'000'000'000;
+  constexpr uint64_t kMax = 4'000'000'000;
   std::filesystem::path there = folder;  // the part of it that exists
   std::error_code error;
   while (there.has_relative_path() && !std::filesystem::exists(there, error)) there = there.parent_path();
   const auto space = std::filesystem::space(there, error);
-  return error ? 0 : std::min<uint64_t>(kMost, space.available / 10);
+  return error ? 0 : std::min<uint64_t>(kMax, space.available / 10);
 }
 
 CLI::Validator a_logit_bias() {
@@ -149,7 +149,7 @@ void ModelOptions::add_to(CLI::App& app) {
       ->check(any_number());
   add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
       ->type_name("FOLDER");
-  app.add_option("--look-ahead", look_ahead, "Read experts that the next layer may take (auto: if it mostly does)")
+  app.add_option("--look-ahead", expert_prefetch, "Read experts that the next layer may take (auto: if it mostly does)")
       ->type_name("auto|on|off")
       ->check(one_of({"auto", "on", "off"}))
       ->capture_default_str();
@@ -188,9 +188,9 @@ EngineOptions ModelOptions::engine_options() const {
           .kv_budget = kv_budget.value_or(0),
           .ram = ram.value_or(0),
           .expert_cache = expert_cache,
-          .look_ahead = look_ahead == "on"    ? LookAhead::on
-                        : look_ahead == "off" ? LookAhead::off
-                                              : LookAhead::automatic,
+          .expert_prefetch = expert_prefetch == "on"    ? ExpertPrefetch::on
+                             : expert_prefetch == "off" ? ExpertPrefetch::off
+                                                        : ExpertPrefetch::automatic,
           .n_expert_used = n_expert_used,
           .min_expert_weight = min_expert_weight,
           .mirrors = {mirrors.begin(), mirrors.end()},
@@ -207,7 +207,7 @@ Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& o
   const auto model = OGAS_TRY(create_model(file));
   const ModelFacts& facts = model->facts();
   OGAS_TRY(take_fewer_experts(*model, options));
-  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, ops_for(*model, *OGAS_TRY(choose_ops())), options));
+  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, kernels_for(*model, *OGAS_TRY(choose_kernels())), options));
   if (!plan.leaves_experts_on_disk) return {};
   const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
   write_stderr(

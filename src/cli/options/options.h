@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "sampling/dry.h"
 #include "engine/engine.h"
+#include "sampling/dry.h"
 #include "sampling/sampling_settings.h"
 
 namespace ogas::cli {
@@ -47,7 +47,7 @@ struct ModelOptions {
   uint32_t n_batch = EngineOptions{}.n_batch;
   unsigned n_threads = 0;
   std::string kv_type = "f16";
-  std::string look_ahead = "auto";
+  std::string expert_prefetch = "auto";
   std::vector<std::string> mirrors;
   uint32_t n_expert_used = 0;
   float min_expert_weight = 0;

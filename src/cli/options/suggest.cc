@@ -23,8 +23,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::optional<std::string> closest(std::string_view word, std::span<const std::string> names) {
-  constexpr size_t kMostLetters = 64;  // longer words are no slips, and would cost time
-  if (word.size() > kMostLetters) return {};
+  constexpr size_t kMaxLetters = 64;  // longer words are no slips, and would cost time
+  if (word.size() > kMaxLetters) return {};
   std::optional<std::string> best;
   size_t best_distance = std::clamp<size_t>(word.size() / 3, 1, 3) + 1;
   for (const std::string& name : names) {

@@ -24,23 +24,23 @@ std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stat
   return fmt::format(
       "experts: {:.0f}% in memory ({}), {:.0f}% of uses found there; {} a token from disk at {}/s; waiting for it "
       "{:.0f}% of the time",
-      share(experts.n_places(), experts.n_experts()), format_bytes(experts.n_bytes()),
-      share(stats.n_hits, stats.n_uses), format_bytes(static_cast<uint64_t>(a_token)),
-      format_bytes(static_cast<uint64_t>(rate)), share(stats.wait_seconds, seconds));
+      share(experts.n_slots(), experts.n_experts()), format_bytes(experts.n_bytes()), share(stats.n_hits, stats.n_uses),
+      format_bytes(static_cast<uint64_t>(a_token)), format_bytes(static_cast<uint64_t>(rate)),
+      share(stats.wait_seconds, seconds));
 }
 
 }  // namespace
 
 nlohmann::ordered_json experts_json(const ExpertStore& experts) {
   const ExpertStore::Stats stats = experts.stats();
-  return {{"in_memory", experts.n_places()},
+  return {{"in_memory", experts.n_slots()},
           {"of", experts.n_experts()},
           {"memory_bytes", experts.n_bytes()},
           {"tokens", stats.n_tokens},
           {"uses", stats.n_uses},
           {"hits", stats.n_hits},
-          {"ahead", stats.n_ahead},
-          {"ahead_right", stats.n_ahead_right},
+          {"ahead", stats.n_prefetched},
+          {"ahead_right", stats.n_prefetch_hits},
           {"bytes_read", stats.n_bytes},
           {"reading_s", stats.busy_seconds},
           {"waiting_s", stats.wait_seconds},
@@ -48,12 +48,12 @@ nlohmann::ordered_json experts_json(const ExpertStore& experts) {
 }
 
 std::vector<std::string> ExpertsChart::lines(bool is_ascii) const {
-  constexpr size_t kColumns = 40, kLeastTokens = 8;
-  if (points_.size() <= kLeastTokens) return {};
+  constexpr size_t kColumns = 40, kMinTokens = 8;
+  if (points_.size() <= kMinTokens) return {};
   // The first token came with the prompt. A column is a token, or the mean of several.
   const size_t n_tokens = points_.size() - 1, n = std::min(n_tokens, kColumns);
   std::deque<double> rates, computing, waiting, megabytes;
-  double most = 0;
+  double max = 0;
   for (size_t column = 0; column < n; ++column) {
     const Point &from = points_[column * n_tokens / n], &to = points_[(column + 1) * n_tokens / n];
     const auto n_here = static_cast<double>(&to - &from);
@@ -63,16 +63,16 @@ std::vector<std::string> ExpertsChart::lines(bool is_ascii) const {
     computing.push_back((seconds - waited) / n_here * 1e3);
     waiting.push_back(waited / n_here * 1e3);
     megabytes.push_back(static_cast<double>(to.stats.n_bytes - from.stats.n_bytes) / n_here / 1e6);
-    most = std::max({most, computing.back(), waiting.back()});
+    max = std::max({max, computing.back(), waiting.back()});
   }
   const auto line = [&](std::string_view label, const std::deque<double>& values, double full, std::string_view unit) {
-    const auto [least, largest] = std::ranges::minmax(values);
+    const auto [min, largest] = std::ranges::minmax(values);
     const auto number = [](double value) { return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0); };
-    return fmt::format("{:<10} {} {} to {} {}", label, sparkline(values, kColumns, full, is_ascii), number(least),
+    return fmt::format("{:<10} {} {} to {} {}", label, sparkline(values, kColumns, full, is_ascii), number(min),
                        number(largest), unit);
   };
-  return {line("speed", rates, 0, "tok/s"), line("computing", computing, most, "ms a token"),
-          line("waiting", waiting, most, "ms a token"), line("from disk", megabytes, 0, "MB a token")};
+  return {line("speed", rates, 0, "tok/s"), line("computing", computing, max, "ms a token"),
+          line("waiting", waiting, max, "ms a token"), line("from disk", megabytes, 0, "MB a token")};
 }
 
 ExpertsReport::ExpertsReport(const Engine& engine, Request& request) : experts_(engine.experts()) {

@@ -10,9 +10,9 @@ namespace ogas::cli {
 namespace {
 
 using client::Latency;
-using client::LoadChange;
-using client::LoadHistory;
 using client::ServerCounters;
+using client::TrafficChange;
+using client::TrafficHistory;
 using Json = nlohmann::ordered_json;
 
 constexpr size_t kLabelColumns = 13;
@@ -105,7 +105,7 @@ void add_kv(Lines& lines, const ServerCounters& now) {
   }
 }
 
-std::string experts_text(const LoadChange& change) {
+std::string experts_text(const TrafficChange& change) {
   Words words;
   if (change.expert_hit_share) words.add(fmt::format("{:.1f}% found in memory", *change.expert_hit_share * 100));
   if (change.expert_byte_rate) words.add(fmt::format("{}/s from disk", size_text(*change.expert_byte_rate)));
@@ -113,7 +113,7 @@ std::string experts_text(const LoadChange& change) {
   return words.text();
 }
 
-std::string replies_text(const ServerCounters& now, const LoadChange& change) {
+std::string replies_text(const ServerCounters& now, const TrafficChange& change) {
   Words words;
   for (const auto& [status, n] : now.replies) {
     const auto rate = change.reply_rates.find(status);
@@ -144,24 +144,24 @@ Json replies_json(const ServerCounters& now) {
 
 }  // namespace
 
-std::string sparkline(const std::deque<double>& values, size_t n_columns, double most, bool is_ascii) {
+std::string sparkline(const std::deque<double>& values, size_t n_columns, double max, bool is_ascii) {
   static constexpr std::string_view kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   static constexpr std::string_view kSigns = ".:-=+*#@";
   const size_t n = std::min(values.size(), n_columns);
   const auto begin = values.end() - static_cast<ptrdiff_t>(n);
-  if (most <= 0 && n > 0) most = *std::max_element(begin, values.end());
+  if (max <= 0 && n > 0) max = *std::max_element(begin, values.end());
   std::string text;
   for (auto value = begin; value != values.end(); ++value) {
-    const double share = most > 0 && std::isfinite(most) ? std::clamp(*value / most, 0.0, 1.0) : 0;
+    const double share = max > 0 && std::isfinite(max) ? std::clamp(*value / max, 0.0, 1.0) : 0;
     const auto level = static_cast<size_t>(std::lround(share * 7));
     text += *value <= 0 ? " " : is_ascii ? kSigns.substr(level, 1) : kBlocks[level];
   }
   return text;
 }
 
-std::vector<std::string> load_lines(const LoadHistory& history, int n_columns, bool with_history) {
+std::vector<std::string> load_lines(const TrafficHistory& history, int n_columns, bool with_history) {
   const ServerCounters& now = history.now();
-  const LoadChange recent = history.change(kRateTime), minute = history.change(LoadHistory::kLongest);
+  const TrafficChange recent = history.change(kRateTime), minute = history.change(TrafficHistory::kLongest);
   Lines lines(n_columns, with_history);
   lines.add("model", printable_line(now.model));
   Words requests;
@@ -184,9 +184,9 @@ std::vector<std::string> load_lines(const LoadHistory& history, int n_columns, b
   return std::move(lines).take();
 }
 
-Json load_json(const LoadHistory& history, std::string_view url) {
+Json load_json(const TrafficHistory& history, std::string_view url) {
   const ServerCounters& now = history.now();
-  const LoadChange change = history.change(LoadHistory::kLongest);
+  const TrafficChange change = history.change(TrafficHistory::kLongest);
   return {{"url", url},
           {"model", now.model},
           {"seconds", change.seconds},

@@ -15,12 +15,12 @@ inline constexpr std::chrono::seconds kRateTime{10};
 
 // Styled for stdout; what the server says of itself is made printable. Lines fill so many columns where they can.
 // with_history: with a sparkline of the rates. The history must not be empty.
-std::vector<std::string> load_lines(const client::LoadHistory& history, int n_columns, bool with_history);
+std::vector<std::string> load_lines(const client::TrafficHistory& history, int n_columns, bool with_history);
 
-nlohmann::ordered_json load_json(const client::LoadHistory& history, std::string_view url);
+nlohmann::ordered_json load_json(const client::TrafficHistory& history, std::string_view url);
 
 // The latest values, one column each, at most so many. `most` is a full block; 0: the largest of them is. Where blocks
 // cannot be shown, signs of ASCII that grow darker.
-std::string sparkline(const std::deque<double>& values, size_t n_columns, double most = 0, bool is_ascii = false);
+std::string sparkline(const std::deque<double>& values, size_t n_columns, double max = 0, bool is_ascii = false);
 
 }  // namespace ogas::cli

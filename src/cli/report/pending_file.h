@@ -14,9 +14,9 @@
 namespace ogas::cli {
 
 // A file that appears under its name only when it is complete. A device or a pipe is written to as it is.
-class PendingFile {
+class AtomicFile {
  public:
-  explicit PendingFile(std::filesystem::path path) : path_(std::move(path)) {
+  explicit AtomicFile(std::filesystem::path path) : path_(std::move(path)) {
     std::error_code error;
     const bool is_special = std::filesystem::exists(path_, error) && !std::filesystem::is_regular_file(path_, error);
     temporary_ = is_special ? path_.string() : fmt::format("{}.{}.tmp", path_.string(), ::getpid());
@@ -24,9 +24,9 @@ class PendingFile {
     file_ = std::fopen(temporary_.c_str(), is_special ? "wb" : "wbx");
     if (file_ && !is_special) remove_on_interrupt(temporary_.c_str());
   }
-  PendingFile(const PendingFile&) = delete;
-  PendingFile& operator=(const PendingFile&) = delete;
-  ~PendingFile() {
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile() {
     if (file_) std::fclose(file_);
     remove_on_interrupt(nullptr);
     if (!done_) ::unlink(temporary_.c_str());

@@ -12,9 +12,9 @@
 #include <iostream>
 
 #include "base/check.h"
+#include "base/unicode.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
-#include "base/unicode.h"
 
 namespace ogas::cli {
 namespace {

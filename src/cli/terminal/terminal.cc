@@ -10,8 +10,8 @@
 #include <cstring>
 
 #include "base/ascii.h"
-#include "cli/terminal/exit_code.h"
 #include "base/unicode.h"
+#include "cli/terminal/exit_code.h"
 
 namespace ogas::cli {
 namespace {

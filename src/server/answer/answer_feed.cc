@@ -11,7 +11,7 @@ namespace {
 
 class Feed : public std::enable_shared_from_this<Feed> {
  public:
-  Feed(Api& api, const Call& call, TakeNews take)
+  Feed(Api& api, const Call& call, TakeEvents take)
       : api_(api), exchange_(call.exchange), client_(call.client), take_(std::move(take)) {}
 
   void start(std::vector<Request> requests) {
@@ -19,16 +19,16 @@ class Feed : public std::enable_shared_from_this<Feed> {
     for (size_t idx = 0; idx < requests.size(); ++idx) {
       Request& request = requests[idx];
       request.on_text = [self = shared_from_this(), idx](std::string_view text) {
-        self->push(idx, [&](FeedNews& news) { news.text += text; });
+        self->push(idx, [&](FeedEvent& events) { events.text += text; });
       };
       request.on_token = [self = shared_from_this(), idx](TokenId id, const Logprobs* logprobs) {
         self->api_.metrics.count_token();
-        if (logprobs) self->push(idx, [&](FeedNews& news) { news.tokens.push_back({id, *logprobs}); });
+        if (logprobs) self->push(idx, [&](FeedEvent& events) { events.tokens.push_back({id, *logprobs}); });
       };
       ids_.push_back(
           api_.engine_thread.submit(std::move(request), [self = shared_from_this(), idx](Result<Answer> answer) {
             self->count(answer);
-            self->push(idx, [&](FeedNews& news) { news.answer = std::move(answer); });
+            self->push(idx, [&](FeedEvent& events) { events.answer = std::move(answer); });
           }));
     }
     exchange_->when_gone([self = shared_from_this()] {
@@ -43,10 +43,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
     bool wakes = false;
     {
       const std::lock_guard lock(mutex_);
-      wakes = news_.empty();
-      // News of one answer between two looks are one.
-      if (wakes || news_.back().answer_idx != idx || news_.back().answer) news_.push_back({.answer_idx = idx});
-      change(news_.back());
+      wakes = events_.empty();
+      // Events of one answer between two looks are one.
+      if (wakes || events_.back().answer_idx != idx || events_.back().answer) events_.push_back({.answer_idx = idx});
+      change(events_.back());
     }
     if (wakes) exchange_->post([self = shared_from_this()] { self->deliver(); });
   }
@@ -59,24 +59,24 @@ class Feed : public std::enable_shared_from_this<Feed> {
 
   // On the I/O thread.
   void deliver() {
-    std::vector<FeedNews> news;
+    std::vector<FeedEvent> events;
     {
       const std::lock_guard lock(mutex_);
-      news.swap(news_);
+      events.swap(events_);
     }
-    for (const FeedNews& one : news) n_open_ -= one.answer.has_value();
-    if (!is_over_ && !take_all(news)) {
+    for (const FeedEvent& one : events) n_open_ -= one.answer.has_value();
+    if (!is_over_ && !take_all(events)) {
       is_over_ = true;
       if (n_open_ > 0) cancel_all();
     }
-    for (const FeedNews& one : news)
+    for (const FeedEvent& one : events)
       if (one.is_enough && !one.answer && !is_over_) api_.engine_thread.cancel(ids_[one.answer_idx]);
     if (n_open_ == 0) take_ = {};  // what it holds may hold this
   }
 
-  bool take_all(std::span<FeedNews> news) {
+  bool take_all(std::span<FeedEvent> events) {
     try {
-      return take_(news);
+      return take_(events);
     } catch (const std::exception& exception) {
       spdlog::error("an answer: {}", exception.what());
       reply_error(*exchange_, ApiError(500, "the server failed"));
@@ -91,18 +91,18 @@ class Feed : public std::enable_shared_from_this<Feed> {
   Api& api_;
   HttpExchangePtr exchange_;
   Client client_;
-  TakeNews take_;
+  TakeEvents take_;
   std::vector<EngineThread::RequestId> ids_;
   size_t n_open_ = 0;
   bool is_over_ = false;
   std::mutex mutex_;
-  std::vector<FeedNews> news_;
+  std::vector<FeedEvent> events_;
 };
 
 }  // namespace
 
 // On the I/O thread from the beginning, so that nothing but the news themselves is shared with the engine's.
-void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeNews take) {
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take) {
   auto feed = std::make_shared<Feed>(api, call, std::move(take));
   auto shared = std::make_shared<std::vector<Request>>(std::move(requests));
   call.exchange->post([feed, shared] { feed->start(std::move(*shared)); });

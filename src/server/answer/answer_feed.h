@@ -18,7 +18,7 @@ struct DrawnToken {
 };
 
 // What came of one of them since the last time.
-struct FeedNews {
+struct FeedEvent {
   size_t answer_idx = 0;
   std::string text = {};
   std::vector<DrawnToken> tokens = {};        // where log-probabilities were asked for; the ending one, too
@@ -28,9 +28,9 @@ struct FeedNews {
 
 // Called on the I/O thread, news in order. Returns whether it wants more: false ends all that is left, and was the last
 // call.
-using TakeNews = std::move_only_function<bool(std::span<FeedNews> news)>;
+using TakeEvents = std::move_only_function<bool(std::span<FeedEvent> events)>;
 
 // Has these requests computed together. Whoever leaves the exchange ends them. Tokens are charged to the call's client.
-void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeNews take);
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take);
 
 }  // namespace ogas::server

@@ -26,12 +26,12 @@ OutputPiece ChatAnswer::read(ChatChoice& choice, std::string_view text) const {
   return piece;
 }
 
-void ChatAnswer::take_piece(FeedNews& news) {
-  ChatChoice& choice = choices[news.answer_idx];
+void ChatAnswer::take_piece(FeedEvent& events) {
+  ChatChoice& choice = choices[events.answer_idx];
   const bool had_enough = choice.has_enough;
-  OutputPiece piece = read(choice, news.text);
-  if (news.answer && !choice.has_enough) append(piece, choice.parser.finish());
-  news.is_enough = choice.has_enough;
+  OutputPiece piece = read(choice, events.text);
+  if (events.answer && !choice.has_enough) append(piece, choice.parser.finish());
+  events.is_enough = choice.has_enough;
   choice.content += piece.content;
   choice.reasoning += piece.reasoning;
   for (const ToolCallPiece& call : piece.calls) {
@@ -40,20 +40,20 @@ void ChatAnswer::take_piece(FeedNews& news) {
     choice.calls[call.index].is_whole |= call.is_last;
   }
   // What ends an answer is none of it.
-  std::erase_if(news.tokens, [&](const DrawnToken& drawn) {
-    return news.answer && *news.answer && (*news.answer)->finish == FinishReason::stop &&
+  std::erase_if(events.tokens, [&](const DrawnToken& drawn) {
+    return events.answer && *events.answer && (*events.answer)->finish == FinishReason::stop &&
            api.engine.answer_ends().contains(drawn.id);
   });
   const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
-  if (!had_enough && (!is_empty || !news.tokens.empty())) add(news.answer_idx, piece, std::move(news.tokens));
-  if (!news.answer) return;
+  if (!had_enough && (!is_empty || !events.tokens.empty())) add(events.answer_idx, piece, std::move(events.tokens));
+  if (!events.answer) return;
   choice.is_done = true;
   --n_open_;
-  finish(news.answer_idx, **news.answer);
+  finish(events.answer_idx, **events.answer);
 }
 
-bool ChatAnswer::take(std::span<FeedNews> news) {
-  for (FeedNews& one : news) {
+bool ChatAnswer::take(std::span<FeedEvent> events) {
+  for (FeedEvent& one : events) {
     if (one.answer && !*one.answer) {
       fail(ApiError(one.answer->error()));
       return false;
@@ -83,7 +83,7 @@ ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, s
   }
   if (streams) call.exchange->expect_stream(std::move(stream_head));
   feed_answers(api, call, std::move(requests),
-               [answer = std::move(answer)](std::span<FeedNews> news) { return answer->take(news); });
+               [answer = std::move(answer)](std::span<FeedEvent> events) { return answer->take(events); });
   return {};
 }
 

@@ -38,10 +38,10 @@ class ChatAnswer {
  public:
   virtual ~ChatAnswer() = default;
   // Whether more is wanted.
-  bool take(std::span<FeedNews> news);
+  bool take(std::span<FeedEvent> events);
 
  protected:
-  ChatAnswer(Api& served, HttpExchangePtr way_back) : api(served), exchange(std::move(way_back)) {}
+  ChatAnswer(Api& served, HttpExchangePtr reply_channel) : api(served), exchange(std::move(reply_channel)) {}
 
   // What has just come of an answer; the choice has it already. `tokens`: those drawn for it, where log-probabilities
   // were asked for.
@@ -59,7 +59,7 @@ class ChatAnswer {
  private:
   friend struct ChatRun;
   OutputPiece read(ChatChoice& choice, std::string_view text) const;
-  void take_piece(FeedNews& news);
+  void take_piece(FeedEvent& events);
   size_t n_open_ = 0;
   bool parallel_calls_ = true;
 };

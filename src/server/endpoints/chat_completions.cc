@@ -67,8 +67,8 @@ void add_reasoning(const std::string& reasoning, Json& message) {
 // What both forms of the answer have in common.
 class Completion : public ChatAnswer {
  public:
-  Completion(Api& served, HttpExchangePtr way_back, const SamplingOptions& sampling)
-      : ChatAnswer(served, std::move(way_back)),
+  Completion(Api& served, HttpExchangePtr reply_channel, const SamplingOptions& sampling)
+      : ChatAnswer(served, std::move(reply_channel)),
         wants_logprobs_(sampling.wants_logprobs()),
         head_{.id = new_id("chatcmpl-")} {}
 
@@ -124,8 +124,9 @@ class WholeCompletion final : public Completion {
 
 class StreamedCompletion final : public Completion {
  public:
-  StreamedCompletion(Api& served, HttpExchangePtr way_back, const ChatRequest& chat)
-      : Completion(served, std::move(way_back), chat.run.request.sampling), tells_usage_(chat.stream.include_usage) {}
+  StreamedCompletion(Api& served, HttpExchangePtr reply_channel, const ChatRequest& chat)
+      : Completion(served, std::move(reply_channel), chat.run.request.sampling),
+        tells_usage_(chat.stream.include_usage) {}
 
  private:
   void add(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) override {

@@ -17,7 +17,7 @@
 namespace ogas::server {
 namespace {
 
-constexpr size_t kMostPrompts = 2048;
+constexpr size_t kMaxPrompts = 2048;
 
 struct CompletionRequest {
   std::vector<PromptText> prompts;
@@ -37,7 +37,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   Request& request = result.request;
   constexpr uint32_t kDefaultTokens = 16;  // OpenAI's
   if (!fields.find("max_tokens")) request.max_tokens = kDefaultTokens;
-  result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", TextKind::prompt, kMostPrompts));
+  result.prompts = OGAS_TRY(read_prompts(api, fields, "prompt", TextKind::prompt, kMaxPrompts));
   result.echo = OGAS_TRY(fields.boolean("echo")).value_or(false);
   if (request.only_prompt && !result.echo) return refuse("max_tokens", "max_tokens is 0, which needs echo to be true");
   if (const auto n = OGAS_TRY(fields.integer("logprobs", 0, 20))) {
@@ -47,7 +47,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   }
   result.n = OGAS_TRY(read_n(api, fields));
   result.best_of =
-      static_cast<uint32_t>(OGAS_TRY(fields.integer("best_of", result.n, api.options.most_choices)).value_or(result.n));
+      static_cast<uint32_t>(OGAS_TRY(fields.integer("best_of", result.n, api.options.max_choices)).value_or(result.n));
   if (result.best_of > result.n) request.sampling.report_logprob = true;
   result.stream = OGAS_TRY(read_stream(fields));
   if (result.stream.stream && result.best_of > result.n)
@@ -83,8 +83,8 @@ class CompletionAnswer {
     echoes_.resize(choices_.size(), !asked_.echo);
   }
 
-  bool take(std::span<FeedNews> news) {
-    for (FeedNews& one : news) {
+  bool take(std::span<FeedEvent> events) {
+    for (FeedEvent& one : events) {
       if (one.answer && !*one.answer) return end_with(ApiError(one.answer->error()));
       const size_t idx = one.answer_idx;
       Choice& choice = choices_[idx];
@@ -190,7 +190,7 @@ ApiResult<> completions(Api& api, Call& call) {
   if (asked.stream.stream) call.exchange->expect_stream(events_head());
   auto answer = std::make_unique<CompletionAnswer>(api, call.exchange, std::move(asked));
   feed_answers(api, call, std::move(requests),
-               [answer = std::move(answer)](std::span<FeedNews> news) { return answer->take(news); });
+               [answer = std::move(answer)](std::span<FeedEvent> events) { return answer->take(events); });
   return {};
 }
 

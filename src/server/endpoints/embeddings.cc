@@ -14,7 +14,7 @@
 namespace ogas::server {
 namespace {
 
-constexpr size_t kMostTexts = 2048;
+constexpr size_t kMaxTexts = 2048;
 
 struct EmbeddingRequest {
   std::vector<std::vector<TokenId>> texts;
@@ -26,7 +26,7 @@ ApiResult<EmbeddingRequest> read_embedding(const Api& api, const Call& call) {
   Fields fields = OGAS_TRY(Fields::of(body));
   OGAS_TRY(api.check_model(fields));
   EmbeddingRequest request;
-  for (PromptText& text : OGAS_TRY(read_prompts(api, fields, "input", TextKind::content, kMostTexts)))
+  for (PromptText& text : OGAS_TRY(read_prompts(api, fields, "input", TextKind::content, kMaxTexts)))
     request.texts.push_back(std::move(text.tokens));
   const auto format = OGAS_TRY(fields.text("encoding_format")).value_or("float");
   if (format != "float" && format != "base64")

@@ -195,9 +195,9 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
   ignore_bookkeeping(fields);
   fields.ignore({"max_tool_calls"});
   OGAS_TRY(fields.finish());
-  const auto given = [&](const char* name, Json otherwise) {
+  const auto given = [&](const char* name, Json fallback) {
     const auto found = body.find(name);
-    return found == body.end() || found->is_null() ? std::move(otherwise) : *found;
+    return found == body.end() || found->is_null() ? std::move(fallback) : *found;
   };
   response.shown = {{"instructions", given("instructions", nullptr)},
                     {"max_output_tokens", run.request.max_tokens > 0 ? Json(run.request.max_tokens) : Json()},
@@ -221,8 +221,8 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
 // sent or not.
 class ResponseAnswer final : public ChatAnswer {
  public:
-  ResponseAnswer(Api& served, HttpExchangePtr way_back, const ResponseRequest& asked)
-      : ChatAnswer(served, std::move(way_back)), streams_(asked.run.streams) {
+  ResponseAnswer(Api& served, HttpExchangePtr reply_channel, const ResponseRequest& asked)
+      : ChatAnswer(served, std::move(reply_channel)), streams_(asked.run.streams) {
     response_ = {{"id", new_id("resp_")},   {"object", "response"},   {"created_at", unix_time()},
                  {"status", "in_progress"}, {"error", nullptr},       {"incomplete_details", nullptr},
                  {"model", served.model()}, {"output", Json::array()}};

@@ -71,7 +71,7 @@ ApiResult<> metrics(Api& api, Call& call) {
     Metrics::Now now{.n_running = load.n_running,
                      .n_waiting = load.n_waiting,
                      .n_connections = api.n_connections ? api.n_connections() : 0,
-                     .n_pauses = load.n_pauses,
+                     .n_preemptions = load.n_preemptions,
                      .kv_bytes_used = engine.kv_bytes_used() + engine.kv_bytes_cached(),
                      .kv_bytes_cached = engine.kv_bytes_cached(),
                      .kv_bytes_budget = engine.options().kv_budget,

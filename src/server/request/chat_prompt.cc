@@ -8,7 +8,7 @@
 namespace ogas::server {
 namespace {
 
-constexpr size_t kMostMessages = 100'000, kMostTools = 1024;
+constexpr size_t kMaxMessages = 100'000, kMaxTools = 1024;
 
 // Templates want arguments as an object, clients send its text.
 Json arguments_of(const std::string& text) {
@@ -102,9 +102,9 @@ ApiResult<Json> read_messages(Fields& fields) {
   const std::string path = fields.path_of("messages");
   const Json* given = fields.find("messages");
   if (!given) return refuse(path, "{} is missing", path);
-  if (!given->is_array() || given->empty() || given->size() > kMostMessages)
+  if (!given->is_array() || given->empty() || given->size() > kMaxMessages)
     return refuse(path, "{} is {}, where an array of 1 to {} messages is expected", path,
-                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMostMessages);
+                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMaxMessages);
   Json messages = Json::array();
   for (size_t idx = 0; idx < given->size(); ++idx)
     messages.push_back(OGAS_TRY(read_message((*given)[idx], fmt::format("{}[{}]", path, idx))));
@@ -157,9 +157,9 @@ ApiResult<ToolFields> read_tools(Fields& fields) {
   const Json* given = fields.find("tools");
   if (!given) return result;
   const std::string path = fields.path_of("tools");
-  if (!given->is_array() || given->size() > kMostTools)
+  if (!given->is_array() || given->size() > kMaxTools)
     return refuse(path, "{} is {}, where an array of at most {} tools is expected", path,
-                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMostTools);
+                  given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMaxTools);
   for (size_t idx = 0; idx < given->size(); ++idx)
     OGAS_TRY(check_tool((*given)[idx], fmt::format("{}[{}]", path, idx)));
   if (may_call && !given->empty()) result.tools = *given;

@@ -100,7 +100,7 @@ ApiResult<std::optional<bool>> Fields::boolean(std::string_view name) {
   return value->get<bool>();
 }
 
-ApiResult<std::optional<int64_t>> Fields::integer(std::string_view name, int64_t least, int64_t most) {
+ApiResult<std::optional<int64_t>> Fields::integer(std::string_view name, int64_t min, int64_t max) {
   const Json* value = find(name);
   if (!value) return std::nullopt;
   const bool is_whole = value->is_number_float() && std::abs(value->get<double>()) < 1e15 &&
@@ -109,19 +109,19 @@ ApiResult<std::optional<int64_t>> Fields::integer(std::string_view name, int64_t
     return refuse(path_of(name), "{} is {}, where an integer is expected", path_of(name), kind_of(*value));
   const bool is_too_large = value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
   const int64_t number = is_too_large ? INT64_MAX : value->get<int64_t>();
-  if (is_too_large || number < least || number > most)
-    return refuse(path_of(name), "{} is {}, which is not in {} to {}", path_of(name), value->dump(), least, most);
+  if (is_too_large || number < min || number > max)
+    return refuse(path_of(name), "{} is {}, which is not in {} to {}", path_of(name), value->dump(), min, max);
   return number;
 }
 
-ApiResult<std::optional<double>> Fields::number(std::string_view name, double least, double most) {
+ApiResult<std::optional<double>> Fields::number(std::string_view name, double min, double max) {
   const Json* value = find(name);
   if (!value) return std::nullopt;
   if (!value->is_number())
     return refuse(path_of(name), "{} is {}, where a number is expected", path_of(name), kind_of(*value));
   const auto number = value->get<double>();
-  if (!(number >= least && number <= most))
-    return refuse(path_of(name), "{} is {}, which is not in {} to {}", path_of(name), value->dump(), least, most);
+  if (!(number >= min && number <= max))
+    return refuse(path_of(name), "{} is {}, which is not in {} to {}", path_of(name), value->dump(), min, max);
   return number;
 }
 
@@ -139,15 +139,15 @@ ApiResult<std::string> Fields::needed_text(std::string_view name) {
   return *std::move(value);
 }
 
-ApiResult<std::vector<std::string>> Fields::texts(std::string_view name, size_t n_most) {
+ApiResult<std::vector<std::string>> Fields::texts(std::string_view name, size_t n_max) {
   const Json* value = find(name);
   if (!value) return std::vector<std::string>();
   if (value->is_string()) return std::vector{value->get<std::string>()};
   if (!value->is_array())
     return refuse(path_of(name), "{} is {}, where a string or an array of at most {} strings is expected",
-                  path_of(name), kind_of(*value), n_most);
-  if (value->size() > n_most)
-    return refuse(path_of(name), "{} has {} texts, where at most {} are allowed", path_of(name), value->size(), n_most);
+                  path_of(name), kind_of(*value), n_max);
+  if (value->size() > n_max)
+    return refuse(path_of(name), "{} has {} texts, where at most {} are allowed", path_of(name), value->size(), n_max);
   std::vector<std::string> texts;
   for (size_t idx = 0; idx < value->size(); ++idx) {
     if (!(*value)[idx].is_string())

@@ -41,13 +41,13 @@ class Fields {
   void allow_empty(std::initializer_list<std::string_view> names);
 
   ApiResult<std::optional<bool>> boolean(std::string_view name);
-  ApiResult<std::optional<int64_t>> integer(std::string_view name, int64_t least, int64_t most);
-  ApiResult<std::optional<double>> number(std::string_view name, double least, double most);
+  ApiResult<std::optional<int64_t>> integer(std::string_view name, int64_t min, int64_t max);
+  ApiResult<std::optional<double>> number(std::string_view name, double min, double max);
   ApiResult<std::optional<std::string>> text(std::string_view name);
   // Errors: it is missing, too.
   ApiResult<std::string> needed_text(std::string_view name);
-  // A text, or an array of at most n_most of them.
-  ApiResult<std::vector<std::string>> texts(std::string_view name, size_t n_most);
+  // A text, or an array of at most n_max of them.
+  ApiResult<std::vector<std::string>> texts(std::string_view name, size_t n_max);
 
  private:
   Fields(const Json& object, std::string path) : object_(&object), path_(std::move(path)) {}

@@ -42,7 +42,7 @@ ApiResult<PromptText> read_prompt(const Api& api, const Json& given, const std::
 }  // namespace
 
 ApiResult<std::vector<PromptText>> read_prompts(const Api& api, Fields& fields, std::string_view name, TextKind kind,
-                                                size_t n_most) {
+                                                size_t n_max) {
   const Json* given = fields.find(name);
   const std::string path = fields.path_of(name);
   if (!given) return refuse(path, "{} is missing", path);
@@ -52,8 +52,8 @@ ApiResult<std::vector<PromptText>> read_prompts(const Api& api, Fields& fields, 
     prompts.push_back(OGAS_TRY(read_prompt(api, *given, path, kind)));
     return prompts;
   }
-  if (given->size() > n_most)
-    return refuse(path, "{} has {} texts, where at most {} are allowed", path, given->size(), n_most);
+  if (given->size() > n_max)
+    return refuse(path, "{} has {} texts, where at most {} are allowed", path, given->size(), n_max);
   for (size_t idx = 0; idx < given->size(); ++idx)
     prompts.push_back(OGAS_TRY(read_prompt(api, (*given)[idx], fmt::format("{}[{}]", path, idx), kind)));
   return prompts;

@@ -51,12 +51,12 @@ ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, Samplin
       if constexpr (std::is_floating_point_v<Number>) {
         if (const auto given = OGAS_TRY(fields.number(name, min, max))) sampling.*member = static_cast<Number>(*given);
       } else if constexpr (std::is_same_v<Number, uint64_t>) {  // a seed: any number, and -1 is kRandomSeed
-        constexpr int64_t kLeast = std::numeric_limits<int64_t>::min(), kMost = std::numeric_limits<int64_t>::max();
-        if (const auto given = OGAS_TRY(fields.integer(name, kLeast, kMost)))
+        constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
+        if (const auto given = OGAS_TRY(fields.integer(name, kMin, kMax)))
           sampling.*member = static_cast<Number>(*given);
       } else {
-        const auto least = setting.minus_one ? -1 : static_cast<int64_t>(min);
-        if (const auto given = OGAS_TRY(fields.integer(name, least, static_cast<int64_t>(max))))
+        const auto min = setting.minus_one ? -1 : static_cast<int64_t>(min);
+        if (const auto given = OGAS_TRY(fields.integer(name, min, static_cast<int64_t>(max))))
           sampling.*member = static_cast<Number>(*given < 0 && setting.minus_one ? *setting.minus_one : *given);
       }
     }
@@ -115,7 +115,7 @@ ApiResult<StreamFields> read_stream(Fields& fields) {
 }
 
 ApiResult<uint32_t> read_n(const Api& api, Fields& fields) {
-  return static_cast<uint32_t>(OGAS_TRY(fields.integer("n", 1, api.options.most_choices)).value_or(1));
+  return static_cast<uint32_t>(OGAS_TRY(fields.integer("n", 1, api.options.max_choices)).value_or(1));
 }
 
 ApiResult<> check_text_format(Fields& fields, std::string_view name) {

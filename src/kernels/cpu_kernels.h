@@ -46,8 +46,8 @@ struct MatmulArgs {
   // Of plain formats that are stored transposed, [n_in, n_columns], the number of columns: those are rows then; 0: they
   // are not.
   size_t n_columns = 0;
-  // The same weights as Ops::pack_panel() leaves them, panel after panel, or null; read instead of `weights` if there
-  // are quantized activations. panel_row: their row that is row 0 of W.
+  // The same weights as CpuKernels::pack_panel() leaves them, panel after panel, or null; read instead of `weights` if
+  // there are quantized activations. panel_row: their row that is row 0 of W.
   const std::byte* panels = nullptr;
   size_t panel_row = 0;
   size_t o_begin, o_end;
@@ -55,8 +55,8 @@ struct MatmulArgs {
   const float* x;                 // [n_tokens, n_in]
   const QuantizedRow* quantized;  // [n_tokens], or null: then x itself is used whatever the format
   bool keeps_x = false;           // x is not rounded to BF16 either
-  // The activations as Ops::round_to_tile() leaves them, tile after tile, or null; with panels they are read instead of
-  // the quantized ones. The first token is row bf16_skip of the first tile.
+  // The activations as CpuKernels::round_to_tile() leaves them, tile after tile, or null; with panels they are read
+  // instead of the quantized ones. The first token is row bf16_skip of the first tile.
   const uint16_t* bf16 = nullptr;
   size_t bf16_skip = 0;
   float* y;  // [n_tokens, y_stride]; column 0 receives output o_begin
@@ -71,8 +71,8 @@ struct PackArgs {
   const std::byte* weights;  // as in MatmulArgs
   size_t n_in;
   size_t first_row, row_step;
-  size_t n_rows;     // at most Ops::panel_rows; those that are missing become zeros
-  std::byte* panel;  // Ops::panel_bytes(), aligned to kPanelAlignment
+  size_t n_rows;     // at most CpuKernels::panel_rows; those that are missing become zeros
+  std::byte* panel;  // CpuKernels::panel_bytes(), aligned to kPanelAlignment
 };
 
 enum class RopeStyle : uint8_t {
@@ -124,9 +124,9 @@ struct AttendArgs {
   size_t p_begin = 0, p_end = 0;
   float* sums = nullptr;         // [n_tokens * n_heads, v_dim]
   SoftmaxPart* parts = nullptr;  // [n_tokens * n_heads]
-  float* scratch = nullptr;      // [Ops::attend_scratch()]
-  // By matrix tiles: up to Ops::attend_tile_rows rows, keys and values of whole multiples of 16. p_begin is a multiple
-  // of 1024 then.
+  float* scratch = nullptr;      // [CpuKernels::attend_scratch()]
+  // By matrix tiles: up to CpuKernels::attend_tile_rows rows, keys and values of whole multiples of 16. p_begin is a
+  // multiple of 1024 then.
   bool by_tiles = false;
 
   // The positions that token t sees: first_seen(t)..end_seen(t) - 1.
@@ -183,7 +183,7 @@ struct alignas(64) UnpackedTile {
 using UnpackTile = void (*)(Format format, const std::byte* blocks, const std::byte* scales, size_t n,
                             UnpackedTile& tile);
 
-struct Ops {
+struct CpuKernels {
   std::string_view name;
   // Whether matmul needs QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations = false;

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "arch/registry.h"
-#include "sampling/recommended_sampling.h"
 #include "files/tensor_file.h"
+#include "sampling/recommended_sampling.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
-#include "kernels/ops.h"
+#include "kernels/cpu_kernels.h"
 
 namespace ogas {
 
-void Ops::matmul(const MatmulArgs& args) const {
+void CpuKernels::matmul(const MatmulArgs& args) const {
   const bool has_blocks = facts_of(args.format).block_values > 1;
   if (args.format == Format::bf16 && matmul_bf16 && args.n_columns == 0 && !args.keeps_x) return matmul_bf16(args);
   if (!has_blocks) return matmul_floats(args);
@@ -12,10 +12,10 @@ void Ops::matmul(const MatmulArgs& args) const {
   matmul_floats(args);
 }
 
-size_t Ops::attend_scratch(const AttendArgs& args) const {
+size_t CpuKernels::attend_scratch(const AttendArgs& args) const {
   return args.by_tiles ? attend_tiles_scratch(args) : attend_rows_scratch(args);
 }
 
-void Ops::attend(const AttendArgs& args) const { args.by_tiles ? attend_tiles(args) : attend_rows(args); }
+void CpuKernels::attend(const AttendArgs& args) const { args.by_tiles ? attend_tiles(args) : attend_rows(args); }
 
 }  // namespace ogas

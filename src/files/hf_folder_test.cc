@@ -102,7 +102,7 @@ TEST(Safetensors, LengthsAreChecked) {
   for (size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(parse(whole.substr(0, n))) << n;
 }
 
-class HubFolder : public ::testing::Test {
+class HfFolder : public ::testing::Test {
  protected:
   void SetUp() override {
     folder_ = std::filesystem::temp_directory_path() / fmt::format("ogas_hub_{}", ::getpid());
@@ -123,7 +123,7 @@ class HubFolder : public ::testing::Test {
   const std::string b_ = with_header(R"({"b": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}})", 4);
 };
 
-TEST_F(HubFolder, ShardsAndConfig) {
+TEST_F(HfFolder, ShardsAndConfig) {
   write("config.json",
         R"({"model_type": "x", "n": 3, "f": 2.5, "i": -1, "yes": true, "none": null, "deep": {"er": {"k": 7}},
                            "ints": [1, 2], "mixed": [1, 2.5], "names": ["a", "bc"], "odd": [1, "a"]})");
@@ -134,7 +134,7 @@ TEST_F(HubFolder, ShardsAndConfig) {
     auto file = TensorFile::open(path);
     ASSERT_TRUE(file) << file.error().message;
     const TensorFile moved = *std::move(file);  // views survive
-    EXPECT_EQ(moved.naming(), Naming::hub);
+    EXPECT_EQ(moved.naming(), Naming::hf);
     EXPECT_NE(moved.find("a"), nullptr);
     EXPECT_EQ(moved.find("b")->shard, 1U);
     const Metadata& m = moved.metadata();
@@ -154,7 +154,7 @@ TEST_F(HubFolder, ShardsAndConfig) {
 }
 
 // Two ways of publishing a model that sees, too.
-TEST_F(HubFolder, TheLanguageModelOfOneThatSeesIsReadAsIfItWereAlone) {
+TEST_F(HfFolder, TheLanguageModelOfOneThatSeesIsReadAsIfItWereAlone) {
   write("config.json", R"({"model_type": "seer", "eos_token_id": 5, "n": 1, "vision_config": {"hidden_size": 7},
                            "text_config": {"model_type": "seer_text", "n": 2, "rope": {"base": 3}}})");
   const std::string of_one = R"("dtype": "F32", "shape": [1], "data_offsets": [0, 4])";
@@ -175,7 +175,7 @@ TEST_F(HubFolder, TheLanguageModelOfOneThatSeesIsReadAsIfItWereAlone) {
   }
 }
 
-TEST_F(HubFolder, GenerationConfigIsReadWhereThereIsOne) {
+TEST_F(HfFolder, GenerationConfigIsReadWhereThereIsOne) {
   write("config.json", R"({"eos_token_id": 0})");
   write("model.safetensors", a_);
   const std::string tokenizer = R"({"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2}, "merges": []}})";
@@ -198,7 +198,7 @@ TEST_F(HubFolder, GenerationConfigIsReadWhereThereIsOne) {
   EXPECT_THAT(error(), HasSubstr("generation_config.json"));
 }
 
-TEST_F(HubFolder, WhatIsMissingOrWrongIsNamed) {
+TEST_F(HfFolder, WhatIsMissingOrWrongIsNamed) {
   EXPECT_THAT(error(), HasSubstr("config.json"));
   write("config.json", "{");
   EXPECT_THAT(error(), AllOf(HasSubstr("config.json"), HasSubstr("no JSON")));
@@ -217,7 +217,7 @@ TEST_F(HubFolder, WhatIsMissingOrWrongIsNamed) {
   EXPECT_THAT(error(), AllOf(HasSubstr("'a'"), HasSubstr("1.safetensors already")));
 }
 
-TEST_F(HubFolder, BlocksOfFp8HaveTheirFactors) {
+TEST_F(HfFolder, BlocksOfFp8HaveTheirFactors) {
   const auto model = [](const std::string& scale_dtype, const std::string& scale_shape, size_t n_scale) {
     return with_header(fmt::format(R"({{"w": {{"dtype": "F8_E4M3", "shape": [130, 3], "data_offsets": [0, 390]}},
       "w_scale_inv": {{"dtype": "{}", "shape": {}, "data_offsets": [390, {}]}}}})",
@@ -241,7 +241,7 @@ TEST_F(HubFolder, BlocksOfFp8HaveTheirFactors) {
   EXPECT_THAT(error(), HasSubstr("[64, 64]"));
 }
 
-TEST_F(HubFolder, BlocksOfMxfp4HaveTheirScales) {
+TEST_F(HfFolder, BlocksOfMxfp4HaveTheirScales) {
   const auto model = [](const std::string& blocks_shape, const std::string& scales_name,
                         const std::string& scales_shape) {
     return with_header(fmt::format(R"({{"w_blocks": {{"dtype": "U8", "shape": {}, "data_offsets": [0, 192]}},
