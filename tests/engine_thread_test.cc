@@ -192,8 +192,12 @@ TEST_P(EngineThreadTest, ErrorsComeThroughDone) {
   engine_thread.submit({.prompt = {}}, found.take(0));
   found.wait_for(1);
   EXPECT_EQ(found[0].error().code, ErrorCode::usage);
-  std::promise<void> gate;
-  engine_thread.post([&](Engine&) { gate.get_future().wait(); });
+  std::promise<void> gate, is_waiting;
+  engine_thread.post([&](Engine&) {
+    is_waiting.set_value();
+    gate.get_future().wait();
+  });
+  is_waiting.get_future().wait();  // else some of the requests could begin before it, and the others after
   for (size_t idx = 1; idx < 4; ++idx) engine_thread.submit(requests_[idx], found.take(idx));
   gate.set_value();
   found.wait_for(4);
