@@ -152,6 +152,11 @@ class WordsOfOthersTest(ServerTest):
         for name in ("top_k", "repeat_last_n", "penalty_window"):
             for path, body, _ in self.faces(n=1, **{name: -3}):
                 self.assertEqual(self.request(server, "POST", path, body)[0], 400)
+        for name in ("dry_allowed_length", "mirostat"):  # which have no "no limit"
+            for path, body, _ in self.faces(n=1, **{name: -1}):
+                status, _, reply = self.request(server, "POST", path, body)
+                self.assertEqual(status, 400, (path, name))
+                self.assertIn(f"{name} is -1, which is not in 0 to ", json.dumps(reply))
 
     def test_null_is_nothing_whatever_its_name(self):
         server = self.serve()

@@ -55,8 +55,8 @@ ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, Samplin
         if (const auto given = OGAS_TRY(fields.integer(name, kMin, kMax)))
           sampling.*member = static_cast<Number>(*given);
       } else {
-        const auto min = setting.minus_one ? -1 : static_cast<int64_t>(min);
-        if (const auto given = OGAS_TRY(fields.integer(name, min, static_cast<int64_t>(max))))
+        const int64_t lowest = setting.minus_one ? -1 : static_cast<int64_t>(min);
+        if (const auto given = OGAS_TRY(fields.integer(name, lowest, static_cast<int64_t>(max))))
           sampling.*member = static_cast<Number>(*given < 0 && setting.minus_one ? *setting.minus_one : *given);
       }
     }
