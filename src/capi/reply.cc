@@ -1,5 +1,6 @@
 #include "capi/reply.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -8,6 +9,16 @@
 #include "chat/output_format.h"
 
 namespace ogas::capi {
+namespace {
+
+// "" without a tokenizer.
+std::string end_of(const Engine& engine, std::span<const TokenId> prompt) {
+  constexpr size_t kEnd = 16;
+  if (!engine.tokenizer()) return {};
+  return engine.tokenizer()->decode_text(prompt.last(std::min(prompt.size(), kEnd)));
+}
+
+}  // namespace
 
 Json Reply::message() const {
   Json message = {{"role", "assistant"}, {"content", content}};
@@ -41,12 +52,12 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
   }
 }
 
-ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::string_view end_of_prompt) {
+ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt) {
   if (!options.is_split || !engine.chat_template()) return;
   const OutputFormat format = output_format_of(engine.chat_template()->source());
   if (format == OutputFormat{}) return;
   shown_control_ = marks_of(format);
-  parser_.emplace(format, options.tools, ends_in_reasoning(format, end_of_prompt), CallDelivery::whole);
+  parser_.emplace(format, options.tools, ends_in_reasoning(format, end_of(engine, prompt)), CallDelivery::whole);
 }
 
 OutputPiece ReplyReader::push(std::string_view text, bool is_last) {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,10 +42,11 @@ Result<ReplyOptions> read_reply_options(const Engine& engine, const ogas_generat
 // JSON of a kind; NULL is null. Errors: usage, with where it breaks.
 Result<Json> parse_json(const char* text, std::string_view name, Json::value_t expected);
 
-// Reads an answer as it comes. By the model's chat template, and the end of the prompt that it made.
+// Reads an answer as it comes, by the model's chat template and the end of the prompt, which may open a reasoning
+// block.
 class ReplyReader {
  public:
-  ReplyReader(const Engine& engine, const ReplyOptions& options, std::string_view end_of_prompt);
+  ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt);
 
   // Of the request: marks may be control tokens.
   const std::vector<std::string>& shown_control() const { return shown_control_; }

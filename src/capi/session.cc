@@ -84,8 +84,10 @@ void forget_answer(ogas_session& session) {
   session.finish = OGAS_FINISH_NONE;
 }
 
-Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange, ReplyReader reader,
-                const Listener& listener) {
+Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange,
+                const ReplyOptions& options, ogas_text_callback on_text, void* user) {
+  ReplyReader reader(*session.loaded->engine, options, request.prompt);
+  const Listener listener{on_text, options.on_reasoning, user};
   session.answer = OGAS_TRY(wait_for_answer(session.loaded->thread, std::move(request), exchange, reader, listener));
   session.reply = reader.take();
   switch (session.answer.finish) {
@@ -96,13 +98,6 @@ Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Ex
     case FinishReason::deadline: session.finish = OGAS_FINISH_DEADLINE; break;
   }
   return {};
-}
-
-// The last of a prompt, in which it may open a reasoning block; "" without a tokenizer.
-std::string end_of_prompt(const Engine& engine, std::span<const TokenId> tokens) {
-  constexpr size_t kEnd = 16;
-  if (!engine.tokenizer()) return {};
-  return engine.tokenizer()->decode_text(tokens.last(std::min(tokens.size(), kEnd)));
 }
 
 Result<ogas_tool_call> tool_call_of(const ogas_session& session, size_t call_idx) {
@@ -182,10 +177,7 @@ ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
     request.prompt.assign(tokens, tokens + n_tokens);
-    capi::ReplyReader reader(*session->loaded->engine, options_of_reply,
-                             capi::end_of_prompt(*session->loaded->engine, request.prompt));
-    return capi::answer(*session, std::move(request), exchange, std::move(reader),
-                        {on_text, options_of_reply.on_reasoning, user});
+    return capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user);
   });
 }
 
@@ -202,10 +194,7 @@ ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_genera
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
     input.tools = options_of_reply.tools;
     request.prompt = OGAS_TRY(session->loaded->engine->encode_chat(input));
-    capi::ReplyReader reader(*session->loaded->engine, options_of_reply,
-                             capi::end_of_prompt(*session->loaded->engine, request.prompt));
-    OGAS_TRY(capi::answer(*session, std::move(request), exchange, std::move(reader),
-                          {on_text, options_of_reply.on_reasoning, user}));
+    OGAS_TRY(capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user));
     input.messages.push_back(session->reply.message());
     session->messages = std::move(input.messages);
     return {};
