@@ -75,9 +75,15 @@ void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job) 
 }
 
 void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
-  size_t n_parts = 0;
-  for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) n_parts += parts_of(job_at(job_idx).args).size();
-  if (exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread || n_parts == n_jobs) {
+  const auto count_parts = [&] {
+    size_t n = 0;
+    for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) n += parts_of(job_at(job_idx).args).size();
+    return n;
+  };
+  // Where jobs are many, as in a prefill, none is looked at twice.
+  const bool has_enough_jobs = exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread;
+  const size_t n_parts = has_enough_jobs ? n_jobs : count_parts();
+  if (n_parts == n_jobs) {
     exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned thread_idx) {
       attend(exec.kernels, exec.scratch.of_thread(thread_idx), job_at(job_idx));
     });

@@ -77,10 +77,9 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
                                                                                 .n_positions = n_all,
                                                                                 .n_rows = n_together}));
   const uint64_t n_pages = (n_top + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
-  const ScratchBytes chosen =
-      n_top == 0 ? ScratchBytes{}
-                 : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
-                       max(absorbed, IndexerWorkspace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed);
+  const ScratchBytes chosen = n_top == 0 ? ScratchBytes{}
+                                         : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
+                                               IndexerWorkspace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed;
   if (!d.expands()) return together + max(absorbed, chosen);
   const ScratchBytes expanded =
       ScratchBytes{.shared = Activations::bytes_of_rows(limits.kernels, n_all, d.kv_lora_rank, RowKind::prefill),
