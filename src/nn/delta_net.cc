@@ -84,11 +84,11 @@ void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorks
     multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
   else
     multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_beta, s.beta}, {ssm_alpha, s.alpha}});
-  if (ssm_in.n_out() > 0) exec.pool.parallel_for(n, [&](size_t t, unsigned) { part_mixed(s, t); });
+  if (ssm_in.n_out() > 0) exec.pool.parallel_for(n, [&](size_t t, unsigned) { split_mixed(s, t); });
 }
 
 // One token: queries, keys, values and gates of each head of keys to all queries, all keys, all values, all gates.
-void DeltaNet::part_mixed(const DeltaNetWorkspace& s, size_t t) const {
+void DeltaNet::split_mixed(const DeltaNetWorkspace& s, size_t t) const {
   const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
   const float* from = s.mixed.row(t);
   const auto take = [&](float* to, size_t n) {
@@ -104,7 +104,7 @@ void DeltaNet::part_mixed(const DeltaNetWorkspace& s, size_t t) const {
 }
 
 // The same for betas and alphas.
-void DeltaNet::part_beta_alpha(const DeltaNetWorkspace& s, size_t t) const {
+void DeltaNet::split_beta_alpha(const DeltaNetWorkspace& s, size_t t) const {
   const size_t group = dims.n_head_v / dims.n_head_k;
   const float* from = s.beta_alpha.row(t);
   for (size_t h = 0; h < dims.n_head_v; h += group, from += 2 * group) {
@@ -177,7 +177,7 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorks
              call.rows.kv_shape().state.n_values, dims.n_state());
   project(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    if (ssm_ba.n_out() > 0) part_beta_alpha(s, t);
+    if (ssm_ba.n_out() > 0) split_beta_alpha(s, t);
     convolve(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t);
   });
   for (const SequenceRows& run : runs) remember_inputs(call, s, run);

@@ -82,8 +82,8 @@ struct DeltaNet {
  private:
   void add_projections(TensorTable& table);
   void project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const;
-  void part_mixed(const DeltaNetWorkspace& s, size_t t) const;
-  void part_beta_alpha(const DeltaNetWorkspace& s, size_t t) const;
+  void split_mixed(const DeltaNetWorkspace& s, size_t t) const;
+  void split_beta_alpha(const DeltaNetWorkspace& s, size_t t) const;
   void convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call, const DeltaNetWorkspace& s,
                 size_t t) const;
   void remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const;
