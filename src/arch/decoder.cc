@@ -105,6 +105,9 @@ RopeParams read_rope(ConfigReader& r, uint32_t n_rot, RopeStyle style) {
   return p;
 }
 
+namespace {
+
+// layer_types of Hugging Face. Empty where the file does not say.
 std::vector<std::string> read_layer_types(ConfigReader& r, uint32_t n_layer, std::string_view other) {
   std::vector<std::string> types = r.texts_or_none({"", "layer_types"}, 4096);
   if (types.empty()) return types;
@@ -116,6 +119,40 @@ std::vector<std::string> read_layer_types(ConfigReader& r, uint32_t n_layer, std
     if (type != "full_attention" && type != other)
       r.refuse(ErrorCode::unsupported, "layer_types has {}; ogas knows full_attention and {}", in_quotes(type), other);
   return types;
+}
+
+}  // namespace
+
+std::vector<bool> read_layer_kinds(ConfigReader& r, uint32_t n_layer, const LayerKinds& kinds) {
+  const std::vector<std::string> types = read_layer_types(r, n_layer, kinds.other);
+  std::vector<bool> flags;
+  if (!kinds.flags.gguf.empty()) flags = r.flags_or_none(kinds.flags, n_layer + kinds.n_extra_flags);
+  if (!flags.empty() && flags.size() < n_layer)
+    r.refuse(ErrorCode::bad_file, "{} names {} layers; {} are expected", r.name_of(kinds.flags), flags.size(), n_layer);
+  std::vector<bool> is_other(n_layer);
+  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) {
+    is_other[layer_idx] = (layer_idx + 1) % kinds.every != 0;
+    if (!types.empty()) is_other[layer_idx] = types[layer_idx] == kinds.other;
+    if (layer_idx < flags.size()) is_other[layer_idx] = flags[layer_idx];
+  }
+  return is_other;
+}
+
+std::vector<uint32_t> windows_of(const std::vector<bool>& has_window, uint32_t window) {
+  std::vector<uint32_t> windows(has_window.size(), 0);
+  for (size_t layer_idx = 0; layer_idx < windows.size(); ++layer_idx)
+    if (has_window[layer_idx]) windows[layer_idx] = window;
+  return windows;
+}
+
+void refuse_attention_bias(ConfigReader& r) {
+  if (r.flag_or({"", "attention_bias"}, false))
+    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+}
+
+void add_one(std::initializer_list<std::vector<float>*> norms) {
+  for (std::vector<float>* norm : norms)
+    for (float& weight : *norm) weight += 1;
 }
 
 uint32_t read_n_mtp(ConfigReader& r, const TensorFile& file, uint32_t& n_layer, std::string_view hf_proj) {

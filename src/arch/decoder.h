@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -36,9 +37,21 @@ RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
 RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
 // expert_group_count, expert_group_used_count. Errors: groups of unequal size, or too few experts in those used.
 void read_router_groups(ConfigReader& reader, RouterRules& rules);
-// layer_types of the hub: what each layer is, full_attention or `other`. Empty where the file does not say. Errors: not
-// one for each layer, or of another type.
-std::vector<std::string> read_layer_types(ConfigReader& reader, uint32_t n_layer, std::string_view other);
+// Families whose layers are of two kinds: with full attention, or `other`. How their files say which are which.
+struct LayerKinds {
+  std::string_view other;      // as layer_types of Hugging Face names it
+  uint32_t every;              // where no list says so, every n-th layer has full attention
+  ConfigKey flags = {};        // a list that says of each layer whether it is of the other kind; empty: there is none
+  uint32_t n_extra_flags = 0;  // entries of that list after those of the layers, of MTP heads
+};
+// Whether each layer is of the other kind [n_layer]. Errors: lists that do not name each layer, or another type.
+std::vector<bool> read_layer_kinds(ConfigReader& reader, uint32_t n_layer, const LayerKinds& kinds);
+// Positions that each layer sees [n_layer], of which some have a window; 0: all.
+std::vector<uint32_t> windows_of(const std::vector<bool>& has_window, uint32_t window);
+// For families that are known without biases in attention. Errors: unsupported, where the file has them.
+void refuse_attention_bias(ConfigReader& reader);
+// Norms that Hugging Face stores as what their weights differ from 1 by.
+void add_one(std::initializer_list<std::vector<float>*> norms);
 
 // Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
 // loses. 0 where the file was published without their tensors. hf_proj: what the hub calls eh_proj, if not by layer.

@@ -113,8 +113,7 @@ Result<DeepSeekConfig> read_config(const TensorFile& file, std::string_view arch
   c.n_dense = r.count_or({"leading_dense_block_count", "first_k_dense_replace"}, 0, 0, c.decoder.n_layer);
   c.has_choice_bias = c.ffn.rules.scores == RouterScores::sigmoid;
   c.n_mtp = read_n_mtp(r, file, c.decoder.n_layer);
-  if (r.flag_or({"", "attention_bias"}, false))
-    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+  refuse_attention_bias(r);
   if (r.count_or({"", "moe_layer_freq"}, 1, 0, 1U << 16) != 1)
     r.refuse(ErrorCode::unsupported,
              "moe_layer_freq is not 1; ogas knows this family with experts in every later layer");

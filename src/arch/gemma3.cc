@@ -44,14 +44,10 @@ class Gemma3 : public GqaDecoder {
 
   void finish(bool is_hf) override {
     if (!is_hf) return;
-    const auto centre = [](std::vector<float>& norm) {
-      for (float& weight : norm) weight += 1;
-    };
-    centre(w_.output_norm);
+    add_one({&w_.output_norm});
     for (GqaLayer& layer : layers_)
-      for (auto* norm : {&layer.attn_norm, &layer.attn_post_norm, &layer.ffn_norm, &layer.ffn_post_norm,
-                         &layer.attn.attn_q_norm, &layer.attn.attn_k_norm})
-        centre(*norm);
+      add_one({&layer.attn_norm, &layer.attn_post_norm, &layer.ffn_norm, &layer.ffn_post_norm, &layer.attn.attn_q_norm,
+               &layer.attn.attn_k_norm});
   }
 
   void embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
@@ -80,8 +76,7 @@ void assume_defaults(ConfigReader& r) {
 }
 
 void refuse_gemma3_variants(ConfigReader& r) {
-  if (r.flag_or({"", "attention_bias"}, false))
-    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+  refuse_attention_bias(r);
   if (r.flag_or({"", "use_bidirectional_attention"}, false))
     r.refuse(ErrorCode::unsupported,
              "use_bidirectional_attention is true; ogas knows this family with causal attention");
@@ -97,20 +92,13 @@ void refuse_gemma3_variants(ConfigReader& r) {
 // A list names each layer, or every n-th sees all.
 std::vector<uint32_t> read_gemma3_windows(ConfigReader& r, uint32_t n_layer) {
   const uint32_t window = r.count_or({"attention.sliding_window", "sliding_window"}, 0, 0, 1U << 30);
-  const std::vector<std::string> types = read_layer_types(r, n_layer, "sliding_attention");
   constexpr ConfigKey kPattern = {"attention.sliding_window_pattern", "sliding_window_pattern"};
-  const std::vector<bool> flags = r.is_list(kPattern) ? r.flags_or_none(kPattern, n_layer) : std::vector<bool>();
-  if (!flags.empty() && flags.size() != n_layer)
-    r.refuse(ErrorCode::bad_file, "{} names {} layers; {} are expected", r.name_of(kPattern), flags.size(), n_layer);
-  const uint32_t every = r.is_list(kPattern) ? 1 : r.count_or(kPattern, 6, 1, UINT32_MAX);
-  std::vector<uint32_t> windows(n_layer, 0);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) {
-    bool has_window = (layer_idx + 1) % every != 0;
-    if (!types.empty()) has_window = types[layer_idx] == "sliding_attention";
-    if (layer_idx < flags.size()) has_window = flags[layer_idx];
-    if (has_window) windows[layer_idx] = window;
-  }
-  return windows;
+  LayerKinds kinds = {.other = "sliding_attention", .every = 1};
+  if (r.is_list(kPattern))
+    kinds.flags = kPattern;
+  else
+    kinds.every = r.count_or(kPattern, 6, 1, UINT32_MAX);
+  return windows_of(read_layer_kinds(r, n_layer, kinds), window);
 }
 
 // GGUF does not say; llama.cpp knows the 27B by its layers.

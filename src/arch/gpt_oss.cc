@@ -67,11 +67,7 @@ class GptOss : public GqaDecoder {
 // layer_types names each layer; without it, and in GGUF, every other layer has the window, the first among them.
 std::vector<uint32_t> read_windows(ConfigReader& r, uint32_t n_layer) {
   const uint32_t window = r.count_or({"attention.sliding_window", "sliding_window"}, 0, 0, 1U << 30);
-  const std::vector<std::string> types = read_layer_types(r, n_layer, "sliding_attention");
-  std::vector<uint32_t> windows(n_layer, 0);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx)
-    if (types.empty() ? layer_idx % 2 == 0 : types[layer_idx] == "sliding_attention") windows[layer_idx] = window;
-  return windows;
+  return windows_of(read_layer_kinds(r, n_layer, {.other = "sliding_attention", .every = 2}), window);
 }
 
 Glu read_glu(ConfigReader& r) {

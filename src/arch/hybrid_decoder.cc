@@ -24,18 +24,9 @@ DeltaNetDims read_delta_dims(ConfigReader& r, uint32_t n_embd) {
 // A list names each layer (GGUF's has those of the MTP head, too); else every full_attention_interval-th has attention.
 std::vector<bool> read_recurrent_layers(ConfigReader& r, uint32_t n_layer) {
   const uint32_t every = r.count_or({"full_attention_interval", "full_attention_interval"}, 4, 1, UINT32_MAX);
-  const std::vector<std::string> types = read_layer_types(r, n_layer, "linear_attention");
-  const std::vector<bool> flags = r.flags_or_none({"attention.recurrent_layers", ""}, n_layer + 1);
-  if (!flags.empty() && flags.size() < n_layer)
-    r.refuse(ErrorCode::bad_file, "{} names {} layers; {} are expected", r.name_of({"attention.recurrent_layers", ""}),
-             flags.size(), n_layer);
-  std::vector<bool> is_recurrent(n_layer);
-  for (uint32_t layer_idx = 0; layer_idx < n_layer; ++layer_idx) {
-    if (layer_idx < flags.size())
-      is_recurrent[layer_idx] = flags[layer_idx];
-    else
-      is_recurrent[layer_idx] = types.empty() ? (layer_idx + 1) % every != 0 : types[layer_idx] == "linear_attention";
-  }
+  std::vector<bool> is_recurrent = read_layer_kinds(
+      r, n_layer,
+      {.other = "linear_attention", .every = every, .flags = {"attention.recurrent_layers", ""}, .n_extra_flags = 1});
   if (std::ranges::count(is_recurrent, false) == 0)
     r.refuse(ErrorCode::unsupported, "no layer has full attention; ogas knows this family with some that have");
   return is_recurrent;
@@ -67,8 +58,7 @@ HybridConfig read_hybrid_config(ConfigReader& r, const TensorFile& file) {
   c.is_recurrent = read_recurrent_layers(r, c.decoder.n_layer);
   c.is_recurrent.resize(c.decoder.n_layer + c.n_mtp, false);
   c.ffn.n_embd = c.decoder.n_embd;
-  if (r.flag_or({"", "attention_bias"}, false))
-    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+  refuse_attention_bias(r);
   return c;
 }
 
@@ -138,20 +128,13 @@ void HybridDecoder::add_mtp(TensorTable& table) {
 
 // What stands in the file in another form.
 void HybridDecoder::finish(bool is_hf) {
-  const auto centre = [&](std::vector<float>& norm) {
-    if (is_hf)
-      for (float& weight : norm) weight += 1;
-  };
-  for (std::vector<float>* norm : {&w_.output_norm, &mtp_.enorm, &mtp_.hnorm, &mtp_.output_norm}) centre(*norm);
+  for (HybridLayer& layer : layers_)
+    if (auto* delta = std::get_if<DeltaNet>(&layer.mixer)) delta->finish(is_hf);
+  if (!is_hf) return;
+  add_one({&w_.output_norm, &mtp_.enorm, &mtp_.hnorm, &mtp_.output_norm});
   for (HybridLayer& layer : layers_) {
-    centre(layer.attn_norm);
-    centre(layer.ffn_norm);
-    if (auto* attn = std::get_if<Attention>(&layer.mixer)) {
-      centre(attn->attn_q_norm);
-      centre(attn->attn_k_norm);
-    } else {
-      std::get<DeltaNet>(layer.mixer).finish(is_hf);
-    }
+    add_one({&layer.attn_norm, &layer.ffn_norm});
+    if (auto* attn = std::get_if<Attention>(&layer.mixer)) add_one({&attn->attn_q_norm, &attn->attn_k_norm});
   }
 }
 

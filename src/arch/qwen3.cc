@@ -17,8 +17,7 @@ class Qwen3 : public GqaDecoder {
 };
 
 void refuse_variants(ConfigReader& r) {
-  if (r.flag_or({"", "attention_bias"}, false))
-    r.refuse(ErrorCode::unsupported, "attention_bias is true; ogas knows this family without");
+  refuse_attention_bias(r);
   if (r.flag_or({"", "use_sliding_window"}, false))
     r.refuse(ErrorCode::unsupported, "use_sliding_window is true; ogas knows this family with full attention");
 }
