@@ -1,10 +1,9 @@
 #include "sampling/sampling_settings.h"
 
 #include <algorithm>
-#include <charconv>
 #include <ranges>
 
-#include "base/quote.h"
+#include "base/parse_number.h"
 
 namespace ogas {
 namespace {
@@ -154,15 +153,6 @@ constexpr SamplingSetting kSettings[] = {
      .help = "Sample such tokens only; may be given several times",
      .is_rare = true},
 };
-
-template <class Number>
-Result<Number> parse_number(std::string_view name, std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error == std::errc() && end == text.data() + text.size()) return number;
-  return fail(ErrorCode::usage, "{}: {} is no {}", name, in_quotes(text),
-              std::is_floating_point_v<Number> ? "number" : "whole number in range");
-}
 
 // "0|2" with another word between them.
 std::string alternatives(std::string_view choices) {

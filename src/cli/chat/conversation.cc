@@ -3,9 +3,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 
+#include "base/parse_number.h"
 #include "base/quote.h"
 #include "cli/options/suggest.h"
 
@@ -13,16 +13,6 @@ namespace ogas::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <class T>
-Result<T> parse_number(std::string_view name, std::string_view value) {
-  T number{};
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size())
-    return fail(ErrorCode::usage, "{}: {} is no {}", name, in_quotes(value),
-                std::is_floating_point_v<T> ? "number" : "whole number in range");
-  return number;
-}
 
 // The one setting that is not of sampling.
 constexpr Setting kMaxTokens = {"max_tokens", "longest answer in tokens; 0 or -1: until the context is full"};
