@@ -195,7 +195,7 @@ void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   if (c.is_tied) table.ignore(out);
 }
 
-void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hf) {
+void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHfNames& hf) {
   table.vector({"nextn.enorm.weight", hf.enorm}, enorm, c.n_embd);
   table.vector({"nextn.hnorm.weight", hf.hnorm}, hnorm, c.n_embd);
   table.linear({"nextn.eh_proj.weight", hf.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});

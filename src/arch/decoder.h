@@ -66,7 +66,7 @@ struct DecoderWeights {
 };
 
 // How the hub calls the tensors of such a head, after the name of its layer or block.
-struct MtpHubNames {
+struct MtpHfNames {
   std::string_view enorm = "enorm.weight", hnorm = "hnorm.weight", eh_proj = "eh_proj.weight",
                    output_norm = "shared_head.norm.weight";
 };
@@ -82,7 +82,7 @@ struct MtpHead {
   bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
-  void add_to(TensorTable& table, const DecoderConfig& c, const MtpHubNames& hf = {});
+  void add_to(TensorTable& table, const DecoderConfig& c, const MtpHfNames& hf = {});
 };
 
 // Rows of n_embd that all layers work on.

@@ -1,8 +1,7 @@
 // Decoders with gated DeltaNet in most layers and gated attention in the others: Qwen3-Next and Qwen3.5. Their files
 // say what is their own: keys, and whether layers have experts.
 //
-// Norms on the hub are stored as what they differ from 1 by; GGUF has the sum. The head for the token after the next
-// has a layer with attention.
+// Hugging Face stores norms as what they differ from 1 by; GGUF has the sum. The MTP head has a layer with attention.
 #pragma once
 
 #include <memory>

@@ -213,7 +213,7 @@ class ExpertStore {
   // The next one: expected of it beside what is in memory, and how many of them are to be read.
   std::vector<uint32_t> predicted_;
   size_t n_to_prefetch_ = 0, n_prefetched_ = 0;
-  double n_predicted_ = 0, n_predicted_right_ = 0;  // lately
+  double n_predicted_ = 0, n_predicted_right_ = 0;  // recently
   // Since when the disk has nothing to do for this layer, and how long that was before the next began, lately.
   std::optional<std::chrono::steady_clock::time_point> all_read_;
   double seconds_between_ = 0;
