@@ -171,11 +171,11 @@ class WordsOfOthersTest(ServerTest):
                 self.assertEqual(self.request(server, "POST", path, {**body, "new": 1})[0], 400)
         nothing = {"tool_calls": None, "function_call": None, "parsed": None, "thinking_blocks": None, "audio": None, "new": None}
         empty = {"tool_calls": [], "thinking_blocks": [], "images": [], "reasoning_details": []}
-        for path in (CHAT, "/api/chat"):
+        for path, short in ((CHAT, {"max_tokens": 4}), ("/api/chat", {"options": {"num_predict": 4}})):
             for role in ("system", "user", "assistant"):
                 for more in (nothing, empty):
                     messages = [{"role": role, "content": "Hi", **more}, {"role": "user", "content": "Hi", **more}]
-                    status, _, reply = self.request(server, "POST", path, {"messages": messages, "stream": False})
+                    status, _, reply = self.request(server, "POST", path, {"messages": messages, "stream": False, **short})
                     self.assertEqual(status, 200, reply)
         for field, status in (({"functions": []}, 200), ({"stop_token_ids": []}, 200), ({"functions": [{}]}, 400),
                               ({"new": []}, 400), ({"top_logprobs": 0}, 200), ({"top_logprobs": 1}, 400)):
