@@ -12,6 +12,8 @@ endfunction()
 
 ogas_check(check_floors ${Python3_EXECUTABLE} ${tools}/check_floors.py)
 ogas_check(check_floors_test ${Python3_EXECUTABLE} ${tools}/check_floors_test.py)
+ogas_check(check_words ${Python3_EXECUTABLE} ${tools}/check_words.py)
+ogas_check(check_words_test ${Python3_EXECUTABLE} ${tools}/check_words_test.py)
 ogas_check(check_format ${tools}/format --check)
 ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
 ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/docs_test.py)

@@ -76,7 +76,7 @@ class LatentModel {
     for (const auto& piece : model->pieces()) {
       bytes.resize(piece.n_bytes);
       model->fill(piece, bytes);
-      out.seekp(static_cast<std::streamoff>(model->place_of(piece)));
+      out.seekp(static_cast<std::streamoff>(model->offset_of(piece)));
       out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     }
   }

@@ -60,10 +60,10 @@ class Lexer {
   }
 
   [[noreturn]] void fail(std::string message, size_t position) const {
-    const auto [line, column] = place_of(position);
+    const auto [line, column] = position_of(position);
     throw Failure{fmt::format("line {}, column {}: {}", line, column, message), line};
   }
-  std::pair<size_t, size_t> place_of(size_t position) const {
+  std::pair<size_t, size_t> position_of(size_t position) const {
     const std::string_view before = source_.substr(0, position);
     const auto line = 1 + static_cast<size_t>(std::ranges::count(before, '\n'));
     const size_t newline = before.rfind('\n');

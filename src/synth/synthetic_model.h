@@ -42,7 +42,7 @@ class SyntheticModel {
     uint64_t begin, n_bytes;  // within the tensor
   };
   const std::vector<Piece>& pieces() const { return pieces_; }
-  uint64_t place_of(const Piece& piece) const {  // in the file
+  uint64_t offset_of(const Piece& piece) const {  // in the file
     return header_.size() + layout_.tensors()[piece.tensor_idx].offset + piece.begin;
   }
   // out: piece.n_bytes. Any thread may ask for any piece.

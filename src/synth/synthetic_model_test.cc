@@ -39,7 +39,7 @@ TEST(SyntheticModel, IsAFileWithATokenizerOfItsSize) {
     ASSERT_TRUE(model) << model.error().message;
     std::string bytes = model->header();
     EXPECT_EQ(bytes.size() % GgufWriter::kAlignment, 0U);
-    EXPECT_EQ(model->n_bytes(), model->place_of(model->pieces().back()) + model->pieces().back().n_bytes);
+    EXPECT_EQ(model->n_bytes(), model->offset_of(model->pieces().back()) + model->pieces().back().n_bytes);
     bytes.replace(8, 8, std::string(8, '\0'));  // no tensors
     const auto parsed = parse_gguf(std::as_bytes(std::span(bytes.data(), bytes.size())));
     ASSERT_TRUE(parsed) << shape.name << ": " << parsed.error().message;

@@ -89,7 +89,7 @@ bool write_model(const SyntheticModel& model, AtomicFile& file, ProgressBar& bar
       model.fill(pieces[begin + idx], buffers[idx]);
     });
     for (size_t idx = 0; idx < n; ++idx) {
-      const uint64_t gap = model.place_of(pieces[begin + idx]) - at;
+      const uint64_t gap = model.offset_of(pieces[begin + idx]) - at;
       if (!file.write(kZeros, gap) || !file.write(buffers[idx].data(), buffers[idx].size())) return false;
       at += gap + buffers[idx].size();
     }

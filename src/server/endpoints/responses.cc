@@ -284,7 +284,7 @@ class ResponseAnswer final : public ChatAnswer {
   Json& item() { return response_["output"].back(); }
   size_t output_idx() const { return response_["output"].size() - 1; }
   Json place() { return {{"item_id", item()["id"]}, {"output_index", output_idx()}}; }
-  Json place_of_text() {
+  Json location_of_text() {
     Json json = place();
     json["content_index"] = 0;
     return json;
@@ -306,7 +306,7 @@ class ResponseAnswer final : public ChatAnswer {
   void add_text(std::string_view type, const std::string& text) {
     if (!is_open_ || item()["type"] != type) open_text(type);
     item()["content"][0]["text"].get_ref<std::string&>() += text;
-    Json fields = place_of_text();
+    Json fields = location_of_text();
     fields["delta"] = text;
     if (type == "message") fields["logprobs"] = Json::array();
     tell(type == "message" ? "response.output_text.delta" : "response.reasoning_text.delta", std::move(fields));
@@ -321,7 +321,7 @@ class ResponseAnswer final : public ChatAnswer {
             ? Json{{"type", "output_text"}, {"text", ""}, {"annotations", Json::array()}, {"logprobs", Json::array()}}
             : Json{{"type", "reasoning_text"}, {"text", ""}};
     item()["content"].push_back(part);
-    Json fields = place_of_text();
+    Json fields = location_of_text();
     fields["part"] = std::move(part);
     tell("response.content_part.added", std::move(fields));
   }
@@ -352,11 +352,11 @@ class ResponseAnswer final : public ChatAnswer {
       tell("response.function_call_arguments.done", std::move(fields));
     } else if (!is_call) {
       const bool is_message = item()["type"] == "message";
-      Json fields = place_of_text();
+      Json fields = location_of_text();
       fields["text"] = item()["content"][0]["text"];
       if (is_message) fields["logprobs"] = Json::array();
       tell(is_message ? "response.output_text.done" : "response.reasoning_text.done", std::move(fields));
-      fields = place_of_text();
+      fields = location_of_text();
       fields["part"] = item()["content"][0];
       tell("response.content_part.done", std::move(fields));
     }
