@@ -57,7 +57,7 @@ class Subject {
     std::mt19937 random(7);
     std::normal_distribution<float> normal;
     for (size_t t = 0; t < kMaxTokens; ++t) {
-      for (size_t i = 0; i < n_in; ++i) x_.row(t)[i] = normal(random);
+      for (float& value : std::span(x_.write(t, 1).row(t), n_in)) value = normal(random);
       x_.quantize_row(kernels, t, kind);
     }
   }

@@ -293,7 +293,7 @@ std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId>
   Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     workspace_->angles.prepare(t, rows_.position(t) + 1);
-    float* input = mtp_input_.row(t);
+    float* input = mtp_input_.write(t, 1).row(t);
     embed(exec.kernels, exec.scratch.of_thread(thread_idx), embeddings, tokens[t],
           {workspace_->delta.row(t), c_.n_embd});
     exec.kernels.rms_norm(workspace_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);

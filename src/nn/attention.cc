@@ -86,8 +86,8 @@ void Attention::rotate_and_store(const CpuKernels& kernels, const AttentionCall&
 }
 
 // Rows of one run.
-AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s, RowRange rows, HeadGroup heads,
-                         bool by_tiles) const {
+AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended, RowRange rows,
+                         HeadGroup heads, bool by_tiles) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t t = rows.first_row, first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
   return {.args = {.q = s.q.row(t) + first * dims.head_dim,
@@ -109,13 +109,14 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s,
                    .soft_cap = soft_cap,
                    .by_tiles = by_tiles},
           .sinks = attn_sinks.empty() ? nullptr : attn_sinks.data() + first,
-          .out = s.attended.row(t) + first * dims.head_dim,
-          .out_stride = s.attended.values().n_cols()};
+          .out = attended.row(t) + first * dims.head_dim,
+          .out_stride = attended.n_cols()};
 }
 
 // As many tokens of a run together as rows of their heads fill a job, or where a head of keys and values serves more
 // query heads than that, some of these. Longest rows first, so that the last jobs to be handed out are the short ones.
-void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {
+void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s,
+                       const Matrix& attended) const {
   const size_t group = dims.n_head / dims.n_head_kv;
   const size_t n_heads = std::min(group, kAttendRows), n_head_jobs = (group + n_heads - 1) / n_heads;
   const size_t jobs_a_cut = dims.n_head_kv * n_head_jobs;
@@ -129,7 +130,8 @@ void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionWor
   ogas::attend(exec, cuts.size() * jobs_a_cut, [&](size_t job_idx) {
     const RowRange cut = cuts[job_idx / jobs_a_cut];
     const size_t first = job_idx % n_head_jobs * n_heads;
-    return job(call, s, cut, {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)},
+    return job(call, s, attended, cut,
+               {job_idx / n_head_jobs % dims.n_head_kv, first, std::min(n_heads, group - first)},
                by_tiles(call.rows.kinds()[cut.first_row]));
   });
 }
@@ -141,10 +143,11 @@ void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionWo
              "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, s, t); });
-  attend(exec, call, s);
+  const Matrix& attended = s.attended.write(0, n);
+  attend(exec, call, s, attended);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    rotate_for_cache(exec.kernels, shape.format, s.attended.row(t), dims.head_dim, dims.n_head);
-    if (dims.has_gate) exec.kernels.sigmoid_gate(s.attended.row(t), s.gate.row(t), dims.n_q());
+    rotate_for_cache(exec.kernels, shape.format, attended.row(t), dims.head_dim, dims.n_head);
+    if (dims.has_gate) exec.kernels.sigmoid_gate(attended.row(t), s.gate.row(t), dims.n_q());
     s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]);
   });
   multiply(exec, s.attended, n, {{attn_output, call.y}});

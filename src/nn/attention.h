@@ -86,9 +86,9 @@ struct Attention {
   struct HeadGroup {
     size_t head_kv_idx, first, n;
   };
-  AttendJob job(const AttentionCall& call, const AttentionWorkspace& s, RowRange rows, HeadGroup heads,
-                bool by_tiles) const;
-  void attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const;
+  AttendJob job(const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended, RowRange rows,
+                HeadGroup heads, bool by_tiles) const;
+  void attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended) const;
 };
 
 }  // namespace ogas

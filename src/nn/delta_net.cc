@@ -145,12 +145,12 @@ void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace
 
 // One head of values: a run's positions in order, each with the gated norm of its outputs.
 void DeltaNet::run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s,
-                        const SequenceRows& run, size_t h) const {
+                        const Matrix& attended, const SequenceRows& run, size_t h) const {
   const size_t key_head = dims.key_head_of(static_cast<uint32_t>(h));
   float* state = run.kv->state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
   for (size_t t = run.first_row; t < run.end_row(); ++t) {
     const float* row = s.convolved.row(t);
-    float* out = s.attended.row(t) + h * dims.v_dim;
+    float* out = attended.row(t) + h * dims.v_dim;
     kernels.delta_rule({.state = state,
                         .q = row + key_head * dims.k_dim,
                         .k = row + dims.n_k() + key_head * dims.k_dim,
@@ -181,8 +181,9 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorks
     convolve(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t);
   });
   for (const SequenceRows& run : runs) remember_inputs(call, s, run);
+  const Matrix& attended = s.attended.write(0, n);
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
-    run_head(exec.kernels, call, s, runs[idx / dims.n_head_v], idx % dims.n_head_v);
+    run_head(exec.kernels, call, s, attended, runs[idx / dims.n_head_v], idx % dims.n_head_v);
   });
   exec.pool.parallel_for(n,
                          [&](size_t t, unsigned) { s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });

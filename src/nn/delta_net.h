@@ -87,7 +87,7 @@ struct DeltaNet {
   void convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call, const DeltaNetWorkspace& s,
                 size_t t) const;
   void remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const;
-  void run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s,
+  void run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s, const Matrix& attended,
                 const SequenceRows& run, size_t h) const;
 
   std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries

@@ -82,9 +82,11 @@ void Glu::apply(const CpuKernels& kernels, float* gate, const float* up, size_t 
 
 void feed_forward(Exec& exec, std::span<const GatedRows> groups) {
   if (groups.empty()) return;
-  for (const GatedRows& group : groups)
-    OGAS_CHECK(group.gated.values().n_cols() == group.gate.n_out(), "space for {} columns, {} needed",
-               group.gated.values().n_cols(), group.gate.n_out());
+  for (const GatedRows& group : groups) {
+    OGAS_CHECK(group.gated.n_cols() == group.gate.n_out(), "space for {} columns, {} needed", group.gated.n_cols(),
+               group.gate.n_out());
+    group.gated.write(group.first_row, group.n_rows);
+  }
   const auto for_chunks = [&](const auto& linear_of, const auto& run) {
     const ScratchArena::Frame frame(exec.scratch.shared());
     const std::span<const GroupChunk> chunks = cut_groups(exec, groups, linear_of);

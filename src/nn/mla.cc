@@ -13,10 +13,11 @@ namespace {
 // Positions that a page of the cache holds are read by the hundred.
 Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, const MlaDims& dims, size_t n_positions) {
   Activations latents(n_positions, dims.kv_lora_rank);
+  const Matrix& values = latents.write(0, n_positions);
   const FormatFacts& format = facts_of(kv.shape().format);
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
-    format.decode(kv.k(layer_idx, 0, p), latents.row(p), dims.kv_lora_rank / format.block_values);
-    rotate_for_cache(exec.kernels, format.format, latents.row(p), dims.kv_lora_rank, 1);
+    format.decode(kv.k(layer_idx, 0, p), values.row(p), dims.kv_lora_rank / format.block_values);
+    rotate_for_cache(exec.kernels, format.format, values.row(p), dims.kv_lora_rank, 1);
     latents.quantize_row(exec.kernels, p, RowKind::prefill);
   });
   return latents;
@@ -51,8 +52,8 @@ MlaWorkspace::MlaWorkspace(const MlaDims& d, size_t n_batch, const IndexerDims& 
       kv(n_batch, d.latent_dim()),
       attended(n_batch, size_t{d.n_head} * d.v_head_dim),
       q_nope(std::min(n_batch, kAbsorbedTogether) * d.n_head, d.qk_nope_head_dim),
-      q_latent(q_nope.values().max_rows(), d.latent_dim()),
-      latent(q_nope.values().max_rows(), d.kv_lora_rank),
+      q_latent(q_nope.max_rows(), d.latent_dim()),
+      latent(q_nope.max_rows(), d.kv_lora_rank),
       indexer(indexer_dims, n_batch),
       chosen(indexer_dims.top_k, d.latent_dim()) {}
 
@@ -139,8 +140,9 @@ void Mla::project(Exec& exec, const AttentionCall& call, const MlaWorkspace& s) 
     multiply(exec, call.x, n, {{attn_q, s.q}, {attn_kv_a_mqa, s.kv}});
     return;
   }
-  multiply(exec, call.x, n, {{attn_q_a, s.q_lora.values()}, {attn_kv_a_mqa, s.kv}});
-  rms_norm(exec, s.q_lora.values(), call.rows.kinds(), attn_q_a_norm, norm_eps, s.q_lora);
+  const Matrix& q_lora = s.q_lora.write(0, n);
+  multiply(exec, call.x, n, {{attn_q_a, q_lora}, {attn_kv_a_mqa, s.kv}});
+  rms_norm(exec, q_lora, call.rows.kinds(), attn_q_a_norm, norm_eps, s.q_lora);
   multiply(exec, s.q_lora, n, {{attn_q_b, s.q}});
 }
 
@@ -170,7 +172,7 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaWorkspace
   const auto row_of = [&](size_t t) { return t * dims.n_head + h; };
   for (size_t t = 0; t < n_tokens; ++t) {
     const float* q = s.q.row(first + t) + h * dims.qk_head_dim();
-    std::copy_n(q, dims.qk_nope_head_dim, s.q_nope.row(row_of(t)));
+    std::copy_n(q, dims.qk_nope_head_dim, s.q_nope.write(row_of(t), 1).row(row_of(t)));
     std::copy_n(q + dims.qk_nope_head_dim, dims.qk_rope_head_dim, s.q_latent.row(row_of(t)) + dims.kv_lora_rank);
     s.q_nope.quantize_row(kernels, row_of(t), RowKind::decode);
   }
@@ -208,7 +210,8 @@ size_t Mla::heads_a_job(const Exec& exec, size_t n_tokens) const {
 }
 
 // Rows first_row.. of q_latent, which are some heads of one token, attend to all of these latents.
-AttendJob Mla::job_of_latents(const Latents& latents, const MlaWorkspace& s, size_t first_row, size_t n_heads) const {
+AttendJob Mla::job_of_latents(const Latents& latents, const MlaWorkspace& s, const Matrix& attended, size_t first_row,
+                              size_t n_heads) const {
   const size_t stride = facts_of(latents.format).bytes_for(dims.latent_dim());
   return {.args = {.q = s.q_latent.row(first_row),
                    .q_stride = 0,
@@ -226,39 +229,44 @@ AttendJob Mla::job_of_latents(const Latents& latents, const MlaWorkspace& s, siz
                    .kv_format = latents.format,
                    .scale = scale},
           .sinks = nullptr,
-          .out = s.latent.row(first_row),
+          .out = attended.row(first_row),
           .out_stride = 0};
 }
 
 // What row (t - first, h) attended to, from latents to values.
-void Mla::values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, size_t t,
+void Mla::values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, float* values,
                            size_t h) const {
-  rotate_for_cache(kernels, format, s.latent.row(row), dims.kv_lora_rank, 1);
+  const Matrix& latent = s.latent.write(row, 1);
+  rotate_for_cache(kernels, format, latent.row(row), dims.kv_lora_rank, 1);
   s.latent.quantize_row(kernels, row, RowKind::decode);
-  v_rows(h).multiply_into(kernels, s.latent, row, 1, s.attended.row(t) + h * dims.v_head_dim, 0);
+  v_rows(h).multiply_into(kernels, s.latent, row, 1, values, 0);
 }
 
-void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
+void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                          RowRange rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const size_t offset = shape.k_offset(call.layer_idx, 0);
   const size_t n_heads = heads_a_job(exec, rows.n_rows), jobs_a_token = (dims.n_head + n_heads - 1) / n_heads;
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
     absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
   });
+  const Matrix& latent = s.latent.write(0, rows.n_rows * dims.n_head);
   // Of one run the last tokens have the longest way back.
   attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
     const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * n_heads;
     const size_t t = rows.first_row + in_cut;
-    return job_of_latents({call.rows.kv(t).pages().data(), call.rows.position(t) + 1, offset, shape.format}, s,
+    return job_of_latents({call.rows.kv(t).pages().data(), call.rows.position(t) + 1, offset, shape.format}, s, latent,
                           in_cut * dims.n_head + h, std::min(n_heads, dims.n_head - h));
   });
   exec.pool.parallel_for(rows.n_rows * dims.n_head, [&](size_t row, unsigned) {
-    values_of_latent(exec.kernels, shape.format, s, row, rows.first_row + row / dims.n_head, row % dims.n_head);
+    const size_t t = rows.first_row + row / dims.n_head, h = row % dims.n_head;
+    values_of_latent(exec.kernels, shape.format, s, row, attended.row(t) + h * dims.v_head_dim, h);
   });
 }
 
 // Tokens of one run one by one, since each has positions of its own; all of their queries are absorbed at once.
-void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
+void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                        RowRange rows) const {
   const KvShape& shape = call.rows.kv_shape();
   const KvSequence& kv = call.rows.kv(rows.first_row);
   ScratchArena& shared = exec.scratch.shared();
@@ -268,6 +276,7 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspac
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
     absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
   });
+  const Matrix& latent = s.latent.write(0, rows.n_rows * dims.n_head);
   const size_t n_heads = heads_a_job(exec, 1);
   for (size_t idx = 0; idx < rows.n_rows; ++idx) {
     const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
@@ -275,10 +284,11 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspac
     copy_latents(exec, kv, call.layer_idx, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
     attend(exec, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
       const size_t h = job_idx * n_heads;
-      return job_of_latents(latents, s, first_row + h, std::min(n_heads, dims.n_head - h));
+      return job_of_latents(latents, s, latent, first_row + h, std::min(n_heads, dims.n_head - h));
     });
-    exec.pool.parallel_for(
-        dims.n_head, [&](size_t h, unsigned) { values_of_latent(exec.kernels, shape.format, s, first_row + h, t, h); });
+    exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
+      values_of_latent(exec.kernels, shape.format, s, first_row + h, attended.row(t) + h * dims.v_head_dim, h);
+    });
   }
 }
 
@@ -313,7 +323,8 @@ void Mla::expand_head(const CpuKernels& kernels, ScratchArena& own, const Activa
 }
 
 // Rows of one run.
-void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const {
+void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                          RowRange rows) const {
   const KvSequence& kv = call.rows.kv(rows.first_row);
   const size_t position = call.rows.position(rows.first_row), n_positions = position + rows.n_rows;
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
@@ -347,22 +358,23 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorksp
                        .scale = scale,
                        .by_tiles = by_tiles},
               .sinks = nullptr,
-              .out = s.attended.row(t) + h * dims.v_head_dim,
-              .out_stride = s.attended.values().n_cols()});
+              .out = attended.row(t) + h * dims.v_head_dim,
+              .out_stride = attended.n_cols()});
     }
   });
 }
 
 // Each run by its kind: expanded whole; absorbed together with its neighbours that are; and where there are positions
 // to choose among, on its own.
-void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, MlaMode mode) const {
-  const size_t max = s.q_nope.values().max_rows() / dims.n_head;
+void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                      MlaMode mode) const {
+  const size_t max = s.q_nope.max_rows() / dims.n_head;
   const auto by_pieces = [&](size_t first, size_t end, const auto& attend_piece) {
     for (size_t t = first; t < end; t += max) attend_piece(RowRange{t, std::min(max, end - t)});
   };
   size_t absorbed = 0;  // rows from here on wait to be absorbed
   const auto absorb_until = [&](size_t end) {
-    by_pieces(absorbed, end, [&](RowRange rows) { attend_absorbed(exec, call, s, rows); });
+    by_pieces(absorbed, end, [&](RowRange rows) { attend_absorbed(exec, call, s, attended, rows); });
   };
   for (const SequenceRows& run : call.rows.runs()) {
     const size_t n_seen = indexer.dims.top_k == 0 ? SIZE_MAX : indexer.dims.top_k;
@@ -371,9 +383,10 @@ void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace&
         mode == MlaMode::expanded || (mode == MlaMode::by_kind && run.kind == RowKind::prefill && dims.expands());
     if (!expands && n_all == run.n_rows) continue;
     if (expands) absorb_until(run.first_row);
-    if (expands && n_all > 0) attend_expanded(exec, call, s, {run.first_row, n_all});
+    if (expands && n_all > 0) attend_expanded(exec, call, s, attended, {run.first_row, n_all});
     if (!expands) absorb_until(run.first_row + n_all);
-    by_pieces(run.first_row + n_all, run.end_row(), [&](RowRange rows) { attend_chosen(exec, call, s, rows); });
+    by_pieces(run.first_row + n_all, run.end_row(),
+              [&](RowRange rows) { attend_chosen(exec, call, s, attended, rows); });
     absorbed = run.end_row();
   }
   absorb_until(call.rows.size());
@@ -386,7 +399,7 @@ void Mla::forward(Exec& exec, const AttentionCall& call, const MlaWorkspace& wor
   project(exec, call, workspace);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, workspace, t); });
   if (indexer.dims.top_k > 0) indexer.prepare(exec, call, workspace.q_lora, workspace.indexer);
-  attend_rows(exec, call, workspace, mode);
+  attend_rows(exec, call, workspace, workspace.attended.write(0, n), mode);
   exec.pool.parallel_for(
       n, [&](size_t t, unsigned) { workspace.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });
   multiply(exec, workspace.attended, n, {{attn_output, call.y}});

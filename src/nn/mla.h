@@ -94,13 +94,18 @@ struct Mla {
                     ScratchArena& own, size_t h) const;
   void sum_key_rows(ScratchArena& own, const MlaWorkspace& s, size_t n_tokens, size_t h) const;
   size_t heads_a_job(const Exec& exec, size_t n_tokens) const;
-  AttendJob job_of_latents(const Latents& latents, const MlaWorkspace& s, size_t first_row, size_t n_heads) const;
-  void values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, size_t t,
+  AttendJob job_of_latents(const Latents& latents, const MlaWorkspace& s, const Matrix& attended, size_t first_row,
+                           size_t n_heads) const;
+  void values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, float* values,
                         size_t h) const;
-  void attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, MlaMode mode) const;
-  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
-  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
-  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
+  void attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                   MlaMode mode) const;
+  void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                       RowRange rows) const;
+  void attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                     RowRange rows) const;
+  void attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
+                       RowRange rows) const;
   void expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
                    const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const;
   // Rows of kv_b that make a head's keys, and its values.

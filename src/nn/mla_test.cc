@@ -94,7 +94,7 @@ std::vector<float> run(Mla mla, const CpuKernels& kernels, MlaMode mode, size_t 
   for (size_t position = 0; position < kPositions; position += n_chunk) {
     const size_t n = std::min(n_chunk, kPositions - position);
     for (size_t t = 0; t < n; ++t) {
-      for (size_t i = 0; i < kDims.n_embd; ++i) x.row(t)[i] = normal(random);
+      for (float& value : std::span(x.write(t, 1).row(t), kDims.n_embd)) value = normal(random);
       x.quantize_row(kernels, t, RowKind::prefill);
     }
     kv.extend(n);

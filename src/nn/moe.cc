@@ -102,11 +102,12 @@ GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
 void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const {
   const Moe* next = store.store->next_layer();
   if (!next || next->rules.n_expert > workspace.logits.n_cols()) return;
-  const size_t n_embd = x.values().n_cols();
-  std::copy_n(x.row(0), n_embd, workspace.predicted.row(0));
+  const size_t n_embd = x.n_cols();
+  float* const predicted = workspace.predicted.write(0, 1).row(0);
+  std::copy_n(x.row(0), n_embd, predicted);
   if (input_norm && next->input_norm)
     for (size_t i = 0; i < n_embd; ++i)
-      if ((*input_norm)[i] != 0) workspace.predicted.row(0)[i] *= (*next->input_norm)[i] / (*input_norm)[i];
+      if ((*input_norm)[i] != 0) predicted[i] *= (*next->input_norm)[i] / (*input_norm)[i];
   multiply_in_f32(exec, next->ffn_gate_inp, workspace.predicted, 1, 1, workspace.logits);
   const std::span<float> logits(workspace.logits.row(0), next->rules.n_expert);
   if (!next->ffn_gate_inp_b.empty()) exec.kernels.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
@@ -148,7 +149,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspac
   group_by_expert(workspace.routed, rules.n_expert, std::max<size_t>(exec.kernels.tile_rows, 1), is_in,
                   workspace.grouping);
   const ExpertGrouping& grouping = workspace.grouping;
-  const size_t n_embd = x.values().n_cols();
+  const size_t n_embd = x.n_cols();
   const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.kernels); };
   const bool wants_values =
       std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);

@@ -32,7 +32,7 @@ class PackedWeightsTest : public ::testing::TestWithParam<const CpuKernels*> {
   PackedWeightsTest() : x_(kTokens, kIn) {
     std::mt19937 random(8);
     for (size_t t = 0; t < kTokens; ++t) {
-      for (size_t i = 0; i < kIn; ++i) x_.row(t)[i] = static_cast<float>(random() % 2001) / 1000 - 1;
+      for (float& value : std::span(x_.write(t, 1).row(t), kIn)) value = static_cast<float>(random() % 2001) / 1000 - 1;
       x_.quantize_row(exec_.kernels, t, RowKind::decode);
     }
   }

@@ -6,10 +6,11 @@ namespace ogas {
 
 void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
               const Activations& y) {
-  OGAS_CHECK(weight.size() == x.n_cols() && y.values().n_cols() == x.n_cols(), "{} weights for {} columns",
-             weight.size(), x.n_cols());
+  OGAS_CHECK(weight.size() == x.n_cols() && y.n_cols() == x.n_cols(), "{} weights for {} columns", weight.size(),
+             x.n_cols());
+  const Matrix& values = y.write(0, kinds.size());
   exec.pool.parallel_for(kinds.size(), [&](size_t t, unsigned) {
-    exec.kernels.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), y.row(t));
+    exec.kernels.rms_norm(x.row(t), weight.data(), eps, x.n_cols(), values.row(t));
     y.quantize_row(exec.kernels, t, kinds[t]);
   });
 }

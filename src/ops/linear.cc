@@ -159,8 +159,10 @@ void MatmulCall::run_in_f32(const CpuKernels& kernels, const Matrix& y) const {
 }
 
 void MatmulCall::run_with(const CpuKernels& kernels, bool rounds_x, float* y_data, size_t y_stride) const {
-  OGAS_CHECK(linear.n_in() == x.values().n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(),
-             linear.n_in(), x.values().n_cols());
+  OGAS_CHECK(linear.n_in() == x.n_cols() && o_end <= linear.n_out(), "[{}, {}] times {}", linear.n_out(), linear.n_in(),
+             x.n_cols());
+  OGAS_CHECK(!rounds_x || x.are_quantized(first_row, n_rows), "of rows {} to {} one was written and not quantized",
+             first_row, first_row + n_rows);
   MatmulArgs args = linear.matmul_args(o_begin, o_end);
   const QuantizedRow* quantized = rounds_x && kernels.quantizes_activations ? x.quantized() : nullptr;
   args.keeps_x = !rounds_x;
@@ -189,7 +191,7 @@ void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initialize
   for (const Product& product : products) n_out += product.linear.n_out();
   const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size(), n_tokens);
   const size_t n_chunks = (n_out + chunk_size - 1) / chunk_size;
-  const size_t max_rows = rows_per_chunk(exec.kernels, x.values().n_cols(), n_tokens);
+  const size_t max_rows = rows_per_chunk(exec.kernels, x.n_cols(), n_tokens);
   // Outputs of all products are numbered through; a chunk may span two of them.
   exec.pool.parallel_for((n_tokens + max_rows - 1) / max_rows * n_chunks, [&](size_t job_idx, unsigned) {
     const size_t row = job_idx / n_chunks * max_rows, n_rows = std::min(max_rows, n_tokens - row);

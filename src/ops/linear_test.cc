@@ -17,8 +17,10 @@ TEST(Multiply, EveryRowOfEveryProduct) {
   Scratch scratch(pool.size());
   Exec exec{pool, *available_kernels().back(), scratch};
   const Activations x(kTokens, kIn);
-  for (size_t t = 0; t < kTokens; ++t)
-    for (size_t i = 0; i < kIn; ++i) x.row(t)[i] = static_cast<float>(t + i);
+  for (size_t t = 0; t < kTokens; ++t) {
+    for (size_t i = 0; i < kIn; ++i) x.write(t, 1).row(t)[i] = static_cast<float>(t + i);
+    x.quantize_row(exec.kernels, t, RowKind::decode);
+  }
   std::vector<std::vector<float>> weights;
   std::vector<Linear> linears;
   std::vector<Matrix> outputs;
@@ -52,7 +54,8 @@ TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
   Scratch scratch(pool.size());
   Exec exec{pool, *available_kernels().front(), scratch};
   const Activations x(1, kIn);
-  for (size_t i = 0; i < kIn; ++i) x.row(0)[i] = static_cast<float>(1 + i);
+  for (size_t i = 0; i < kIn; ++i) x.write(0, 1).row(0)[i] = static_cast<float>(1 + i);
+  x.quantize_row(exec.kernels, 0, RowKind::decode);
   for (const Linear& whole : {plain, transposed}) {
     const Linear part = whole.every(3, 1).rows(1, 2);  // of rows 1, 4, 7, 10 the second and third
     ASSERT_EQ(part.n_out(), 2U);
@@ -102,6 +105,30 @@ TEST(Multiply, RefusesShapesThatDoNotFit) {
   const std::vector<float> weights(6);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 3);
   EXPECT_DEATH(multiply(exec, Activations(1, 4), 1, {{linear, Matrix(1, 2)}}), "does not hold");
+}
+
+// Codes of a row that has changed since would give products of what it was.
+TEST(Multiply, RefusesRowsThatWereWrittenAndNotQuantized) {
+  ThreadPool pool(1);
+  Scratch scratch(pool.size());
+  Exec exec{pool, *available_kernels().back(), scratch};
+  const std::vector<float> weights(2 * 32);
+  const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 32);
+  const Activations x(4, 32), gathered = Activations::shared(2, 32);
+  const Matrix y(4, 2);
+  const auto product = [&] { multiply(exec, x, 3, {{linear, y}}); };
+  EXPECT_DEATH(product(), "not quantized") << "never written";
+  for (const size_t t : {0UL, 1UL, 2UL}) x.quantize_row(exec.kernels, t, RowKind::decode);
+  product();
+  x.write(3, 1);
+  product();
+  x.write(1, 1);
+  EXPECT_DEATH(product(), "not quantized");
+  EXPECT_DEATH(gathered.share_row(exec.kernels, x, 1, 0, true), "not quantized");
+  multiply_in_f32(exec, linear, x, 3, 1, y);
+  x.quantize_row(exec.kernels, 1, RowKind::prefill);
+  product();
+  EXPECT_EQ(x.kind(1), RowKind::prefill);
 }
 
 }  // namespace

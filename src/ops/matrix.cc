@@ -22,7 +22,7 @@ size_t bytes_of_tiles(size_t max_rows, size_t n_cols) {
 }  // namespace
 
 Activations::Activations(size_t max_rows, size_t n_cols)
-    : values_(max_rows, n_cols), kinds_(max_rows * sizeof(RowKind)), tiles_(bytes_of_tiles(max_rows, n_cols)) {
+    : values_(max_rows, n_cols), states_(max_rows), tiles_(bytes_of_tiles(max_rows, n_cols)) {
   if (n_cols % kActivationBlock != 0) return;
   const size_t n_blocks = n_cols / kActivationBlock;
   const size_t n_groups = n_cols / kSumGroup;
@@ -45,7 +45,7 @@ Activations::Activations(size_t max_rows, size_t n_cols)
 
 uint64_t Activations::bytes_of_rows(const CpuKernels& kernels, uint64_t n_rows, uint64_t n_cols, RowKind kind) {
   const uint64_t n = n_rows * n_cols;
-  uint64_t bytes = n * sizeof(float) + n_rows * (sizeof(RowKind) + sizeof(QuantizedRow));
+  uint64_t bytes = n * sizeof(float) + n_rows * (1 + sizeof(QuantizedRow));
   if (!kernels.quantizes_activations || n_cols % kActivationBlock != 0) return bytes;
   if (kind != RowKind::prefill || kernels.quantizes_prompts) bytes += bytes_for(n) - n * sizeof(float);
   if (kind == RowKind::prefill && kernels.tile_rows > 0) bytes += n * sizeof(uint16_t);
@@ -55,10 +55,20 @@ uint64_t Activations::bytes_of_rows(const CpuKernels& kernels, uint64_t n_rows, 
 Activations Activations::shared(size_t max_rows, size_t n_cols) {
   Activations rows;
   rows.values_ = Matrix(max_rows, n_cols);
-  rows.kinds_ = PageBuffer(max_rows * sizeof(RowKind));
+  rows.states_ = PageBuffer(max_rows);
   rows.tiles_ = PageBuffer(bytes_of_tiles(max_rows, n_cols));
   if (n_cols % kActivationBlock == 0) rows.quantized_ = PageBuffer(max_rows * sizeof(QuantizedRow));
   return rows;
+}
+
+const Matrix& Activations::write(size_t first_row, size_t n_rows) const {
+  OGAS_CHECK(first_row + n_rows <= max_rows(), "rows {} to {} of {}", first_row, first_row + n_rows, max_rows());
+  if (n_rows > 0) std::memset(states_.data() + first_row, kStale, n_rows);
+  return values_;
+}
+
+bool Activations::are_quantized(size_t first_row, size_t n_rows) const {
+  return n_rows == 0 || !std::memchr(states_.data() + first_row, kStale, n_rows);
 }
 
 uint16_t* Activations::tile_of(const CpuKernels& kernels, size_t row_idx) const {
@@ -71,10 +81,12 @@ void Activations::share_row(const CpuKernels& kernels, const Activations& from, 
                             bool wants_values) const {
   const size_t n = values_.n_cols();
   OGAS_CHECK(from.values_.n_cols() == n, "{} columns of {}", n, from.values_.n_cols());
-  const RowKind kind = kinds_.as<RowKind>(row_idx, 1).front() = from.kind(from_row);
+  OGAS_CHECK(from.are_quantized(from_row, 1), "row {} was written and not quantized", from_row);
+  const RowKind kind = from.kind(from_row);
+  states_.data()[row_idx] = from.states_.data()[from_row];
   if (quantized_.size() > 0)
     quantized_.as<QuantizedRow>(row_idx * sizeof(QuantizedRow), 1).front() = from.quantized()[from_row];
-  if (wants_values) std::memcpy(row(row_idx), from.row(from_row), n * sizeof(float));
+  if (wants_values) std::memcpy(values_.row(row_idx), from.row(from_row), n * sizeof(float));
   if (kernels.tile_rows == 0 || kind != RowKind::prefill || n % kActivationBlock != 0) return;
   const uint16_t* source = from.tile_of(kernels, from_row) + from_row % kernels.tile_rows * kActivationBlock;
   uint16_t* destination = tile_of(kernels, row_idx) + row_idx % kernels.tile_rows * kActivationBlock;
@@ -88,9 +100,10 @@ void Activations::quantize_row(const CpuKernels& kernels, size_t row_idx, RowKin
 
 void Activations::quantize_part(const CpuKernels& kernels, size_t row_idx, size_t begin, std::span<const float> values,
                                 RowKind kind, bool keeps_values) const {
-  if (keeps_values) std::ranges::copy(values, row(row_idx) + begin);
+  if (keeps_values) std::ranges::copy(values, values_.row(row_idx) + begin);
   // Threads that share a row all write the same here.
-  std::atomic_ref(kinds_.as<RowKind>(row_idx, 1).front()).store(kind, std::memory_order_relaxed);
+  std::atomic_ref(states_.data()[row_idx])
+      .store(static_cast<std::byte>(kFirstKind + static_cast<uint8_t>(kind)), std::memory_order_relaxed);
   if (!kernels.quantizes_activations || quantized_.size() == 0) return;
   OGAS_CHECK(begin % kActivationBlock == 0 && values.size() % kActivationBlock == 0, "{} columns from {} on",
              values.size(), begin);

@@ -28,8 +28,9 @@ class Matrix {
   size_t n_cols_ = 0;
 };
 
-// A matrix that linear layers multiply with. Whoever writes a row calls quantize_row() before the next multiply(). Rows
-// of prompts have a form in BF16 beside the one of 8 bits, where operations use one (CpuKernels::tile_rows).
+// A matrix that linear layers multiply with. A row is written in floats (write()), then quantized (quantize_row()), and
+// products refuse one that was written and not quantized. Prefill rows have a form in BF16 in addition to the one of 8
+// bits, where kernels use one (CpuKernels::tile_rows).
 class Activations {
  public:
   static constexpr size_t kMaxTileRows = 16;  // of any operations' tile_rows
@@ -47,8 +48,14 @@ class Activations {
   // Bytes that rows of one kind come to take with these operations.
   static uint64_t bytes_of_rows(const CpuKernels& kernels, uint64_t n_rows, uint64_t n_cols, RowKind kind);
 
-  const Matrix& values() const { return values_; }
-  float* row(size_t row_idx) const { return values_.row(row_idx); }
+  size_t max_rows() const { return values_.max_rows(); }
+  size_t n_cols() const { return values_.n_cols(); }
+  const float* row(size_t row_idx) const { return values_.row(row_idx); }
+  // The floats of rows first_row..first_row + n_rows, to be written. From here on products refuse each of them until
+  // it is quantized. Not while another thread works on the same rows.
+  const Matrix& write(size_t first_row, size_t n_rows) const;
+  // Whether all of these rows have been quantized since they were written.
+  bool are_quantized(size_t first_row, size_t n_rows) const;
   // Makes the other forms of a row, if these operations use any.
   void quantize_row(const CpuKernels& kernels, size_t row_idx, RowKind kind) const;
   // The same for whole blocks of 32 values from column `begin` on, which come into the row itself only if they are
@@ -61,7 +68,10 @@ class Activations {
   // This row is row from_row of `from`, whose 8-bit form it shares. The floats are copied where they are wanted.
   void share_row(const CpuKernels& kernels, const Activations& from, size_t from_row, size_t row_idx,
                  bool wants_values) const;
-  RowKind kind(size_t row_idx) const { return kinds_.as<RowKind>(row_idx, 1).front(); }
+  // Of a row that has been quantized.
+  RowKind kind(size_t row_idx) const {
+    return static_cast<RowKind>(std::to_integer<uint8_t>(states_.data()[row_idx]) - kFirstKind);
+  }
   // Row row_idx in BF16 is row row_idx % tile_rows of this tile (MatmulArgs::bf16).
   uint16_t* tile_of(const CpuKernels& kernels, size_t row_idx) const;
   // The 8-bit form of all rows, or null where it cannot exist.
@@ -73,8 +83,10 @@ class Activations {
   Matrix values_;
   PageBuffer codes_, scales_, sums16_, sums32_, minus_codes16_, minus_codes32_;
   PageBuffer quantized_;  // [max_rows] QuantizedRow
-  PageBuffer kinds_;      // [max_rows] RowKind
-  PageBuffer tiles_;      // [max_rows up to whole tiles, n_cols] BF16; written for prompts alone
+  // [max_rows] kStale, or kFirstKind + the RowKind it was quantized as.
+  static constexpr uint8_t kStale = 0, kFirstKind = 1;
+  PageBuffer states_;
+  PageBuffer tiles_;  // [max_rows up to whole tiles, n_cols] BF16; written for prompts alone
 };
 
 }  // namespace ogas

@@ -45,7 +45,10 @@ double seconds_of(const Slice& slice, const CpuKernels& kernels, size_t n_tokens
   for (const Linear& part : slice.parts) {
     outputs.emplace_back(n_tokens, part.n_out());
     const auto [input, is_new] = inputs.try_emplace(part.n_in(), n_tokens, part.n_in());
-    if (is_new) std::fill_n(input->second.row(0), n_tokens * part.n_in(), 0.5F);
+    if (!is_new) continue;
+    const Activations& x = input->second;
+    std::fill_n(x.write(0, n_tokens).data(), n_tokens * part.n_in(), 0.5F);
+    for (size_t t = 0; t < n_tokens; ++t) x.quantize_row(kernels, t, RowKind::prefill);
   }
   std::vector<double> seconds;
   const auto begin = std::chrono::steady_clock::now();

@@ -61,7 +61,8 @@ Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format
   const Activations x(kPromptTokens, kIn);
   const Matrix y(kPromptTokens, kOut);
   for (size_t row = 0; row < kPromptTokens; ++row) {
-    for (size_t i = 0; i < kIn; ++i) x.row(row)[i] = static_cast<float>((row * 7 + i * 13) % 17) - 8;
+    float* const values = x.write(row, 1).row(row);
+    for (size_t i = 0; i < kIn; ++i) values[i] = static_cast<float>((row * 7 + i * 13) % 17) - 8;
     x.quantize_row(kernels, row, RowKind::prefill);
   }
   const auto rate_of = [&](size_t n) {
