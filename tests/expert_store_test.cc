@@ -200,10 +200,10 @@ class ExpertMemoryTest : public ExpertStoreTest {
     for (size_t idx = 0; idx < prompt_.size(); ++idx) {
       if (between) between(idx);
       const BatchPart part{.tokens = std::span(prompt_).subspan(idx, 1), .kv = &kv};
-      const auto logits = model_->forward(exec, {&part, 1});
-      all.insert(all.end(), logits.begin(), logits.end());
+      const auto pass = model_->forward(exec, {&part, 1});
+      EXPECT_TRUE(pass) << pass.error().message;
+      if (pass) all.insert(all.end(), pass->logits().begin(), pass->logits().end());
     }
-    EXPECT_TRUE(store_->take_error());
     return all;
   }
 
@@ -386,25 +386,25 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
   Exec exec{pool, kernels, scratch};
   KvCache cache((*model)->facts().kv, uint64_t{1} << 30);
   const std::vector<TokenId> prompt = golden()["prompt"];
-  const auto run = [&] {
+  const auto run = [&]() -> Result<std::vector<float>> {
     KvSequence kv(cache);
     const BatchPart part{.tokens = prompt, .kv = &kv};
-    const auto logits = (*model)->forward(exec, {&part, 1});
-    return std::vector<float>(logits.begin(), logits.end());
+    const Pass pass = OGAS_TRY((*model)->forward(exec, {&part, 1}));
+    return std::vector<float>(pass.logits().begin(), pass.logits().end());
   };
   n_reads_until_failure = 1 << 30;
-  const std::vector<float> expected = run();
-  ASSERT_TRUE((*store)->take_error());
+  const auto expected = run();
+  ASSERT_TRUE(expected) << expected.error().message;
   for (const int n : {0, 1, 7}) {
     n_reads_until_failure = n;
-    run();
-    const Result<> failed = (*store)->take_error();
+    const auto failed = run();
     ASSERT_FALSE(failed) << n;
     EXPECT_EQ(failed.error().code, ErrorCode::io);
     EXPECT_NE(failed.error().message.find(copy_.string()), std::string::npos) << failed.error().message;
     n_reads_until_failure = 1 << 30;
-    EXPECT_EQ(run(), expected) << n;
-    EXPECT_TRUE((*store)->take_error());
+    const auto after = run();
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_EQ(*after, *expected) << n;
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "base/check.h"
+#include "base/first_error.h"
 #include "base/quote.h"
 #include "nn/moe.h"
 #include "ops/layers.h"
@@ -210,9 +210,9 @@ void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) 
   rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
-void Decoder::embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
-                    std::span<float> hidden) {
-  embeddings.decode_row(kernels, own, static_cast<size_t>(token), hidden.data());
+Result<> Decoder::embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
+                        std::span<float> hidden) const {
+  return embeddings.decode_row(kernels, own, static_cast<size_t>(token), hidden.data());
 }
 
 void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
@@ -224,38 +224,50 @@ void Decoder::make_logits(const Step& step, const Linear& output, size_t n, cons
   multiply(step.exec, step.s.normed, n, {{output, logits}});
 }
 
-std::span<const float> Decoder::forward(Exec& exec, Batch batch) {
+void Decoder::take_rows(Batch batch) {
   rows_.clear();
   tokens_.clear();
   logits_rows_.clear();
+  logits_ends_.clear();
   for (const BatchPart& part : batch) {
     const size_t position = part.kv->n_positions(), n_part = part.tokens.size();
+    OGAS_CHECK(part.n_logits <= n_part, "logits of {} of {} tokens", part.n_logits, n_part);
     part.kv->extend(n_part);
     rows_.add(*part.kv, position, n_part, part.kind);
     tokens_.insert(tokens_.end(), part.tokens.begin(), part.tokens.end());
-    const size_t n_wanted = part.logits == Logits::all ? n_part : part.logits == Logits::last ? 1 : 0;
-    for (size_t row = tokens_.size() - n_wanted; row < tokens_.size(); ++row)
+    for (size_t row = tokens_.size() - part.n_logits; row < tokens_.size(); ++row)
       logits_rows_.push_back(static_cast<uint32_t>(row));
+    logits_ends_.push_back(static_cast<uint32_t>(logits_rows_.size()));
   }
+}
+
+Result<Pass> Decoder::forward(Exec& exec, Batch batch) {
+  ++pass_number_;
+  take_rows(batch);
   const size_t n = rows_.size();
   if (!workspace_ || workspace_->hidden.max_rows() < n) {
     workspace_ = std::make_unique<HiddenWorkspace>(c_, n, ropes_);
     reserve(n);
   }
   const Step step{exec, rows_, n, *workspace_};
-  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    workspace_->angles.prepare(t, rows_.position(t));
-    embed(exec.kernels, exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t],
-          {workspace_->hidden.row(t), c_.n_embd});
+  OGAS_TRY(embed_rows(step));
+  for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) OGAS_TRY(run_layer(step, layer_idx));
+  const auto logits = run_head(step, w_.output_norm, w_.output, logits_rows_, logits_);
+  return Pass(*this, exec, n, logits, logits_ends_);
+}
+
+Result<> Decoder::embed_rows(const Step& step) {
+  FirstError error;
+  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned thread_idx) {
+    step.s.angles.prepare(t, rows_.position(t));
+    error.add(embed(step.exec.kernels, step.exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t],
+                    {step.s.hidden.row(t), c_.n_embd}));
   });
-  if (w_.token_embd.has_failed()) return {};
-  for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) run_layer(step, layer_idx);
-  if (facts_.n_mtp > 0) keep_for_mtp(step);
-  return run_head(step, w_.output_norm, w_.output, logits_rows_);
+  return std::move(error).result();
 }
 
 std::span<const float> Decoder::hidden_of(Exec& exec, std::span<const uint32_t> rows) {
-  Matrix& normed = workspace_->delta;
+  Matrix& normed = workspace_->delta;  // free after the layers
   exec.pool.parallel_for(rows.size(), [&](size_t idx, unsigned) {
     exec.kernels.rms_norm(workspace_->hidden.row(rows[idx]), w_.output_norm.data(), c_.rms_eps, c_.n_embd,
                           normed.row(idx));
@@ -264,49 +276,68 @@ std::span<const float> Decoder::hidden_of(Exec& exec, std::span<const uint32_t> 
 }
 
 std::span<const float> Decoder::logits_of(Exec& exec, std::span<const uint32_t> rows) {
-  return run_head({exec, rows_, rows_.size(), *workspace_}, w_.output_norm, w_.output, rows);
+  return run_head({exec, rows_, rows_.size(), *workspace_}, w_.output_norm, w_.output, rows, more_logits_);
 }
 
-void Decoder::keep_for_mtp(const Step& step) {
-  if (last_hidden_.max_rows() < step.n_tokens) {
-    last_hidden_ = Matrix(step.n_tokens, c_.n_embd);
-    mtp_input_ = Activations(step.n_tokens, 2 * size_t{c_.n_embd});
+void Decoder::take_draft_rows(std::span<const DraftPart> parts) {
+  Drafts& d = drafts_;
+  d.rows.clear();
+  d.tokens.clear();
+  d.pass_rows.clear();
+  d.logits_rows.clear();
+  for (const DraftPart& part : parts) {
+    OGAS_CHECK(part.part_idx < rows_.runs().size(), "part {} of {}", part.part_idx, rows_.runs().size());
+    const SequenceRows& run = rows_.runs()[part.part_idx];
+    const size_t n = part.tokens.size();
+    OGAS_CHECK(n > 0 && n <= run.n_rows && part.n_logits <= n, "{} tokens after {} rows, logits of {}", n, run.n_rows,
+               part.n_logits);
+    d.rows.add(*run.kv, run.position, n, run.kind);
+    d.tokens.insert(d.tokens.end(), part.tokens.begin(), part.tokens.end());
+    for (size_t idx = 0; idx < n; ++idx) d.pass_rows.push_back(static_cast<uint32_t>(run.first_row + idx));
+    for (size_t row = d.tokens.size() - part.n_logits; row < d.tokens.size(); ++row)
+      d.logits_rows.push_back(static_cast<uint32_t>(row));
   }
-  n_last_ = step.n_tokens;
-  if (!mtp_.reads_normed) {
-    std::copy_n(step.s.hidden.data(), step.n_tokens * c_.n_embd, last_hidden_.data());
-    return;
-  }
-  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned) {
-    step.exec.kernels.rms_norm(step.s.hidden.row(t), w_.output_norm.data(), c_.rms_eps, c_.n_embd, last_hidden_.row(t));
-  });
 }
 
-std::span<const float> Decoder::forward_mtp(Exec& exec, std::span<const TokenId> tokens) {
-  const size_t n = tokens.size();
-  OGAS_CHECK(facts_.n_mtp > 0 && n > 0 && n <= n_last_ && rows_.runs().size() == 1,
-             "{} tokens; the last pass had {} of {} sequences", n, n_last_, rows_.runs().size());
-  const SequenceRows last = rows_.runs().front();
-  rows_.clear();
-  rows_.add(*last.kv, last.position, n, last.kind);
-  const Step step{exec, rows_, n, *workspace_};
-  Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
-  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    workspace_->angles.prepare(t, rows_.position(t) + 1);
-    float* input = mtp_input_.write(t, 1).row(t);
-    embed(exec.kernels, exec.scratch.of_thread(thread_idx), embeddings, tokens[t],
-          {workspace_->delta.row(t), c_.n_embd});
-    exec.kernels.rms_norm(workspace_->delta.row(t), mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
-    exec.kernels.rms_norm(last_hidden_.row(t), mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
-    mtp_input_.quantize_row(exec.kernels, t, last.kind);
+// The head's input: norms of the next token's embedding and of the pass's hidden state, brought together by eh_proj.
+Result<> Decoder::embed_drafts(const Step& step) {
+  const Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
+  const CpuKernels& kernels = step.exec.kernels;
+  FirstError error;
+  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned thread_idx) {
+    step.s.angles.prepare(t, step.rows.position(t) + 1);
+    float *input = drafts_.input.write(t, 1).row(t), *values = step.s.delta.row(t);
+    error.add(
+        embed(kernels, step.exec.scratch.of_thread(thread_idx), embeddings, drafts_.tokens[t], {values, c_.n_embd}));
+    kernels.rms_norm(values, mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
+    const float* hidden = workspace_->hidden.row(drafts_.pass_rows[t]);
+    if (mtp_.reads_normed) {
+      kernels.rms_norm(hidden, w_.output_norm.data(), c_.rms_eps, c_.n_embd, values);
+      hidden = values;
+    }
+    kernels.rms_norm(hidden, mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
+    drafts_.input.quantize_row(kernels, t, step.rows.kinds()[t]);
   });
-  if (embeddings.has_failed()) return {};
-  multiply(exec, mtp_input_, n, {{mtp_.eh_proj, workspace_->hidden}});
-  run_layer(step, c_.n_layer);
-  logits_rows_.resize(n);
-  std::iota(logits_rows_.begin(), logits_rows_.end(), 0U);
+  OGAS_TRY(std::move(error).result());
+  multiply(step.exec, drafts_.input, step.n_tokens, {{mtp_.eh_proj, step.s.hidden}});
+  return {};
+}
+
+Result<std::span<const float>> Decoder::draft(Exec& exec, std::span<const DraftPart> parts) {
+  OGAS_CHECK(facts_.n_mtp > 0, "{} has no MTP head", facts_.architecture);
+  take_draft_rows(parts);
+  Drafts& d = drafts_;
+  const size_t n = d.rows.size();
+  if (!d.workspace || d.workspace->hidden.max_rows() < n) {
+    d.workspace = std::make_unique<HiddenWorkspace>(c_, n, ropes_);
+    d.input = Activations(n, 2 * size_t{c_.n_embd});
+  }
+  OGAS_CHECK(n <= rows_.size(), "{} rows of a pass of {}", n, rows_.size());
+  const Step step{exec, d.rows, n, *d.workspace};
+  OGAS_TRY(embed_drafts(step));
+  OGAS_TRY(run_layer(step, c_.n_layer));
   const std::vector<float>& norm = mtp_.output_norm.empty() ? w_.output_norm : mtp_.output_norm;
-  return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, logits_rows_);
+  return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, d.logits_rows, d.logits);
 }
 
 void Decoder::take_fewer_experts(uint32_t n_used, float min_weight) {
@@ -326,18 +357,18 @@ void Decoder::take_fewer_experts(uint32_t n_used, float min_weight) {
 }
 
 std::span<const float> Decoder::run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                         std::span<const uint32_t> rows) {
+                                         std::span<const uint32_t> rows, Matrix& logits) {
   const size_t n = rows.size();
   if (n == 0) return {};
-  if (logits_.max_rows() < n) logits_ = Matrix(n, c_.n_vocab);
+  if (logits.max_rows() < n) logits = Matrix(n, c_.n_vocab);
   logits_kinds_.clear();
   for (size_t idx = 0; idx < n; ++idx) {
     std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.delta.row(idx));  // free behind the layers
     logits_kinds_.push_back(step.rows.kinds()[rows[idx]]);
   }
   rms_norm(step.exec, step.s.delta, logits_kinds_, norm, c_.rms_eps, step.s.normed);
-  make_logits(step, output, n, logits_);
-  return {logits_.data(), n * c_.n_vocab};
+  make_logits(step, output, n, logits);
+  return {logits.data(), n * c_.n_vocab};
 }
 
 ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const DecoderConfig& c,

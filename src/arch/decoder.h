@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "arch/config_reader.h"
@@ -98,7 +99,7 @@ struct HiddenWorkspace {
   RopeAngles angles;
 };
 
-class Decoder : public Model {
+class Decoder : public Model, private PassSource {
  public:
   const ModelFacts& facts() const override { return facts_; }
   std::span<Linear* const> linears() const override { return linears_; }
@@ -109,10 +110,7 @@ class Decoder : public Model {
     return max({.per_thread = ScratchArena::bytes_for<float>(c_.n_embd)}, layer_scratch_bytes(limits));
   }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
-  std::span<const float> forward(Exec& exec, Batch batch) override;
-  std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;
-  std::span<const float> logits_of(Exec& exec, std::span<const uint32_t> rows) override;
-  std::span<const float> forward_mtp(Exec& exec, std::span<const TokenId> tokens) override;
+  Result<Pass> forward(Exec& exec, Batch batch) override;
 
  protected:
   // A forward pass on its way.
@@ -125,8 +123,8 @@ class Decoder : public Model {
 
   explicit Decoder(const DecoderConfig& config) : c_(config) {}
 
-  // Reads and writes step.s.hidden. Layer n_layer is that of the MTP head.
-  virtual void run_layer(const Step& step, uint32_t layer_idx) = 0;
+  // Reads and writes step.s.hidden. Layer n_layer is that of the MTP head. Errors: io, where its experts are on disk.
+  virtual Result<> run_layer(const Step& step, uint32_t layer_idx) = 0;
   // Makes room for batches of n_tokens.
   virtual void reserve(size_t n_tokens) = 0;
   // Model::scratch_bytes of layers.
@@ -134,21 +132,25 @@ class Decoder : public Model {
 
   // What differs between decoders around their layers; the defaults are what most of them do. The first is called from
   // several threads.
-  // A token's hidden state before the first layer: its row of these embeddings.
-  virtual void embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
-                     std::span<float> hidden);
+  // A token's hidden state before the first layer: its row of these embeddings. Errors: io, where they are on disk.
+  virtual Result<> embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
+                         std::span<float> hidden) const;
   // hidden += delta, which is what a block made; through an RMSNorm of its own unless post_norm is empty.
   virtual void add_residual(const Step& step, const std::vector<float>& post_norm);
   // Logits [n, n_vocab] of the first n rows of step.s.normed.
   virtual void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits);
 
-  // hidden += block(RMSNorm(hidden)), block(y) writing step.s.delta.
+  // hidden += block(RMSNorm(hidden)); block() writes step.s.delta and may fail.
   template <class Block>
-  void add_block(const Step& step, const std::vector<float>& norm, const Block& block,
-                 const std::vector<float>& post_norm = {}) {
+  Result<> add_block(const Step& step, const std::vector<float>& norm, const Block& block,
+                     const std::vector<float>& post_norm = {}) {
     rms_norm_hidden(step, norm);
-    block();
+    if constexpr (std::is_void_v<std::invoke_result_t<const Block&>>)
+      block();
+    else
+      OGAS_TRY(block());
     add_residual(step, post_norm);
+    return {};
   }
   AttentionCall attention_call(const Step& step, uint32_t layer_idx) const {
     return {.layer_idx = layer_idx, .rows = step.rows, .angles = step.s.angles, .x = step.s.normed, .y = step.s.delta};
@@ -164,22 +166,37 @@ class Decoder : public Model {
   std::vector<const Linear*> linears_of_token_;
 
  private:
+  std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;
+  std::span<const float> logits_of(Exec& exec, std::span<const uint32_t> rows) override;
+  Result<std::span<const float>> draft(Exec& exec, std::span<const DraftPart> parts) override;
+
+  void take_rows(Batch batch);
+  Result<> embed_rows(const Step& step);
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
   // Of some rows of hidden, which stays as it is.
   std::span<const float> run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
-                                  std::span<const uint32_t> rows);
-  void keep_for_mtp(const Step& step);
+                                  std::span<const uint32_t> rows, Matrix& logits);
+  void take_draft_rows(std::span<const DraftPart> parts);
+  Result<> embed_drafts(const Step& step);
 
   std::unique_ptr<HiddenWorkspace> workspace_;
   Rows rows_;
   std::vector<TokenId> tokens_;        // [rows]
   std::vector<uint32_t> logits_rows_;  // those whose logits are wanted
+  std::vector<uint32_t> logits_ends_;  // [parts]: where a part's rows end in these
   std::vector<RowKind> logits_kinds_;
-  // For the MTP head: hidden states of the last forward pass, and the head's input.
-  Matrix last_hidden_;
-  size_t n_last_ = 0;
-  Activations mtp_input_;
-  Matrix logits_;
+  Matrix logits_, more_logits_;
+
+  // Of the MTP head, which leaves the pass as it is: rows, the tokens that follow, and the rows of the pass they are.
+  struct Drafts {
+    Rows rows;
+    std::vector<TokenId> tokens;
+    std::vector<uint32_t> pass_rows, logits_rows;
+    std::unique_ptr<HiddenWorkspace> workspace;
+    Activations input;
+    Matrix logits;
+  };
+  Drafts drafts_;
 };
 
 template <class Architecture>

@@ -198,12 +198,13 @@ class DeepSeek : public Decoder {
                FfnWorkspace::scratch_bytes(config_.ffn, limits));
   }
 
-  void run_layer(const Step& step, uint32_t layer_idx) override {
+  Result<> run_layer(const Step& step, uint32_t layer_idx) override {
     const DeepSeekLayer& layer = layers_[layer_idx];
-    add_block(step, layer.attn_norm,
-              [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); });
-    add_block(step, layer.ffn_norm,
-              [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); });
+    OGAS_TRY(add_block(step, layer.attn_norm,
+                       [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); }));
+    return add_block(step, layer.ffn_norm, [&] {
+      return layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta);
+    });
   }
 
   DeepSeekConfig config_;

@@ -50,10 +50,11 @@ class Gemma3 : public GqaDecoder {
                &layer.attn.attn_k_norm});
   }
 
-  void embed(const CpuKernels& kernels, ScratchArena& own, Embeddings& embeddings, TokenId token,
-             std::span<float> hidden) override {
-    GqaDecoder::embed(kernels, own, embeddings, token, hidden);
+  Result<> embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
+                 std::span<float> hidden) const override {
+    OGAS_TRY(GqaDecoder::embed(kernels, own, embeddings, token, hidden));
     for (float& value : hidden) value *= own_.embedding_scale;
+    return {};
   }
 
   void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) override {

@@ -58,14 +58,14 @@ ScratchBytes GqaDecoder::layer_scratch_bytes(const PassLimits& limits) const {
   return max(AttentionWorkspace::scratch_bytes(config_.attn, limits), FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 
-void GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
+Result<> GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
-  add_block(
+  OGAS_TRY(add_block(
       step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); },
-      layer.attn_post_norm);
-  add_block(
+      layer.attn_post_norm));
+  return add_block(
       step, layer.ffn_norm,
-      [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); },
+      [&] { return layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); },
       layer.ffn_post_norm);
 }
 

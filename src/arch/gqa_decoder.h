@@ -49,7 +49,7 @@ class GqaDecoder : public Decoder {
   virtual TensorName ffn_norm_name() const { return {"ffn_norm.weight", "post_attention_layernorm.weight"}; }
   bool has_experts(uint32_t layer_idx) const { return !config_.has_experts.empty() && config_.has_experts[layer_idx]; }
 
-  void run_layer(const Step& step, uint32_t layer_idx) override;
+  Result<> run_layer(const Step& step, uint32_t layer_idx) override;
   void reserve(size_t n_tokens) override;
   ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override;
 

@@ -160,16 +160,17 @@ ScratchBytes HybridDecoder::layer_scratch_bytes(const PassLimits& limits) const 
   return max(mixers, FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 
-void HybridDecoder::run_layer(const Step& step, uint32_t layer_idx) {
+Result<> HybridDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const HybridLayer& layer = layers_[layer_idx];
-  add_block(step, layer.attn_norm, [&] {
+  OGAS_TRY(add_block(step, layer.attn_norm, [&] {
     if (const auto* attn = std::get_if<Attention>(&layer.mixer))
       return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), workspace_->attn);
     const DeltaNetCall call{layer.cache_idx, step.rows, step.s.normed, step.s.delta};
     std::get<DeltaNet>(layer.mixer).forward(step.exec, call, workspace_->delta);
+  }));
+  return add_block(step, layer.ffn_norm, [&] {
+    return layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta);
   });
-  add_block(step, layer.ffn_norm,
-            [&] { layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta); });
 }
 
 }  // namespace ogas

@@ -55,7 +55,7 @@ class HybridDecoder : public Decoder {
   void make_facts(const TensorFile& file, const TensorTable& table);
   void reserve(size_t n_tokens) override;
   ScratchBytes layer_scratch_bytes(const PassLimits& limits) const override;
-  void run_layer(const Step& step, uint32_t layer_idx) override;
+  Result<> run_layer(const Step& step, uint32_t layer_idx) override;
 
   HybridConfig config_;
   std::vector<HybridLayer> layers_;

@@ -9,14 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "arch/pass.h"
 #include "base/result.h"
 #include "files/tensor_file.h"
 #include "nn/kv_cache.h"
-#include "nn/rows.h"
 #include "nn/tensor_table.h"
-#include "ops/exec.h"
 #include "ops/linear.h"
-#include "text/vocab.h"
 
 namespace ogas {
 
@@ -57,19 +55,6 @@ struct ModelFacts {
   std::array<double, kWeightKinds> products_by_kind(uint64_t n_tokens, uint64_t n_logits) const;
 };
 
-enum class Logits : uint8_t { none, last, all };
-
-// Consecutive tokens of one sequence.
-struct BatchPart {
-  std::span<const TokenId> tokens;  // [n]
-  KvSequence* kv = nullptr;         // holds what stands before them, and receives their keys and values
-  RowKind kind = RowKind::prefill;
-  Logits logits = Logits::last;  // of which of them
-};
-
-// Tokens computed together: parts of different sequences.
-using Batch = std::span<const BatchPart>;
-
 class Model {
  public:
   virtual ~Model() = default;
@@ -87,19 +72,10 @@ class Model {
   virtual ScratchBytes scratch_bytes(const PassLimits& limits) const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
-  // Returns logits [n, n_vocab] of the tokens that want them, in order, valid until the next call; none, where their
-  // embeddings could not be read. The engine checks
-  // that tokens are below n_vocab and that parts are of different sequences. A token's logits are the same bits in any
-  // batch.
-  virtual std::span<const float> forward(Exec& exec, Batch batch) = 0;
-  // More of rows of the last forward(), in any order, valid until the next call: their hidden states behind the final
-  // norm [n, n_embd], or their logits [n, n_vocab], so that a long pass need not keep all of its logits at a time.
-  virtual std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) = 0;
-  virtual std::span<const float> logits_of(Exec& exec, std::span<const uint32_t> rows) = 0;
-  // Where facts().n_mtp is not 0: what the head for further tokens says, to be called after forward() of one part, for
-  // the same positions or the first of them. `tokens` are those that follow each of these, and the logits [n, n_vocab]
-  // are of the tokens after. Reads the hidden states of the forward pass and writes keys and values of its own.
-  virtual std::span<const float> forward_mtp(Exec& exec, std::span<const TokenId> tokens) = 0;
+  // Computes the batch, whose positions the sequences hold afterwards. The caller checks that tokens are below n_vocab
+  // and that parts are of different sequences. A token's logits are the same bits in any batch. Errors: io, where
+  // weights are read from disk; the new positions of the sequences are then to be given up.
+  virtual Result<Pass> forward(Exec& exec, Batch batch) = 0;
 };
 
 }  // namespace ogas

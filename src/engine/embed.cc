@@ -85,13 +85,14 @@ Result<std::vector<std::vector<float>>> Engine::embed(std::span<const std::vecto
   const size_t n_embd = facts().n_embd;
   Pool pool(pooling, texts, n_embd);
   std::vector<uint32_t> rows;
-  OGAS_TRY(run_texts(*model_, pool.passes(), begin_cancellable(stop), [&](Exec& exec, std::span<const TextRow> wanted) {
-    rows.clear();
-    for (const TextRow& row : wanted) rows.push_back(row.row);
-    const auto hidden = model_->model->hidden_of(exec, rows);
-    for (size_t idx = 0; idx < wanted.size(); ++idx)
-      pool.add(wanted[idx].text_idx, hidden.subspan(idx * n_embd, n_embd));
-  }));
+  OGAS_TRY(run_texts(*model_, pool.passes(), begin_cancellable(stop),
+                     [&](const Pass& pass, std::span<const TextRow> wanted) {
+                       rows.clear();
+                       for (const TextRow& row : wanted) rows.push_back(row.row);
+                       const auto hidden = pass.hidden_of(rows);
+                       for (size_t idx = 0; idx < wanted.size(); ++idx)
+                         pool.add(wanted[idx].text_idx, hidden.subspan(idx * n_embd, n_embd));
+                     }));
   std::vector<std::vector<float>> vectors;
   for (size_t idx = 0; idx < texts.size(); ++idx) vectors.push_back(pool.take(idx, options.normalize));
   return vectors;

@@ -86,17 +86,12 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   cancelled_.store(false, std::memory_order_relaxed);
   Generation generation(*model_, session, request);
   generation.match_prefix();
-  std::vector<float> kept_logits;
   while (!generation.done()) {
     const BatchItem next = generation.next(model_->options.n_batch);
     OGAS_TRY(model_->reserve_positions(session.kv, next.tokens.size()));
-    std::span<const float> logits = OGAS_TRY(model_->compute({&next, 1}));
-    if (generation.wants_prompt_logprobs()) {
-      kept_logits.assign(logits.begin(), logits.end());
-      logits = kept_logits;
-      generation.take_prompt_rows(0, next.tokens.size());
-    }
-    generation.take(logits);
+    const Pass pass = OGAS_TRY(model_->compute({&next, 1}));
+    if (generation.wants_prompt_logprobs()) generation.take_prompt_rows(pass, 0, next.tokens.size());
+    generation.take(pass.logits());
     if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.end(FinishReason::cancelled);
   }
   return generation.take_answer();
@@ -109,7 +104,7 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
     const BatchItem part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
-    logits = OGAS_TRY(model_->compute({&part, 1}));
+    logits = OGAS_TRY(model_->compute({&part, 1})).logits();
   }
   return logits;
 }
@@ -127,14 +122,15 @@ Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) 
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
   if (items.empty()) return std::span<const float>();
   OGAS_TRY(model_->reserve_pages(n_pages));
-  return model_->compute(items);
+  return OGAS_TRY(model_->compute(items)).logits();
 }
 
 Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind) {
   OGAS_TRY(model_->check_tokens(tokens));
-  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) {
-    return model_->forward(
-        BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .logits = Logits::all});
+  const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
+    const BatchPart part{
+        .tokens = tokens.subspan(begin, n), .kv = &kv, .kind = kind, .n_logits = static_cast<uint32_t>(n)};
+    return OGAS_TRY(model_->forward(part)).logits();
   };
   return model_->compute_rows(tokens.size(), batch, compute, row);
 }
@@ -145,11 +141,9 @@ Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, con
   if (tokens.size() < 2)
     return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
-    OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .logits = Logits::none}));
-    Exec exec{*model_->pool, model_->kernels, *model_->scratch};
-    const auto logits = model_->model->forward_mtp(exec, tokens.subspan(begin + 1, n));
-    OGAS_TRY(model_->check_reads());
-    return logits;
+    const Pass pass =
+        OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .n_logits = 0}));
+    return pass.draft({.tokens = tokens.subspan(begin + 1, n), .n_logits = static_cast<uint32_t>(n)});
   };
   return model_->compute_rows(tokens.size() - 1, batch, compute, row);
 }

@@ -107,12 +107,12 @@ BatchItem Generation::next(size_t n_max) const {
 }
 
 // The session holds these rows already; the row of a token says how likely the next one is.
-void Generation::take_prompt_rows(size_t row, size_t n_rows) {
+void Generation::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
   const size_t begin = session_.tokens.size() - n_rows, end = std::min(begin + n_rows, n_prompt_ - 1);
   if (begin >= end) return;
   std::vector<uint32_t> rows(end - begin);
   std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(row));
-  model_.for_logits_of(rows, [&](size_t idx, std::span<const float> logits) {
+  model_.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
     answer_.prompt_logprobs[begin + idx] = logprobs_of(logits, sequence_[begin + idx + 1], *request_.prompt_logprobs);
   });
 }

@@ -35,9 +35,9 @@ class Generation {
   std::span<const TokenId> tokens() const { return sequence_; }
   size_t n_computed() const { return session_.tokens.size(); }
   // After next() was computed, before take(): the first of these rows of the pass is `row`. Scores the prompt's tokens
-  // where that is asked for; the pass's logits are gone then.
+  // where that is asked for.
   bool wants_prompt_logprobs() const { return request_.prompt_logprobs && answer_.tokens.empty(); }
-  void take_prompt_rows(size_t row, size_t n_rows);
+  void take_prompt_rows(const Pass& pass, size_t row, size_t n_rows);
   // After next() was computed: with the logits it wanted. Samples, shows and decides whether that was all.
   void take(std::span<const float> logits);
   void end(FinishReason reason);

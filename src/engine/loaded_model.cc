@@ -132,7 +132,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   loaded->scratch = std::make_unique<Scratch>(loaded->pool->size());
-  Exec exec{*loaded->pool, kernels, *loaded->scratch};
+  Exec& exec = loaded->exec.emplace(*loaded->pool, loaded->kernels, *loaded->scratch);
   const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
   const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
   const double weight_bytes = static_cast<double>(loaded->packed.n_stored_bytes());
@@ -305,54 +305,40 @@ void LoadedModel::save_prefix(Session& session, size_t n_tokens) {
   if (prefixes) prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_cacheable(session))));
 }
 
-Result<std::span<const float>> LoadedModel::forward(Batch batch) {
+Result<Pass> LoadedModel::forward(Batch batch) {
   if (experts) OGAS_TRY(experts->check_files());
   follow_memory_limit();
   for (const Embeddings* embeddings : embeddings_) OGAS_TRY(embeddings->file()->check_unchanged());
-  Exec exec{*pool, kernels, *scratch};
-  const auto logits = model->forward(exec, batch);
-  OGAS_TRY(check_reads());
-  return logits;
+  return model->forward(*exec, batch);
 }
 
 // From so many rows on the output matrix is multiplied about as quickly as with more, and logits of the largest
 // vocabularies take 40 MB.
-void LoadedModel::for_logits_of(std::span<const uint32_t> rows, TakeLogits take) {
+void LoadedModel::for_logits_of(const Pass& pass, std::span<const uint32_t> rows, TakeLogits take) {
   constexpr size_t kRows = 64;
-  Exec exec{*pool, kernels, *scratch};
   const size_t n_vocab = model->facts().n_vocab;
   for (size_t begin = 0; begin < rows.size(); begin += kRows) {
     const auto some = rows.subspan(begin, std::min(kRows, rows.size() - begin));
-    const auto logits = model->logits_of(exec, some);
+    const auto logits = pass.logits_of(some);
     pool->parallel_for(some.size(),
                        [&](size_t idx, unsigned) { take(begin + idx, logits.subspan(idx * n_vocab, n_vocab)); });
   }
 }
 
-Result<> LoadedModel::check_reads() {
-  Result<> result = experts ? experts->take_error() : Result<>();
-  // Whatever failed first: no error may be left for the next pass.
-  for (Embeddings* embeddings : embeddings_)
-    if (auto read = embeddings->take_error(); result) result = std::move(read);
-  return result;
-}
-
-Result<std::span<const float>> LoadedModel::compute(std::span<const BatchItem> items) {
+Result<Pass> LoadedModel::compute(std::span<const BatchItem> items) {
   batch_.clear();
   for (const BatchItem& item : items)
-    batch_.push_back({.tokens = item.tokens,
-                      .kv = &item.session->kv,
-                      .kind = item.kind,
-                      .logits = item.wants_logits ? Logits::last : Logits::none});
-  auto logits = forward(batch_);
+    batch_.push_back(
+        {.tokens = item.tokens, .kv = &item.session->kv, .kind = item.kind, .n_logits = item.wants_logits ? 1U : 0U});
+  auto pass = forward(batch_);
   for (const BatchItem& item : items) {
     Session& session = *item.session;
-    if (logits)
+    if (pass)
       session.append(item.tokens, item.kind);
     else
       session.truncate(session.kv.rewindable_to(session.tokens.size()));
   }
-  return logits;
+  return pass;
 }
 
 Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute_some,

@@ -47,26 +47,24 @@ class LoadedModel {
   void insert_prefix(Session& session);
   void save_prefix(Session& session, size_t n_tokens);
 
-  // Logits [n, n_vocab] after the last token of each that wants them. Errors: io, where experts are read from disk; the
-  // sessions are as they were then.
-  Result<std::span<const float>> compute(std::span<const BatchItem> items);
+  // Logits after the last token of each that wants them. Errors: io, where weights are read from disk; the sessions are
+  // as they were then.
+  Result<Pass> compute(std::span<const BatchItem> items);
   // The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
   using ComputeRows = std::function<Result<std::span<const float>>(size_t begin, size_t n, KvSequence&)>;
   // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).
   Result<> compute_rows(size_t n_rows, uint32_t batch, const ComputeRows& compute_some, const Engine::TakeRow& row);
-  // A pass. Errors: io, where experts are read from disk; the sequences are then to be given up.
-  Result<std::span<const float>> forward(Batch batch);
-  Result<std::span<const float>> forward(const BatchPart& part) { return forward(Batch(&part, 1)); }
-  // Calls take(idx, logits [n_vocab]) for each of these rows of the last pass, from any thread, one row by one thread.
-  // Not more logits exist at a time than a small batch's. Those that the pass returned are gone then.
+  // A pass. Errors: io, where weights are read from disk; the sequences are then to be given up.
+  Result<Pass> forward(Batch batch);
+  Result<Pass> forward(const BatchPart& part) { return forward(Batch(&part, 1)); }
+  // Calls take(idx, logits [n_vocab]) for each of these rows of a pass, from any thread, one row by one thread. Not
+  // more of these logits exist at a time than a small batch's.
   using TakeLogits = FunctionRef<void(size_t idx, std::span<const float> logits)>;
-  void for_logits_of(std::span<const uint32_t> rows, TakeLogits take);
+  void for_logits_of(const Pass& pass, std::span<const uint32_t> rows, TakeLogits take);
   // Where experts are on disk, as MemoryFollower::follow().
   void follow_memory_limit() {
     if (experts) follower_->follow(*experts);
   }
-  // Whether what was computed since this was last asked had all it needed. Errors: io.
-  Result<> check_reads();
   bool goes_on_from_generated() const {
     return !model->facts().prompts_differ && (kernels.tile_rows == 0 || !has_panels) && kernels.attend_tile_rows == 0;
   }
@@ -84,6 +82,7 @@ class LoadedModel {
   Result<Pooling> pooling;   // theirs, of vectors of texts
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Scratch> scratch;  // of the pool's threads
+  std::optional<Exec> exec;          // on them; a Pass uses it
   bool has_panels = false;           // of any matrix
   PackedWeights packed;
   std::unique_ptr<ExpertStore> experts;  // null where all weights are in memory

@@ -271,11 +271,11 @@ void Scheduler::fail_all(std::span<Job* const> jobs, const Error& error) {
   for (const JobPtr& job : failed) finish(*job, std::unexpected(error));
 }
 
-void Scheduler::take_prompt_rows(std::span<Job* const> chosen) {
+void Scheduler::take_prompt_rows(const Pass& pass, std::span<Job* const> chosen) {
   size_t row = 0;
   for (Job* job : chosen) {
     const size_t n = job->next.tokens.size();
-    if (job->generation->wants_prompt_logprobs()) job->generation->take_prompt_rows(row, n);
+    if (job->generation->wants_prompt_logprobs()) job->generation->take_prompt_rows(pass, row, n);
     row += n;
   }
 }
@@ -296,20 +296,14 @@ bool Scheduler::step() {
     fail_all(chosen, computed.error());
     return true;
   }
-  std::span<const float> logits = *computed;
   const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
   learn_from(n_decoding, n_decoding < chosen.size(), seconds);
-  const size_t n_vocab = engine_.facts().n_vocab;
-  if (std::ranges::any_of(chosen, [](const Job* job) { return job->generation->wants_prompt_logprobs(); })) {
-    kept_logits_.assign(logits.begin(), logits.end());
-    logits = kept_logits_;
-    take_prompt_rows(chosen);
-  }
-  for (Job* job : chosen) {
+  take_prompt_rows(*computed, chosen);
+  for (size_t idx = 0; idx < chosen.size(); ++idx) {
+    Job* job = chosen[idx];
     const double weight = job->next.kind == RowKind::decode ? 2 : 1;
     served_[job->request.client] += weight * static_cast<double>(job->next.tokens.size());
-    job->generation->take(job->next.wants_logits ? logits.first(n_vocab) : std::span<const float>());
-    if (job->next.wants_logits) logits = logits.subspan(n_vocab);
+    job->generation->take(computed->logits(idx));
   }
   // Callbacks may submit or cancel: what they change is not walked over.
   std::vector<JobPtr> done;

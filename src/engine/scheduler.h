@@ -81,7 +81,7 @@ class Scheduler {
   void finish(Job& job, Result<Answer> answer);
   void end(Job& job, FinishReason reason);
   void fail_all(std::span<Job* const> jobs, const Error& error);
-  void take_prompt_rows(std::span<Job* const> chosen);
+  void take_prompt_rows(const Pass& pass, std::span<Job* const> chosen);
   void start_counting(const std::string& client);
 
   Engine& engine_;
@@ -96,7 +96,6 @@ class Scheduler {
   // A step's own, kept for their room: steps take nothing from the heap.
   std::vector<Job*> chosen_, prompts_;
   std::vector<BatchItem> items_;
-  std::vector<float> kept_logits_;  // of a pass whose prompts are scored
 };
 
 }  // namespace ogas

@@ -29,8 +29,7 @@ class Texts {
         if (parts_.empty()) return has_room;
         return {};  // when the texts of this pass have given theirs back
       }
-      parts_.push_back(
-          {.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prefill, .logits = Logits::none});
+      parts_.push_back({.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prefill, .n_logits = 0});
       for (size_t idx = std::max(n_done_, text.first_wanted); idx < n_done_ + n; ++idx)
         rows_.push_back({text_idx_, idx, static_cast<uint32_t>(n_tokens + idx - n_done_)});
       n_tokens += n;
@@ -77,12 +76,11 @@ class Texts {
 
 Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take) {
-  Exec exec{*model.pool, model.kernels, *model.scratch};
   for (Texts rest(model, texts); !rest.done();) {
     if (is_cancelled()) return fail(ErrorCode::cancelled, "cancelled");
     OGAS_TRY(rest.fill());
-    OGAS_TRY(model.forward(rest.parts()));
-    if (!rest.rows().empty()) take(exec, rest.rows());
+    const Pass pass = OGAS_TRY(model.forward(rest.parts()));
+    if (!rest.rows().empty()) take(pass, rest.rows());
   }
   return {};
 }
@@ -90,10 +88,10 @@ Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancel
 Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                              const TakeTextLogits& take) {
   std::vector<uint32_t> rows;
-  return run_texts(model, texts, is_cancelled, [&](Exec&, std::span<const TextRow> wanted) {
+  return run_texts(model, texts, is_cancelled, [&](const Pass& pass, std::span<const TextRow> wanted) {
     rows.clear();
     for (const TextRow& row : wanted) rows.push_back(row.row);
-    model.for_logits_of(rows, [&](size_t idx, std::span<const float> logits) {
+    model.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
       take(wanted[idx].text_idx, wanted[idx].token_idx, logits);
     });
   });

@@ -18,7 +18,7 @@ struct TextPass {
   size_t first_wanted = 0;             // rows of tokens before this one interest nobody
 };
 
-// A wanted row of the last forward pass.
+// A wanted row of a pass.
 struct TextRow {
   size_t text_idx, token_idx;
   uint32_t row;
@@ -27,9 +27,9 @@ struct TextRow {
 // Whether to stop between two passes.
 using IsCancelled = FunctionRef<bool()>;
 
-// Calls take(exec, rows) after each pass that has wanted rows; each is there once, in order. Errors: out_of_memory
-// (pages for keys and values), cancelled.
-using TakeTextRows = std::function<void(Exec& exec, std::span<const TextRow> rows)>;
+// Calls take(pass, rows) after each pass that has wanted rows; each is there once, in order. Errors: out_of_memory
+// (pages for keys and values), cancelled, io.
+using TakeTextRows = std::function<void(const Pass& pass, std::span<const TextRow> rows)>;
 Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take);
 

@@ -5,9 +5,6 @@
 // of the pass. Through a memory map it would be a signal that ends the process.
 #pragma once
 
-#include <atomic>
-#include <mutex>
-
 #include "base/result.h"
 #include "files/tensor_file.h"
 #include "ops/linear.h"
@@ -23,18 +20,11 @@ class Embeddings {
   void read_from(const TensorFile& file);
   // The file they are read from; null: they are in memory.
   const MappedFile* file() const { return file_; }
-  // Row o as floats [n_embd], from any thread, whose arena it is. Zeros where a read fails.
-  void decode_row(const CpuKernels& kernels, ScratchArena& own, size_t o, float* values);
-  // Whether a read failed since take_error(): all that was computed since is wrong.
-  bool has_failed() const { return has_failed_.load(std::memory_order_relaxed); }
-  // What became of the reads since this was last asked. Errors: those of MappedFile::read.
-  Result<> take_error();
+  // Row o as floats [n_embd], from any thread, whose arena it is. Errors: those of MappedFile::read.
+  Result<> decode_row(const CpuKernels& kernels, ScratchArena& own, size_t o, float* values) const;
 
  private:
   const MappedFile* file_ = nullptr;
-  std::atomic<bool> has_failed_ = false;
-  std::mutex mutex_;
-  Result<> result_;  // the first error, under the mutex
 };
 
 }  // namespace ogas

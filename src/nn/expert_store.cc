@@ -396,13 +396,15 @@ void ExpertStore::poll_completions() {
   stats_.wait_seconds += seconds_since(start);
 }
 
-std::span<const uint32_t> ExpertStore::next(Exec& exec) {
+Result<std::span<const uint32_t>> ExpertStore::next(Exec& exec) {
   n_transient_ = 0;
   while (!arrived_.empty() || n_coming_ > 0 || n_submitted_ < missing_.size()) {
     poll_completions();
     if (const auto some = commit(exec); !some.empty()) return some;
   }
-  return {};
+  if (!error_) return std::span<const uint32_t>();
+  Error error = *std::exchange(error_, std::nullopt);
+  return std::unexpected(std::move(error));
 }
 
 // Gives places to those that have arrived, as many as there are, and makes panels of them there.
@@ -471,12 +473,6 @@ const ExpertMatrices& ExpertStore::matrices(uint32_t expert) const {
   return passing->matrices;
 }
 
-Result<> ExpertStore::take_error() {
-  if (!error_) return {};
-  Error error = *std::exchange(error_, std::nullopt);
-  return std::unexpected(std::move(error));
-}
-
 Result<> ExpertStore::check_files() const {
   for (uint32_t file = 0; file < n_files_; ++file) OGAS_TRY(reader_->check_unchanged(file));
   return {};
@@ -491,13 +487,12 @@ Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> count
     for (const uint32_t expert : layer.cache.top_experts())
       if (layer.cache.count_of(expert) > 0 && !layer.cache.slot_of(expert)) missing_.push_back(expert);
     submit();
-    for (auto some = next(exec); !some.empty(); some = next(exec)) {
+    for (auto some = OGAS_TRY(next(exec)); !some.empty(); some = OGAS_TRY(next(exec))) {
       done += some.size() * layer.shape.slot_bytes;
       if (!progress || error_) continue;
       // What is under way comes to its end.
       if (auto goes_on = progress(done); !goes_on) error_ = std::move(goes_on).error();
     }
-    OGAS_TRY(take_error());
   }
   return {};
 }

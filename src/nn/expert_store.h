@@ -7,7 +7,7 @@
 // experts in memory: a token's sum is formed in the order of its experts' ranks, whenever they were computed.
 //
 //   compute with those of store.start(layer, uses, n_tokens)
-//   for (auto some = store.next(exec); !some.empty(); some = store.next(exec)) compute with them
+//   for (auto some = OGAS_TRY(store.next(exec)); !some.empty(); some = OGAS_TRY(store.next(exec))) compute with them
 #pragma once
 
 #include <array>
@@ -70,9 +70,10 @@ class ExpertStore {
   // What it will probably take, the likeliest first. Read when there is nothing else to read, if that has been worth
   // it.
   void predict(std::span<const uint32_t> experts);
-  // The next that have come, after waiting for them; those of the call before may go. None: that was all, or a read
-  // failed.
-  std::span<const uint32_t> next(Exec& exec);
+  // The next that have come, after waiting for them; those of the call before may go. None: that was all. Errors: those
+  // of DirectReader, once nothing of this layer is under way; the pass is then to be given up, and the next one begins
+  // with start().
+  Result<std::span<const uint32_t>> next(Exec& exec);
   const ExpertMatrices& matrices(uint32_t expert) const;  // of this layer, while it is in memory
 
   // Between two passes: the budget from here on, within what it was created with. What it no longer has room for goes
@@ -80,14 +81,11 @@ class ExpertStore {
   // computed is the same.
   void set_budget(uint64_t budget);
 
-  // What became of the reads since this was last asked. After an error all that was computed since is wrong. Errors:
-  // those of DirectReader.
-  Result<> take_error();
   // Whether the files are those that were opened. Errors: io.
   Result<> check_files() const;
 
   // Brings experts into free places, best first, as earlier runs have counted them: [layer][expert]. For the start;
-  // progress: the bytes done so far, and an error ends it. Errors: those of take_error() and of progress.
+  // progress: the bytes done so far, and an error ends it. Errors: those of next() and of progress.
   using Progress = std::function<Result<>(uint64_t n_bytes)>;
   Result<> fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress);
   std::vector<std::vector<float>> counts() const;

@@ -54,12 +54,15 @@ void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_
   add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared);
 }
 
-void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace,
-                       const Matrix& y) const {
-  if (!has_experts) return dense.forward(exec, x, n_tokens, *workspace.dense, y);
+Result<> FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace,
+                           const Matrix& y) const {
+  if (!has_experts) {
+    dense.forward(exec, x, n_tokens, *workspace.dense, y);
+    return {};
+  }
   if (!has_shared_) return moe.forward(exec, x, n_tokens, *workspace.moe, y);
   const GatedRows of_shared = shared.rows_of(x, n_tokens, *workspace.shared, workspace.shared_result);
-  moe.forward(exec, x, n_tokens, *workspace.moe, y, {&of_shared, 1});
+  OGAS_TRY(moe.forward(exec, x, n_tokens, *workspace.moe, y, {&of_shared, 1}));
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     float share = 1;
     if (ffn_gate_inp_shexp.n_out() > 0) {
@@ -70,6 +73,7 @@ void FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWor
     const float* result = workspace.shared_result.row(t);
     for (size_t i = 0; i < y.n_cols(); ++i) y.row(t)[i] += share * result[i];
   });
+  return {};
 }
 
 }  // namespace ogas

@@ -41,8 +41,8 @@ struct FfnLayer {
   void add_dense(TensorTable& table, const FfnDims& dims);
   // Router, routed experts, and shared ones if there are, by the names most use.
   void add_experts(TensorTable& table, const FfnDims& dims, std::string_view hf_shared = "mlp.shared_experts");
-  // Rows 0..n_tokens.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace, const Matrix& y) const;
+  // Rows 0..n_tokens. Errors: as Moe::forward.
+  Result<> forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace, const Matrix& y) const;
 
  private:
   bool has_shared_ = false;

@@ -121,13 +121,14 @@ void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& wor
 }
 
 // Those that tokens take, beside what is in `groups` already.
-void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
+Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   std::vector<GatedRows>& groups = workspace.groups;
   const ExpertGrouping& grouping = workspace.grouping;
   if (!store.store) {
     for (uint32_t e = 0; e < rules.n_expert; ++e)
       if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(workspace, e));
-    return feed_forward(exec, groups);
+    feed_forward(exec, groups);
+    return {};
   }
   workspace.uses.clear();
   for (uint32_t e = 0; e < rules.n_expert; ++e)
@@ -138,12 +139,13 @@ void Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWork
     for (const uint32_t e : some) groups.push_back(rows_of_expert(workspace, e));
     feed_forward(exec, groups);
     groups.clear();
-    some = store.store->next(exec);
+    some = OGAS_TRY(store.store->next(exec));
   } while (!some.empty());
+  return {};
 }
 
-void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
-                  std::span<const GatedRows> beside) const {
+Result<> Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
+                      std::span<const GatedRows> beside) const {
   route_all(exec, x, n_tokens, workspace);
   const auto is_in = [&](size_t slot_idx) { return is_taken(workspace.routed, slot_idx, rules.n_used, min_weight); };
   group_by_expert(workspace.routed, rules.n_expert, std::max<size_t>(exec.kernels.tile_rows, 1), is_in,
@@ -160,7 +162,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspac
   });
   workspace.groups.clear();
   for (const GatedRows& group : beside) workspace.groups.push_back(group);
-  run_experts(exec, x, n_tokens, workspace);
+  OGAS_TRY(run_experts(exec, x, n_tokens, workspace));
   exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
     std::fill_n(y.row(t), n_embd, 0.0F);
     for (size_t rank = 0; rank < rules.n_used; ++rank) {
@@ -171,6 +173,7 @@ void Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspac
       for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
     }
   });
+  return {};
 }
 
 }  // namespace ogas

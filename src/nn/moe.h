@@ -87,14 +87,14 @@ struct Moe {
   // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub, or all experts in one tensor.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
   // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
-  // same parallel regions.
-  void forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
-               std::span<const GatedRows> beside = {}) const;
+  // same parallel regions. Errors: of reading experts from disk.
+  Result<> forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
+                   std::span<const GatedRows> beside = {}) const;
 
  private:
   GatedRows rows_of_expert(const MoeWorkspace& workspace, uint32_t expert_idx) const;
   void predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const;
-  void run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;
+  Result<> run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;
   void route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;
 };
 
