@@ -15,6 +15,7 @@
 #include "engine/memory_follower.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 namespace {
@@ -196,7 +197,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
   std::vector<float> run(const std::function<void(size_t)>& between = {}) {
     KvSequence kv(*cache_);
     std::vector<float> all;
-    Exec exec{pool_, kernels_, scratch_};
+    LocalExec exec(pool_, kernels_, scratch_);
     for (size_t idx = 0; idx < prompt_.size(); ++idx) {
       if (between) between(idx);
       const BatchPart part{.tokens = std::span(prompt_).subspan(idx, 1), .kv = &kv};
@@ -383,7 +384,7 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
   ASSERT_TRUE(store) << store.error().message;
   ThreadPool pool(2);
   Scratch scratch(pool.size());
-  Exec exec{pool, kernels, scratch};
+  LocalExec exec(pool, kernels, scratch);
   KvCache cache((*model)->facts().kv, uint64_t{1} << 30);
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto run = [&]() -> Result<std::vector<float>> {

@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 namespace {
@@ -57,7 +58,7 @@ class ForwardPassTest : public ::testing::TestWithParam<std::string> {
   size_t n_vocab_ = 0;
   ThreadPool pool_{2};
   Scratch scratch_{2};
-  Exec exec_{pool_, *available_kernels().back(), scratch_};
+  LocalExec exec_{pool_, *available_kernels().back(), scratch_};
 };
 
 TEST_P(ForwardPassTest, HasLogitsOfTheLastRowsThatPartsAskFor) {

@@ -11,6 +11,7 @@
 #include "engine/memory_plan.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
+#include "ops/cpu/local_exec.h"
 #include "synth/synthetic_model.h"
 
 namespace ogas {
@@ -29,7 +30,7 @@ TEST_P(PlannedScratch, HoldsWhatPassesTake) {
       ASSERT_TRUE(model) << model.error().message;
       ThreadPool pool(n_threads);
       Scratch scratch(n_threads);
-      Exec exec{pool, *kernels, scratch};
+      LocalExec exec(pool, *kernels, scratch);
       KvCache cache((*model)->facts().kv);
       KvSequence kv(cache);
       kv.extend(kBefore);
@@ -111,7 +112,7 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   ASSERT_TRUE(plan) << plan.error().message;
   ThreadPool pool(kThreads);
   Scratch scratch(kThreads);
-  Exec exec{pool, kernels, scratch};
+  LocalExec exec(pool, kernels, scratch);
   KvCache cache(kv_shape((*model)->facts(), plan->options));
   KvSequence kv(cache);
   kv.extend(kPositions - kBatch);

@@ -7,7 +7,6 @@
 #include "base/first_error.h"
 #include "base/quote.h"
 #include "nn/moe.h"
-#include "ops/layers.h"
 
 namespace ogas {
 
@@ -216,8 +215,8 @@ Result<> Decoder::embed(const CpuKernels& kernels, ScratchArena& own, const Embe
 }
 
 void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
-  if (post_norm.empty()) return add(step.exec, step.s.hidden, step.s.delta, step.n_tokens);
-  add_normed(step.exec, step.s.hidden, step.s.delta, post_norm, c_.rms_eps, step.n_tokens);
+  if (post_norm.empty()) return step.exec.device.add(step.s.hidden, step.s.delta, step.n_tokens);
+  step.exec.device.add_normed(step.s.hidden, step.s.delta, post_norm, c_.rms_eps, step.n_tokens);
 }
 
 void Decoder::make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) {

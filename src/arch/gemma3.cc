@@ -6,7 +6,6 @@
 #include "arch/architectures.h"
 #include "arch/gqa_decoder.h"
 #include "base/quote.h"
-#include "ops/layers.h"
 #include "quant/half.h"
 
 namespace ogas {
@@ -59,7 +58,7 @@ class Gemma3 : public GqaDecoder {
 
   void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) override {
     GqaDecoder::make_logits(step, output, n, logits);
-    if (own_.logit_cap > 0) soft_cap(step.exec, logits, own_.logit_cap, n);
+    if (own_.logit_cap > 0) step.exec.device.soft_cap(logits, own_.logit_cap, n);
   }
 
   Gemma3Config own_;

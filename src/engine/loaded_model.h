@@ -19,6 +19,7 @@
 #include "nn/embeddings.h"
 #include "nn/expert_store.h"
 #include "nn/packed_weights.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 
@@ -82,7 +83,7 @@ class LoadedModel {
   Result<Pooling> pooling;   // theirs, of vectors of texts
   std::unique_ptr<ThreadPool> pool;
   std::unique_ptr<Scratch> scratch;  // of the pool's threads
-  std::optional<Exec> exec;          // on them; a Pass uses it
+  std::optional<LocalExec> exec;     // on them; a Pass uses it
   bool has_panels = false;           // of any matrix
   PackedWeights packed;
   std::unique_ptr<ExpertStore> experts;  // null where all weights are in memory

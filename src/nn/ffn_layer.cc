@@ -23,11 +23,11 @@ uint64_t FfnWorkspace::bytes_per_token(const FfnDims& d) {
 
 ScratchBytes FfnWorkspace::scratch_bytes(const FfnDims& d, const PassLimits& limits) {
   ScratchBytes bytes;
-  if (d.n_ff > 0) bytes = feed_forward_scratch_bytes(limits, {d.n_embd, d.n_ff, 1, limits.n_batch});
+  if (d.n_ff > 0) bytes = gated_ffn_scratch_bytes(limits, {d.n_embd, d.n_ff, 1, limits.n_batch});
   if (d.n_ff_exp == 0) return bytes;
   const uint64_t n_routed = limits.n_batch * d.rules.n_used;
-  bytes = max(bytes, feed_forward_scratch_bytes(limits, {d.n_embd, std::max(d.n_ff_exp, d.n_ff_shared),
-                                                         size_t{d.rules.n_expert} + 1, n_routed + limits.n_batch}));
+  bytes = max(bytes, gated_ffn_scratch_bytes(limits, {d.n_embd, std::max(d.n_ff_exp, d.n_ff_shared),
+                                                      size_t{d.rules.n_expert} + 1, n_routed + limits.n_batch}));
   const uint64_t n_route = route_scratch_bytes(d.rules);
   const uint64_t n_predicted =
       ScratchArena::bytes_for<Routed>(d.rules.n_used) + ScratchArena::bytes_for<uint32_t>(d.rules.n_used);

@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "ops/layers.h"
 
 namespace ogas {
 namespace {

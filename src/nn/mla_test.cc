@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 namespace {
@@ -78,7 +79,7 @@ class RandomMla {
 std::vector<float> run(Mla mla, const CpuKernels& kernels, MlaMode mode, size_t n_chunk) {
   ThreadPool pool(2);
   Scratch scratch(pool.size());
-  Exec exec{pool, kernels, scratch};
+  LocalExec exec(pool, kernels, scratch);
   const MlaWorkspace workspace(kDims, n_chunk, {});
   KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
   KvSequence kv(cache);

@@ -79,8 +79,9 @@ void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorksp
 }
 
 GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
-  const auto bias = [&](const std::vector<float>& all) {
-    return all.empty() ? nullptr : all.data() + e * (all.size() / rules.n_expert);
+  const auto bias = [&](std::span<const float> all) {
+    const size_t n = all.size() / rules.n_expert;
+    return all.subspan(e * n, n);
   };
   const ExpertMatrices* read = store.store ? &store.store->matrices(e) : nullptr;
   return {.gate = read ? read->gate : ffn_gate_exps[e],

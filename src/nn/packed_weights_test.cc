@@ -9,6 +9,7 @@
 #include <random>
 
 #include "kernels/kernels_test_tools.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 namespace {
@@ -49,7 +50,7 @@ class PackedWeightsTest : public ::testing::TestWithParam<const CpuKernels*> {
   static constexpr size_t kTokens = 5;
   ThreadPool pool_{3};
   Scratch scratch_{pool_.size()};
-  Exec exec_{pool_, *GetParam(), scratch_};
+  LocalExec exec_{pool_, *GetParam(), scratch_};
   Activations x_;
   const std::vector<std::byte> bytes_ = random_rows(kRows);
 };
@@ -148,7 +149,7 @@ TEST_P(PackedWeightsTest, ProgressEndsIt) {
   PackedWeights packed(exec_.kernels, linears);
   const PackedWeights::Mapping mapping{.read = [](auto) { return Result<>(); }, .release = [](auto) {}};
   ThreadPool alone(1);
-  Exec exec{alone, exec_.kernels, scratch_};
+  LocalExec exec(alone, exec_.kernels, scratch_);
   uint64_t n_reported = 0;
   const auto result = packed.pack(exec, mapping, [&](uint64_t n_bytes) -> Result<> {
     EXPECT_EQ(n_reported, 0U) << "it was to end";

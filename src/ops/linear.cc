@@ -186,36 +186,4 @@ void MatmulCall::run_with(const CpuKernels& kernels, bool rounds_x, float* y_dat
   }
 }
 
-void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products) {
-  size_t n_out = 0;
-  for (const Product& product : products) n_out += product.linear.n_out();
-  const size_t chunk_size = outputs_per_chunk(n_out, exec.pool.size(), n_tokens);
-  const size_t n_chunks = (n_out + chunk_size - 1) / chunk_size;
-  const size_t max_rows = rows_per_chunk(exec.kernels, x.n_cols(), n_tokens);
-  // Outputs of all products are numbered through; a chunk may span two of them.
-  exec.pool.parallel_for((n_tokens + max_rows - 1) / max_rows * n_chunks, [&](size_t job_idx, unsigned) {
-    const size_t row = job_idx / n_chunks * max_rows, n_rows = std::min(max_rows, n_tokens - row);
-    const size_t first_output = job_idx % n_chunks * chunk_size;
-    size_t first = 0;
-    for (const Product& product : products) {
-      const size_t begin = std::max(first_output, first);
-      const size_t end = std::min(first_output + chunk_size, first + product.linear.n_out());
-      if (begin < end)
-        MatmulCall{product.linear, x, row, n_rows, begin - first, end - first}.run(exec.kernels, product.y);
-      first += product.linear.n_out();
-    }
-  });
-}
-
-void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, size_t n_tokens, size_t n_together,
-                     const Matrix& y) {
-  const size_t chunk_size = outputs_per_chunk(linear.n_out(), exec.pool.size(), n_together);
-  const size_t n_chunks = (linear.n_out() + chunk_size - 1) / chunk_size;
-  exec.pool.parallel_for((n_tokens + n_together - 1) / n_together * n_chunks, [&](size_t job_idx, unsigned) {
-    const size_t t = job_idx / n_chunks * n_together, begin = job_idx % n_chunks * chunk_size;
-    MatmulCall{linear, x, t, std::min(n_together, n_tokens - t), begin, std::min(begin + chunk_size, linear.n_out())}
-        .run_in_f32(exec.kernels, y);
-  });
-}
-
 }  // namespace ogas

@@ -2,10 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <initializer_list>
 #include <span>
 
-#include "ops/exec.h"
 #include "ops/matrix.h"
 
 namespace ogas {
@@ -106,12 +104,5 @@ struct MatmulCall {
 // Outputs a chunk, for layers of n_out outputs in all that meet so many tokens; and rows of n_in activations.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens);
 size_t rows_per_chunk(const CpuKernels& kernels, size_t n_in, size_t n_rows);
-
-// Rows 0..n_tokens of every product's y, from the same x, as one parallel region: q, k and v, or gate and up, meet at
-// one barrier instead of three or two.
-void multiply(Exec& exec, const Activations& x, size_t n_tokens, std::initializer_list<Product> products);
-// The same for one matrix whose products do not round the activations; its rows are read once for n_together tokens.
-void multiply_in_f32(Exec& exec, const Linear& linear, const Activations& x, size_t n_tokens, size_t n_together,
-                     const Matrix& y);
 
 }  // namespace ogas

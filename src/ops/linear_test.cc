@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/dispatch.h"
+#include "ops/cpu/local_exec.h"
 
 namespace ogas {
 namespace {
@@ -15,7 +16,7 @@ TEST(Multiply, EveryRowOfEveryProduct) {
   constexpr size_t kIn = 5, kTokens = 3;
   ThreadPool pool(3);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_kernels().back(), scratch};
+  LocalExec exec(pool, *available_kernels().back(), scratch);
   const Activations x(kTokens, kIn);
   for (size_t t = 0; t < kTokens; ++t) {
     for (size_t i = 0; i < kIn; ++i) x.write(t, 1).row(t)[i] = static_cast<float>(t + i);
@@ -52,7 +53,7 @@ TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
       Linear::transposed(Format::f32, reinterpret_cast<const std::byte*>(turned.data()), kRows, kIn);
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_kernels().front(), scratch};
+  LocalExec exec(pool, *available_kernels().front(), scratch);
   const Activations x(1, kIn);
   for (size_t i = 0; i < kIn; ++i) x.write(0, 1).row(0)[i] = static_cast<float>(1 + i);
   x.quantize_row(exec.kernels, 0, RowKind::decode);
@@ -101,7 +102,7 @@ TEST(Linear, DecodesRowsWhoseScalesLieApart) {
 TEST(Multiply, RefusesShapesThatDoNotFit) {
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_kernels().back(), scratch};
+  LocalExec exec(pool, *available_kernels().back(), scratch);
   const std::vector<float> weights(6);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 3);
   EXPECT_DEATH(multiply(exec, Activations(1, 4), 1, {{linear, Matrix(1, 2)}}), "does not hold");
@@ -111,7 +112,7 @@ TEST(Multiply, RefusesShapesThatDoNotFit) {
 TEST(Multiply, RefusesRowsThatWereWrittenAndNotQuantized) {
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  Exec exec{pool, *available_kernels().back(), scratch};
+  LocalExec exec(pool, *available_kernels().back(), scratch);
   const std::vector<float> weights(2 * 32);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 32);
   const Activations x(4, 32), gathered = Activations::shared(2, 32);

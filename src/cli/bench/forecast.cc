@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "measure/machine.h"
+#include "ops/cpu/local_exec.h"
 #include "ops/linear.h"
 #include "synth/random_blocks.h"
 
@@ -35,7 +36,7 @@ Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format
   RandomBlocks(format, /*deviation=*/0.02F).fill(bytes, /*seed=*/1);
   Linear linear(format, bytes.data(), kOut, kIn);
   Scratch scratch(pool.size());
-  Exec exec{pool, kernels, scratch};
+  LocalExec exec(pool, kernels, scratch);
   const auto seconds_of = [&](const auto& run) {
     double best = 1e9;
     for (int repeat = 0; repeat < 4; ++repeat) {

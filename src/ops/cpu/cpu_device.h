@@ -1,0 +1,38 @@
+// The device that is this process' processor cores: the threads of a pool, the kernels of one instruction set.
+//
+// An operation cuts its work into chunks and hands them to the threads as one parallel region, or two; what follows
+// from each other row by row is fused within a region, since a region costs some microseconds. Not thread-safe: one
+// thread calls, the pool's work.
+#pragma once
+
+#include "base/thread_pool.h"
+#include "kernels/cpu_kernels.h"
+#include "ops/device.h"
+#include "ops/scratch.h"
+
+namespace ogas {
+
+class CpuDevice final : public Device {
+ public:
+  // What it is given must outlive it. scratch: of as many threads as the pool.
+  CpuDevice(ThreadPool& pool, const CpuKernels& kernels, Scratch& scratch)
+      : pool_(pool), kernels_(kernels), scratch_(scratch) {}
+
+  void multiply(const Activations& x, size_t n_rows, std::initializer_list<Product> products) override;
+  void multiply_in_f32(const Linear& linear, const Activations& x, size_t n_rows, size_t n_together,
+                       const Matrix& y) override;
+  void gated_ffn(std::span<const GatedRows> groups) override;
+
+  void rms_norm(const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
+                const Activations& y) override;
+  void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps, size_t n_rows) override;
+  void add(const Matrix& y, const Matrix& x, size_t n_rows) override;
+  void soft_cap(const Matrix& x, float cap, size_t n_rows) override;
+
+ private:
+  ThreadPool& pool_;
+  const CpuKernels& kernels_;
+  Scratch& scratch_;  // of the threads, and of the calling one
+};
+
+}  // namespace ogas
