@@ -147,6 +147,42 @@ TEST_P(DraftTest, OfSeveralSequencesAreThoseOfEachAlone) {
   EXPECT_EQ(copy(pass->logits()), before) << "the pass stays as it is";
 }
 
+// Notes the sums it is asked for, which are this rank's own, or fails at one of them.
+class NotingComm : public Comm {
+ public:
+  Rank rank() const override { return {}; }
+  Result<> all_reduce(const Matrix& y, size_t n_rows) override {
+    sums.push_back({y.n_cols(), n_rows});
+    if (sums.size() == fails_at) return fail(ErrorCode::io, "the peer is gone");
+    return {};
+  }
+
+  std::vector<std::pair<size_t, size_t>> sums;  // columns, rows
+  size_t fails_at = 0;                          // counted from 1; 0: never
+};
+
+TEST_P(ForwardPassTest, WhatEachBlockMakesIsSummedOverRanks) {
+  const auto expected = logits_alone(tokens(0, 5));
+  NotingComm comm;
+  Exec exec{exec_.device, scratch_, comm, pool_, exec_.kernels};
+  KvSequence kv(*cache_);
+  const BatchPart part{.tokens = tokens(0, 5), .kv = &kv, .n_logits = 5};
+  const auto pass = model_->forward(exec, {&part, 1});
+  ASSERT_TRUE(pass) << pass.error().message;
+  EXPECT_EQ(copy(pass->logits()), expected);
+  const auto& facts = model_->facts();
+  EXPECT_EQ(comm.sums, std::vector(2 * facts.n_layer, std::pair(size_t{facts.n_embd}, size_t{5})));
+
+  comm = {};
+  comm.fails_at = 2;
+  KvSequence other(*cache_);
+  const BatchPart again{.tokens = tokens(0, 5), .kv = &other, .n_logits = 5};
+  const auto failed = model_->forward(exec, {&again, 1});
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "the peer is gone");
+  EXPECT_EQ(comm.sums.size(), 2U);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, ForwardPassTest, ::testing::ValuesIn(testing::all_architectures()),
                          [](const auto& test) { return test.param; });
 INSTANTIATE_TEST_SUITE_P(Llama, ForwardPassDeathTest, ::testing::Values("llama"));

@@ -140,7 +140,8 @@ class Decoder : public Model, private PassSource {
   // Logits [n, n_vocab] of the first n rows of step.s.normed.
   virtual void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits);
 
-  // hidden += block(RMSNorm(hidden)); block() writes step.s.delta and may fail.
+  // hidden += block(RMSNorm(hidden)), summed over all ranks; block() writes this rank's part to step.s.delta and may
+  // fail. Errors: the block's; those of Comm.
   template <class Block>
   Result<> add_block(const Step& step, const std::vector<float>& norm, const Block& block,
                      const std::vector<float>& post_norm = {}) {
@@ -149,6 +150,7 @@ class Decoder : public Model, private PassSource {
       block();
     else
       OGAS_TRY(block());
+    OGAS_TRY(step.exec.comm.all_reduce(step.s.delta, step.n_tokens));
     add_residual(step, post_norm);
     return {};
   }
