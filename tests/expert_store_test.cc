@@ -12,7 +12,7 @@
 #include <fstream>
 
 #include "arch/registry.h"
-#include "engine/memory_follower.h"
+#include "engine/memory_limit.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
 #include "ops/cpu/local_exec.h"
@@ -261,12 +261,12 @@ TEST_P(ExpertMemoryTest, FollowsTheLimit) {
   const uint64_t all = store_->n_bytes(), enough = kUsed + kOther + all;
   write("memory.current", kUsed);
   write("memory.max", enough + 7);
-  MemoryFollower follower({.weight_bytes = kOther / 2, .expert_bytes = all, .context_bytes = kOther / 2},
-                          MemoryWatch({&group, 1}));
+  MemoryLimit memory_limit({.weight_bytes = kOther / 2, .expert_bytes = all, .context_bytes = kOther / 2},
+                           MemoryWatch({&group, 1}));
   const auto expected = run();
   const auto slots_at = [&](uint64_t limit) {
     write("memory.max", limit);
-    follower.follow_now(*store_);
+    memory_limit.follow_now(*store_);
     EXPECT_EQ(run(), expected) << limit;
     return store_->n_slots();
   };

@@ -11,6 +11,7 @@
 #include "engine/memory_plan.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
+#include "nn/packed_weights.h"
 #include "ops/cpu/local_exec.h"
 #include "synth/synthetic_model.h"
 
@@ -122,7 +123,8 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   for (const MappedFile& shard : file->shards()) ASSERT_TRUE(shard.populate(shard.bytes()));
   const PackedWeights::Mapping mapping{.read = [](std::span<const std::byte>) { return Result<>(); },
                                        .release = [](std::span<const std::byte>) {}};
-  ASSERT_TRUE(plan->packed.pack(exec, mapping, nullptr));
+  PackedWeights packed(kernels, (*model)->linears());
+  ASSERT_TRUE(packed.pack(exec, mapping, nullptr));
 
   reset_peak();
   const uint64_t before = peak_resident();

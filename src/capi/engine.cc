@@ -41,8 +41,7 @@ Result<EngineOptions> engine_options(const ogas_engine_options& options) {
   return result;
 }
 
-Result<> load(const char* path, const ogas_engine_options* given, const Engine::LoadProgress& progress,
-              ogas_engine** engine) {
+Result<> load(const char* path, const ogas_engine_options* given, const LoadProgress& progress, ogas_engine** engine) {
   OGAS_TRY(need(path, "path"));
   OGAS_TRY(need(engine, "engine"));
   const auto options = OGAS_TRY(read_struct(given, {}, "ogas_engine_options"));

@@ -24,6 +24,7 @@
 #include "chat/answer_ends.h"
 #include "chat/chat_template.h"
 #include "engine/embed.h"
+#include "engine/options.h"
 #include "engine/request.h"
 #include "engine/score.h"
 #include "files/tensor_file.h"
@@ -32,38 +33,6 @@
 #include "text/tokenizer.h"
 
 namespace ogas {
-
-struct EngineOptions {
-  uint32_t n_ctx = 0;      // positions a session can hold; 0: the model's own limit, or less where memory is short
-  uint32_t n_batch = 0;    // prompt tokens computed together; 0: as suits the size of the model
-  unsigned n_threads = 0;  // 0: one for each core this process may use
-  std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
-  bool needs_text = false;         // a model whose tokenizer cannot be used is refused, before its weights are read
-  Format kv_format = Format::f16;  // one of kKvFormats
-  // Bytes for keys and values of all sessions; 0: half of the memory that is free beside the weights, or what n_ctx
-  // positions take if that is more.
-  uint64_t kv_budget = 0;
-  // Bytes of memory for everything; 0: what is free. Where all weights do not fit, experts are read from disk as tokens
-  // take them (nn/expert_store.h), with the same results.
-  uint64_t ram = 0;
-  // Have experts read from disk in any case, with so many bytes of memory for them, or the least that works.
-  std::optional<uint64_t> expert_cache = {};
-  ExpertPrefetch expert_prefetch = ExpertPrefetch::automatic;  // of those read from disk
-  // Experts of a layer that a token goes through, fewer than it was trained with; 0: those. Quicker, and not what the
-  // model would answer.
-  uint32_t n_expert_used = 0;
-  // The same for experts that the router gives less weight than this, a token's best one aside.
-  float min_expert_weight = 0;
-  bool takes_fewer_experts() const { return n_expert_used > 0 || min_expert_weight != 0; }
-  std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
-  // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
-  std::filesystem::path experts_folder = {};
-  // Where keys and values of prompts are kept for later starts, and how many bytes they may take there for all models;
-  // empty or 0: nowhere. In memory they are kept as long as the budget has room, except for models with recurrent
-  // layers.
-  std::filesystem::path prefix_folder = {};
-  uint64_t prefix_budget = 0;
-};
 
 struct ChatOptions {
   // Read special tokens ("<|im_end|>") in what the conversation's messages say too. Off, they stay text there, so that
@@ -86,10 +55,6 @@ class LoadedModel;
 
 class Engine {
  public:
-  // Called with the share done (0 to 1) while a model loads, on the thread that loads it: before each file is opened,
-  // while the tokenizer is made, and every few megabytes of weights. False stops it, and it is not called again.
-  using LoadProgress = std::function<bool(double)>;
-
   // path: a .gguf file. Errors: as TensorFile::open; unsupported (architecture, format; a tokenizer that is needed);
   // out_of_memory before anything is loaded, with what it needs and what there is; usage for options out of range;
   // cancelled, where `progress` stops it: nothing is left of the model then.
@@ -104,7 +69,7 @@ class Engine {
   std::span<const Linear* const> linears_of_token() const;
   // Of experts that are read from disk; null where all weights are in memory.
   const ExpertStore* experts() const;
-  // Between two passes: gives memory for experts back where the process's limit on it was lowered (memory_follower.h).
+  // Between two passes: gives memory for experts back where the process's limit on it was lowered (memory_limit.h).
   // Passes do so themselves; this is for whoever waits between them.
   void follow_memory_limit();
   // Matrices as they lie in memory for multiplication (nn/packed_weights.h); empty where they are read as mapped.

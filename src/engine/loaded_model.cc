@@ -37,13 +37,13 @@ std::vector<Bytes> unpacked_tensors(const TensorFile& file, const PackedWeights&
 }
 
 // How far a model is loaded, as those who wait for it are told. Errors: cancelled.
-Result<> report(const Engine::LoadProgress& progress, double share) {
+Result<> report(const LoadProgress& progress, double share) {
   if (!progress || progress(share)) return {};
   return fail(ErrorCode::cancelled, "loading was cancelled");
 }
 
 // A part of it, as shares of the whole.
-Engine::LoadProgress part_of(const Engine::LoadProgress& progress, double begin, double end) {
+LoadProgress part_of(const LoadProgress& progress, double begin, double end) {
   if (!progress) return {};
   return [=, &progress](double share) { return progress(begin + share * (end - begin)); };
 }
@@ -52,7 +52,7 @@ Engine::LoadProgress part_of(const Engine::LoadProgress& progress, double begin,
 // becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
 // copied, and its bytes would only take up room.
 Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const ExpertStore* experts,
-                      const Engine::LoadProgress& progress) {
+                      const LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
   // Beside a store nothing is read from the map.
   const std::vector<Bytes> unpacked = experts ? std::vector<Bytes>() : unpacked_tensors(file, packed);
@@ -87,8 +87,7 @@ ExpertCounts counts_or_none(const std::filesystem::path& path, const ExpertStore
 }
 
 // Those that were taken most, into memory.
-Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& counts,
-                      const Engine::LoadProgress& progress) {
+Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& counts, const LoadProgress& progress) {
   return experts.fill(exec, counts, [&](uint64_t done) {
     return report(progress, static_cast<double>(done) / static_cast<double>(experts.n_bytes()));
   });
@@ -97,7 +96,7 @@ Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& coun
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
-                                                       const Engine::LoadProgress& progress) {
+                                                       const LoadProgress& progress) {
   auto loaded = std::make_unique<LoadedModel>();
   const auto report_start = [&] { return report(progress, 0); };
   loaded->file = OGAS_TRY(TensorFile::open(path, report_start));
@@ -124,10 +123,12 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   // Where memory is short, what the tokenizer took counts.
   if (plan.leaves_experts_on_disk) {
     plan = OGAS_TRY(plan_memory(*loaded->model, kernels, options));
-    loaded->follower_.emplace(plan);
+    loaded->memory_limit_.emplace(plan);
   }
   loaded->options = std::move(plan.options);
-  loaded->packed = std::move(plan.packed);
+  loaded->packed = plan.leaves_experts_on_disk
+                       ? PackedWeights(kernels, linears_beside_experts(*loaded->model), PackedWeights::Others::copied)
+                       : PackedWeights(kernels, loaded->model->linears());
   loaded->has_panels = plan.has_panels;
   if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);

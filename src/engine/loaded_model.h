@@ -13,7 +13,7 @@
 #include "base/thread_pool.h"
 #include "chat/answer_ends.h"
 #include "engine/engine.h"
-#include "engine/memory_follower.h"
+#include "engine/memory_limit.h"
 #include "engine/prefix_cache.h"
 #include "engine/session.h"
 #include "nn/embeddings.h"
@@ -28,7 +28,7 @@ class LoadedModel {
   ~LoadedModel();
   // As Engine::load.
   static Result<std::unique_ptr<LoadedModel>> load(const std::filesystem::path& path, const EngineOptions& options,
-                                                   const Engine::LoadProgress& progress);
+                                                   const LoadProgress& progress);
 
   // `what` they are begins the message. Errors: usage (none, more than the context, out of the vocabulary).
   Result<> check_tokens(std::span<const TokenId> tokens, std::string_view what = "the prompt") const;
@@ -62,9 +62,9 @@ class LoadedModel {
   // more of these logits exist at a time than a small batch's.
   using TakeLogits = FunctionRef<void(size_t idx, std::span<const float> logits)>;
   void for_logits_of(const Pass& pass, std::span<const uint32_t> rows, TakeLogits take);
-  // Where experts are on disk, as MemoryFollower::follow().
+  // Where experts are on disk, as MemoryLimit::follow().
   void follow_memory_limit() {
-    if (experts) follower_->follow(*experts);
+    if (experts) memory_limit_->follow(*experts);
   }
   bool goes_on_from_generated() const {
     return !model->facts().prompts_differ && (kernels.tile_rows == 0 || !has_panels) && kernels.attend_tile_rows == 0;
@@ -104,7 +104,7 @@ class LoadedModel {
   // Tokens of a session that may be remembered, from the first one on.
   size_t n_cacheable(const Session& session) const;
 
-  std::optional<MemoryFollower> follower_;    // where experts are on disk
+  std::optional<MemoryLimit> memory_limit_;   // where experts are on disk
   std::filesystem::path expert_counts_file_;  // empty: none
   std::vector<Embeddings*> embeddings_;       // that are read from the file
   std::vector<BatchPart> batch_;              // of compute(), kept for its room

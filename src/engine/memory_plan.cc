@@ -6,6 +6,7 @@
 #include "base/topology.h"
 #include "nn/expert_store.h"
 #include "nn/moe.h"
+#include "nn/packed_weights.h"
 
 namespace ogas {
 namespace {
@@ -119,9 +120,10 @@ void fill_in(MemoryPlan& plan, const Model& model, const CpuKernels& kernels) {
 }
 
 Result<MemoryPlan> plan_all_in_memory(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
-  MemoryPlan plan{.packed = PackedWeights(kernels, model.linears()), .available = free_memory(options)};
+  MemoryPlan plan{.available = free_memory(options)};
+  const PackedWeights packed(kernels, model.linears());
   ModelFacts facts = model.facts();
-  facts.weight_bytes += plan.packed.n_bytes() - plan.packed.n_stored_bytes();
+  facts.weight_bytes += packed.n_bytes() - packed.n_stored_bytes();
   plan.options =
       OGAS_TRY(resolve(options, model, facts, kernels, plan.available, /*kv_share=*/2, /*takes_share=*/true));
   plan.weight_bytes = facts.weight_bytes;
@@ -132,16 +134,9 @@ Result<MemoryPlan> plan_all_in_memory(const Model& model, const CpuKernels& kern
 // Experts get what everything else leaves.
 Result<MemoryPlan> plan_experts_on_disk(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   constexpr uint64_t kOther = uint64_t{48} << 20;  // heap, stacks, what the system keeps for us
-  const std::span<Moe* const> moes = model.moes();
-  std::vector<Linear*> others;
-  for (Linear* linear : model.linears())
-    if (std::ranges::none_of(moes, [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
-  MemoryPlan plan{.packed = PackedWeights(kernels, others, PackedWeights::Others::copied),
-                  .leaves_experts_on_disk = true,
-                  .available = free_memory(options),
-                  .other_bytes = kOther};
-  plan.weight_bytes = plan.packed.n_bytes();
-  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(moes, kernels);
+  MemoryPlan plan{.leaves_experts_on_disk = true, .available = free_memory(options), .other_bytes = kOther};
+  plan.weight_bytes = PackedWeights(kernels, linears_beside_experts(model), PackedWeights::Others::copied).n_bytes();
+  const ExpertStore::Bytes bytes = ExpertStore::bytes_for(model.moes(), kernels);
   ModelFacts facts = model.facts();
   facts.weight_bytes = plan.weight_bytes + kOther + bytes.min;
   // A batch reads each expert once, so that long ones pay.
@@ -160,6 +155,13 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const CpuKernels& ke
 }
 
 }  // namespace
+
+std::vector<Linear*> linears_beside_experts(const Model& model) {
+  std::vector<Linear*> others;
+  for (Linear* linear : model.linears())
+    if (std::ranges::none_of(model.moes(), [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
+  return others;
+}
 
 KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
   KvShape shape = facts.kv;

@@ -1,20 +1,20 @@
-// How a model is to lie in memory: what has room, and where its experts are. From headers alone; load() and `ogas plan`
-// go by the same.
+// How a model is to lie in memory: what fits, and where its experts are. Numbers only, from headers alone; loading and
+// `ogas plan` go by the same.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "arch/model.h"
 #include "base/result.h"
-#include "engine/engine.h"
-#include "nn/packed_weights.h"
+#include "engine/options.h"
+#include "nn/kv_cache.h"
 
 namespace ogas {
 
 struct MemoryPlan {
   EngineOptions options = {};  // with the defaults resolved
-  PackedWeights packed = {};   // of all matrices in memory
-  bool has_panels = false;
+  bool has_panels = false;     // of any matrix
   bool leaves_experts_on_disk = false;
 
   uint64_t available = 0;         // bytes the process may still take,
@@ -29,8 +29,11 @@ struct MemoryPlan {
 // Prompt tokens below which a pass takes hardly less time: weights are read, or decoded to tiles, for them all.
 inline uint32_t min_batch(const CpuKernels& kernels) { return kernels.tile_rows > 0 ? 64 : 32; }
 
-// The machine's operations as they suit a model.
+// The machine's kernels as they suit a model.
 CpuKernels kernels_for(const Model& model, const CpuKernels& machine);
+
+// The matrices that are not an expert's: those in memory where experts are left on disk.
+std::vector<Linear*> linears_beside_experts(const Model& model);
 
 // Keys and values as the options want them.
 KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options);

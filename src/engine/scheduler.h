@@ -26,16 +26,6 @@
 
 namespace ogas {
 
-struct SchedulerOptions {
-  uint32_t n_batch = 0;      // tokens a step, those of decoding requests on top; 0: the engine's
-  uint32_t n_running = 32;   // requests that are computed together at most
-  uint32_t n_waiting = 256;  // requests that wait for their turn at most; more are refused
-  // How many times as long as without prompts the next token of those who decode may take because of them, on average,
-  // as measured while running: pieces of prompts are cut to that, and where they would become too small to be worth it
-  // there are steps without any. 0: whole batches, however long.
-  double max_delay = 2;
-};
-
 class Scheduler {
  public:
   using RequestId = uint64_t;

@@ -26,6 +26,7 @@
 #include "base/result.h"
 #include "files/tensor_file.h"
 #include "nn/expert_cache.h"
+#include "nn/expert_prefetch.h"
 #include "ops/exec.h"
 #include "ops/linear.h"
 
@@ -36,9 +37,6 @@ struct Moe;
 struct ExpertMatrices {
   Linear gate, up, down;
 };
-
-// Whether experts are read that the next layer is only expected to take.
-enum class ExpertPrefetch : uint8_t { automatic, on, off };
 
 struct ExpertStoreOptions {
   uint64_t budget = 0;  // bytes of memory for everything it holds

@@ -1,4 +1,4 @@
-#include "engine/memory_follower.h"
+#include "engine/memory_limit.h"
 
 #include <utility>
 
@@ -7,13 +7,13 @@
 
 namespace ogas {
 
-MemoryFollower::MemoryFollower(const MemoryPlan& plan, MemoryWatch watch)
+MemoryLimit::MemoryLimit(const MemoryPlan& plan, MemoryWatch watch)
     : watch_(std::move(watch)),
       expert_bytes_(plan.expert_bytes),
       other_bytes_(plan.weight_bytes + plan.context_bytes + plan.batch_bytes + plan.other_bytes),
       budget_(plan.expert_bytes) {}
 
-void MemoryFollower::follow(ExpertStore& experts) {
+void MemoryLimit::follow(ExpertStore& experts) {
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < std::chrono::seconds(1)) return;
   looked_ = now;
@@ -21,7 +21,7 @@ void MemoryFollower::follow(ExpertStore& experts) {
 }
 
 // All but experts keeps what it was promised: pages of keys and values cannot be taken back, nor weights.
-void MemoryFollower::follow_now(ExpertStore& experts) {
+void MemoryLimit::follow_now(ExpertStore& experts) {
   const auto allowance = watch_.look();
   uint64_t budget = expert_bytes_;
   if (allowance && allowance->n_bytes < other_bytes_ + expert_bytes_)

@@ -11,10 +11,10 @@
 
 namespace ogas {
 
-class MemoryFollower {
+class MemoryLimit {
  public:
   // The plan that the store was made by. watch: the limits as they were then.
-  explicit MemoryFollower(const MemoryPlan& plan, MemoryWatch watch = {});
+  explicit MemoryLimit(const MemoryPlan& plan, MemoryWatch watch = {});
 
   // Between two passes: looks whether limits have changed, at most once a second, and logs what it does about it.
   void follow(ExpertStore& experts);
