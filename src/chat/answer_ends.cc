@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Words that stand in no template.
+// Words that occur in no template.
 constexpr std::string_view kContent = "Zqcontent", kReasoning = "Zqreasoning", kQuestion = "Zqquestion";
 constexpr std::string_view kValue = "zqvalue", kSecondValue = "zqsecond", kTool = "zqtool", kResult = "zqresult";
 
@@ -88,7 +88,7 @@ class TemplateProbe {
     return ids;
   }
 
-  // What stands behind the last `begin`, up to the first `end` behind it; nothing where they are not there.
+  // The text from the last `begin` to the first `end` after it; empty if either is missing.
   static std::string_view between(const std::optional<std::string>& text, std::string_view begin,
                                   std::string_view end = {}) {
     const size_t at = text ? text->rfind(begin) : std::string::npos;
@@ -104,7 +104,7 @@ class TemplateProbe {
         control_tokens_of(between(render({user(), answer(kReasoning, "", one_call())}, tools()), kReasoning, kValue)));
   }
 
-  // What is written behind an answer that is the last message; where that is nothing, what the next one begins with.
+  // What follows an answer that is the last message; if nothing does, what the next message begins with.
   std::optional<TokenId> end_of_text() const {
     const Json conversation = Json::array({user(), answer("", kContent)});
     const auto last = render(conversation);
@@ -114,8 +114,8 @@ class TemplateProbe {
     return first_of(control_tokens_of(between(render(longer), kContent, kQuestion)), within_);
   }
 
-  // A call may need to be closed before the answer ends: of what is written behind it, the last counts, if the text
-  // ends with it. Else what the tool's message begins with.
+  // A call may have to be closed before the answer ends. So the last control token after it counts, if the text ends
+  // with it; otherwise what the tool's message begins with.
   std::optional<TokenId> end_of_call(const Json& extra) const {
     const Json conversation = Json::array({user(), answer("", "", one_call())});
     const auto last = render(conversation, tools(), extra);
@@ -161,7 +161,7 @@ AnswerEnds::AnswerEnds(const Tokenizer& tokenizer, std::span<const ChatTemplate*
   }
   for (const auto& id : {vocab.eot, vocab.eom})
     if (id) ids_.push_back(*id);
-  // With these a text begins, or there is none: whoever writes one has nothing to add. (Byte-level vocabularies know
+  // These begin a text, or stand for none: a model that writes one has finished. (Byte-level vocabularies know
   // all text; their unknown token is the one between two texts.)
   for (const auto& id : {vocab.bos, vocab.padding, vocab.unknown})
     if (id && tokenizer.is_control(*id)) ids_.push_back(*id);

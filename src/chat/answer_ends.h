@@ -1,7 +1,7 @@
 // Which tokens end an answer of a model: what its file says, and what its chat template shows.
 //
 // Names say nothing: "<|end|>" ends an answer of Phi, and closes one of the several messages of an answer of gpt-oss.
-// So short conversations are rendered by the template. What it writes behind an assistant's last words ends an answer;
+// So short conversations are rendered by the template. What it writes after an assistant's last words ends an answer;
 // what it writes in the middle of one does not.
 #pragma once
 

@@ -116,7 +116,7 @@ const std::map<std::string, Published> kPublished = {
       .eos = "<|return|>",
       .eot = "<|end|>",
       .ends = {"<|return|>", "<|call|>"}}},
-    {"gpt_oss_of_the_hub",
+    {"gpt_oss_of_hugging_face",
      {.chat_template = "openai-gpt-oss-120b",
       .tokens = kHarmony,
       .eos = "<|return|>",
@@ -238,7 +238,7 @@ Names all_published() {
 INSTANTIATE_TEST_SUITE_P(Published, AnswerEndsOf, ::testing::ValuesIn(all_published()),
                          [](const auto& test) { return test.param; });
 
-// A token that is no control token is text, whatever stands behind an answer; and what cannot be rendered shows
+// A token that is not a control token is text, whatever follows an answer. A template that cannot be rendered shows
 // nothing.
 TEST(AnswerEnds, OnlyWhatTemplatesShow) {
   const Published published{.tokens = {"<a>", "<b>", "<eos>"}, .eos = "<eos>"};

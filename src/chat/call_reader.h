@@ -30,7 +30,7 @@ class CallReader {
   virtual bool wrote_last() const { return true; }
   // Whether the call was written to its end, whatever of its format may be missing.
   virtual bool is_whole() const = 0;
-  // The answer ends here. What was held back of arguments that are written while they arrive is written as it stands.
+  // The answer ends here. Streamed arguments that were held back are written unchanged.
   virtual void cut() {}
 };
 
@@ -49,8 +49,8 @@ struct CallContext {
 
 std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning);
 std::unique_ptr<CallReader> make_json_call_reader(const CallContext& context);
-std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool behind_function_tag);
-std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool behind_calls_begin);
+std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool after_function_tag);
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool after_calls_begin);
 
 // A JSON object as the arguments of a call, written while it arrives, or at its end.
 class ArgumentsStream {
@@ -77,7 +77,7 @@ class ArgumentsStream {
   bool begun_ = false, written_ = false, whole_ = false;
 };
 
-// Waits for one of several literals, behind white space.
+// Waits for one of several literals after white space.
 class LiteralMatch {
  public:
   enum class State { open, found, failed };

@@ -1,5 +1,5 @@
-// Splits an answer that is a row of messages: a header with a channel, perhaps a recipient, then <|message|>, the text,
-// and a mark that ends it. The first header's <|start|>assistant stands in the prompt.
+// Splits an answer that consists of messages: a header with a channel and perhaps a recipient, then <|message|>, the
+// text, and a mark that ends it. The first header's <|start|>assistant is part of the prompt.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -24,8 +24,8 @@ std::vector<std::string> channel_marks() {
           std::string(Marks::kReturn)};
 }
 
-// The word that stands behind the last `mark`.
-std::string_view word_behind(std::string_view header, std::string_view mark) {
+// The word after the last `mark`.
+std::string_view word_after(std::string_view header, std::string_view mark) {
   const size_t at = header.rfind(mark);
   if (at == std::string_view::npos) return {};
   const std::string_view rest = header.substr(at + mark.size());
@@ -104,7 +104,7 @@ void ChannelSplitter::begin_header(std::string_view mark) {
   header_ = mark;
 }
 
-// Text that is no header is content: an answer that does not begin like one, or has too much of it.
+// Text that is not a header is content: an answer that begins differently, or whose header is too long.
 void ChannelSplitter::add_to_header(std::string_view text) {
   header_ += text;
   const std::string_view begun =
@@ -117,10 +117,10 @@ void ChannelSplitter::add_to_header(std::string_view text) {
 }
 
 void ChannelSplitter::end_header() {
-  std::string_view recipient = word_behind(header_, kRecipient);
+  std::string_view recipient = word_after(header_, kRecipient);
   const bool has_recipient = !recipient.empty();
   if (recipient.starts_with(ChannelMarks::kNamespace)) recipient.remove_prefix(ChannelMarks::kNamespace.size());
-  const bool is_reasoning = word_behind(header_, ChannelMarks::kChannel) == "analysis";
+  const bool is_reasoning = word_after(header_, ChannelMarks::kChannel) == "analysis";
   const bool is_call = has_recipient && context_.tools.contains(recipient);
   std::string name(recipient);
   unsent_ = std::exchange(header_, {});

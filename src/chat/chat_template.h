@@ -1,7 +1,6 @@
 // Renders a conversation to the text a model was trained on, by the Jinja template its file carries.
 //
-// The interpreter behind it lives in jinja*.{h,cc}: sandboxed, bounded in steps, nesting and output; templates are
-// untrusted.
+// The interpreter is jinja/: sandboxed, and bounded in steps, nesting and output, since templates are untrusted.
 #pragma once
 
 #include <memory>
@@ -39,7 +38,7 @@ class ChatTemplate {
   Result<RenderedChat> render(const ChatTemplateInput& input) const;
 
   const std::string& source() const;
-  // Whether a variable of this name may stand in it: a word that is no attribute and no text in quotes.
+  // Whether the template may read a variable of this name: a word that is neither an attribute nor in quotes.
   bool mentions(std::string_view name) const;
 
   ChatTemplate(ChatTemplate&&) noexcept;

@@ -105,7 +105,7 @@ bool JsonCallReader::end_value() {
   return context_.tools.contains(name_);
 }
 
-// Arguments that were not streamed: they stood before the name, are missing, or an object within a string.
+// Arguments that were not streamed: they came before the name, are missing, or are an object within a string.
 CallState JsonCallReader::finish() {
   if (streams_) return CallState::done;
   if (name_.empty()) return CallState::broken;

@@ -21,7 +21,7 @@ class JsonScanner {
     more,
     done,         // the byte ended the value
     done_before,  // the value, a number, ended before the byte, which is not part of it
-    broken,       // with this byte it is no JSON
+    broken,       // this byte makes it invalid JSON
   };
 
   // Not to be called again after anything but `more`.
@@ -79,7 +79,7 @@ class JsonScanner {
 // The text as JSON where it is a whole value; "" otherwise. White space around it is dropped.
 std::string whole_json(std::string_view text);
 
-// A JSON string with the text; bytes that are no UTF-8 become U+FFFD.
+// A JSON string with the text; invalid UTF-8 becomes U+FFFD.
 std::string quoted_json(std::string_view text);
 
 // The string that a JSON string stands for.

@@ -12,7 +12,7 @@ using State = JsonScanner::State;
 
 bool is_json(const std::string& text) { return nlohmann::json::accept(text); }
 
-// What whole_json() makes of the text; on the way, all that is certain can be closed.
+// What whole_json() makes of the text. After each byte, what is certain so far can be closed.
 std::string scan(const std::string& text) {
   JsonScanner scanner;
   std::string certain;

@@ -17,7 +17,7 @@ class MarkFinder {
 
   struct Found {
     std::string_view text;       // that is part of no mark; valid until the next call
-    std::optional<size_t> mark;  // which mark ended with this byte, behind the text
+    std::optional<size_t> mark;  // which mark ended with this byte, after the text
   };
   Found push(char c) {
     forget_shown();

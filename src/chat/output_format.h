@@ -11,7 +11,7 @@ namespace ogas {
 enum class CallSyntax {
   none,
   json,           // call_begin {"name": "f", "arguments": {...}} call_end
-  bare_json,      // {"name": "f", "parameters": {...}}, as the whole answer or behind call_begin
+  bare_json,      // {"name": "f", "parameters": {...}}, as the whole answer or after call_begin
   function_tags,  // call_begin <function=f> <parameter=key>value</parameter> </function> call_end
   argument_tags,  // call_begin f <arg_key>key</arg_key> <arg_value>value</arg_value> call_end
   call_tokens,    // calls_begin, any number of: call_begin f call_separator {...} call_end, calls_end; or with
@@ -23,23 +23,23 @@ struct OutputFormat {
   bool channels =
       false;  // messages, each with a header that names its channel and recipient; nothing else applies then
   std::string think_begin = {}, think_end = {};
-  std::string response_begin = {}, response_end = {};  // around the content behind a reasoning block; need not be there
+  std::string response_begin = {}, response_end = {};  // around the content after a reasoning block; optional
   CallSyntax call_syntax = CallSyntax::none;
   std::string call_begin = {}, call_end = {};
   std::string calls_begin = {}, call_separator = {}, calls_end = {};  // of call_tokens
-  bool values_on_lines = false;  // of function_tags: a new line before and behind each value
+  bool values_on_lines = false;  // of function_tags: a new line before and after each value
 
   bool operator==(const OutputFormat&) const = default;
 };
 
-// The marks of channels; `functions.` stands before the names of tools.
+// The marks of channels; `functions.` precedes the names of tools.
 struct ChannelMarks {
   static constexpr std::string_view kStart = "<|start|>", kChannel = "<|channel|>", kMessage = "<|message|>",
                                     kConstrain = "<|constrain|>", kEnd = "<|end|>", kCall = "<|call|>",
                                     kReturn = "<|return|>", kNamespace = "functions.";
 };
 
-// The format whose marks stand in the template; what the template lacks, or uses otherwise, stays empty.
+// The format whose marks the template contains. Marks that it lacks, or uses for something else, stay empty.
 OutputFormat output_format_of(std::string_view chat_template_source);
 
 // All marks of a format. An OutputParser has to see them where they are control tokens, too.

@@ -49,7 +49,7 @@ std::map<std::string, OutputFormat> expected_formats() {
   add(with_think({}), {"HuggingFaceTB-SmolLM3-3B", "Kimi-K2-Thinking", "LFM2.5-8B-A1B", "LFM2.5-Instruct",
                        "NVIDIA-Nemotron-Nano-v2", "deepseek-ai-DeepSeek-V3.2", "deepseek-ai-DeepSeek-V4",
                        "deepseek-ai-DeepSeek-V4-Flash-0731", "llama-cpp-rwkv-world", "openbmb-MiniCPM5-1B"});
-  // MiniMax-M2 calls results of tools so, which is no harm: no answer begins with one.
+  // MiniMax-M2 marks results of tools so, which does no harm: no answer begins with one.
   add(with_response(with_think({})), {"ibm-granite-granite-3.3-2B-Instruct", "MiniMax-M2"});
   add(with_think({}, "[THINK]", "[/THINK]"), {"mistralai-Ministral-3-14B-Reasoning-2512"});
   return formats;

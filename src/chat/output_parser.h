@@ -1,12 +1,12 @@
 // Splits a model's answer, as it streams, into reasoning, content and calls of tools.
 //
 // - The concatenated pieces do not depend on how the text was cut.
-// - No text is lost or changes places, but for marks, and new lines directly beside them.
+// - No text is lost or reordered, except marks and the new lines next to them.
 // - A call whose tool the request does not have, or that breaks its format, is content as the model wrote it. Where the
 //   format writes JSON, arguments may be sent while they arrive: if such a call breaks later, what was not sent of it
-//   is content; if the answer ends within it, all of it is arguments. Nothing is put behind them that the model did not
+//   is content; if the answer ends within it, all of it is arguments. Nothing is added to them that the model did not
 //   write: a call is whole only if its last piece says so.
-// - A reasoning block begins where nothing but white space stands before it since the answer's beginning, or since
+// - A reasoning block begins only after white space since the answer's beginning, or since
 //   another block or call; marks of calls within it are part of it. Elsewhere its marks are plain text.
 // - Time is linear in the text; memory is bounded by the text that cannot be shown yet (a call before it is certain).
 #pragma once

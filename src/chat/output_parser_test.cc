@@ -52,7 +52,7 @@ void add(Answer& answer, const OutputPiece& piece) {
     if (call.index == answer.calls.size())
       answer.calls.push_back({.name = call.name, .arguments = {}, .is_whole = false});
     ASSERT_LT(call.index, answer.calls.size());
-    EXPECT_FALSE(answer.calls[call.index].is_whole) << "a piece behind the last one";
+    EXPECT_FALSE(answer.calls[call.index].is_whole) << "a piece after the last one";
     answer.calls[call.index].arguments += call.arguments;
     answer.calls[call.index].is_whole = call.is_last;
   }
@@ -151,7 +151,7 @@ TEST(OutputParser, ReadsJsonCalls) {
           {"Hm", "Let me see: ", {{"time", "{}"}, {"get_weather", "{\"city\":\"x\"}"}}}});
 }
 
-TEST(OutputParser, ReadsJsonCallsThatAreWrittenOtherwise) {
+TEST(OutputParser, ReadsJsonCallsThatDeviate) {
   const auto call = [](const std::string& json) { return "<tool_call>" + json + "</tool_call>"; };
   expect({json_tags(), call(R"({"arguments": {"a": 1}, "name": "time"})"), {"", "", {{"time", R"({"a": 1})"}}}});
   expect(
@@ -170,7 +170,7 @@ TEST(OutputParser, ReadsJsonCallsThatAreWrittenOtherwise) {
   expect({json_tags(), call(R"({"name": "time", "arguments": {}}})"), {"", "", {{"time", "{}"}}}});
   expect({json_tags(), R"(<tool_call>{"name": "time", "arguments": {"a": 1})", {"", "", {{"time", R"({"a": 1})"}}}});
   expect({json_tags(), "<tool_call>{\"name\": \"time\", \"arguments\": {}\n", {"", "", {{"time", "{}"}}}});
-  // New lines within strings, which is no JSON.
+  // New lines within strings, which JSON does not allow.
   expect({json_tags(),
           call("{\"name\": \"time\", \"arguments\": {\"a\": \"x\n\ty\x01\"}}"),
           {"", "", {{"time", R"({"a": "x\n\ty\u0001"})"}}}});
@@ -222,7 +222,7 @@ TEST(OutputParser, ArgumentsGrowWhileTheyArrive) {
   EXPECT_EQ(parser.n_calls(), 1U);
 }
 
-// Nothing tells the client that a call is whole which is not: its arguments are no JSON.
+// A call that is cut is never reported as whole: its arguments are not JSON.
 TEST(OutputParser, ArgumentsThatEndEarlyAreLeftAsTheyAre) {
   const std::string begin = "<tool_call>{\"name\": \"time\", \"arguments\": ";
   for (const std::string arguments : {R"({"a": "x)", R"({"a": [{"b": "\ud83d)", R"({"a": 12)", R"({"a": 1, "b)", "{"}) {

@@ -66,14 +66,14 @@ class TagSplitter : public AnswerSplitter {
   Mode mode_ = Mode::content;
   std::string again_;  // bytes to be read, the last first
 
-  // At the beginning of the answer, and behind marks, white space waits: leading new lines belong to the mark, and all
-  // of it where another mark follows. Elsewhere new lines wait, since they belong to a mark that follows.
+  // At the beginning of the answer, and after marks, white space is held back: leading new lines belong to the mark,
+  // and all of it does if another mark follows. Elsewhere only new lines are held back, for a mark that may follow.
   bool at_gap_ = true;
   bool keeps_new_lines_ = false;  // at the gap: leading ones are the answer's own
   std::string blanks_;
 
   bool in_response_ = false;
-  bool behind_call_ = false;  // marks that end calls are due
+  bool after_call_ = false;  // marks that end calls are due
   std::unique_ptr<CallReader> reader_;
   std::string unsent_;  // the call's text as the model wrote it, from what was not sent on
   bool sent_ = false;   // something of the call
@@ -95,17 +95,17 @@ void TagSplitter::step(char c) {
   if (found.mark) on_mark(*found.mark);
 }
 
-// Objects beside each other are calls, too. "{" begins no mark, so that nothing waits behind it.
+// Several objects in a row are calls, too. "{" begins no mark, so nothing is held back after it.
 bool TagSplitter::begins_call() const {
   if (mode_ != Mode::content || !at_gap_ || context_.tools.empty()) return false;
   const CallSyntax syntax = context_.format.call_syntax;
-  return syntax == CallSyntax::bare_json || (syntax == CallSyntax::json && behind_call_);
+  return syntax == CallSyntax::bare_json || (syntax == CallSyntax::json && after_call_);
 }
 
-// Between calls, and behind them: what separates them, and braces too many. They belong to the calls, if nothing but
-// marks, calls and the end follows.
+// Separators between and after calls, and surplus braces. They belong to the calls if only marks, calls or the end
+// follow.
 bool TagSplitter::is_separator(char c) const {
-  if (!behind_call_) return false;
+  if (!after_call_) return false;
   const CallSyntax syntax = context_.format.call_syntax;
   if (c == ';') return syntax == CallSyntax::bare_json;
   return c == '}' &&
@@ -142,7 +142,7 @@ void TagSplitter::on_mark(size_t mark) {
       in_response_ = true;
       return drop_mark();
     case kResponseEnd: return std::exchange(in_response_, false) ? drop_mark() : show(text);
-    default: return behind_call_ ? drop_mark() : show(text);
+    default: return after_call_ ? drop_mark() : show(text);
   }
 }
 
@@ -212,7 +212,7 @@ void TagSplitter::give_up_call() {
   } else {
     mode_ = Mode::content;
     reader_.reset();
-    behind_call_ = false;
+    after_call_ = false;
   }
   if (!rest.empty()) show(rest);
 }
@@ -221,7 +221,7 @@ void TagSplitter::end_call() {
   mode_ = Mode::content;
   reader_.reset();
   unsent_.clear();
-  behind_call_ = true;
+  after_call_ = true;
   drop_mark();
 }
 

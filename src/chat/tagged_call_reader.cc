@@ -1,6 +1,6 @@
-// Calls whose arguments stand in tags, each value as it is: <parameter=key>value</parameter>, or
-// <arg_key>key</arg_key><arg_value>value</arg_value>. A value ends where behind its closing tag another argument, or
-// the end of the call, follows: it may itself hold any of the tags. Written at the end of the call.
+// Calls whose arguments are in tags, each value unescaped: <parameter=key>value</parameter>, or
+// <arg_key>key</arg_key><arg_value>value</arg_value>. A value may itself hold any of the tags. So it ends at a closing
+// tag only if another argument or the end of the call follows. Arguments are written at the end of the call.
 #include <utility>
 
 #include "chat/call_reader.h"
@@ -9,7 +9,7 @@ namespace ogas {
 namespace {
 
 struct Tags {
-  std::string_view name_begin;  // "": the name stands alone, up to white space or a tag
+  std::string_view name_begin;  // "": the name has no tag, and ends at white space or a tag
   std::string_view argument_begin, key_end, value_begin, value_end, call_end;
 };
 
@@ -54,9 +54,9 @@ std::string argument_json(std::string_view text, JsonTypes types) {
 
 class TaggedCallReader : public CallReader {
  public:
-  TaggedCallReader(const CallContext& context, bool behind_function_tag)
+  TaggedCallReader(const CallContext& context, bool after_function_tag)
       : context_(context), tags_(tags_of(context.format)) {
-    if (behind_function_tag || tags_.name_begin.empty()) at_ = At::name;
+    if (after_function_tag || tags_.name_begin.empty()) at_ = At::name;
   }
 
   CallState push(char c) override;
@@ -180,8 +180,8 @@ CallState TaggedCallReader::finish() {
 
 }  // namespace
 
-std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool behind_function_tag) {
-  return std::make_unique<TaggedCallReader>(context, behind_function_tag);
+std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool after_function_tag) {
+  return std::make_unique<TaggedCallReader>(context, after_function_tag);
 }
 
 }  // namespace ogas

@@ -16,22 +16,22 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// The name in what stands between call_begin and the object: `f SEPARATOR`, or `function SEPARATOR f` and a new line,
-// perhaps with the beginning of a fenced block. "" where it is neither.
+// The name in the text between call_begin and the object: `f SEPARATOR`, or `function SEPARATOR f` and a new line,
+// perhaps with the beginning of a fenced block. "" for anything else.
 std::string_view name_in_header(std::string_view header, std::string_view separator) {
   const size_t at = header.find(separator);
   if (at == std::string_view::npos) return {};
-  const std::string_view behind = trimmed(header.substr(at + separator.size()));
-  if (behind.empty()) return trimmed(header.substr(0, at));
-  const size_t line = std::min(behind.find('\n'), behind.size());
-  const std::string_view rest = trimmed(behind.substr(line));
-  return rest.empty() || rest == "```json" || rest == kFence ? trimmed(behind.substr(0, line)) : std::string_view();
+  const std::string_view after = trimmed(header.substr(at + separator.size()));
+  if (after.empty()) return trimmed(header.substr(0, at));
+  const size_t line = std::min(after.find('\n'), after.size());
+  const std::string_view rest = trimmed(after.substr(line));
+  return rest.empty() || rest == "```json" || rest == kFence ? trimmed(after.substr(0, line)) : std::string_view();
 }
 
 class TokenCallReader : public CallReader {
  public:
-  TokenCallReader(const CallContext& context, bool behind_calls_begin)
-      : context_(context), at_(behind_calls_begin ? At::before_call : At::header), stream_(context) {}
+  TokenCallReader(const CallContext& context, bool after_calls_begin)
+      : context_(context), at_(after_calls_begin ? At::before_call : At::header), stream_(context) {}
 
   CallState push(char c) override;
   size_t n_unread() const override { return at_ == At::header ? header_.size() : literal_.n_unread(); }
@@ -93,8 +93,8 @@ CallState TokenCallReader::after_arguments(char c) {
 
 }  // namespace
 
-std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool behind_calls_begin) {
-  return std::make_unique<TokenCallReader>(context, behind_calls_begin);
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool after_calls_begin) {
+  return std::make_unique<TokenCallReader>(context, after_calls_begin);
 }
 
 }  // namespace ogas

@@ -80,7 +80,7 @@ struct Stmt {
   std::vector<ExprPtr> expressions = {};
   ExprPtr call = nullptr;
   std::vector<Block> bodies = {};
-  // Names that are undefined at the start of bodies[0] (and of the else) whatever they are outside (jinja_check.h).
+  // Names that are undefined at the start of bodies[0] (and of the else) whatever they are outside (check.h).
   std::vector<std::string> hidden = {}, hidden_else = {};
   bool recursive = false;   // of a for loop
   bool reads_loop = false;  // of a for loop: its body reads `loop`

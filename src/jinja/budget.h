@@ -10,8 +10,8 @@
 
 namespace ogas::jinja {
 
-// Ends a rendering or a parse; caught in chat_template.cc and never seen beyond it. Line 0 is filled in by whoever
-// knows.
+// Ends a rendering or a parse. chat_template.cc catches it, and nothing above sees it. A line of 0 is filled in later,
+// by a caller that knows the line.
 struct Failure {
   std::string message;
   size_t line = 0;
@@ -71,7 +71,7 @@ class Memory {
    private:
     Memory* before_;
   };
-  // A statement, or anything else that leaves nothing behind but values.
+  // A statement, or any other step of which only values remain.
   class Statement {
    public:
     explicit Statement(Memory& memory)

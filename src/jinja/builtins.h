@@ -54,9 +54,9 @@ std::span<const Builtin> string_methods();
 
 // Follows "a.b.0" into a value, as map and selectattr do.
 Value follow(Interpreter& in, Value value, const Value& path);
-// Where sub first stands at `at` or after it, or npos; in time linear in both sizes, whatever they hold.
+// The first position of sub at or after `at`, or npos. Takes time linear in both sizes, whatever they hold.
 size_t find_bytes(std::string_view text, std::string_view sub, size_t at = 0);
-// The last place; counts its steps, as its time grows with the product of the sizes.
+// The last position of sub, or npos. Counts steps, since its time grows with the product of both sizes.
 size_t find_last_bytes(Budget& budget, std::string_view text, std::string_view sub);
 const Text& text_of(const Value& value, std::string_view what);
 // A string of the kind `like` is: marked safe where that was.
@@ -75,7 +75,7 @@ Text center(Interpreter& in, const Text& text, int64_t width);
 enum class CharacterClass { alpha, decimal, digit, numeric, alphanumeric };
 bool all_characters(std::string_view text, CharacterClass which);  // str.isalpha() and so on
 bool is_cased_as(std::string_view text, bool upper);               // str.isupper(), str.islower()
-// format % arguments, and format.format(...) (jinja_format.cc).
+// format % arguments, and format.format(...) (format.cc).
 Text format_percent(Interpreter& in, const Text& format, const Value& arguments);
 Text format_braces(Interpreter& in, const Text& format, const Arguments& arguments);
 

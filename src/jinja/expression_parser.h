@@ -1,4 +1,4 @@
-// The expressions of the template language; jinja_parser.cc adds the statements. Private to it.
+// The expressions of the template language; parser.cc adds the statements. Private to it.
 #pragma once
 
 #include <fmt/format.h>

@@ -216,7 +216,7 @@ List Interpreter::elements_of(const Value& value) {
     return elements;
   }
   if (LoopState* loop = value.loop()) {
-    // What is left of the loop, which goes on with the last: its elements, each with the loop itself.
+    // The elements that are left of the loop, each paired with the loop itself.
     while (loop->idx + 1 < loop->elements->size()) {
       step();
       spend(kCharacterBytes + 2 * sizeof(Value));
@@ -249,12 +249,12 @@ bool Interpreter::contains(const Value& container, const Value& element) {
     return find_bytes(text->bytes(), *element.string()) != std::string::npos;
   }
   if (const Dict* dict = container.dict()) {
-    if (!element.is_hashable()) throw Failure{fmt::format("a value of type {} is no key", element.type_name())};
+    if (!element.is_hashable()) throw Failure{fmt::format("a value of type {} cannot be a key", element.type_name())};
     return dict->find(element, *this) != nullptr;
   }
   const auto is_element = [&](const Value& value) { return value.equals(element, *this); };
   if (container.list() && container.sequence() == Sequence::keys && !element.is_hashable())
-    throw Failure{fmt::format("a value of type {} is no key", element.type_name())};
+    throw Failure{fmt::format("a value of type {} cannot be a key", element.type_name())};
   if (container.list()) return std::ranges::any_of(*container.list(), is_element);
   if (Generator* generator = container.generator()) {
     for (Value value; next(*generator, value);)

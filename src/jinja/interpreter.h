@@ -46,7 +46,7 @@ class Interpreter : public Budget {
  public:
   explicit Interpreter(const Limits& limits = {});
 
-  // Variables that the template sees; functions such as range are there already (jinja_globals.cc).
+  // Variables that the template sees; functions such as range are there already (globals.cc).
   Scope& globals() { return globals_; }
   // What strftime_now says in place of the time, for tests.
   std::string fixed_date = {};
@@ -109,7 +109,7 @@ class Interpreter : public Budget {
   std::vector<std::unique_ptr<Namespace>> namespaces_;
 };
 
-// left op right for + - * / // % ** ~ (jinja_operators.cc).
+// left op right for + - * / // % ** ~ (operators.cc).
 Value apply_operator(Interpreter& in, std::string_view op, const Value& left, const Value& right);
 
 }  // namespace ogas::jinja

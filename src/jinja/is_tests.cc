@@ -1,4 +1,4 @@
-// What stands after `is`.
+// The tests of Jinja: what follows `is`.
 #include <algorithm>
 #include <cmath>
 

@@ -114,7 +114,7 @@ class Lexer {
     finish_tag(kind);
   }
 
-  // at_ stands on an optional sign before the closing characters. Moves past them and what they eat.
+  // at_ is at the optional sign before the closing characters. Moves past both, and past white space that they strip.
   void finish_tag(char kind) {
     const char sign = source_[at_];
     const bool signed_end = sign == '-' || sign == '+';
@@ -139,7 +139,7 @@ class Lexer {
   // {% raw %} ... {% endraw %}: everything between is text. False if the tag is another.
   bool lex_raw(size_t tag) {
     size_t p = at_;
-    // The word, and whether one of the signs may stand before the closing characters.
+    // Matches the word, then an optional sign out of `signs`, then the closing characters.
     const auto match_tag = [&](std::string_view word, std::string_view signs) {
       p += leading_space(source_.substr(p));
       if (source_.substr(p, word.size()) != word) return false;
@@ -245,7 +245,7 @@ class Lexer {
     uint64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, std::max(base, 2));
     if (base == 0 || digits.empty() || error != std::errc() || end != digits.data() + digits.size())
-      fail(fmt::format("'{}' is no number", rest.substr(0, std::min<size_t>(n, 40))), at_);
+      fail(fmt::format("'{}' is not a number", rest.substr(0, std::min<size_t>(n, 40))), at_);
     add(TokenType::integer, fmt::format("{}", value));
     at_ += n;
   }
@@ -277,7 +277,7 @@ class Lexer {
           std::from_chars(digits.data(), digits.data() + digits.size(), code_point, hex > 0 ? 16 : 8);
       const bool is_whole = end == digits.data() + digits.size() && digits.size() == std::max(hex, octal);
       if (error != std::errc() || !is_whole || code_point >= 0x110000)
-        fail(fmt::format("'\\{}' is no character", rest.substr(0, 1)), at_);
+        fail(fmt::format("'\\{}' is not a character", rest.substr(0, 1)), at_);
       append_utf8(value, code_point >= 0xD800 && code_point < 0xE000 ? 0xFFFD : code_point);
       return digits.size() + (hex > 0 ? 1 : 0);
     }

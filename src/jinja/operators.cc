@@ -56,7 +56,7 @@ double float_power(double a, double b) {
   if (a == 0 && b < 0) throw Failure{"division by zero"};
   const double result = std::pow(a, b);
   if (std::isinf(result) && std::isfinite(a) && std::isfinite(b)) throw Failure{"a number is too large"};
-  if (std::isnan(result) && !std::isnan(a) && !std::isnan(b)) throw Failure{"the power is no real number"};
+  if (std::isnan(result) && !std::isnan(a) && !std::isnan(b)) throw Failure{"the power is not a real number"};
   return result;
 }
 

@@ -78,7 +78,7 @@ class Parser : public ExpressionParser {
   }
 
   void end_tag() { expect(TokenType::block_end, "'%}'"); }
-  // Before a body; a colon may stand there, as in Python.
+  // Before a body; an optional colon, as in Python.
   void begin_body() {
     take_op(":");
     end_tag();

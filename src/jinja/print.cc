@@ -211,7 +211,7 @@ class JsonWriter {
     if (value.is_none()) return "null";
     if (value.is_bool()) return value.truthy() ? "true" : "false";
     if (value.is_int()) return fmt::format("{}", value.to_int(""));
-    if (!value.is_float()) throw Failure{fmt::format("tojson: a value of type {} is no JSON", value.type_name())};
+    if (!value.is_float()) throw Failure{fmt::format("tojson: a value of type {} is not JSON", value.type_name())};
     const double number = value.to_double();
     if (std::isnan(number)) return "NaN";
     return std::isinf(number) ? (number > 0 ? "Infinity" : "-Infinity") : repr_of(number);
@@ -255,7 +255,7 @@ class JsonWriter {
       else if (key.is_none() || key.is_number())
         write_string(Text(plain(key)));
       else
-        throw Failure{fmt::format("tojson: a key of type {} is no JSON", key.type_name())};
+        throw Failure{fmt::format("tojson: a key of type {} is not JSON", key.type_name())};
       budget_.spend(style_.key_separator.size());
       out.append(style_.key_separator);
       write(value, depth + 1);

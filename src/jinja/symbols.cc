@@ -42,7 +42,7 @@ struct Symbols {
   }
 };
 
-// Names of one scope: what its statements read and assign, not what stands in scopes within.
+// Names of one scope: what its own statements read and assign, without nested scopes.
 class ScopeVisitor {
  public:
   explicit ScopeVisitor(Symbols& symbols) : symbols_(symbols) {}

@@ -90,7 +90,7 @@ bool parse_float(std::string_view text, double& value) {
   return error == std::errc() && end == number.data() + number.size();
 }
 
-// False where it is no integer; fails where it is one that is too large.
+// Returns false for text that is not an integer; throws for an integer that is too large.
 bool parse_int(std::string_view text, int64_t base, int64_t& value) {
   std::string number = plain_number(text);
   const size_t sign = number.starts_with("-") ? 1 : 0;
@@ -113,7 +113,7 @@ Value to_integer(Interpreter& in, const Value& input, const Bound& a) {
   const Value fallback = a[0] ? *a[0] : Value(int64_t{0});
   const int64_t base = a.number(1, 10);
   if (base < 2 || base > 36) throw Failure{"int: the base lies between 2 and 36"};
-  if (input.is_undefined()) throw Failure{"an undefined value is no number"};
+  if (input.is_undefined()) throw Failure{"an undefined value is not a number"};
   if (input.is_int() || input.is_bool()) return input.to_int("int");
   if (input.is_float()) return std::isnan(input.to_double()) ? fallback : Value(truncated(input.to_double()));
   if (!input.string()) return fallback;
@@ -127,7 +127,7 @@ Value to_integer(Interpreter& in, const Value& input, const Bound& a) {
 
 Value to_float(Interpreter& in, const Value& input, const Bound& a) {
   double value = 0;
-  if (input.is_undefined()) throw Failure{"an undefined value is no number"};
+  if (input.is_undefined()) throw Failure{"an undefined value is not a number"};
   if (input.is_number()) return input.to_double();
   if (input.string()) in.step(input.string()->size() >> 3);
   if (input.string() && parse_float(*input.string(), value)) return value;

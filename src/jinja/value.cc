@@ -292,7 +292,7 @@ void reserve_for(Text& text, size_t n_more, Budget& budget) {
   const size_t n = text.size() + n_more;
   if (n <= text.capacity()) return;
   const size_t n_grown = std::max(n, 2 * text.capacity());
-  budget.spend(n_grown);  // beside the old
+  budget.spend(n_grown);  // in addition to the old buffer, which lives until the copy is made
   text.reserve(n_grown);
 }
 

@@ -21,7 +21,7 @@ struct SpecialTokens {
   std::span<const ByteRange> input = {};  // not in these stretches, nor touching them; sorted, apart from each other
   size_t offset = 0;                      // of the text at hand within that which `input` counts from
 
-  // Whether one may stand at begin..end of the text at hand.
+  // Whether a special token is allowed at begin..end of this text.
   bool allows(size_t begin, size_t end) const { return wanted && !overlaps_input(begin, end); }
   // Whether the text at hand, `size` bytes of it, has any input in it.
   bool meets_input(size_t size) const { return overlaps_input(0, size); }
@@ -39,9 +39,9 @@ class AddedTokens {
   void insert(std::string_view content, const AddedToken& token);
   bool empty() const { return nodes_.size() == 1; }
 
-  // Calls on_text(stretch, from) and on_token(id) for what text consists of, in order; stretches are never empty, and
-  // `from` is where one begins. At each place the longest token is found; one that is special and not allowed, or no
-  // whole word where it must be one, is passed over as text.
+  // Splits text into added tokens and the text between them: calls on_token(id) and on_text(stretch, from) in order.
+  // Stretches are never empty; `from` is the offset of their first byte. The longest token wins at each position. A
+  // token that is special and not allowed, or that must be a whole word and is not, stays text.
   using OnText = FunctionRef<void(std::string_view, size_t)>;
   using OnToken = FunctionRef<void(TokenId)>;
   void cut(std::string_view text, const SpecialTokens& special, OnText on_text, OnToken on_token) const;

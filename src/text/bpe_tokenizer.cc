@@ -13,7 +13,7 @@ constexpr std::string_view kSpaceMark = "\u2581";
 // Far more than there are in any; so that ids and what is added to them stay within 31 bits.
 constexpr size_t kMaxTokens = size_t{1} << 24;
 
-// A token spelled in byte letters as its bytes; as it stands where a character is no byte letter.
+// Appends the bytes of a token spelled in byte letters; a character that is not a byte letter is appended unchanged.
 void append_from_letters(std::string_view letters, std::string& bytes) {
   const size_t start = bytes.size();
   for (std::string_view rest = letters; !rest.empty();) {
@@ -53,7 +53,7 @@ std::string with_spaces(std::string_view marked) {
 // The bytes of a character, also where it is damaged.
 size_t character_length(std::string_view text) { return next_utf8(text).length; }
 
-// How many bytes at the start are no UTF-8.
+// The number of bytes at the start that are not valid UTF-8.
 size_t invalid_prefix(std::string_view text) {
   size_t at = 0;
   while (at < text.size()) {
@@ -305,8 +305,8 @@ Result<> BpeTokenizer::index_scores() {
   return {};
 }
 
-// Where no token holds a space mark behind anything but other space marks, nothing merges across the start of a word,
-// and words can be merged one by one.
+// If space marks occur in tokens only at their start, nothing merges across the start of a word, and each word can be
+// merged alone.
 bool BpeTokenizer::can_cut_at_spaces() const {
   if (is_byte_level() || rules_.ignore_merges || find_token(kSpaceMark) < 0) return false;
   for (size_t id = 0; id < vocab_.tokens.size(); ++id) {
@@ -356,7 +356,7 @@ void BpeTokenizer::encode_chunk(std::string_view text, TextStart start, Encoding
     const TextStart chunk_start = from == 0 ? start : TextStart::token;
     encode_prepared(apply_steps(rules_.preparation, chunk, chunk_start, prepared), encoding);
   };
-  // Where normalization moved letters, what stands there can no longer be told from what a user typed.
+  // After normalization changed the text, offsets of the user's input are no longer known.
   SpecialTokens special = encoding.special_in(text);
   if (normalized != text && special.meets_input(text.size())) special.wanted = false;
   added_normalized_.cut(normalized, special, encode_rest, [&](TokenId id) { encoding.ids.push_back(id); });

@@ -1,5 +1,5 @@
-// Byte-pair encoding in its two forms: on bytes, as GPT-2 does it, and on characters with bytes for those that are no
-// token, as SentencePiece does it. Which, and all that surrounds it, the Vocab says.
+// Byte-pair encoding in its two forms: on bytes, as in GPT-2, and on characters with a fallback to bytes, as in
+// SentencePiece. The Vocab says which form, and what happens before and after merging.
 #pragma once
 
 #include <array>
@@ -65,7 +65,7 @@ class BpeTokenizer : public Tokenizer {
   MergeTable merges_;
   AddedTokens added_raw_, added_normalized_;
   std::array<TokenId, 256> byte_ids_{};  // -1 where there is none
-  // Characters that are no token but part of one take ids from the vocabulary's size on while merging.
+  // Characters that are not tokens, but occur in tokens, have ids from the vocabulary's size on while merging.
   std::map<std::string, TokenId, std::less<>> part_ids_;
   StringList parts_;
   size_t longest_token_ = 0;  // bytes

@@ -9,7 +9,7 @@
 namespace ogas {
 namespace {
 
-// Up to here looking through all pairs for the best is quicker than a heap (bench/tokenizer_bench.py).
+// Up to this many symbols a linear search for the best pair is faster than a heap (bench/tokenizer_bench.py).
 constexpr size_t kShort = 64;
 
 uint64_t pair_of(TokenId left, TokenId right) {
@@ -36,7 +36,7 @@ size_t MergeTable::slot_for(uint64_t pair) const {
 void MergeTable::insert(TokenId left, TokenId right, uint32_t rank, TokenId result) {
   Entry& entry = entries_[slot_for(pair_of(left, right))];
   if (entry.pair != kNoPair) return;
-  OGAS_CHECK(++n_entries_ < entries_.size(), "more merges than room was reserved for");
+  OGAS_CHECK(++n_entries_ < entries_.size(), "more merges than were reserved");
   entry = {pair_of(left, right), rank, result};
 }
 

@@ -10,7 +10,7 @@ namespace ogas {
 
 class MergeTable {
  public:
-  // Room for n merges; to be called before the first insert().
+  // Reserves memory for n merges; to be called before the first insert().
   void reserve(size_t n);
   // Neighbours `left` and `right` become `result`; smaller ranks merge first. The first one given for a pair counts.
   // None of the three may be negative.

@@ -16,7 +16,7 @@ namespace {
 
 enum class Inertness : uint8_t {
   inert,   // begins a character of its own, and normalization leaves it: text can be cut before it
-  active,  // may decompose, compose with what stands before it, or change places
+  active,  // may decompose, compose with the character before it, or be reordered
   broken,  // passed through, and nothing crosses it
 };
 

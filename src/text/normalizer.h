@@ -9,11 +9,11 @@
 
 namespace ogas {
 
-// What stands before a stretch of text.
+// What precedes a stretch of text.
 enum class TextStart : uint8_t {
   nothing,  // it begins what is encoded
   token,    // an added token
-  text,     // bytes that are no UTF-8: nothing is put in between
+  text,     // invalid UTF-8; no prefix is added
 };
 
 // The text after all steps, which is `text` itself where none changed anything; else it lies in `storage`.

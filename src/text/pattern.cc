@@ -135,7 +135,7 @@ class Rewriter {
     return {};
   }
 
-  // What stands in a class for a property: PCRE2's own, and what it is too old to know.
+  // A property as items of a character class: PCRE2's own, and what is newer than PCRE2's Unicode.
   static std::string items_of(std::string_view name) {
     // The script itself, where PCRE2 takes what is used with it, too; and blocks of Unicode 15.
     if (name == "Han") return R"(\p{sc:Han}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})";
@@ -189,7 +189,8 @@ Result<Pattern> Pattern::compile(std::string_view source) {
                                     PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
                                     nullptr));
   if (!pattern.code_)
-    return fail(ErrorCode::bad_file, "pattern {} is no regular expression: {}", in_quotes(source), message_of(error));
+    return fail(ErrorCode::bad_file, "pattern {} is not a valid regular expression: {}", in_quotes(source),
+                message_of(error));
   pcre2_jit_compile(pattern.code_.get(), PCRE2_JIT_COMPLETE);  // without JIT the interpreter gives the same matches
   return pattern;
 }

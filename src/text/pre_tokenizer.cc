@@ -205,14 +205,14 @@ class PreTokenizer::Run {
     for (size_t from = 0; from < text.size() && matcher.find(text, from, begin, end);) {
       if (begin > done) visit(text.substr(done, begin - done), false);
       if (end > begin) visit(text.substr(begin, end - begin), true);
-      // A match of nothing cuts, and the search goes on behind the next character.
+      // An empty match cuts; the search continues after the next character.
       from = end > begin || end == text.size() ? end : end + next_utf8(text.substr(end)).length;
       done = end;
     }
     if (done < text.size()) visit(text.substr(done), false);
   }
 
-  // A stretch joins the one before it as the behaviour says; a joined piece goes on as soon as nothing can join it.
+  // Joins a stretch to the one before it as the behaviour says. A piece is emitted once nothing more can join it.
   void split_and_join(size_t step_idx, std::string_view text) {
     using Behavior = SplitStep::Behavior;
     const Step& step = steps_[step_idx];

@@ -14,7 +14,7 @@ namespace ogas {
 
 class TokenIndex {
  public:
-  // Room for n tokens; to be called before the first insert().
+  // Reserves memory for n tokens; to be called before the first insert().
   void reserve(size_t n) { slots_.assign(std::bit_ceil(n < 8 ? size_t{16} : 2 * n), Slot{}); }
   // spelling[id] is what find() compares with. The first of several tokens with the same bytes counts.
   void insert(const StringList& spelling, TokenId id) {
@@ -39,7 +39,7 @@ class TokenIndex {
 
  private:
   struct Slot {
-    uint32_t tag = 0;  // more of the hash, so that most strangers are told apart without looking at their bytes
+    uint32_t tag = 0;  // more bits of the hash: most lookups that miss need not compare bytes
     TokenId id = -1;
   };
 

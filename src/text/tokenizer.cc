@@ -37,7 +37,7 @@ bool Tokenizer::is_control(TokenId id) const {
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {
-  constexpr size_t kUsualBytes = 256;  // of a token: few vocabularies have longer ones, for which more room is taken
+  constexpr size_t kUsualBytes = 256;  // of a token: longer ones are rare, and allocate
   pending_.reserve(kUsualBytes);
   certain_.reserve(kUsualBytes);
 }

@@ -45,7 +45,7 @@ Vocab byte_level(const std::vector<std::pair<std::string, std::string>>& merges)
 
 TEST(BpeTokenizer, MergesTheBestRankFirst) {
   const auto tokenizer = create(byte_level({{"b", "c"}, {"a", "b"}, {"ab", "c"}}));
-  EXPECT_THAT(tokenizer->encode("abc"), ElementsAre('a', 258));  // b c before a b, and a bc is no merge
+  EXPECT_THAT(tokenizer->encode("abc"), ElementsAre('a', 258));  // b c merges before a b, and "a bc" is not a merge
   EXPECT_THAT(tokenizer->encode("ab"), ElementsAre(259));
   EXPECT_THAT(tokenizer->encode("abab"), ElementsAre(259, 259));
 }
@@ -72,7 +72,7 @@ TEST(BpeTokenizer, EveryByteIsKept) {
   EXPECT_EQ(tokenizer->decode(tokenizer->encode(bytes)), bytes);
 }
 
-// As PyPI tokenizers and llama.cpp do it: what stands beside a missing byte may merge across it.
+// As PyPI tokenizers and llama.cpp do it: the neighbours of a missing byte may merge across it.
 TEST(BpeTokenizer, BytesWithoutATokenAreLeftOut) {
   Vocab vocab = byte_level({{"a", "b"}});
   StringList tokens;

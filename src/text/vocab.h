@@ -1,4 +1,4 @@
-// A tokenizer's data as it stands in a model file, whichever file that was. Plain values, no behaviour.
+// A tokenizer's data as read from a model file, GGUF or tokenizer.json. Plain values without behaviour.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ enum class TokenKind : uint8_t { normal = 1, unknown = 2, control = 3, user_defi
 
 enum class TokenizerModel : uint8_t {
   byte_level_bpe,     // GGUF "gpt2": text mapped byte by byte to printable letters
-  sentencepiece_bpe,  // GGUF "llama": text in characters, those that are no token as bytes <0xXX>
+  sentencepiece_bpe,  // GGUF "llama": text in characters; one without a token becomes bytes <0xXX>
 };
 
 // A token found in text as a whole, before anything is merged. The fields are those of tokenizer.json's added_tokens.
@@ -74,9 +74,9 @@ struct Vocab {
   std::vector<float> scores;  // by id, or empty; without merges, the highest score merges first
   StringList merges;          // left, right, left, right, ...; best first
   std::optional<TokenId> bos, eos, padding;
-  std::optional<TokenId> eot, eom;  // of a turn, of a message: as whoever converted the file found them
-  std::vector<TokenId> ends;        // of an answer, beside eos, as the publisher lists them
-  std::optional<TokenId> unknown;   // stands for text that no token does; byte-level: only with rules from the file
+  std::optional<TokenId> eot, eom;  // end of turn and of message, as the converter of the file found them
+  std::vector<TokenId> ends;        // further tokens that end an answer, as the publisher lists them
+  std::optional<TokenId> unknown;   // for text without a token; byte-level: only with rules from the file
   bool add_bos = false;             // what the file asks for when text is encoded with special tokens around it
   bool add_eos = false;
   // The rest is for sentencepiece_bpe.
