@@ -73,7 +73,7 @@ class ModelNamesTest(ProgramTest):
         self.assertEqual(text("--repeat-last-n", -1), text("--repeat-last-n", 1000))
         self.assertNotEqual(text("--repeat-last-n", -1), text("--repeat-last-n", 0))
         for option in ("-n", "--top-k", "--repeat-last-n"):
-            self.fails(2, "'-3' is no whole number", "run", option, "-3", "hi")
+            self.fails(2, "'-3' is not a whole number", "run", option, "-3", "hi")
 
 
 if __name__ == "__main__":

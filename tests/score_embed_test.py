@@ -112,7 +112,7 @@ class ScoreTest(ProgramTest):
             ("the text before the continuations has 9 tokens, 1 more than the context of 8",
              ["--context", "1 2 3 4 5", *choices(" 4"), "--ctx", 8], b""),
             ("continuation 2 is empty", ["--context", "a", *choices("b", "")], b""),
-            ("--context needs a --continuation", ["--context", "a"], b""),
+            ("--context needs at least one --continuation", ["--context", "a"], b""),
             ("--file is a text to be scored as a whole", ["--file", "x", *choices("a")], b""),
             ("the text is given twice, by --file and as 'a b'", ["a b", "--file", "x"], b""),
             ("put quotes around a text", ["a", "b", "c"], b""),
@@ -123,7 +123,7 @@ class ScoreTest(ProgramTest):
             ("5 tokens before those that are scored; between 1 and the window's 4", ["a b", "--window", 4, "--overlap", 5],
              b""),
             ("--continuation and --window do not go together", [*choices("a"), "--window", 9], b""),
-            ("--window: '0' is no whole number", ["a b", "--window", 0], b""),
+            ("--window: '0' is not a whole number", ["a b", "--window", 0], b""),
         ]:
             with self.subTest(text):
                 self.fails(2, text, "score", *arguments, stdin=stdin)

@@ -18,7 +18,7 @@ Result<Number> parse_number(std::string_view name, std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error == std::errc() && end == text.data() + text.size()) return number;
-  return fail(ErrorCode::usage, "{}: {} is no {}", name, in_quotes(text),
+  return fail(ErrorCode::usage, "{}: {} is not a {}", name, in_quotes(text),
               std::is_floating_point_v<Number> ? "number" : "whole number in range");
 }
 

@@ -27,8 +27,8 @@ struct Damage {
 // Every kind of value, and tensors of one to three dimensions; the last one's data ends with the file.
 inline TestGguf small_model() {
   TestValue nested = array({numbers<uint8_t>(MetaType::u8, {1, 2}), strings({"x"})});
-  nested.places.push_back({Field::element_type, 12, 4, {}, 0});
-  nested.places.push_back({Field::array_count, 16, 8, {}, 0});
+  nested.fields.push_back({Field::element_type, 12, 4, {}, 0});
+  nested.fields.push_back({Field::array_count, 16, 8, {}, 0});
   return {.keys = {{"general.architecture", string("llama")},
                    {"general.alignment", u32(32)},
                    {"k.u8", scalar<uint8_t>(MetaType::u8, 7)},
@@ -50,37 +50,37 @@ inline TestGguf small_model() {
                       {"c.weight", {32, 1, 2}, 2, std::string(36, 'c')}}};
 }
 
-// How an error names the key, tensor or header field at `place`.
-inline std::string name_of_place(const FieldPlace& place) {
-  switch (place.field) {
+// How an error names this key, tensor or header field.
+inline std::string name_of_field(const FieldLocation& field) {
+  switch (field.kind) {
     case Field::version: return "version";
     case Field::n_tensors: return "tensors";
     case Field::n_keys: return "keys";
-    case Field::key_length: return "the name of key " + std::to_string(place.idx);
-    case Field::name_length: return "the name of tensor " + std::to_string(place.idx);
+    case Field::key_length: return "the name of key " + std::to_string(field.idx);
+    case Field::name_length: return "the name of tensor " + std::to_string(field.idx);
     case Field::value_type:
     case Field::scalar:
     case Field::string_length:
     case Field::element_type:
-    case Field::array_count: return "key '" + place.owner + "'";
+    case Field::array_count: return "key '" + field.owner + "'";
     case Field::n_dims:
     case Field::dim:
     case Field::tensor_type:
-    case Field::offset: return "tensor '" + place.owner + "'";
+    case Field::offset: return "tensor '" + field.owner + "'";
   }
   return {};
 }
 
 // The file cut off before every byte. What lacks is the byte at the cut, so the field it belongs to is named.
 inline void add_truncations(std::vector<Damage>& damages) {
-  std::vector<FieldPlace> places;
-  const std::string bytes = small_model().write(&places);
+  std::vector<FieldLocation> fields;
+  const std::string bytes = small_model().write(&fields);
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     std::string name = "the magic number";
-    for (const FieldPlace& place : places) {
-      if (place.at > cut) break;
-      const bool is_in_data = &place == &places.back() && cut >= place.at + place.width;
-      name = is_in_data ? "tensor '" : name_of_place(place);
+    for (const FieldLocation& field : fields) {
+      if (field.at > cut) break;
+      const bool is_in_data = &field == &fields.back() && cut >= field.at + field.width;
+      name = is_in_data ? "tensor '" : name_of_field(field);
     }
     damages.push_back({"cut to " + std::to_string(cut), bytes.substr(0, cut), Outcome::fails, {name, "the file"}});
   }
@@ -88,23 +88,23 @@ inline void add_truncations(std::vector<Damage>& damages) {
 
 // Every length, count, offset, type and scalar set to the values where arithmetic goes wrong.
 inline void add_field_values(std::vector<Damage>& damages) {
-  std::vector<FieldPlace> places;
-  const std::string bytes = small_model().write(&places);
-  for (const FieldPlace& place : places) {
+  std::vector<FieldLocation> fields;
+  const std::string bytes = small_model().write(&fields);
+  for (const FieldLocation& field : fields) {
     uint64_t original = 0;
-    std::memcpy(&original, bytes.data() + place.at, place.width);
-    const uint64_t largest = UINT64_MAX >> (64 - 8 * place.width);
+    std::memcpy(&original, bytes.data() + field.at, field.width);
+    const uint64_t largest = UINT64_MAX >> (64 - 8 * field.width);
     std::set<uint64_t> values = {0, original + 1, original - 1, UINT64_MAX, UINT64_MAX - 1};
     for (const uint64_t edge : {1ULL << 31, 1ULL << 32, 1ULL << 63})
       for (const uint64_t value : {edge - 1, edge, edge + 1}) values.insert(value);
     for (const uint64_t value : values) {
       if (value > largest || value == original) continue;
       std::string damaged = bytes;
-      std::memcpy(damaged.data() + place.at, &value, place.width);
-      const std::string name = name_of_place(place);
+      std::memcpy(damaged.data() + field.at, &value, field.width);
+      const std::string name = name_of_field(field);
       // No field but a scalar may be this large.
-      const bool must_fail = value >= (1ULL << 31) - 1 && place.field != Field::scalar;
-      damages.push_back({fmt::format("field {} of {} at {} = {}", static_cast<int>(place.field), name, place.at, value),
+      const bool must_fail = value >= (1ULL << 31) - 1 && field.kind != Field::scalar;
+      damages.push_back({fmt::format("field {} of {} at {} = {}", static_cast<int>(field.kind), name, field.at, value),
                          damaged,
                          must_fail ? Outcome::fails : Outcome::either,
                          {name, std::to_string(value)}});
@@ -292,7 +292,8 @@ inline void add_offset_damages(DamageList list) {
     list.fails(with_offset(1, offset), {"tensor 'b.weight'", "from offset " + std::to_string(offset), "of data"});
   list.fails([](TestGguf& f) { f.tensors.push_back(f.tensors[0]); }, {"tensor 'a.weight' appears twice"});
   list.fails([](TestGguf& f) { f.tensors[2].name = "b.weight"; }, {"tensor 'b.weight' appears twice"});
-  // Overlaps: the same place, a part, all within another, and not beside each other in the file's order.
+  // Overlaps: the same bytes, a part of them, one tensor within another, and tensors that are not neighbours in the
+  // list.
   list.fails(with_offset(1, 0), {"overlaps", "'a.weight'", "'b.weight'"});
   list.fails(with_offset(2, 96), {"tensor 'c.weight' at offset 96 overlaps tensor 'b.weight', which ends at 100"});
   list.fails(with_offset(2, 64), {"tensor 'c.weight' at offset 64 overlaps tensor 'b.weight'"});

@@ -1,7 +1,7 @@
 // Writes GGUF files for tests, right ones and wrong ones: every field can be given a value that does not fit the rest.
 //
-// Not a writer for models: nothing is checked, and the file is made in memory. Remembers where each field stands, so
-// that a test can damage them one by one.
+// Not a writer for models: nothing is checked, and the file is made in memory. It records the position of each field,
+// so that a test can damage them one by one.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ enum class Field {
   offset,  // of a tensor
 };
 
-struct FieldPlace {
-  Field field;
+struct FieldLocation {
+  Field kind;
   size_t at;          // byte in the file
   size_t width;       // bytes
   std::string owner;  // the key or tensor it belongs to; empty for the header
@@ -62,11 +62,11 @@ class ByteWriter {
   std::string bytes_;
 };
 
-// A value with its type's number; `places` are relative to the bytes, which follow the type in the file.
+// A value with its type's number. Positions in `fields` are relative to the bytes, which follow the type in the file.
 struct TestValue {
   uint32_t type;
   std::string bytes;
-  std::vector<FieldPlace> places;
+  std::vector<FieldLocation> fields;
 };
 
 template <class T>
@@ -102,7 +102,7 @@ inline TestValue strings(const std::vector<std::string>& texts) {
   std::vector<TestValue> values;
   for (const std::string& text : texts) values.push_back(string(text));
   TestValue result = array(values);
-  if (!texts.empty()) result.places.push_back({Field::string_length, 12, 8, {}, 0});
+  if (!texts.empty()) result.fields.push_back({Field::string_length, 12, 8, {}, 0});
   result.bytes[0] = static_cast<char>(MetaType::string);
   return result;
 }
@@ -137,22 +137,22 @@ struct TestGguf {
   std::vector<TestKey> keys = {};
   std::vector<TestTensor> tensors = {};
 
-  // The file's bytes. places: where each field stands, if not null.
-  std::string write(std::vector<FieldPlace>* places = nullptr) const {
-    std::vector<FieldPlace> unused;
-    if (!places) places = &unused;
+  // The file's bytes. fields: receives the position of each field, unless null.
+  std::string write(std::vector<FieldLocation>* fields = nullptr) const {
+    std::vector<FieldLocation> unused;
+    if (!fields) fields = &unused;
     ByteWriter out;
     out.put_bytes(magic);
-    places->push_back({Field::version, out.size(), 4, {}, 0});
+    fields->push_back({Field::version, out.size(), 4, {}, 0});
     out.put(version);
-    places->push_back({Field::n_tensors, out.size(), 8, {}, 0});
+    fields->push_back({Field::n_tensors, out.size(), 8, {}, 0});
     out.put<uint64_t>(n_tensors.value_or(tensors.size()));
-    places->push_back({Field::n_keys, out.size(), 8, {}, 0});
+    fields->push_back({Field::n_keys, out.size(), 8, {}, 0});
     out.put<uint64_t>(n_keys.value_or(keys.size()));
-    for (size_t idx = 0; idx < keys.size(); ++idx) write_key(out, idx, *places);
+    for (size_t idx = 0; idx < keys.size(); ++idx) write_key(out, idx, *fields);
     uint64_t offset = 0;
     for (size_t idx = 0; idx < tensors.size(); ++idx) {
-      write_record(out, idx, offset, *places);
+      write_record(out, idx, offset, *fields);
       offset = (offset + tensors[idx].data.size() + alignment - 1) / alignment * alignment;
     }
     for (const TestTensor& tensor : tensors) {
@@ -164,29 +164,29 @@ struct TestGguf {
   }
 
  private:
-  void write_key(ByteWriter& out, size_t idx, std::vector<FieldPlace>& places) const {
+  void write_key(ByteWriter& out, size_t idx, std::vector<FieldLocation>& fields) const {
     const TestKey& key = keys[idx];
-    places.push_back({Field::key_length, out.size(), 8, key.name, idx});
+    fields.push_back({Field::key_length, out.size(), 8, key.name, idx});
     out.put_string(key.name, key.name_length);
-    places.push_back({Field::value_type, out.size(), 4, key.name, idx});
+    fields.push_back({Field::value_type, out.size(), 4, key.name, idx});
     out.put(key.value.type);
-    for (const FieldPlace& place : key.value.places)
-      places.push_back({place.field, out.size() + place.at, place.width, key.name, idx});
+    for (const FieldLocation& field : key.value.fields)
+      fields.push_back({field.kind, out.size() + field.at, field.width, key.name, idx});
     out.put_bytes(key.value.bytes);
   }
-  void write_record(ByteWriter& out, size_t idx, uint64_t offset, std::vector<FieldPlace>& places) const {
+  void write_record(ByteWriter& out, size_t idx, uint64_t offset, std::vector<FieldLocation>& fields) const {
     const TestTensor& tensor = tensors[idx];
-    places.push_back({Field::name_length, out.size(), 8, tensor.name, idx});
+    fields.push_back({Field::name_length, out.size(), 8, tensor.name, idx});
     out.put_string(tensor.name, tensor.name_length);
-    places.push_back({Field::n_dims, out.size(), 4, tensor.name, idx});
+    fields.push_back({Field::n_dims, out.size(), 4, tensor.name, idx});
     out.put<uint32_t>(tensor.n_dims.value_or(static_cast<uint32_t>(tensor.dims.size())));
     for (size_t axis = 0; axis < tensor.dims.size(); ++axis) {
-      places.push_back({Field::dim, out.size(), 8, tensor.name, axis});
+      fields.push_back({Field::dim, out.size(), 8, tensor.name, axis});
       out.put(tensor.dims[axis]);
     }
-    places.push_back({Field::tensor_type, out.size(), 4, tensor.name, idx});
+    fields.push_back({Field::tensor_type, out.size(), 4, tensor.name, idx});
     out.put(tensor.type);
-    places.push_back({Field::offset, out.size(), 8, tensor.name, idx});
+    fields.push_back({Field::offset, out.size(), 8, tensor.name, idx});
     out.put<uint64_t>(tensor.offset.value_or(offset));
   }
 };

@@ -69,7 +69,7 @@ void GgufWriter::add_tensor(std::string_view name, Format format, const Shape& s
   const FormatFacts& facts = facts_of(format);
   OGAS_CHECK(facts.ggml_type != kNoGgmlType, "GGUF has no number for {}", facts.name);
   OGAS_CHECK(shape.n_dims > 0 && shape[shape.n_dims - 1] % facts.block_values == 0,
-             "tensor {} of shape {}: rows are no whole blocks of {}", name, shape.to_string(), facts.name);
+             "tensor {} of shape {}: rows are not whole blocks of {}", name, shape.to_string(), facts.name);
   const uint64_t offset = align(data_bytes_);
   const uint64_t n_bytes = facts.bytes_for(shape.n_values());
   tensors_.push_back({std::string(name), format, shape, offset, n_bytes});

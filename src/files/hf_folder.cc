@@ -1,5 +1,5 @@
-// Folders as the hub publishes them: config.json, generation_config.json (its keys behind "generation_config."), and
-// safetensors in one file or in several named by an index.
+// Folders in Hugging Face's format: config.json, generation_config.json (its keys get the prefix "generation_config."),
+// and safetensors in one file or in several that an index names.
 #include <algorithm>
 #include <set>
 
@@ -114,11 +114,11 @@ class ConfigReader {
   std::deque<std::string>& texts_;
 };
 
-// The files an index names, in order. They lie beside it: a name with a folder in it is refused.
+// The files an index names, in order. They are in the same folder: a name with a folder in it is refused.
 Result<std::vector<fs::path>> shards_of_index(const fs::path& folder, const fs::path& index_path) {
   const Json index = OGAS_TRY(read_json_file(index_path, kMaxIndexBytes));
   if (!index.contains("weight_map") || !index["weight_map"].is_object())
-    return fail(ErrorCode::bad_file, "{}: 'weight_map' is no object", index_path.string());
+    return fail(ErrorCode::bad_file, "{}: 'weight_map' is not an object", index_path.string());
   std::set<std::string> names;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     if (!file.is_string() || fs::path(file.get<std::string>()).filename() != file.get<std::string>() ||
@@ -143,7 +143,7 @@ Result<std::vector<fs::path>> find_shards(const fs::path& folder) {
 
 }  // namespace
 
-Result<> TensorFile::open_hub(const fs::path& folder, const BeforePart& before_part) {
+Result<> TensorFile::open_hf_folder(const fs::path& folder, const BeforePart& before_part) {
   if (!is_there(folder / "config.json"))
     return fail(ErrorCode::io, "cannot open '{}': it is a directory without a config.json", folder.string());
   const Json config = OGAS_TRY(read_json_file(folder / "config.json", kMaxConfigBytes));
@@ -180,16 +180,16 @@ Result<> TensorFile::add_safetensors(const fs::path& path, bool is_nested) {
     const std::string_view name = texts_.emplace_back(is_nested ? text_name(entry.name) : std::move(entry.name));
     entry.info.name = name;
     entry.info.shard = shard_idx;
-    const auto [place, inserted] = (entry.is_bytes ? bytes_ : tensors_).emplace(name, entry.info);
+    const auto [found, inserted] = (entry.is_bytes ? bytes_ : tensors_).emplace(name, entry.info);
     if (!inserted)
       return fail(ErrorCode::bad_file, "tensor {} is in {} already", in_quotes(name),
-                  shards_[place->second.shard].path().filename().string());
+                  shards_[found->second.shard].path().filename().string());
   }
   return {};
 }
 
 // Bytes "x_blocks" [..., n_blocks, 16] and "x_scales" [..., n_blocks] become one tensor x_blocks [..., n_blocks * 32]
-// in MXFP4. Other bytes are no weights.
+// in MXFP4. Other tensors of bytes are not weights.
 Result<> TensorFile::attach_mxfp4_scales() {
   for (auto& [name, tensor] : bytes_) {
     const uint32_t n_dims = tensor.shape.n_dims;
@@ -218,7 +218,7 @@ Result<> TensorFile::attach_mxfp4_scales() {
   return {};
 }
 
-// "x.weight_scale_inv" belongs to "x.weight": it becomes its block_scales and is no tensor of its own any more.
+// "x.weight_scale_inv" belongs to "x.weight": it becomes that tensor's block_scales, and is not listed any more.
 Result<> TensorFile::attach_block_scales() {
   const auto block = OGAS_TRY(metadata_.contains("quantization_config.weight_block_size")
                                   ? metadata_.get_ints("quantization_config.weight_block_size", 2)

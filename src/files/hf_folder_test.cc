@@ -1,4 +1,4 @@
-// Folders of the hub: right ones, and every way of being wrong.
+// Folders in Hugging Face's format: valid ones, and every kind of damage.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ TEST(Safetensors, TensorsPointIntoTheFile) {
       24);
   const auto parsed = parse(bytes);
   ASSERT_TRUE(parsed) << parsed.error().message;
-  ASSERT_EQ(parsed->size(), 2U);  // integers are no weights
+  ASSERT_EQ(parsed->size(), 2U);  // integers are not weights
   EXPECT_EQ((*parsed)[0].name, "b");
   EXPECT_EQ((*parsed)[0].info.shape.to_string(), "[2, 3]");
   EXPECT_EQ((*parsed)[0].info.format, Format::bf16);
@@ -74,9 +74,9 @@ TEST(Safetensors, DamagedHeadersAreRefusedByName) {
   };
   for (const auto& [fields, expected] : wrong)
     EXPECT_THAT(message_of(tensor(fields)), AllOf(HasSubstr(expected), HasSubstr("w.x")));
-  EXPECT_THAT(message_of("[]"), HasSubstr("no JSON object"));
+  EXPECT_THAT(message_of("[]"), HasSubstr("not a JSON object"));
   EXPECT_THAT(message_of(R"({"a": 1})"), HasSubstr("'a'"));
-  EXPECT_THAT(message_of(R"({"a")"), HasSubstr("no JSON"));
+  EXPECT_THAT(message_of(R"({"a")"), HasSubstr("not JSON"));
   EXPECT_THAT(message_of(R"({"a\u001b[2J": 1})"), ::testing::Not(HasSubstr("\x1b")));
   EXPECT_THAT(message_of("{\"a\": {" + good + "}, \"a\": {" + good + "}}"), HasSubstr("'a' appears twice"));
   EXPECT_THAT(message_of(R"({"a": {)" + good + R"(}, "b": {"dtype": "F32", "shape": [2], "data_offsets": [12, 20]}})"),
@@ -105,7 +105,7 @@ TEST(Safetensors, LengthsAreChecked) {
 class HfFolder : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / fmt::format("ogas_hub_{}", ::getpid());
+    folder_ = std::filesystem::temp_directory_path() / fmt::format("ogas_hf_folder_{}", ::getpid());
     std::filesystem::create_directories(folder_);
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -201,7 +201,7 @@ TEST_F(HfFolder, GenerationConfigIsReadWhereThereIsOne) {
 TEST_F(HfFolder, WhatIsMissingOrWrongIsNamed) {
   EXPECT_THAT(error(), HasSubstr("config.json"));
   write("config.json", "{");
-  EXPECT_THAT(error(), AllOf(HasSubstr("config.json"), HasSubstr("no JSON")));
+  EXPECT_THAT(error(), AllOf(HasSubstr("config.json"), HasSubstr("not JSON")));
   write("config.json", "[]");
   EXPECT_THAT(error(), HasSubstr("object"));
   write("config.json", R"({"model_type": "x"})");
@@ -264,7 +264,7 @@ TEST_F(HfFolder, BlocksOfMxfp4HaveTheirScales) {
   EXPECT_THAT(error(), AllOf(HasSubstr("w_scales"), HasSubstr("[2, 3, 2]")));
   write("model.safetensors", model("[2, 3, 2, 16]", "w_other", "[2, 3, 2]"));
   EXPECT_THAT(error(), HasSubstr("w_scales"));
-  write("model.safetensors", model("[24, 8]", "w_scales", "[12]"));  // other bytes are no weights
+  write("model.safetensors", model("[24, 8]", "w_scales", "[12]"));  // other bytes are not weights
   EXPECT_EQ(TensorFile::open(folder_)->tensors().size(), 0U);
 }
 

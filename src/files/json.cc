@@ -30,7 +30,7 @@ class Checker : public nlohmann::json_sax<Json> {
     return false;
   }
   bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    error_ = fmt::format("no JSON at byte {}", position);
+    error_ = fmt::format("not JSON at byte {}", position);
     return false;
   }
   const std::string& error() const { return error_; }
@@ -56,7 +56,7 @@ class Checker : public nlohmann::json_sax<Json> {
 Result<Json> parse_json(std::string_view text, std::string_view what) {
   // The parser takes a NUL for the end.
   if (const size_t nul = text.find('\0'); nul != std::string_view::npos)
-    return fail(ErrorCode::bad_file, "{}: no JSON at byte {}", what, nul);
+    return fail(ErrorCode::bad_file, "{}: not JSON at byte {}", what, nul);
   Checker checker;
   if (!Json::sax_parse(text, &checker)) return fail(ErrorCode::bad_file, "{}: {}", what, checker.error());
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);

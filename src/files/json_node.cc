@@ -89,7 +89,7 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text) {
   JsonDocument document;
   const auto error = document.parser_->parse(text.data(), text.size()).get(document.root_);
   if (error != simdjson::SUCCESS)
-    return fail(ErrorCode::bad_file, "this is no JSON: {}", simdjson::error_message(error));
+    return fail(ErrorCode::bad_file, "this is not JSON: {}", simdjson::error_message(error));
   return document;
 }
 

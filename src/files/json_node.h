@@ -1,4 +1,4 @@
-// A place in a JSON document that came from outside: values asked for by type, with errors that name the path.
+// A node of an untrusted JSON document: values are read by type, and errors name the path.
 //
 // A thin layer over simdjson's DOM, for files of many megabytes; small JSON uses nlohmann-json. Views into the
 // JsonDocument, which must outlive its nodes.
@@ -35,7 +35,8 @@ class JsonNode {
   Result<simdjson::dom::array> array() const;
   Result<std::vector<JsonNode>> elements() const;
 
-  // A member of this object; null counts as absent. Errors: bad_file, if this is no object or (get) has no such member.
+  // A member of this object; null counts as absent. Errors: bad_file, if this is not an object, or (get) lacks the
+  // member.
   Result<std::optional<JsonNode>> find(std::string_view key) const;
   Result<JsonNode> get(std::string_view key) const;
   Result<bool> boolean_or(std::string_view key, bool fallback) const;

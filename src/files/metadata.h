@@ -37,8 +37,8 @@ std::string_view name_of(MetaType type);  // "u32", "string"
 // Bytes of one value; 0 for strings and arrays, whose size varies.
 size_t size_of(MetaType type);
 
-// `count` values of one type, back to back as they stand in the file (strings: u64 length and bytes), checked at
-// opening.
+// `count` values of one type, back to back as in the file (strings: u64 length and bytes). They were checked when the
+// file was opened.
 struct MetaArray {
   MetaType element;
   uint64_t count;

@@ -1,5 +1,5 @@
-// What GGUF's names for pre-tokenizers stand for, held against what PyPI tokenizers cuts by the patterns of the models'
-// own files (tools/make_pre_tokenizer_goldens.py).
+// Compares GGUF's named pre-tokenizers with PyPI tokenizers, which cuts by the patterns of the models' own files
+// (tools/make_pre_tokenizer_goldens.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -39,7 +39,7 @@ constexpr DataType kDataTypes[] = {
 // Numbers of an array that are not negative; at most `max` of them.
 Result<std::vector<uint64_t>> read_numbers(const Json& entry, const char* key, size_t max, const std::string& what) {
   if (!entry.contains(key) || !entry[key].is_array() || entry[key].size() > max)
-    return fail(ErrorCode::bad_file, "{}: '{}' is no array of at most {} numbers", what, key, max);
+    return fail(ErrorCode::bad_file, "{}: '{}' is not an array of at most {} numbers", what, key, max);
   std::vector<uint64_t> numbers;
   for (const Json& number : entry[key]) {
     if (!number.is_number_unsigned())
@@ -64,13 +64,13 @@ Result<Shape> read_shape(const Json& entry, const std::string& what) {
   return shape;
 }
 
-struct Placed {
+struct TensorRange {
   uint64_t begin, end;
   std::string_view name;
 };
 
 Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, const Json& entry, Bytes data,
-                                                   std::vector<Placed>& places) {
+                                                   std::vector<TensorRange>& ranges) {
   const std::string what = fmt::format("tensor {}", in_quotes(name));
   if (name.empty() || name.size() > kMaxNameBytes)
     return fail(ErrorCode::bad_file, "{}: its name has {} bytes; 1 to {} are expected", what, name.size(),
@@ -90,7 +90,7 @@ Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, cons
   if (n_bytes != shape.n_values() * type->bytes)
     return fail(ErrorCode::bad_file, "{}: 'data_offsets' span {} bytes; {} {} takes {}", what, n_bytes, type->name,
                 shape.to_string(), shape.n_values() * type->bytes);
-  places.push_back({offsets[0], offsets[1], name});
+  ranges.push_back({offsets[0], offsets[1], name});
   const bool is_bytes = type->name == "U8";
   if (!type->format && !is_bytes) return std::nullopt;
   return SafetensorsEntry{name,
@@ -102,12 +102,12 @@ Result<std::optional<SafetensorsEntry>> read_entry(const std::string& name, cons
                           is_bytes};
 }
 
-Result<> check_overlaps(std::vector<Placed>& places) {
-  std::ranges::sort(places, {}, &Placed::begin);
-  for (size_t idx = 1; idx < places.size(); ++idx)
-    if (places[idx].begin < places[idx - 1].end)
+Result<> check_overlaps(std::vector<TensorRange>& ranges) {
+  std::ranges::sort(ranges, {}, &TensorRange::begin);
+  for (size_t idx = 1; idx < ranges.size(); ++idx)
+    if (ranges[idx].begin < ranges[idx - 1].end)
       return fail(ErrorCode::bad_file, "tensor {} at offset {} overlaps tensor {}, which ends at {}",
-                  in_quotes(places[idx].name), places[idx].begin, in_quotes(places[idx - 1].name), places[idx - 1].end);
+                  in_quotes(ranges[idx].name), ranges[idx].begin, in_quotes(ranges[idx - 1].name), ranges[idx - 1].end);
   return {};
 }
 
@@ -123,16 +123,16 @@ Result<std::vector<SafetensorsEntry>> parse_safetensors(Bytes file, FunctionRef<
     return fail(ErrorCode::bad_file, "the header claims {} bytes; {} follow in the file, and at most {} make sense",
                 n_header, n_rest, kMaxHeaderBytes);
   const Json header = OGAS_TRY(parse_json(file.subspan(sizeof n_header, n_header), "the header"));
-  if (!header.is_object()) return fail(ErrorCode::bad_file, "the header is no JSON object");
+  if (!header.is_object()) return fail(ErrorCode::bad_file, "the header is not a JSON object");
   const Bytes data = file.subspan(sizeof n_header + n_header);
   std::vector<SafetensorsEntry> entries;
-  std::vector<Placed> places;
+  std::vector<TensorRange> ranges;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__" || !is_wanted(name)) continue;
-    auto read = OGAS_TRY(read_entry(name, entry, data, places));
+    auto read = OGAS_TRY(read_entry(name, entry, data, ranges));
     if (read) entries.push_back(*std::move(read));
   }
-  OGAS_TRY(check_overlaps(places));
+  OGAS_TRY(check_overlaps(ranges));
   return entries;
 }
 

@@ -14,7 +14,7 @@ namespace ogas {
 // By name: "default", "tool_use", "rag", ... Empty where a model has none.
 using NamedTemplates = std::map<std::string, std::string, std::less<>>;
 
-// tokenizer.chat_template ("default") and tokenizer.chat_template.NAME. Errors: bad_file, where one is no string.
+// tokenizer.chat_template ("default") and tokenizer.chat_template.NAME. Errors: bad_file, if one is not a string.
 Result<NamedTemplates> read_chat_templates(const Metadata& metadata);
 
 // chat_template.jinja, chat_template.json and additional_chat_templates/NAME.jinja, else tokenizer_config.json's

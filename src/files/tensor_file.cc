@@ -77,7 +77,7 @@ const MappedFile& TensorFile::shard_of(Bytes bytes) const {
   return *shard;
 }
 
-// Maps and parses one part. Its place in the set must be what its own keys say; the first one's metadata is kept.
+// Maps and parses one part. Its index must be what its own keys say; the metadata of the first part is kept.
 Result<> TensorFile::add_gguf_shard(const std::filesystem::path& path) {
   const auto shard_idx = static_cast<uint32_t>(shards_.size());
   shards_.push_back(OGAS_TRY(MappedFile::open(path)));
@@ -100,10 +100,10 @@ Result<> TensorFile::add_gguf_shard(const std::filesystem::path& path) {
   for (TensorInfo& tensor : parsed->tensors) {
     tensor.shard = shard_idx;
     const auto name = tensor.name;
-    const auto [place, inserted] = tensors_.emplace(name, std::move(tensor));
+    const auto [found, inserted] = tensors_.emplace(name, std::move(tensor));
     if (!inserted)
       return fail(ErrorCode::bad_file, "{}: tensor '{}' is in part {} already", path.string(), name,
-                  place->second.shard + 1);
+                  found->second.shard + 1);
   }
   return {};
 }
@@ -144,7 +144,7 @@ Result<TensorFile> TensorFile::open(const std::filesystem::path& path, const Bef
   if (is_folder || path.extension() == ".safetensors" || path.extension() == ".json") {
     file.naming_ = Naming::hf;
     file.path_ = is_folder ? path : std::filesystem::absolute(path, error).parent_path();
-    OGAS_TRY(file.open_hub(file.path_, before_part));
+    OGAS_TRY(file.open_hf_folder(file.path_, before_part));
   } else {
     file.path_ = path;
     OGAS_TRY(file.open_gguf(path, before_part));

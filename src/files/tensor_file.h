@@ -1,7 +1,7 @@
 // A model file opened: metadata and tensors by name, the bytes memory-mapped and never copied.
 //
-// GGUF files (gguf.h) and the folders of the hub, safetensors with a config.json (safetensors.h), come to the same
-// class. What differs is how tensors and keys are called; whoever asks for them by name asks naming() first.
+// One class serves GGUF files (gguf.h) and Hugging Face folders: config.json with safetensors (safetensors.h). They
+// name tensors and keys differently; naming() says which names to ask for.
 #pragma once
 
 #include <array>
@@ -60,9 +60,9 @@ class TensorFile {
  public:
   using Tensors = std::map<std::string_view, TensorInfo, std::less<>>;
 
-  // path: a .gguf file (the first shard of a split one opens all of them; they must lie beside it), or a folder with
-  // config.json and safetensors, or a file of such a folder.
-  // before_part is called before each file is opened, and an error of it ends that.
+  // path: a .gguf file, a folder with config.json and safetensors, or a file of such a folder. The first shard of a
+  // split GGUF file opens all of them; they must be in the same folder.
+  // before_part is called before each file is opened; an error of it ends the opening.
   // Errors: not_found, io, bad_file, unsupported; the message names the file (of a split one, the part that is wrong).
   using BeforePart = std::function<Result<>()>;
   static Result<TensorFile> open(const std::filesystem::path& path, const BeforePart& before_part = {});
@@ -83,7 +83,7 @@ class TensorFile {
   Result<> open_gguf(const std::filesystem::path& path, const BeforePart& before_part);
   Result<> add_gguf_shard(const std::filesystem::path& path);
   // hf_folder.cc
-  Result<> open_hub(const std::filesystem::path& folder, const BeforePart& before_part);
+  Result<> open_hf_folder(const std::filesystem::path& folder, const BeforePart& before_part);
   // is_nested: of a model that sees or hears, too, only the tensors of its language model, by their plain names.
   Result<> add_safetensors(const std::filesystem::path& path, bool is_nested);
   Result<> attach_block_scales();

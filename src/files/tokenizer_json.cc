@@ -204,7 +204,7 @@ Result<> read_post_processor(const JsonNode& node, Vocab& vocab) {
   return {};
 }
 
-// A token by its text, which stands alone or as the `content` of an object. Some files name tokens the model lacks.
+// A token by its text: a string, or the `content` of an object. Some files name tokens that the model lacks.
 Result<std::optional<TokenId>> read_named_token(const nlohmann::json& config, const std::string& key,
                                                 const Vocab& vocab) {
   const auto found = config.find(key);
@@ -218,14 +218,14 @@ Result<std::optional<TokenId>> read_named_token(const nlohmann::json& config, co
 Result<bool> read_flag(const nlohmann::json& config, const std::string& key, bool fallback) {
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return fallback;
-  if (!found->is_boolean()) return fail(ErrorCode::bad_file, "$.{} is no bool", key);
+  if (!found->is_boolean()) return fail(ErrorCode::bad_file, "$.{} is not a bool", key);
   return found->get<bool>();
 }
 
 // By nlohmann-json: simdjson 3.0 refuses integers of more than 64 bits, and such files write 10^30 for "no limit".
 Result<> read_config(std::string_view text, Vocab& vocab) {
   const auto config = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!config.is_object()) return fail(ErrorCode::bad_file, "this is no JSON object");
+  if (!config.is_object()) return fail(ErrorCode::bad_file, "this is not a JSON object");
   if (const auto id = OGAS_TRY(read_named_token(config, "bos_token", vocab))) vocab.bos = id;
   if (const auto id = OGAS_TRY(read_named_token(config, "eos_token", vocab))) vocab.eos = id;
   if (const auto id = OGAS_TRY(read_named_token(config, "pad_token", vocab))) vocab.padding = id;

@@ -1,7 +1,7 @@
-// The tokenizer of a model published on the Hugging Face hub: tokenizer.json, and what tokenizer_config.json adds.
+// The tokenizer of a Hugging Face folder: tokenizer.json, and what tokenizer_config.json adds.
 //
-// Byte-pair encodings only (byte-level and SentencePiece-style); what a file asks for beyond what is known here is
-// refused by its name and JSON path rather than ignored. Every byte of it is untrusted.
+// Byte-pair encodings only (byte-level and SentencePiece-style). A feature that is not supported is an error with its
+// name and JSON path; nothing is ignored. Every byte of the files is untrusted.
 #pragma once
 
 #include <filesystem>

@@ -32,7 +32,8 @@ Result<> read_normalizer(const JsonNode& node, TextRules& rules, int depth = 0) 
     rules.normalizer.push_back({.kind = TextStep::Kind::prepend, .what = std::string(text), .with = {}});
   } else if (type == "Replace") {
     const auto what = OGAS_TRY(OGAS_TRY(node.get("pattern")).find("String"));
-    if (!what) return fail(ErrorCode::unsupported, "{}.pattern is no String, which is what ogas knows", node.path());
+    if (!what)
+      return fail(ErrorCode::unsupported, "{}.pattern is not a String, the only kind that ogas supports", node.path());
     const auto with = OGAS_TRY(OGAS_TRY(node.get("content")).string());
     rules.normalizer.push_back(
         {.kind = TextStep::Kind::replace, .what = std::string(OGAS_TRY(what->string())), .with = std::string(with)});

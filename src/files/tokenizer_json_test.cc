@@ -125,7 +125,7 @@ TEST(TokenizerJson, WhatIsWrongIsNamedWithItsPath) {
     EXPECT_EQ(vocab.error().code, damage.code) << vocab.error().message;
     for (const std::string& word : damage.words) EXPECT_THAT(vocab.error().message, HasSubstr(word));
   }
-  EXPECT_THAT(read_tokenizer_json("{\"model\": ").error().message, HasSubstr("no JSON"));
+  EXPECT_THAT(read_tokenizer_json("{\"model\": ").error().message, HasSubstr("not JSON"));
   EXPECT_THAT(read_tokenizer_json(minimal().dump(), "[]").error().message, HasSubstr("tokenizer_config.json"));
   EXPECT_THAT(read_tokenizer_json(minimal().dump(), R"({"bos_token": 1})").error().message, HasSubstr("$.bos_token"));
 }

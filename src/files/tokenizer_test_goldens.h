@@ -1,4 +1,4 @@
-// Tokenizers held against what PyPI tokenizers made of the same texts (tools/make_tokenizer_goldens.py).
+// Compares tokenizers with the results of PyPI tokenizers for the same texts (tools/make_tokenizer_goldens.py).
 #pragma once
 
 #include <gtest/gtest.h>

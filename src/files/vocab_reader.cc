@@ -93,7 +93,7 @@ Result<std::vector<TokenId>> read_ids(const Metadata& metadata, std::string_view
   return result;
 }
 
-// GGUF has one EOS; files that hold several as an array, or beside it in a list as Ollama writes it, mean them all.
+// GGUF has one EOS. If a file has several, as an array or in a further list as Ollama writes it, all of them count.
 Result<> read_ends(const Metadata& metadata, Vocab& vocab) {
   vocab.ends = OGAS_TRY(read_ids(metadata, "tokenizer.ggml.eos_token_id", vocab.tokens.size()));
   if (!vocab.ends.empty()) vocab.eos = vocab.ends.front();

@@ -14,7 +14,7 @@ namespace ogas {
 // unsupported (a tokenizer model ogas does not know, by name).
 Result<Vocab> read_vocab(const Metadata& metadata);
 
-// The same of a model file, whichever it is: of a folder of the hub from its tokenizer.json.
+// The same of any model file; of a Hugging Face folder from its tokenizer.json.
 Result<Vocab> read_vocab(const TensorFile& file);
 
 }  // namespace ogas

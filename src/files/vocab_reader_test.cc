@@ -112,7 +112,7 @@ TEST(VocabReader, ModelsAreKnownByName) {
   EXPECT_EQ(vocab_of(with("model", test::string("bert"))).error().code, ErrorCode::unsupported);
 }
 
-// What is quoted from the file is short and printable, whatever stands there.
+// What is quoted from the file is short and printable, whatever the file has.
 TEST(VocabReader, UnknownModelsAreQuotedSafely) {
   const auto vocab = vocab_of(with("model", test::string("\x1b[2J\n" + std::string(100'000, 'x'))));
   ASSERT_FALSE(vocab);
@@ -169,7 +169,7 @@ TEST(VocabReader, IdsMustBeIntegers) {
   expect_error(with("eot_token_id", test::scalar<uint64_t>(MetaType::u64, 1ULL << 32)), {"eot_token_id", "4294967296"});
 }
 
-// Several ends: an array for EOS, or Ollama's list beside it.
+// Several ends: an array for EOS, or Ollama's list in addition to it.
 TEST(VocabReader, EndsMayBeSeveral) {
   const auto one = vocab_of(bpe_keys()).value();
   EXPECT_THAT(one.ends, ElementsAre(0));

@@ -1,5 +1,5 @@
-// DRY, "don't repeat yourself" (p-e-w 2024, text-generation-webui #5677): where the sequence ends in tokens that
-// already stood somewhere, the token that followed them there is penalised, the more the longer the match is.
+// DRY, "don't repeat yourself" (p-e-w 2024, text-generation-webui #5677). If the end of the sequence repeats earlier
+// tokens, the token that followed them there is penalised; longer matches are penalised more.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ class DryPenalty {
   size_t window_;
   std::vector<bool> breakers_;  // by id, as far as the largest
   std::vector<size_t> matches_;
-  std::vector<std::pair<TokenId, size_t>> continued_;  // room
+  std::vector<std::pair<TokenId, size_t>> continued_;  // scratch
 };
 
 // What ends a repetition where nothing else is said: new lines, colons, quotes and asterisks.

@@ -29,7 +29,7 @@ TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> 
 
 // Logits with all that depends on single tokens and on the sequence.
 void Sampler::adjust(std::span<const float> logits, std::span<const TokenId> sequence) {
-  // A damaged model may give NaN, which has no place in an order.
+  // A damaged model may give NaN, which cannot be ordered.
   adjusted_.resize(logits.size());
   std::ranges::transform(logits, adjusted_.begin(), [](float x) { return std::isnan(x) ? -INFINITY : x; });
   for (const auto& [id, bias] : options_.logit_bias) adjusted_[static_cast<size_t>(id)] += bias;
@@ -70,7 +70,7 @@ TokenId Sampler::first_allowed() const {
   return first == allowed.end() ? 0 : static_cast<TokenId>(first - allowed.begin());
 }
 
-// Of a logit, beside that of the largest one.
+// The weight of a logit relative to the largest one's.
 double Sampler::weight_of(float logit, float largest) const {
   if (logit == largest) return 1;  // both may be infinite
   return std::exp((static_cast<double>(logit) - static_cast<double>(largest)) /

@@ -1,6 +1,6 @@
 // Chooses the next token from logits, as SamplingOptions ask and in their order (sampling_options.h).
 //
-// The same seed and the same logits give the same tokens, whatever else is computed beside them: each sampler has a
+// The same seed and the same logits give the same tokens, whatever else is in the batch: each sampler has a
 // generator of its own (pcg32.h). It gives one number for each token drawn, after another one where XTC is on, and none
 // where nothing is left to chance (temperature 0, top_k 1).
 #pragma once
@@ -17,7 +17,7 @@
 
 namespace ogas {
 
-// One sequence's: mirostat and the generator go on from token to token.
+// Belongs to one sequence: mirostat and the generator keep state from token to token.
 class Sampler {
  public:
   explicit Sampler(const SamplingOptions& options);
@@ -60,9 +60,9 @@ class Sampler {
   std::vector<float> adjusted_;  // logits by id, as they are after the penalties
   std::vector<Candidate> candidates_;
   std::vector<double> weights_;      // what is drawn from: shares of the candidates, or by id of all tokens
-  std::vector<Surprise> surprises_;  // room
-  std::vector<float> required_;      // room
-  std::vector<TokenId> seen_;        // room
+  std::vector<Surprise> surprises_;  // scratch
+  std::vector<float> required_;      // scratch
+  std::vector<TokenId> seen_;        // scratch
 };
 
 }  // namespace ogas

@@ -1,5 +1,5 @@
-// The whole chain of cuts held against slow, literal readings of its sources: probabilities in one vector, every step
-// written out, and the draws of the sampler compared with what comes of it.
+// Compares the whole chain of cuts with slow, literal readings of its sources: probabilities in one vector, and every
+// step written out. The draws of the sampler must agree with the result.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -157,7 +157,7 @@ TEST(SamplerChain, TypicalMayLeaveOutTheLikeliest) {
   }
 }
 
-TEST(SamplerChain, XtcSparesTheLeastOfTheLikely) {
+TEST(SamplerChain, XtcKeepsOneOfTheTopTokens) {
   std::mt19937 random(2);
   for (const float threshold : {0.0F, 0.02F, 0.1F, 0.3F, 0.6F}) {
     for (const float probability : {0.5F, 1.0F}) {
@@ -314,11 +314,11 @@ TEST(SamplerReproducible, TheSeedDecidesWhateverTheMethod) {
   for (SamplingOptions options : {kOff, xtc, typical, mirostat(3, 0.1F)}) {
     const auto draws = [&](uint64_t seed) {
       options.seed = seed;
-      Sampler sampler(options), beside(options);
+      Sampler sampler(options), neighbour(options);
       std::vector<TokenId> ids;
       for (int idx = 0; idx < 20; ++idx) {
         ids.push_back(sampler.sample(logits, {}));
-        if (seed % 2 == 0) beside.sample(random_logits(random, 10), {});  // another sequence of the batch
+        if (seed % 2 == 0) neighbour.sample(random_logits(random, 10), {});  // another sequence of the batch
       }
       return ids;
     };

@@ -7,7 +7,7 @@
 //   5. XTC: after the cuts, so that taking away the likeliest never lets in what they cut
 //   6. the draw
 //
-// mirostat 2 stands in place of 4 and 5. With temperature 0 the largest logit after 2 is taken and nothing is drawn.
+// mirostat 2 replaces 4 and 5. With temperature 0 the largest logit after 2 is taken and nothing is drawn.
 // Log-probabilities are those of the model's own logits, before any of this (logprobs.h).
 #pragma once
 
@@ -63,7 +63,7 @@ struct SamplingOptions {
   std::vector<TokenId> required_tokens = {};  // where there are any, no others can be drawn
 
   bool report_logprob = false;  // of the tokens drawn
-  uint32_t n_logprobs = 0;      // how many of the likeliest tokens are reported beside each one drawn
+  uint32_t n_logprobs = 0;      // how many of the likeliest tokens are reported with each one drawn
 
   uint64_t seed = 0;
   static constexpr uint64_t kRandomSeed = UINT64_MAX;  // draw_seed() is to choose one

@@ -34,7 +34,7 @@ struct SamplingSetting {
   std::string_view json_alias = {};             // another name in requests
   std::string_view c_field = name;              // of ogas_generate_options
   std::string_view hf_key = {}, gguf_key = {};  // under which publishers recommend a value; empty: they do not
-  bool is_rare = false;                         // stands apart in help
+  bool is_rare = false;                         // listed in a group of its own in help
 
   bool is_list() const { return std::holds_alternative<std::monostate>(member); }
   bool is_float() const { return std::holds_alternative<float SamplingOptions::*>(member); }

@@ -14,7 +14,7 @@ void find_largest(std::span<const float> logits, size_t k, std::vector<Candidate
     std::ranges::nth_element(found, found.begin() + static_cast<ptrdiff_t>(k - 1), is_likelier);
     found.resize(k);
   };
-  // Once there are k, most logits fall to one comparison. An equal one of a later id is no better.
+  // Once there are k, most logits fall to one comparison. An equal logit with a larger id does not replace one.
   float min = -INFINITY;
   for (size_t id = 0; id < logits.size(); ++id) {
     if (!(logits[id] > min)) continue;

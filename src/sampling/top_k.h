@@ -19,7 +19,8 @@ inline constexpr auto is_likelier = [](const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 };
 
-// The k largest logits, in falling order; fewer where fewer are above -inf. NaN counts as -inf. `found` gives its room.
+// The k largest logits, in falling order; fewer where fewer are above -inf. NaN counts as -inf. Reuses the memory of
+// `found`.
 void find_largest(std::span<const float> logits, size_t k, std::vector<Candidate>& found);
 
 }  // namespace ogas
