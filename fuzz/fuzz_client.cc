@@ -8,7 +8,7 @@
 #include "client/chat_stream.h"
 #include "client/event_stream.h"
 #include "client/server_error.h"
-#include "client/server_load.h"
+#include "client/server_traffic.h"
 
 namespace {
 

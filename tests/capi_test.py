@@ -48,7 +48,7 @@ class CApiTest(ProgramTest):
         result = self.run_program(*command, MODEL, stdin=QUESTION + "\n")
         self.assertEqual(result.stdout, expected)
         self.assertIn(f"({answer['prompt_tokens']} + {n_answer} tokens", result.stderr)
-        # A second message stands behind the first and its answer.
+        # A second message follows the first and its answer.
         result = self.run_program(*command, MODEL, stdin=f"{QUESTION}\n{QUESTION}\n")
         self.assertTrue(result.stdout.startswith(expected))
         n_prompt = [int(n) for n in re.findall(r"\((\d+) \+ ", result.stderr)]

@@ -150,7 +150,7 @@ class ChatTest(ProgramTest):
         self.assertRegex(terminal.send("/set temperature"), r"temperature +0.5 ")
         self.assertIn("did you mean temperature?", terminal.send("/set temprature 1"))
         self.assertIn("there are: temperature, top_k", terminal.send("/set frobnicate 1"))
-        self.assertIn("'hot' is no number", terminal.send("/set temperature hot"))
+        self.assertIn("'hot' is not a number", terminal.send("/set temperature hot"))
         self.assertIn("between 0 and 1", terminal.send("/set top_p 7"))
         self.assertRegex(terminal.send("/set top_p"), r"top_p +0.9 ")
 
@@ -182,7 +182,7 @@ class ChatTest(ProgramTest):
         self.assertIn("messages[0].role is 'robot'", again.send(f"/load {self.folder}/broken.json"))
         self.assertIn("No such file", again.send("/load /nowhere/x.json"))
         self.assertIn("No such file", again.send("/save /nowhere/x.json"))
-        self.assertIn("no regular file", again.send("/save /dev/null"))
+        self.assertIn("not a regular file", again.send("/save /dev/null"))
         self.assertEqual(self.messages(again), saved)
         self.fails(3, "messages[0].role", "chat", "--load", self.folder / "broken.json")
 
@@ -268,10 +268,10 @@ class ChatTest(ProgramTest):
     def test_a_full_context(self):
         terminal = self.chat("--ctx", 64, "-q", "--ignore-eos")
         shown = terminal.send("word " * 60)
-        self.assertRegex(shown, r"error: the prompt has \d+ tokens, \d+ more than the context of 64; /clear begins anew")
+        self.assertRegex(shown, r"error: the prompt has \d+ tokens, \d+ more than the context of 64; /clear starts a new conversation")
         self.assertEqual(self.messages(terminal), [])
         terminal.send("/set temperature 0")
-        self.assertIn("(the context is full: /clear begins anew", terminal.send("List the numbers up to a hundred, in words"))
+        self.assertIn("(the context is full: /clear starts a new conversation", terminal.send("List the numbers up to a hundred, in words"))
 
     def test_output_without_a_terminal(self):
         result = self.ogas("chat", "-n", 4, "--greedy", "--stop", "\n", stdin="Say hi\n\nAgain\\\nplease".encode())

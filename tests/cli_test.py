@@ -42,7 +42,7 @@ def write_fp8_model(folder):
             header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [n_bytes, end]}
             n_bytes = end
     text = json.dumps(header).encode()
-    codes = os.urandom(1 << 20).translate(bytes(byte & 0xBF for byte in range(256)))  # below 2, and none that is no number
+    codes = os.urandom(1 << 20).translate(bytes(byte & 0xBF for byte in range(256)))  # below 2, and none that is not a number
     folder.mkdir()
     with open(folder / "model.safetensors", "wb") as file:  # piece by piece: a child begins with its parent's memory
         file.write(struct.pack("<Q", len(text)) + text)
@@ -296,13 +296,13 @@ class RunTest(ProgramTest):
             ("there is no option '--temperture'; did you mean '--temperature'?; see ogas run --help",
              ["run", "--temperture=1", "hi"]),
             ("there is no option '--versoin'; did you mean '--version'?", ["--versoin"]),
-            ("--max-tokens: '0' is no whole number from 1 on", ["run", "-n", "0", "hi"]),
-            ("--threads: '2.5' is no whole number between 1 and 1024", ["run", "-t", "2.5", "hi"]),
+            ("--max-tokens: '0' is not a whole number of at least 1", ["run", "-n", "0", "hi"]),
+            ("--threads: '2.5' is not a whole number between 1 and 1024", ["run", "-t", "2.5", "hi"]),
             ("--kv-type: 'q8' is none of f16, bf16, f32, q8_0, q4_0", ["run", "--kv-type", "q8", "hi"]),
-            ("--temp: 'hot' is no number", ["run", "--temp", "hot", "hi"]),
+            ("--temp: 'hot' is not a number", ["run", "--temp", "hot", "hi"]),
             ("top_p is 3; it must lie between 0 and 1", ["run", "--top-p", "3", "hi"]),
             ("--mirostat: '1' is none of 0, 2", ["run", "--mirostat", "1", "hi"]),
-            ("--logit-bias: '5x' is no ID+X or ID-X, such as 15043-1.5", ["run", "--logit-bias", "5x", "hi"]),
+            ("--logit-bias: '5x' is not of the form ID+X or ID-X, such as 15043-1.5", ["run", "--logit-bias", "5x", "hi"]),
             ("--dry-sequence-breaker: the text is empty", ["run", "--dry-sequence-breaker", "", "hi"]),
             ("logit_bias names token 49152; it must lie between 0 and 49151", ["run", "--logit-bias", "49152+1", "hi"]),
             ("logit_bias of token 5 is 101; it must lie between -100 and 100", ["run", "--logit-bias", "5+101", "hi"]),
@@ -591,10 +591,10 @@ class LogitsTest(ProgramTest):
         best = [last.index(max(last))]
         self.assertEqual(self.ogas("tokenize", "--decode", stdin=json.dumps(best).encode()).stdout, b" Paris")
 
-    def test_the_head_for_the_token_after_the_next(self):
+    def test_the_mtp_head(self):
         for name in ("ernie4_5_moe_mtp", "deepseek_v3"):
             model, out = ARCHITECTURES / name, self.folder / f"{name}.npy"
-            self.assertIn("a head for the token after the next (MTP)", self.ogas("inspect", model).stdout.decode())
+            self.assertIn("predicts the token after next", self.ogas("inspect", model).stdout.decode())
             golden = json.loads((model / "golden.json").read_text())
             tokens = golden["prompt"] + golden["following"][-1:]
             self.ogas("logits", model, "--mtp", "--tokens", ",".join(map(str, tokens)), "--out", out, "--batch", 7)
@@ -625,7 +625,7 @@ class LogitsTest(ProgramTest):
         logits = ("logits", MODEL, "--out", out, "--tokens")
         self.fails(2, "token 49152 at position 1: the vocabulary has 49152", *logits, "1,49152")
         self.fails(2, "token -1 at position 0", *logits, "-1")
-        self.fails(2, "'two' is no token id", *logits, "1,two")
+        self.fails(2, "'two' is not a token id", *logits, "1,two")
         self.fails(2, "--tokens holds no token", *logits, ",")
         self.fails(1, "No such file or directory", "logits", MODEL, "--tokens", "1", "--out", self.folder / "no/x.npy")
         self.fails(1, "No space left on device", "logits", MODEL, "--tokens", "1,2", "--out", "/dev/full")
@@ -667,8 +667,8 @@ class TokenizeTest(ProgramTest):
 
     def test_decode_errors(self):
         for text, stdin in [("expects a JSON array", b""), ("expects a JSON array", b"{}"), ("expects a JSON array", b"[1,"),
-                            ("'\"x\"' is no token id", b'[1, "x"]'), ("'1.5' is no token id", b"[1.5]"),
-                            ("is no token id", b"[99999999999999999999]"), ("token 49152 is not in", b"[49152]"),
+                            ("'\"x\"' is not a token id", b'[1, "x"]'), ("'1.5' is not a token id", b"[1.5]"),
+                            ("is not a token id", b"[99999999999999999999]"), ("token 49152 is not in", b"[49152]"),
                             ("token -1 is not in", b"[-1]")]:
             self.fails(2, text, "tokenize", "--decode", stdin=stdin)
 
@@ -761,7 +761,7 @@ class PlanTest(ProgramTest):
         text = self.ogas("plan", MODEL, "--ctx", 512).stdout.decode()
         self.assertRegex(text, r"decoding +[\d.]+ tokens/s \(estimate\)\n")
         self.assertRegex(text, r"energy +[\d.]+ J a token \(estimate from \d+ W\)\n")
-        self.assertRegex(text, r"would help +quicker memory, or weights of fewer bits: decoding reads [\d.]+ MB of them for every token")
+        self.assertRegex(text, r"would help +faster memory, or weights of fewer bits: decoding reads [\d.]+ MB of them for every token")
         for option in (("--layers", 2), ("--type", "q8_0")):
             self.fails(2, f"{option[0]} is of a shape", "plan", MODEL, *option)
 
@@ -807,7 +807,7 @@ class PlanTest(ProgramTest):
             url = f"http://127.0.0.1:{server.server_port}/"
             remote = json.loads(self.ogas("plan", url + pathlib.Path(MODEL).name, "--ctx", 512, "--json").stdout)
             self.fails(1, "404", "plan", url + "missing.gguf")
-            self.fails(3, "no GGUF file", "plan", url)
+            self.fails(3, "not a GGUF file", "plan", url)
             server.shutdown()
         self.fails(1, "http://127.0.0.1:1/x.gguf", "plan", "http://127.0.0.1:1/x.gguf")
         local = json.loads(self.ogas("plan", MODEL, "--ctx", 512, "--json").stdout)
@@ -838,7 +838,7 @@ class PlanTest(ProgramTest):
         experts = json.loads(self.ogas(*bench, "--expert-cache", 0).stdout)["experts"]
         self.assertLess(experts["in_memory"], experts["of"])
         self.assertGreater(experts["bytes_read"], 0)
-        self.fails(2, "'much' is no size", *bench, "--ram", "much")
+        self.fails(2, "'much' is not a size", *bench, "--ram", "much")
         fewer = self.ogas(*bench, "--experts", 1)
         self.assertRegex(fewer.stderr, r"1 of \d+ experts a token: answers are not the model's own")
         self.fails(2, "was trained with", *bench, "--experts", 99)
@@ -906,7 +906,7 @@ class BenchTest(ProgramTest):
         self.assertEqual(ratios, {"decode at 0": 2.5})
         self.assertIn("2.50x", self.ogas("bench", "--compare", "a.json", "b.json").stdout.decode())
         (self.folder / "bad.json").write_text("[1")
-        self.fails(2, "'bad.json' is no report", "bench", "--compare", "a.json", "bad.json")
+        self.fails(2, "'bad.json' is not a report", "bench", "--compare", "a.json", "bad.json")
         self.fails(2, "MODEL is missing", "bench")
 
 

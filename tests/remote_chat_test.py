@@ -53,7 +53,7 @@ class RemoteChatTest(ProgramTest):
         server = self.server()
         for url in (f"127.0.0.1:{server.port}", server.url + "/", server.url + "/v1", server.url + "/v1/"):
             self.assertEqual(self.ogas("chat", "--server", url, "-q", stdin=b"Hi").stdout, b"Hello there\n", url)
-        self.fails(2, "is no URL of a server", "chat", "--server", "a b")
+        self.fails(2, "is not the URL of a server", "chat", "--server", "a b")
         self.fails(2, "where http or https is expected", "chat", "--server", "ftp://x")
         self.fails(2, "the text is empty", "chat", "--server", "")
 

@@ -101,7 +101,7 @@ class TopTest(ProgramTest):
 
     def test_errors(self):
         self.fails(1, "Failed to connect", "top", "127.0.0.1:1")
-        self.fails(2, "is no URL of a server", "top", "a b")
+        self.fails(2, "is not the URL of a server", "top", "a b")
         self.fails(2, "between 0.1 and 3600", "top", "--interval", "0")
         for reply, code, message in ((("<html>",), 1, "line 1 of the metrics: '<html>' begins with no name"),
                                      (("up 1\n",), 3, "among 1 metrics there is none of a server that ogas top knows"),

@@ -52,7 +52,7 @@ void describe(CLI::App& app) {
 // What CLI11 has to say, in our words and with our exit codes.
 int report_parse_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {
-    // What is asked for beside something that fits nowhere is no answer to it.
+    // An argument that fits nowhere is an error, even with --help or --version.
     if (const auto leftover = app.remaining(/*recurse=*/true); !leftover.empty())
       return report({ErrorCode::usage, explain_usage_error(app, CLI::ExtrasError(leftover))});
     const bool is_version = dynamic_cast<const CLI::CallForVersion*>(&error) != nullptr;

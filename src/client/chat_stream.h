@@ -16,7 +16,7 @@ struct ChatUsage {
 
 struct ChatPiece {
   std::string content, reasoning;  // valid UTF-8; control characters may be among them
-  std::string finish;              // "stop", "length", ...; empty: it goes on
+  std::string finish;              // "stop", "length", ...; empty: not finished
   std::optional<ChatUsage> usage;
 };
 

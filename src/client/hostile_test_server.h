@@ -19,8 +19,8 @@ namespace ogas::client {
 
 class HostileServer {
  public:
-  // Called for each connection after its request has come, with the socket and the request; the connection is closed
-  // behind it. One connection at a time.
+  // Called for each connection once its request has arrived, with the socket and the request. The connection is closed
+  // when it returns. One connection at a time.
   using Serve = std::function<void(int socket, const std::string& request)>;
 
   explicit HostileServer(Serve serve) : serve_(std::move(serve)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {

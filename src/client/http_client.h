@@ -22,10 +22,10 @@ namespace ogas::client {
 
 struct HttpOptions {
   std::string key = {};                                 // "Authorization: Bearer KEY"; empty: nothing is sent
-  std::chrono::milliseconds connect_time{10'000};       // until a connection stands
+  std::chrono::milliseconds connect_time{10'000};       // until the connection is established
   std::chrono::milliseconds silence_time{15 * 60'000};  // until the next byte; a long prompt may take minutes
   std::chrono::milliseconds whole_time{0};              // for all of it; 0: as long as it takes
-  size_t first_bytes = 0;                               // ask for so many of the reply; 0: for all
+  size_t first_bytes = 0;                               // ask for this many bytes of the reply; 0: for all
   size_t reply_bytes = size_t{16} << 20;                // largest reply, and most of a stream before its type is known
   size_t event_bytes = size_t{1} << 20;                 // largest event of a stream
 };

@@ -268,7 +268,7 @@ TEST(ServerUrl, IsReadAsPeopleWriteIt) {
   EXPECT_EQ(both("https://a.example/api"), "https://a.example/api https://a.example/api/v1");
   EXPECT_EQ(both("http://[::1]:80/"), "http://[::1]:80 http://[::1]:80/v1");
   for (const std::string_view bad : {"", "http://", "a b", "http://x:99999", "localhost:port", "http://a\nb"})
-    EXPECT_THAT(both(bad), HasSubstr("is no URL of a server")) << bad;
+    EXPECT_THAT(both(bad), HasSubstr("is not the URL of a server")) << bad;
   EXPECT_THAT(both("file:///etc/passwd"), HasSubstr("where http or https is expected"));
   EXPECT_THAT(both("http://me:secret@x"), AllOf(HasSubstr("OGAS_API_KEY"), Not(HasSubstr("secret@"))));
   EXPECT_THAT(both("http://x/?a=b"), HasSubstr("has a query"));

@@ -90,7 +90,7 @@ Result<double> read_value(std::string_view word) {
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc() || end != digits.data() + digits.size() || digits.empty())
-    return fail(ErrorCode::io, "{} is no number", in_quotes(word));
+    return fail(ErrorCode::io, "{} is not a number", in_quotes(word));
   return value;
 }
 
@@ -103,7 +103,7 @@ Result<Sample> read_sample(Line line) {
   if (line.at_end() || line.rest().starts_with('#')) return sample;
   OGAS_TRY(read_value(line.take_word()));  // when it was measured
   if (line.at_end() || line.rest().starts_with('#')) return sample;
-  return fail(ErrorCode::io, "{} stands behind the value", in_quotes(line.rest()));
+  return fail(ErrorCode::io, "{} follows the value", in_quotes(line.rest()));
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ namespace ogas::client {
 
 struct Sample {
   std::string name;
-  std::vector<std::pair<std::string, std::string>> labels;  // as they stand, escapes resolved
-  double value = 0;                                         // may be infinite or no number
+  std::vector<std::pair<std::string, std::string>> labels;  // in the order of the line, escapes resolved
+  double value = 0;                                         // may be infinite or NaN
 
   // Empty where there is none of that name.
   std::string_view label(std::string_view label_name) const;

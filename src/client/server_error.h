@@ -19,7 +19,7 @@ std::string message_in(std::string_view body);
 // An object's member where it is a string; else empty.
 std::string text_member(const nlohmann::json& object, const char* name);
 
-// Of a reply whose status is no success: "URL: status 401: message". Codes: unavailable (408, 429, 503), usage (400,
+// Of a reply whose status is not a success: "URL: status 401: message". Codes: unavailable (408, 429, 503), usage (400,
 // 413, 422), io for all others.
 Error error_of_status(std::string_view url, long status, std::string_view body);
 

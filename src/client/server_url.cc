@@ -44,7 +44,7 @@ Result<ServerUrl> parse_server_url(std::string_view text) {
   if (!url) return fail(ErrorCode::out_of_memory, "no memory for a URL");
   const std::string whole = text.contains("://") ? std::string(text) : "http://" + std::string(text);
   if (const CURLUcode code = ::curl_url_set(url.get(), CURLUPART_URL, whole.c_str(), CURLU_NON_SUPPORT_SCHEME))
-    return fail(ErrorCode::usage, "{} is no URL of a server, such as http://127.0.0.1:8080 ({})", in_quotes(text),
+    return fail(ErrorCode::usage, "{} is not the URL of a server, such as http://127.0.0.1:8080 ({})", in_quotes(text),
                 ::curl_url_strerror(code));
   const std::string scheme = part_of(url, CURLUPART_SCHEME), host = part_of(url, CURLUPART_HOST);
   if (scheme != "http" && scheme != "https")

@@ -9,8 +9,8 @@
 namespace ogas::client {
 
 struct ServerUrl {
-  std::string root;         // "http://localhost:8080": what /metrics and /health stand behind
-  std::string api;          // "http://localhost:8080/v1": what /chat/completions stands behind
+  std::string root;         // "http://localhost:8080": the base of /metrics and /health
+  std::string api;          // "http://localhost:8080/v1": the base of /chat/completions
   bool is_private = false;  // nobody between can read along: TLS, or this machine itself
 };
 

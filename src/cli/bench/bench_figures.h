@@ -1,4 +1,4 @@
-// The figures of ogas bench: what is measured of a model, and the limit of the machine beside each.
+// The figures of ogas bench: what is measured of a model, each with the machine's limit.
 #pragma once
 
 #include <algorithm>
@@ -45,7 +45,7 @@ struct MinWork {
   bool is_bound_by_memory(const Machine& machine) const;
 };
 
-// How reading experts from disk and computing go on at the same time: of all repetitions of a figure.
+// How much reading of experts from disk overlaps with computing, over all repetitions of a figure.
 struct Overlap {
   double seconds = 0;
   ExpertStore::Stats experts = {};
@@ -94,7 +94,7 @@ class Bench {
   Result<> step_of(uint32_t n);
   Result<> sessions_of(uint32_t n);
   bool is_wanted(std::string_view name) const;
-  // Why a figure that begins with so many tokens of prompt is left out; empty: it is not.
+  // Why a figure after n_prompt tokens of prompt is left out; empty if it is not.
   std::string why_not(std::string_view name, uint32_t n_prompt, uint32_t n_more) const;
   Result<> repeat(Figure& figure, const Repetition& seconds);
 
@@ -108,9 +108,9 @@ class Bench {
 // Tokens that a text could have, without any text: spread over the vocabulary.
 std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 
-// What one pass over n tokens takes that keeps n_logits rows of logits, from an empty context; a prompt is one pass,
-// however it is cut. And what one token takes behind `depth` others. The file's bytes count, all keys and values, and
-// recurrent states once a pass; scores of attention do not.
+// The least work of one pass over n_tokens from an empty context, with n_logits rows of logits; and of one token after
+// `depth` others. A prompt counts as one pass, however it is split. Counted are the file's bytes, the KV cache, and
+// recurrent states once a pass. Scores of attention are not counted.
 MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
 MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
 

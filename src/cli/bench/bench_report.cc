@@ -173,7 +173,7 @@ Roofline as_roofline(const BenchReport& report) {
 Result<Json> read_report(const std::string& path) {
   Json json = Json::parse(OGAS_TRY(read_file(path, size_t{1} << 20)), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("figures") || !json["figures"].is_object())
-    return fail(ErrorCode::usage, "{} is no report of ogas bench --json", in_quotes(path));
+    return fail(ErrorCode::usage, "{} is not a report of ogas bench --json", in_quotes(path));
   return json;
 }
 

@@ -32,7 +32,7 @@ Roofline as_roofline(const BenchReport& report);
 // How many times faster the second report's figures are, for those that both have.
 nlohmann::ordered_json compare_reports(const nlohmann::ordered_json& a, const nlohmann::ordered_json& b);
 std::string as_table(const nlohmann::ordered_json& comparison);
-// Errors: io; usage where the file is no report.
+// Errors: io; usage if the file is not a report.
 Result<nlohmann::ordered_json> read_report(const std::string& path);
 
 }  // namespace ogas::cli

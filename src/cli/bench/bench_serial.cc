@@ -17,7 +17,7 @@ struct Slice {
   double n_weights = 0, n_all = 0;
 };
 
-// About n_wanted weights: of each matrix its share of rows, from the first on. Many small matrices take turns.
+// About n_wanted weights: of each matrix the first rows, in proportion to its size. Of many small matrices only some.
 Slice cut_slice(std::span<const Linear* const> linears, double n_wanted) {
   Slice slice;
   const auto weights_of = [](const Linear& linear) {
@@ -37,8 +37,8 @@ Slice cut_slice(std::span<const Linear* const> linears, double n_wanted) {
   return slice;
 }
 
-// Seconds to multiply the slice with so many tokens on this thread: the median of the runs that half a second or more
-// holds, at least three.
+// Seconds to multiply the slice with n_tokens tokens on this thread: the median of at least three runs that take at
+// least half a second together.
 double seconds_of(const Slice& slice, const CpuKernels& kernels, size_t n_tokens) {
   std::map<size_t, Activations> inputs;  // by their width
   std::vector<Matrix> outputs;

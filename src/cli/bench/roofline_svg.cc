@@ -60,7 +60,7 @@ struct Axis {
   double slot(double value) const { return begin + (std::log10(value) - low) / (high - low) * (end - begin); }
 };
 
-// Decades around all of these values, with room beside them.
+// Decades around all of these values, with a margin.
 Axis axis_around(const std::vector<double>& values, double begin, double end) {
   const auto [min, max] = std::ranges::minmax(values);
   const double low = std::floor(std::log10(min / 1.5)), high = std::ceil(std::log10(max * 1.5));
@@ -167,7 +167,7 @@ class Drawing {
     taken_.push_back({x2, y2 - 24, kRight, y2 + 2});
   }
 
-  // Where a label of this width goes: the free place nearest to its point, inside the axes.
+  // The free position for a label of this width that is nearest to its point, inside the axes.
   Box place_label(double x, double y, double width) const {
     Box best{x + 10, y - kLineHeight / 2, x + 10 + width, y + kLineHeight / 2};
     double nearest = std::numeric_limits<double>::max();

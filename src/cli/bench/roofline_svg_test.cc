@@ -32,13 +32,14 @@ bool is_well_formed(const std::string& xml) {
   return open.empty() && xml.substr(end) == "\n";
 }
 
-struct Place {
+struct Point {
   double x, y;
 };
 
-// Where the attributes a and b of all elements of this class stand.
-std::vector<Place> slots(const std::string& svg, const std::string& name, const std::string& a, const std::string& b) {
-  std::vector<Place> found;
+// The values of attributes a and b of all elements of this class.
+std::vector<Point> points_of(const std::string& svg, const std::string& name, const std::string& a,
+                             const std::string& b) {
+  std::vector<Point> found;
   const std::regex element("class=\"" + name + "\" " + a + "=\"([0-9.-]+)\" " + b + "=\"([0-9.-]+)\"");
   for (auto it = std::sregex_iterator(svg.begin(), svg.end(), element); it != std::sregex_iterator(); ++it)
     found.push_back({std::stod((*it)[1]), std::stod((*it)[2])});
@@ -60,31 +61,31 @@ TEST(RooflineSvg, PointsAndNamesLieInsideTheAxes) {
   for (const double intensity : {1e-3, 1.0, 35.0, 1e3, 99999.0}) {
     for (const double kernels : {1.0, 1e9, 6.9e11}) {
       const std::string svg = roofline_svg(roofline({{"a point with a name", intensity, kernels}, {"other", 2, 3e10}}));
-      const auto grid = slots(svg, "grid", "x1", "y1");
+      const auto grid = points_of(svg, "grid", "x1", "y1");
       ASSERT_FALSE(grid.empty());
-      const auto [left, right] = std::ranges::minmax(grid, {}, &Place::x);
-      const auto [top, bottom] = std::ranges::minmax(grid, {}, &Place::y);
-      const auto points = slots(svg, "point", "cx", "cy");
-      const auto names = slots(svg, "name", "x", "y");
+      const auto [left, right] = std::ranges::minmax(grid, {}, &Point::x);
+      const auto [top, bottom] = std::ranges::minmax(grid, {}, &Point::y);
+      const auto points = points_of(svg, "point", "cx", "cy");
+      const auto names = points_of(svg, "name", "x", "y");
       ASSERT_EQ(points.size(), 2U);
       ASSERT_EQ(names.size(), 2U);
       for (const auto& all : {points, names}) {
-        for (const Place& slot : all) {
-          EXPECT_GE(slot.x, left.x) << svg;
-          EXPECT_LE(slot.x, 836) << svg;
-          EXPECT_GE(slot.y, top.y) << svg;
-          EXPECT_LE(slot.y, bottom.y) << svg;
+        for (const Point& point : all) {
+          EXPECT_GE(point.x, left.x) << svg;
+          EXPECT_LE(point.x, 836) << svg;
+          EXPECT_GE(point.y, top.y) << svg;
+          EXPECT_LE(point.y, bottom.y) << svg;
         }
       }
     }
   }
 }
 
-TEST(RooflineSvg, PlacesAreLogarithmsAndSharesThoseOfTheRoof) {
+TEST(RooflineSvg, AxesAreLogarithmicAndSharesRelativeToTheRoof) {
   // Below the corner at 35 operations a byte memory is the roof, beyond it the peak.
   const std::string svg = roofline_svg(roofline({{"a", 1, 1e10}, {"b", 10, 1e11}, {"c", 100, 0.35e12}}));
   for (const char* label : {">a · 50%<", ">b · 50%<", ">c · 50%<"}) EXPECT_THAT(svg, ::testing::HasSubstr(label));
-  const auto points = slots(svg, "point", "cx", "cy");
+  const auto points = points_of(svg, "point", "cx", "cy");
   ASSERT_EQ(points.size(), 3U);
   EXPECT_NEAR(points[1].x - points[0].x, points[2].x - points[1].x, 0.2);
   EXPECT_LT(points[1].y, points[0].y);  // up is more
@@ -92,7 +93,7 @@ TEST(RooflineSvg, PlacesAreLogarithmsAndSharesThoseOfTheRoof) {
 
 TEST(RooflineSvg, NamesOfPointsInOnePlaceDoNotCoverEachOther) {
   std::vector<RooflinePoint> points(6, {"prefill 512", 70, 3e11});
-  const auto names = slots(roofline_svg(roofline(points)), "name", "x", "y");
+  const auto names = points_of(roofline_svg(roofline(points)), "name", "x", "y");
   ASSERT_EQ(names.size(), 6U);
   for (size_t a = 0; a < names.size(); ++a)
     for (size_t b = a + 1; b < names.size(); ++b)

@@ -7,7 +7,7 @@
 
 #include "base/parse_number.h"
 #include "base/quote.h"
-#include "cli/options/suggest.h"
+#include "cli/options/did_you_mean.h"
 
 namespace ogas::cli {
 namespace {

@@ -31,8 +31,8 @@ struct Conversation {
   // system and messages, as a chat template wants them.
   nlohmann::ordered_json all_messages() const;
 
-  // {"ogas": 1, "model": ..., "messages": [...], "settings": {...}}; the system message stands first among the
-  // messages. With a server there is "server", too, and of the settings only what was given.
+  // {"ogas": 1, "model": ..., "messages": [...], "settings": {...}}; the system message is the first of the messages.
+  // With a server there is also "server", and only the settings that were set.
   nlohmann::ordered_json to_json(std::string_view model) const;
   // Errors: bad_file, naming the field. Settings that are missing keep the values in `defaults`. Those of a
   // conversation with a server were given; of one without, those that are not ogas's own defaults.

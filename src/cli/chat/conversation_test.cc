@@ -34,7 +34,7 @@ TEST(Conversation, SurvivesBeingSaved) {
 TEST(Conversation, SettingsAreChecked) {
   AnswerOptions options;
   EXPECT_THAT(change_setting(options, "top_q", "1").error().message, HasSubstr("did you mean top_"));
-  EXPECT_THAT(change_setting(options, "top_p", "much").error().message, HasSubstr("'much' is no number"));
+  EXPECT_THAT(change_setting(options, "top_p", "much").error().message, HasSubstr("'much' is not a number"));
   EXPECT_THAT(change_setting(options, "top_p", "1.5").error().message, HasSubstr("between 0 and 1"));
   EXPECT_THAT(change_setting(options, "top_k", "-3").error().message, HasSubstr("whole number"));
   EXPECT_EQ(options.sampling.top_p, SamplingOptions{}.top_p);

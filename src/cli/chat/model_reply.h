@@ -1,4 +1,4 @@
-// What a model in this process is asked, and what it answers, told apart into reasoning and content as the server does.
+// Requests to a model in this process, and its answers, split into reasoning and content as the server does it.
 #pragma once
 
 #include <functional>

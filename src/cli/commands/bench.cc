@@ -1,4 +1,4 @@
-// ogas bench: how fast a model runs, each figure beside what this machine could do at most.
+// ogas bench: how fast a model runs, compared with the limits of this machine.
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -13,8 +13,8 @@
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
+#include "cli/report/atomic_file.h"
 #include "cli/report/experts_report.h"
-#include "cli/report/pending_file.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 
@@ -91,7 +91,7 @@ Result<int> bench(const BenchOptions& options) {
 
 void add_bench(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "Measure a model's speed beside the machine's own limits");
+  CLI::App* command = app.add_subcommand("bench", "Measure a model's speed and compare it with the machine's limits");
   command->add_option("MODEL", options->model.model, "Model, as a file or a name");
   options->model.add_to(*command);
   command->add_option("--repeat", options->figures.n_repeat, "Repetitions of each figure; the table has their medians")
@@ -100,28 +100,28 @@ void add_bench(CLI::App& app, Command& chosen) {
       ->capture_default_str();
   command
       ->add_option("--budget", options->figures.budget_seconds,
-                   "Seconds after which a figure is not repeated, or left out")
+                   "Seconds for measuring; figures after that are not repeated, or left out")
       ->type_name("S")
       ->check(any_number())
       ->capture_default_str();
-  command->add_option("--only", options->figures.only, "Measure this figure alone; may be given several times")
+  command->add_option("--only", options->figures.only, "Measure only this figure; may be given several times")
       ->type_name("FIGURE")
       ->check(one_of(figure_names()))
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
-  command->add_flag("--against-serial", options->against_serial, "Compute a slice by plain one-thread loops, too");
+  command->add_flag("--against-serial", options->against_serial,
+                    "Also measure plain loops on one thread, on a part of the model");
   command->add_option("--plot", options->plot, "Draw all figures under the machine's roofline")->type_name("FILE.svg");
   command->add_option("--compare", options->compare, "Two reports of --json: how many times faster the second is")
       ->type_name("A.json B.json")
       ->expected(2)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command->add_flag("--json", options->json, "Everything as JSON");
+  command->add_flag("--json", options->json, "Write everything as JSON");
   command->footer(
-      "Limit: weights, keys and values are read once a step, or once a prompt, at the pace of memory, or all weights\n"
-      "multiplied at the peak of their kind, whichever takes longer. Attention's scores are not counted. Spread is "
-      "half the\n"
-      "distance between the quartiles. Steps of several tokens are consecutive ones of one sequence, with logits of\n"
-      "each, as speculation verifies them; sessions get one token each a step.\n"
+      "Limit: the time to read weights and KV cache once per step or prompt at memory bandwidth, or to multiply all\n"
+      "weights at the peak of their format, whichever is longer. Attention's scores are not counted. Spread is half\n"
+      "the distance between the quartiles. Steps of several tokens are consecutive tokens of one sequence with logits\n"
+      "of each, as speculation verifies them; sessions get one token each per step.\n"
       "Figures: prefill 32, 128, 512, 2048; decode at 0, 2048, 8192; 2, 4, 8, 16 tokens a step; 2, 4, 8, 16 sessions.\n"
       "Prefill 512 and what --only names are measured once at least, whatever the --budget.\n"
       "With --experts, limits count that number; with --min-expert-weight one, since weights decide how many more "

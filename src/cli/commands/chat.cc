@@ -6,10 +6,10 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "cli/chat/conversation.h"
-#include "cli/chat/engine_answerer.h"
-#include "cli/chat/server_answerer.h"
+#include "cli/chat/engine_backend.h"
+#include "cli/chat/server_backend.h"
 #include "cli/commands/commands.h"
-#include "cli/options/suggest.h"
+#include "cli/options/did_you_mean.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/line_editor.h"
 #include "cli/terminal/reply_printer.h"
@@ -82,12 +82,12 @@ class Chat {
 
 const Chat::Command Chat::kCommands[] = {
     {"/help", "", "this list", &Chat::help},
-    {"/system", "[TEXT]", "show or change the system message, and start anew", &Chat::system},
+    {"/system", "[TEXT]", "show the system message, or change it and start a new conversation", &Chat::system},
     {"/set", "[NAME VALUE]", "show or change settings: /set temperature 0.2", &Chat::set},
     {"/retry", "", "answer the last message again", &Chat::retry},
     {"/clear", "", "forget the conversation", &Chat::clear},
     {"/save", "FILE", "write the conversation and its settings to a JSON file", &Chat::save},
-    {"/load", "FILE", "go on with a saved conversation", &Chat::load},
+    {"/load", "FILE", "continue a saved conversation", &Chat::load},
     {"/stats", "", "tokens, speed, context and memory so far", &Chat::stats},
     {"/exit", "", "end (Ctrl-D does it too)", &Chat::leave},
 };
@@ -142,7 +142,7 @@ Result<> Chat::save(std::string_view path) {
   std::error_code error;
   // Replacing a device by a file would break the machine it belongs to.
   if (std::filesystem::exists(file, error) && !std::filesystem::is_regular_file(file, error))
-    return fail(ErrorCode::usage, "{} is there and is no regular file", in_quotes(path));
+    return fail(ErrorCode::usage, "{} exists and is not a regular file", in_quotes(path));
   OGAS_TRY(write_file_atomically(file, text + "\n"));
   say(fmt::format("saved {} messages to {}", conversation_.messages.size(), path));
   return {};
@@ -274,7 +274,7 @@ Result<int> chat(const ChatOptions& options) {
   settings.take_recommended(options.model.recommended_sampling(*engine));
   EngineBackend backend(*engine, options.chat, options.hides_thinking);
   auto code = talk_with(backend, std::move(settings), options);
-  engine->flush_prefixes();  // what the conversation goes on from when it is loaded again
+  engine->flush_prefixes();  // a conversation that is loaded again continues from these
   return code;
 }
 
@@ -282,13 +282,13 @@ Result<int> chat(const ChatOptions& options) {
 
 void add_chat(CLI::App& app, cli::Command& chosen) {
   auto options = std::make_shared<ChatOptions>();
-  CLI::App* chat_app = app.add_subcommand("chat", "Talk with a model in the terminal");
+  CLI::App* chat_app = app.add_subcommand("chat", "Chat with a model in the terminal");
   chat_app->add_option("MODEL", options->model.model, "Model, as a file or a name (default: the small one)");
   CLI::Option* server = chat_app->add_option("--server", options->server,
-                                             "Have a server with OpenAI's API answer; MODEL is its name there");
+                                             "Use a server with OpenAI's API; MODEL is the model's name there");
   server->type_name("URL")->check(some_text());
   chat_app->add_option("--system", options->system, "System message before the conversation");
-  chat_app->add_option("--load", options->load, "Go on with a conversation saved by /save");
+  chat_app->add_option("--load", options->load, "Continue a conversation saved by /save");
   chat_app->add_flag("-q,--quiet", options->quiet, "No statistics after each answer");
   add_hide_thinking_to(*chat_app, options->hides_thinking);
   const size_t n_common = chat_app->get_options().size();
@@ -301,8 +301,8 @@ void add_chat(CLI::App& app, cli::Command& chosen) {
   for (const char* name : {"--context-shift", "--keep", "--require-token"}) local.push_back(chat_app->get_option(name));
   for (CLI::Option* option : local) server->excludes(option);
   chat_app->footer(
-      "Type /help for the commands of a conversation. Where stdin is no terminal each of its lines is a message.\n"
-      "What a model thinks before it answers is shown dimmed on a terminal; the conversation keeps the answer alone.\n"
+      "Type /help for the commands of a conversation. If stdin is not a terminal, each line is a message.\n"
+      "Reasoning is shown dimmed on a terminal; only the answer is kept in the conversation.\n"
       "A server is sent the settings that were given, by option or /set; /set NAME server leaves one to it again.\n"
       "Its key is taken from OGAS_API_KEY or, over https or on this machine, from OPENAI_API_KEY.\n"
       "Examples:\n"

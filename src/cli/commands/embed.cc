@@ -6,11 +6,11 @@
 
 #include "base/quote.h"
 #include "cli/commands/commands.h"
-#include "cli/options/given_text.h"
 #include "cli/options/help.h"
+#include "cli/options/input_text.h"
 #include "cli/options/model_path.h"
+#include "cli/report/atomic_file.h"
 #include "cli/report/npy.h"
-#include "cli/report/pending_file.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 
@@ -137,7 +137,7 @@ Result<int> embed(const EmbedCommand& given) {
 
 void add_embed(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<EmbedCommand>();
-  CLI::App* command = app.add_subcommand("embed", "Texts as vectors, for search and comparison");
+  CLI::App* command = app.add_subcommand("embed", "Compute embeddings of texts");
   command->add_option("MODEL TEXT...", options->positional, "Model (file or name; default: the small one) and texts")
       ->expected(0, -1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -148,13 +148,12 @@ void add_embed(CLI::App& app, Command& chosen) {
       ->excludes(json);
   command
       ->add_option("--pooling", options->pooling,
-                   "Whose hidden state is the text's (default: what the model's file says, or last)")
+                   "Pooling of the tokens' hidden states (default: what the model's file says, or last)")
       ->type_name("last|mean|first")
       ->check(one_of({"last", "mean", "first"}));
-  command->add_flag("--no-normalize", options->no_normalize, "Leave vectors as long as they are; else length 1");
-  command->add_flag("--parse-special", options->parse_special,
-                    "Recognise special tokens such as <|im_end|> in the texts");
-  command->add_flag("-q,--quiet", options->quiet, "Nothing on stderr");
+  command->add_flag("--no-normalize", options->no_normalize, "Do not scale vectors to length 1");
+  command->add_flag("--parse-special", options->parse_special, "Parse special tokens such as <|im_end|> in the texts");
+  command->add_flag("-q,--quiet", options->quiet, "Write nothing to stderr");
   options->model.add_to(*command);
   command->footer(
       "Of length 1, the product of two vectors is their cosine. Vectors are worth most from models trained for them. "

@@ -160,7 +160,7 @@ void show_model(Table& table, const Report& report) {
   if (facts->n_expert > 0)
     table.row("experts", fmt::format("{} a layer of width {}, {} for each token", facts->n_expert, facts->n_ff_exp,
                                      facts->n_expert_used));
-  if (facts->n_mtp > 0) table.row("foresight", "a head for the token after the next (MTP); ogas logits --mtp");
+  if (facts->n_mtp > 0) table.row("MTP head", "predicts the token after next; ogas logits --mtp");
   table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
                                      : fmt::format("{}", facts->n_embd));
   table.row("heads", facts->kv.v_dim == 0 ? fmt::format("{}, from latents of {} (MLA)", facts->n_head, facts->kv.k_dim)
@@ -311,7 +311,7 @@ Result<int> inspect(const InspectOptions& options) {
 
 void add_inspect(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* inspect_app = app.add_subcommand("inspect", "Show what a model file holds, without loading it");
+  CLI::App* inspect_app = app.add_subcommand("inspect", "Show the contents of a model file without loading it");
   inspect_app->add_option("MODEL", options->model, "Model, as a file or a name (default: the small one)");
   inspect_app->add_flag("--tensors", options->tensors, "Every tensor with format, shape and bytes");
   inspect_app->add_flag("--metadata", options->metadata, "Every key of the metadata");

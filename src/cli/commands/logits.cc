@@ -1,4 +1,4 @@
-// ogas logits: the numbers behind the answer, for anyone who wants to check them.
+// ogas logits: the logits of given tokens, to compare with other programs.
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "cli/commands/commands.h"
+#include "cli/report/atomic_file.h"
 #include "cli/report/npy.h"
-#include "cli/report/pending_file.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 
@@ -36,7 +36,7 @@ Result<std::vector<TokenId>> parse_tokens(const std::string& argument) {
     TokenId id = 0;
     const auto [tail, error] = std::from_chars(text.data() + at, text.data() + end, id);
     if (error != std::errc() || tail != text.data() + end)
-      return fail(ErrorCode::usage, "--tokens: {} is no token id",
+      return fail(ErrorCode::usage, "--tokens: {} is not a token id",
                   in_quotes(std::string_view(text).substr(at, end - at)));
     ids.push_back(id);
     at = text.find_first_not_of(kSeparators, end);
@@ -71,11 +71,11 @@ Result<int> logits(const LogitsOptions& options) {
 void add_logits(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<LogitsOptions>();
   options->model.kv_type = "f32";
-  CLI::App* logits_app = app.add_subcommand("logits", "Write the logits after each of some tokens to a .npy file");
+  CLI::App* logits_app = app.add_subcommand("logits", "Write the logits of given tokens to a .npy file");
   logits_app->add_option("MODEL", options->model.model, "Model, as a file or a name")->required();
   logits_app->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @FILE or - for stdin")->required();
   logits_app->add_option("-o,--out", options->out, "The .npy file: float32 [tokens, vocabulary]")->required();
-  logits_app->add_flag("--mtp", options->mtp, "Of the head for the token after the next; no row for the last token");
+  logits_app->add_flag("--mtp", options->mtp, "Logits of the MTP head (token after next); no row for the last token");
   options->model.add_to(*logits_app);
   logits_app->footer(
       "Keys and values are kept in F32 here, so that what is compared is the model; --kv-type f16 shows what run "

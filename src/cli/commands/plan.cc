@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/quote.h"
 #include "cli/bench/forecast.h"
-#include "cli/bench/unread_model.h"
+#include "cli/bench/remote_header.h"
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
@@ -65,10 +65,10 @@ void try_what_would_help(Plan& plan, size_t n_moe) {
   const uint64_t larger = std::min(memory.all_expert_bytes, memory.expert_bytes + memory.available);
   plan.token_seconds_with["twice the memory"] =
       forecast(plan.facts, memory, larger, n_moe, plan.rates, Routing::skewed).token_seconds;
-  Rates quicker = plan.rates;
-  quicker.disk *= 2;
+  Rates faster = plan.rates;
+  faster.disk *= 2;
   plan.token_seconds_with["a disk twice as quick"] =
-      forecast(plan.facts, memory, memory.expert_bytes, n_moe, quicker, Routing::skewed).token_seconds;
+      forecast(plan.facts, memory, memory.expert_bytes, n_moe, faster, Routing::skewed).token_seconds;
 }
 
 std::string range_of(double a, double b, int digits) {
@@ -127,7 +127,7 @@ std::string as_text(const Plan& plan) {
   if (best != plan.token_seconds_with.end())
     row("would help", fmt::format("{}: {:.1f} tokens/s (estimate)", best->first, 1 / best->second));
   else
-    row("would help", "quicker memory, or weights of fewer bits: decoding reads " + what_a_token_reads(plan.facts));
+    row("would help", "faster memory, or weights of fewer bits: decoding reads " + what_a_token_reads(plan.facts));
   return text;
 }
 
@@ -238,24 +238,26 @@ Result<int> plan(const PlanOptions& options) {
 
 void add_plan(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<PlanOptions>();
-  CLI::App* command = app.add_subcommand("plan", "Say whether and how well a model will run here, without loading it");
+  CLI::App* command =
+      app.add_subcommand("plan", "Estimate whether and how fast a model will run here, without loading it");
   command->add_option("MODEL", options->model.model,
                       "Model, as a file, a name or a URL, or a shape of ogas synth --list");
   options->model.add_to(*command);
-  add_size(*command, "--disk", options->disk, "Bytes a second from the disk, as 2G (default: measured on the file)");
+  add_size(*command, "--disk", options->disk,
+           "Read bandwidth of the disk in bytes per second, such as 2G (default: measured on the file)");
   options->of_shapes = {
       command->add_option("--type", options->shape.type, "Of a shape: the format of its matrices")
           ->capture_default_str(),
-      command->add_option("--layers", options->shape.n_layer, "Of a shape: its first layers alone (default: all)")
+      command->add_option("--layers", options->shape.n_layer, "Of a shape: only the first N layers (default: all)")
           ->type_name("N")
           ->check(whole_number(1, 1000))};
-  command->add_option("--watts", options->watts_a_thread, "What a busy thread draws, for the energy of a token")
+  command->add_option("--watts", options->watts_a_thread, "Watts of a busy thread, to estimate the energy of a token")
       ->type_name("W")
       ->check(any_number())
       ->capture_default_str();
-  command->add_flag("--json", options->json, "Everything as JSON");
+  command->add_flag("--json", options->json, "Write everything as JSON");
   command->footer(
-      "Of a URL only the beginning is fetched, a few megabytes.\n"
+      "Of a URL only the first few megabytes are fetched.\n"
       "Memory and modes are those that run, chat and bench will use; speeds are estimates from what this machine's\n"
       "memory, processor and disk do in a second's measurement. Ranges are from experts that are all taken alike, as\n"
       "models with random weights do, to Zipf's law, as trained models about do once the cache knows them.\n"

@@ -6,8 +6,8 @@
 #include "base/quote.h"
 #include "cli/chat/model_reply.h"
 #include "cli/commands/commands.h"
-#include "cli/options/given_text.h"
 #include "cli/options/help.h"
+#include "cli/options/input_text.h"
 #include "cli/options/model_path.h"
 #include "cli/report/experts_report.h"
 #include "cli/terminal/exit_code.h"
@@ -45,10 +45,9 @@ Result<> read_prompt(RunOptions& options, const std::string& taken_for_model) {
   return {};
 }
 
-// What was piped stands before the prompt, a blank line between them, as Ollama and llm have it: the text, then the
-// question.
+// Piped text comes before the prompt, separated by a blank line, as in Ollama and llm: the text, then the question.
 void add_stdin_to_prompt(RunOptions& options) {
-  std::string text = read_stdin_beside();
+  std::string text = read_extra_stdin();
   if (text.ends_with('\n')) text.pop_back();
   if (text.empty()) return;
   options.asked_at = seconds_since_start();
@@ -188,14 +187,14 @@ void add_run(CLI::App& app, Command& chosen) {
       ->expected(0, -1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   CLI::Option* prompt =
-      run_app->add_option("-p,--prompt", options->prompt, "The prompt; what stdin has stands before it");
+      run_app->add_option("-p,--prompt", options->prompt, "The prompt; text on stdin is put before it");
   run_app->add_option("--system", options->system, "System message before the prompt");
-  run_app->add_flag("--raw,--no-template", options->raw, "Complete the text as it is, without the chat template");
+  run_app->add_flag("--raw,--no-template", options->raw, "Complete the text without the chat template");
   CLI::Option* json = run_app->add_flag(
       "--json", options->json, "One JSON object with text, reasoning, tokens and timings instead of streamed text");
   run_app
       ->add_option("--logprobs", options->n_logprobs,
-                   "With --json: log-probability of each token, and of the N likeliest in its place")
+                   "With --json: log-probabilities of each token and of the N most probable alternatives")
       ->type_name("N")
       ->check(whole_number(0, std::numeric_limits<uint32_t>::max()))
       ->needs(json);
@@ -206,11 +205,10 @@ void add_run(CLI::App& app, Command& chosen) {
   options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
   run_app->footer(
-      "Text that is piped in, or that stdin has from a file, stands before the prompt, a blank line between them. "
-      "Where\n"
-      "stdin is a pipe and nothing comes for 10 s, it is left aside. In a loop that reads stdin itself: < /dev/null.\n"
-      "What a model thinks before it answers is shown dimmed on a terminal, and is no part of a file's or a pipe's "
-      "text.\n"
+      "Text on stdin, from a pipe or a file, is put before the prompt, with a blank line between them. A pipe in "
+      "which\n"
+      "nothing arrives for 10 s is ignored. In a loop that reads stdin itself, use < /dev/null.\n"
+      "Reasoning is shown dimmed on a terminal; it is not written to a file or a pipe.\n"
       "Examples:\n"
       "  ogas run \"Why is the sky blue?\"\n"
       "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"

@@ -4,8 +4,8 @@
 
 #include "base/quote.h"
 #include "cli/commands/commands.h"
-#include "cli/options/given_text.h"
 #include "cli/options/help.h"
+#include "cli/options/input_text.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
@@ -137,7 +137,7 @@ Result<int> score(const ScoreOptions& given) {
   if (has_choices && !options.file.empty())
     return fail(ErrorCode::usage, "--file is a text to be scored as a whole, which --continuation excludes");
   if (!has_choices && !options.context.empty())
-    return fail(ErrorCode::usage, "--context needs a --continuation, or several, to be scored behind it");
+    return fail(ErrorCode::usage, "--context needs at least one --continuation to be scored after it");
   const std::string text = has_choices ? "" : OGAS_TRY(take_text(options.positional, options.file));
   if (!options.positional.empty()) options.model.model = options.positional.front();
   const auto engine = OGAS_TRY(options.model.load());
@@ -151,42 +151,38 @@ Result<int> score(const ScoreOptions& given) {
 
 void add_score(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<ScoreOptions>();
-  CLI::App* command = app.add_subcommand("score", "How likely a text is, or what may follow one");
+  CLI::App* command = app.add_subcommand("score", "Log-probabilities of a text, or of continuations");
   command
       ->add_option("MODEL TEXT", options->positional, "Model (file or name; default: the small one) and a whole text")
       ->expected(0, -1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("-f,--file", options->file, "A file with the whole text; - or nothing: stdin")->type_name("FILE");
-  command->add_option("--context", options->context, "What stands before the continuations")->type_name("TEXT");
+  command->add_option("--context", options->context, "Text before the continuations")->type_name("TEXT");
   CLI::Option* continuation = command
                                   ->add_option("--continuation", options->continuations,
-                                               "Score this behind the context; may be given several times")
+                                               "Score this text after the context; may be given several times")
                                   ->type_name("TEXT")
                                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                                   ->allow_extra_args(false);
-  command
-      ->add_option("--window", options->windows.n_tokens,
-                   "Of a long text, tokens computed together (default: the context)")
+  command->add_option("--window", options->windows.n_tokens, "Tokens of a window of a long text (default: the context)")
       ->type_name("N")
       ->excludes(continuation)
       ->check(whole_number(1, std::numeric_limits<uint32_t>::max()));
   command
       ->add_option("--overlap", options->windows.n_before,
-                   "Tokens, at least, that stand in a window before those that it scores")
+                   "Tokens of context in a window before those that it scores, at least")
       ->type_name("N")
       ->excludes(continuation)
       ->check(whole_number(1, std::numeric_limits<uint32_t>::max()))
       ->capture_default_str();
-  command->add_flag("--parse-special", options->parse_special,
-                    "Recognise special tokens such as <|im_end|> in the texts");
-  command->add_flag("--tokens", options->tokens, "Show each token, too");
+  command->add_flag("--parse-special", options->parse_special, "Parse special tokens such as <|im_end|> in the texts");
+  command->add_flag("--tokens", options->tokens, "Also show each token");
   command->add_flag("--json", options->json, "One JSON object");
   options->model.add_to(*command);
   command->footer(
-      "Log-probabilities are natural logarithms; \"greedy\" means that the model would have said just this. Of a "
-      "whole\n"
-      "text every token is scored behind BOS (or EOS, where the model has no BOS), in windows as\n"
-      "lm-evaluation-harness cuts them.\n"
+      "Log-probabilities are natural logarithms; \"greedy\" means that greedy decoding gives this text. In a whole\n"
+      "text every token is scored, after BOS (or EOS, if the model has no BOS), in the windows of\n"
+      "lm-evaluation-harness.\n"
       "Examples:\n"
       "  ogas score --context \"The capital of France is\" --continuation \" Paris\" --continuation \" London\"\n"
       "  ogas score model.gguf --file book.txt --window 512 --overlap 256 --json\n"

@@ -103,7 +103,7 @@ Result<int> serve(const ServeOptions& options) {
 constexpr const char* kGroup = "Server";
 
 void add_address(CLI::App& app, ServeOptions& options) {
-  app.add_option("--host", options.server.http.host, "Address to listen on; 0.0.0.0: all of this machine")
+  app.add_option("--host", options.server.http.host, "Address to listen on; 0.0.0.0: all addresses of this machine")
       ->group(kGroup)
       ->capture_default_str();
   app.add_option("-p,--port", options.server.http.port, "Port to listen on; 0: any free one")
@@ -118,7 +118,7 @@ void add_address(CLI::App& app, ServeOptions& options) {
         ->group(kGroup);
   };
   add_names("--alias", options.aliases,
-            "Name of the model beside its file's, and told first; may be given several times");
+            "Further name of the model, listed before its file's name; may be given several times");
   app.add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
       ->group(kGroup)
       ->type_name("FILE");
@@ -127,27 +127,27 @@ void add_address(CLI::App& app, ServeOptions& options) {
       ->type_name("FILE");
   app.add_option("--tls-key", options.certificate_key, "Its key (PEM)")->group(kGroup)->type_name("FILE");
   add_names("--cors-origin", options.server.origins,
-            "Origin of web pages that may ask; *: all (default: none of the web)");
-  add_names("--allow-host", options.server.hosts, "Name that requests may call this host by; *: any");
+            "Origin of web pages that may send requests; *: all (default: none of the web)");
+  add_names("--allow-host", options.server.hosts, "Host name that requests may use; *: any");
 }
 
 void add_limits(CLI::App& app, ServeOptions& options) {
-  app.add_option("--parallel", options.server.scheduler.n_running, "Requests computed together at most")
+  app.add_option("--parallel", options.server.scheduler.n_running, "Maximum number of requests in a batch")
       ->group(kGroup)
       ->type_name("N")
       ->check(whole_number(1, 4096))
       ->capture_default_str();
-  app.add_option("--queue", options.server.scheduler.n_waiting, "Requests that may wait; more are refused")
+  app.add_option("--queue", options.server.scheduler.n_waiting, "Maximum number of waiting requests; more are refused")
       ->group(kGroup)
       ->type_name("N")
       ->check(whole_number(0, 1'000'000))
       ->capture_default_str();
-  app.add_option("--connections", options.n_connections, "Connections at most")
+  app.add_option("--connections", options.n_connections, "Maximum number of connections")
       ->group(kGroup)
       ->type_name("N")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
-  add_size(app, "--max-body", options.body_bytes, "The largest request (default: 32M)");
+  add_size(app, "--max-body", options.body_bytes, "Maximum size of a request body (default: 32M)");
   const auto add_seconds = [&](const char* name, uint32_t& value, const char* text) {
     app.add_option(name, value, text)
         ->group(kGroup)
@@ -155,21 +155,20 @@ void add_limits(CLI::App& app, ServeOptions& options) {
         ->check(whole_number(1, 86400))
         ->capture_default_str();
   };
-  add_seconds("--read-timeout", options.read_seconds, "Seconds a request may take to arrive; its head: 10 at most");
-  add_seconds("--write-timeout", options.write_seconds, "Seconds a client may take to read the next piece");
+  add_seconds("--read-timeout", options.read_seconds, "Seconds a request may take to arrive; its header: at most 10");
+  add_seconds("--write-timeout", options.write_seconds, "Seconds a client may take to read a part of an answer");
   add_seconds("--idle-timeout", options.idle_seconds, "Seconds a connection stays open between two requests");
-  add_seconds("--grace", options.grace_seconds, "Seconds for running answers when the end comes");
-  app.add_flag("-q,--quiet", options.quiet, "No line for each request")->group(kGroup);
-  app.add_flag("--log-prompts", options.server.http.logs_bodies, "With what was asked, which else is never logged")
-      ->group(kGroup);
-  app.add_flag("--log-json", options.log_json, "These lines as JSON")->group(kGroup);
+  add_seconds("--grace", options.grace_seconds, "Seconds that running answers get on shutdown");
+  app.add_flag("-q,--quiet", options.quiet, "Do not log requests")->group(kGroup);
+  app.add_flag("--log-prompts", options.server.http.logs_bodies, "Also log the prompts")->group(kGroup);
+  app.add_flag("--log-json", options.log_json, "Write these lines as JSON")->group(kGroup);
 }
 
 }  // namespace
 
 void add_serve(CLI::App& app, cli::Command& chosen) {
   auto options = std::make_shared<ServeOptions>();
-  CLI::App* serve_app = app.add_subcommand("serve", "Serve a model to OpenAI's clients over HTTP");
+  CLI::App* serve_app = app.add_subcommand("serve", "Serve a model over HTTP with OpenAI's API");
   serve_app->add_option("MODEL", options->model.model, "Model, as a file or a name (default: the small one)");
   add_address(*serve_app, *options);
   add_limits(*serve_app, *options);

@@ -10,7 +10,7 @@
 #include "base/thread_pool.h"
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
-#include "cli/report/pending_file.h"
+#include "cli/report/atomic_file.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 #include "synth/synthetic_model.h"
@@ -57,7 +57,7 @@ Result<int> list_shapes(const CommandOptions& options) {
   return kSuccess;
 }
 
-// Errors: io, where the file is there already or the disk lacks room.
+// Errors: io, if the file exists already or the disk has too little space.
 Result<> check_target(const std::filesystem::path& out, uint64_t n_bytes, bool force) {
   std::error_code error;
   if (std::filesystem::is_directory(out, error))
@@ -65,11 +65,11 @@ Result<> check_target(const std::filesystem::path& out, uint64_t n_bytes, bool f
   if (!force && std::filesystem::is_regular_file(out, error))
     return fail(ErrorCode::usage, "{} is there already; --force overwrites it", in_quotes(out.string()));
   const auto folder = out.has_parent_path() ? out.parent_path() : std::filesystem::path(".");
-  const auto room = std::filesystem::space(folder, error);
+  const auto space = std::filesystem::space(folder, error);
   if (error) return fail(ErrorCode::io, "{}: {}", in_quotes(folder.string()), error.message());
-  if (room.available < n_bytes)
+  if (space.available < n_bytes)
     return fail(ErrorCode::io, "the file takes {}; {} has {} left", format_bytes(n_bytes), in_quotes(folder.string()),
-                format_bytes(room.available));
+                format_bytes(space.available));
   return {};
 }
 
@@ -125,7 +125,7 @@ Result<int> synth(const CommandOptions& options) {
 
 void add_synth(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<CommandOptions>();
-  CLI::App* command = app.add_subcommand("synth", "Write a model file of a real shape with random weights");
+  CLI::App* command = app.add_subcommand("synth", "Write a model file with a published shape and random weights");
   std::vector<std::string> types = synth_types();
   for (std::string& type : types)
     std::ranges::transform(type, type.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
@@ -133,7 +133,7 @@ void add_synth(CLI::App& app, Command& chosen) {
   command->add_option("SHAPE", options->shape, "The model whose shape it has; --list shows them")
       ->type_name(fmt::format("{}", fmt::join(shape_names(), "|")));
   command->add_option("OUT", options->out, "The .gguf file (default: SHAPE.TYPE.gguf here)");
-  command->add_option("--layers", options->synth.n_layer, "So many layers, the first ones (default: all)")
+  command->add_option("--layers", options->synth.n_layer, "Only the first N layers (default: all)")
       ->type_name("N")
       ->check(whole_number(1, 1000));
   command->add_option("--type", options->synth.type, "Format of the matrices; q4_k_m mixes as llama.cpp does")
@@ -143,9 +143,9 @@ void add_synth(CLI::App& app, Command& chosen) {
   command->add_option("-s,--seed", options->synth.seed, "The same seed gives the same bytes")
       ->type_name("N")
       ->capture_default_str();
-  command->add_flag("--list", options->list, "The shapes and how large their files are");
-  command->add_flag("--json", options->json, "What was written, or the list, as JSON");
-  command->add_flag("-f,--force", options->force, "Overwrite the file if it is there");
+  command->add_flag("--list", options->list, "List the shapes and the sizes of their files");
+  command->add_flag("--json", options->json, "Write the result or the list as JSON");
+  command->add_flag("-f,--force", options->force, "Overwrite an existing file");
   command->footer(
       "The files load in llama.cpp, too. Their answers are words without sense; speed and memory are those of the\n"
       "real model. Rotations of long contexts that a file needs a tensor for are left out.\n"

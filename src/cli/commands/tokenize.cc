@@ -29,7 +29,7 @@ Result<std::vector<TokenId>> parse_ids(const nlohmann::json& json, const Tokeniz
   std::vector<TokenId> ids;
   for (const auto& element : json) {
     if (!element.is_number_integer() || element < INT32_MIN || element > INT32_MAX)
-      return fail(ErrorCode::usage, "'{}' is no token id",
+      return fail(ErrorCode::usage, "'{}' is not a token id",
                   element.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     const auto id = element.get<TokenId>();
     if (id < 0 || static_cast<size_t>(id) >= tokenizer.vocab().tokens.size())
@@ -64,7 +64,7 @@ std::string shown(std::string_view bytes) {
   return text;
 }
 
-// The text with a background for each token, in turns, and how many there are. Without colours, tokens in brackets.
+// The text with alternating backgrounds for its tokens, and their number. Without colours, tokens are in brackets.
 std::string as_colours(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, size_t n_bytes) {
   constexpr std::array<int, 5> kBackgrounds = {24, 58, 53, 22, 88};  // dark ones of the 256 colours, far apart
   const bool colours = style_stdout(Style::bold, "x") != "x";
@@ -137,11 +137,11 @@ Result<int> tokenize(const TokenizeOptions& options) {
 
 void add_tokenize(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<TokenizeOptions>();
-  CLI::App* tokenize_app = app.add_subcommand("tokenize", "Text on stdin to token ids, or back");
+  CLI::App* tokenize_app = app.add_subcommand("tokenize", "Convert text on stdin to token ids, or back");
   tokenize_app->add_option("MODEL", options->model,
                            "Model (file or name; default: the small one), or a tokenizer.json");
-  tokenize_app->add_flag("--decode", options->decode, "Token ids on stdin, as a JSON array, to text");
-  tokenize_app->add_flag("--special", options->special, "Recognise special tokens such as <|im_end|> in the text");
+  tokenize_app->add_flag("--decode", options->decode, "Convert token ids on stdin, a JSON array, to text");
+  tokenize_app->add_flag("--special", options->special, "Parse special tokens such as <|im_end|> in the text");
   tokenize_app->add_flag("--add-special", options->add_special, "Add the tokens the model wants at the start and end");
   auto* show =
       tokenize_app->add_flag("--show", options->show, "Print the text in colours, one for each token (on a terminal)");

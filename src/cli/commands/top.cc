@@ -6,13 +6,13 @@
 
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
-#include "cli/report/load_report.h"
+#include "cli/report/traffic_report.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/full_screen.h"
 #include "cli/terminal/terminal.h"
 #include "client/http_client.h"
 #include "client/prometheus.h"
-#include "client/server_load.h"
+#include "client/server_traffic.h"
 #include "client/server_url.h"
 
 namespace ogas::cli {
@@ -96,7 +96,7 @@ void draw(FullScreen& screen, const Watch& watch, const std::string& problem) {
   } else {
     lines.emplace_back("asking");
   }
-  // The hint stands in the last row where there is room.
+  // The hint is in the last row, if that is free.
   const auto n_rows = static_cast<size_t>(screen.n_rows());
   while (lines.size() + 1 < n_rows) lines.emplace_back();
   lines.push_back(style_stdout(Style::dim, "q leaves"));
@@ -135,7 +135,7 @@ CLI::Validator interval() {
             double seconds = 0;
             return CLI::detail::lexical_cast(text, seconds) && seconds >= 0.1 && seconds <= 3600
                        ? ""
-                       : "the interval is no number of seconds between 0.1 and 3600";
+                       : "the interval is not a number of seconds between 0.1 and 3600";
           },
           ""};
 }
@@ -146,15 +146,15 @@ void add_top(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<TopOptions>();
   CLI::App* top_app = app.add_subcommand("top", "Watch a running server");
   top_app->add_option("URL", options->url, "The server (default: http://127.0.0.1:8080)")->type_name("URL");
-  top_app->add_option("-i,--interval", options->interval, "Seconds from one look to the next")
+  top_app->add_option("-i,--interval", options->interval, "Seconds between two reports")
       ->type_name("S")
       ->check(interval())
       ->capture_default_str();
-  top_app->add_flag("--once", options->once, "One report, of one interval; also where stdout is no terminal");
+  top_app->add_flag("--once", options->once, "One report, of one interval; the default if stdout is not a terminal");
   top_app->add_flag("--json", options->json, "The report as JSON");
   top_app->footer(
-      "It reads the server's /metrics: of ogas serve, and of others what it knows. q or Ctrl-C leaves.\n"
-      "Rates of tokens are those of the last 10 seconds, times to tokens those of the last minute.\n"
+      "Reads /metrics of ogas serve, and what it knows of other servers. q or Ctrl-C quits.\n"
+      "Token rates are of the last 10 seconds, latencies of the last minute.\n"
       "A key is taken from OGAS_API_KEY or, over https or on this machine, from OPENAI_API_KEY.\n"
       "Examples:\n"
       "  ogas top\n"

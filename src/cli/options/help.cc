@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "base/quote.h"
-#include "cli/options/suggest.h"
+#include "cli/options/did_you_mean.h"
 
 namespace ogas::cli {
 namespace {
@@ -87,8 +87,8 @@ CLI::Validator whole_number(int64_t min, int64_t max) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error == std::errc() && end == text.data() + text.size() && value >= min && value <= max) return "";
     const bool open = max >= std::numeric_limits<uint32_t>::max();
-    return open ? fmt::format("{} is no whole number from {} on", in_quotes(text), min)
-                : fmt::format("{} is no whole number between {} and {}", in_quotes(text), min, max);
+    return open ? fmt::format("{} is not a whole number of at least {}", in_quotes(text), min)
+                : fmt::format("{} is not a whole number between {} and {}", in_quotes(text), min, max);
   };
   return {check, ""};
 }
@@ -106,7 +106,7 @@ CLI::Validator any_number() {
   const auto check = [](const std::string& text) -> std::string {
     float value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && end == text.data() + text.size() ? "" : in_quotes(text) + " is no number";
+    return error == std::errc() && end == text.data() + text.size() ? "" : in_quotes(text) + " is not a number";
   };
   return {check, ""};
 }

@@ -15,7 +15,7 @@
 #include "base/ascii.h"
 #include "base/file.h"
 #include "base/quote.h"
-#include "cli/options/suggest.h"
+#include "cli/options/did_you_mean.h"
 #include "files/tensor_file.h"
 
 namespace ogas::cli {
@@ -65,7 +65,7 @@ Result<> check_is_file(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return open_error(path);
   if (fs::is_directory(path, error)) {
-    if (is_there(path / "config.json")) return {};  // as the hub publishes models
+    if (is_there(path / "config.json")) return {};  // a Hugging Face folder
     return fail(ErrorCode::bad_file,
                 "{} is a directory without a config.json; a .gguf file or a model's folder is expected",
                 in_quotes(path.string()));

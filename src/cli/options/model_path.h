@@ -27,8 +27,8 @@ std::vector<std::filesystem::path> all_models();
 // there is; usage, if the beginning fits several; bad_file, if it is a directory, a device or may not be read.
 Result<std::filesystem::path> find_model(std::string_view name);
 
-// Whether a lone argument of `ogas run` names a model rather than being the prompt: it is a model's file or folder, or
-// another file with a name that no word has, or ends in .gguf (behind blanks only where its folder exists), or is a
+// Whether the only argument of `ogas run` is a model and not the prompt: it is a model's file or folder, or
+// another file with a name that no word has, or ends in .gguf (with blanks only if its folder exists), or is a
 // word of at least three letters that find_model() knows.
 bool names_a_model(std::string_view text);
 // "'smollm2' names the model SmolLM2-135M-Instruct.Q4_1.gguf": for those who meant it otherwise. Errors:

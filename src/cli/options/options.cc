@@ -30,7 +30,7 @@ namespace ogas::cli {
 
 namespace {
 
-// As this program's code begins to run. The process may be older: ./run builds before ogas takes its place by exec.
+// When this program's code begins to run. The process may be older: ./run builds first, then executes ogas.
 const auto kStart = std::chrono::steady_clock::now();
 
 constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
@@ -92,7 +92,8 @@ uint64_t default_prefix_budget(const std::filesystem::path& folder) {
 
 CLI::Validator a_logit_bias() {
   return {[](const std::string& text) {
-            return parse_logit_bias(text) ? "" : in_quotes(text) + " is no ID+X or ID-X, such as 15043-1.5";
+            return parse_logit_bias(text) ? ""
+                                          : in_quotes(text) + " is not of the form ID+X or ID-X, such as 15043-1.5";
           },
           ""};
 }
@@ -116,56 +117,60 @@ void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, c
       given = std::to_string(static_cast<uint64_t>(number * found->second));
       return {};
     }
-    return in_quotes(given) + " is no size such as 800M or 4G";
+    return in_quotes(given) + " is not a size such as 800M or 4G";
   };
   app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
 }
 
 void ModelOptions::add_to(CLI::App& app) {
-  app.add_option("-c,--ctx,--ctx-size", n_ctx, "Positions of context (default: the model's own, or what memory allows)")
+  app.add_option("-c,--ctx,--ctx-size", n_ctx,
+                 "Size of the context in tokens (default: the model's, or what memory allows)")
       ->type_name("N")
       ->check(whole_number(1, kMaxUint32));
   app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
       ->type_name("N")
       ->check(whole_number(1, 1024));
   app.add_option("-b,--batch,--batch-size", n_batch,
-                 "Prompt tokens computed together (default: as suits the size of the model)")
+                 "Maximum number of prompt tokens in a batch (default: by the size of the model)")
       ->type_name("N")
       ->check(whole_number(1, 65536));
-  app.add_option("--kv-type", kv_type, "How keys and values are kept; q8_0: half the memory, q4_0: a quarter")
+  app.add_option("--kv-type", kv_type, "Format of the KV cache; q8_0: half the memory of f16, q4_0: a quarter")
       ->type_name("f16|bf16|f32|q8_0|q4_0")
       ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
       ->capture_default_str();
-  add_size(app, "--ram", ram, "Memory for everything, as 8G (default: what is free); other experts stay on disk");
+  add_size(app, "--ram", ram,
+           "Limit on memory, such as 8G (default: free memory); experts that do not fit stay on disk");
   add_size(app, "--expert-cache", expert_cache,
-           "Memory for experts read from disk, which they are then (default: if needed)");
+           "Keep experts on disk, with a cache of this size in memory (default: only if needed)");
   app.add_option("--experts", n_expert_used,
-                 "Fewer experts a token than the model has: quicker, and not its own answer")
+                 "Use N experts for each token, fewer than the model does: faster, with other answers")
       ->type_name("N")
       ->check(whole_number(1, 1024));
   app.add_option("--min-expert-weight,--min-weight", min_expert_weight,
-                 "Skip experts whose routing weight is below P, the best one aside")
+                 "Skip experts whose routing weight is below P, except the best one")
       ->type_name("P")
       ->check(any_number());
   add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
       ->type_name("FOLDER");
-  app.add_option("--look-ahead", expert_prefetch, "Read experts that the next layer may take (auto: if it mostly does)")
+  app.add_option("--look-ahead", expert_prefetch,
+                 "Prefetch the experts predicted for the next layer (auto: if predictions are mostly right)")
       ->type_name("auto|on|off")
       ->check(one_of({"auto", "on", "off"}))
       ->capture_default_str();
-  add_size(app, "--kv-budget", kv_budget, "Memory for keys and values, as 4G (default: half of what is free)");
+  add_size(app, "--kv-budget", kv_budget, "Memory for the KV cache, such as 4G (default: half of what is free)");
 }
 
 void ModelOptions::add_prefix_cache_to(CLI::App& app) {
   keeps_prefixes = true;
   add_size(app, "--prefix-cache", prefix_budget,
-           "Disk for prompts to go on from after a restart; 0: none (default: 4G)");
+           "Disk space for the KV cache of prompts, kept over restarts; 0: none (default: 4G)");
 }
 
 void TemplateOptions::add_to(CLI::App& app) {
-  app.add_option("--chat-template", chat_template, "Instead of the model's: a Jinja file, or plain (User:, Assistant:)")
+  app.add_option("--chat-template", chat_template,
+                 "Chat template: a Jinja file, or plain (User:, Assistant:); default: the model's")
       ->type_name("plain|FILE");
-  app.add_flag("--parse-special", parse_special, "Recognise special tokens such as <|im_end|> in what you type");
+  app.add_flag("--parse-special", parse_special, "Parse special tokens such as <|im_end|> in your text");
 }
 
 Result<std::string> TemplateOptions::source() const {
@@ -261,16 +266,16 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 
 void AnswerOptions::add_to(CLI::App& app) {
   app.add_option("-n,--max-tokens,--n-predict", max_tokens,
-                 "Longest answer in tokens (default, also -1: until the context is full)")
+                 "Maximum number of tokens to generate; -1: until the context is full (default)")
       ->group(kGroup)
       ->type_name("N")
       ->transform(whole_number_or_unbounded(1, kMaxUint32, 0))
       ->each([this](const std::string&) { given.emplace("max_tokens"); });
   add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(kGroup);
-  app.add_flag("--ignore-eos", ignore_end, "Go on past the model's own end of the answer")->group(kGroup);
-  app.add_flag("--context-shift", context_shift, "Go on where the context is full, without its older half")
+  app.add_flag("--ignore-eos", ignore_end, "Continue after the model ends its answer")->group(kGroup);
+  app.add_flag("--context-shift", context_shift, "When the context is full, drop its older half and continue")
       ->group(kGroup);
-  app.add_option("--keep", n_keep, "With --context-shift: tokens of its beginning that stay")
+  app.add_option("--keep", n_keep, "With --context-shift: number of first tokens that are kept")
       ->type_name("N")
       ->check(whole_number(0, kMaxUint32))
       ->group(kGroup)

@@ -20,7 +20,7 @@ namespace ogas::cli {
 // What a parsed command line asks for; returns the exit code.
 using Command = std::function<int()>;
 
-// With the plain template, models go on with the next line of the conversation where their answer should end.
+// With the plain template, a model does not end its answer but writes the next line of the conversation.
 inline constexpr std::string_view kPlainStop = "\nUser:";
 
 // How conversations become text: by the model's own template, or by another.

@@ -6,14 +6,14 @@
 #include <iterator>
 
 #include "base/memory.h"
-#include "cli/report/load_report.h"
+#include "cli/report/traffic_report.h"
 #include "cli/terminal/terminal.h"
 
 namespace ogas::cli {
 
 namespace {
 
-// stats: of so many seconds.
+// stats: of these seconds.
 std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stats& stats, double seconds) {
   const auto share = [](auto part, auto whole) {
     return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0;

@@ -16,7 +16,7 @@ nlohmann::ordered_json experts_json(const ExpertStore& experts);
 // How the tokens of an answer went, one after the other, as a small chart.
 class ExpertsChart {
  public:
-  // A token has come, so many seconds after whenever; stats: of all that was computed until then.
+  // Records a token. seconds: since any fixed time; stats: of all that was computed until then.
   void add(double seconds, const ExpertStore::Stats& stats) { points_.push_back({seconds, stats}); }
   // Lines of less than 80 columns: tokens a second, what a token took to compute and to wait for the disk, on one
   // scale, and what it read. None where there are too few tokens to see anything.

@@ -19,7 +19,7 @@
 namespace ogas::cli {
 namespace {
 
-// The other screen, no cursor, and lines that do not go on in the next row.
+// The alternate screen, no cursor, and no wrapping of lines.
 constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[?7l\033[2J";
 constexpr std::string_view kLeave = "\033[?7h\033[?25h\033[?1049l";
 

@@ -23,7 +23,7 @@ class FullScreen {
 
   enum class Event { none, redraw, leave };
   // Until something happens, or that time. leave: q, Ctrl-C, Ctrl-D or a signal that ends programs; redraw: the window
-  // changed, the program goes on after Ctrl-Z, or Ctrl-L.
+  // changed, the program resumed after Ctrl-Z, or Ctrl-L.
   Event wait_until(std::chrono::steady_clock::time_point when);
   // Descriptors that can be read from once wait_until() has something to tell.
   std::vector<int> descriptors() const;

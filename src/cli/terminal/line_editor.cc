@@ -69,7 +69,7 @@ struct LineEditor::Terminal {
 
   // -1 at the end of the input, -2 when interrupted.
   int read_byte();
-  // Draws the line anew where the terminal changed under it.
+  // Draws the line again after the terminal changed.
   void follow_terminal();
   static int read_char(EditLine* editor, wchar_t* out);
   static unsigned char paste(EditLine* editor, int);
@@ -185,7 +185,7 @@ unsigned char LineEditor::Terminal::new_line(EditLine* editor, int) {
 }
 
 Line LineEditor::Terminal::read(std::string_view text) {
-  // What stands between two \1 takes no room on the line, and goes out with the letter after it: so the colour has to
+  // Text between two \1 takes no columns, and is written with the letter after it: so the colour has to
   // end before the last letter, a space.
   const bool in_colour = style_stdout(Style::prompt, text) != text;
   prompt = in_colour ? fmt::format("\1\033[1;36m\1{}\1\033[0m\1 ", text.substr(0, text.size() - 1)) : std::string(text);

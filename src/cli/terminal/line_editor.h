@@ -24,8 +24,7 @@ struct Line {
 
 class LineEditor {
  public:
-  // history: where lines are remembered across runs; empty for nowhere. A file that cannot be read or written is no
-  // error.
+  // history: the file that keeps lines between runs; empty: none. A file that cannot be read or written is ignored.
   explicit LineEditor(std::filesystem::path history);
   ~LineEditor();
   LineEditor(const LineEditor&) = delete;

@@ -1,4 +1,4 @@
-// A reply on its way to stdout.
+// Writes a reply to stdout while it is streamed.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -75,7 +75,7 @@ bool InterruptsAsInput::take() {
   return ::read(fd_, &count, sizeof count) == sizeof count;
 }
 
-// poll() is never restarted, so whoever waits there sees the change at once.
+// poll() is never restarted, so a caller that waits there sees the change at once.
 bool take_window_changed() {
   static const bool installed = (set_handler(SIGWINCH, on_window_change, SA_RESTART), true);
   return installed && window_changed.exchange(false);

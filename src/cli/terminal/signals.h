@@ -21,8 +21,8 @@ class AnswerInProgress {
   AnswerInProgress& operator=(const AnswerInProgress&) = delete;
 };
 
-// While it lives SIGINT only makes fd() readable, for whoever waits for a line; take() tells and forgets. One at a
-// time.
+// While it lives, SIGINT only makes fd() readable, for a caller that waits for a line. take() reports and resets it.
+// One at a time.
 class InterruptsAsInput {
  public:
   InterruptsAsInput();
@@ -36,8 +36,8 @@ class InterruptsAsInput {
   int fd_;
 };
 
-// From the first call on, whether the terminal got another size, or the program went on after Ctrl-Z, since the last
-// one.
+// Whether the terminal changed its size, or the program resumed after Ctrl-Z, since the last call. The first call
+// starts watching.
 bool take_window_changed();
 bool take_continued();
 

@@ -35,10 +35,10 @@ void write_foreign(std::string_view text);
 // JSON is ASCII on a terminal, since U+009B alone can drive some.
 void write_json(const nlohmann::ordered_json& json, int indent = -1);
 
-// Writes to stderr. That this fails is nobody's error: there is no place left to report it.
+// Writes to stderr. A failure is ignored: there is nowhere to report it.
 void write_stderr(std::string_view text);
 
-// A bar on stderr for work that takes longer than a moment; nothing where stderr is no terminal.
+// A bar on stderr for work that takes longer than a moment; nothing if stderr is not a terminal.
 class ProgressBar {
  public:
   explicit ProgressBar(std::string label) : label_(std::move(label)) {}

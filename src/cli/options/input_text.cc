@@ -1,4 +1,4 @@
-#include "cli/options/given_text.h"
+#include "cli/options/input_text.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -53,12 +53,12 @@ std::string read_stdin() {
   return rest_of_stdin();
 }
 
-std::string read_stdin_beside() {
+std::string read_extra_stdin() {
   const Stdin kind = kind_of_stdin();
   if (kind == Stdin::other) return {};
   const auto begin = Clock::now();
   if (kind == Stdin::pipe && !comes_until(begin + kSilence)) {
-    write_stderr("ogas: waiting for text on stdin, which would stand before the prompt; < /dev/null: there is none\n");
+    write_stderr("ogas: waiting for text on stdin to put before the prompt; if there is none: < /dev/null\n");
     if (!comes_until(begin + kWaitForStdin)) {
       write_stderr(fmt::format("ogas: nothing came from stdin for {} s; it is left aside\n", kWaitForStdin.count()));
       return {};

@@ -45,7 +45,7 @@ struct Latency {
 // what lies above the last bound as lying there.
 Latency latency_between(const HistogramCounts& before, const HistogramCounts& after);
 
-// What was counted from one time to another. Counters that fell began anew in between.
+// What was counted between two times. Counters that fell were reset in between (the server restarted).
 struct TrafficChange {
   double seconds = 0;
   std::optional<double> prompt_rate, cached_rate, generated_rate;  // tokens a second

@@ -1,4 +1,4 @@
-// Texts that a command works on as they are: arguments, files, stdin.
+// Input texts of a command, unchanged: from arguments, files and stdin.
 #pragma once
 
 #include <chrono>
@@ -16,11 +16,11 @@ Result<std::string> read_text(const std::string& file);
 // All of stdin. Where nothing has come for a second, a line on stderr that stdin is waited for.
 std::string read_stdin();
 
-// The text on stdin beside a prompt that was given otherwise: that of a file, from its beginning on (who reads lines
-// in a loop has left it further on, and needs the rest), or of a pipe or socket. Nothing of a terminal or device. A
-// pipe may be one that the program was started with and nobody writes into (ssh, cron, services, test harnesses): where
-// nothing comes for kWaitForStdin, it is left aside, and a line on stderr says so.
-std::string read_stdin_beside();
+// The text on stdin in addition to a prompt from elsewhere. Reads a pipe, a socket, or a file that is at its beginning
+// (a script that reads lines in a loop has left it further on, and needs the rest); never a terminal or device. Nobody
+// may ever write into the pipe that the program was started with (ssh, cron, services, test harnesses). So a pipe is
+// ignored if nothing arrives for kWaitForStdin, and a line on stderr says so.
+std::string read_extra_stdin();
 inline constexpr std::chrono::seconds kWaitForStdin{10};
 
 // Whether there is text on stdin by now, by the same rules.

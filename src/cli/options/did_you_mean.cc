@@ -1,4 +1,4 @@
-#include "cli/options/suggest.h"
+#include "cli/options/did_you_mean.h"
 
 #include <algorithm>
 #include <numeric>
@@ -23,7 +23,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::optional<std::string> closest(std::string_view word, std::span<const std::string> names) {
-  constexpr size_t kMaxLetters = 64;  // longer words are no slips, and would cost time
+  constexpr size_t kMaxLetters = 64;  // longer words are not typing errors, and would cost time
   if (word.size() > kMaxLetters) return {};
   std::optional<std::string> best;
   size_t best_distance = std::clamp<size_t>(word.size() / 3, 1, 3) + 1;

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "cli/chat/answerer.h"
+#include "cli/chat/chat_backend.h"
 #include "client/http_client.h"
 #include "client/server_url.h"
 

@@ -1,4 +1,4 @@
-#include "cli/report/load_report.h"
+#include "cli/report/traffic_report.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "cli/chat/engine_answerer.h"
+#include "cli/chat/engine_backend.h"
 
 #include <functional>
 
@@ -40,7 +40,8 @@ Result<Reply> EngineBackend::answer(const Conversation& conversation) {
   const AnswerInProgress in_progress(engine_);
   auto result = engine_.generate(*session_, request);
   if (!result && request.prompt.size() > engine_.options().n_ctx)
-    return fail(ErrorCode::usage, "{}; /clear begins anew, a larger --ctx holds more", result.error().message);
+    return fail(ErrorCode::usage, "{}; /clear starts a new conversation, a larger --ctx holds more",
+                result.error().message);
   const Answer answer = OGAS_TRY(std::move(result));
   told.finish();
   write_stdout("\n");
@@ -55,7 +56,7 @@ Result<Reply> EngineBackend::answer(const Conversation& conversation) {
     reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
   if (told.is_cut_in_reasoning(answer.finish)) reply.notes.emplace_back(kCutInReasoning);
   if (answer.finish == FinishReason::length && is_full())
-    reply.notes.emplace_back("(the context is full: /clear begins anew, a larger --ctx holds more)");
+    reply.notes.emplace_back("(the context is full: /clear starts a new conversation, a larger --ctx holds more)");
   return reply;
 }
 

@@ -1,4 +1,4 @@
-#include "cli/bench/unread_model.h"
+#include "cli/bench/remote_header.h"
 
 #include <unistd.h>
 
@@ -38,7 +38,7 @@ Result<TensorFile> open_remote(const std::string& url) {
   for (size_t n = kFirst;; n *= 2) {
     const client::Beginning beginning = OGAS_TRY(http.get_beginning(url, n));
     if (!beginning.bytes.starts_with("GGUF"))
-      return fail(ErrorCode::bad_file, "{}: this is no GGUF file, whose first bytes say so", url);
+      return fail(ErrorCode::bad_file, "{}: this is not a GGUF file: its first bytes are not \"GGUF\"", url);
     auto file = open_header(beginning.bytes, beginning.n_whole, url);
     const bool has_all = beginning.bytes.size() < n || beginning.bytes.size() == beginning.n_whole;
     if (file || has_all || n >= kMax) return file;

@@ -1,4 +1,4 @@
-#include "cli/chat/server_answerer.h"
+#include "cli/chat/server_backend.h"
 
 #include <charconv>
 #include <chrono>
@@ -53,7 +53,7 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
   return fields;
 }
 
-// An answer on its way: shows it, and keeps what comes of it.
+// An answer that is streamed: shows it, and keeps the result.
 class ServerBackend::Stream {
  public:
   explicit Stream(bool hides_thinking) : printer_(hides_thinking) {}

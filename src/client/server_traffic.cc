@@ -1,4 +1,4 @@
-#include "client/server_load.h"
+#include "client/server_traffic.h"
 
 #include <algorithm>
 #include <charconv>
@@ -98,7 +98,7 @@ void count_replies(std::span<const Sample> samples, std::map<std::string, double
   }
 }
 
-// A counter's growth; one that fell began anew.
+// A counter's growth; one that fell was reset in between.
 double growth(double before, double after) { return after >= before ? after - before : after; }
 
 std::optional<double> growth(const std::optional<double>& before, const std::optional<double>& after) {
@@ -182,15 +182,15 @@ bool ServerCounters::is_empty() const {
 }
 
 Latency latency_between(const HistogramCounts& before, const HistogramCounts& after) {
-  const bool began_anew = after.count < before.count;
+  const bool was_reset = after.count < before.count;
   HistogramCounts grown = after;
   const auto is_same_bound = [](const auto& a, const auto& b) { return a.first == b.first; };
-  if (!began_anew && std::ranges::equal(before.buckets, after.buckets, is_same_bound)) {
+  if (!was_reset && std::ranges::equal(before.buckets, after.buckets, is_same_bound)) {
     for (size_t idx = 0; idx < grown.buckets.size(); ++idx) grown.buckets[idx].second -= before.buckets[idx].second;
     grown.sum -= before.sum;
     grown.count -= before.count;
   }
-  // What is no histogram has counts that fall.
+  // Counts that fall are not a histogram's; they are raised to the count before them.
   double min = 0;
   for (auto& [bound, count] : grown.buckets) min = count = std::max(count, min);
   if (grown.buckets.empty() || !std::isfinite(grown.buckets.back().second) || !(grown.buckets.back().second > 0) ||

@@ -30,7 +30,7 @@ class ChatBackend {
   // The conversation's next message, streamed to stdout; Ctrl-C ends it early. On an error a line that was begun is
   // ended.
   virtual Result<Reply> answer(const Conversation& conversation) = 0;
-  // The conversation so far does not go on.
+  // Drops the state of the conversation so far: it does not continue.
   virtual void forget() = 0;
 };
 

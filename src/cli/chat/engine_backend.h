@@ -1,7 +1,7 @@
 // A model in this process as the one who answers.
 #pragma once
 
-#include "cli/chat/answerer.h"
+#include "cli/chat/chat_backend.h"
 #include "engine/engine.h"
 
 namespace ogas::cli {

@@ -1,4 +1,4 @@
-#include "client/server_load.h"
+#include "client/server_traffic.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(ServerStats, QuantilesOfWhatWasAdded) {
   EXPECT_EQ(latency.p50, 2);
   EXPECT_THAT(latency.p90, DoubleNear(3.6, 1e-9));
   EXPECT_EQ(latency_between(after, after).n, 0);
-  // The server began anew: all that it counts is new.
+  // The server restarted: all that it counts is new.
   EXPECT_EQ(latency_between(after, {.buckets = {{1, 2}, {2, 2}, {4, 2}, {kInfinity, 2}}, .sum = 1, .count = 2}).p50,
             0.5);
   // Above the last bound.
@@ -78,7 +78,7 @@ TEST(ServerStats, RatesAreDifferences) {
   EXPECT_FALSE(ten.first_token);
   EXPECT_EQ(history.change(seconds(1)).generated_rate, 10);
   EXPECT_EQ(history.change(seconds(100)).seconds, 20);
-  // Anew: 4 since then.
+  // After a restart: 4 since then.
   history.add(start + seconds(21), counters_of("ogas_generated_tokens_total 4\n"));
   EXPECT_EQ(history.change(seconds(1)).generated_rate, 4);
   EXPECT_EQ(history.generated_rates().size(), 21U);
