@@ -263,7 +263,7 @@ class EffectTest(ScriptedTest):
         self.ok(completions, {**chat, "tools": TOOLS, "tool_choice": "none"})
         history = [user, {"role": "assistant", "content": None, "tool_calls": [
             {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, user]
-        self.refused(completions, {"messages": history}, "messages[1].tool_calls", "no place for calls")
+        self.refused(completions, {"messages": history}, "messages[1].tool_calls", "ignores tool calls")
         self.refused(completions, {"messages": [{"role": "system", "content": "Be brief."}, user]}, "messages[0]", "'system'")
         self.refused("/api/generate", {"prompt": "Go", "system": "Be brief."}, "messages[0]", "'system'")
         self.refused("/api/generate", {"prompt": "Go", "context": [1, 2]}, "context", "context")

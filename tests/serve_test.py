@@ -126,7 +126,7 @@ class BadRequestsTest(ServerTest):
             ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None),
             ("no host", raw("GET /health HTTP/1.1"), 400),
             ("two hosts", raw("GET /health HTTP/1.1\nHost: localhost\nHost: localhost"), 400),
-            ("a target that is no path", raw("GET ftp://localhost/health HTTP/1.1\nHost: localhost"), 400),
+            ("a target that is not a path", raw("GET ftp://localhost/health HTTP/1.1\nHost: localhost"), 400),
             ("two lengths", raw(post + "Content-Length: 5\nContent-Length: 6", b"12345"), 400),
             ("a length and chunks", raw(post + f"Content-Length: {len(whole)}\nTransfer-Encoding: chunked",
                                         b"0\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n"), 400),
@@ -180,10 +180,10 @@ class BadRequestsTest(ServerTest):
         server = self.serve()
         message = {"role": "user", "content": "x"}
         for body, param, text in [
-            ("", None, "no JSON"),
-            ("{", None, "no JSON"),
+            ("", None, "not JSON"),
+            ("{", None, "not JSON"),
             ("[]", None, "where an object is expected"),
-            ('{"messages": "\xff"}'.encode("latin-1"), None, "no JSON"),
+            ('{"messages": "\xff"}'.encode("latin-1"), None, "not JSON"),
             ("[" * 100_000, None, "nested deeper"),
             ('{"a": 1, "a": 2}', "a", "twice"),
             ({}, "messages", "missing"),
@@ -198,8 +198,8 @@ class BadRequestsTest(ServerTest):
             ({"messages": [message], "max_tokens": 1.5}, "max_tokens", "integer"),
             ({"messages": [message], "max_tokens": 10**18}, "max_tokens", "not in"),
             ({"messages": [message], "n": 1000}, "n", "not in"),
-            ({"messages": [message], "logit_bias": {"x": 1}}, "logit_bias.x", "no token"),
-            ({"messages": [message], "logit_bias": {"99999999": 1}}, "logit_bias.99999999", "no token"),
+            ({"messages": [message], "logit_bias": {"x": 1}}, "logit_bias.x", "not a token"),
+            ({"messages": [message], "logit_bias": {"99999999": 1}}, "logit_bias.99999999", "not a token"),
             ({"messages": [message], "stop": [1]}, "stop[0]", "a string is expected"),
             ({"messages": [message], "stream_options": {"include_usage": True}}, "stream_options", "stream is not true"),
             ({"messages": [message], "response_format": {"type": "json_object"}}, "response_format.type", "not supported"),
@@ -358,7 +358,7 @@ class KeysTest(ServerTest):
         for code, text, *arguments in [(3, "holds no key", "--api-keys", self.folder / "empty"),
                                        (4, "no such file", "--api-keys", self.folder / "missing"),
                                        (2, "TLS needs both", "--tls-cert", "x"),
-                                       (2, "no address", "--host", "no.such.name.invalid"),
+                                       (2, "not an address", "--host", "no.such.name.invalid"),
                                        (2, "65535", "--port", "70000")]:
             with self.subTest(text):
                 result = subprocess.run([BINARY, "serve", MODEL, *map(str, arguments)], capture_output=True, text=True,

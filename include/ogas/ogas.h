@@ -11,7 +11,7 @@
  * and each gets the answer that it would get alone. examples/chat.c and examples/chat.py are whole programs.
  *
  * Threads: an engine may be used by any number of threads at once. A session may be used by any thread, but by one at a
- * time; only ogas_cancel may be called beside another function. Where that is not kept, OGAS_ERROR_UNAVAILABLE says so
+ * time; only ogas_cancel may be called during another function. A violation gives OGAS_ERROR_UNAVAILABLE
  * if a request is running. Callbacks run on the thread that called, and may call what they like, but must not free the
  * engine or the session that they are called for, nor leave by longjmp or an exception. Not after fork(), in the child,
  * with what the parent made; nor from signal handlers: set a flag there and look at it in the callback.
@@ -70,7 +70,7 @@ typedef enum ogas_status {
   OGAS_ERROR_UNSUPPORTED = 4,   /* well-formed, but this library does not know it */
   OGAS_ERROR_NOT_FOUND = 5,     /* no such file */
   OGAS_ERROR_IO = 6,            /* the operating system refused */
-  OGAS_ERROR_CANCELLED = 7,     /* a callback stopped loading. (A cancelled answer is no error.) */
+  OGAS_ERROR_CANCELLED = 7,     /* a callback stopped loading. (A cancelled answer is not an error.) */
   OGAS_ERROR_UNAVAILABLE = 8,   /* not now: too many requests are waiting, or the session is busy */
   OGAS_ERROR_INTERNAL = 9       /* an exception that should not have been: a bug in ogas */
 } ogas_status;
@@ -94,19 +94,19 @@ typedef struct ogas_engine_options {
   uint32_t n_batch;          /* tokens of prompts that are computed together; 0: as suits the model */
   uint32_t n_threads;        /* 0: one for each core that this process may use */
   uint32_t n_running;        /* requests that are computed side by side at most; 0: 32 */
-  uint32_t n_waiting;        /* requests that wait for their turn at most, more are refused; 0: 256 */
-  uint64_t kv_budget;        /* bytes for keys and values of all requests; 0: half of what is free beside the weights */
-  const char* kv_type;       /* how they are kept: "f16", "bf16", "f32", "q8_0", "q4_0"; NULL: "f16" */
+  uint32_t n_waiting;        /* maximum number of waiting requests, more are refused; 0: 256 */
+  uint64_t kv_budget;        /* bytes of KV cache for all requests; 0: half of what the weights leave free */
+  const char* kv_type;       /* format of the KV cache: "f16", "bf16", "f32", "q8_0", "q4_0"; NULL: "f16" */
   const char* chat_template; /* Jinja source instead of the model's own; NULL: its own */
   const char* prefix_folder; /* where keys and values of prompts are kept for later starts; NULL: nowhere */
   uint64_t prefix_budget;    /* bytes that they may take there, of all models together */
 
-  uint64_t ram;          /* bytes of memory that this process may take for everything; 0: what is free. Experts that
-                            have no room are read from disk as tokens take them, and the answers are the same */
-  uint64_t expert_cache; /* read experts from disk in any case, with so many bytes of memory for them, or the least
-                            that works if that is more; 0: only where they have no room, with all that is left */
-  uint32_t n_experts;    /* experts of a layer that a token goes through, fewer than the model was trained with:
-                            quicker, and not its own answers; 0: as many */
+  uint64_t ram;          /* limit on the memory of this process, in bytes; 0: what is free. Experts that do not fit
+                            are read from disk when tokens need them; the answers are the same */
+  uint64_t expert_cache; /* read experts from disk in any case, with a cache of this many bytes (or the smallest that
+                            works); 0: only if they do not fit, with all memory that is left */
+  uint32_t n_experts;    /* experts of a layer that a token uses, fewer than the model was trained with: faster, with
+                            other answers; 0: the model's own number */
   OGAS_EXTENSION union {
     float min_expert_weight; /* the same for experts to which the router gives less than this share, 0 to below 1, a
                                 token's best one aside; 0: none is left out */
@@ -129,7 +129,7 @@ OGAS_API ogas_status ogas_engine_options_init(ogas_engine_options* options, size
  * OGAS_ERROR_CANCELLED at once, and nothing is left of the model. */
 typedef int (*ogas_progress_callback)(double share, void* user);
 
-/* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as the hub
+/* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as Hugging Face
  * publishes it. options, progress: may be NULL; what options point to is read here and not kept. *engine is to be freed
  * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_experts or min_expert_weight for a model
  * without experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the model;
@@ -151,7 +151,7 @@ OGAS_API uint32_t ogas_engine_n_vocab(const ogas_engine* engine);
 #define OGAS_PARSE_SPECIAL 1u /* read special tokens such as <|im_end|> in the text. Never for what somebody typed */
 #define OGAS_ADD_SPECIAL 2u   /* put those tokens around it that the model wants there */
 
-/* Text as tokens. *tokens is to be freed with ogas_free, also where *n_tokens is 0. Bytes that are no UTF-8 are taken,
+/* Text as tokens. *tokens is to be freed with ogas_free, also where *n_tokens is 0. Invalid UTF-8 is accepted,
  * too. Errors: OGAS_ERROR_UNSUPPORTED (the model has no tokenizer). */
 OGAS_API ogas_status ogas_tokenize(const ogas_engine* engine, const char* text, size_t n_bytes, unsigned flags,
                                    int32_t** tokens, size_t* n_tokens);
@@ -202,22 +202,22 @@ typedef struct ogas_logit_bias {
 typedef struct ogas_generate_options {
   size_t size;
   uint32_t max_tokens;      /* longest answer; 0: until the context is full */
-  int ignore_end;           /* 1: go on past the model's own end of the answer */
+  int ignore_end;           /* 1: continue after the model ends its answer */
   float temperature;        /* 0: always the likeliest token */
   uint32_t top_k;           /* keep the k likeliest; 0: all */
   float typical_p;          /* keep what surprises as expected, with this probability together; 1: all */
   float top_p;              /* keep the smallest set with this probability; 1: all */
   float min_p;              /* drop what is below this share of the likeliest; 0: none */
-  float repetition_penalty; /* divides logits of tokens seen lately; 1: off */
-  float frequency_penalty;  /* subtracted for each time a token was seen lately */
-  float presence_penalty;   /* subtracted if a token was seen lately */
+  float repetition_penalty; /* divides logits of recent tokens; 1: off */
+  float frequency_penalty;  /* subtracted for each recent occurrence of a token */
+  float presence_penalty;   /* subtracted if a token occurred recently */
   OGAS_EXTENSION union {
     uint32_t repeat_last_n;  /* how many of the last tokens, of prompt and answer, these three look at */
     uint32_t penalty_window; /* its former name */
   };
-  uint64_t seed;           /* the same seed gives the same answer, whatever is computed beside it; UINT64_MAX, which
+  uint64_t seed;           /* the same seed gives the same answer, whatever else is in the batch; UINT64_MAX, which
                               is -1: one is drawn */
-  const char* const* stop; /* n_stop texts that end an answer and are no part of it */
+  const char* const* stop; /* n_stop texts that end an answer and are not part of it */
   size_t n_stop;
   double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */
   int priority;            /* higher ones are computed first */
@@ -230,7 +230,7 @@ typedef struct ogas_generate_options {
   const int32_t* required_tokens; /* n_required_tokens ids: no others are drawn; 0: any may be */
   size_t n_required_tokens;
 
-  /* DRY ("don't repeat yourself"): where the last tokens stood in the sequence already, what followed them there has
+  /* DRY ("don't repeat yourself"): if the last tokens repeat earlier ones, the token that followed there has
    * dry_multiplier * dry_base ^ (how many they are - dry_allowed_length) subtracted from its logit. */
   float dry_multiplier;            /* 0 to 100; 0: off */
   float dry_base;                  /* 1 to 100; 0: 1.75 */
@@ -240,22 +240,23 @@ typedef struct ogas_generate_options {
                                       contains one; NULL: "\n", ":", "\"" and "*" */
   size_t n_dry_breakers;           /* 0 with dry_breakers that are not NULL: there are none */
 
-  int logprobs;            /* 1: ogas_session_logprob tells how likely the model held each token of the answer */
-  uint32_t n_top_logprobs; /* and beside each so many of the likeliest there; more than 0 implies logprobs */
+  int logprobs; /* 1: ogas_session_logprob tells how likely the model held each token of the answer */
+  uint32_t
+      n_top_logprobs; /* also this many of the most probable tokens at each position; more than 0 implies logprobs */
 
   float xtc_probability; /* chance, at each token, to leave out all but the least likely of those with xtc_threshold */
   float xtc_threshold;   /* probability, 0 to 1 */
   uint32_t mirostat;     /* 2: Mirostat 2 instead of top_k, typical_p, top_p, min_p and XTC; 0: not */
   float mirostat_tau;    /* the surprise that it steers to, in bits; 0 to 100 */
   float mirostat_eta;    /* how fast it does; 0 to 1 */
-  int context_shift; /* 1: where the context is full, go on from its first n_keep tokens and the latest half of it */
-  size_t n_keep;     /* 4 unless changed; no more than the other half has room for */
+  int context_shift;     /* 1: when the context is full, continue from its first n_keep tokens and its latest half */
+  size_t n_keep;         /* default 4; at most what the other half holds */
 
-  /* 1: the answer is told apart into reasoning, content and calls of tools, by the marks that the model's chat template
+  /* 1: the answer is split into reasoning, content and tool calls, by the marks that the model's chat template
    * shows. on_text and ogas_session_text then have the content alone, ogas_session_reasoning and ogas_session_tool_call
    * the rest. 0: the text is what the model wrote, marks that are text included. */
   int splits_reply;
-  const char* tools; /* JSON, as in ogas_conversation: calls of these are told apart, and ogas_chat shows them to the
+  const char* tools; /* JSON, as in ogas_conversation: calls of these are recognised, and ogas_chat shows them to the
                         model; NULL: none */
   ogas_text_callback on_reasoning; /* gets further reasoning, as on_text gets content, with the same `user`; may be
                                       NULL */
@@ -279,8 +280,8 @@ OGAS_API void ogas_session_free(ogas_session* session);
 OGAS_API ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
                                    const ogas_generate_options* options, ogas_text_callback on_text, void* user);
 /* Says this as the user, and answers; both become messages of the session, also where the answer is cancelled. After an
- * error the messages are those from before. Errors: as ogas_generate and ogas_encode_chat; OGAS_ERROR_USAGE for what is
- * no UTF-8. */
+ * error the messages are those from before. Errors: as ogas_generate and ogas_encode_chat; OGAS_ERROR_USAGE for text
+ * that is not UTF-8. */
 OGAS_API ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_generate_options* options,
                                ogas_text_callback on_text, void* user);
 /* Adds a message without answering: a "system" one at the beginning, or those of an earlier conversation. */
@@ -329,8 +330,8 @@ typedef struct ogas_logprob {
   const char* bytes; /* the token's n_bytes as ogas_detokenize gives them, perhaps a part of a character; no zero
                         follows. The engine's: valid as long as the session. "" where the model has no tokenizer */
   size_t n_bytes;
-  size_t n_top; /* how many of the likeliest are known at this place: ranks 1 to n_top, fewer than were asked for where
-                   the model holds fewer possible */
+  size_t n_top; /* how many of the most probable tokens are known at this position: ranks 1 to n_top, fewer than were
+                   asked for where the model holds fewer possible */
 } ogas_logprob;
 
 /* How likely token number token_idx of the last answer (from 0) was: rank OGAS_RANK_CHOSEN; and which were likeliest in

@@ -6,8 +6,8 @@
 namespace ogas::capi {
 namespace {
 
-// Not a std::string: one that is to be destroyed with its thread would keep dlclose() from unloading the library. And
-// there is room for it where there is no memory left.
+// Not a std::string: its destructor at thread exit would keep dlclose() from unloading the library. And this one needs
+// no allocation when memory is exhausted.
 thread_local char last_error[2048] = "";
 
 }  // namespace

@@ -92,7 +92,7 @@ inline Result<std::vector<std::string>> read_strings(const char* const* texts, s
   return strings;
 }
 
-// A copy for ogas_free, with room for `extra` more, which are zero.
+// A copy for ogas_free, followed by `extra` zero elements.
 template <class T>
 T* copy_for_caller(std::span<const T> values, size_t extra = 0) {
   auto* copy = static_cast<T*>(std::calloc(std::max<size_t>(values.size() + extra, 1), sizeof(T)));

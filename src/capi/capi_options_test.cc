@@ -164,7 +164,7 @@ TEST_F(CApi, DryEndsRepetitions) {
 }
 
 // The usual ones, or those given, of which there may be none.
-TEST_F(CApi, NewLinesBreakRepetitionsUnlessToldOtherwise) {
+TEST_F(CApi, NewLinesBreakRepetitionsByDefault) {
   std::string lines;
   for (int n = 0; n < 12; ++n) lines += "red\n";
   const Asker asker(engine_, tokenize(engine_, lines));

@@ -255,10 +255,10 @@ TEST_F(CApi, Templates) {
     EXPECT_EQ(ogas_encode_chat(engine_.get(), &wrong, &tokens, &n_tokens), OGAS_ERROR_USAGE);
     return std::string(ogas_last_error());
   };
-  EXPECT_THAT(refused("[{"), HasSubstr("messages is no JSON"));
+  EXPECT_THAT(refused("[{"), HasSubstr("messages is not JSON"));
   EXPECT_THAT(refused("{}"), HasSubstr("messages is object; an array"));
   EXPECT_THAT(refused(R"([{"content": "x"}])"), HasSubstr("message 0"));
-  EXPECT_THAT(refused("[{\"role\": \"user\", \"content\": \"\xFF\"}]"), HasSubstr("messages is no JSON"));
+  EXPECT_THAT(refused("[{\"role\": \"user\", \"content\": \"\xFF\"}]"), HasSubstr("messages is not JSON"));
   EXPECT_THAT(refused("[]", "1"), HasSubstr("tools is number"));
 }
 
@@ -302,7 +302,7 @@ TEST_F(CApi, AnswersTokensAndStops) {
   ASSERT_EQ(generate(), OGAS_OK);
   EXPECT_EQ(text_of(session), drawn);
 
-  options.seed = static_cast<uint64_t>(-1);  // drawn anew each time
+  options.seed = static_cast<uint64_t>(-1);  // drawn again each time
   std::set<std::string> texts;
   for (int round = 0; round < 4; ++round) {
     ASSERT_EQ(generate(), OGAS_OK);

@@ -96,7 +96,7 @@ inline Tokens tokens_of(const SessionPtr& session) {
   return {tokens, tokens + n_tokens};
 }
 
-// A callback that collects the text and asks to stop after so many pieces.
+// A callback that collects the text and asks to stop after a number of pieces.
 struct Collector {
   std::string text = {};
   int n_pieces = 0, n_wanted = 1 << 30;

@@ -1,5 +1,5 @@
-// What passes between the engine's thread, which computes an answer, the thread that waits for it, and whoever cancels
-// it. The one that waits shows the text, so that a slow callback holds up nobody else.
+// Shared by the engine's thread, which computes an answer, the thread that waits for it, and a thread that cancels it.
+// The waiting thread calls back with the text, so that a slow callback delays no other request.
 #pragma once
 
 #include <condition_variable>

@@ -35,7 +35,7 @@ struct ogas_session {
   std::shared_ptr<ogas::capi::LoadedEngine> loaded;
   nlohmann::ordered_json messages = nlohmann::ordered_json::array();
   ogas::Answer answer;
-  ogas::capi::Reply reply;  // the answer told apart, or its whole text as content
+  ogas::capi::Reply reply;  // the answer split into its parts, or its whole text as content
   int finish = OGAS_FINISH_NONE;
 
   std::atomic<bool> busy = false;  // a call is in it

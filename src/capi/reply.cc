@@ -48,7 +48,7 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
     if (json.type() == expected) return json;
     return fail(ErrorCode::usage, "{} is {}; an {} is expected", name, json.type_name(), Json(expected).type_name());
   } catch (const Json::parse_error& error) {
-    return fail(ErrorCode::usage, "{} is no JSON: {}", name, error.what());
+    return fail(ErrorCode::usage, "{} is not JSON: {}", name, error.what());
   }
 }
 

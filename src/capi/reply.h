@@ -1,4 +1,4 @@
-// An answer told apart into reasoning, content and calls of tools, where the request asks for it.
+// An answer split into reasoning, content and tool calls, if the request asks for it.
 #pragma once
 
 #include <ogas/ogas.h>

@@ -66,7 +66,7 @@ Result<> read_tokens(const ogas_generate_options& options, SamplingOptions& samp
   return {};
 }
 
-// What of DRY is no number that is the same here and there. Errors: usage, unsupported.
+// The options of DRY that are not plain numbers. Errors: usage, unsupported.
 Result<> read_dry(const Engine& engine, const ogas_generate_options& options, SamplingOptions& sampling) {
   constexpr uint32_t kMax = INT32_MAX;
   if (options.dry_base == 0) sampling.dry_base = SamplingOptions{}.dry_base;

@@ -136,7 +136,7 @@ Result<ogas_logprob> logprob_of(const ogas_session& session, size_t token_idx, s
 Result<> check_utf8(std::string_view text, std::string_view name) {
   const size_t n = valid_utf8_prefix(text);
   if (n == text.size()) return {};
-  return fail(ErrorCode::usage, "{} is no UTF-8: byte {} is {:#04x}", name, n, static_cast<uint8_t>(text[n]));
+  return fail(ErrorCode::usage, "{} is not UTF-8: byte {} is {:#04x}", name, n, static_cast<uint8_t>(text[n]));
 }
 
 nlohmann::ordered_json message(std::string_view role, std::string_view content) {

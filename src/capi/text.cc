@@ -40,7 +40,7 @@ Result<ChatTemplateInput> chat_input(const ogas_conversation& conversation) {
   for (size_t idx = 0; idx < input.messages.size(); ++idx) {
     const Json& message = input.messages[idx];
     if (!message.is_object() || !message.contains("role") || !message["role"].is_string())
-      return fail(ErrorCode::usage, "message {} is no object with a 'role'", idx);
+      return fail(ErrorCode::usage, "message {} is not an object with a 'role'", idx);
   }
   return input;
 }

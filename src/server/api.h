@@ -24,7 +24,7 @@ struct ApiOptions {
   uint32_t max_choices = 16;       // answers to one request
 };
 
-// A request on its way, with who asks.
+// A request that is being answered, and its client.
 struct Call {
   HttpRequest request;
   HttpExchangePtr exchange;
@@ -51,7 +51,7 @@ class Api {
   // Errors: not the model that is served.
   ApiResult<> check_model(Fields& fields) const;
   ApiResult<const Tokenizer*> tokenizer() const;
-  // Errors: no room for an answer behind them.
+  // Errors: the context has no space left for an answer.
   ApiResult<> check_length(size_t n_prompt, std::string_view path) const;
 };
 

@@ -15,7 +15,7 @@
 
 namespace ogas::server {
 
-// Whoever has a key; no name where none are asked for.
+// The holder of a key; without a name if no keys are required.
 struct Client {
   std::string name = {};
   std::string address = {};
@@ -48,7 +48,7 @@ class ApiKeys {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What flows in evenly and may stand until it is a minute's worth.
+  // A token bucket: fills evenly, and holds at most the allowance of a minute.
   struct Bucket {
     double per_minute = 0;  // 0: no limit
     double level = 0;

@@ -33,7 +33,7 @@ TEST_F(ApiKeysTest, NoneAreAskedForWhereThereAreNone) {
 
 TEST_F(ApiKeysTest, ReadsLinesAndTheEnvironment) {
   const auto keys =
-      ApiKeys::read(write("# comment\n\n  a name=x # behind\nb\ttokens_per_minute=5 name=y"), "c,d").value();
+      ApiKeys::read(write("# comment\n\n  a name=x # after\nb\ttokens_per_minute=5 name=y"), "c,d").value();
   EXPECT_EQ(found(*keys, "Bearer a"), "x");
   EXPECT_EQ(found(*keys, "bearer b"), "y");
   EXPECT_EQ(found(*keys, "", "c"), "key 1");

@@ -72,9 +72,9 @@ std::string Metrics::prometheus(std::string_view model, const Now& now) const {
   value("ogas_requests_waiting", "Requests that wait for their turn", "gauge", now.n_waiting);
   value("ogas_connections", "Connections of clients", "gauge", now.n_connections);
   value("ogas_pauses_total", "Times a request gave up its pages for others", "counter", now.n_preemptions);
-  value("ogas_kv_bytes_used", "Keys and values of requests and remembered prefixes", "gauge", now.kv_bytes_used);
-  value("ogas_kv_bytes_cached", "Of these, those that only remembered prefixes hold", "gauge", now.kv_bytes_cached);
-  value("ogas_kv_bytes_budget", "The most that keys and values may take", "gauge", now.kv_bytes_budget);
+  value("ogas_kv_bytes_used", "Bytes of the KV cache used by requests and cached prefixes", "gauge", now.kv_bytes_used);
+  value("ogas_kv_bytes_cached", "Bytes of the KV cache used only by cached prefixes", "gauge", now.kv_bytes_cached);
+  value("ogas_kv_bytes_budget", "Maximum size of the KV cache in bytes", "gauge", now.kv_bytes_budget);
   value("process_resident_memory_bytes", "Memory of the process", "gauge", now.memory_bytes);
   if (now.reads_experts) {
     value("ogas_expert_hits_total", "Experts found in memory", "counter", now.expert_hits);

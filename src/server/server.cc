@@ -58,8 +58,8 @@ ApiResult<const Route*> find_route(std::string_view method, std::string_view pat
     error.headers.emplace_back("Allow", allowed == "GET" ? "GET, HEAD" : allowed);
     return std::unexpected(error);
   }
-  return std::unexpected(ApiError(
-      404, fmt::format("there is nothing at {}; /v1/chat/completions is one thing that is served", in_quotes(path))));
+  return std::unexpected(
+      ApiError(404, fmt::format("there is no endpoint {}; /openapi.json lists all", in_quotes(path))));
 }
 
 // The names of headers that a preflight asks for, where they are names (RFC 9110: tokens): what is echoed must not be
@@ -121,7 +121,7 @@ class HttpApi final : public Server {
 
   // Pages of this server itself may ask, those of origins that were named, of programs, and, where only this machine is
   // listened to, of other servers on it. Others could use a visitor's browser to reach what only the visitor reaches:
-  // what the body calls itself is no protection, since curl calls everything a form.
+  // a check of Content-Type would not protect, since curl calls everything a form.
   bool allows_origin(const HttpRequest& request) const {
     const std::string_view origin = request.header("origin");
     const size_t host = origin.find("://");

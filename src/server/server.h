@@ -1,4 +1,4 @@
-// `ogas serve`: an engine behind HTTP, in OpenAI's words.
+// `ogas serve`: an engine over HTTP, with OpenAI's API.
 #pragma once
 
 #include <filesystem>

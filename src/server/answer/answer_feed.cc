@@ -101,7 +101,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
 
 }  // namespace
 
-// On the I/O thread from the beginning, so that nothing but the news themselves is shared with the engine's.
+// On the I/O thread from the beginning, so that only the events are shared with the engine's thread.
 void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take) {
   auto feed = std::make_shared<Feed>(api, call, std::move(take));
   auto shared = std::make_shared<std::vector<Request>>(std::move(requests));

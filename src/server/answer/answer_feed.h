@@ -22,15 +22,15 @@ struct FeedEvent {
   size_t answer_idx = 0;
   std::string text = {};
   std::vector<DrawnToken> tokens = {};        // where log-probabilities were asked for; the ending one, too
-  std::optional<Result<Answer>> answer = {};  // once it is done; its last news
-  bool is_enough = false;  // whoever takes the news may say so: the answer ends there, and says what it took
+  std::optional<Result<Answer>> answer = {};  // once it is done; the last event
+  bool is_enough = false;                     // set by the receiver: the answer ends here, and reports its cost
 };
 
-// Called on the I/O thread, news in order. Returns whether it wants more: false ends all that is left, and was the last
+// Called on the I/O thread, events in order. Returns whether it wants more: false ends all answers, and is the last
 // call.
 using TakeEvents = std::move_only_function<bool(std::span<FeedEvent> events)>;
 
-// Has these requests computed together. Whoever leaves the exchange ends them. Tokens are charged to the call's client.
+// Computes these requests together. They end if the client disconnects. Tokens are charged to the call's client.
 void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take);
 
 }  // namespace ogas::server

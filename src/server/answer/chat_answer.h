@@ -1,5 +1,5 @@
-// Answers to a conversation: text as it comes, told apart into reasoning, content and calls of tools. How an API shows
-// that is for those who derive from it.
+// Answers to a conversation: text as it streams, split into reasoning, content and tool calls. Derived classes say how
+// an API shows them.
 #pragma once
 
 #include <algorithm>

@@ -7,7 +7,7 @@
 
 namespace ogas::server {
 
-// A token's text for a person: bytes that are no UTF-8 become U+FFFD.
+// A token's text for display: invalid UTF-8 becomes U+FFFD.
 std::string token_text(const Tokenizer& tokenizer, TokenId id);
 
 // Of the chat API: {"token", "logprob", "bytes", "top_logprobs": [...]}.

@@ -3,7 +3,7 @@
 // Fields: messages, model, max_tokens or max_completion_tokens, n, stream, stream_options, logprobs, top_logprobs,
 // stop, seed, temperature and the other ways to choose tokens (request_fields.cc), tools, tool_choice ("auto", "none"),
 // parallel_tool_calls, response_format ("text"), reasoning_effort, chat_template_kwargs. A conversation that ends with
-// the assistant's message is gone on with. What would have to be enforced and is not is refused.
+// the assistant's message is continued. Fields that would have to be enforced and are not are refused.
 #include <utility>
 
 #include "server/answer/chat_answer.h"

@@ -53,7 +53,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
   if (result.stream.stream && result.best_of > result.n)
     return refuse("best_of", "the best of several answers cannot be streamed");
   if (const auto suffix = OGAS_TRY(fields.text("suffix")); suffix && !suffix->empty())
-    return refuse("suffix", "suffix: text behind the answer is not supported");
+    return refuse("suffix", "suffix: text after the answer is not supported");
   ignore_bookkeeping(fields);
   OGAS_TRY(fields.finish());
   return result;

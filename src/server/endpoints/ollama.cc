@@ -18,7 +18,7 @@
 namespace ogas::server {
 namespace {
 
-// Ollama's names have a tag behind them: "name:latest".
+// Ollama's names end in a tag: "name:latest".
 ApiResult<> check_name(const Api& api, Fields& fields) {
   const auto name = OGAS_TRY(fields.text("model"));
   if (!name) return {};
@@ -73,7 +73,7 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
     run.input.extra[name] = *think;
   }
   if (const Json* context = fields.find("context"); context && !context->empty())
-    return refuse("context", "answers do not come with a context here, and go on from none; /api/chat takes messages");
+    return refuse("context", "context is not supported; send the conversation as messages to /api/chat");
   fields.ignore({"keep_alive", "truncate", "shift"});
   return run;
 }
@@ -193,7 +193,7 @@ class OllamaAnswer final : public ChatAnswer {
   Json last_;
 };
 
-// A text that is gone on with as it is, without a template.
+// Continues a text without a template.
 ApiResult<> generate_raw(Api& api, Call& call, ChatRun run, const std::string& prompt) {
   const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
   auto tokens = tokenizer.encode(prompt, {.parse_special = true, .add_special = true});

@@ -283,9 +283,9 @@ class ResponseAnswer final : public ChatAnswer {
 
   Json& item() { return response_["output"].back(); }
   size_t output_idx() const { return response_["output"].size() - 1; }
-  Json place() { return {{"item_id", item()["id"]}, {"output_index", output_idx()}}; }
+  Json location() { return {{"item_id", item()["id"]}, {"output_index", output_idx()}}; }
   Json location_of_text() {
-    Json json = place();
+    Json json = location();
     json["content_index"] = 0;
     return json;
   }
@@ -335,7 +335,7 @@ class ResponseAnswer final : public ChatAnswer {
     }
     item()["arguments"].get_ref<std::string&>() += part.arguments;
     if (part.arguments.empty()) return;
-    Json fields = place();
+    Json fields = location();
     fields["delta"] = part.arguments;
     tell("response.function_call_arguments.delta", std::move(fields));
   }
@@ -346,7 +346,7 @@ class ResponseAnswer final : public ChatAnswer {
     const bool is_whole_call = is_call && choices.front().calls[call_idx_].is_whole;
     item()["status"] = !is_call ? status : is_whole_call ? "completed" : "incomplete";
     if (is_whole_call) {
-      Json fields = place();
+      Json fields = location();
       fields["name"] = item()["name"];
       fields["arguments"] = item()["arguments"];
       tell("response.function_call_arguments.done", std::move(fields));

@@ -1,4 +1,4 @@
-// An answer on its way from whoever writes it to the connection that sends it.
+// Carries an answer from the thread that writes it to the connection that sends it.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -26,7 +26,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
   bool is_stream = false, ended = false;   // the head is a stream's; all of it is here
   std::string unsent;                      // of a stream's body
   std::optional<HttpReply> expected_head;  // if nothing comes for a while
-  Headers headers;                         // of either, beside its own
+  Headers headers;                         // of either, in addition to its own
   std::string client;
 
   void leave() {
@@ -41,7 +41,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
     on_io([reply = std::move(reply)](Exchange& self) mutable {
       if (!self.head)
         self.head = std::move(reply);
-      else if (self.is_stream && !self.ended)  // it began by itself, while this was on its way
+      else if (self.is_stream && !self.ended)  // the stream was begun while this was posted
         self.unsent +=
             self.head->content_type == "text/event-stream" ? "data: " + reply.body + "\n\n" : reply.body + "\n";
       self.ended = true;

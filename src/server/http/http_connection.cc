@@ -150,7 +150,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     socket_of(stream_).close(error);
   }
 
-  // Whether the connection goes on with another request.
+  // Returns whether the connection can serve another request.
   asio::awaitable<bool> serve_one() {
     const HttpLimits& limits = host_.limits();
     idle_ = buffer_.size() == 0;
@@ -187,7 +187,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     co_return goes_on&& keeps_alive_ && !host_.is_draining();
   }
 
-  // Bytes of the next request, or the end. A read that was begun during the last answer goes on here.
+  // Waits for bytes of the next request, or for the end. Continues a read that was begun during the last answer.
   asio::awaitable<bool> wait_for_bytes() {
     allow(host_.limits().idle_time);
     if (host_.is_draining()) co_return false;
@@ -232,7 +232,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     record_.path = request.path;
     request.id = record_.id;
     request.peer = peer_;
-    if (head.version() != 10 && head.version() != 11) return error_reply(505, "HTTP/1.1 is spoken here");
+    if (head.version() != 10 && head.version() != 11)
+      return error_reply(505, "only HTTP/1.0 and HTTP/1.1 are supported");
     size_t n_hosts = 0;
     for (const auto& field : head) {
       request.headers.emplace_back(lower_ascii({field.name_string().data(), field.name_string().size()}),
@@ -245,7 +246,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       request.headers.emplace_back("host", target->authority);
     }
     if (n_hosts > 1 || (n_hosts == 0 && head.version() == 11)) return error_reply(400, "a request has one Host header");
-    if (!target) return error_reply(400, "the request's target is no path");
+    if (!target) return error_reply(400, "the request's target is not a path");
     return {};
   }
 
@@ -340,7 +341,7 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
     }
   }
 
-  // Whether the connection can go on.
+  // Returns whether the connection can be used again.
   asio::awaitable<bool> send_answer() {
     Exchange& exchange = *exchange_;
     head_sent_ = false;

@@ -39,7 +39,7 @@ class ConnectionHost {
   virtual const HttpHandlers& handlers() const = 0;
   virtual bool is_draining() const = 0;
   virtual bool logs_bodies() const = 0;
-  // Whether so many bytes more of bodies fit.
+  // Whether n more bytes of bodies fit within the limit.
   virtual bool reserve_body(size_t n) = 0;
   virtual void release_body(size_t n) = 0;
   virtual void add(ConnectionBase& connection) = 0;

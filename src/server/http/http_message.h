@@ -55,9 +55,9 @@ class HttpExchange {
   virtual void when_gone(std::function<void()> callback) = 0;
   // Runs it on the I/O thread, soon.
   virtual void post(std::function<void()> work) = 0;
-  // Beside those that replies bring.
+  // Headers in addition to those of the reply.
   virtual void add_headers(Headers headers) = 0;
-  // What the access log says of whoever asked.
+  // The client's name for the access log.
   virtual void set_client(std::string name) = 0;
 };
 using HttpExchangePtr = std::shared_ptr<HttpExchange>;

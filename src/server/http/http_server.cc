@@ -116,7 +116,7 @@ class AsioServer final : public HttpServer, public ConnectionHost {
     const auto found = resolver.resolve(options_.host, std::to_string(options_.port),
                                         tcp::resolver::passive | tcp::resolver::numeric_service, error);
     if (error || found.empty())
-      return fail(ErrorCode::usage, "{} is no address to listen on: {}", options_.host, error.message());
+      return fail(ErrorCode::usage, "{} is not an address to listen on: {}", options_.host, error.message());
     const tcp::endpoint endpoint = found.begin()->endpoint();
     tcp::acceptor acceptor(io_);
     acceptor.open(endpoint.protocol(), error);
@@ -132,7 +132,7 @@ class AsioServer final : public HttpServer, public ConnectionHost {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
     if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-      return fail(ErrorCode::io, "descriptor {} that was handed over is no socket", socket);
+      return fail(ErrorCode::io, "descriptor {}, which was passed to this process, is not a socket", socket);
     tcp::acceptor acceptor(io_);
     error_code error;
     acceptor.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket, error);

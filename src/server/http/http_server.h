@@ -64,7 +64,7 @@ struct HttpHandlers {
 
 class HttpServer {
  public:
-  // Listens. Errors: io (address in use, not ours), usage (host that is no address, certificate that cannot be used).
+  // Listens. Errors: io (address in use, not ours), usage (host is not an address, certificate cannot be used).
   static Result<std::unique_ptr<HttpServer>> listen(const HttpServerOptions& options, HttpHandlers handlers);
   virtual ~HttpServer() = default;
 

@@ -36,8 +36,8 @@ ApiResult<ToolFields> read_tools(Fields& fields);
 // "chat_template_kwargs" and "reasoning_effort": further variables for the template.
 ApiResult<Json> read_template_variables(const Api& api, Fields& fields);
 
-// Where the last message is the assistant's, the answer goes on with it. Errors: the template refuses the conversation
-// or leaves a part of it out, or it is longer than the context.
+// If the last message is the assistant's, the answer continues it. Errors: the template refuses the conversation or
+// leaves out a part of it, or the prompt is longer than the context.
 ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input);
 
 }  // namespace ogas::server

@@ -40,7 +40,7 @@ ApiResult<Json> parse_json(std::string_view text) {
     // "[json.exception.parse_error.101] parse error at line 1, column 5: ..."
     const std::string_view what = error.what();
     const size_t begin = what.find("] ");
-    return refuse("", "the body is no JSON: {}", begin == std::string_view::npos ? what : what.substr(begin + 2));
+    return refuse("", "the body is not JSON: {}", begin == std::string_view::npos ? what : what.substr(begin + 2));
   }
 }
 

@@ -18,14 +18,14 @@ using Json = nlohmann::ordered_json;
 
 // Errors: no JSON (with line and column), nested deeper than 64, a name that an object has twice.
 ApiResult<Json> parse_json(std::string_view text);
-// Bytes that are no UTF-8 become U+FFFD.
+// Invalid UTF-8 becomes U+FFFD.
 std::string to_text(const Json& json);
 
 // The fields of an object. Each is asked for by name; finish() refuses what nobody has asked for. A field that is null
 // counts as missing.
 class Fields {
  public:
-  // `path` is the object's own, "" for the body. Errors: it is no object.
+  // `path` is the object's own, "" for the body. Errors: not an object.
   static ApiResult<Fields> of(const Json& object, std::string path = {});
 
   const std::string& path() const { return path_; }

@@ -19,11 +19,11 @@ TEST(ParseJsonTest, TakesWhatIsJson) {
 }
 
 TEST(ParseJsonTest, RefusesWhatIsNot) {
-  EXPECT_THAT(error_of(""), HasSubstr("no JSON"));
+  EXPECT_THAT(error_of(""), HasSubstr("not JSON"));
   EXPECT_THAT(error_of("{\"a\": 1} x"), HasSubstr("line 1, column 10"));
-  EXPECT_THAT(error_of("\"\xff\""), HasSubstr("no JSON"));
-  EXPECT_THAT(error_of("[NaN]"), HasSubstr("no JSON"));
-  EXPECT_THAT(error_of("[1e400]"), HasSubstr("no JSON"));
+  EXPECT_THAT(error_of("\"\xff\""), HasSubstr("not JSON"));
+  EXPECT_THAT(error_of("[NaN]"), HasSubstr("not JSON"));
+  EXPECT_THAT(error_of("[1e400]"), HasSubstr("not JSON"));
   EXPECT_THAT(error_of(std::string(66, '[') + std::string(66, ']')), HasSubstr("nested deeper than 64"));
   EXPECT_THAT(error_of(std::string(1'000'000, '[')), HasSubstr("nested deeper than 64"));
 }

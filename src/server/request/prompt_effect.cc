@@ -21,7 +21,7 @@ ApiResult<> check_calls(const Api& api, const ChatTemplateInput& conversation, s
   for (Json& message : without.messages) message.erase("tool_calls");
   if (!renders_as(api, without, text)) return {};
   const std::string path = fmt::format("messages[{}].tool_calls", first - conversation.messages.begin());
-  return refuse(path, "this model's chat template has no place for calls of tools: it would not see {}", path);
+  return refuse(path, "this model's chat template ignores tool calls: the model would not see {}", path);
 }
 
 // A message whose words are not found as they are may be written otherwise, or be left out. One of each role is enough.
@@ -53,7 +53,7 @@ ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, 
     ChatTemplateInput without = conversation;
     without.tools = nullptr;
     if (renders_as(api, without, text))
-      return refuse("tools", "this model does not support tools: its chat template has no place for them");
+      return refuse("tools", "this model does not support tools: its chat template ignores them");
   }
   OGAS_TRY(check_calls(api, conversation, text));
   return check_messages(api, conversation, text);

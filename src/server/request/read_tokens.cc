@@ -8,7 +8,7 @@ ApiResult<std::vector<TokenId>> read_tokens(const Api& api, const Json& tokens, 
   for (size_t idx = 0; idx < tokens.size(); ++idx) {
     const Json& token = tokens[idx];
     if (!token.is_number_unsigned() || token.get<uint64_t>() >= api.engine.facts().n_vocab)
-      return refuse(fmt::format("{}[{}]", path, idx), "{}[{}] is {}, which is no token of this model", path, idx,
+      return refuse(fmt::format("{}[{}]", path, idx), "{}[{}] is {}, which is not a token of this model", path, idx,
                     to_text(token).substr(0, 40));
     result.push_back(token.get<TokenId>());
   }

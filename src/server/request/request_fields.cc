@@ -24,7 +24,7 @@ ApiResult<> read_logit_bias(const Api& api, Fields& fields, SamplingOptions& sam
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
     if (error != std::errc() || end != name.data() + name.size() || id < 0 ||
         static_cast<uint64_t>(id) >= api.engine.facts().n_vocab)
-      return refuse(path, "'{}' is no token id of this model", name);
+      return refuse(path, "'{}' is not a token id of this model", name);
     if (!value.is_number() || !(value.get<double>() >= -100 && value.get<double>() <= 100))
       return refuse(path, "{} is {}, where a number from -100 to 100 is expected", path, to_text(value));
     const auto bias = value.get<float>();
