@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""That Markdown is what it looks like in its source: a table is one, and its rows have as many cells as its head."""
+"""Checks the documents: tables parse and their rows have as many cells as the head, paths that a page names exist, and
+ARCHITECTURE.md stays a page that is read."""
 
 import pathlib
 import re
@@ -25,7 +26,7 @@ def faults(text):
         elif head is None:
             head = line
             if number == len(lines) or not IS_RULE.fullmatch(lines[number]):
-                yield number, "a row that stands in no table"
+                yield number, "a row outside of a table"
         elif n_cells(line) != n_cells(head):
             yield number, f"{n_cells(line)} cells, where the table has {n_cells(head)}"
 
@@ -43,6 +44,32 @@ class TablesTest(unittest.TestCase):
         for name in names:
             for number, fault in faults((ROOT / name).read_text()):
                 self.fail(f"{name}:{number}: {fault}")
+
+
+MAX_ARCHITECTURE_LINES = 150
+PATH = re.compile(r"(?<![\w/])(?:docs|tools|bench|src|tests|include|examples|cmake|fuzz)/[\w./-]*\w")
+PAGES = ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/GLOSSARY.md",
+         *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs/design").glob("*.md")))]
+
+
+def missing_paths(text, exists):
+    """Paths that a page names and that are not there, without those with a placeholder or a pattern."""
+    found = {match.group() for match in PATH.finditer(text) if text[match.end():match.end() + 1] not in tuple("*<{_")}
+    return sorted(path for path in found if not exists(path))
+
+
+class PagesTest(unittest.TestCase):
+    def test_architecture_is_short(self):
+        n_lines = len((ROOT / "docs/ARCHITECTURE.md").read_text().splitlines())
+        self.assertLessEqual(n_lines, MAX_ARCHITECTURE_LINES, "move details to docs/design/")
+
+    def test_missing_paths_are_found(self):
+        text = "see docs/A.md, `tools/b` and src/c/d.cc; tests/server_*_test.py and src/kernels/isa_<name>.h are patterns"
+        self.assertEqual(missing_paths(text, lambda path: path == "tools/b"), ["docs/A.md", "src/c/d.cc"])
+
+    def test_paths_exist(self):
+        for page in PAGES:
+            self.assertEqual(missing_paths((ROOT / page).read_text(), lambda path: (ROOT / path).exists()), [], page)
 
 
 if __name__ == "__main__":
