@@ -5,6 +5,8 @@
 
   floors        an #include points into its own folder or to a floor that CMakeLists.txt names below it
                 (the NEEDS of ogas_floor(), followed down; for tests its TEST_NEEDS, too): that file is the one truth
+  knots         no circle of modules inside a floor, where x.h and x.cc are one module; those of today are in KNOTS
+  below         cli/ includes nothing below engine/ but base/: what it needs of a model, engine/ offers
   architecture  the names of architectures stand in arch/ only
   intrinsics    instruction-set intrinsics stand in kernels/isa_* and kernels/tuned/ only
   output        only cli/ prints or ends the program
@@ -13,8 +15,9 @@
   length        a file of more than 600 lines says why in its head: "Over 600 lines because ..."
 
 Comments are free, and tests too, but for floors, intrinsics and length. What is right although it breaks a rule stands
-in EXCEPTIONS, with its reason. Only warned about: an exception that nothing needs any more, and functions of more than
-60 lines, which clang-tidy (tools/tidy) measures exactly.
+in EXCEPTIONS, with its reason; exceptions to "below" and knots must go when nothing needs them any more. Only warned
+about: another exception that nothing needs, and functions of more than 60 lines, which clang-tidy (tools/tidy) measures
+exactly.
 It does not parse C++: it knows comments, literals and words.
 """
 
@@ -49,6 +52,59 @@ EXCEPTIONS = [
     ("scratch", r"jinja/budget\.h", r".*", "the memory that a template may take is of its thread"),
     ("scratch", r"capi/boundary\.cc", r".*", "ogas_last_error() is of the calling thread"),
     ("scratch", r"server/.*api\.cc", r".*", "random numbers for names of answers"),
+    ("below", r"cli/bench/bench_figures\.h", r".*\"nn/expert_store\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/bench_serial\.cc", r".*\"kernels/dispatch\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/forecast\.cc", r".*\"ops/cpu/local_exec\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/forecast\.cc", r".*\"ops/linear\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/forecast\.h", r".*\"arch/model\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/forecast\.h", r".*\"kernels/cpu_kernels\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/bench/remote_header\.h", r".*\"files/tensor_file\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/chat/model_reply\.h", r".*\"chat/output_parser\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/inspect\.cc", r".*\"arch/registry\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/inspect\.cc", r".*\"chat/chat_template\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/inspect\.cc", r".*\"files/template_reader\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/inspect\.cc", r".*\"files/vocab_reader\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/inspect\.cc", r".*\"text/pre_tokenizer\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/plan\.cc", r".*\"arch/registry\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/commands/plan\.cc", r".*\"kernels/dispatch\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/commands/plan\.cc", r".*\"nn/moe\.h\"", "what it computes is to go to forecast/"),
+    ("below", r"cli/commands/tokenize\.cc", r".*\"files/tensor_file\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/tokenize\.cc", r".*\"files/tokenizer_json\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/commands/tokenize\.cc", r".*\"files/vocab_reader\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/main\.cc", r".*\"kernels/dispatch\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/model_path\.cc", r".*\"files/tensor_file\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.cc", r".*\"arch/registry\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.cc", r".*\"kernels/dispatch\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.cc", r".*\"quant/format\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.cc", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.h", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/options/options\.h", r".*\"sampling/sampling_settings\.h\"", "engine/ is to offer it"),
+    ("below", r"cli/report/experts_report\.h", r".*\"nn/expert_store\.h\"", "engine/ is to offer it"),
+]
+
+# Rules whose exceptions are debts: one that nothing needs any more is an error.
+DEBTS = {"below"}
+
+# Cycles that exist today, each with its reason or its future. A module that is not listed may not join one. A cycle that
+# has gone must leave this list.
+KNOTS = [
+    ({"engine/embed", "engine/engine", "engine/fewer_experts", "engine/generation", "engine/loaded_model", "engine/score",
+      "engine/sequence", "engine/step", "engine/text_passes"},
+     "engine.h is the facade, and what stands below it includes it; to become a ladder"),
+    ({"server/http/exchange", "server/http/http_connection", "server/http/http_server"},
+     "a connection knows its server, which makes connections and exchanges on them"),
+    ({"nn/expert_store", "nn/moe"}, "the store binds to the Moe that reads from it; ExpertSource is to part them"),
+    ({"text/bpe_tokenizer", "text/tokenizer"}, "Tokenizer makes its implementations"),
+    ({"files/gguf", "files/tensor_file"}, "TensorFile makes its readers"),
+    ({"chat/answer_splitter", "chat/call_reader", "chat/output_parser", "chat/output_writer"},
+     "parts of OutputParser include its header for the parts of an answer"),
+    ({"cli/chat/conversation", "cli/options/options"},
+     "a conversation holds AnswerOptions, and options are added by the names of its settings"),
+    ({"cli/terminal/exit_code", "cli/terminal/terminal"},
+     "an error is printed on the terminal, and output that fails ends with an exit code"),
+    ({"jinja/builtins", "jinja/interpreter"}, "built-ins call the interpreter, which looks them up"),
+    ({"client/http_client", "client/transfer"}, "HttpClient makes transfers, which take its options"),
+    ({"sampling/sampling_options", "sampling/sampling_settings"}, "options are checked by the table of their settings"),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
@@ -140,12 +196,29 @@ def read_floors(cmake_text):
     return allowed, allowed_to_tests
 
 
+def cycles_of(edges):
+    """The largest sets of nodes that reach each other, of {node: nodes it points to}."""
+    def reached_from(start):
+        seen, open_ends = set(), [start]
+        while open_ends:
+            for node in edges.get(open_ends.pop(), ()):
+                if node not in seen:
+                    seen.add(node)
+                    open_ends.append(node)
+        return seen
+    reached = {node: reached_from(node) for node in edges}
+    return {frozenset(other for other in reached[node] if node in reached.get(other, ()))
+            for node in edges if node in reached[node]}
+
+
 class Checker:
-    def __init__(self, root, exceptions=EXCEPTIONS):
+    def __init__(self, root, exceptions=EXCEPTIONS, knots=KNOTS):
         self.root = pathlib.Path(root)
         self.src = self.root / "src"
         self.exceptions = exceptions
+        self.knots = knots
         self.used = set()
+        self.modules = {}  # of each module, those of its floor that it includes; tests aside
         self.errors = []
         self.warnings = []
         self.architectures = ARCHITECTURES | self.registered_architectures()
@@ -168,6 +241,7 @@ class Checker:
             self.errors.append(f"{self.src}: no sources here")
         for path in paths:
             self.check_file(path)
+        self.check_knots()
         return self
 
     def report(self, rule, path, line, found, advice):
@@ -204,6 +278,8 @@ class Checker:
             if not match or match.group(1) == "generated_version.h":  # written by OgasVersion.cmake
                 continue
             target, found = match.group(1).split("/")[0], f'#include "{match.group(1)}"'
+            if not is_test(path):
+                self.note_include(path, folder, number, match.group(1))
             allowed = (self.floors_of_tests if is_test(path) else self.floors)[folder]
             if "/" not in match.group(1) or target == "..":
                 self.report("floors", path, number, found, 'write it from src/ on: #include "folder/file.h"')
@@ -213,6 +289,23 @@ class Checker:
                             "itself; move the code to the floor it belongs on")
             elif not (self.src / match.group(1)).exists():
                 self.report("floors", path, number, found, "there is no such file")
+
+    def note_include(self, path, folder, number, included):
+        target = included.split("/")[0]
+        module = path.relative_to(self.src).with_suffix("").as_posix()
+        other = pathlib.PurePath(included).with_suffix("").as_posix()
+        if target == folder and other != module and folder != "quant":  # formats and their list name each other
+            self.modules.setdefault(module, set()).add(other)
+        if folder == "cli" and target in self.floors.get("engine", set()) - {"base"}:
+            self.report("below", path, number, f'#include "{included}"',
+                        f"{target}/ is below engine/; let engine/ or a floor beside it offer what cli/ needs")
+
+    def check_knots(self):
+        self.found_knots = cycles_of(self.modules)
+        for knot in sorted(self.found_knots, key=sorted):
+            if not any(knot <= listed for listed, _ in self.knots):
+                self.errors.append(f"src/{sorted(knot)[0].split('/')[0]}: knots: {', '.join(sorted(knot))}: they "
+                                   "include each other in a cycle; move what two of them need into a third")
 
     def check_intrinsics(self, path, folder, text):
         inside = path.relative_to(self.src).as_posix()
@@ -268,8 +361,19 @@ class Checker:
 
     def check_exceptions(self):
         """To be called for the real tree only: one that holds every excepted file."""
+        for listed, _ in self.knots:
+            left = set().union(*(knot for knot in self.found_knots if knot <= listed))
+            gone = ", ".join(sorted(listed - left))
+            if not left:
+                self.errors.append(f"tools/check_floors.py: knots: {gone}: they are no cycle any more; strike it out")
+            elif gone:
+                self.warnings.append(f"tools/check_floors.py: warning: {gone}: no longer in a cycle; strike it out of KNOTS")
         for index, (rule, where, what, _) in enumerate(self.exceptions):
             if index in self.used:
+                continue
+            if rule in DEBTS:
+                self.errors.append(f"tools/check_floors.py: {rule}: {where} {what}: nothing needs this exception any "
+                                   "more; strike it out")
                 continue
             names = [p.relative_to(self.src).as_posix() for p in self.src.rglob("*") if p.is_file()]
             if any(re.fullmatch(where, name) for name in names):
@@ -292,7 +396,8 @@ def words_of(identifier):
 def main(arguments):
     root = arguments[1] if len(arguments) > 1 else pathlib.Path(__file__).resolve().parent.parent
     checker = Checker(root).run()
-    checker.check_exceptions()
+    if len(arguments) == 1:
+        checker.check_exceptions()
     for line in checker.warnings + checker.errors:
         print(line)
     print(f"check_floors: {len(checker.errors)} errors, {len(checker.warnings)} warnings")

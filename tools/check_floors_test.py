@@ -27,7 +27,7 @@ HEADERS = {"base/file.h": "", "quant/format.h": "", "text/vocab.h": "", "files/t
 
 
 class CheckFloorsTest(unittest.TestCase):
-    def check(self, files, cmake=CMAKE, exceptions=()):
+    def check(self, files, cmake=CMAKE, exceptions=(), knots=()):
         """Errors as "path:line: rule" for a tree of these sources and empty headers."""
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
@@ -36,7 +36,7 @@ class CheckFloorsTest(unittest.TestCase):
                 path = root / "src" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-            self.checker = check_floors.Checker(root, list(exceptions)).run()
+            self.checker = check_floors.Checker(root, list(exceptions), list(knots)).run()
             return [":".join(e.split(":")[:3]) for e in self.checker.errors]
 
     def assert_free(self, name, text, **options):
@@ -106,6 +106,55 @@ class CheckFloorsTest(unittest.TestCase):
     def message(self, cmake):
         self.check({}, cmake=cmake)
         return self.checker.errors[0]
+
+    # Three modules in a cycle that goes through a source file, and one that is only included.
+    CYCLE = {"files/a.h": "", "files/a.cc": '#include "files/a.h"\n#include "files/b.h"', "files/b.h":
+              '#include "files/c.h"', "files/c.h": '#include "files/a.h"\n#include "files/tensor_file.h"'}
+
+    def knot_errors(self, files, **options):
+        self.check(files, **options)
+        self.checker.check_exceptions()
+        return [e for e in self.checker.errors if "knots" in e]
+
+    def test_knots(self):
+        errors = self.knot_errors(self.CYCLE)
+        self.assertEqual(len(errors), 1)
+        self.assertIn("files/a, files/b, files/c:", errors[0])
+        for name in self.CYCLE.keys() - {"files/a.h"}:
+            self.assertEqual(self.knot_errors({**self.CYCLE, name: ""}), [], name)
+
+    def test_knots_leave_alone_tests_and_formats(self):
+        self.assertEqual(self.knot_errors({"files/a_test_tools.h": '#include "files/b.h"',
+                                           "files/b.h": '#include "files/a_test_tools.h"'}), [])
+        self.assertEqual(self.knot_errors({"quant/q4.h": '#include "quant/format.h"',
+                                           "quant/format.cc": '#include "quant/q4.h"'}), [])
+
+    def test_listed_knots_may_only_shrink(self):
+        knot = {"files/a", "files/b", "files/c"}
+        self.assertEqual(self.knot_errors(self.CYCLE, knots=[(knot, "reason")]), [])
+        self.assertEqual(self.checker.warnings, [])
+        self.assertEqual(len(self.knot_errors({}, knots=[(knot, "reason")])), 1)
+        self.assertEqual(self.knot_errors(self.CYCLE, knots=[(knot | {"files/d"}, "reason")]), [])
+        self.assertIn("files/d: no longer", self.checker.warnings[0])
+        self.assertIn("in a cycle", self.knot_errors(self.CYCLE, knots=[({"files/a", "files/b"}, "reason")])[0])
+
+    def test_cli_includes_nothing_below_engine_but_base(self):
+        floors = "ogas_floor(engine NEEDS arch)\nogas_floor(synth NEEDS base)\n"
+        cmake = CMAKE.replace("add_executable", floors + "add_executable")
+        cmake = cmake.replace("ogas_arch CLI11", "ogas_engine ogas_synth CLI11")
+        above = {"engine/engine.h": "", "synth/shapes.h": ""}
+        for name in ["arch/model.h", "kernels/cpu_kernels.h", "files/tensor_file.h", "quant/format.h"]:
+            include = f'#include "{name}"'
+            self.assertEqual(self.check({**above, "cli/a.cc": include}, cmake=cmake), ["src/cli/a.cc:1: below"])
+            self.assertEqual(self.check({**above, "cli/a_test.cc": include}, cmake=cmake), [])
+            self.assertEqual(self.check({**above, "engine/a.cc": include}, cmake=cmake), [])
+        for name in ["base/file.h", "engine/engine.h", "synth/shapes.h", "cli/options.h"]:
+            self.assertEqual(self.check({**above, "cli/a.cc": f'#include "{name}"'}, cmake=cmake), [])
+
+    def test_exceptions_of_debts_must_go(self):
+        self.check({}, exceptions=[("below", r"cli/a\.cc", ".*", "reason")])
+        self.checker.check_exceptions()
+        self.assertIn("strike it out", self.checker.errors[0])
 
     def test_architecture_names(self):
         for text in ['auto x = "llama";', "struct Qwen3Layer {};", "void bind_deepseek2();", 'f("seed_oss");',
