@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "base/check.h"
-#include "base/first_error.h"
 #include "base/quote.h"
 #include "nn/moe.h"
 
@@ -206,12 +205,12 @@ void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHfName
 }
 
 void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {
-  rms_norm(step.exec, step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
+  step.exec.device.rms_norm(step.s.hidden, step.rows.kinds(), norm, c_.rms_eps, step.s.normed);
 }
 
-Result<> Decoder::embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
-                        std::span<float> hidden) const {
-  return embeddings.decode_row(kernels, own, static_cast<size_t>(token), hidden.data());
+Result<> Decoder::embed(const Step& step, const Embeddings& embeddings, std::span<const TokenId> tokens,
+                        const Matrix& y) const {
+  return step.exec.device.embed(embeddings.lookup(), tokens, 1, y);
 }
 
 void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm) {
@@ -220,7 +219,7 @@ void Decoder::add_residual(const Step& step, const std::vector<float>& post_norm
 }
 
 void Decoder::make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) {
-  multiply(step.exec, step.s.normed, n, {{output, logits}});
+  step.exec.device.multiply(step.s.normed, n, {{output, logits}});
 }
 
 void Decoder::take_rows(Batch batch) {
@@ -249,28 +248,22 @@ Result<Pass> Decoder::forward(Exec& exec, Batch batch) {
     reserve(n);
   }
   const Step step{exec, rows_, n, *workspace_};
-  OGAS_TRY(embed_rows(step));
+  prepare_angles(step, 0);
+  OGAS_TRY(embed(step, w_.token_embd, tokens_, step.s.hidden));
   for (uint32_t layer_idx = 0; layer_idx < c_.n_layer; ++layer_idx) OGAS_TRY(run_layer(step, layer_idx));
   const auto logits = run_head(step, w_.output_norm, w_.output, logits_rows_, logits_);
   return Pass(*this, exec, n, logits, logits_ends_);
 }
 
-Result<> Decoder::embed_rows(const Step& step) {
-  FirstError error;
-  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned thread_idx) {
-    step.s.angles.prepare(t, rows_.position(t));
-    error.add(embed(step.exec.kernels, step.exec.scratch.of_thread(thread_idx), w_.token_embd, tokens_[t],
-                    {step.s.hidden.row(t), c_.n_embd}));
-  });
-  return std::move(error).result();
+void Decoder::prepare_angles(const Step& step, size_t shift) {
+  positions_.clear();
+  for (size_t t = 0; t < step.n_tokens; ++t) positions_.push_back(step.rows.position(t) + shift);
+  step.exec.device.prepare_angles(step.s.angles, positions_);
 }
 
 std::span<const float> Decoder::hidden_of(Exec& exec, std::span<const uint32_t> rows) {
-  Matrix& normed = workspace_->delta;  // free after the layers
-  exec.pool.parallel_for(rows.size(), [&](size_t idx, unsigned) {
-    exec.kernels.rms_norm(workspace_->hidden.row(rows[idx]), w_.output_norm.data(), c_.rms_eps, c_.n_embd,
-                          normed.row(idx));
-  });
+  const Matrix& normed = workspace_->delta;  // free after the layers
+  exec.device.rms_norm_of(workspace_->hidden, rows, w_.output_norm, c_.rms_eps, normed);
   return {normed.data(), rows.size() * c_.n_embd};
 }
 
@@ -301,24 +294,16 @@ void Decoder::take_draft_rows(std::span<const DraftPart> parts) {
 // The head's input: norms of the next token's embedding and of the pass's hidden state, brought together by eh_proj.
 Result<> Decoder::embed_drafts(const Step& step) {
   const Embeddings& embeddings = mtp_.token_embd.rows.n_out() > 0 ? mtp_.token_embd : w_.token_embd;
-  const CpuKernels& kernels = step.exec.kernels;
-  FirstError error;
-  step.exec.pool.parallel_for(step.n_tokens, [&](size_t t, unsigned thread_idx) {
-    step.s.angles.prepare(t, step.rows.position(t) + 1);
-    float *input = drafts_.input.write(t, 1).row(t), *values = step.s.delta.row(t);
-    error.add(
-        embed(kernels, step.exec.scratch.of_thread(thread_idx), embeddings, drafts_.tokens[t], {values, c_.n_embd}));
-    kernels.rms_norm(values, mtp_.enorm.data(), c_.rms_eps, c_.n_embd, input);
-    const float* hidden = workspace_->hidden.row(drafts_.pass_rows[t]);
-    if (mtp_.reads_normed) {
-      kernels.rms_norm(hidden, w_.output_norm.data(), c_.rms_eps, c_.n_embd, values);
-      hidden = values;
-    }
-    kernels.rms_norm(hidden, mtp_.hnorm.data(), c_.rms_eps, c_.n_embd, input + c_.n_embd);
-    drafts_.input.quantize_row(kernels, t, step.rows.kinds()[t]);
-  });
-  OGAS_TRY(std::move(error).result());
-  multiply(step.exec, drafts_.input, step.n_tokens, {{mtp_.eh_proj, step.s.hidden}});
+  Device& device = step.exec.device;
+  prepare_angles(step, 1);
+  OGAS_TRY(embed(step, embeddings, drafts_.tokens, step.s.delta));
+  if (mtp_.reads_normed)
+    device.rms_norm_of(workspace_->hidden, drafts_.pass_rows, w_.output_norm, c_.rms_eps, step.s.hidden);
+  else
+    device.copy_rows(workspace_->hidden, drafts_.pass_rows, step.s.hidden);
+  device.rms_norm_pair({step.s.delta, mtp_.enorm}, {step.s.hidden, mtp_.hnorm}, step.rows.kinds(), c_.rms_eps,
+                       drafts_.input);
+  device.multiply(drafts_.input, step.n_tokens, {{mtp_.eh_proj, step.s.hidden}});
   return {};
 }
 
@@ -361,11 +346,10 @@ std::span<const float> Decoder::run_head(const Step& step, const std::vector<flo
   if (n == 0) return {};
   if (logits.max_rows() < n) logits = Matrix(n, c_.n_vocab);
   logits_kinds_.clear();
-  for (size_t idx = 0; idx < n; ++idx) {
-    std::copy_n(step.s.hidden.row(rows[idx]), c_.n_embd, step.s.delta.row(idx));  // free behind the layers
-    logits_kinds_.push_back(step.rows.kinds()[rows[idx]]);
-  }
-  rms_norm(step.exec, step.s.delta, logits_kinds_, norm, c_.rms_eps, step.s.normed);
+  for (const uint32_t row : rows) logits_kinds_.push_back(step.rows.kinds()[row]);
+  const Matrix& wanted = step.s.delta;  // free after the layers
+  step.exec.device.copy_rows(step.s.hidden, rows, wanted);
+  step.exec.device.rms_norm(wanted, logits_kinds_, norm, c_.rms_eps, step.s.normed);
   make_logits(step, output, n, logits);
   return {logits.data(), n * c_.n_vocab};
 }

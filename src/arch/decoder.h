@@ -130,11 +130,11 @@ class Decoder : public Model, private PassSource {
   // Model::scratch_bytes of layers.
   virtual ScratchBytes layer_scratch_bytes(const PassLimits& limits) const = 0;
 
-  // What differs between decoders around their layers; the defaults are what most of them do. The first is called from
-  // several threads.
-  // A token's hidden state before the first layer: its row of these embeddings. Errors: io, where they are on disk.
-  virtual Result<> embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
-                         std::span<float> hidden) const;
+  // What differs between decoders around their layers; the defaults are what most of them do.
+  // Row t of y = the hidden state of token t before the first layer: its row of these embeddings. Errors: io, where
+  // they are on disk.
+  virtual Result<> embed(const Step& step, const Embeddings& embeddings, std::span<const TokenId> tokens,
+                         const Matrix& y) const;
   // hidden += delta, which is what a block made; through an RMSNorm of its own unless post_norm is empty.
   virtual void add_residual(const Step& step, const std::vector<float>& post_norm);
   // Logits [n, n_vocab] of the first n rows of step.s.normed.
@@ -173,7 +173,8 @@ class Decoder : public Model, private PassSource {
   Result<std::span<const float>> draft(Exec& exec, std::span<const DraftPart> parts) override;
 
   void take_rows(Batch batch);
-  Result<> embed_rows(const Step& step);
+  // Of the rows' positions, shift further on.
+  void prepare_angles(const Step& step, size_t shift);
   void rms_norm_hidden(const Step& step, const std::vector<float>& norm);
   // Of some rows of hidden, which stays as it is.
   std::span<const float> run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
@@ -184,6 +185,7 @@ class Decoder : public Model, private PassSource {
   std::unique_ptr<HiddenWorkspace> workspace_;
   Rows rows_;
   std::vector<TokenId> tokens_;        // [rows]
+  std::vector<size_t> positions_;      // [rows]
   std::vector<uint32_t> logits_rows_;  // those whose logits are wanted
   std::vector<uint32_t> logits_ends_;  // [parts]: where a part's rows end in these
   std::vector<RowKind> logits_kinds_;

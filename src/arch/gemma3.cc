@@ -49,11 +49,9 @@ class Gemma3 : public GqaDecoder {
                &layer.attn.attn_k_norm});
   }
 
-  Result<> embed(const CpuKernels& kernels, ScratchArena& own, const Embeddings& embeddings, TokenId token,
-                 std::span<float> hidden) const override {
-    OGAS_TRY(GqaDecoder::embed(kernels, own, embeddings, token, hidden));
-    for (float& value : hidden) value *= own_.embedding_scale;
-    return {};
+  Result<> embed(const Step& step, const Embeddings& embeddings, std::span<const TokenId> tokens,
+                 const Matrix& y) const override {
+    return step.exec.device.embed(embeddings.lookup(), tokens, own_.embedding_scale, y);
   }
 
   void make_logits(const Step& step, const Linear& output, size_t n, const Matrix& logits) override {

@@ -7,12 +7,12 @@
 
 #include "base/result.h"
 #include "files/tensor_file.h"
+#include "ops/embedding_rows.h"
 #include "ops/linear.h"
-#include "ops/scratch.h"
 
 namespace ogas {
 
-class Embeddings {
+class Embeddings : private StoredReader {
  public:
   Linear rows;  // [n_tokens, n_embd]
 
@@ -20,10 +20,13 @@ class Embeddings {
   void read_from(const TensorFile& file);
   // The file they are read from; null: they are in memory.
   const MappedFile* file() const { return file_; }
-  // Row o as floats [n_embd], from any thread, whose arena it is. Errors: those of MappedFile::read.
-  Result<> decode_row(const CpuKernels& kernels, ScratchArena& own, size_t o, float* values) const;
+  // For Device::embed.
+  EmbeddingRows lookup() const { return {rows, file_ ? this : nullptr}; }
 
  private:
+  // Errors: those of MappedFile::read.
+  Result<> read(std::span<const std::byte> stored, std::span<std::byte> buffer) const override;
+
   const MappedFile* file_ = nullptr;
 };
 

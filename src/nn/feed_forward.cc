@@ -23,7 +23,7 @@ GatedRows FeedForward::rows_of(const Activations& x, size_t n_tokens, const Acti
 void FeedForward::forward(Exec& exec, const Activations& x, size_t n_tokens, const Activations& gated,
                           const Matrix& y) const {
   const GatedRows rows = rows_of(x, n_tokens, gated, y);
-  feed_forward(exec, {&rows, 1});
+  exec.device.gated_ffn({&rows, 1});
 }
 
 }  // namespace ogas

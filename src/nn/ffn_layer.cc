@@ -1,7 +1,6 @@
 #include "nn/ffn_layer.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace ogas {
 
@@ -63,16 +62,7 @@ Result<> FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, Ff
   if (!has_shared_) return moe.forward(exec, x, n_tokens, *workspace.moe, y);
   const GatedRows of_shared = shared.rows_of(x, n_tokens, *workspace.shared, workspace.shared_result);
   OGAS_TRY(moe.forward(exec, x, n_tokens, *workspace.moe, y, {&of_shared, 1}));
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    float share = 1;
-    if (ffn_gate_inp_shexp.n_out() > 0) {
-      // One number a token; the first place of the router's row is free again.
-      MatmulCall{ffn_gate_inp_shexp, x, t, 1, 0, 1}.run_in_f32(exec.kernels, workspace.moe->logits);
-      share = 1 / (1 + std::exp(-workspace.moe->logits.row(t)[0]));
-    }
-    const float* result = workspace.shared_result.row(t);
-    for (size_t i = 0; i < y.n_cols(); ++i) y.row(t)[i] += share * result[i];
-  });
+  exec.device.add_shared(y, workspace.shared_result, ffn_gate_inp_shexp, x, n_tokens);
   return {};
 }
 

@@ -28,7 +28,7 @@ void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t s
   std::ranges::fill(n_rows, 0);
   for (size_t idx = 0; idx < routed.size(); ++idx) {
     const uint32_t e = routed[idx].expert_idx;
-    row_of[idx] = is_in(idx) ? first[e] + n_rows[e]++ : ExpertGrouping::kNone;
+    row_of[idx] = is_in(idx) ? first[e] + n_rows[e]++ : kNoExpertRow;
   }
 }
 
@@ -69,13 +69,9 @@ std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {
 // The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
 void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
-  multiply_in_f32(exec, ffn_gate_inp, x, n_tokens, kTogether, workspace.logits);
+  exec.device.multiply_in_f32(ffn_gate_inp, x, n_tokens, kTogether, workspace.logits);
   workspace.routed.resize(n_tokens * rules.n_used);
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned thread_idx) {
-    if (!ffn_gate_inp_b.empty()) exec.kernels.add(workspace.logits.row(t), ffn_gate_inp_b.data(), rules.n_expert);
-    route(rules, {workspace.logits.row(t), rules.n_expert}, exp_probs_b, exec.scratch.of_thread(thread_idx),
-          std::span(workspace.routed).subspan(t * rules.n_used, rules.n_used));
-  });
+  exec.device.route(routing(), workspace.logits, n_tokens, workspace.routed);
 }
 
 GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
@@ -103,20 +99,17 @@ GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
 void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const {
   const Moe* next = store.store->next_layer();
   if (!next || next->rules.n_expert > workspace.logits.n_cols()) return;
-  const size_t n_embd = x.n_cols();
-  float* const predicted = workspace.predicted.write(0, 1).row(0);
-  std::copy_n(x.row(0), n_embd, predicted);
-  if (input_norm && next->input_norm)
-    for (size_t i = 0; i < n_embd; ++i)
-      if ((*input_norm)[i] != 0) predicted[i] *= (*next->input_norm)[i] / (*input_norm)[i];
-  multiply_in_f32(exec, next->ffn_gate_inp, workspace.predicted, 1, 1, workspace.logits);
-  const std::span<float> logits(workspace.logits.row(0), next->rules.n_expert);
-  if (!next->ffn_gate_inp_b.empty()) exec.kernels.add(logits.data(), next->ffn_gate_inp_b.data(), logits.size());
+  const bool knows_norms = input_norm && next->input_norm;
+  if (knows_norms)
+    exec.device.change_norm(x, *input_norm, *next->input_norm, workspace.predicted);
+  else
+    exec.device.change_norm(x, {}, {}, workspace.predicted);
+  exec.device.multiply_in_f32(next->ffn_gate_inp, workspace.predicted, 1, 1, workspace.logits);
   ScratchArena& shared = exec.scratch.shared();
   const ScratchArena::Frame frame(shared);
   const std::span<Routed> routed = shared.take<Routed>(next->rules.n_used);
   const std::span<uint32_t> experts = shared.take<uint32_t>(routed.size());
-  route(next->rules, logits, next->exp_probs_b, shared, routed);
+  exec.device.route(next->routing(), workspace.logits, 1, routed);
   std::ranges::transform(routed, experts.begin(), &Routed::expert_idx);
   store.store->predict(experts);
 }
@@ -128,7 +121,7 @@ Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, Moe
   if (!store.store) {
     for (uint32_t e = 0; e < rules.n_expert; ++e)
       if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(workspace, e));
-    feed_forward(exec, groups);
+    exec.device.gated_ffn(groups);
     return {};
   }
   workspace.uses.clear();
@@ -138,7 +131,7 @@ Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, Moe
   if (n_tokens == 1) predict_next_layer(exec, x, workspace);
   do {
     for (const uint32_t e : some) groups.push_back(rows_of_expert(workspace, e));
-    feed_forward(exec, groups);
+    exec.device.gated_ffn(groups);
     groups.clear();
     some = OGAS_TRY(store.store->next(exec));
   } while (!some.empty());
@@ -149,31 +142,18 @@ Result<> Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWork
                       std::span<const GatedRows> beside) const {
   route_all(exec, x, n_tokens, workspace);
   const auto is_in = [&](size_t slot_idx) { return is_taken(workspace.routed, slot_idx, rules.n_used, min_weight); };
-  group_by_expert(workspace.routed, rules.n_expert, std::max<size_t>(exec.kernels.tile_rows, 1), is_in,
-                  workspace.grouping);
+  group_by_expert(workspace.routed, rules.n_expert, exec.device.group_step(), is_in, workspace.grouping);
   const ExpertGrouping& grouping = workspace.grouping;
-  const size_t n_embd = x.n_cols();
-  const auto reads_values = [&](const Linear& linear) { return linear.reads_values(exec.kernels); };
-  const bool wants_values =
-      std::ranges::any_of(ffn_gate_exps, reads_values) || std::ranges::any_of(ffn_up_exps, reads_values);
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    for (size_t rank = 0; rank < rules.n_used; ++rank)
-      if (const size_t row = grouping.row_of[t * rules.n_used + rank]; row != ExpertGrouping::kNone)
-        workspace.gathered.share_row(exec.kernels, x, t, row, wants_values);
-  });
+  exec.device.gather(x, n_tokens,
+                     {.n_used = rules.n_used,
+                      .row_of = grouping.row_of,
+                      .gate = ffn_gate_exps,
+                      .up = ffn_up_exps,
+                      .out = workspace.gathered});
   workspace.groups.clear();
   for (const GatedRows& group : beside) workspace.groups.push_back(group);
   OGAS_TRY(run_experts(exec, x, n_tokens, workspace));
-  exec.pool.parallel_for(n_tokens, [&](size_t t, unsigned) {
-    std::fill_n(y.row(t), n_embd, 0.0F);
-    for (size_t rank = 0; rank < rules.n_used; ++rank) {
-      const Routed& slot = workspace.routed[t * rules.n_used + rank];
-      const size_t row = grouping.row_of[t * rules.n_used + rank];
-      if (row == ExpertGrouping::kNone) continue;
-      const float* result = workspace.result.row(row);
-      for (size_t i = 0; i < n_embd; ++i) y.row(t)[i] += slot.weight * result[i];
-    }
-  });
+  exec.device.sum_experts(workspace.result, workspace.routed, grouping.row_of, n_tokens, y);
   return {};
 }
 

@@ -15,15 +15,15 @@
 
 #include "nn/expert_cache.h"
 #include "nn/feed_forward.h"
+#include "ops/experts.h"
 #include "ops/router.h"
 
 namespace ogas {
 
 // Which row of the gathered matrix each (token, rank) has, and the rows of each expert.
 struct ExpertGrouping {
-  static constexpr size_t kNone = SIZE_MAX;  // of an expert that is left out
-  std::vector<size_t> row_of;                // [n_tokens * n_used]
-  std::vector<size_t> first, n_rows;         // [n_expert]
+  std::vector<size_t> row_of;         // [n_tokens * n_used]
+  std::vector<size_t> first, n_rows;  // [n_expert]
 };
 
 // Activations of a batch, shared by all layers: a row for each token and expert it goes to. And where the tokens of the
@@ -92,6 +92,7 @@ struct Moe {
                    std::span<const GatedRows> beside = {}) const;
 
  private:
+  RoutingRules routing() const { return {rules, ffn_gate_inp_b, exp_probs_b}; }
   GatedRows rows_of_expert(const MoeWorkspace& workspace, uint32_t expert_idx) const;
   void predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const;
   Result<> run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const;

@@ -10,15 +10,25 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 
+#include "base/result.h"
+#include "ops/embedding_rows.h"
+#include "ops/experts.h"
 #include "ops/gated_ffn.h"
 #include "ops/linear.h"
 #include "ops/matrix.h"
+#include "ops/rope.h"
 #include "ops/row_kind.h"
 
 namespace ogas {
+
+struct NormedMatrix {
+  const Matrix& x;
+  std::span<const float> weight;  // [n_cols]
+};
 
 class Device {
  public:
@@ -45,6 +55,36 @@ class Device {
   virtual void add(const Matrix& y, const Matrix& x, size_t n_rows) = 0;
   // x = cap * tanh(x / cap).
   virtual void soft_cap(const Matrix& x, float cap, size_t n_rows) = 0;
+  // Row idx of y = row rows[idx] of x, as it is or as RMSNorm.
+  virtual void copy_rows(const Matrix& x, std::span<const uint32_t> rows, const Matrix& y) = 0;
+  virtual void rms_norm_of(const Matrix& x, std::span<const uint32_t> rows, std::span<const float> weight, float eps,
+                           const Matrix& y) = 0;
+  // y = [RMSNorm(a), RMSNorm(b)], as many rows as there are kinds.
+  virtual void rms_norm_pair(const NormedMatrix& a, const NormedMatrix& b, std::span<const RowKind> kinds, float eps,
+                             const Activations& y) = 0;
+
+  // Row t of y = scale times the row of token t. Errors: io, where the rows lie in a file.
+  virtual Result<> embed(const EmbeddingRows& embeddings, std::span<const int32_t> tokens, float scale,
+                         const Matrix& y) = 0;
+  // Cosines and sines of these positions, in each of the model's rotations.
+  virtual void prepare_angles(const RopeAngles& angles, std::span<const size_t> positions) = 0;
+
+  // The experts of rows 0..n_rows [n_rows * n_used], from the router's logits [n_rows, n_expert], which are changed.
+  virtual void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) = 0;
+  // The rows of each expert best begin with a multiple of this.
+  virtual size_t group_step() const = 0;
+  // Row t of x to each of its slots' rows of gathered.out.
+  virtual void gather(const Activations& x, size_t n_rows, const GatheredRows& gathered) = 0;
+  // Row t of y = sum over its slots, in their order, of weight * their row of the results (row_of: as in GatheredRows).
+  virtual void sum_experts(const Matrix& results, std::span<const Routed> routed, std::span<const size_t> row_of,
+                           size_t n_rows, const Matrix& y) = 0;
+  // y += sigmoid(gate x) * shared; where the gate has no outputs, y += shared. gate: [1, n_cols of x].
+  virtual void add_shared(const Matrix& y, const Matrix& shared, const Linear& gate, const Activations& x,
+                          size_t n_rows) = 0;
+  // Row 0 of x, which is normed with the weights `from`, as if it were with `to`; as it is where these are empty. y is
+  // for multiply_in_f32() only.
+  virtual void change_norm(const Activations& x, std::span<const float> from, std::span<const float> to,
+                           const Activations& y) = 0;
 };
 
 }  // namespace ogas

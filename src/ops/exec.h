@@ -30,6 +30,5 @@ inline void rms_norm(Exec& exec, const Matrix& x, std::span<const RowKind> kinds
                      float eps, const Activations& y) {
   exec.device.rms_norm(x, kinds, weight, eps, y);
 }
-inline void feed_forward(Exec& exec, std::span<const GatedRows> groups) { exec.device.gated_ffn(groups); }
 
 }  // namespace ogas

@@ -94,8 +94,9 @@ struct MatmulCall {
   void run(const CpuKernels& kernels, const Matrix& y) const;
   // To [n_rows, stride] floats, of which column 0 receives output o_begin.
   void run(const CpuKernels& kernels, float* y, size_t stride) const { run_with(kernels, true, y, stride); }
-  // The first without rounding activations.
+  // The same without rounding activations.
   void run_in_f32(const CpuKernels& kernels, const Matrix& y) const;
+  void run_in_f32(const CpuKernels& kernels, float* y, size_t stride) const { run_with(kernels, false, y, stride); }
 
  private:
   void run_with(const CpuKernels& kernels, bool rounds_x, float* y_data, size_t y_stride) const;

@@ -6,7 +6,7 @@
 #include <deque>
 #include <vector>
 
-#include "ops/exec.h"
+#include "kernels/cpu_kernels.h"
 #include "ops/matrix.h"
 
 namespace ogas {

@@ -28,6 +28,25 @@ class CpuDevice final : public Device {
   void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps, size_t n_rows) override;
   void add(const Matrix& y, const Matrix& x, size_t n_rows) override;
   void soft_cap(const Matrix& x, float cap, size_t n_rows) override;
+  void copy_rows(const Matrix& x, std::span<const uint32_t> rows, const Matrix& y) override;
+  void rms_norm_of(const Matrix& x, std::span<const uint32_t> rows, std::span<const float> weight, float eps,
+                   const Matrix& y) override;
+  void rms_norm_pair(const NormedMatrix& a, const NormedMatrix& b, std::span<const RowKind> kinds, float eps,
+                     const Activations& y) override;
+
+  Result<> embed(const EmbeddingRows& embeddings, std::span<const int32_t> tokens, float scale,
+                 const Matrix& y) override;
+  void prepare_angles(const RopeAngles& angles, std::span<const size_t> positions) override;
+
+  void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) override;
+  size_t group_step() const override;
+  void gather(const Activations& x, size_t n_rows, const GatheredRows& gathered) override;
+  void sum_experts(const Matrix& results, std::span<const Routed> routed, std::span<const size_t> row_of, size_t n_rows,
+                   const Matrix& y) override;
+  void add_shared(const Matrix& y, const Matrix& shared, const Linear& gate, const Activations& x,
+                  size_t n_rows) override;
+  void change_norm(const Activations& x, std::span<const float> from, std::span<const float> to,
+                   const Activations& y) override;
 
  private:
   ThreadPool& pool_;

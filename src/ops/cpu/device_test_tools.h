@@ -53,7 +53,7 @@ struct RandomLinear {
   Linear linear;
 };
 
-inline std::vector<float> row_of(const Matrix& matrix, size_t t) {
+inline std::vector<float> row_of_matrix(const Matrix& matrix, size_t t) {
   return {matrix.row(t), matrix.row(t) + matrix.n_cols()};
 }
 

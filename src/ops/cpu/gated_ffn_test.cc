@@ -58,7 +58,7 @@ TEST_P(GatedFfnTest, EveryRowOfEveryGroup) {
   for (int idx = 0; idx < 3; ++idx) blocks.emplace_back(random_);
   const Activations x = random_.activations(kernels(), kRows, kEmbd), gated(kRows, kFf);
   const Matrix y = random_.matrix(kRows, kEmbd);
-  const auto untouched = row_of(y, 5);
+  const auto untouched = row_of_matrix(y, 5);
   const auto rows = [&](const Block& b, size_t first_row, size_t n_rows, const Glu& glu) {
     return GatedRows{.gate = b.gate.linear,
                      .up = b.up.linear,
@@ -91,7 +91,7 @@ TEST_P(GatedFfnTest, EveryRowOfEveryGroup) {
       const auto expected = expected_row(blocks[idx], groups[idx], x.row(t));
       for (size_t o = 0; o < kEmbd; ++o) ASSERT_NEAR(y.row(t)[o], expected[o], 2e-5) << idx << " " << t << " " << o;
     }
-  EXPECT_EQ(row_of(y, 5), untouched);
+  EXPECT_EQ(row_of_matrix(y, 5), untouched);
   device_.gated_ffn({});
 }
 
