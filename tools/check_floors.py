@@ -12,6 +12,8 @@
   output        only cli/ prints or ends the program
   scratch       thread_local stands in base/ and kernels/ only: what a pass needs comes from ops/scratch.h, which is
                 planned
+  compositions  blocks (nn/) and decoders (arch/) are compositions of a device's operations (ops/device.h): no
+                parallel_for, no pointer to floats, no kernels
   length        a file of more than 600 lines says why in its head: "Over 600 lines because ..."
 
 Comments are free, and tests too, but for floors, intrinsics and length. What is right although it breaks a rule stands
@@ -49,6 +51,10 @@ EXCEPTIONS = [
     ("architecture", r"cli/commands/synth\.cc", r"\"[^\"]*\"", "shapes in examples"),
     ("architecture", r"cli/.*", r".*\.gguf.*", "file names of models: the default one, and examples in help"),
     ("output", r"base/check\.(cc|h)", r"fmt::print|std::abort", "a broken invariant ends the program, with text"),
+    ("compositions", r"nn/(attend|attention|mla|lightning_indexer|delta_net)\.(cc|h)", r".*",
+     "attention and recurrent layers are not split into operations yet"),
+    ("compositions", r"nn/kv_cache\.(cc|h)", r".*", "rotates what those store"),
+    ("compositions", r"nn/(packed_weights|expert_store)\.cc", r"parallel_for", "weights are packed while they are read"),
     ("scratch", r"jinja/budget\.h", r".*", "the memory that a template may take is of its thread"),
     ("scratch", r"capi/boundary\.cc", r".*", "ogas_last_error() is of the calling thread"),
     ("scratch", r"server/.*api\.cc", r".*", "random numbers for names of answers"),
@@ -267,6 +273,8 @@ class Checker:
                 self.check_output(path, code)
             if folder not in ("base", "kernels"):
                 self.check_scratch(path, code)
+            if folder in ("nn", "arch"):
+                self.check_compositions(path, code, without_comments)
         self.check_length(path, source, code)
 
     def check_includes(self, path, folder, text):
@@ -342,6 +350,14 @@ class Checker:
             if re.search(r"\bthread_local\b", line):
                 self.report("scratch", path, number, "thread_local",
                             "no memory plan counts it; take memory from the arenas of ops/scratch.h")
+
+    def check_compositions(self, path, code, text):
+        for number, (line, with_literals) in enumerate(zip(code.splitlines(), text.splitlines()), 1):
+            found = re.search(r"\bparallel_for\b|\bfloat\s*(?:const\s*)?\*", line)
+            found = found or re.search(r'#\s*include "kernels/[^"]*"', with_literals)
+            if found:
+                self.report("compositions", path, number, found.group(),
+                            "compose it of the operations of ops/device.h; what is missing there belongs in ops/cpu/")
 
     def check_length(self, path, source, code):
         lines = source.splitlines()

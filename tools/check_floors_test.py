@@ -198,6 +198,16 @@ class CheckFloorsTest(unittest.TestCase):
         self.assert_free("files/a.cc", 'snprintf(b, n, "x"); at_exit(f); x.exit(); loop->exit(); auto s = "exit(1)"; '
                                        'fmt::format("x");  // printf("x")')
 
+    def test_compositions(self):
+        for code in ("pool.parallel_for(n, f);", "float* x;", "const float *x;", "float const* x;",
+                     "std::span<const float*> x;", '#include "kernels/cpu_kernels.h"'):
+            self.assert_caught("compositions", "arch/a.cc", code)
+        self.assert_caught("compositions", "arch/a.h", "void f(float* y);")
+        self.assert_free("arch/a.cc", "// parallel_for over float* x\nstd::span<float> x; float y = 2.0F * z;\n")
+        self.assert_free("arch/a_test.cc", "float* x;")
+        self.assert_free("kernels/a.cc", "float* x;")
+        self.assert_free("arch/b.cc", "float* x;", exceptions=[("compositions", r"arch/b\.cc", r"float\*", "why")])
+
     def test_scratch(self):
         self.assert_caught("scratch", "arch/a.cc", "thread_local int a;")
         self.assert_free("kernels/a.cc", "thread_local int a;")

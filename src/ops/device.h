@@ -1,5 +1,6 @@
-// The list of operations that forward passes are made of, on tensors whose rows belong to the tokens of a batch. Blocks
-// (nn/) and decoders (arch/) are compositions of them; a device is one implementation of the list (cpu/cpu_device.h).
+// Operations of forward passes on tensors whose rows belong to the tokens of a batch. A device is one implementation of
+// the list (cpu/cpu_device.h). Decoders (arch/), feed-forward layers and experts are compositions of them; attention
+// and recurrent layers are not split into operations yet, and use the processor directly (Exec::pool).
 //
 // Rows: an operation works on rows 0..n_rows of what it is given, or on as many as there are kinds. What it computes of
 // a row is the same bits whatever the other rows are, however many threads there are, and wherever a prompt was cut
