@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "cli/bench/bench_figures.h"
-#include "cli/bench/bench_serial.h"
-#include "cli/bench/roofline_svg.h"
+#include "forecast/bench_figures.h"
+#include "forecast/bench_serial.h"
+#include "forecast/roofline_svg.h"
 
 namespace ogas::cli {
 

@@ -6,10 +6,7 @@
 #include "base/memory.h"
 #include "base/quote.h"
 #include "base/thread_pool.h"
-#include "cli/bench/bench_figures.h"
 #include "cli/bench/bench_report.h"
-#include "cli/bench/bench_serial.h"
-#include "cli/bench/roofline_svg.h"
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
@@ -17,6 +14,9 @@
 #include "cli/report/experts_report.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "forecast/bench_figures.h"
+#include "forecast/bench_serial.h"
+#include "forecast/roofline_svg.h"
 
 namespace ogas::cli {
 namespace {
@@ -46,6 +46,10 @@ std::unexpected<Error> cannot_write(const std::string& path) {
   return fail(ErrorCode::io, "cannot write {}: {}", in_quotes(path), std::strerror(errno));
 }
 
+void show_step(std::string_view text) {
+  if (stderr_is_terminal()) write_stderr(fmt::format("\r\x1b[K{}", text));
+}
+
 // Of the model, then of the machine, whose buffers must not count as the model's memory.
 Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_threads) {
   const auto path = OGAS_TRY(find_model(options.model.model));
@@ -65,8 +69,8 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.first_token_seconds = bench.first_token_seconds();
   report.peak_memory_bytes = peak_memory();
   if (engine->experts()) report.experts = experts_json(*engine->experts());
-  report.machine =
-      measure_machine(engine->isa(), n_threads, engine->packed_weights(), /*may_allocate=*/!engine->experts());
+  report.machine = measure_machine(engine->isa(), n_threads, engine->packed_weights(),
+                                   /*may_allocate=*/!engine->experts(), options.figures.show);
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
 }
@@ -91,6 +95,7 @@ Result<int> bench(const BenchOptions& options) {
 
 void add_bench(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<BenchOptions>();
+  options->figures.show = show_step;
   CLI::App* command = app.add_subcommand("bench", "Measure a model's speed and compare it with the machine's limits");
   command->add_option("MODEL", options->model.model, "Model, as a file or a name");
   options->model.add_to(*command);

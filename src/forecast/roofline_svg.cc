@@ -1,4 +1,4 @@
-#include "cli/bench/roofline_svg.h"
+#include "forecast/roofline_svg.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-namespace ogas::cli {
+namespace ogas {
 namespace {
 
 // In pixels: the picture, and the frame of the axes in it.
@@ -207,4 +207,4 @@ class Drawing {
 
 std::string roofline_svg(const Roofline& roofline) { return Drawing(roofline).draw(); }
 
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ogas::cli {
+namespace ogas {
 
 struct RooflinePoint {
   std::string name;
@@ -25,4 +25,4 @@ struct Roofline {
 // light or dark colours. All numbers must be greater than 0.
 std::string roofline_svg(const Roofline& roofline);
 
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -1,4 +1,4 @@
-#include "cli/bench/remote_header.h"
+#include "forecast/remote_header.h"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 
 #include "client/http_client.h"
 
-namespace ogas::cli {
+namespace ogas {
 
 Result<TensorFile> open_header(std::string_view header, uint64_t n_bytes, std::string_view name) {
   std::string path = (std::filesystem::temp_directory_path() / "ogas-plan-XXXXXX.gguf").string();
@@ -45,4 +45,4 @@ Result<TensorFile> open_remote(const std::string& url) {
   }
 }
 
-}  // namespace ogas::cli
+}  // namespace ogas

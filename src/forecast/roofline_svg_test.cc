@@ -1,11 +1,11 @@
-#include "cli/bench/roofline_svg.h"
+#include "forecast/roofline_svg.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <regex>
 
-namespace ogas::cli {
+namespace ogas {
 namespace {
 
 Roofline roofline(std::vector<RooflinePoint> points) {
@@ -101,4 +101,4 @@ TEST(RooflineSvg, NamesOfPointsInOnePlaceDoNotCoverEachOther) {
 }
 
 }  // namespace
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -1,4 +1,4 @@
-#include "cli/bench/bench_serial.h"
+#include "forecast/bench_serial.h"
 
 #include <algorithm>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "kernels/dispatch.h"
 
-namespace ogas::cli {
+namespace ogas {
 namespace {
 
 constexpr uint32_t kPrompt = 512;
@@ -82,4 +82,4 @@ SerialSpeed measure_serial(const Engine& engine) {
   return speed;
 }
 
-}  // namespace ogas::cli
+}  // namespace ogas

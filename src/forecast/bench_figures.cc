@@ -1,13 +1,12 @@
-#include "cli/bench/bench_figures.h"
+#include "forecast/bench_figures.h"
 
 #include <algorithm>
 #include <chrono>
 #include <numeric>
 
 #include "base/thread_pool.h"
-#include "cli/terminal/terminal.h"
 
-namespace ogas::cli {
+namespace ogas {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -21,27 +20,23 @@ std::string decode_name(uint32_t depth) { return fmt::format("decode at {}", dep
 std::string step_name(uint32_t n) { return fmt::format("{} tokens a step", n); }
 std::string sessions_name(uint32_t n) { return fmt::format("{} sessions", n); }
 
-void show_step(std::string_view text) {
-  if (stderr_is_terminal()) write_stderr(fmt::format("\r\x1b[K{}", text));
-}
-
 }  // namespace
 
-Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
-                        bool may_allocate) {
+Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights, bool may_allocate,
+                        const ShowStep& show) {
   constexpr size_t kLarge = size_t{256} << 20, kMax = size_t{2} << 30;
   Machine machine;
   for (unsigned n = 1; n <= n_threads; n = n == n_threads ? n + 1 : std::min(2 * n, n_threads)) {
-    show_step(fmt::format("reading memory with {} threads", n));
+    show(fmt::format("reading memory with {} threads", n));
     ThreadPool pool(n);
     machine.bandwidth.push_back(may_allocate && weights.size() < kLarge
                                     ? measure_read_bandwidth(pool)
                                     : measure_read_bandwidth(pool, weights.first(std::min(weights.size(), kMax))));
   }
-  show_step("multiplying");
+  show("multiplying");
   ThreadPool pool(n_threads);
   machine.product = measure_product_peaks(pool, isa);
-  show_step("");
+  show("");
   return machine;
 }
 
@@ -114,7 +109,7 @@ Result<std::vector<Figure>> Bench::run() {
   for (const uint32_t depth : kDepths) OGAS_TRY(decode(depth));
   for (const uint32_t n : kTokensOfStep) OGAS_TRY(step_of(n));
   for (const uint32_t n : kTokensOfStep) OGAS_TRY(sessions_of(n));
-  show_step("");
+  options_.show("");
   return std::move(figures_);
 }
 
@@ -148,7 +143,7 @@ Result<> Bench::repeat(Figure& figure, const Repetition& seconds) {
 Result<> Bench::first_token() {
   constexpr uint32_t kPrompt = 32;
   const uint32_t n = std::min(kPrompt, engine_.options().n_ctx);
-  show_step("first token");
+  options_.show("first token");
   const auto session = engine_.new_session();
   const auto start = Clock::now();
   OGAS_TRY(engine_.extend(*session, make_tokens(n, engine_.facts().n_vocab)));
@@ -161,7 +156,7 @@ Result<> Bench::prefill(uint32_t n) {
   Figure figure{.name = prefill_name(n), .work = work_of_pass(facts_, n, 1)};
   if (!is_wanted(figure.name)) return {};
   figure.skipped = why_not(figure.name, n, 0);
-  show_step(figure.name);
+  options_.show(figure.name);
   if (figure.skipped.empty()) {
     const auto tokens = make_tokens(n, engine_.facts().n_vocab);
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {
@@ -185,7 +180,7 @@ Result<> Bench::decode(uint32_t depth) {
   // A prompt of one token makes a start even at depth 0.
   const uint32_t n_prompt = std::max(depth, 1U);
   figure.skipped = why_not(figure.name, n_prompt, kSteps * options_.n_repeat);
-  show_step(figure.name);
+  options_.show(figure.name);
   if (figure.skipped.empty()) {
     const auto session = engine_.new_session();
     auto logits = OGAS_TRY(engine_.extend(*session, make_tokens(n_prompt, engine_.facts().n_vocab)));
@@ -208,7 +203,7 @@ Result<> Bench::step_of(uint32_t n) {
   Figure figure{.name = step_name(n), .work = work_of_pass(facts_, n, n)};
   if (!is_wanted(figure.name)) return {};
   figure.skipped = why_not(figure.name, kTokens, 0);
-  show_step(figure.name);
+  options_.show(figure.name);
   if (figure.skipped.empty()) {
     const auto tokens = make_tokens(kTokens, facts_.n_vocab);
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {
@@ -227,7 +222,7 @@ Result<> Bench::sessions_of(uint32_t n) {
   Figure figure{.name = sessions_name(n), .work = work_of_pass(facts_, n, n)};
   if (!is_wanted(figure.name)) return {};
   figure.skipped = why_not(figure.name, 1, kSteps * options_.n_repeat);
-  show_step(figure.name);
+  options_.show(figure.name);
   if (figure.skipped.empty()) {
     const auto tokens = make_tokens(n, facts_.n_vocab);
     std::vector<Engine::SessionPtr> sessions;
@@ -247,4 +242,4 @@ Result<> Bench::sessions_of(uint32_t n) {
   return {};
 }
 
-}  // namespace ogas::cli
+}  // namespace ogas

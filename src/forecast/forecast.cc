@@ -1,4 +1,4 @@
-#include "cli/bench/forecast.h"
+#include "forecast/forecast.h"
 
 #include <algorithm>
 #include <chrono>
@@ -12,7 +12,7 @@
 #include "ops/linear.h"
 #include "synth/random_blocks.h"
 
-namespace ogas::cli {
+namespace ogas {
 namespace {
 
 constexpr uint32_t kPromptTokens = 512, kFew = 32;
@@ -114,4 +114,4 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
   return result;
 }
 
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "files/tensor_file.h"
 
-namespace ogas::cli {
+namespace ogas {
 
 // A GGUF file of n_bytes that begins with these bytes, under this name in messages. Errors: as TensorFile::open, io.
 Result<TensorFile> open_header(std::string_view header, uint64_t n_bytes, std::string_view name);
@@ -18,4 +18,4 @@ bool is_url(std::string_view name);
 // followed. Errors: io, and as TensorFile::open.
 Result<TensorFile> open_remote(const std::string& url);
 
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "cli/bench/bench_figures.h"
+#include "forecast/bench_figures.h"
 
-namespace ogas::cli {
+namespace ogas {
 
 struct SerialSpeed {
   std::string slice;        // which part was computed
@@ -20,4 +20,4 @@ struct SerialSpeed {
 // follows from the number of its operations. Attention is left out, which flatters the serial code.
 SerialSpeed measure_serial(const Engine& engine);
 
-}  // namespace ogas::cli
+}  // namespace ogas

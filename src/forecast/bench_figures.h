@@ -16,7 +16,10 @@
 #include "measure/machine.h"
 #include "nn/expert_store.h"
 
-namespace ogas::cli {
+namespace ogas {
+
+// Is told what is being measured, before each measurement, and at the end an empty text.
+using ShowStep = std::function<void(std::string_view)>;
 
 struct Machine {
   std::vector<double> bandwidth;           // bytes a second by threads: 1, 2, 4, ... and at last all of them
@@ -25,8 +28,8 @@ struct Machine {
 // weights: reading is measured on these if they are large enough, since not all memory need be equally fast, or if
 // there is no memory for others.
 // isa: the instruction set that multiplies (CpuKernels::name).
-Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights,
-                        bool may_allocate);
+Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights, bool may_allocate,
+                        const ShowStep& show);
 
 // What the tokens of a figure take at least: bytes read from memory, and operations by WeightKind, a multiplication and
 // an addition being two.
@@ -70,6 +73,7 @@ struct FigureOptions {
   uint32_t n_repeat = 5;
   double budget_seconds = 15;          // of one figure; prefill 512 and those of `only` are measured once in any case
   std::vector<std::string> only = {};  // names; empty: all
+  ShowStep show = [](std::string_view) {};
 };
 
 // "prefill 512", "decode at 2048", "8 tokens a step", "8 sessions", in the order in which they are measured.
@@ -114,4 +118,4 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
 MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
 
-}  // namespace ogas::cli
+}  // namespace ogas

@@ -7,7 +7,7 @@
 #include "engine/memory_plan.h"
 #include "kernels/cpu_kernels.h"
 
-namespace ogas::cli {
+namespace ogas {
 
 // Of this machine, on all threads.
 struct Rates {
@@ -38,4 +38,4 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
 // The share of draws that fall on the most popular share of n experts, by Zipf's law with exponent 1.
 double skewed_hits(double share, uint32_t n_expert);
 
-}  // namespace ogas::cli
+}  // namespace ogas
