@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <random>
 
+#include "engine/memory_plan.h"
 #include "files/gguf_writer.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
@@ -210,6 +211,29 @@ TEST_P(NothingIsMappedTest, WhileItRuns) {
 
 INSTANTIATE_TEST_SUITE_P(All, NothingIsMappedTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });
+
+// Whoever loads a model is told how it will lie in memory, once and before any weights are read.
+TEST(Loading, TellsThePlanOnceBeforeWeightsAreRead) {
+  const fs::path folder = kArchitectures / testing::with_experts().front();
+  for (const std::optional<uint64_t> cache : {std::optional<uint64_t>{}, std::optional<uint64_t>{0}}) {
+    int n_told = 0;
+    double share_before = 0;
+    const auto progress = [&](double share) {
+      if (n_told == 0) share_before = share;
+      return true;
+    };
+    const auto planned = [&](const ModelFacts& facts, const MemoryPlan& plan) {
+      ++n_told;
+      EXPECT_GT(facts.weight_bytes, 0U);
+      EXPECT_EQ(plan.leaves_experts_on_disk, cache.has_value());
+      EXPECT_GT(plan.options.n_ctx, 0U);
+    };
+    const auto engine = Engine::load(folder, {.n_threads = 2, .expert_cache = cache}, progress, planned);
+    ASSERT_TRUE(engine) << engine.error().message;
+    EXPECT_EQ(n_told, 1);
+    EXPECT_EQ(share_before, 0);
+  }
+}
 
 }  // namespace
 }  // namespace ogas

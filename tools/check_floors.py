@@ -69,8 +69,6 @@ EXCEPTIONS = [
     ("below", r"cli/commands/tokenize\.cc", r".*\"files/vocab_reader\.h\"", "engine/ is to offer it"),
     ("below", r"cli/main\.cc", r".*\"kernels/dispatch\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/model_path\.cc", r".*\"files/tensor_file\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/options\.cc", r".*\"arch/registry\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/options\.cc", r".*\"kernels/dispatch\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.cc", r".*\"quant/format\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.cc", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.h", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),

@@ -22,9 +22,9 @@ Engine::Engine(std::unique_ptr<LoadedModel> model) : model_(std::move(model)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, const EngineOptions& options,
-                                             const LoadProgress& progress) {
-  auto model =
-      OGAS_TRY(LoadedModel::load(path, options, progress));  // not within new, whose memory an error would leak
+                                             const LoadProgress& progress, const PlanReady& planned) {
+  auto model = OGAS_TRY(
+      LoadedModel::load(path, options, progress, planned));  // not within new, whose memory an error would leak
   return std::unique_ptr<Engine>(new Engine(std::move(model)));
 }
 

@@ -59,7 +59,7 @@ class Engine {
   // out_of_memory before anything is loaded, with what it needs and what there is; usage for options out of range;
   // cancelled, where `progress` stops it: nothing is left of the model then.
   static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,
-                                              const LoadProgress& progress = {});
+                                              const LoadProgress& progress = {}, const PlanReady& planned = {});
   ~Engine();
 
   const TensorFile& file() const;

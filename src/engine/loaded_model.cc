@@ -96,7 +96,7 @@ Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& coun
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::path& path, const EngineOptions& options,
-                                                       const LoadProgress& progress) {
+                                                       const LoadProgress& progress, const PlanReady& planned) {
   auto loaded = std::make_unique<LoadedModel>();
   const auto report_start = [&] { return report(progress, 0); };
   loaded->file = OGAS_TRY(TensorFile::open(path, report_start));
@@ -125,6 +125,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
     plan = OGAS_TRY(plan_memory(*loaded->model, kernels, options));
     loaded->memory_limit_.emplace(plan);
   }
+  if (planned) planned(loaded->model->facts(), plan);
   loaded->options = std::move(plan.options);
   loaded->packed = plan.leaves_experts_on_disk
                        ? PackedWeights(kernels, linears_beside_experts(*loaded->model), PackedWeights::Others::copied)

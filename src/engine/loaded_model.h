@@ -28,7 +28,7 @@ class LoadedModel {
   ~LoadedModel();
   // As Engine::load.
   static Result<std::unique_ptr<LoadedModel>> load(const std::filesystem::path& path, const EngineOptions& options,
-                                                   const LoadProgress& progress);
+                                                   const LoadProgress& progress, const PlanReady& planned);
 
   // `what` they are begins the message. Errors: usage (none, more than the context, out of the vocabulary).
   Result<> check_tokens(std::span<const TokenId> tokens, std::string_view what = "the prompt") const;

@@ -49,6 +49,11 @@ struct EngineOptions {
 // while the tokenizer is made, and every few megabytes of weights. False stops it, and it is not called again.
 using LoadProgress = std::function<bool(double)>;
 
+// Called once while a model loads, before its weights are read: what it is, and how it will lie in memory.
+struct MemoryPlan;
+struct ModelFacts;
+using PlanReady = std::function<void(const ModelFacts&, const MemoryPlan&)>;
+
 struct SchedulerOptions {
   uint32_t n_batch = 0;      // tokens a step, those of decoding requests on top; 0: the engine's
   uint32_t n_running = 32;   // requests that are computed together at most

@@ -11,7 +11,6 @@
 #include <optional>
 #include <sstream>
 
-#include "arch/registry.h"
 #include "base/ascii.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -20,9 +19,7 @@
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/terminal.h"
-#include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
-#include "kernels/dispatch.h"
 #include "quant/format.h"
 #include "sampling/dry.h"
 
@@ -206,20 +203,15 @@ EngineOptions ModelOptions::engine_options() const {
 
 namespace {
 
-// Where experts will be read from disk, a line that says so; what goes wrong goes wrong again when the model is loaded.
-Result<> announce_plan(const std::filesystem::path& path, const EngineOptions& options) {
-  const TensorFile file = OGAS_TRY(TensorFile::open(path));
-  const auto model = OGAS_TRY(create_model(file));
-  const ModelFacts& facts = model->facts();
-  OGAS_TRY(take_fewer_experts(*model, options));
-  const MemoryPlan plan = OGAS_TRY(plan_memory(*model, kernels_for(*model, *OGAS_TRY(choose_kernels())), options));
-  if (!plan.leaves_experts_on_disk) return {};
+// Where experts will be read from disk, a line that says so.
+void announce_plan(const ModelFacts& facts, const MemoryPlan& plan, ProgressBar& bar) {
+  if (!plan.leaves_experts_on_disk) return;
+  bar.clear();
   const double share = static_cast<double>(plan.expert_bytes) / static_cast<double>(plan.all_expert_bytes);
   write_stderr(
       fmt::format("ogas: {} of weights, {} of memory: {:.0f}% of the experts stay there, the others are read "
                   "from disk (ogas plan says how that will go)\n",
                   format_bytes(facts.weight_bytes), format_bytes(plan.available), 100 * share));
-  return {};
 }
 
 }  // namespace
@@ -235,12 +227,15 @@ Result<std::unique_ptr<Engine>> ModelOptions::load_for_tokens() const { return l
 
 Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& options) const {
   const auto path = OGAS_TRY(find_model(model));
-  if (stderr_is_terminal()) static_cast<void>(announce_plan(path, options));
   ProgressBar bar("loading " + path.filename().string());
-  auto engine = Engine::load(path, options, [&](double share) {
+  const auto show_share = [&](double share) {
     bar.update(share);
     return true;
-  });
+  };
+  const auto show_plan = [&](const ModelFacts& facts, const MemoryPlan& plan) {
+    if (stderr_is_terminal()) announce_plan(facts, plan, bar);
+  };
+  auto engine = Engine::load(path, options, show_share, show_plan);
   if (engine && options.takes_fewer_experts()) {
     bar.clear();
     announce_fewer_experts((*engine)->facts());
