@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "engine/generation.h"
 #include "engine/loaded_model.h"
+#include "engine/step.h"
 
 namespace ogas {
 namespace {
@@ -82,19 +82,18 @@ std::span<const TokenId> Engine::tokens_of(const Session& session) { return sess
 
 Result<Answer> Engine::generate(Session& session, const Request& request) {
   if (!model_->tokenizer) return std::unexpected(model_->tokenizer.error());
-  OGAS_TRY(Generation::check(*model_, request));
+  OGAS_TRY(Sequence::check(*model_, request));
   cancelled_.store(false, std::memory_order_relaxed);
-  Generation generation(*model_, session, request);
-  generation.match_prefix();
-  while (!generation.done()) {
-    const BatchItem next = generation.next(model_->options.n_batch);
-    OGAS_TRY(model_->reserve_positions(session.kv, next.tokens.size()));
-    const Pass pass = OGAS_TRY(model_->compute({&next, 1}));
-    if (generation.wants_prompt_logprobs()) generation.take_prompt_rows(pass, 0, next.tokens.size());
-    generation.take(pass.logits());
-    if (!generation.done() && cancelled_.load(std::memory_order_relaxed)) generation.end(FinishReason::cancelled);
+  Sequence sequence(*model_, session, request);
+  Sequence* const sequences[] = {&sequence};
+  StepRunner steps(*model_);
+  sequence.match_prefix();
+  while (!sequence.done()) {
+    OGAS_TRY(model_->reserve_positions(session.kv, sequence.plan(model_->options.n_batch).tokens.size()));
+    OGAS_TRY(steps.run(sequences));
+    if (!sequence.done() && cancelled_.load(std::memory_order_relaxed)) sequence.end(FinishReason::cancelled);
   }
-  return generation.take_answer();
+  return sequence.take_answer();
 }
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
@@ -103,7 +102,7 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
-    const BatchItem part{&session, tokens.subspan(begin, n), kind, /*wants_logits=*/begin + n == tokens.size()};
+    const BatchItem part{&session, tokens.subspan(begin, n), kind, /*n_logits=*/begin + n == tokens.size() ? 1U : 0U};
     logits = OGAS_TRY(model_->compute({&part, 1})).logits();
   }
   return logits;

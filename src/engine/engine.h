@@ -48,7 +48,7 @@ struct BatchItem {
   Session* session = nullptr;
   std::span<const TokenId> tokens = {};
   RowKind kind = RowKind::prefill;  // what they are computed as (nn/row_kind.h)
-  bool wants_logits = true;         // of the last one
+  uint32_t n_logits = 1;            // of how many of the last ones logits are wanted
 };
 
 class LoadedModel;

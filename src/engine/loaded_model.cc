@@ -296,8 +296,8 @@ void LoadedModel::match_prefix(Session& session, std::span<const TokenId> tokens
   session.n_in_prefix_cache = session.tokens.size();
 }
 
-void LoadedModel::insert_prefix(Session& session) {
-  const size_t n = n_cacheable(session) / KvShape::kPagePositions * KvShape::kPagePositions;
+void LoadedModel::insert_prefix(Session& session, size_t n_tokens) {
+  const size_t n = std::min(n_tokens, n_cacheable(session)) / KvShape::kPagePositions * KvShape::kPagePositions;
   if (!prefixes || n <= session.n_in_prefix_cache) return;
   prefixes->add(session.kv, std::span(session.tokens).first(n));
   session.n_in_prefix_cache = n;
@@ -330,8 +330,7 @@ void LoadedModel::for_logits_of(const Pass& pass, std::span<const uint32_t> rows
 Result<Pass> LoadedModel::compute(std::span<const BatchItem> items) {
   batch_.clear();
   for (const BatchItem& item : items)
-    batch_.push_back(
-        {.tokens = item.tokens, .kv = &item.session->kv, .kind = item.kind, .n_logits = item.wants_logits ? 1U : 0U});
+    batch_.push_back({.tokens = item.tokens, .kv = &item.session->kv, .kind = item.kind, .n_logits = item.n_logits});
   auto pass = forward(batch_);
   for (const BatchItem& item : items) {
     Session& session = *item.session;

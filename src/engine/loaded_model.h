@@ -43,9 +43,9 @@ class LoadedModel {
 
   // Lets a session that holds the beginning of these tokens go on from what is remembered of them, where that is more.
   void match_prefix(Session& session, std::span<const TokenId> tokens);
-  // Remembers what a session holds, where an answer would be the same from it as computed anew (RowKind); and keeps the
-  // first n_tokens of it on disk, where there is a place for them.
-  void insert_prefix(Session& session);
+  // Remembers the first n_tokens that a session holds, where an answer would be the same from them as computed anew
+  // (RowKind); and keeps them on disk, where there is a place for them.
+  void insert_prefix(Session& session, size_t n_tokens);
   void save_prefix(Session& session, size_t n_tokens);
 
   // Logits after the last token of each that wants them. Errors: io, where weights are read from disk; the sessions are

@@ -16,6 +16,16 @@ std::string_view name_of(FinishReason reason) {
   std::unreachable();
 }
 
+StepCost StepCost::share_of(uint64_t n) const {
+  return {.n_rows = n, .seconds = seconds * static_cast<double>(n) / static_cast<double>(n_rows)};
+}
+
+StepCost& StepCost::operator+=(const StepCost& other) {
+  n_rows += other.n_rows;
+  seconds += other.seconds;
+  return *this;
+}
+
 double AnswerStats::prefill_rate() const { return prefill_seconds > 0 ? (n_prompt - n_cached) / prefill_seconds : 0; }
 
 double AnswerStats::decode_rate() const {

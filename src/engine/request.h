@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/drafter.h"
 #include "sampling/logprobs.h"
 #include "sampling/sampling_options.h"
+#include "sampling/token_mask.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -44,11 +47,25 @@ struct Request {
   int priority = 0;
   std::string client = {};
   double deadline_seconds = 0;
+  // What else may come next, one mask for each answer; empty: anything.
+  std::function<std::unique_ptr<TokenMask>()> make_mask = {};
+  // What drafts further tokens, one drafter for each answer; empty: nothing does.
+  std::function<std::unique_ptr<Drafter>()> make_drafter = {};
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
   std::function<void(std::string_view)> on_text = {};
   // Each token drawn, the ending one included, before its text; the log-probabilities where `sampling` asks for them,
   // else null.
   std::function<void(TokenId, const Logprobs*)> on_token = {};
+};
+
+// What passes cost.
+struct StepCost {
+  uint64_t n_rows = 0;  // tokens computed
+  double seconds = 0;   // of the passes
+
+  // Of this, what n of its rows are charged with.
+  StepCost share_of(uint64_t n) const;
+  StepCost& operator+=(const StepCost& other);
 };
 
 struct AnswerStats {
@@ -58,6 +75,7 @@ struct AnswerStats {
   double prefill_seconds = 0;      // from submission to the logits of the last prompt token
   double decode_seconds = 0;       // from there to the end
   double first_token_seconds = 0;  // from submission to the first token
+  StepCost cost;                   // its shares of all passes that it was computed in
 
   // Tokens a second; 0 where nothing was computed.
   double prefill_rate() const;

@@ -7,9 +7,9 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/generation.h"
 #include "engine/loaded_model.h"
 #include "engine/memory_plan.h"
+#include "engine/sequence.h"
 
 namespace ogas {
 
@@ -30,11 +30,11 @@ struct Scheduler::Job {
   Done done;
   Session session;
   Clock::time_point deadline = Clock::time_point::max();
-  std::optional<Generation> generation;  // once it was running
-  BatchItem next = {};                   // in this step
+  std::optional<Sequence> sequence;  // once it was running
 };
 
-Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(engine), options_(options) {
+Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
+    : engine_(engine), options_(options), steps_(*engine.model_) {
   if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
   min_chunk_ = std::min(min_batch(engine.model_->kernels), options_.n_batch);
@@ -44,7 +44,7 @@ Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options) : engine_(
 Scheduler::~Scheduler() = default;
 
 Result<Scheduler::RequestId> Scheduler::submit(Request request, Done done) {
-  OGAS_TRY(Generation::check(*engine_.model_, request));
+  OGAS_TRY(Sequence::check(*engine_.model_, request));
   if (waiting_.size() >= options_.n_waiting)
     return fail(ErrorCode::unavailable, "{} requests are waiting; try again later", waiting_.size());
   start_counting(request.client);
@@ -111,9 +111,9 @@ void Scheduler::finish(Job& job, Result<Answer> answer) {
 
 // With what it has, which may be nothing.
 void Scheduler::end(Job& job, FinishReason reason) {
-  if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
-  job.generation->end(reason);
-  finish(job, job.generation->take_answer());
+  if (!job.sequence) job.sequence.emplace(*engine_.model_, job.session, job.request);
+  job.sequence->end(reason);
+  finish(job, job.sequence->take_answer());
 }
 
 bool Scheduler::cancel(RequestId id) {
@@ -147,7 +147,7 @@ bool Scheduler::comes_before(const Job& a, const Job& b) const {
 
 // Whether there are pages for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
-  const size_t n = job.generation ? job.generation->tokens().size() : job.request.prompt.size();
+  const size_t n = job.sequence ? job.sequence->tokens().size() : job.request.prompt.size();
   return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->n_available_pages();
 }
 
@@ -165,8 +165,8 @@ void Scheduler::admit() {
     running_.push_back(std::move(*first));
     waiting_.erase(first);
     Job& job = *running_.back();
-    if (!job.generation) job.generation.emplace(*engine_.model_, job.session, job.request);
-    job.generation->match_prefix();
+    if (!job.sequence) job.sequence.emplace(*engine_.model_, job.session, job.request);
+    job.sequence->match_prefix();
   }
 }
 
@@ -188,15 +188,15 @@ void Scheduler::preempt(size_t running_idx) {
 // Whether one of those before it is about to compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvShape::kPagePositions;
-  if (!engine_.model_->prefixes || job.generation->wants_prompt_logprobs() || job.generation->n_computed() % kPage != 0)
+  if (!engine_.model_->prefixes || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
     return false;
-  job.generation->match_prefix();  // what they have computed since
-  const size_t n = job.generation->n_computed() + kPage;
-  const auto tokens = job.generation->tokens();
+  job.sequence->match_prefix();  // what they have computed since
+  const size_t n = job.sequence->n_computed() + kPage;
+  const auto tokens = job.sequence->tokens();
   if (n >= tokens.size()) return false;
   return std::ranges::any_of(before, [&](const Job* other) {
-    const auto others = other->generation->tokens();
-    return others.size() > n && other->generation->n_computed() < n &&
+    const auto others = other->sequence->tokens();
+    return others.size() > n && other->sequence->n_computed() < n &&
            std::ranges::equal(tokens.first(n), others.first(n));
   });
 }
@@ -233,12 +233,11 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
     prompts_.clear();
     size_t rest = options_.n_batch, n_pages = 0;
     const auto choose = [&](Job& job, size_t n_max) {
-      job.next = job.generation->next(n_max);
-      n_pages += job.session.kv.pages_to_extend(job.next.tokens.size());
+      n_pages += job.session.kv.pages_to_extend(job.sequence->plan(n_max).tokens.size());
       chosen_.push_back(&job);
     };
     for (const JobPtr& job : running_)
-      if (job->generation->is_decoding())
+      if (job->sequence->is_decoding())
         choose(*job, 1);
       else
         prompts_.push_back(job.get());
@@ -247,7 +246,7 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
     for (size_t idx = 0; idx < prompts_.size() && rest > 0; ++idx) {
       if (waits_for_shared_page(*prompts_[idx], std::span(prompts_).first(idx))) continue;
       choose(*prompts_[idx], rest);
-      rest -= prompts_[idx]->next.tokens.size();
+      rest -= prompts_[idx]->sequence->planned().tokens.size();
     }
     const Result<> room = engine_.model_->reserve_pages(n_pages);
     if (room) return chosen_;
@@ -271,13 +270,11 @@ void Scheduler::fail_all(std::span<Job* const> jobs, const Error& error) {
   for (const JobPtr& job : failed) finish(*job, std::unexpected(error));
 }
 
-void Scheduler::take_prompt_rows(const Pass& pass, std::span<Job* const> chosen) {
-  size_t row = 0;
-  for (Job* job : chosen) {
-    const size_t n = job->next.tokens.size();
-    if (job->generation->wants_prompt_logprobs()) job->generation->take_prompt_rows(pass, row, n);
-    row += n;
-  }
+// A token of an answer counts twice: it takes a pass.
+void Scheduler::charge(const Job& job) {
+  const BatchItem& planned = job.sequence->planned();
+  const double weight = planned.kind == RowKind::decode ? 2 : 1;
+  served_[job.request.client] += weight * static_cast<double>(planned.tokens.size());
 }
 
 bool Scheduler::step() {
@@ -286,31 +283,23 @@ bool Scheduler::step() {
   if (running_.empty()) return false;
   const std::span<Job* const> chosen = schedule();
   if (chosen.empty()) return true;
-  items_.clear();
-  for (const Job* job : chosen) items_.push_back(job->next);
+  sequences_.clear();
+  for (Job* job : chosen) sequences_.push_back(&*job->sequence);
   const auto n_decoding =
-      static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->generation->is_decoding(); }));
-  const auto start = Job::Clock::now();
-  const auto computed = engine_.model_->compute(items_);
-  if (!computed) {
-    fail_all(chosen, computed.error());
+      static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->sequence->is_decoding(); }));
+  for (const Job* job : chosen) charge(*job);
+  const auto cost = steps_.run(sequences_);
+  if (!cost) {
+    fail_all(chosen, cost.error());
     return true;
   }
-  const double seconds = std::chrono::duration<double>(Job::Clock::now() - start).count();
-  learn_from(n_decoding, n_decoding < chosen.size(), seconds);
-  take_prompt_rows(*computed, chosen);
-  for (size_t idx = 0; idx < chosen.size(); ++idx) {
-    Job* job = chosen[idx];
-    const double weight = job->next.kind == RowKind::decode ? 2 : 1;
-    served_[job->request.client] += weight * static_cast<double>(job->next.tokens.size());
-    job->generation->take(computed->logits(idx));
-  }
+  learn_from(n_decoding, n_decoding < chosen.size(), cost->seconds);
   // Callbacks may submit or cancel: what they change is not walked over.
   std::vector<JobPtr> done;
   for (JobPtr& job : running_)
-    if (job->generation->done()) done.push_back(std::move(job));
+    if (job->sequence->done()) done.push_back(std::move(job));
   std::erase(running_, nullptr);
-  for (const JobPtr& job : done) finish(*job, job->generation->take_answer());
+  for (const JobPtr& job : done) finish(*job, job->sequence->take_answer());
   return true;
 }
 

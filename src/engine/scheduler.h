@@ -23,6 +23,7 @@
 
 #include "engine/engine.h"
 #include "engine/request.h"
+#include "engine/step.h"
 
 namespace ogas {
 
@@ -71,11 +72,12 @@ class Scheduler {
   void finish(Job& job, Result<Answer> answer);
   void end(Job& job, FinishReason reason);
   void fail_all(std::span<Job* const> jobs, const Error& error);
-  void take_prompt_rows(const Pass& pass, std::span<Job* const> chosen);
+  void charge(const Job& job);
   void start_counting(const std::string& client);
 
   Engine& engine_;
   SchedulerOptions options_;
+  StepRunner steps_;
   std::vector<JobPtr> waiting_, running_;
   std::map<std::string, double> served_;  // by client: tokens, those of answers twice
   std::vector<double> decode_seconds_;    // of a step without prompts, by how many decode; 0: not measured yet
@@ -85,7 +87,7 @@ class Scheduler {
   uint64_t n_preemptions_ = 0;
   // A step's own, kept for their room: steps take nothing from the heap.
   std::vector<Job*> chosen_, prompts_;
-  std::vector<BatchItem> items_;
+  std::vector<Sequence*> sequences_;
 };
 
 }  // namespace ogas

@@ -9,13 +9,21 @@
 
 namespace ogas {
 
-Sampler::Sampler(const SamplingOptions& options)
+Sampler::Sampler(const SamplingOptions& options, std::unique_ptr<TokenMask> mask)
     : options_(options),
+      lists_(options.required_tokens, options.banned_tokens),
+      mask_(std::move(mask)),
       random_(options.seed),
       dry_(options),
       mirostat_mu_(2 * static_cast<double>(options.mirostat_tau)) {}
 
 TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> sequence) {
+  const TokenId id = choose(logits, sequence);
+  if (mask_) mask_->accept(id);
+  return id;
+}
+
+TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> sequence) {
   OGAS_CHECK(!logits.empty());
   adjust(logits, sequence);
   if (options_.temperature <= 0) {
@@ -33,19 +41,10 @@ void Sampler::adjust(std::span<const float> logits, std::span<const TokenId> seq
   adjusted_.resize(logits.size());
   std::ranges::transform(logits, adjusted_.begin(), [](float x) { return std::isnan(x) ? -INFINITY : x; });
   for (const auto& [id, bias] : options_.logit_bias) adjusted_[static_cast<size_t>(id)] += bias;
-  restrict_tokens();
+  lists_.apply(adjusted_);
+  if (mask_) mask_->apply(adjusted_);
   penalise(sequence);
   dry_.apply(adjusted_, sequence);
-}
-
-void Sampler::restrict_tokens() {
-  if (const auto& required = options_.required_tokens; !required.empty()) {
-    required_.clear();
-    for (const TokenId id : required) required_.push_back(adjusted_[static_cast<size_t>(id)]);
-    std::ranges::fill(adjusted_, -INFINITY);
-    for (size_t idx = 0; idx < required.size(); ++idx) adjusted_[static_cast<size_t>(required[idx])] = required_[idx];
-  }
-  for (const TokenId id : options_.banned_tokens) adjusted_[static_cast<size_t>(id)] = -INFINITY;
 }
 
 void Sampler::penalise(std::span<const TokenId> sequence) {
@@ -64,10 +63,12 @@ void Sampler::penalise(std::span<const TokenId> sequence) {
   }
 }
 
-TokenId Sampler::first_allowed() const {
-  const std::vector<bool> allowed = options_.allowed_tokens(adjusted_.size());
-  const auto first = std::ranges::find(allowed, true);
-  return first == allowed.end() ? 0 : static_cast<TokenId>(first - allowed.begin());
+TokenId Sampler::first_allowed() {
+  std::ranges::fill(adjusted_, 0.0F);
+  lists_.apply(adjusted_);
+  if (mask_) mask_->apply(adjusted_);
+  const auto first = std::ranges::find(adjusted_, 0.0F);
+  return first == adjusted_.end() ? 0 : static_cast<TokenId>(first - adjusted_.begin());
 }
 
 // The weight of a logit relative to the largest one's.

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "sampling/dry.h"
 #include "sampling/pcg32.h"
 #include "sampling/sampling_options.h"
+#include "sampling/token_mask.h"
 #include "sampling/top_k.h"
 #include "text/vocab.h"
 
@@ -20,11 +22,12 @@ namespace ogas {
 // Belongs to one sequence: mirostat and the generator keep state from token to token.
 class Sampler {
  public:
-  explicit Sampler(const SamplingOptions& options);
+  // mask: what else may come next, in addition to the options' own lists; null: anything.
+  explicit Sampler(const SamplingOptions& options, std::unique_ptr<TokenMask> mask = nullptr);
 
   // logits: [n_vocab], left as they are; options.check_tokens(n_vocab) must hold. sequence: prompt and answer so far.
   // NaN counts as -inf. What has probability 0 is never drawn; where no token has any, it is the first that
-  // required_tokens and banned_tokens allow.
+  // the masks allow.
   TokenId sample(std::span<const float> logits, std::span<const TokenId> sequence);
 
  private:
@@ -34,10 +37,10 @@ class Sampler {
     double from_entropy;  // natural units
   };
 
+  TokenId choose(std::span<const float> logits, std::span<const TokenId> sequence);
   void adjust(std::span<const float> logits, std::span<const TokenId> sequence);
-  void restrict_tokens();
   void penalise(std::span<const TokenId> sequence);
-  TokenId first_allowed() const;
+  TokenId first_allowed();
 
   double weight_of(float logit, float largest) const;
   double total_weight() const;
@@ -54,6 +57,8 @@ class Sampler {
   TokenId draw_mirostat();
 
   SamplingOptions options_;
+  TokenListMask lists_;  // required_tokens and banned_tokens
+  std::unique_ptr<TokenMask> mask_;
   Pcg32 random_;
   DryPenalty dry_;
   double mirostat_mu_;           // the most surprise a token may have, in bits
@@ -61,7 +66,6 @@ class Sampler {
   std::vector<Candidate> candidates_;
   std::vector<double> weights_;      // what is drawn from: shares of the candidates, or by id of all tokens
   std::vector<Surprise> surprises_;  // scratch
-  std::vector<float> required_;      // scratch
   std::vector<TokenId> seen_;        // scratch
 };
 

@@ -1,4 +1,4 @@
-#include "engine/generation.h"
+#include "engine/sequence.h"
 
 #include <algorithm>
 #include <limits>
@@ -16,20 +16,21 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 
 }  // namespace
 
-Result<> Generation::check(const LoadedModel& model, const Request& request) {
+Result<> Sequence::check(const LoadedModel& model, const Request& request) {
   OGAS_TRY(model.check_tokens(request.prompt));
   OGAS_TRY(request.sampling.validate());
   return request.sampling.check_tokens(model.model->facts().n_vocab);
 }
 
-Generation::Generation(LoadedModel& model, Session& session, const Request& request)
+Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
     : model_(model),
       tokenizer_(model.tokenizer ? model.tokenizer->get() : nullptr),
       session_(session),
       request_(request),
       sequence_(request.prompt),
       n_prompt_(request.prompt.size()),
-      sampler_(request.sampling),
+      sampler_(request.sampling, request.make_mask ? request.make_mask() : nullptr),
+      drafter_(request.make_drafter ? request.make_drafter() : std::make_unique<NoDrafter>()),
       filter_(request.stop) {
   if (tokenizer_) decoder_.emplace(*tokenizer_);
   // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
@@ -49,7 +50,7 @@ Generation::Generation(LoadedModel& model, Session& session, const Request& requ
 
 // Takes all the room that an answer of the length asked for needs, so that its steps take none. Where none is asked for
 // it grows as it comes.
-void Generation::reserve() {
+void Sequence::reserve() {
   constexpr size_t kTokenBytes = 8;  // of text; four or five are usual
   const size_t n_full = size_t{model_.options.n_ctx} + 1, n_answer = std::min<size_t>(request_.max_tokens, n_full);
   sequence_.reserve(std::min(sequence_.size() + n_answer, n_full));
@@ -61,7 +62,7 @@ void Generation::reserve() {
 }
 
 // At least the last token is left to compute: its logits are what comes next.
-void Generation::match_prefix() {
+void Sequence::match_prefix() {
   if (wants_prompt_logprobs()) return;
   const size_t n = model_.goes_on_from_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
@@ -69,20 +70,41 @@ void Generation::match_prefix() {
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
-BatchItem Generation::next(size_t n_max) const {
+const BatchItem& Sequence::plan(size_t n_max) {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
   const size_t end = begin < snapshot_at_ ? snapshot_at_ : is_prompt ? n_prompt_ : sequence_.size();
   const size_t n = std::min(n_max, end - begin);
-  return {.session = &session_,
-          .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
-          .kind = is_prompt ? RowKind::prefill : RowKind::decode,
-          .wants_logits = begin + n == sequence_.size()};
+  planned_ = {.session = &session_,
+              .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
+              .kind = is_prompt ? RowKind::prefill : RowKind::decode,
+              .n_logits = begin + n == sequence_.size() ? 1U : 0U};
+  n_drafts_ = 0;
+  if (const size_t n_max_drafts = max_drafts(n_max); n_max_drafts > 0) {
+    const auto drafts = drafter_->propose(sequence_, n_max_drafts);
+    n_drafts_ = drafts.size();
+    if (n_drafts_ == 0) return planned_;
+    with_drafts_.assign({sequence_.back()});
+    with_drafts_.insert(with_drafts_.end(), drafts.begin(), drafts.end());
+    planned_.tokens = with_drafts_;
+    planned_.n_logits = static_cast<uint32_t>(with_drafts_.size());
+  }
+  return planned_;
+}
+
+// As many as the context and the answer have positions for, while single tokens are decoded. None where layers cannot
+// give a token back.
+size_t Sequence::max_drafts(size_t n_max) const {
+  const size_t n_held = session_.tokens.size();
+  if (!is_decoding() || session_.kv.rewindable_to(n_held - 1) != n_held - 1) return 0;
+  size_t n = std::min(n_max, size_t{model_.options.n_ctx} - n_held) - 1;
+  if (request_.max_tokens > 0) n = std::min(n, request_.max_tokens - answer_.tokens.size() - 1);
+  return n;
 }
 
 // The session holds these rows already; the row of a token says how likely the next one is.
-void Generation::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
+void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
   const size_t begin = session_.tokens.size() - n_rows, end = std::min(begin + n_rows, n_prompt_ - 1);
   if (begin >= end) return;
   std::vector<uint32_t> rows(end - begin);
@@ -92,10 +114,24 @@ void Generation::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
   });
 }
 
-void Generation::take(std::span<const float> logits) {
-  model_.insert_prefix(session_);
+void Sequence::take(std::span<const float> logits) {
+  model_.insert_prefix(session_, session_.tokens.size() - n_drafts_);
   if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
-  if (session_.tokens.size() < sequence_.size()) return;  // not all is there yet
+  if (planned_.n_logits == 0) return;  // not all is there yet
+  const size_t n_vocab = logits.size() / planned_.n_logits;
+  size_t n_accepted = 0;
+  take_next(logits.first(n_vocab));
+  while (!done_ && n_accepted < n_drafts_ && answer_.tokens.back() == with_drafts_[n_accepted + 1]) {
+    ++n_accepted;
+    take_next(logits.subspan(n_accepted * n_vocab, n_vocab));
+  }
+  if (n_drafts_ == 0) return;
+  drafter_->learn(n_accepted);
+  if (n_accepted < n_drafts_) session_.truncate(session_.tokens.size() - (n_drafts_ - n_accepted));
+}
+
+// With the logits after the last token of the sequence.
+void Sequence::take_next(std::span<const float> logits) {
   if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
   if (request_.only_prompt) return end(FinishReason::length);
   const TokenId id = sampler_.sample(logits, sequence_);
@@ -109,14 +145,14 @@ void Generation::take(std::span<const float> logits) {
 }
 
 // Of a control token: whether what reads the text looks for it.
-bool Generation::shows(TokenId id) const {
+bool Sequence::shows(TokenId id) const {
   if (!tokenizer_->is_control(id)) return true;
   const std::string_view name = tokenizer_->bytes_of(id);
   return std::ranges::any_of(request_.shown_control,
                              [&](const std::string& mark) { return !name.empty() && mark.contains(name); });
 }
 
-void Generation::accept(TokenId id) {
+void Sequence::accept(TokenId id) {
   sequence_.push_back(id);
   answer_.tokens.push_back(id);
   if (tokenizer_ && shows(id)) emit(filter_.push(decoder_->push(id)));
@@ -128,7 +164,7 @@ void Generation::accept(TokenId id) {
 }
 
 // What is kept of both ends is computed anew: rarely, and quicker than it was generated.
-void Generation::shift_context() {
+void Sequence::shift_context() {
   const size_t n_latest = (size_t{model_.options.n_ctx} + 1) / 2;
   const size_t n_first = std::min<size_t>(request_.n_keep, model_.options.n_ctx - n_latest);
   sequence_.erase(sequence_.begin() + static_cast<ptrdiff_t>(n_first),
@@ -139,13 +175,13 @@ void Generation::shift_context() {
   match_prefix();
 }
 
-void Generation::emit(std::string_view text) {
+void Sequence::emit(std::string_view text) {
   if (text.empty()) return;
   answer_.text += text;
   if (request_.on_text) request_.on_text(text);
 }
 
-void Generation::end(FinishReason reason) {
+void Sequence::end(FinishReason reason) {
   // Bytes that are no character are shown as such where the model left it at that. One that was cut is left out.
   const bool is_models_own = reason == FinishReason::stop || reason == FinishReason::stop_text;
   if (decoder_ && is_models_own) emit(filter_.push(decoder_->flush()));
@@ -155,7 +191,7 @@ void Generation::end(FinishReason reason) {
   model_.save_prefix(session_, n_prompt_);
 }
 
-Answer Generation::take_answer() {
+Answer Sequence::take_answer() {
   const auto now = Clock::now();
   if (answer_.stats.n_generated == 0) prefilled_ = now;
   answer_.stats.prefill_seconds = seconds_between(start_, prefilled_);

@@ -14,32 +14,36 @@
 
 namespace ogas {
 
-class Generation {
+class Sequence {
  public:
   // Errors: usage (prompt, sampling).
   static Result<> check(const LoadedModel& model, const Request& request);
   // The request must have been checked; all three must outlive this. What the session holds of the prompt is not
   // computed again. Without a tokenizer there are tokens and no text.
-  Generation(LoadedModel& model, Session& session, const Request& request);
+  Sequence(LoadedModel& model, Session& session, const Request& request);
 
   // Takes what is remembered of its tokens, which spares computing it: before the first step, and where the session
   // lost them since.
   void match_prefix();
 
-  // The next tokens to compute, at most n_max: a piece of what the session does not hold yet. There are some until it
-  // is done, whatever the session has lost meanwhile.
-  BatchItem next(size_t n_max) const;
+  // Chooses the next tokens to compute, at most n_max: a piece of what the session does not hold yet, or the last token
+  // with drafts of those after it. There are some until it is done, whatever the session has lost meanwhile. Valid
+  // until the next call.
+  const BatchItem& plan(size_t n_max);
+  const BatchItem& planned() const { return planned_; }
   // Whether the next token is all that is missing for another one.
   bool is_decoding() const { return session_.tokens.size() + 1 == sequence_.size() && !answer_.tokens.empty(); }
   // So far, of prompt and answer.
   std::span<const TokenId> tokens() const { return sequence_; }
   size_t n_computed() const { return session_.tokens.size(); }
-  // After next() was computed, before take(): the first of these rows of the pass is `row`. Scores the prompt's tokens
-  // where that is asked for.
+  // After planned() was computed, before take(): the first of these rows of the pass is `row`. Scores the prompt's
+  // tokens where that is asked for.
   bool wants_prompt_logprobs() const { return request_.prompt_logprobs && answer_.tokens.empty(); }
   void take_prompt_rows(const Pass& pass, size_t row, size_t n_rows);
-  // After next() was computed: with the logits it wanted. Samples, shows and decides whether that was all.
+  // After planned() was computed: with the logits it wanted, [planned().n_logits, n_vocab]. Samples, verifies drafts,
+  // shows and decides whether that was all.
   void take(std::span<const float> logits);
+  void add_cost(const StepCost& cost) { answer_.stats.cost += cost; }
   void end(FinishReason reason);
 
   bool done() const { return done_; }
@@ -53,6 +57,8 @@ class Generation {
   static constexpr size_t kPromptTail = 16;
 
   void reserve();
+  size_t max_drafts(size_t n_max) const;
+  void take_next(std::span<const float> logits);
   bool shows(TokenId id) const;
   void accept(TokenId id);
   void shift_context();
@@ -65,7 +71,11 @@ class Generation {
   std::vector<TokenId> sequence_;  // prompt and answer, as far as the context holds them
   size_t n_prompt_;                // of these, computed as a prompt
   size_t snapshot_at_ = 0;         // tokens the session holds when the copy is taken; 0: none is
+  BatchItem planned_;
+  std::vector<TokenId> with_drafts_;  // the last token and drafts of those after it, where planned() has any
+  size_t n_drafts_ = 0;               // of planned()
   Sampler sampler_;
+  std::unique_ptr<Drafter> drafter_;
   std::optional<StreamDecoder> decoder_;
   StopFilter filter_;
   Answer answer_;
