@@ -20,7 +20,7 @@
 namespace ogas {
 namespace {
 
-constexpr size_t kPage = KvShape::kPagePositions;
+constexpr size_t kPage = KvLayout::kPagePositions;
 constexpr size_t kRequests = 4;
 // Prompts of 8 to 11 tokens are computed in the first step: from one of these steps on all requests write into the
 // middle of a page, for kQuiet steps.

@@ -114,10 +114,10 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   ThreadPool pool(kThreads);
   Scratch scratch(kThreads);
   LocalExec exec(pool, kernels, scratch);
-  KvCache cache(kv_shape((*model)->facts(), plan->options));
+  KvCache cache(kv_layout((*model)->facts(), plan->options));
   KvSequence kv(cache);
   kv.extend(kPositions - kBatch);
-  for (std::byte* page : kv.pages()) std::memset(page, 0, cache.shape().page_bytes());
+  for (std::byte* page : kv.pages(KvStreamId{0})) std::memset(page, 0, cache.layout().page_bytes());
   const std::vector<TokenId> tokens(kBatch, 7);
   const BatchPart part{.tokens = tokens, .kv = &kv};
   for (const MappedFile& shard : file->shards()) ASSERT_TRUE(shard.populate(shard.bytes()));

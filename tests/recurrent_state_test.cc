@@ -114,15 +114,16 @@ TEST_F(RecurrentState, BatchesDoNotChangeABit) {
 }
 
 TEST_F(RecurrentState, IsCountedAndGivenBack) {
-  const KvShape& kv = engine_->facts().kv;
-  EXPECT_EQ(kv.n_layer, 3U);  // one of them that of the head for the token after the next
-  EXPECT_EQ(kv.state.n_layer, 3U);
+  const KvLayout& kv = engine_->facts().kv;
+  EXPECT_EQ(kv.streams().size(), 3U);  // one of them that of the head for the token after the next
+  EXPECT_EQ(kv.n_states(), 3U);
   // 3 inputs of a convolution over 168 channels, and 6 heads of 20 values by 12 of a key.
-  EXPECT_EQ(kv.state.bytes(), 3U * (3 * 168 + 6 * 20 * 12) * sizeof(float));
+  EXPECT_EQ(kv.state_bytes(), 3U * (3 * 168 + 6 * 20 * 12) * sizeof(float));
   {
     const auto session = used_session();
-    const size_t n_pages = (Engine::tokens_of(*session).size() + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
-    EXPECT_EQ(engine_->kv_bytes_used(), kv.sequence_bytes(n_pages * KvShape::kPagePositions));
+    const size_t n_pages =
+        (Engine::tokens_of(*session).size() + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
+    EXPECT_EQ(engine_->kv_bytes_used(), kv.sequence_bytes(n_pages * KvLayout::kPagePositions));
   }
   EXPECT_EQ(engine_->kv_bytes_used(), 0U);
 }

@@ -397,7 +397,7 @@ TEST_P(SchedulerTest, APromptWaitsForThePagesThatAnotherComputes) {
   }
   while (scheduler.step()) {
   }
-  const bool is_recurrent = engine->facts().kv.state.bytes() > 0;
+  const bool is_recurrent = engine->facts().kv.state_bytes() > 0;
   EXPECT_EQ(n_computed, is_recurrent ? 8U * 140 : 128U + 8 * 12);
 }
 

@@ -184,9 +184,9 @@ TEST(ScorePages, AreThoseOfOneContinuationAtATime) {
   for (size_t idx = 0; idx < 5; ++idx) continuations[idx][0] = static_cast<TokenId>(idx);
   const auto expected = plenty->score(context, continuations);
   ASSERT_TRUE(expected);
-  KvShape shape = plenty->facts().kv;
-  shape.format = Format::f16;
-  const uint64_t page = shape.page_bytes();
+  KvLayout layout = plenty->facts().kv;
+  ASSERT_TRUE(layout.set_format(Format::f16));
+  const uint64_t page = layout.page_bytes();
   const auto scarce = load("llama", {.n_ctx = 128, .kv_budget = 3 * page});
   const auto found = scarce->score(context, continuations);
   ASSERT_TRUE(found) << found.error().message;

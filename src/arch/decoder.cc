@@ -368,7 +368,6 @@ ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const
   facts.n_params = facts.n_params_active = table.n_params();
   facts.weight_bytes = table.n_bytes();
   facts.work = table.work();
-  facts.kv = {.n_layer = c.n_layer, .n_head_kv = dims.n_head_kv, .k_dim = dims.head_dim, .v_dim = dims.head_dim};
   return facts;
 }
 

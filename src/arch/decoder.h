@@ -154,8 +154,8 @@ class Decoder : public Model, private PassSource {
     add_residual(step, post_norm);
     return {};
   }
-  AttentionCall attention_call(const Step& step, uint32_t layer_idx) const {
-    return {.layer_idx = layer_idx, .rows = step.rows, .angles = step.s.angles, .x = step.s.normed, .y = step.s.delta};
+  AttentionCall attention_call(const Step& step) const {
+    return {.rows = step.rows, .angles = step.s.angles, .x = step.s.normed, .y = step.s.delta};
   }
 
   DecoderConfig c_;

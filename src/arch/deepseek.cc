@@ -179,11 +179,9 @@ class DeepSeek : public Decoder {
     facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
     facts_.n_mtp = config_.n_mtp;
     facts_.prompts_differ = config_.mla.expands();
-    facts_.kv = {.n_layer = c_.n_layer + config_.n_mtp,
-                 .n_head_kv = 1,
-                 .k_dim = config_.mla.latent_dim(),
-                 .v_dim = 0,
-                 .index_dim = config_.indexer.head_dim};
+    for (DeepSeekLayer& layer : layers_) layer.attn.add_to(facts_.kv);
+    facts_.latent_dim = config_.mla.latent_dim();
+    facts_.indexer_dim = config_.indexer.head_dim;
     facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
                          MlaWorkspace::bytes_per_token(config_.mla, config_.indexer) +
                          FfnWorkspace::bytes_per_token(config_.ffn);
@@ -201,7 +199,7 @@ class DeepSeek : public Decoder {
   Result<> run_layer(const Step& step, uint32_t layer_idx) override {
     const DeepSeekLayer& layer = layers_[layer_idx];
     OGAS_TRY(add_block(step, layer.attn_norm,
-                       [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); }));
+                       [&] { layer.attn.forward(step.exec, attention_call(step), workspace_->attn); }));
     return add_block(step, layer.ffn_norm, [&] {
       return layer.ffn.forward(step.exec, step.s.normed, step.n_tokens, workspace_->ffn, step.s.delta);
     });

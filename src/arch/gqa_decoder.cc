@@ -1,6 +1,7 @@
 #include "arch/gqa_decoder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ogas {
 
@@ -11,6 +12,7 @@ GqaDecoder::GqaDecoder(std::string_view architecture, GqaConfig config)
 
 Result<> GqaDecoder::bind(const TensorFile& file) {
   TensorTable table(file);
+  KvLayout kv;
   w_.add_to(table, c_);
   add_more(table);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx) {
@@ -22,6 +24,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
     layer.ffn.moe.input_norm = &layer.ffn_norm;
     layer.attn.add_to(table, config_.attn);
     add_tensors(table, layer, layer_idx);
+    layer.attn.add_to(kv);
     table.ignore({"", "self_attn.rotary_emb.inv_freq"});
   }
   if (config_.n_mtp > 0) add_mtp(table);
@@ -35,7 +38,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
 
   facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);
   facts_.n_mtp = config_.n_mtp;
-  facts_.kv.n_layer += config_.n_mtp;
+  facts_.kv = std::move(kv);
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn);
   facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
@@ -61,7 +64,7 @@ ScratchBytes GqaDecoder::layer_scratch_bytes(const PassLimits& limits) const {
 Result<> GqaDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const GqaLayer& layer = layers_[layer_idx];
   OGAS_TRY(add_block(
-      step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step, layer_idx), workspace_->attn); },
+      step, layer.attn_norm, [&] { layer.attn.forward(step.exec, attention_call(step), workspace_->attn); },
       layer.attn_post_norm));
   return add_block(
       step, layer.ffn_norm,

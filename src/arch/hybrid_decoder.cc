@@ -1,6 +1,7 @@
 #include "arch/hybrid_decoder.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ogas {
 namespace {
@@ -96,13 +97,14 @@ Result<> HybridDecoder::bind(const TensorFile& file) {
 
 void HybridDecoder::add_mixer(TensorTable& table, HybridLayer& layer, bool is_recurrent) {
   if (is_recurrent) {
-    layer.cache_idx = n_recurrent_++;
-    return layer.mixer.emplace<DeltaNet>().add_to(table, config_.delta, c_.rms_eps);
+    auto& delta = layer.mixer.emplace<DeltaNet>();
+    delta.add_to(table, config_.delta, c_.rms_eps);
+    return delta.add_to(kv_);
   }
-  layer.cache_idx = n_attention_++;
   auto& attn = layer.mixer.emplace<Attention>();
   attn.add_to(table, config_.attn);
   attn.add_qk_norm(table, c_.rms_eps);
+  attn.add_to(kv_);
   attn.rope = &ropes_.add(config_.rope);
 }
 
@@ -143,8 +145,7 @@ void HybridDecoder::make_facts(const TensorFile& file, const TensorTable& table)
   if (config_.ffn.n_ff_exp > 0) add_expert_facts(facts_, table, config_.ffn);
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   facts_.n_mtp = config_.n_mtp;
-  facts_.kv.n_layer = n_attention_;
-  facts_.kv.state = {.n_layer = n_recurrent_, .n_values = config_.delta.n_state()};
+  facts_.kv = std::move(kv_);
   facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
                        AttentionWorkspace::bytes_per_token(config_.attn) +
                        DeltaNetWorkspace::bytes_per_token(config_.delta) + FfnWorkspace::bytes_per_token(config_.ffn);
@@ -164,8 +165,8 @@ Result<> HybridDecoder::run_layer(const Step& step, uint32_t layer_idx) {
   const HybridLayer& layer = layers_[layer_idx];
   OGAS_TRY(add_block(step, layer.attn_norm, [&] {
     if (const auto* attn = std::get_if<Attention>(&layer.mixer))
-      return attn->forward(step.exec, attention_call(step, static_cast<uint32_t>(layer.cache_idx)), workspace_->attn);
-    const DeltaNetCall call{layer.cache_idx, step.rows, step.s.normed, step.s.delta};
+      return attn->forward(step.exec, attention_call(step), workspace_->attn);
+    const DeltaNetCall call{step.rows, step.s.normed, step.s.delta};
     std::get<DeltaNet>(layer.mixer).forward(step.exec, call, workspace_->delta);
   }));
   return add_block(step, layer.ffn_norm, [&] {

@@ -31,7 +31,6 @@ void read_hybrid_experts(ConfigReader& reader, FfnDims& ffn);
 struct HybridLayer {
   std::vector<float> attn_norm, ffn_norm;  // [n_embd]
   std::variant<DeltaNet, Attention> mixer;
-  size_t cache_idx = 0;  // among the layers of its kind
   FfnLayer ffn;
 };
 
@@ -59,7 +58,7 @@ class HybridDecoder : public Decoder {
 
   HybridConfig config_;
   std::vector<HybridLayer> layers_;
-  uint32_t n_attention_ = 0, n_recurrent_ = 0;
+  KvLayout kv_;
   std::unique_ptr<Workspace> workspace_;
 };
 

@@ -43,7 +43,9 @@ struct ModelFacts {
   uint64_t n_params_active = 0;    // of these, read for one token (fewer than n_params with experts)
   uint64_t weight_bytes = 0;       // bytes of the bound tensors
   uint64_t token_bytes = 0;        // working memory for each token of a batch
-  KvShape kv;                      // KV cache of one position
+  KvLayout kv;                     // what its layers keep of a sequence
+  uint32_t latent_dim = 0;         // values of what a layer of latent attention caches of a position; 0: none has it
+  uint32_t indexer_dim = 0;        // values of an indexer's key; 0: a token attends to all positions it sees
   WeightWork work;                 // what a pass reads and multiplies with
 
   // Of a pass over n tokens that keeps n_logits rows of logits: bytes of weights it reads, and weights it multiplies

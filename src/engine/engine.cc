@@ -45,7 +45,7 @@ const AnswerEnds& Engine::answer_ends() const { return model_->ends; }
 const SamplingOptions& Engine::recommended_sampling() const { return model_->sampling; }
 uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used() - kv_bytes_cached(); }
 uint64_t Engine::kv_bytes_cached() const {
-  return model_->prefixes ? model_->prefixes->n_reclaimable() * model_->kv_cache->shape().page_bytes() : 0;
+  return model_->prefixes ? model_->prefixes->n_reclaimable() * model_->kv_cache->layout().page_bytes() : 0;
 }
 void Engine::flush_prefixes() {
   if (model_->prefixes) model_->prefixes->flush();

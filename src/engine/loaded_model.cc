@@ -153,7 +153,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
     loaded->expert_counts_file_ = counts_path;
   }
   loaded->kv_cache =
-      std::make_unique<KvCache>(kv_shape(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
+      std::make_unique<KvCache>(kv_layout(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
   OGAS_TRY(loaded->make_prefix_cache());
   return loaded;
 }
@@ -224,16 +224,15 @@ Result<> LoadedModel::check_item(const BatchItem& item) const {
 
 Result<> LoadedModel::reserve_pages(size_t n_pages) {
   if (n_pages <= kv_cache->n_free() || (prefixes && prefixes->reserve_pages(n_pages))) return {};
-  const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->shape().page_bytes()); };
+  const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->layout().page_bytes()); };
   return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
               format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
 }
 
 Result<std::string> LoadedModel::identity_of_pages() const {
-  const KvShape& kv = kv_cache->shape();
-  return fmt::format("ogas {} {} {} {} {} {} {} {}{}", version(), commit(), kernels.name, facts_of(kv.format).name,
-                     kv.page_bytes(), has_panels, options.n_expert_used, options.min_expert_weight,
-                     OGAS_TRY(identity()));
+  const KvLayout& kv = kv_cache->layout();
+  return fmt::format("ogas {} {} {} {} {} {} {}{}", version(), commit(), kernels.name, kv.describe(), has_panels,
+                     options.n_expert_used, options.min_expert_weight, OGAS_TRY(identity()));
 }
 
 // By its description and samples of each tensor.
@@ -264,8 +263,8 @@ LoadedModel::~LoadedModel() {
 }
 
 Result<> LoadedModel::make_prefix_cache() {
-  const KvShape& kv = kv_cache->shape();
-  if (kv.state.bytes() > 0) return {};
+  const KvLayout& kv = kv_cache->layout();
+  if (kv.state_bytes() > 0) return {};
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
   if (!options.prefix_folder.empty() && options.prefix_budget > 0) {
@@ -274,7 +273,7 @@ Result<> LoadedModel::make_prefix_cache() {
   }
   // A token's attention over a page, as a share of its products with the weights.
   const ModelFacts& facts = model->facts();
-  const double growth = 2.0 * facts.n_layer * facts.n_embd * KvShape::kPagePositions /
+  const double growth = 2.0 * facts.n_layer * facts.n_embd * KvLayout::kPagePositions /
                         std::max<double>(1, static_cast<double>(facts.n_params_active));
   prefixes = std::make_unique<PrefixCache>(*kv_cache, key, growth, std::move(store));
   return {};
@@ -285,7 +284,7 @@ size_t LoadedModel::n_cacheable(const Session& session) const {
 }
 
 void LoadedModel::match_prefix(Session& session, std::span<const TokenId> tokens) {
-  constexpr size_t kPage = KvShape::kPagePositions;
+  constexpr size_t kPage = KvLayout::kPagePositions;
   if (!prefixes || n_cacheable(session) < session.tokens.size()) return;
   const std::vector<KvPage> pages = prefixes->find(tokens);
   if (pages.size() * kPage <= session.tokens.size()) return;
@@ -297,7 +296,7 @@ void LoadedModel::match_prefix(Session& session, std::span<const TokenId> tokens
 }
 
 void LoadedModel::insert_prefix(Session& session, size_t n_tokens) {
-  const size_t n = std::min(n_tokens, n_cacheable(session)) / KvShape::kPagePositions * KvShape::kPagePositions;
+  const size_t n = std::min(n_tokens, n_cacheable(session)) / KvLayout::kPagePositions * KvLayout::kPagePositions;
   if (!prefixes || n <= session.n_in_prefix_cache) return;
   prefixes->add(session.kv, std::span(session.tokens).first(n));
   session.n_in_prefix_cache = n;

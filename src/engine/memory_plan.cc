@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/topology.h"
 #include "nn/expert_store.h"
@@ -29,13 +30,13 @@ uint64_t batch_bytes(const Model& model, const CpuKernels& kernels, const Engine
 uint64_t batch_bytes_of_page(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   const uint64_t n_ctx = std::max(model.facts().n_ctx_train, 2 * kMinContext);
   const auto bytes = [&](uint64_t n) { return batch_bytes(model, kernels, options, n); };
-  return (bytes(n_ctx) - bytes(kMinContext)) / (n_ctx - kMinContext) * KvShape::kPagePositions;
+  return (bytes(n_ctx) - bytes(kMinContext)) / (n_ctx - kMinContext) * KvLayout::kPagePositions;
 }
 
 // What the model, a full context and a batch take, in bytes.
 uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const CpuKernels& kernels,
                       const EngineOptions& options) {
-  return facts.weight_bytes + kv_shape(facts, options).sequence_bytes(options.n_ctx) +
+  return facts.weight_bytes + kv_layout(facts, options).sequence_bytes(options.n_ctx) +
          batch_bytes(model, kernels, options, options.n_ctx);
 }
 
@@ -48,19 +49,6 @@ uint32_t batch_for(const ModelFacts& facts, const CpuKernels& kernels) {
   const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
   const uint64_t min = kernels.tiles_are_quicker ? kMax : min_batch(kernels);
   return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), min, kMax));
-}
-
-Result<> check_kv_format(Format format, const KvShape& kv) {
-  const FormatFacts& facts = facts_of(format);
-  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
-    return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
-  for (const uint32_t dim : {kv.k_dim, kv.v_dim, kv.index_dim})
-    if (dim % facts.block_values != 0)
-      return fail(ErrorCode::usage,
-                  "this model's keys and values have {} dimensions, which {} cannot hold: it needs a "
-                  "multiple of {}",
-                  dim, facts.name, facts.block_values);
-  return {};
 }
 
 // Bytes that the process may still take.
@@ -79,10 +67,10 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   if (options.n_batch == 0) options.n_batch = batch_for(facts, kernels);
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
-  OGAS_TRY(check_kv_format(options.kv_format, facts.kv));
+  KvLayout kv = facts.kv;
+  OGAS_TRY(kv.set_format(options.kv_format));
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
-  const KvShape kv = kv_shape(facts, options);
   const bool chosen_by_us = options.n_ctx == 0;
   const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
   const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
@@ -91,11 +79,11 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
     const uint64_t pages = options.kv_budget > 0
                                ? options.kv_budget / kv.page_bytes()
                                : share / (kv.page_bytes() + batch_bytes_of_page(model, kernels, options));
-    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvShape::kPagePositions);
+    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvLayout::kPagePositions);
     options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
   }
   const uint64_t context_bytes =
-      (uint64_t{options.n_ctx} + KvShape::kPagePositions - 1) / KvShape::kPagePositions * kv.page_bytes();
+      (uint64_t{options.n_ctx} + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions * kv.page_bytes();
   if (options.kv_budget == 0)
     options.kv_budget = std::max(takes_share ? share : 0, context_bytes);
   else if (options.kv_budget < context_bytes)
@@ -115,7 +103,7 @@ void fill_in(MemoryPlan& plan, const Model& model, const CpuKernels& kernels) {
   plan.has_panels =
       std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(kernels) > 0; });
   plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
-                                                   : kv_shape(facts, plan.options).sequence_bytes(plan.options.n_ctx);
+                                                   : kv_layout(facts, plan.options).sequence_bytes(plan.options.n_ctx);
   plan.batch_bytes = batch_bytes(model, kernels, plan.options, plan.options.n_ctx);
 }
 
@@ -163,10 +151,11 @@ std::vector<Linear*> linears_beside_experts(const Model& model) {
   return others;
 }
 
-KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options) {
-  KvShape shape = facts.kv;
-  shape.format = options.kv_format;
-  return shape;
+KvLayout kv_layout(const ModelFacts& facts, const EngineOptions& options) {
+  KvLayout layout = facts.kv;
+  const auto set = layout.set_format(options.kv_format);
+  OGAS_CHECK(set, "{}", set.error().message);
+  return layout;
 }
 
 // Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their

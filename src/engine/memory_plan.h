@@ -36,7 +36,7 @@ CpuKernels kernels_for(const Model& model, const CpuKernels& machine);
 std::vector<Linear*> linears_beside_experts(const Model& model);
 
 // Keys and values as the options want them.
-KvShape kv_shape(const ModelFacts& facts, const EngineOptions& options);
+KvLayout kv_layout(const ModelFacts& facts, const EngineOptions& options);
 
 // Errors: usage, for options out of range; out_of_memory, with what it needs and what there is.
 Result<MemoryPlan> plan_memory(const Model& model, const CpuKernels& kernels, const EngineOptions& options);

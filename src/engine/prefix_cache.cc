@@ -7,7 +7,7 @@
 namespace ogas {
 namespace {
 
-constexpr size_t kPage = KvShape::kPagePositions;
+constexpr size_t kPage = KvLayout::kPagePositions;
 
 // Calls visit(page) for each whole page of the tokens behind the model, until it returns false.
 template <class Visit>
@@ -71,7 +71,7 @@ std::vector<KvPage> PrefixCache::find(std::span<const TokenId> tokens) {
     }
     if (!store_ || !store_->may_have(page.key) || !reserve_pages(1)) return false;
     const KvPage share = kv_cache_.take();
-    if (!store_->load(page, {share.data(), kv_cache_.shape().page_bytes()})) return false;
+    if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes()})) return false;
     insert(page, share);
     pages.push_back(share);
     return true;

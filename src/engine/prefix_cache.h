@@ -51,7 +51,7 @@ class PrefixCache {
  private:
   struct Node {
     PrefixKey parent;
-    std::array<TokenId, KvShape::kPagePositions> tokens;
+    std::array<TokenId, KvLayout::kPagePositions> tokens;
     KvPage page;
     size_t depth;  // pages before it
     size_t n_children = 0;

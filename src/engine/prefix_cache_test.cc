@@ -22,8 +22,14 @@ namespace fs = std::filesystem;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr KvShape kShape = {.n_layer = 1, .n_head_kv = 1, .k_dim = 8, .v_dim = 8, .format = Format::f32};
-constexpr size_t kPage = KvShape::kPagePositions;
+KvLayout one_stream() {
+  KvLayout layout;
+  layout.add({.n_heads = 1, .k_dim = 8, .v_dim = 8});
+  EXPECT_TRUE(layout.set_format(Format::f32));
+  return layout;
+}
+const KvLayout kLayout = one_stream();
+constexpr size_t kPage = KvLayout::kPagePositions;
 const PrefixKey kModel = PrefixKey::of_model("a model");
 using Tokens = std::vector<TokenId>;
 
@@ -57,18 +63,18 @@ uint32_t mark_of(std::span<const TokenId> tokens) {
 }
 void expect_pages(std::span<const KvPage> pages, std::span<const TokenId> tokens) {
   for (size_t idx = 0; idx < pages.size(); ++idx) {
-    const std::vector<uint32_t> expected(kShape.page_bytes() / sizeof(uint32_t),
+    const std::vector<uint32_t> expected(kLayout.page_bytes() / sizeof(uint32_t),
                                          mark_of(tokens.first((idx + 1) * kPage)));
-    ASSERT_EQ(std::memcmp(pages[idx].data(), expected.data(), kShape.page_bytes()), 0) << "page " << idx;
+    ASSERT_EQ(std::memcmp(pages[idx].data(), expected.data(), kLayout.page_bytes()), 0) << "page " << idx;
   }
 }
 
 // Pages and what remembers them; a sequence's pages are "computed" by compute().
 struct Cache {
   explicit Cache(size_t n_pages, std::unique_ptr<PrefixStore> store = nullptr)
-      : kv(kShape, n_pages * kShape.page_bytes()), prefixes(kv, kModel, 0.1, std::move(store)) {}
+      : kv(kLayout, n_pages * kLayout.page_bytes()), prefixes(kv, kModel, 0.1, std::move(store)) {}
   static std::unique_ptr<PrefixStore> store(const Folder& folder, uint64_t budget = 1 << 20) {
-    return std::make_unique<PrefixStore>(folder.path, budget, kModel, kShape.page_bytes());
+    return std::make_unique<PrefixStore>(folder.path, budget, kModel, kLayout.page_bytes());
   }
   // False where there is no room.
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens) {
@@ -78,9 +84,9 @@ struct Cache {
     const size_t first = sequence.n_positions() / kPage;
     sequence.extend(n);
     for (size_t idx = first; idx < tokens.size() / kPage; ++idx) {
-      const std::vector<uint32_t> numbers(kShape.page_bytes() / sizeof(uint32_t),
+      const std::vector<uint32_t> numbers(kLayout.page_bytes() / sizeof(uint32_t),
                                           mark_of(tokens.first((idx + 1) * kPage)));
-      std::memcpy(sequence.page(idx).data(), numbers.data(), kShape.page_bytes());
+      std::memcpy(sequence.page(idx).data(), numbers.data(), kLayout.page_bytes());
     }
     prefixes.add(sequence, tokens);
     return true;
@@ -134,7 +140,7 @@ TEST(PrefixCache, WhatWasComputedTwiceIsHeldOnce) {
   cache.prefixes.add(second, tokens);
   EXPECT_EQ(cache.kv.n_used(), 3U);
   EXPECT_EQ(second.page(1).data(), first.page(1).data());
-  EXPECT_EQ(second.pages()[1], first.pages()[1]);
+  EXPECT_EQ(second.pages(KvStreamId{0})[1], first.pages(KvStreamId{0})[1]);
 }
 
 TEST(PrefixCache, DropsWhatWasNotUsedForLongFromTheEnd) {
@@ -179,7 +185,7 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
   std::mt19937 random(5);
   for (const bool with_disk : {false, true}) {
     const Folder folder;
-    auto cache = std::make_unique<Cache>(12, with_disk ? Cache::store(folder, 40 * kShape.page_bytes()) : nullptr);
+    auto cache = std::make_unique<Cache>(12, with_disk ? Cache::store(folder, 40 * kLayout.page_bytes()) : nullptr);
     std::vector<std::unique_ptr<KvSequence>> running;
     size_t n_found = 0, n_refused = 0;
     for (int step = 0; step < (with_disk ? 2000 : 10000); ++step) {
@@ -187,7 +193,7 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
       if (with_disk && random() % 200 == 0) {  // a restart
         running.clear();
         cache.reset();
-        cache = std::make_unique<Cache>(12, Cache::store(folder, 40 * kShape.page_bytes()));
+        cache = std::make_unique<Cache>(12, Cache::store(folder, 40 * kLayout.page_bytes()));
       }
       Tokens tokens(random() % (5 * kPage));
       for (size_t idx = 0; idx < tokens.size(); ++idx) tokens[idx] = idx % kPage == 0 ? random() % 2 : 0;
@@ -248,7 +254,7 @@ TEST_F(PrefixStoreTest, IsFoundAgain) {
   Cache cache(100);
   PrefixCache of_another(
       cache.kv, PrefixKey::of_model("another"), 0.1,
-      std::make_unique<PrefixStore>(folder_.path, 1 << 20, PrefixKey::of_model("another"), kShape.page_bytes()));
+      std::make_unique<PrefixStore>(folder_.path, 1 << 20, PrefixKey::of_model("another"), kLayout.page_bytes()));
   EXPECT_THAT(of_another.find(tokens), IsEmpty());
 }
 
@@ -286,7 +292,7 @@ TEST_F(PrefixStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
 }
 
 TEST_F(PrefixStoreTest, StaysWithinItsBudgetAndLosesTheOldestFromTheirEnds) {
-  const uint64_t page = kShape.page_bytes() + 400;
+  const uint64_t page = kLayout.page_bytes() + 400;
   for (TokenId seed = 0; seed < 30; ++seed) {
     save(tokens_of(7 * kPage, seed), 20 * page);
     EXPECT_LE(folder_.bytes(), 20 * page);
@@ -299,7 +305,7 @@ TEST_F(PrefixStoreTest, StaysWithinItsBudgetAndLosesTheOldestFromTheirEnds) {
 }
 
 TEST_F(PrefixStoreTest, AFolderThatCannotBeWrittenCostsNothing) {
-  Cache cache(100, std::make_unique<PrefixStore>("/dev/null/prefixes", 1 << 20, kModel, kShape.page_bytes()));
+  Cache cache(100, std::make_unique<PrefixStore>("/dev/null/prefixes", 1 << 20, kModel, kLayout.page_bytes()));
   KvSequence sequence(cache.kv);
   ::testing::internal::CaptureStdout();
   ASSERT_TRUE(cache.compute(sequence, tokens_of(3 * kPage, 1)));

@@ -17,7 +17,7 @@
 namespace ogas {
 
 // Tokens of a whole page of the cache.
-using PageTokens = std::span<const TokenId, KvShape::kPagePositions>;
+using PageTokens = std::span<const TokenId, KvLayout::kPagePositions>;
 
 struct PrefixKey {
   uint64_t high = 0, low = 0;

@@ -25,7 +25,7 @@ struct Header {
   std::array<char, 8> magic = {'o', 'g', 'a', 's', 'K', 'V', '0', '1'};
   uint64_t n_bytes = 0;
   PrefixKey key, parent;
-  std::array<TokenId, KvShape::kPagePositions> tokens = {};
+  std::array<TokenId, KvLayout::kPagePositions> tokens = {};
   uint64_t checksum_of_page = 0;
   uint64_t checksum_of_header = 0;  // of all before
 };

@@ -187,7 +187,7 @@ void Scheduler::preempt(size_t running_idx) {
 
 // Whether one of those before it is about to compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
-  constexpr size_t kPage = KvShape::kPagePositions;
+  constexpr size_t kPage = KvLayout::kPagePositions;
   if (!engine_.model_->prefixes || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
     return false;
   job.sequence->match_prefix();  // what they have computed since

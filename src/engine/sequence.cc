@@ -41,7 +41,7 @@ Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
   if (request.prompt_logprobs) n_cached = 0;
   n_cached = session.kv.rewindable_to(n_cached);
   session.truncate(n_cached);
-  if (session.kv.shape().state.n_layer > 0 && request.prompt.size() > kPromptTail)
+  if (session.kv.layout().n_states() > 0 && request.prompt.size() > kPromptTail)
     snapshot_at_ = request.prompt.size() - kPromptTail;
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
   answer_.stats.n_cached = static_cast<uint32_t>(n_cached);

@@ -87,7 +87,7 @@ MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logi
   auto kernels = facts.products_by_kind(n_tokens, n_logits);
   for (double& of_kind : kernels) of_kind *= 2;
   return {.n_tokens = static_cast<double>(n_tokens),
-          .bytes = facts.pass_bytes(n_tokens) + static_cast<double>(facts.kv.state.bytes()),
+          .bytes = facts.pass_bytes(n_tokens) + static_cast<double>(facts.kv.state_bytes()),
           .ops_by_kind = kernels};
 }
 
@@ -173,8 +173,8 @@ Result<> Bench::prefill(uint32_t n) {
 
 Result<> Bench::decode(uint32_t depth) {
   constexpr uint32_t kSteps = 16;  // of one repetition
-  KvShape kv = engine_.facts().kv;
-  kv.format = engine_.options().kv_format;
+  KvLayout kv = engine_.facts().kv;
+  OGAS_TRY(kv.set_format(engine_.options().kv_format));
   Figure figure{.name = decode_name(depth), .work = work_of_token(facts_, kv.position_bytes(), depth)};
   if (!is_wanted(figure.name)) return {};
   // A prompt of one token makes a start even at depth 0.

@@ -25,6 +25,10 @@ void Attention::add_to(TensorTable& table, const AttentionDims& d) {
   table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd, d.n_q());
 }
 
+void Attention::add_to(KvLayout& layout) {
+  kv_stream = layout.add({.n_heads = dims.n_head_kv, .k_dim = dims.head_dim, .v_dim = dims.head_dim, .window = window});
+}
+
 void Attention::add_qkv_bias(TensorTable& table) {
   table.vector({"attn_q.bias", "self_attn.q_proj.bias"}, q_bias, dims.n_q());
   table.vector({"attn_k.bias", "self_attn.k_proj.bias"}, k_bias, dims.n_kv());
@@ -75,20 +79,20 @@ void Attention::rotate_and_store(const CpuKernels& kernels, const AttentionCall&
   }
   KvSequence& kv = call.rows.kv(t);
   const size_t position = call.rows.position(t);
-  const Format format = kv.shape().format;
+  const Format format = kv.layout().format();
   rotate_for_cache(kernels, format, q, dims.head_dim, dims.n_head);
   rotate_for_cache(kernels, format, k, dims.head_dim, dims.n_head_kv);
   rotate_for_cache(kernels, format, v, dims.head_dim, dims.n_head_kv);
   for (size_t h = 0; h < dims.n_head_kv; ++h) {
-    kernels.store(k + h * dims.head_dim, dims.head_dim, format, kv.k(call.layer_idx, h, position));
-    kernels.store(v + h * dims.head_dim, dims.head_dim, format, kv.v(call.layer_idx, h, position));
+    kernels.store(k + h * dims.head_dim, dims.head_dim, format, kv.k(kv_stream, h, position));
+    kernels.store(v + h * dims.head_dim, dims.head_dim, format, kv.v(kv_stream, h, position));
   }
 }
 
 // Rows of one run.
 AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended, RowRange rows,
                          HeadGroup heads, bool by_tiles) const {
-  const KvShape& shape = call.rows.kv_shape();
+  const KvLayout& layout = call.rows.kv_layout();
   const size_t t = rows.first_row, first = heads.head_kv_idx * (dims.n_head / dims.n_head_kv) + heads.first;
   return {.args = {.q = s.q.row(t) + first * dims.head_dim,
                    .q_stride = s.q.n_cols(),
@@ -98,13 +102,13 @@ AttendJob Attention::job(const AttentionCall& call, const AttentionWorkspace& s,
                    .window = window,
                    .k_dim = dims.head_dim,
                    .v_dim = dims.head_dim,
-                   .k_stride = shape.k_bytes(),
-                   .v_stride = shape.v_bytes(),
-                   .pages = call.rows.kv(t).pages().data(),
-                   .page_size = KvShape::kPagePositions,
-                   .k_offset = shape.k_offset(call.layer_idx, heads.head_kv_idx),
-                   .v_offset = shape.v_offset(call.layer_idx, heads.head_kv_idx),
-                   .kv_format = shape.format,
+                   .k_stride = layout.k_bytes(kv_stream),
+                   .v_stride = layout.v_bytes(kv_stream),
+                   .pages = call.rows.kv(t).pages(kv_stream).data(),
+                   .page_size = KvLayout::kPagePositions,
+                   .k_offset = layout.k_offset(kv_stream, heads.head_kv_idx),
+                   .v_offset = layout.v_offset(kv_stream, heads.head_kv_idx),
+                   .kv_format = layout.format(),
                    .scale = scale > 0 ? scale : 1 / std::sqrt(static_cast<float>(dims.head_dim)),
                    .soft_cap = soft_cap,
                    .by_tiles = by_tiles},
@@ -137,16 +141,17 @@ void Attention::attend(Exec& exec, const AttentionCall& call, const AttentionWor
 }
 
 void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {
-  const KvShape& shape = call.rows.kv_shape();
+  const KvLayout& layout = call.rows.kv_layout();
   const size_t n = call.rows.size();
-  OGAS_CHECK(shape.k_dim == dims.head_dim && shape.v_dim == dims.head_dim && shape.n_head_kv == dims.n_head_kv,
-             "a cache of {} heads of {} and {}", shape.n_head_kv, shape.k_dim, shape.v_dim);
+  const KvStream& stream = layout.stream(kv_stream);
+  OGAS_CHECK(stream.k_dim == dims.head_dim && stream.v_dim == dims.head_dim && stream.n_heads == dims.n_head_kv,
+             "a stream of {} heads of {} and {}", stream.n_heads, stream.k_dim, stream.v_dim);
   multiply(exec, call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, s, t); });
   const Matrix& attended = s.attended.write(0, n);
   attend(exec, call, s, attended);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) {
-    rotate_for_cache(exec.kernels, shape.format, attended.row(t), dims.head_dim, dims.n_head);
+    rotate_for_cache(exec.kernels, layout.format(), attended.row(t), dims.head_dim, dims.n_head);
     if (dims.has_gate) exec.kernels.sigmoid_gate(attended.row(t), s.gate.row(t), dims.n_q());
     s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]);
   });

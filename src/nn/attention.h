@@ -47,7 +47,6 @@ struct AttentionWorkspace {
 
 // A layer's turn.
 struct AttentionCall {
-  size_t layer_idx;  // in the cache
   const Rows& rows;
   const RopeAngles& angles;  // of these rows' positions
   const Activations& x;      // [n_rows, n_embd], normed
@@ -66,6 +65,7 @@ struct Attention {
   float norm_eps = 0;                           // of attn_q_norm and attn_k_norm
   const Rope* rope = nullptr;                   // one of the model's; null: positions are not rotated
   uint32_t window = 0;                          // positions a token sees, itself included; 0: all
+  KvStreamId kv_stream;                         // of its keys and values
   float scale = 0;                              // of scores; 0: 1 / sqrt(head_dim)
   float soft_cap = 0;                           // of scores (kernels/cpu_kernels.h); 0: none
 
@@ -75,6 +75,8 @@ struct Attention {
   void add_output_bias(TensorTable& table);
   void add_qk_norm(TensorTable& table, float eps);
   void add_sinks(TensorTable& table);
+  // Declares its stream: once dims and window are known. Without, it reads the stream that kv_stream names.
+  void add_to(KvLayout& layout);
 
   void forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& workspace) const;
 

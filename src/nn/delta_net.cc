@@ -118,7 +118,7 @@ void DeltaNet::convolve(const CpuKernels& kernels, ScratchArena& own, const Delt
                         const DeltaNetWorkspace& s, size_t t) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
   const SequenceRows& run = call.rows.run_of(t);
-  const float* past = run.kv->state(call.state_idx).data();
+  const float* past = run.kv->state(state).data();
   const ScratchArena::Frame frame(own);
   const std::span<const float*> rows = own.take<const float*>(dims.n_taps);
   const size_t in_run = t - run.first_row;
@@ -134,9 +134,9 @@ void DeltaNet::convolve(const CpuKernels& kernels, ScratchArena& own, const Delt
 }
 
 // The last n_taps - 1 inputs of the convolution go into the state.
-void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const {
+void DeltaNet::remember_inputs(const DeltaNetWorkspace& s, const SequenceRows& run) const {
   const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  float* past = run.kv->state(call.state_idx).data();
+  float* past = run.kv->state(state).data();
   const size_t n_kept = n_past - std::min(n_past, run.n_rows);
   std::memmove(past, past + (n_past - n_kept) * n, n_kept * n * sizeof(float));
   for (size_t i = n_kept; i < n_past; ++i)
@@ -144,14 +144,14 @@ void DeltaNet::remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace
 }
 
 // One head of values: a run's positions in order, each with the gated norm of its outputs.
-void DeltaNet::run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s,
-                        const Matrix& attended, const SequenceRows& run, size_t h) const {
+void DeltaNet::run_head(const CpuKernels& kernels, const DeltaNetWorkspace& s, const Matrix& attended,
+                        const SequenceRows& run, size_t h) const {
   const size_t key_head = dims.key_head_of(static_cast<uint32_t>(h));
-  float* state = run.kv->state(call.state_idx).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
+  float* matrix = run.kv->state(state).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
   for (size_t t = run.first_row; t < run.end_row(); ++t) {
     const float* row = s.convolved.row(t);
     float* out = attended.row(t) + h * dims.v_dim;
-    kernels.delta_rule({.state = state,
+    kernels.delta_rule({.state = matrix,
                         .q = row + key_head * dims.k_dim,
                         .k = row + dims.n_k() + key_head * dims.k_dim,
                         .v = row + 2 * dims.n_k() + h * dims.v_dim,
@@ -173,17 +173,17 @@ void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorks
   for (const SequenceRows& run : runs)
     OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
                run.position, run.end_position(), run.kv->n_positions());
-  OGAS_CHECK(call.rows.kv_shape().state.n_values == dims.n_state(), "a state of {} numbers, {} needed",
-             call.rows.kv_shape().state.n_values, dims.n_state());
+  const uint64_t n_values = call.rows.kv_layout().state_values(state);
+  OGAS_CHECK(n_values == dims.n_state(), "a state of {} numbers, {} needed", n_values, dims.n_state());
   project(exec, call, s);
   exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
     if (ssm_ba.n_out() > 0) split_beta_alpha(s, t);
     convolve(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t);
   });
-  for (const SequenceRows& run : runs) remember_inputs(call, s, run);
+  for (const SequenceRows& run : runs) remember_inputs(s, run);
   const Matrix& attended = s.attended.write(0, n);
   exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
-    run_head(exec.kernels, call, s, attended, runs[idx / dims.n_head_v], idx % dims.n_head_v);
+    run_head(exec.kernels, s, attended, runs[idx / dims.n_head_v], idx % dims.n_head_v);
   });
   exec.pool.parallel_for(n,
                          [&](size_t t, unsigned) { s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });

@@ -55,7 +55,6 @@ struct DeltaNetWorkspace {
 
 // A layer's turn. Each run is the last positions its sequence has room for.
 struct DeltaNetCall {
-  size_t state_idx;  // among the recurrent layers
   const Rows& rows;
   const Activations& x;  // [n_rows, n_embd], normed
   const Matrix& y;       // [n_rows, n_embd] receives the output
@@ -73,8 +72,10 @@ struct DeltaNet {
   std::vector<float> ssm_a;     // [n_head_v] -e^A_log: decay = e^(a softplus(alpha + dt))
   std::vector<float> ssm_dt;    // [n_head_v]
   std::vector<float> ssm_norm;  // [v_dim]
+  KvStateId state;              // of what it keeps of a sequence
 
   void add_to(TensorTable& table, const DeltaNetDims& delta_dims, float eps);
+  void add_to(KvLayout& layout) { state = layout.add_state(dims.n_state()); }
   // Once bound: what the file has in another form. is_hf: A_log as it was trained.
   void finish(bool is_hf);
   void forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& workspace) const;
@@ -86,9 +87,9 @@ struct DeltaNet {
   void split_beta_alpha(const DeltaNetWorkspace& s, size_t t) const;
   void convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call, const DeltaNetWorkspace& s,
                 size_t t) const;
-  void remember_inputs(const DeltaNetCall& call, const DeltaNetWorkspace& s, const SequenceRows& run) const;
-  void run_head(const CpuKernels& kernels, const DeltaNetCall& call, const DeltaNetWorkspace& s, const Matrix& attended,
-                const SequenceRows& run, size_t h) const;
+  void remember_inputs(const DeltaNetWorkspace& s, const SequenceRows& run) const;
+  void run_head(const CpuKernels& kernels, const DeltaNetWorkspace& s, const Matrix& attended, const SequenceRows& run,
+                size_t h) const;
 
   std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries
 };

@@ -23,9 +23,9 @@ std::byte* KvPage::data() const { return cache_->data(idx_); }
 
 bool KvPage::is_shared() const { return cache_->shares_[idx_] > 1; }
 
-KvCache::KvCache(const KvShape& shape, uint64_t budget) : shape_(shape) {
+KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout) {
   constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
-  const uint64_t page_bytes = std::max<uint64_t>(shape.page_bytes(), 1);
+  const uint64_t page_bytes = std::max<uint64_t>(layout.page_bytes(), 1);
   n_max_ = static_cast<size_t>(std::min<uint64_t>(budget / page_bytes, UINT32_MAX));
   slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_max_, 1)));
 }
@@ -34,7 +34,7 @@ KvPage KvCache::take() {
   OGAS_CHECK(n_free() > 0, "all {} pages are taken", n_used_);
   if (free_.empty()) {
     const auto idx = static_cast<uint32_t>(shares_.size());
-    if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * shape_.page_bytes()).prefer_huge_pages();
+    if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * layout_.page_bytes()).prefer_huge_pages();
     shares_.push_back(0);
     free_.push_back(idx);
   }
@@ -57,10 +57,10 @@ void KvSequence::append(KvPage page) {
 }
 
 void KvSequence::add_page(const KvPage& page) {
-  OGAS_CHECK(n_positions_ % KvShape::kPagePositions == 0 && shape().state.bytes() == 0, "a page behind {} positions",
+  OGAS_CHECK(n_positions_ % KvLayout::kPagePositions == 0 && layout().state_bytes() == 0, "a page behind {} positions",
              n_positions_);
   append(page);
-  n_positions_ += KvShape::kPagePositions;
+  n_positions_ += KvLayout::kPagePositions;
 }
 
 void KvSequence::use_page(size_t idx, const KvPage& page) {
@@ -84,29 +84,29 @@ void KvSequence::fork(const KvSequence& other) {
 
 // Whether the next position lies in a page of others.
 bool KvSequence::has_shared_end() const {
-  return n_positions_ % KvShape::kPagePositions != 0 && shares_.back().is_shared();
+  return n_positions_ % KvLayout::kPagePositions != 0 && shares_.back().is_shared();
 }
 
 size_t KvSequence::pages_to_extend(size_t n) const {
   if (n == 0) return 0;
-  const size_t n_pages = (n_positions_ + n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
+  const size_t n_pages = (n_positions_ + n + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
   return n_pages - pages_.size() + (has_shared_end() ? 1 : 0);
 }
 
 void KvSequence::extend(size_t n) {
   if (n > 0 && has_shared_end()) {
     KvPage own = cache_->take();
-    std::memcpy(own.data(), pages_.back(), shape().page_bytes());
+    std::memcpy(own.data(), pages_.back(), layout().page_bytes());
     pages_.back() = own.data();
     shares_.back() = std::move(own);
   }
   n_positions_ += n;
-  while (pages_.size() * KvShape::kPagePositions < n_positions_) append(cache_->take());
-  if (shape().state.bytes() > 0 && state_.size() == 0) take_state(state_);
+  while (pages_.size() * KvLayout::kPagePositions < n_positions_) append(cache_->take());
+  if (layout().state_bytes() > 0 && state_.size() == 0) take_state(state_);
 }
 
 void KvSequence::take_state(PageBuffer& buffer) {
-  buffer = PageBuffer(shape().state.bytes());
+  buffer = PageBuffer(layout().state_bytes());
   ++cache_->n_states_;
 }
 
@@ -117,7 +117,7 @@ void KvSequence::drop_state(PageBuffer& buffer) {
 }
 
 size_t KvSequence::rewindable_to(size_t n) const {
-  if (shape().state.bytes() == 0 || n >= n_positions_) return std::min(n, n_positions_);
+  if (layout().state_bytes() == 0 || n >= n_positions_) return std::min(n, n_positions_);
   return snapshot_.size() > 0 && snapshot_position_ <= n ? snapshot_position_ : 0;
 }
 
@@ -137,29 +137,23 @@ void KvSequence::truncate(size_t n) {
     std::memcpy(state_.data(), snapshot_.data(), state_.size());
   }
   n_positions_ = n;
-  const size_t n_pages = (n + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
+  const size_t n_pages = (n + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
   for (; pages_.size() > n_pages; pages_.pop_back()) shares_.pop_back();
 }
 
-std::byte* KvSequence::k(size_t layer_idx, size_t head_idx, size_t position) const {
-  return pages_[position / KvShape::kPagePositions] + shape().k_offset(layer_idx, head_idx) +
-         position % KvShape::kPagePositions * shape().k_bytes();
+std::byte* KvSequence::k(KvStreamId stream, size_t head_idx, size_t position) const {
+  return pages_[position / KvLayout::kPagePositions] + layout().k_offset(stream, head_idx) +
+         position % KvLayout::kPagePositions / layout().stream(stream).positions_per_entry * layout().k_bytes(stream);
 }
 
-std::byte* KvSequence::v(size_t layer_idx, size_t head_idx, size_t position) const {
-  return pages_[position / KvShape::kPagePositions] + shape().v_offset(layer_idx, head_idx) +
-         position % KvShape::kPagePositions * shape().v_bytes();
+std::byte* KvSequence::v(KvStreamId stream, size_t head_idx, size_t position) const {
+  return pages_[position / KvLayout::kPagePositions] + layout().v_offset(stream, head_idx) +
+         position % KvLayout::kPagePositions / layout().stream(stream).positions_per_entry * layout().v_bytes(stream);
 }
 
-std::byte* KvSequence::index_key(size_t layer_idx, size_t position) const {
-  return pages_[position / KvShape::kPagePositions] + shape().index_offset(layer_idx) +
-         position % KvShape::kPagePositions * shape().index_bytes();
-}
-
-std::span<float> KvSequence::state(size_t layer_idx) const {
-  const StateShape& states = shape().state;
-  OGAS_CHECK(layer_idx < states.n_layer, "recurrent layer {} of {}", layer_idx, states.n_layer);
-  return state_.as<float>(layer_idx * states.n_values * sizeof(float), states.n_values);
+std::span<float> KvSequence::state(KvStateId id) const {
+  OGAS_CHECK(id.idx < layout().n_states(), "state {} of {}", id.idx, layout().n_states());
+  return state_.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id));
 }
 
 }  // namespace ogas

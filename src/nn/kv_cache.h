@@ -18,6 +18,7 @@
 
 #include "base/memory.h"
 #include "kernels/cpu_kernels.h"
+#include "nn/kv_layout.h"
 #include "quant/format.h"
 
 namespace ogas {
@@ -26,47 +27,6 @@ namespace ogas {
 // the others. Queries are rotated as the keys are, and what is attended to is turned back by the same rotation; scores
 // and results stay what they were. Ashkboos et al. 2024, QuaRot. Does nothing with formats of more bits.
 void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads);
-
-// What the recurrent layers of a model keep of a sequence, however long it is.
-struct StateShape {
-  uint32_t n_layer = 0;   // recurrent layers; 0: the model has none
-  uint64_t n_values = 0;  // floats of one layer's state
-
-  uint64_t bytes() const { return n_layer * n_values * sizeof(float); }
-};
-
-// What one position takes, and what a sequence takes beside its positions.
-struct KvShape {
-  uint32_t n_layer = 0;
-  uint32_t n_head_kv = 0;
-  uint32_t k_dim = 0;           // values of a key
-  uint32_t v_dim = 0;           // values of a value; 0: values are the first part of the keys (absorbed MLA)
-  uint32_t index_dim = 0;       // values of an indexer's key, one a layer (DeepSeek-V3.2); 0: there are none
-  Format format = Format::f16;  // one of kKvFormats; of blocks that all dimensions are multiples of
-  StateShape state = {};
-
-  static constexpr uint32_t kPagePositions = 64;
-
-  uint64_t position_bytes() const { return ((k_bytes() + v_bytes()) * n_head_kv + index_bytes()) * n_layer; }
-  uint64_t page_bytes() const { return position_bytes() * kPagePositions; }
-  // The most a sequence of n positions takes: keys and values, the state and its copy.
-  uint64_t sequence_bytes(uint64_t n) const { return position_bytes() * n + 2 * state.bytes(); }
-  // Bytes of one head's key, and of its value, at one position.
-  uint64_t k_bytes() const { return facts_of(format).bytes_for(k_dim); }
-  uint64_t v_bytes() const { return facts_of(format).bytes_for(v_dim); }
-  uint64_t index_bytes() const { return facts_of(format).bytes_for(index_dim); }
-  // Bytes from the start of a page to the keys, or values, of its first position.
-  uint64_t k_offset(size_t layer_idx, size_t head_idx) const {
-    return (layer_idx * n_head_kv + head_idx) * (k_bytes() + v_bytes()) * kPagePositions;
-  }
-  uint64_t v_offset(size_t layer_idx, size_t head_idx) const {
-    return k_offset(layer_idx, head_idx) + (v_dim == 0 ? 0 : k_bytes() * kPagePositions);
-  }
-  // The same to an indexer's keys.
-  uint64_t index_offset(size_t layer_idx) const {
-    return k_offset(n_layer, 0) + layer_idx * index_bytes() * kPagePositions;
-  }
-};
 
 class KvCache;
 
@@ -98,14 +58,14 @@ class KvPage {
 class KvCache {
  public:
   // budget: bytes that pages may take; states of recurrent layers come on top.
-  explicit KvCache(const KvShape& shape, uint64_t budget = UINT64_MAX);
+  explicit KvCache(const KvLayout& layout, uint64_t budget = UINT64_MAX);
 
-  const KvShape& shape() const { return shape_; }
+  const KvLayout& layout() const { return layout_; }
   // Pages that can be taken, and those that are.
   size_t n_free() const { return n_max_ - n_used_; }
   size_t n_used() const { return n_used_; }
   // Bytes of the pages and states that are held.
-  uint64_t bytes_used() const { return n_used_ * shape_.page_bytes() + n_states_ * shape_.state.bytes(); }
+  uint64_t bytes_used() const { return n_used_ * layout_.page_bytes() + n_states_ * layout_.state_bytes(); }
 
   // A page of whatever it held before. There must be a free one.
   KvPage take();
@@ -115,10 +75,10 @@ class KvCache {
   friend class KvSequence;
   void drop(uint32_t idx);
   std::byte* data(uint32_t idx) const {
-    return slabs_[idx / slab_pages_].data() + idx % slab_pages_ * shape_.page_bytes();
+    return slabs_[idx / slab_pages_].data() + idx % slab_pages_ * layout_.page_bytes();
   }
 
-  KvShape shape_;
+  KvLayout layout_;
   size_t n_max_, slab_pages_;
   std::vector<PageBuffer> slabs_;  // pages lie together in pieces of some MiB, which never move
   std::vector<uint32_t> shares_;   // [pages that were ever taken]; 0: free
@@ -134,9 +94,10 @@ class KvSequence {
   KvSequence& operator=(const KvSequence&) = delete;
   ~KvSequence() { truncate(0); }
 
-  const KvShape& shape() const { return cache_->shape(); }
+  const KvLayout& layout() const { return cache_->layout(); }
   size_t n_positions() const { return n_positions_; }
-  std::span<std::byte* const> pages() const { return pages_; }
+  // Where the pages of a stream are.
+  std::span<std::byte* const> pages(KvStreamId) const { return pages_; }
   // Page idx, to be shared with others once all of its positions are written.
   const KvPage& page(size_t idx) const { return shares_[idx]; }
   // Adds the positions of a page that another sequence wrote; those so far must be whole pages, and there must be no
@@ -159,12 +120,11 @@ class KvSequence {
   // Copies the recurrent state as it is now, in place of the copy before. Nothing to do without recurrent layers.
   void snapshot();
   // Where the keys of a head at a position are; its values at v.
-  std::byte* k(size_t layer_idx, size_t head_idx, size_t position) const;
-  std::byte* v(size_t layer_idx, size_t head_idx, size_t position) const;
-  std::byte* index_key(size_t layer_idx, size_t position) const;
+  std::byte* k(KvStreamId stream, size_t head_idx, size_t position) const;
+  std::byte* v(KvStreamId stream, size_t head_idx, size_t position) const;
   // The state of a recurrent layer, all zeros before the first position; the layer brings it to the end of what
   // extend() made room for.
-  std::span<float> state(size_t layer_idx) const;
+  std::span<float> state(KvStateId id) const;
 
  private:
   void append(KvPage page);

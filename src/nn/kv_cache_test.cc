@@ -12,62 +12,50 @@
 namespace ogas {
 namespace {
 
-constexpr KvShape kShape = {.n_layer = 2, .n_head_kv = 3, .k_dim = 8, .v_dim = 8, .format = Format::f16};
-
-TEST(KvShape, CountsBytes) {
-  EXPECT_EQ(kShape.position_bytes(), 2U * 3 * 2 * 8 * 2);
-  EXPECT_EQ(kShape.page_bytes(), kShape.position_bytes() * KvShape::kPagePositions);
+// Layers of attention, and recurrent ones.
+KvLayout layout_of(size_t n_streams, const KvStream& stream, size_t n_states = 0, uint64_t n_values = 0) {
+  KvLayout layout;
+  for (size_t idx = 0; idx < n_streams; ++idx) layout.add(stream);
+  for (size_t idx = 0; idx < n_states; ++idx) layout.add_state(n_values);
+  return layout;
 }
+const KvLayout kLayout = layout_of(2, {.n_heads = 3, .k_dim = 8, .v_dim = 8});
+constexpr KvStreamId kFirst{0}, kLast{1};
 
 TEST(KvSequence, EveryPlaceIsItsOwn) {
-  KvCache cache(kShape);
+  KvCache cache(kLayout);
   KvSequence sequence(cache);
-  const size_t n = KvShape::kPagePositions + 5;
+  const size_t n = KvLayout::kPagePositions + 5;
   sequence.extend(n);
   std::set<std::byte*> places;
-  for (size_t layer_idx = 0; layer_idx < kShape.n_layer; ++layer_idx)
-    for (size_t h = 0; h < kShape.n_head_kv; ++h)
+  for (const KvStreamId stream : {kFirst, kLast})
+    for (size_t h = 0; h < 3; ++h)
       for (size_t p = 0; p < n; ++p) {
-        places.insert(sequence.k(layer_idx, h, p));
-        places.insert(sequence.v(layer_idx, h, p));
+        places.insert(sequence.k(stream, h, p));
+        places.insert(sequence.v(stream, h, p));
       }
-  EXPECT_EQ(places.size(), 2 * kShape.n_layer * kShape.n_head_kv * n);
+  EXPECT_EQ(places.size(), 2 * 2 * 3 * n);
   std::byte* previous = nullptr;
   for (std::byte* place : places) {
     if (previous && place - previous < 1 << 20) {
-      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kShape.k_bytes()));
+      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kLayout.k_bytes(kFirst)));
     }
     previous = place;
   }
 }
 
-TEST(KvSequence, IndexKeysStandBehindAllLatents) {
-  constexpr KvShape kLatents = {.n_layer = 2, .n_head_kv = 1, .k_dim = 8, .v_dim = 0, .index_dim = 4};
-  EXPECT_EQ(kLatents.position_bytes(), 2U * (8 + 4) * 2);
-  KvCache cache(kLatents);
-  KvSequence sequence(cache);
-  sequence.extend(KvShape::kPagePositions + 1);
-  const std::byte* page = sequence.k(0, 0, 0);
-  const ptrdiff_t n = KvShape::kPagePositions;
-  EXPECT_EQ(sequence.k(1, 0, n - 1) - page, (2 * n - 1) * 8 * 2);
-  EXPECT_EQ(sequence.index_key(0, 0) - page, 2 * n * 8 * 2);
-  EXPECT_EQ(sequence.index_key(1, 0) - sequence.index_key(0, n - 1), 4 * 2);
-  EXPECT_EQ(sequence.index_key(1, n - 1) + 4 * 2 - page, static_cast<ptrdiff_t>(kLatents.page_bytes()));
-  EXPECT_EQ(sequence.index_key(0, n) - sequence.k(0, 0, n), 2 * n * 8 * 2);
-}
-
 TEST(KvSequence, PagesComeBack) {
-  KvCache cache(kShape);
+  KvCache cache(kLayout);
   {
     KvSequence sequence(cache);
     sequence.extend(1);
-    EXPECT_EQ(cache.bytes_used(), kShape.page_bytes());
-    std::byte* first = sequence.k(0, 0, 0);
-    sequence.extend(KvShape::kPagePositions);
-    EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
-    EXPECT_EQ(sequence.k(0, 0, 0), first);  // growing moves nothing
-    sequence.truncate(KvShape::kPagePositions);
-    EXPECT_EQ(cache.bytes_used(), kShape.page_bytes());
+    EXPECT_EQ(cache.bytes_used(), kLayout.page_bytes());
+    std::byte* first = sequence.k(kFirst, 0, 0);
+    sequence.extend(KvLayout::kPagePositions);
+    EXPECT_EQ(cache.bytes_used(), 2 * kLayout.page_bytes());
+    EXPECT_EQ(sequence.k(kFirst, 0, 0), first);  // growing moves nothing
+    sequence.truncate(KvLayout::kPagePositions);
+    EXPECT_EQ(cache.bytes_used(), kLayout.page_bytes());
     sequence.truncate(0);
     EXPECT_EQ(cache.bytes_used(), 0U);
     sequence.extend(1);
@@ -75,25 +63,16 @@ TEST(KvSequence, PagesComeBack) {
   EXPECT_EQ(cache.bytes_used(), 0U);
 }
 
-constexpr KvShape kRecurrent = {.n_layer = 1,
-                                .n_head_kv = 1,
-                                .k_dim = 4,
-                                .v_dim = 4,
-                                .format = Format::f16,
-                                .state = {.n_layer = 2, .n_values = 6}};
-
-TEST(KvShape, CountsStateAndCopy) {
-  EXPECT_EQ(kRecurrent.state.bytes(), 2U * 6 * 4);
-  EXPECT_EQ(kRecurrent.sequence_bytes(10), 10 * kRecurrent.position_bytes() + 2 * kRecurrent.state.bytes());
-  EXPECT_EQ(kShape.sequence_bytes(10), 10 * kShape.position_bytes());
-}
+constexpr uint64_t kValues = 6;
+const KvLayout kRecurrent = layout_of(1, {.n_heads = 1, .k_dim = 4, .v_dim = 4}, 2, kValues);
+constexpr KvStateId kState{0}, kLastState{1};
 
 TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
   KvCache cache(kRecurrent);
   KvSequence sequence(cache);
   const auto write = [&](size_t n, float value) {
     sequence.extend(n);
-    for (size_t layer_idx = 0; layer_idx < 2; ++layer_idx) std::ranges::fill(sequence.state(layer_idx), value);
+    for (const KvStateId state : {kState, kLastState}) std::ranges::fill(sequence.state(state), value);
   };
   write(5, 5);
   EXPECT_EQ(sequence.rewindable_to(9), 5U);
@@ -105,35 +84,35 @@ TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
   EXPECT_EQ(sequence.rewindable_to(7), 5U);
   EXPECT_EQ(sequence.rewindable_to(4), 0U);
   sequence.truncate(8);
-  EXPECT_EQ(sequence.state(1)[0], 8);
+  EXPECT_EQ(sequence.state(kLastState)[0], 8);
   sequence.truncate(5);
-  EXPECT_EQ(sequence.state(0)[0], 5);
-  EXPECT_EQ(sequence.state(1)[5], 5);
+  EXPECT_EQ(sequence.state(kState)[0], 5);
+  EXPECT_EQ(sequence.state(kLastState)[5], 5);
   write(1, 6);
   sequence.truncate(5);  // the copy is still there
-  EXPECT_EQ(sequence.state(1)[5], 5);
-  EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + 2 * kRecurrent.state.bytes());
+  EXPECT_EQ(sequence.state(kLastState)[5], 5);
+  EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + 2 * kRecurrent.state_bytes());
   sequence.truncate(0);
   EXPECT_EQ(cache.bytes_used(), 0U);
   sequence.extend(6);
-  EXPECT_EQ(sequence.state(0)[0], 0);  // as new
+  EXPECT_EQ(sequence.state(kState)[0], 0);  // as new
   EXPECT_EQ(sequence.rewindable_to(5), 0U);
 }
 
 TEST(KvSequence, WithoutRecurrentLayersEveryPositionIsReachable) {
-  KvCache cache(kShape);
+  KvCache cache(kLayout);
   KvSequence sequence(cache);
   sequence.extend(70);
   sequence.snapshot();
   EXPECT_EQ(sequence.rewindable_to(33), 33U);
   EXPECT_EQ(sequence.rewindable_to(99), 70U);
-  EXPECT_EQ(cache.bytes_used(), 2 * kShape.page_bytes());
+  EXPECT_EQ(cache.bytes_used(), 2 * kLayout.page_bytes());
 }
 
-constexpr size_t kPage = KvShape::kPagePositions;
+constexpr size_t kPage = KvLayout::kPagePositions;
 
 TEST(KvCache, KeepsToItsBudget) {
-  KvCache cache(kShape, 3 * kShape.page_bytes() + 1);
+  KvCache cache(kLayout, 3 * kLayout.page_bytes() + 1);
   EXPECT_EQ(cache.n_free(), 3U);
   KvSequence a(cache), b(cache);
   a.extend(kPage);
@@ -150,12 +129,12 @@ TEST(KvCache, KeepsToItsBudget) {
 }
 
 void write(KvSequence& sequence, size_t position, int value) {
-  std::memset(sequence.k(1, 2, position), value, kShape.k_bytes());
+  std::memset(sequence.k(kLast, 2, position), value, kLayout.k_bytes(kFirst));
 }
-int read(const KvSequence& sequence, size_t position) { return static_cast<int>(*sequence.k(1, 2, position)); }
+int read(const KvSequence& sequence, size_t position) { return static_cast<int>(*sequence.k(kLast, 2, position)); }
 
 TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
-  KvCache cache(kShape);
+  KvCache cache(kLayout);
   KvSequence first(cache);
   first.extend(kPage + 3);
   write(first, 5, 50);
@@ -190,7 +169,7 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
 
 // Whatever sequences do, each reads what it wrote or took over, and pages come back.
 TEST(KvSequence, RandomForksKeepTheirOwn) {
-  KvCache cache(kShape, 400 * kShape.page_bytes());
+  KvCache cache(kLayout, 400 * kLayout.page_bytes());
   std::mt19937 random(3);
   struct Tracked {
     std::unique_ptr<KvSequence> kv;
@@ -237,17 +216,17 @@ TEST(KvSequence, AForkHasItsOwnState) {
   KvCache cache(kRecurrent);
   KvSequence first(cache), second(cache);
   first.extend(5);
-  std::ranges::fill(first.state(0), 5.0F);
+  std::ranges::fill(first.state(kState), 5.0F);
   first.snapshot();
   first.extend(1);
-  std::ranges::fill(first.state(0), 6.0F);
+  std::ranges::fill(first.state(kState), 6.0F);
   second.fork(first);
   second.extend(1);
-  std::ranges::fill(second.state(0), 7.0F);
-  EXPECT_EQ(first.state(0)[3], 6);
+  std::ranges::fill(second.state(kState), 7.0F);
+  EXPECT_EQ(first.state(kState)[3], 6);
   second.truncate(5);
-  EXPECT_EQ(second.state(0)[3], 5);
-  EXPECT_EQ(first.state(0)[3], 6);
+  EXPECT_EQ(second.state(kState)[3], 5);
+  EXPECT_EQ(first.state(kState)[3], 6);
 }
 
 }  // namespace

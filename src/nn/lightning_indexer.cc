@@ -35,7 +35,7 @@ void rotate_heads(const CpuKernels& kernels, const AttentionCall& call, const Ro
 }  // namespace
 
 ScratchBytes IndexerWorkspace::scratch_bytes(const IndexerDims& d, uint64_t n_ctx) {
-  constexpr uint64_t kPage = KvShape::kPagePositions;
+  constexpr uint64_t kPage = KvLayout::kPagePositions;
   if (d.top_k == 0) return {};
   const uint64_t n_positions = (n_ctx + kPage - 1) / kPage * kPage;
   return {.shared = ScratchArena::bytes_for<float>(n_positions) + ScratchArena::bytes_for<uint32_t>(n_positions),
@@ -56,13 +56,13 @@ void LightningIndexer::norm_and_store_key(const CpuKernels& kernels, const Atten
   layer_norm(k, k_norm, k_norm_bias);
   rotate_heads(kernels, call, *rope, t, k, dims, 1);
   KvSequence& kv = call.rows.kv(t);
-  kernels.store(k, dims.head_dim, kv.shape().format, kv.index_key(call.layer_idx, call.rows.position(t)));
+  kernels.store(k, dims.head_dim, kv.layout().format(), kv.k(kv_stream, 0, call.rows.position(t)));
 }
 
 void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
                                const IndexerWorkspace& s) const {
-  OGAS_CHECK(call.rows.kv_shape().index_dim == dims.head_dim, "a cache of index keys of {}",
-             call.rows.kv_shape().index_dim);
+  const uint32_t k_dim = call.rows.kv_layout().stream(kv_stream).k_dim;
+  OGAS_CHECK(k_dim == dims.head_dim, "a stream of keys of {}", k_dim);
   const size_t n = call.rows.size();
   const auto chooses = [&](const SequenceRows& run) { return has_to_choose(run.end_position() - 1); };
   multiply(exec, call.x, n, {{attn_k, s.k}});
@@ -80,13 +80,13 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
 // choice and are left out.
 void LightningIndexer::score_page(const CpuKernels& kernels, ScratchArena& own, const AttentionCall& call,
                                   const IndexerWorkspace& s, size_t t, size_t page_idx, std::span<float> scores) const {
-  constexpr size_t kPage = KvShape::kPagePositions;
-  const KvShape& shape = call.rows.kv_shape();
+  constexpr size_t kPage = KvLayout::kPagePositions;
+  const KvLayout& layout = call.rows.kv_layout();
   const size_t begin = page_idx * kPage, n = std::min(scores.size() - begin, kPage);
   const ScratchArena::Frame frame(own);
   const std::span<float> products = own.take<float>(dims.n_head * kPage);
-  kernels.matmul({.format = shape.format,
-                  .weights = call.rows.kv(t).pages()[page_idx] + shape.index_offset(call.layer_idx),
+  kernels.matmul({.format = layout.format(),
+                  .weights = call.rows.kv(t).pages(kv_stream)[page_idx] + layout.k_offset(kv_stream, 0),
                   .n_in = dims.head_dim,
                   .block_scales = nullptr,
                   .o_begin = 0,
@@ -105,7 +105,7 @@ void LightningIndexer::score_page(const CpuKernels& kernels, ScratchArena& own, 
 
 std::span<const uint32_t> LightningIndexer::choose(Exec& exec, const AttentionCall& call, const IndexerWorkspace& s,
                                                    size_t t) const {
-  constexpr size_t kPage = KvShape::kPagePositions;
+  constexpr size_t kPage = KvLayout::kPagePositions;
   const size_t n_positions = call.rows.position(t) + 1;
   OGAS_CHECK(n_positions > dims.top_k, "{} of {} positions", dims.top_k, n_positions);
   const size_t n_pages = (n_positions + kPage - 1) / kPage;

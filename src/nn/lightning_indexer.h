@@ -41,9 +41,11 @@ struct LightningIndexer {
   Linear attn_k;                           // [head_dim, n_embd]
   Linear proj;                             // [n_head, n_embd]: weights of heads
   std::vector<float> k_norm, k_norm_bias;  // [head_dim]
+  KvStreamId kv_stream;                    // of its keys
   const Rope* rope = nullptr;              // the layer's; never null where there is an indexer
 
   void add_to(TensorTable& table, const IndexerDims& indexer_dims, uint64_t n_embd, uint64_t q_lora_rank);
+  void add_to(KvLayout& layout) { kv_stream = layout.add({.n_heads = 1, .k_dim = dims.head_dim, .v_dim = 0}); }
   // Whether a token sees more than top_k positions.
   bool has_to_choose(size_t position) const { return dims.top_k > 0 && position >= dims.top_k; }
   // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.

@@ -10,12 +10,12 @@ namespace ogas {
 namespace {
 
 // Positions that a page of the cache holds are read by the hundred.
-Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, const MlaDims& dims, size_t n_positions) {
+Activations read_latents(Exec& exec, const KvSequence& kv, KvStreamId stream, const MlaDims& dims, size_t n_positions) {
   Activations latents(n_positions, dims.kv_lora_rank);
   const Matrix& values = latents.write(0, n_positions);
-  const FormatFacts& format = facts_of(kv.shape().format);
+  const FormatFacts& format = facts_of(kv.layout().format());
   exec.pool.parallel_for(n_positions, [&](size_t p, unsigned) {
-    format.decode(kv.k(layer_idx, 0, p), values.row(p), dims.kv_lora_rank / format.block_values);
+    format.decode(kv.k(stream, 0, p), values.row(p), dims.kv_lora_rank / format.block_values);
     rotate_for_cache(exec.kernels, format.format, values.row(p), dims.kv_lora_rank, 1);
     latents.quantize_row(exec.kernels, p, RowKind::prefill);
   });
@@ -23,23 +23,23 @@ Activations read_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, con
 }
 
 // Rows of floats as pages of latents in the cache's format, which is no larger.
-std::span<std::byte* const> pages_of(const Matrix& latents, const KvShape& shape, ScratchArena& arena) {
-  constexpr size_t kPage = KvShape::kPagePositions;
+std::span<std::byte* const> pages_of(const Matrix& latents, size_t latent_bytes, ScratchArena& arena) {
+  constexpr size_t kPage = KvLayout::kPagePositions;
   const std::span<std::byte*> pages = arena.take<std::byte*>((latents.max_rows() + kPage - 1) / kPage);
   auto* const bytes = reinterpret_cast<std::byte*>(latents.data());
-  for (size_t idx = 0; idx < pages.size(); ++idx) pages[idx] = bytes + idx * kPage * shape.k_bytes();
+  for (size_t idx = 0; idx < pages.size(); ++idx) pages[idx] = bytes + idx * kPage * latent_bytes;
   return pages;
 }
 
 // The layer's latents at these positions, one behind the other.
-void copy_latents(Exec& exec, const KvSequence& kv, size_t layer_idx, std::span<const uint32_t> positions,
+void copy_latents(Exec& exec, const KvSequence& kv, KvStreamId stream, std::span<const uint32_t> positions,
                   std::span<std::byte* const> pages) {
-  const size_t n_bytes = kv.shape().k_bytes();
+  const size_t n_bytes = kv.layout().k_bytes(stream);
   exec.pool.parallel_for(pages.size(), [&](size_t page_idx, unsigned) {
-    const size_t first = page_idx * KvShape::kPagePositions;
-    const size_t n = std::min<size_t>(positions.size() - first, KvShape::kPagePositions);
+    const size_t first = page_idx * KvLayout::kPagePositions;
+    const size_t n = std::min<size_t>(positions.size() - first, KvLayout::kPagePositions);
     for (size_t i = 0; i < n; ++i)
-      std::memcpy(pages[page_idx] + i * n_bytes, kv.k(layer_idx, 0, positions[first + i]), n_bytes);
+      std::memcpy(pages[page_idx] + i * n_bytes, kv.k(stream, 0, positions[first + i]), n_bytes);
   });
 }
 
@@ -76,7 +76,7 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
                                                                                 .kv_format = limits.kv_format,
                                                                                 .n_positions = n_all,
                                                                                 .n_rows = n_together}));
-  const uint64_t n_pages = (n_top + KvShape::kPagePositions - 1) / KvShape::kPagePositions;
+  const uint64_t n_pages = (n_top + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
   const ScratchBytes chosen = n_top == 0 ? ScratchBytes{}
                                          : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
                                                IndexerWorkspace::scratch_bytes(indexer_dims, limits.n_ctx) + absorbed;
@@ -116,6 +116,11 @@ void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
   }
   table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd,
                uint64_t{d.n_head} * d.v_head_dim);
+}
+
+void Mla::add_to(KvLayout& layout) {
+  kv_stream = layout.add({.n_heads = 1, .k_dim = dims.latent_dim(), .v_dim = 0});
+  if (indexer.dims.top_k > 0) indexer.add_to(layout);
 }
 
 void Mla::keep_key_rows() {
@@ -159,9 +164,9 @@ void Mla::rotate_and_store(const CpuKernels& kernels, const AttentionCall& call,
   kernels.rms_norm(latent, attn_kv_a_norm.data(), norm_eps, dims.kv_lora_rank, latent);
   rope->rotate(kernels, latent + dims.kv_lora_rank, 1, dims.qk_rope_head_dim, cos_sin);
   KvSequence& kv = call.rows.kv(t);
-  const Format format = kv.shape().format;
+  const Format format = kv.layout().format();
   rotate_latent_for_cache(kernels, format, latent);
-  kernels.store(latent, dims.latent_dim(), format, kv.k(call.layer_idx, 0, call.rows.position(t)));
+  kernels.store(latent, dims.latent_dim(), format, kv.k(kv_stream, 0, call.rows.position(t)));
 }
 
 // Row (t - first, h) of q_latent, for n_tokens tokens: the query as the latents see it, then its rotated part.
@@ -182,7 +187,7 @@ void Mla::absorb_query(Exec& exec, const AttentionCall& call, const MlaWorkspace
     sum_key_rows(own, s, n_tokens, h);
   }
   for (size_t t = 0; t < n_tokens; ++t)
-    rotate_latent_for_cache(kernels, call.rows.kv_shape().format, s.q_latent.row(row_of(t)));
+    rotate_latent_for_cache(kernels, call.rows.kv_layout().format(), s.q_latent.row(row_of(t)));
 }
 // kv_b has the rows the other way round: the latent query is their sum, each times its part of the query.
 void Mla::sum_key_rows(ScratchArena& own, const MlaWorkspace& s, size_t n_tokens, size_t h) const {
@@ -222,7 +227,7 @@ AttendJob Mla::job_of_latents(const Latents& latents, const MlaWorkspace& s, con
                    .k_stride = stride,
                    .v_stride = stride,
                    .pages = latents.pages,
-                   .page_size = KvShape::kPagePositions,
+                   .page_size = KvLayout::kPagePositions,
                    .k_offset = latents.offset,
                    .v_offset = latents.offset,
                    .kv_format = latents.format,
@@ -243,8 +248,8 @@ void Mla::values_of_latent(const CpuKernels& kernels, Format format, const MlaWo
 
 void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                           RowRange rows) const {
-  const KvShape& shape = call.rows.kv_shape();
-  const size_t offset = shape.k_offset(call.layer_idx, 0);
+  const KvLayout& layout = call.rows.kv_layout();
+  const size_t offset = layout.k_offset(kv_stream, 0);
   const size_t n_heads = heads_a_job(exec, rows.n_rows), jobs_a_token = (dims.n_head + n_heads - 1) / n_heads;
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
     absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
@@ -254,24 +259,24 @@ void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorksp
   attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
     const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * n_heads;
     const size_t t = rows.first_row + in_cut;
-    return job_of_latents({call.rows.kv(t).pages().data(), call.rows.position(t) + 1, offset, shape.format}, s, latent,
-                          in_cut * dims.n_head + h, std::min(n_heads, dims.n_head - h));
+    return job_of_latents({call.rows.kv(t).pages(kv_stream).data(), call.rows.position(t) + 1, offset, layout.format()},
+                          s, latent, in_cut * dims.n_head + h, std::min(n_heads, dims.n_head - h));
   });
   exec.pool.parallel_for(rows.n_rows * dims.n_head, [&](size_t row, unsigned) {
     const size_t t = rows.first_row + row / dims.n_head, h = row % dims.n_head;
-    values_of_latent(exec.kernels, shape.format, s, row, attended.row(t) + h * dims.v_head_dim, h);
+    values_of_latent(exec.kernels, layout.format(), s, row, attended.row(t) + h * dims.v_head_dim, h);
   });
 }
 
 // Tokens of one run one by one, since each has positions of its own; all of their queries are absorbed at once.
 void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                         RowRange rows) const {
-  const KvShape& shape = call.rows.kv_shape();
+  const KvLayout& layout = call.rows.kv_layout();
   const KvSequence& kv = call.rows.kv(rows.first_row);
   ScratchArena& shared = exec.scratch.shared();
   const ScratchArena::Frame frame(shared);
-  const auto pages_of_chosen = pages_of(s.chosen, shape, shared);
-  const Latents latents = {pages_of_chosen.data(), indexer.dims.top_k, 0, shape.format};
+  const auto pages_of_chosen = pages_of(s.chosen, layout.k_bytes(kv_stream), shared);
+  const Latents latents = {pages_of_chosen.data(), indexer.dims.top_k, 0, layout.format()};
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
     absorb_query(exec, call, s, rows.first_row, rows.n_rows, exec.scratch.of_thread(thread_idx), h);
   });
@@ -280,25 +285,25 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspac
   for (size_t idx = 0; idx < rows.n_rows; ++idx) {
     const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
     const ScratchArena::Frame frame_of_token(shared);
-    copy_latents(exec, kv, call.layer_idx, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
+    copy_latents(exec, kv, kv_stream, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
     attend(exec, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
       const size_t h = job_idx * n_heads;
       return job_of_latents(latents, s, latent, first_row + h, std::min(n_heads, dims.n_head - h));
     });
     exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned) {
-      values_of_latent(exec.kernels, shape.format, s, first_row + h, attended.row(t) + h * dims.v_head_dim, h);
+      values_of_latent(exec.kernels, layout.format(), s, first_row + h, attended.row(t) + h * dims.v_head_dim, h);
     });
   }
 }
 
 // A head's keys and values of all positions: [n_positions][nope | rope | v].
 void Mla::expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
-                      const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const {
+                      const KvSequence& kv, size_t h, float* expanded) const {
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
-  const FormatFacts& format = facts_of(kv.shape().format);
+  const FormatFacts& format = facts_of(kv.layout().format());
   for (size_t p = 0; p < n_positions; ++p) {
     float* rotated = expanded + p * stride + dims.qk_nope_head_dim;
-    format.decode(kv.k(layer_idx, 0, p) + format.bytes_for(dims.kv_lora_rank), rotated,
+    format.decode(kv.k(kv_stream, 0, p) + format.bytes_for(dims.kv_lora_rank), rotated,
                   dims.qk_rope_head_dim / format.block_values);
     rotate_for_cache(kernels, format.format, rotated, dims.qk_rope_head_dim, 1);
   }
@@ -327,12 +332,12 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorksp
   const KvSequence& kv = call.rows.kv(rows.first_row);
   const size_t position = call.rows.position(rows.first_row), n_positions = position + rows.n_rows;
   const size_t stride = dims.qk_head_dim() + dims.v_head_dim;
-  const Activations latents = read_latents(exec, kv, call.layer_idx, dims, n_positions);
+  const Activations latents = read_latents(exec, kv, kv_stream, dims, n_positions);
   exec.pool.parallel_for(dims.n_head, [&](size_t h, unsigned thread_idx) {
     ScratchArena& own = exec.scratch.of_thread(thread_idx);
     const ScratchArena::Frame frame(own);
     const std::span<float> expanded = own.take<float>(n_positions * stride);
-    expand_head(exec.kernels, own, latents, n_positions, kv, call.layer_idx, h, expanded.data());
+    expand_head(exec.kernels, own, latents, n_positions, kv, h, expanded.data());
     const auto* page = reinterpret_cast<const std::byte*>(expanded.data());
     const bool by_tiles =
         attends_by_tiles(exec.kernels, call.rows.kinds()[rows.first_row], dims.qk_head_dim(), dims.v_head_dim);
@@ -392,9 +397,11 @@ void Mla::attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace&
 }
 
 void Mla::forward(Exec& exec, const AttentionCall& call, const MlaWorkspace& workspace, MlaMode mode) const {
-  const KvShape& shape = call.rows.kv_shape();
+  const KvLayout& layout = call.rows.kv_layout();
   const size_t n = call.rows.size();
-  OGAS_CHECK(shape.k_dim == dims.latent_dim() && shape.v_dim == 0, "a cache of {} and {}", shape.k_dim, shape.v_dim);
+  const KvStream& stream = layout.stream(kv_stream);
+  OGAS_CHECK(stream.k_dim == dims.latent_dim() && stream.v_dim == 0, "a stream of {} and {}", stream.k_dim,
+             stream.v_dim);
   project(exec, call, workspace);
   exec.pool.parallel_for(n, [&](size_t t, unsigned) { rotate_and_store(exec.kernels, call, workspace, t); });
   if (indexer.dims.top_k > 0) indexer.prepare(exec, call, workspace.q_lora, workspace.indexer);

@@ -73,8 +73,11 @@ struct Mla {
   std::vector<float> attn_kv_a_norm;       // [kv_lora_rank]
   const Rope* rope = nullptr;              // one of the model's; never null
   LightningIndexer indexer;                // without top_k: none
+  KvStreamId kv_stream;                    // of its latents
 
   void add_to(TensorTable& table, const MlaDims& mla_dims, float eps);
+  // Declares its stream, and that of the indexer.
+  void add_to(KvLayout& layout);
   // Once they are bound: matrices whose rows are also decoded one by one keep them when they are packed.
   void keep_key_rows();
   void forward(Exec& exec, const AttentionCall& call, const MlaWorkspace& workspace,
@@ -107,7 +110,7 @@ struct Mla {
   void attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                        RowRange rows) const;
   void expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
-                   const KvSequence& kv, size_t layer_idx, size_t h, float* expanded) const;
+                   const KvSequence& kv, size_t h, float* expanded) const;
   // Rows of kv_b that make a head's keys, and its values.
   Linear k_rows(size_t h) const;
   Linear v_rows(size_t h) const;

@@ -22,7 +22,7 @@ constexpr MlaDims kDims = {.n_embd = 42,
                            .qk_nope_head_dim = 14,
                            .qk_rope_head_dim = 8,
                            .v_head_dim = 10};
-constexpr size_t kPositions = 3 * KvShape::kPagePositions / 2;
+constexpr size_t kPositions = 3 * KvLayout::kPagePositions / 2;
 
 // A layer with random weights that it owns.
 class RandomMla {
@@ -81,7 +81,10 @@ std::vector<float> run(Mla mla, const CpuKernels& kernels, MlaMode mode, size_t 
   Scratch scratch(pool.size());
   LocalExec exec(pool, kernels, scratch);
   const MlaWorkspace workspace(kDims, n_chunk, {});
-  KvCache cache({.n_layer = 1, .n_head_kv = 1, .k_dim = kDims.latent_dim(), .v_dim = 0, .format = Format::f32});
+  KvLayout layout;
+  mla.add_to(layout);
+  EXPECT_TRUE(layout.set_format(Format::f32));
+  KvCache cache(layout);
   KvSequence kv(cache);
   Ropes ropes;
   mla.rope = &ropes.add({.n_rot = kDims.qk_rope_head_dim, .base = 10000, .style = RopeStyle::interleaved});
@@ -102,7 +105,7 @@ std::vector<float> run(Mla mla, const CpuKernels& kernels, MlaMode mode, size_t 
     rows.clear();
     rows.add(kv, position, n, RowKind::prefill);
     for (size_t t = 0; t < n; ++t) angles.prepare(t, position + t);
-    mla.forward(exec, {.layer_idx = 0, .rows = rows, .angles = angles, .x = x, .y = y}, workspace, mode);
+    mla.forward(exec, {.rows = rows, .angles = angles, .x = x, .y = y}, workspace, mode);
     for (size_t t = 0; t < n; ++t) outputs.insert(outputs.end(), y.row(t), y.row(t) + kDims.n_embd);
   }
   return outputs;

@@ -45,7 +45,7 @@ class Rows {
   KvSequence& kv(size_t row) const { return *run_of(row).kv; }
   size_t position(size_t row) const { return run_of(row).position + (row - run_of(row).first_row); }
   // Of the cache that all sequences share.
-  const KvShape& kv_shape() const { return runs_.front().kv->shape(); }
+  const KvLayout& kv_layout() const { return runs_.front().kv->layout(); }
 
  private:
   std::vector<SequenceRows> runs_;

@@ -138,6 +138,9 @@ class Table {
   std::string text_;
 };
 
+// Of keys; where layers differ, of the first that has any.
+uint32_t head_dim(const ModelFacts& facts) { return facts.kv.streams().empty() ? 0 : facts.kv.streams().front().k_dim; }
+
 void show_model(Table& table, const Report& report) {
   const Metadata& meta = report.file.metadata();
   const auto text = [&](std::string_view key) { return std::string(meta.get_string_or(key, "").value_or("")); };
@@ -163,16 +166,17 @@ void show_model(Table& table, const Report& report) {
   if (facts->n_mtp > 0) table.row("MTP head", "predicts the token after next; ogas logits --mtp");
   table.row("width", facts->n_ff > 0 ? fmt::format("{} (feed-forward {})", facts->n_embd, facts->n_ff)
                                      : fmt::format("{}", facts->n_embd));
-  table.row("heads", facts->kv.v_dim == 0 ? fmt::format("{}, from latents of {} (MLA)", facts->n_head, facts->kv.k_dim)
-                                          : fmt::format("{} of {}, {} for keys and values", facts->n_head,
-                                                        facts->kv.k_dim, facts->n_head_kv));
-  if (facts->kv.index_dim > 0)
-    table.row("attention", fmt::format("sparse: an indexer with keys of {} chooses positions", facts->kv.index_dim));
+  table.row("heads",
+            facts->latent_dim > 0
+                ? fmt::format("{}, from latents of {} (MLA)", facts->n_head, facts->latent_dim)
+                : fmt::format("{} of {}, {} for keys and values", facts->n_head, head_dim(*facts), facts->n_head_kv));
+  if (facts->indexer_dim > 0)
+    table.row("attention", fmt::format("sparse: an indexer with keys of {} chooses positions", facts->indexer_dim));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
-  if (const StateShape& state = facts->kv.state; state.n_layer > 0)
+  if (facts->kv.n_states() > 0)
     table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a copy",
-                                             format_bytes(state.bytes()), state.n_layer));
+                                             format_bytes(facts->kv.state_bytes()), facts->kv.n_states()));
 }
 
 void show_text(Table& table, const Report& report) {
@@ -218,7 +222,7 @@ Json facts_as_json(const ModelFacts& facts) {
           {"feed_forward_length", facts.n_ff},
           {"heads", facts.n_head},
           {"heads_kv", facts.n_head_kv},
-          {"head_dim", facts.kv.k_dim},
+          {"head_dim", head_dim(facts)},
           {"context_length", facts.n_ctx_train},
           {"vocabulary", facts.n_vocab},
           {"experts", facts.n_expert},
@@ -226,8 +230,8 @@ Json facts_as_json(const ModelFacts& facts) {
           {"mtp_heads", facts.n_mtp},
           {"weight_bytes", facts.weight_bytes},
           {"kv_bytes_per_token", facts.kv.position_bytes()},
-          {"recurrent_layers", facts.kv.state.n_layer},
-          {"recurrent_state_bytes", facts.kv.state.bytes()}};
+          {"recurrent_layers", facts.kv.n_states()},
+          {"recurrent_state_bytes", facts.kv.state_bytes()}};
 }
 
 Json as_json(const Report& report, const InspectOptions& options) {

@@ -1,0 +1,87 @@
+// What the layers of a model keep of a sequence, declared by the blocks as they declare their tensors in TensorTable.
+// Page layout, memory plan, prefix keys and snapshots follow from it.
+//
+// A page holds kPagePositions consecutive positions of all streams: [stream][head][keys, then
+// values][entry][dimension].
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "quant/format.h"
+
+namespace ogas {
+
+// Names a stream, and a state, of a layout. A layer that reads what another one stores has the same id.
+struct KvStreamId {
+  uint32_t idx = UINT32_MAX;
+};
+struct KvStateId {
+  uint32_t idx = UINT32_MAX;
+};
+
+// What a layer stores for each position, or for a few positions together: keys of some heads and their values.
+struct KvStream {
+  uint32_t n_heads = 1;
+  uint32_t k_dim = 0;                // values of a key
+  uint32_t v_dim = 0;                // values of a value; 0: values are a part of the keys (absorbed MLA), or unused
+  uint32_t window = 0;               // positions a token sees, itself included; 0: all
+  uint32_t positions_per_entry = 1;  // divides kPagePositions
+};
+
+class KvLayout {
+ public:
+  static constexpr uint32_t kPagePositions = 64;
+
+  KvStreamId add(const KvStream& stream);
+  // Floats that a recurrent layer keeps of a sequence, however long it is.
+  KvStateId add_state(uint64_t n_values);
+  // What keys and values are stored as: one of kKvFormats. Errors (usage): another format, or one whose blocks do not
+  // divide a dimension.
+  Result<> set_format(Format format);
+  Format format() const { return format_; }
+
+  std::span<const KvStream> streams() const { return streams_; }
+  size_t n_states() const { return state_values_.size(); }
+  const KvStream& stream(KvStreamId id) const { return streams_[id.idx]; }
+  uint64_t state_values(KvStateId id) const { return state_values_[id.idx]; }
+  // Floats before a state, where all lie together.
+  uint64_t state_offset(KvStateId id) const { return state_offsets_[id.idx]; }
+
+  // Bytes of one head's key, and of its value, in an entry.
+  uint64_t k_bytes(KvStreamId id) const { return facts_of(format_).bytes_for(stream(id).k_dim); }
+  uint64_t v_bytes(KvStreamId id) const { return facts_of(format_).bytes_for(stream(id).v_dim); }
+  // Bytes from the start of a page to a head's keys, or values. Values that are a part of the keys begin with them.
+  uint64_t k_offset(KvStreamId id, size_t head_idx) const {
+    return offsets_[id.idx] + head_idx * (k_bytes(id) + v_bytes(id)) * n_entries(id);
+  }
+  uint64_t v_offset(KvStreamId id, size_t head_idx) const {
+    return k_offset(id, head_idx) + (stream(id).v_dim == 0 ? 0 : k_bytes(id) * n_entries(id));
+  }
+
+  // Bytes of all streams at one position, on average.
+  uint64_t position_bytes() const { return page_bytes_ / kPagePositions; }
+  uint64_t page_bytes() const { return page_bytes_; }
+  // Bytes of all states.
+  uint64_t state_bytes() const { return n_state_values_ * sizeof(float); }
+  // Bytes of a sequence of n positions at most: keys and values, the states and a snapshot of them.
+  uint64_t sequence_bytes(uint64_t n) const { return position_bytes() * n + 2 * state_bytes(); }
+  // Describes everything above, so that different layouts have different descriptions.
+  std::string describe() const;
+
+ private:
+  uint64_t n_entries(KvStreamId id) const { return kPagePositions / stream(id).positions_per_entry; }
+  void place_streams();
+
+  Format format_ = Format::f16;
+  std::vector<KvStream> streams_;
+  std::vector<uint64_t> offsets_;  // of each stream in a page
+  std::vector<uint64_t> state_values_, state_offsets_;
+  uint64_t page_bytes_ = 0, n_state_values_ = 0;
+};
+
+}  // namespace ogas
