@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 
+#include "base/first_error.h"
 #include "base/topology.h"
 #include "ops/matrix_pieces.h"
 
@@ -58,22 +58,19 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
   const size_t n_pieces = pieces.size(), n_max = kPiecesBetweenReports * exec.pool.size();
   // Also of the rows between those that are read.
   const auto n_bytes_until = [&](size_t idx) { return item.stored.size() * idx / n_pieces; };
-  std::mutex mutex;
   Result<> result;
   for (size_t begin = 0; begin < n_pieces && result; begin += n_max) {
     const size_t end = std::min(begin + n_max, n_pieces);
+    FirstError error;
     exec.pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
       const std::span<const std::byte> rows = pieces.stored(begin + idx);
-      if (auto read = mapping.read(rows); !read) {
-        const std::lock_guard lock(mutex);
-        if (result) result = std::move(read);
-        return;
-      }
+      if (auto read = mapping.read(rows); !read) return error.add(std::move(read));
       pieces.write(begin + idx, panels_.data() + item.offset);
       if (item.copies_rows)
         std::memcpy(panels_.data() + item.rows_offset + (rows.data() - item.stored.data()), rows.data(), rows.size());
       mapping.release(rows);
     });
+    result = std::move(error).result();
     if (result && progress) result = progress(n_bytes_until(end) - n_bytes_until(begin));
   }
   mapping.release(item.stored);  // pages that two pieces share
