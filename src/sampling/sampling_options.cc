@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "sampling/sampling_settings.h"
+#include "sampling/token_mask.h"
 
 namespace ogas {
 namespace {
@@ -40,18 +41,12 @@ Result<> SamplingOptions::check_tokens(size_t n_vocab) const {
   OGAS_TRY(check_ids("required_tokens", required_tokens, n_vocab));
   OGAS_TRY(check_ids("dry_sequence_breakers", dry_sequence_breakers, n_vocab));
   if (banned_tokens.empty() && required_tokens.empty()) return {};
-  const std::vector<bool> allowed = allowed_tokens(n_vocab);
-  if (std::ranges::find(allowed, true) != allowed.end()) return {};
+  std::vector<float> logits(n_vocab);
+  TokenListMask(required_tokens, banned_tokens).apply(logits);
+  if (std::ranges::find(logits, 0.0F) != logits.end()) return {};
   return fail(ErrorCode::usage, "banned_tokens leaves none of the {}",
               required_tokens.empty() ? fmt::format("{} tokens of the vocabulary", n_vocab)
                                       : fmt::format("{} required_tokens", required_tokens.size()));
-}
-
-std::vector<bool> SamplingOptions::allowed_tokens(size_t n_vocab) const {
-  std::vector<bool> allowed(n_vocab, required_tokens.empty());
-  for (const TokenId id : required_tokens) allowed[static_cast<size_t>(id)] = true;
-  for (const TokenId id : banned_tokens) allowed[static_cast<size_t>(id)] = false;
-  return allowed;
 }
 
 }  // namespace ogas

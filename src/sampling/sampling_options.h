@@ -76,8 +76,6 @@ struct SamplingOptions {
   Result<> validate() const;
   // Errors: usage, naming the field and the token that a vocabulary of this size lacks, or that no token is left.
   Result<> check_tokens(size_t n_vocab) const;
-  // By id, whether required_tokens and banned_tokens let a token be drawn. All ids must lie in the vocabulary.
-  std::vector<bool> allowed_tokens(size_t n_vocab) const;
 };
 
 }  // namespace ogas
