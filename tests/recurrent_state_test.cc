@@ -115,7 +115,7 @@ TEST_F(RecurrentState, BatchesDoNotChangeABit) {
 
 TEST_F(RecurrentState, IsCountedAndGivenBack) {
   const KvLayout& kv = engine_->facts().kv;
-  EXPECT_EQ(kv.streams().size(), 3U);  // one of them that of the head for the token after the next
+  EXPECT_EQ(kv.streams().size(), 3U);  // one of them the MTP head's
   EXPECT_EQ(kv.n_states(), 3U);
   // 3 inputs of a convolution over 168 channels, and 6 heads of 20 values by 12 of a key.
   EXPECT_EQ(kv.state_bytes(), 3U * (3 * 168 + 6 * 20 * 12) * sizeof(float));

@@ -115,7 +115,7 @@ class Engine {
   // batch: how many are computed together (0: n_batch); the result does not depend on it beyond float rounding.
   using TakeRow = std::function<void(size_t, std::span<const float>)>;
   Result<> logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row, RowKind kind = RowKind::prefill);
-  // The same of the head for the token after the next, for all tokens but the last: row idx is what it says once token
+  // The same of the MTP head, for all tokens but the last: row idx is what it says once token
   // idx + 1 is known. Errors: usage where the model has none (facts().n_mtp) or fewer than two tokens are given.
   Result<> mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row);
 

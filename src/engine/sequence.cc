@@ -80,16 +80,13 @@ const BatchItem& Sequence::plan(size_t n_max) {
               .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
               .kind = is_prompt ? RowKind::prefill : RowKind::decode,
               .n_logits = begin + n == sequence_.size() ? 1U : 0U};
-  n_drafts_ = 0;
-  if (const size_t n_max_drafts = max_drafts(n_max); n_max_drafts > 0) {
-    const auto drafts = drafter_->propose(sequence_, n_max_drafts);
-    n_drafts_ = drafts.size();
-    if (n_drafts_ == 0) return planned_;
-    with_drafts_.assign({sequence_.back()});
-    with_drafts_.insert(with_drafts_.end(), drafts.begin(), drafts.end());
-    planned_.tokens = with_drafts_;
-    planned_.n_logits = static_cast<uint32_t>(with_drafts_.size());
-  }
+  const size_t n_max_drafts = max_drafts(n_max);
+  const auto drafts = n_max_drafts > 0 ? drafter_->propose(sequence_, n_max_drafts) : std::span<const TokenId>();
+  if (drafts.empty()) return planned_;
+  with_drafts_.assign({sequence_.back()});
+  with_drafts_.insert(with_drafts_.end(), drafts.begin(), drafts.end());
+  planned_.tokens = with_drafts_;
+  planned_.n_logits = static_cast<uint32_t>(with_drafts_.size());
   return planned_;
 }
 
@@ -115,19 +112,19 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 }
 
 void Sequence::take(std::span<const float> logits) {
-  model_.insert_prefix(session_, session_.tokens.size() - n_drafts_);
+  model_.insert_prefix(session_, session_.tokens.size() - n_drafts());
   if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
   if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
   size_t n_accepted = 0;
   take_next(logits.first(n_vocab));
-  while (!done_ && n_accepted < n_drafts_ && answer_.tokens.back() == with_drafts_[n_accepted + 1]) {
+  while (!done_ && n_accepted < n_drafts() && answer_.tokens.back() == with_drafts_[n_accepted + 1]) {
     ++n_accepted;
     take_next(logits.subspan(n_accepted * n_vocab, n_vocab));
   }
-  if (n_drafts_ == 0) return;
+  if (n_drafts() == 0) return;
   drafter_->learn(n_accepted);
-  if (n_accepted < n_drafts_) session_.truncate(session_.tokens.size() - (n_drafts_ - n_accepted));
+  if (n_accepted < n_drafts()) session_.truncate(session_.tokens.size() - (n_drafts() - n_accepted));
 }
 
 // With the logits after the last token of the sequence.

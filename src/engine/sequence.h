@@ -58,6 +58,8 @@ class Sequence {
 
   void reserve();
   size_t max_drafts(size_t n_max) const;
+  // Of planned(), whose rows after the last token they are.
+  size_t n_drafts() const { return planned_.n_logits > 1 ? planned_.n_logits - 1 : 0; }
   void take_next(std::span<const float> logits);
   bool shows(TokenId id) const;
   void accept(TokenId id);
@@ -73,7 +75,6 @@ class Sequence {
   size_t snapshot_at_ = 0;         // tokens the session holds when the copy is taken; 0: none is
   BatchItem planned_;
   std::vector<TokenId> with_drafts_;  // the last token and drafts of those after it, where planned() has any
-  size_t n_drafts_ = 0;               // of planned()
   Sampler sampler_;
   std::unique_ptr<Drafter> drafter_;
   std::optional<StreamDecoder> decoder_;
