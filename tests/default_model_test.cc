@@ -98,7 +98,7 @@ TEST_F(EngineTest, ASessionRemembersWithoutChangingTheAnswer) {
   const Answer warm = engine_->generate(*session, second).value();
   // The last token was never computed.
   EXPECT_EQ(warm.stats.n_cached,
-            engine_->goes_on_from_generated() ? first.prompt.size() + one.tokens.size() - 1 : first.prompt.size());
+            engine_->reuses_generated() ? first.prompt.size() + one.tokens.size() - 1 : first.prompt.size());
   EXPECT_EQ(warm.text, answer(*engine_, second).text);
 
   // Going back to an earlier point forgets what came after it.

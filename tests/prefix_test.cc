@@ -83,7 +83,7 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
   next.prompt.push_back(1);
   const Answer turn = answer_alone(*engine, next);
   EXPECT_GE(turn.stats.n_cached,
-            (engine->goes_on_from_generated() ? next.prompt.size() - 2 : all[0].prompt.size()) / 64 * 64);
+            (engine->reuses_generated() ? next.prompt.size() - 2 : all[0].prompt.size()) / 64 * 64);
   expect_same(turn, answer_alone(*load(false), next));
 }
 

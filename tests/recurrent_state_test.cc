@@ -55,7 +55,7 @@ TEST_F(RecurrentState, ALongerPromptGoesOnFromTheEnd) {
   longer.insert(longer.end(), {3, 1, 4, 1, 5, 9, 2, 6});
   const Answer found = answer(*session, longer);
   // Where what was generated is computed in another way than a prompt, from the copy.
-  EXPECT_EQ(found.stats.n_cached, engine_->goes_on_from_generated() ? n_held : prompt_.size() - 16);
+  EXPECT_EQ(found.stats.n_cached, engine_->reuses_generated() ? n_held : prompt_.size() - 16);
   EXPECT_EQ(found.tokens, fresh_tokens(longer));
 }
 

@@ -43,13 +43,9 @@ bool Engine::chat_templates_mention(std::string_view name) const {
 }
 const AnswerEnds& Engine::answer_ends() const { return model_->ends; }
 const SamplingOptions& Engine::recommended_sampling() const { return model_->sampling; }
-uint64_t Engine::kv_bytes_used() const { return model_->kv_cache->bytes_used() - kv_bytes_cached(); }
-uint64_t Engine::kv_bytes_cached() const {
-  return model_->prefixes ? model_->prefixes->n_reclaimable() * model_->kv_cache->layout().page_bytes() : 0;
-}
-void Engine::flush_prefixes() {
-  if (model_->prefixes) model_->prefixes->flush();
-}
+uint64_t Engine::kv_bytes_used() const { return model_->kv->bytes_used(); }
+uint64_t Engine::kv_bytes_cached() const { return model_->kv->bytes_cached(); }
+void Engine::flush_prefixes() { model_->kv->flush_prefixes(); }
 unsigned Engine::n_threads() const { return model_->pool->size(); }
 const ExpertStore* Engine::experts() const { return model_->experts.get(); }
 void Engine::follow_memory_limit() { model_->follow_memory_limit(); }
@@ -74,9 +70,9 @@ Result<std::vector<TokenId>> Engine::encode_chat(const ChatTemplateInput& input,
   return tokenizer()->encode(chat.text, encoding);
 }
 
-Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(*model_->kv_cache)); }
+Engine::SessionPtr Engine::new_session() { return SessionPtr(new Session(model_->kv->cache())); }
 
-bool Engine::goes_on_from_generated() const { return model_->goes_on_from_generated(); }
+bool Engine::reuses_generated() const { return model_->kv->reuses_generated(); }
 
 std::span<const TokenId> Engine::tokens_of(const Session& session) { return session.tokens; }
 
@@ -89,7 +85,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
   StepRunner steps(*model_);
   sequence.match_prefix();
   while (!sequence.done()) {
-    OGAS_TRY(model_->reserve_positions(session.kv, sequence.plan(model_->options.n_batch).tokens.size()));
+    OGAS_TRY(model_->kv->reserve_positions(session.kv, sequence.plan(model_->options.n_batch).tokens.size()));
     OGAS_TRY(steps.run(sequences));
     if (!sequence.done() && cancelled_.load(std::memory_order_relaxed)) sequence.end(FinishReason::cancelled);
   }
@@ -98,7 +94,7 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
   OGAS_TRY(model_->check_item({&session, tokens, kind}));
-  OGAS_TRY(model_->reserve_positions(session.kv, tokens.size()));
+  OGAS_TRY(model_->kv->reserve_positions(session.kv, tokens.size()));
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += model_->options.n_batch) {
     const size_t n = std::min<size_t>(model_->options.n_batch, tokens.size() - begin);
@@ -120,7 +116,7 @@ Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) 
   if (std::ranges::adjacent_find(sessions) != sessions.end())
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
   if (items.empty()) return std::span<const float>();
-  OGAS_TRY(model_->reserve_pages(n_pages));
+  OGAS_TRY(model_->kv->reserve_pages(n_pages));
   return OGAS_TRY(model_->compute(items)).logits();
 }
 

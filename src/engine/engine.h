@@ -98,10 +98,10 @@ class Engine {
   // The tokens a session holds keys and values of.
   static std::span<const TokenId> tokens_of(const Session& session);
 
-  // Whether a request goes on from what the session holds of generated tokens, if its prompt repeats them. Where
-  // prompts are computed in another way (RowKind) it goes on from the prompt before, so that an answer is the same from
-  // a session as anew.
-  bool goes_on_from_generated() const;
+  // Whether a request continues from what the session holds of generated tokens, if its prompt repeats them. Where
+  // prompts are computed in another way (RowKind) it continues from the prompt before, so that an answer has the same
+  // bits from a session as without one.
+  bool reuses_generated() const;
 
   // Answers one request, step by step. Errors: usage (empty prompt, prompt longer than the context by how much, token
   // out of range, sampling out of range or with tokens that the vocabulary lacks).

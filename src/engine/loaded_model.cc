@@ -152,9 +152,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
     // From now on the store knows all there is to know, and may write it down.
     loaded->expert_counts_file_ = counts_path;
   }
-  loaded->kv_cache =
-      std::make_unique<KvCache>(kv_layout(loaded->model->facts(), loaded->options), loaded->options.kv_budget);
-  OGAS_TRY(loaded->make_prefix_cache());
+  OGAS_TRY(loaded->make_kv_manager());
   return loaded;
 }
 
@@ -222,17 +220,9 @@ Result<> LoadedModel::check_item(const BatchItem& item) const {
   return fail(ErrorCode::usage, "{} tokens behind {}; the context has {}", item.tokens.size(), n_held, options.n_ctx);
 }
 
-Result<> LoadedModel::reserve_pages(size_t n_pages) {
-  if (n_pages <= kv_cache->n_free() || (prefixes && prefixes->reserve_pages(n_pages))) return {};
-  const auto bytes = [&](size_t n) { return format_bytes(n * kv_cache->layout().page_bytes()); };
-  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
-              format_bytes(options.kv_budget), bytes(kv_cache->n_free()));
-}
-
 Result<std::string> LoadedModel::identity_of_pages() const {
-  const KvLayout& kv = kv_cache->layout();
-  return fmt::format("ogas {} {} {} {} {} {} {}{}", version(), commit(), kernels.name, kv.describe(), has_panels,
-                     options.n_expert_used, options.min_expert_weight, OGAS_TRY(identity()));
+  return fmt::format("ogas {} {} {} {} {} {} {}{}", version(), commit(), kernels.name, kv->layout().describe(),
+                     has_panels, options.n_expert_used, options.min_expert_weight, OGAS_TRY(identity()));
 }
 
 // By its description and samples of each tensor.
@@ -262,48 +252,24 @@ LoadedModel::~LoadedModel() {
     spdlog::warn("{}", written.error().message);
 }
 
-Result<> LoadedModel::make_prefix_cache() {
-  const KvLayout& kv = kv_cache->layout();
-  if (kv.state_bytes() > 0) return {};
+Result<> LoadedModel::make_kv_manager() {
+  const KvLayout layout = kv_layout(model->facts(), options);
+  const bool reuses_generated =
+      !model->facts().prompts_differ && (kernels.tile_rows == 0 || !has_panels) && kernels.attend_tile_rows == 0;
+  kv = std::make_unique<KvManager>(layout, options.kv_budget, reuses_generated);
+  if (layout.state_bytes() > 0) return {};
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
   if (!options.prefix_folder.empty() && options.prefix_budget > 0) {
     key = PrefixKey::of_model(OGAS_TRY(identity_of_pages()));
-    store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, kv.page_bytes());
+    store = std::make_unique<PrefixStore>(options.prefix_folder, options.prefix_budget, key, layout.page_bytes());
   }
   // A token's attention over a page, as a share of its products with the weights.
   const ModelFacts& facts = model->facts();
   const double growth = 2.0 * facts.n_layer * facts.n_embd * KvLayout::kPagePositions /
                         std::max<double>(1, static_cast<double>(facts.n_params_active));
-  prefixes = std::make_unique<PrefixCache>(*kv_cache, key, growth, std::move(store));
+  kv->enable_prefix_cache(key, growth, std::move(store));
   return {};
-}
-
-size_t LoadedModel::n_cacheable(const Session& session) const {
-  return goes_on_from_generated() ? session.tokens.size() : session.n_prompt_tokens;
-}
-
-void LoadedModel::match_prefix(Session& session, std::span<const TokenId> tokens) {
-  constexpr size_t kPage = KvLayout::kPagePositions;
-  if (!prefixes || n_cacheable(session) < session.tokens.size()) return;
-  const std::vector<KvPage> pages = prefixes->find(tokens);
-  if (pages.size() * kPage <= session.tokens.size()) return;
-  const size_t n_whole = session.tokens.size() / kPage;
-  session.truncate(n_whole * kPage);
-  for (size_t idx = n_whole; idx < pages.size(); ++idx)
-    session.add_page(pages[idx], tokens.subspan(idx * kPage, kPage));
-  session.n_in_prefix_cache = session.tokens.size();
-}
-
-void LoadedModel::insert_prefix(Session& session, size_t n_tokens) {
-  const size_t n = std::min(n_tokens, n_cacheable(session)) / KvLayout::kPagePositions * KvLayout::kPagePositions;
-  if (!prefixes || n <= session.n_in_prefix_cache) return;
-  prefixes->add(session.kv, std::span(session.tokens).first(n));
-  session.n_in_prefix_cache = n;
-}
-
-void LoadedModel::save_prefix(Session& session, size_t n_tokens) {
-  if (prefixes) prefixes->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_cacheable(session))));
 }
 
 Result<Pass> LoadedModel::forward(Batch batch) {
@@ -345,8 +311,8 @@ Result<> LoadedModel::compute_rows(size_t n_rows, uint32_t batch, const ComputeR
                                    const Engine::TakeRow& row) {
   const size_t n_vocab = model->facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : options.n_batch;
-  Session session(*kv_cache);
-  OGAS_TRY(reserve_positions(session.kv, n_rows));
+  Session session(kv->cache());
+  OGAS_TRY(kv->reserve_positions(session.kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
     const auto logits = OGAS_TRY(compute_some(begin, n, session.kv));

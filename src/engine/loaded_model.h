@@ -13,8 +13,8 @@
 #include "base/thread_pool.h"
 #include "chat/answer_ends.h"
 #include "engine/engine.h"
+#include "engine/kv_manager.h"
 #include "engine/memory_limit.h"
-#include "engine/prefix_cache.h"
 #include "engine/session.h"
 #include "nn/embeddings.h"
 #include "nn/expert_store.h"
@@ -34,20 +34,6 @@ class LoadedModel {
   Result<> check_tokens(std::span<const TokenId> tokens, std::string_view what = "the prompt") const;
   Result<> check_vocabulary(std::span<const TokenId> tokens) const;
   Result<> check_item(const BatchItem& item) const;
-  // Makes so many pages free, or as many as n more positions of a sequence take, at the cost of remembered prefixes.
-  // Errors: out_of_memory.
-  Result<> reserve_pages(size_t n_pages);
-  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve_pages(kv.pages_to_extend(n)); }
-  // Pages that are free or could be.
-  size_t n_available_pages() const { return kv_cache->n_free() + (prefixes ? prefixes->n_reclaimable() : 0); }
-
-  // Lets a session that holds the beginning of these tokens go on from what is remembered of them, where that is more.
-  void match_prefix(Session& session, std::span<const TokenId> tokens);
-  // Remembers the first n_tokens that a session holds, where an answer would be the same from them as computed anew
-  // (RowKind); and keeps them on disk, where there is a place for them.
-  void insert_prefix(Session& session, size_t n_tokens);
-  void save_prefix(Session& session, size_t n_tokens);
-
   // Logits after the last token of each that wants them. Errors: io, where weights are read from disk; the sessions are
   // as they were then.
   Result<Pass> compute(std::span<const BatchItem> items);
@@ -65,9 +51,6 @@ class LoadedModel {
   // Where experts are on disk, as MemoryLimit::follow().
   void follow_memory_limit() {
     if (experts) memory_limit_->follow(*experts);
-  }
-  bool goes_on_from_generated() const {
-    return !model->facts().prompts_differ && (kernels.tile_rows == 0 || !has_panels) && kernels.attend_tile_rows == 0;
   }
 
   TensorFile file;
@@ -87,22 +70,19 @@ class LoadedModel {
   bool has_panels = false;           // of any matrix
   PackedWeights packed;
   std::unique_ptr<ExpertStore> experts;  // null where all weights are in memory
-  std::unique_ptr<KvCache> kv_cache;
-  std::unique_ptr<PrefixCache> prefixes;  // null where pages alone are not enough to go on from
+  std::unique_ptr<KvManager> kv;
 
  private:
   // budget: bytes of memory for them; all_bytes: that all would take.
   Result<> leave_experts_on_disk(uint64_t budget, uint64_t all_bytes);
   void read_chat_template(const std::string& given);
   void find_ends();
-  Result<> make_prefix_cache();
+  Result<> make_kv_manager();
   // What names the model's content, and what its keys and values depend on beside it. Errors: io.
   Result<std::string> identity() const;
   Result<std::string> identity_of_pages() const;
   // Where it is kept how often experts are taken; empty: nowhere. Errors: io.
   Result<std::filesystem::path> expert_counts_path() const;
-  // Tokens of a session that may be remembered, from the first one on.
-  size_t n_cacheable(const Session& session) const;
 
   std::optional<MemoryLimit> memory_limit_;   // where experts are on disk
   std::filesystem::path expert_counts_file_;  // empty: none

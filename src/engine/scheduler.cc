@@ -17,7 +17,7 @@ struct Scheduler::Job {
   using Clock = std::chrono::steady_clock;
 
   Job(RequestId number, const LoadedModel& model, Request asked, Done when_done)
-      : id(number), request(std::move(asked)), done(std::move(when_done)), session(*model.kv_cache) {
+      : id(number), request(std::move(asked)), done(std::move(when_done)), session(model.kv->cache()) {
     // Beyond a century, which the clock's own numbers do not hold for ever, is never.
     constexpr double kNever = 3e9;
     if (request.deadline_seconds > 0 && request.deadline_seconds < kNever)
@@ -148,7 +148,7 @@ bool Scheduler::comes_before(const Job& a, const Job& b) const {
 // Whether there are pages for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
   const size_t n = job.sequence ? job.sequence->tokens().size() : job.request.prompt.size();
-  return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->n_available_pages();
+  return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->kv->n_available_pages();
 }
 
 // The first in rank, and nobody past one who does not fit yet: it would wait for ever.
@@ -188,7 +188,8 @@ void Scheduler::preempt(size_t running_idx) {
 // Whether one of those before it is about to compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvLayout::kPagePositions;
-  if (!engine_.model_->prefixes || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
+  if (!engine_.model_->kv->has_prefix_cache() || job.sequence->wants_prompt_logprobs() ||
+      job.sequence->n_computed() % kPage != 0)
     return false;
   job.sequence->match_prefix();  // what they have computed since
   const size_t n = job.sequence->n_computed() + kPage;
@@ -248,7 +249,7 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
       choose(*prompts_[idx], rest);
       rest -= prompts_[idx]->sequence->planned().tokens.size();
     }
-    const Result<> room = engine_.model_->reserve_pages(n_pages);
+    const Result<> room = engine_.model_->kv->reserve_pages(n_pages);
     if (room) return chosen_;
     if (running_.size() > 1) {
       preempt(last_in_rank());

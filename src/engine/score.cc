@@ -67,7 +67,7 @@ Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
   const size_t n_context = context.size();
   const std::vector<TokenId> first =
       joined(context, is_alone ? all_but_last(continuations[0]) : std::span<const TokenId>());
-  KvSequence kv(*model_->kv_cache);
+  KvSequence kv(model_->kv->cache());
   const TextPass pass{.tokens = first, .kv = &kv, .first_wanted = n_context - 1};
   const auto take_shared = [&](size_t, size_t token_idx, std::span<const float> logits) {
     const LogSoftmax softmax(logits);

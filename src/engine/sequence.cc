@@ -37,7 +37,7 @@ Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
   // places to go back to.
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
   size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
-  if (!model.goes_on_from_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
+  if (!model.kv->reuses_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
   if (request.prompt_logprobs) n_cached = 0;
   n_cached = session.kv.rewindable_to(n_cached);
   session.truncate(n_cached);
@@ -64,9 +64,9 @@ void Sequence::reserve() {
 // At least the last token is left to compute: its logits are what comes next.
 void Sequence::match_prefix() {
   if (wants_prompt_logprobs()) return;
-  const size_t n = model_.goes_on_from_generated() ? sequence_.size() : n_prompt_;
+  const size_t n = model_.kv->reuses_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
-  model_.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  model_.kv->match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
@@ -112,7 +112,7 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 }
 
 void Sequence::take(std::span<const float> logits) {
-  model_.insert_prefix(session_, session_.tokens.size() - n_drafts());
+  model_.kv->insert_prefix(session_, session_.tokens.size() - n_drafts());
   if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
   if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
@@ -185,7 +185,7 @@ void Sequence::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  model_.save_prefix(session_, n_prompt_);
+  model_.kv->save_prefix(session_, n_prompt_);
 }
 
 Answer Sequence::take_answer() {

@@ -25,7 +25,7 @@ class Texts {
       KvSequence& kv = sequence_of(text);
       const size_t n = std::min(model_.options.n_batch - n_tokens, text.tokens.size() - n_done_);
       n_pages += kv.pages_to_extend(n);
-      if (auto has_room = model_.reserve_pages(n_pages); !has_room) {
+      if (auto has_room = model_.kv->reserve_pages(n_pages); !has_room) {
         if (parts_.empty()) return has_room;
         return {};  // when the texts of this pass have given theirs back
       }
@@ -46,7 +46,7 @@ class Texts {
   KvSequence& sequence_of(const TextPass& text) {
     if (text.kv) return *text.kv;
     if (!own_) {
-      own_ = std::make_unique<KvSequence>(*model_.kv_cache);
+      own_ = std::make_unique<KvSequence>(model_.kv->cache());
       if (text.behind) own_->fork(*text.behind);
     }
     return *own_;

@@ -1,0 +1,56 @@
+#include "engine/kv_manager.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/memory.h"
+
+namespace ogas {
+
+KvManager::KvManager(const KvLayout& layout, uint64_t budget, bool reuses_generated)
+    : budget_(budget), reuses_generated_(reuses_generated), cache_(layout, budget) {}
+
+void KvManager::enable_prefix_cache(const PrefixKey& model, double cost_growth, std::unique_ptr<PrefixStore> store) {
+  prefixes_ = std::make_unique<PrefixCache>(cache_, model, cost_growth, std::move(store));
+}
+
+Result<> KvManager::reserve_pages(size_t n_pages) {
+  if (n_pages <= cache_.n_free() || (prefixes_ && prefixes_->reserve_pages(n_pages))) return {};
+  const auto bytes = [&](size_t n) { return format_bytes(n * layout().page_bytes()); };
+  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
+              format_bytes(budget_), bytes(cache_.n_free()));
+}
+
+size_t KvManager::n_cacheable(const Session& session) const {
+  return reuses_generated_ ? session.tokens.size() : session.n_prompt_tokens;
+}
+
+void KvManager::match_prefix(Session& session, std::span<const TokenId> tokens) {
+  constexpr size_t kPage = KvLayout::kPagePositions;
+  if (!prefixes_ || n_cacheable(session) < session.tokens.size()) return;
+  const std::vector<KvPage> pages = prefixes_->find(tokens);
+  if (pages.size() * kPage <= session.tokens.size()) return;
+  const size_t n_whole = session.tokens.size() / kPage;
+  session.truncate(n_whole * kPage);
+  for (size_t idx = n_whole; idx < pages.size(); ++idx)
+    session.add_page(pages[idx], tokens.subspan(idx * kPage, kPage));
+  session.n_in_prefix_cache = session.tokens.size();
+}
+
+void KvManager::insert_prefix(Session& session, size_t n_tokens) {
+  const size_t n = std::min(n_tokens, n_cacheable(session)) / KvLayout::kPagePositions * KvLayout::kPagePositions;
+  if (!prefixes_ || n <= session.n_in_prefix_cache) return;
+  prefixes_->add(session.kv, std::span(session.tokens).first(n));
+  session.n_in_prefix_cache = n;
+}
+
+void KvManager::save_prefix(Session& session, size_t n_tokens) {
+  if (prefixes_) prefixes_->save(session.kv, std::span(session.tokens).first(std::min(n_tokens, n_cacheable(session))));
+}
+
+void KvManager::flush_prefixes() {
+  if (prefixes_) prefixes_->flush();
+}
+
+}  // namespace ogas

@@ -1,0 +1,62 @@
+// Pages of the KV cache for all sessions, and the prefix cache: what is free, what can be made free, and what a session
+// can continue from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "engine/prefix_cache.h"
+#include "engine/session.h"
+#include "nn/kv_cache.h"
+
+namespace ogas {
+
+class KvManager {
+ public:
+  // budget: bytes that pages may take. reuses_generated: whether the KV cache of generated tokens has the bits that a
+  // prompt of these tokens gives, so that others may continue from it (RowKind).
+  KvManager(const KvLayout& layout, uint64_t budget, bool reuses_generated);
+
+  // Caches prefixes from here on. Parameters as those of PrefixCache.
+  void enable_prefix_cache(const PrefixKey& model, double cost_growth, std::unique_ptr<PrefixStore> store);
+  bool has_prefix_cache() const { return prefixes_ != nullptr; }
+
+  // For sequences and sessions, which this must outlive.
+  KvCache& cache() { return cache_; }
+  const KvLayout& layout() const { return cache_.layout(); }
+  bool reuses_generated() const { return reuses_generated_; }
+
+  // Makes n_pages free, or as many as n more positions of a sequence take, at the cost of cached prefixes. Errors:
+  // out_of_memory.
+  Result<> reserve_pages(size_t n_pages);
+  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve_pages(kv.pages_to_extend(n)); }
+  // Pages that are free or can be made free.
+  size_t n_available_pages() const { return cache_.n_free() + n_reclaimable_pages(); }
+  // Bytes that sessions hold, and those that only the prefix cache holds.
+  uint64_t bytes_used() const { return cache_.bytes_used() - bytes_cached(); }
+  uint64_t bytes_cached() const { return n_reclaimable_pages() * layout().page_bytes(); }
+
+  // Lets a session that holds the beginning of these tokens continue from the prefix cache, where that has more of
+  // them.
+  void match_prefix(Session& session, std::span<const TokenId> tokens);
+  // Puts the first n_tokens of a session into the prefix cache, as far as an answer would have the same bits from them.
+  void insert_prefix(Session& session, size_t n_tokens);
+  // Also writes them to disk, in the background, where there is a folder for them.
+  void save_prefix(Session& session, size_t n_tokens);
+  // Waits until they are written.
+  void flush_prefixes();
+
+ private:
+  size_t n_reclaimable_pages() const { return prefixes_ ? prefixes_->n_reclaimable() : 0; }
+  // Tokens of a session that may be cached, from the first one on.
+  size_t n_cacheable(const Session& session) const;
+
+  uint64_t budget_;
+  bool reuses_generated_;
+  KvCache cache_;
+  std::unique_ptr<PrefixCache> prefixes_;  // null: none
+};
+
+}  // namespace ogas
