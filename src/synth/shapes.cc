@@ -45,6 +45,16 @@ constexpr ModelShape qwen3_235b_a22b() {
   return s;
 }
 
+constexpr ModelShape qwen3_next_80b_a3b() {
+  ModelShape s = qwen3_30b_a3b();
+  s.name = "qwen3-next-80b-a3b", s.architecture = "qwen3next", s.ffn_norm = "post_attention_norm.weight";
+  s.n_ctx = 262144, s.n_ff = 5120, s.n_head = 16, s.n_head_kv = 2, s.head_dim = 256, s.n_rot = 64, s.rope_base = 1e7F;
+  s.n_expert = 512, s.n_expert_used = 10, s.n_ff_exp = 512, s.n_expert_shared = 1;
+  s.has_attention_gate = s.has_shared_gate = s.says_shared_length = true;
+  s.full_attention_interval = 4, s.n_head_k_delta = 16, s.n_head_v_delta = 32, s.delta_head_dim = 128, s.n_taps = 4;
+  return s;
+}
+
 constexpr ModelShape kDeepSeekV2Lite = {.name = "deepseek-v2-lite",
                                         .architecture = "deepseek2",
                                         .pre = "deepseek-llm",
@@ -101,6 +111,7 @@ constexpr std::array kShapes = {
     qwen3_8b(),
     qwen3_30b_a3b(),
     qwen3_235b_a22b(),
+    qwen3_next_80b_a3b(),
     kDeepSeekV2Lite,
     deepseek_v3(),
     ModelShape{.name = "ernie-4.5-21b-a3b",

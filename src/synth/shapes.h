@@ -31,9 +31,19 @@ struct ModelShape {
   // YaRN: 0 without.
   float yarn_factor = 0, yarn_log_multiplier = 0;
   uint32_t yarn_n_ctx = 0;
+  // Gated delta nets (Yang et al. 2024) in place of attention, but for every full_attention_interval-th layer; 0: none.
+  uint32_t full_attention_interval = 0;
+  uint32_t n_head_k_delta = 0, n_head_v_delta = 0, delta_head_dim = 0, n_taps = 0;
+  // Attention whose outputs are gated, and of which only so many dimensions of a head rotate; 0: all.
+  bool has_attention_gate = false;
+  uint32_t n_rot = 0;
+  bool has_shared_gate = false;  // of the shared experts' output
 
   bool has_experts(uint32_t layer_idx) const { return n_expert > 0 && layer_idx >= n_dense; }
   bool is_latent() const { return kv_lora_rank > 0; }
+  bool is_recurrent(uint32_t layer_idx) const {
+    return full_attention_interval > 0 && (layer_idx + 1) % full_attention_interval != 0;
+  }
 };
 
 std::span<const ModelShape> all_shapes();

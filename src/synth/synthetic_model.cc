@@ -107,6 +107,7 @@ class SyntheticModel::Layout {
 
   void add_attention();
   void add_latent_attention();
+  void add_delta_net();
   void add_feed_forward();
 
   SyntheticModel& m_;
@@ -129,6 +130,12 @@ void SyntheticModel::Layout::add_keys(const SynthOptions& options) {
   count("vocab_size", s_.n_vocab);
   out.add_float(key("attention.layer_norm_rms_epsilon"), s_.rms_eps);
   add_attention_keys();
+  count("full_attention_interval", s_.full_attention_interval);
+  count("ssm.conv_kernel", s_.n_taps);
+  count("ssm.state_size", s_.delta_head_dim);
+  count("ssm.group_count", s_.n_head_k_delta);
+  count("ssm.time_step_rank", s_.n_head_v_delta);
+  count("ssm.inner_size", s_.n_head_v_delta * s_.delta_head_dim);
   if (s_.n_expert > 0) add_expert_keys();
   add_synthetic_vocab(out, s_.n_vocab, s_.pre);
 }
@@ -143,7 +150,7 @@ void SyntheticModel::Layout::add_attention_keys() {
   count("attention.value_length", s_.is_latent() ? s_.kv_lora_rank : s_.head_dim);
   if (s_.is_latent()) count("attention.key_length_mla", s_.qk_nope_dim + s_.qk_rope_dim);
   count("attention.value_length_mla", s_.v_dim);
-  count("rope.dimension_count", s_.is_latent() ? s_.qk_rope_dim : s_.head_dim);
+  count("rope.dimension_count", s_.is_latent() ? s_.qk_rope_dim : s_.n_rot > 0 ? s_.n_rot : s_.head_dim);
   out.add_float(key("rope.freq_base"), s_.rope_base);
   if (s_.yarn_factor == 0) return;
   out.add_string(key("rope.scaling.type"), "yarn");
@@ -176,7 +183,10 @@ void SyntheticModel::Layout::add_tensors() {
   if (!s_.is_tied) matrix("output.weight", of_output(), vocab);
   for (layer_idx_ = 0; layer_idx_ < n_layer_; ++layer_idx_) {
     norm(in_layer("attn_norm.weight"), s_.n_embd);
-    s_.is_latent() ? add_latent_attention() : add_attention();
+    if (s_.is_recurrent(layer_idx_))
+      add_delta_net();
+    else
+      s_.is_latent() ? add_latent_attention() : add_attention();
     norm(in_layer(s_.ffn_norm), s_.n_embd);
     add_feed_forward();
   }
@@ -184,7 +194,7 @@ void SyntheticModel::Layout::add_tensors() {
 
 void SyntheticModel::Layout::add_attention() {
   const uint64_t n_q = uint64_t{s_.n_head} * s_.head_dim, n_kv = uint64_t{s_.n_head_kv} * s_.head_dim;
-  matrix(in_layer("attn_q.weight"), base_, shape_of({n_q, s_.n_embd}));
+  matrix(in_layer("attn_q.weight"), base_, shape_of({s_.has_attention_gate ? 2 * n_q : n_q, s_.n_embd}));
   matrix(in_layer("attn_k.weight"), base_, shape_of({n_kv, s_.n_embd}));
   matrix(in_layer("attn_v.weight"), v_or_down(), shape_of({n_kv, s_.n_embd}));
   if (s_.has_qkv_bias)
@@ -217,6 +227,20 @@ void SyntheticModel::Layout::add_latent_attention() {
          1 / std::sqrt(static_cast<float>(n_layer_)));
 }
 
+// Heads keep what they know for some tens to thousands of tokens, as those of trained models do.
+void SyntheticModel::Layout::add_delta_net() {
+  const uint64_t n_k = uint64_t{s_.n_head_k_delta} * s_.delta_head_dim;
+  const uint64_t n_v = uint64_t{s_.n_head_v_delta} * s_.delta_head_dim, n_qkv = 2 * n_k + n_v;
+  matrix(in_layer("attn_qkv.weight"), base_, shape_of({n_qkv, s_.n_embd}));
+  matrix(in_layer("attn_gate.weight"), base_, shape_of({n_v, s_.n_embd}));
+  matrix(in_layer("ssm_ba.weight"), base_, shape_of({2 * uint64_t{s_.n_head_v_delta}, s_.n_embd}));
+  floats(in_layer("ssm_conv1d.weight"), shape_of({n_qkv, s_.n_taps}), 0, 1 / std::sqrt(static_cast<float>(s_.n_taps)));
+  floats(in_layer("ssm_a"), shape_of({s_.n_head_v_delta}), -1, 0.5F);
+  floats(in_layer("ssm_dt.bias"), shape_of({s_.n_head_v_delta}), -5, 1);
+  norm(in_layer("ssm_norm.weight"), s_.delta_head_dim);
+  matrix(in_layer("ssm_out.weight"), base_, shape_of({s_.n_embd, n_v}), 1 / std::sqrt(static_cast<float>(n_layer_)));
+}
+
 void SyntheticModel::Layout::add_feed_forward() {
   const float to_residual = 1 / std::sqrt(static_cast<float>(n_layer_));
   const auto add = [&](std::string_view suffix, uint64_t n_ff) {
@@ -232,6 +256,9 @@ void SyntheticModel::Layout::add_feed_forward() {
   matrix(in_layer("ffn_up_exps.weight"), base_, shape_of({n, s_.n_ff_exp, s_.n_embd}));
   matrix(in_layer("ffn_down_exps.weight"), v_or_down(), shape_of({n, s_.n_embd, s_.n_ff_exp}), to_residual);
   if (s_.n_expert_shared > 0) add("_shexp", uint64_t{s_.n_expert_shared} * s_.n_ff_exp);
+  if (s_.has_shared_gate)
+    floats(in_layer("ffn_gate_inp_shexp.weight"), shape_of({1, s_.n_embd}), 0,
+           1 / std::sqrt(static_cast<float>(s_.n_embd)));
 }
 
 Result<SyntheticModel> SyntheticModel::create(const ModelShape& shape, const SynthOptions& wanted) {
