@@ -8,9 +8,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "nn/attend.h"
 #include "nn/rows.h"
 #include "nn/tensor_table.h"
+#include "ops/attention.h"
 #include "ops/exec.h"
 #include "ops/linear.h"
 #include "ops/matrix.h"
@@ -79,18 +79,6 @@ struct Attention {
   void add_to(KvLayout& layout);
 
   void forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& workspace) const;
-
- private:
-  void split_gates(const AttentionWorkspace& s, size_t t) const;
-  void rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const AttentionWorkspace& s,
-                        size_t t) const;
-  // Some of the query heads that share a head of keys and values.
-  struct HeadGroup {
-    size_t head_kv_idx, first, n;
-  };
-  AttendJob job(const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended, RowRange rows,
-                HeadGroup heads, bool by_tiles) const;
-  void attend(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s, const Matrix& attended) const;
 };
 
 }  // namespace ogas

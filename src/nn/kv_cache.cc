@@ -7,12 +7,6 @@
 
 namespace ogas {
 
-void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads) {
-  if (format != Format::q4_0) return;
-  const size_t n = dim & -dim;  // the largest power of two that divides a head
-  kernels.hadamard(x, n, n_heads * (dim / n));
-}
-
 KvPage::KvPage(const KvPage& other) : cache_(other.cache_), idx_(other.idx_) { ++cache_->shares_[idx_]; }
 
 KvPage::~KvPage() {

@@ -17,16 +17,10 @@
 #include <vector>
 
 #include "base/memory.h"
-#include "kernels/cpu_kernels.h"
 #include "nn/kv_layout.h"
 #include "quant/format.h"
 
 namespace ogas {
-
-// Formats of few bits keep keys and values rotated (CpuKernels::hadamard): one large value among them would coarsen all
-// the others. Queries are rotated as the keys are, and what is attended to is turned back by the same rotation; scores
-// and results stay what they were. Ashkboos et al. 2024, QuaRot. Does nothing with formats of more bits.
-void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads);
 
 class KvCache;
 

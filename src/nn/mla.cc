@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "ops/cpu/rotate_for_cache.h"
 
 namespace ogas {
 namespace {
@@ -71,11 +72,11 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
                                            indexer_dims.top_k * d.latent_dim() * sizeof(float)};
   const uint64_t n_top = indexer_dims.top_k, n_all = n_top == 0 ? limits.n_ctx : std::min(n_top, limits.n_ctx);
   const ScratchBytes absorbed =
-      max({.per_thread = floats(d.kv_lora_rank)}, attend_scratch_bytes(limits, {.k_dim = d.latent_dim(),
-                                                                                .v_dim = d.kv_lora_rank,
-                                                                                .kv_format = limits.kv_format,
-                                                                                .n_positions = n_all,
-                                                                                .n_rows = n_together}));
+      max({.per_thread = floats(d.kv_lora_rank)}, attend_jobs_scratch_bytes(limits, {.k_dim = d.latent_dim(),
+                                                                                     .v_dim = d.kv_lora_rank,
+                                                                                     .kv_format = limits.kv_format,
+                                                                                     .n_positions = n_all,
+                                                                                     .n_rows = n_together}));
   const uint64_t n_pages = (n_top + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
   const ScratchBytes chosen = n_top == 0 ? ScratchBytes{}
                                          : ScratchBytes{.shared = ScratchArena::bytes_for<std::byte*>(n_pages)} +
@@ -84,11 +85,11 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
   const ScratchBytes expanded =
       ScratchBytes{.shared = Activations::bytes_of_rows(limits.kernels, n_all, d.kv_lora_rank, RowKind::prefill),
                    .per_thread = floats(n_all * (d.qk_head_dim() + d.v_head_dim))} +
-      max({.per_thread = floats(d.qk_nope_head_dim)}, attend_scratch_bytes(limits, {.k_dim = d.qk_head_dim(),
-                                                                                    .v_dim = d.v_head_dim,
-                                                                                    .kv_format = Format::f32,
-                                                                                    .n_positions = n_all,
-                                                                                    .n_rows = 0}));
+      max({.per_thread = floats(d.qk_nope_head_dim)}, attend_jobs_scratch_bytes(limits, {.k_dim = d.qk_head_dim(),
+                                                                                         .v_dim = d.v_head_dim,
+                                                                                         .kv_format = Format::f32,
+                                                                                         .n_positions = n_all,
+                                                                                         .n_rows = 0}));
   return together + max(expanded, max(absorbed, chosen));
 }
 
@@ -256,7 +257,7 @@ void Mla::attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorksp
   });
   const Matrix& latent = s.latent.write(0, rows.n_rows * dims.n_head);
   // Of one run the last tokens have the longest way back.
-  attend(exec, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
+  run_attend_jobs(exec.pool, exec.kernels, exec.scratch, rows.n_rows * jobs_a_token, [&](size_t job_idx) {
     const size_t in_cut = rows.n_rows - 1 - job_idx / jobs_a_token, h = job_idx % jobs_a_token * n_heads;
     const size_t t = rows.first_row + in_cut;
     return job_of_latents({call.rows.kv(t).pages(kv_stream).data(), call.rows.position(t) + 1, offset, layout.format()},
@@ -286,7 +287,7 @@ void Mla::attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspac
     const size_t t = rows.first_row + idx, first_row = idx * dims.n_head;
     const ScratchArena::Frame frame_of_token(shared);
     copy_latents(exec, kv, kv_stream, indexer.choose(exec, call, s.indexer, t), pages_of_chosen);
-    attend(exec, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
+    run_attend_jobs(exec.pool, exec.kernels, exec.scratch, (dims.n_head + n_heads - 1) / n_heads, [&](size_t job_idx) {
       const size_t h = job_idx * n_heads;
       return job_of_latents(latents, s, latent, first_row + h, std::min(n_heads, dims.n_head - h));
     });
@@ -344,26 +345,26 @@ void Mla::attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorksp
     const size_t max = max_attend_rows(exec.kernels, by_tiles);
     for (size_t idx = 0; idx < rows.n_rows; idx += max) {
       const size_t t = rows.first_row + idx;
-      attend(exec.kernels, own,
-             {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
-                       .q_stride = s.q.n_cols(),
-                       .n_tokens = std::min(max, rows.n_rows - idx),
-                       .n_heads = 1,
-                       .position = position + idx,
-                       .k_dim = dims.qk_head_dim(),
-                       .v_dim = dims.v_head_dim,
-                       .k_stride = stride * sizeof(float),
-                       .v_stride = stride * sizeof(float),
-                       .pages = &page,
-                       .page_size = n_positions,
-                       .k_offset = 0,
-                       .v_offset = dims.qk_head_dim() * sizeof(float),
-                       .kv_format = Format::f32,
-                       .scale = scale,
-                       .by_tiles = by_tiles},
-              .sinks = nullptr,
-              .out = attended.row(t) + h * dims.v_head_dim,
-              .out_stride = attended.n_cols()});
+      run_attend_job(exec.kernels, own,
+                     {.args = {.q = s.q.row(t) + h * dims.qk_head_dim(),
+                               .q_stride = s.q.n_cols(),
+                               .n_tokens = std::min(max, rows.n_rows - idx),
+                               .n_heads = 1,
+                               .position = position + idx,
+                               .k_dim = dims.qk_head_dim(),
+                               .v_dim = dims.v_head_dim,
+                               .k_stride = stride * sizeof(float),
+                               .v_stride = stride * sizeof(float),
+                               .pages = &page,
+                               .page_size = n_positions,
+                               .k_offset = 0,
+                               .v_offset = dims.qk_head_dim() * sizeof(float),
+                               .kv_format = Format::f32,
+                               .scale = scale,
+                               .by_tiles = by_tiles},
+                      .sinks = nullptr,
+                      .out = attended.row(t) + h * dims.v_head_dim,
+                      .out_stride = attended.n_cols()});
     }
   });
 }

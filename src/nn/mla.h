@@ -17,6 +17,7 @@
 
 #include "nn/attention.h"
 #include "nn/lightning_indexer.h"
+#include "ops/cpu/attend_jobs.h"
 
 namespace ogas {
 

@@ -1,7 +1,5 @@
 #include "nn/rows.h"
 
-#include <algorithm>
-
 #include "base/check.h"
 
 namespace ogas {
@@ -20,18 +18,29 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-std::span<const RowRange> split_rows(const Rows& rows, FunctionRef<size_t(RowKind)> max, ScratchArena& arena) {
-  const auto n_cuts = [&](const SequenceRows& run) { return (run.n_rows + max(run.kind) - 1) / max(run.kind); };
-  size_t n_all = 0;
-  for (const SequenceRows& run : rows.runs()) n_all += n_cuts(run);
-  const std::span<RowRange> cuts = arena.take<RowRange>(n_all);
-  size_t n_made = 0;
-  for (const SequenceRows& run : rows.runs()) {
-    const size_t n = max(run.kind);
-    for (size_t idx = n_cuts(run); idx-- > 0;)
-      cuts[n_made++] = {run.first_row + idx * n, std::min(n, run.n_rows - idx * n)};
+KvStreamView Rows::stream(KvStreamId id) const {
+  const KvLayout& layout = kv_layout();
+  const KvStream& stream = layout.stream(id);
+  OGAS_CHECK(stream.positions_per_entry == 1, "entries of {} positions", stream.positions_per_entry);
+  return {.format = layout.format(),
+          .page_size = KvLayout::kPagePositions,
+          .n_heads = stream.n_heads,
+          .k_dim = stream.k_dim,
+          .v_dim = stream.v_dim,
+          .k_bytes = layout.k_bytes(id),
+          .v_bytes = layout.v_bytes(id),
+          .k_offset = layout.k_offset(id, 0),
+          .v_offset = layout.v_offset(id, 0),
+          .head_bytes = layout.k_offset(id, 1) - layout.k_offset(id, 0)};
+}
+
+KvRows Rows::in_stream(KvStreamId id, ScratchArena& arena) const {
+  const std::span<KvRun> runs = arena.take<KvRun>(runs_.size());
+  for (size_t idx = 0; idx < runs.size(); ++idx) {
+    const SequenceRows& run = runs_[idx];
+    runs[idx] = {run.kv->pages(id).data(), run.position, run.first_row, run.n_rows, run.kind};
   }
-  return cuts;
+  return {runs, run_of_row_, kinds_};
 }
 
 }  // namespace ogas

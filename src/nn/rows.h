@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "base/function_ref.h"
 #include "nn/kv_cache.h"
+#include "ops/kv_view.h"
 #include "ops/row_kind.h"
 #include "ops/scratch.h"
 
@@ -27,11 +27,6 @@ struct SequenceRows {
   size_t end_position() const { return position + n_rows; }
 };
 
-// Rows of one run that are taken together.
-struct RowRange {
-  size_t first_row, n_rows;
-};
-
 class Rows {
  public:
   void clear();
@@ -46,14 +41,14 @@ class Rows {
   size_t position(size_t row) const { return run_of(row).position + (row - run_of(row).first_row); }
   // Of the cache that all sequences share.
   const KvLayout& kv_layout() const { return runs_.front().kv->layout(); }
+  // What operations need to know of one of its streams, and of the rows; the runs lie in the arena.
+  KvStreamView stream(KvStreamId id) const;
+  KvRows in_stream(KvStreamId id, ScratchArena& arena) const;
 
  private:
   std::vector<SequenceRows> runs_;
   std::vector<uint32_t> run_of_row_;
   std::vector<RowKind> kinds_;
 };
-
-// All rows by at most most(kind) of one run, the last ones of each run first.
-std::span<const RowRange> split_rows(const Rows& rows, FunctionRef<size_t(RowKind)> max, ScratchArena& arena);
 
 }  // namespace ogas

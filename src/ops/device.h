@@ -16,6 +16,7 @@
 #include <span>
 
 #include "base/result.h"
+#include "ops/attention.h"
 #include "ops/embedding_rows.h"
 #include "ops/experts.h"
 #include "ops/gated_ffn.h"
@@ -52,8 +53,9 @@ class Device {
   // y += RMSNorm(x), which x holds then.
   virtual void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps,
                           size_t n_rows) = 0;
-  // y += x.
+  // y += x; each row of y += bias [n_cols].
   virtual void add(const Matrix& y, const Matrix& x, size_t n_rows) = 0;
+  virtual void add_bias(const Matrix& y, std::span<const float> bias, size_t n_rows) = 0;
   // x = cap * tanh(x / cap).
   virtual void soft_cap(const Matrix& x, float cap, size_t n_rows) = 0;
   // Row idx of y = row rows[idx] of x, as it is or as RMSNorm.
@@ -69,6 +71,11 @@ class Device {
                          const Matrix& y) = 0;
   // Cosines and sines of these positions, in each of the model's rotations.
   virtual void prepare_angles(const RopeAngles& angles, std::span<const size_t> positions) = 0;
+
+  // Makes heads ready, one description after the other, and stores keys and values at the positions of their rows.
+  virtual void rope_and_store(std::initializer_list<HeadsOfRows> heads, const StoredRows& stored) = 0;
+  // y [n_rows, n_head * v_dim] = softmax(scale * q K^T) V of each head, over the positions that its row sees.
+  virtual void attend(const AttendInput& input, const Activations& y) = 0;
 
   // The experts of rows 0..n_rows [n_rows * n_used], from the router's logits [n_rows, n_expert], which are changed.
   virtual void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) = 0;

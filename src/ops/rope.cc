@@ -94,9 +94,14 @@ const float* RopeAngles::row(const Rope& rope, size_t row) const {
   return found->cos_sin.row(row);
 }
 
-void Rope::rotate(const CpuKernels& kernels, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const {
-  kernels.rope(
-      {.x = x, .n_heads = n_heads, .head_stride = head_stride, .n_rot = n_rot(), .cos_sin = cos_sin, .style = style_});
+void Rope::rotate(const CpuKernels& kernels, float* x, size_t n_heads, size_t head_stride, const float* cos_sin,
+                  std::optional<RopeStyle> style) const {
+  kernels.rope({.x = x,
+                .n_heads = n_heads,
+                .head_stride = head_stride,
+                .n_rot = n_rot(),
+                .cos_sin = cos_sin,
+                .style = style.value_or(style_)});
 }
 
 }  // namespace ogas

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "kernels/cpu_kernels.h"
@@ -51,8 +52,9 @@ class Rope {
 
   // Cosines and sines of a position: [n_rot / 2][2].
   void prepare(size_t position, float* cos_sin) const;
-  // Rotates the first n_rot dimensions of n_heads heads, head_stride apart.
-  void rotate(const CpuKernels& kernels, float* x, size_t n_heads, size_t head_stride, const float* cos_sin) const;
+  // Rotates the first n_rot dimensions of n_heads heads, head_stride apart; in its own style unless another is given.
+  void rotate(const CpuKernels& kernels, float* x, size_t n_heads, size_t head_stride, const float* cos_sin,
+              std::optional<RopeStyle> style = {}) const;
 
  private:
   std::vector<double> frequencies_;  // radians a position

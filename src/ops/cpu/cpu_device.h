@@ -27,6 +27,7 @@ class CpuDevice final : public Device {
                 const Activations& y) override;
   void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps, size_t n_rows) override;
   void add(const Matrix& y, const Matrix& x, size_t n_rows) override;
+  void add_bias(const Matrix& y, std::span<const float> bias, size_t n_rows) override;
   void soft_cap(const Matrix& x, float cap, size_t n_rows) override;
   void copy_rows(const Matrix& x, std::span<const uint32_t> rows, const Matrix& y) override;
   void rms_norm_of(const Matrix& x, std::span<const uint32_t> rows, std::span<const float> weight, float eps,
@@ -37,6 +38,9 @@ class CpuDevice final : public Device {
   Result<> embed(const EmbeddingRows& embeddings, std::span<const int32_t> tokens, float scale,
                  const Matrix& y) override;
   void prepare_angles(const RopeAngles& angles, std::span<const size_t> positions) override;
+
+  void rope_and_store(std::initializer_list<HeadsOfRows> heads, const StoredRows& stored) override;
+  void attend(const AttendInput& input, const Activations& y) override;
 
   void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) override;
   size_t group_step() const override;

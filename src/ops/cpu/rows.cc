@@ -34,6 +34,11 @@ void CpuDevice::add(const Matrix& y, const Matrix& x, size_t n_rows) {
   pool_.parallel_for(n_rows, [&](size_t t, unsigned) { kernels_.add(y.row(t), x.row(t), x.n_cols()); });
 }
 
+void CpuDevice::add_bias(const Matrix& y, std::span<const float> bias, size_t n_rows) {
+  OGAS_CHECK(bias.size() == y.n_cols(), "a bias of {} for {} columns", bias.size(), y.n_cols());
+  pool_.parallel_for(n_rows, [&](size_t t, unsigned) { kernels_.add(y.row(t), bias.data(), bias.size()); });
+}
+
 void CpuDevice::copy_rows(const Matrix& x, std::span<const uint32_t> rows, const Matrix& y) {
   OGAS_CHECK(x.n_cols() == y.n_cols() && rows.size() <= y.max_rows(), "{} rows of {} columns into {} of {}",
              rows.size(), x.n_cols(), y.max_rows(), y.n_cols());

@@ -1,4 +1,4 @@
-#include "nn/attend.h"
+#include "ops/cpu/attend_jobs.h"
 
 #include <algorithm>
 
@@ -66,7 +66,7 @@ bool attends_by_tiles(const CpuKernels& kernels, RowKind kind, size_t k_dim, siz
   return kind == RowKind::prefill && kernels.attend_tile_rows > 0 && k_dim % kWhole == 0 && v_dim % kWhole == 0;
 }
 
-void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job) {
+void run_attend_job(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job) {
   const ScratchArena::Frame frame(own);
   const PartRange range = parts_of(job.args);
   const Partial partial = take_partial(own, job.args);
@@ -74,22 +74,23 @@ void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job) 
   merge(kernels, job, range.size(), partial);
 }
 
-void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at) {
+void run_attend_jobs(ThreadPool& pool, const CpuKernels& kernels, Scratch& scratch, size_t n_jobs,
+                     FunctionRef<AttendJob(size_t job_idx)> job_at) {
   const auto count_parts = [&] {
     size_t n = 0;
     for (size_t job_idx = 0; job_idx < n_jobs; ++job_idx) n += parts_of(job_at(job_idx).args).size();
     return n;
   };
   // Where jobs are many, as in a prefill, none is looked at twice.
-  const bool has_enough_jobs = exec.pool.size() == 1 || n_jobs >= exec.pool.size() * kJobsPerThread;
+  const bool has_enough_jobs = pool.size() == 1 || n_jobs >= pool.size() * kJobsPerThread;
   const size_t n_parts = has_enough_jobs ? n_jobs : count_parts();
   if (n_parts == n_jobs) {
-    exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned thread_idx) {
-      attend(exec.kernels, exec.scratch.of_thread(thread_idx), job_at(job_idx));
+    pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned thread_idx) {
+      run_attend_job(kernels, scratch.of_thread(thread_idx), job_at(job_idx));
     });
     return;
   }
-  ScratchArena& shared = exec.scratch.shared();
+  ScratchArena& shared = scratch.shared();
   const ScratchArena::Frame frame(shared);
   const std::span<Partial> partials = shared.take<Partial>(n_jobs);
   const std::span<PartOfJob> all = shared.take<PartOfJob>(n_parts);
@@ -99,18 +100,18 @@ void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> jo
     partials[job_idx] = take_partial(shared, job.args);
     for (size_t part_idx = 0; part_idx < parts_of(job.args).size(); ++part_idx) all[n_listed++] = {job_idx, part_idx};
   }
-  exec.pool.parallel_for(all.size(), [&](size_t idx, unsigned thread_idx) {
+  pool.parallel_for(all.size(), [&](size_t idx, unsigned thread_idx) {
     const auto [job_idx, part_idx] = all[idx];
     const AttendJob job = job_at(job_idx);
-    attend_part(exec.kernels, exec.scratch.of_thread(thread_idx), job, parts_of(job.args), part_idx, partials[job_idx]);
+    attend_part(kernels, scratch.of_thread(thread_idx), job, parts_of(job.args), part_idx, partials[job_idx]);
   });
-  exec.pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) {
+  pool.parallel_for(n_jobs, [&](size_t job_idx, unsigned) {
     const AttendJob job = job_at(job_idx);
-    merge(exec.kernels, job, parts_of(job.args).size(), partials[job_idx]);
+    merge(kernels, job, parts_of(job.args).size(), partials[job_idx]);
   });
 }
 
-ScratchBytes attend_scratch_bytes(const PassLimits& limits, const AttendLimits& l) {
+ScratchBytes attend_jobs_scratch_bytes(const PassLimits& limits, const AttendLimits& l) {
   AttendArgs args{};
   args.n_tokens = kAttendRows;
   args.n_heads = 1;

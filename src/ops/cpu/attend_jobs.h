@@ -7,8 +7,10 @@
 #include <cstddef>
 
 #include "base/function_ref.h"
-#include "ops/exec.h"
+#include "base/thread_pool.h"
+#include "kernels/cpu_kernels.h"
 #include "ops/row_kind.h"
+#include "ops/scratch.h"
 
 namespace ogas {
 
@@ -30,9 +32,11 @@ struct AttendJob {
 };
 
 // On the calling thread, whose arena it is.
-void attend(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job);
-// All jobs; those with long contexts by parts where there are fewer jobs than would keep the threads busy.
-void attend(Exec& exec, size_t n_jobs, FunctionRef<AttendJob(size_t job_idx)> job_at);
+void run_attend_job(const CpuKernels& kernels, ScratchArena& own, const AttendJob& job);
+// All jobs on all threads; those with long contexts by parts where there are fewer jobs than would keep the threads
+// busy.
+void run_attend_jobs(ThreadPool& pool, const CpuKernels& kernels, Scratch& scratch, size_t n_jobs,
+                     FunctionRef<AttendJob(size_t job_idx)> job_at);
 
 // What is attended to at most: positions, and rows (a query head of a token each) that all threads share; 0 where each
 // job is one thread's.
@@ -41,6 +45,6 @@ struct AttendLimits {
   Format kv_format;
   size_t n_positions, n_rows;
 };
-ScratchBytes attend_scratch_bytes(const PassLimits& limits, const AttendLimits& attend_limits);
+ScratchBytes attend_jobs_scratch_bytes(const PassLimits& limits, const AttendLimits& attend_limits);
 
 }  // namespace ogas
