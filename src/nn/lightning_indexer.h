@@ -30,7 +30,7 @@ struct IndexerWorkspace {
     return (dims.n_q() + dims.head_dim + dims.n_head) * sizeof(float);
   }
 
-  static ScratchBytes scratch_bytes(const IndexerDims& dims, uint64_t n_ctx);
+  static ScratchBytes scratch_bytes(const IndexerDims& dims, const PassLimits& limits);
 
   Matrix q, k, weights;
 };
@@ -51,15 +51,9 @@ struct LightningIndexer {
   // Puts the batch's keys into the cache and, where there will be a choice, makes queries and weights. q_lora: normed.
   void prepare(Exec& exec, const AttentionCall& call, const Activations& q_lora,
                const IndexerWorkspace& workspace) const;
-  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position. They lie
-  // in the shared arena.
-  std::span<const uint32_t> choose(Exec& exec, const AttentionCall& call, const IndexerWorkspace& workspace,
-                                   size_t t) const;
-
- private:
-  void norm_and_store_key(const CpuKernels& kernels, const AttentionCall& call, float* k, size_t t) const;
-  void score_page(const CpuKernels& kernels, ScratchArena& own, const AttentionCall& call,
-                  const IndexerWorkspace& workspace, size_t t, size_t page_idx, std::span<float> scores) const;
+  // The top_k best positions for row t, which sees more, in ascending order; equals rank by position.
+  void choose(Exec& exec, const AttentionCall& call, const IndexerWorkspace& workspace, size_t t,
+              std::span<uint32_t> chosen) const;
 };
 
 }  // namespace ogas

@@ -17,7 +17,7 @@
 
 #include "nn/attention.h"
 #include "nn/lightning_indexer.h"
-#include "ops/cpu/attend_jobs.h"
+#include "ops/latent_attention.h"
 
 namespace ogas {
 
@@ -32,6 +32,13 @@ struct MlaDims {
   // What the cache holds of a position: latent, then rotated key.
   uint32_t latent_dim() const { return kv_lora_rank + qk_rope_head_dim; }
   uint64_t n_q() const { return uint64_t{n_head} * qk_head_dim(); }
+  LatentSizes latent_sizes() const {
+    return {.n_head = n_head,
+            .rank = kv_lora_rank,
+            .nope_dim = qk_nope_head_dim,
+            .rope_dim = qk_rope_head_dim,
+            .v_dim = v_head_dim};
+  }
   // Whether expanding can cost less. With P positions behind it, a token costs a head P (2 kv_lora_rank + rope)
   // absorbed and P (nope + rope + v) expanded; expanding costs P kv_lora_rank (nope + v) once.
   bool expands() const { return 2 * kv_lora_rank > qk_nope_head_dim + v_head_dim; }
@@ -85,36 +92,18 @@ struct Mla {
                MlaMode mode = MlaMode::by_kind) const;
 
  private:
-  // Latents that a token attends to, in pages as those of the cache.
-  struct Latents {
-    const std::byte* const* pages;
-    size_t n_positions, offset;  // offset: bytes from the start of a page
-    Format format;
-  };
+  LatentSizes sizes() const { return dims.latent_sizes(); }
+  LatentHeads heads() const { return {.sizes = sizes(), .kv_b = attn_kv_b, .k_b = attn_k_b, .v_b = attn_v_b}; }
   void project(Exec& exec, const AttentionCall& call, const MlaWorkspace& s) const;
-  void rotate_latent_for_cache(const CpuKernels& kernels, Format format, float* latent) const;
-  void rotate_and_store(const CpuKernels& kernels, const AttentionCall& call, const MlaWorkspace& s, size_t t) const;
-  void absorb_query(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, size_t first, size_t n_tokens,
-                    ScratchArena& own, size_t h) const;
-  void sum_key_rows(ScratchArena& own, const MlaWorkspace& s, size_t n_tokens, size_t h) const;
-  size_t heads_a_job(const Exec& exec, size_t n_tokens) const;
-  AttendJob job_of_latents(const Latents& latents, const MlaWorkspace& s, const Matrix& attended, size_t first_row,
-                           size_t n_heads) const;
-  void values_of_latent(const CpuKernels& kernels, Format format, const MlaWorkspace& s, size_t row, float* values,
-                        size_t h) const;
-  void attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
-                   MlaMode mode) const;
+  void rope_and_store(Exec& exec, const AttentionCall& call, const MlaWorkspace& s) const;
+  void absorb(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, RowRange rows) const;
+  void attend_rows(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, MlaMode mode) const;
   void attend_absorbed(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                        RowRange rows) const;
   void attend_chosen(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                      RowRange rows) const;
   void attend_expanded(Exec& exec, const AttentionCall& call, const MlaWorkspace& s, const Matrix& attended,
                        RowRange rows) const;
-  void expand_head(const CpuKernels& kernels, ScratchArena& own, const Activations& latents, size_t n_positions,
-                   const KvSequence& kv, size_t h, float* expanded) const;
-  // Rows of kv_b that make a head's keys, and its values.
-  Linear k_rows(size_t h) const;
-  Linear v_rows(size_t h) const;
 };
 
 }  // namespace ogas

@@ -20,6 +20,7 @@
 #include "ops/embedding_rows.h"
 #include "ops/experts.h"
 #include "ops/gated_ffn.h"
+#include "ops/latent_attention.h"
 #include "ops/linear.h"
 #include "ops/matrix.h"
 #include "ops/rope.h"
@@ -50,6 +51,8 @@ class Device {
   // [n_cols].
   virtual void rms_norm(const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
                         const Activations& y) = 0;
+  // Makes the other forms of rows that were written, as many as there are kinds.
+  virtual void quantize(const Activations& x, std::span<const RowKind> kinds) = 0;
   // y += RMSNorm(x), which x holds then.
   virtual void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps,
                           size_t n_rows) = 0;
@@ -76,6 +79,20 @@ class Device {
   virtual void rope_and_store(std::initializer_list<HeadsOfRows> heads, const StoredRows& stored) = 0;
   // y [n_rows, n_head * v_dim] = softmax(scale * q K^T) V of each head, over the positions that its row sees.
   virtual void attend(const AttendInput& input, const Activations& y) = 0;
+
+  // Rows (token, head) of latent [n_rows * n_head, latent_dim]: the queries as latents see them, then their rotated
+  // part.
+  virtual void absorb(const AbsorbInput& input, const Matrix& latent) = 0;
+  // Rows first_y_row.. of y [n_rows, n_head * v_dim], one a token: the values of what its heads attend to. Their other
+  // forms are not made.
+  virtual void attend_latents(const LatentAttendInput& input, const Matrix& y, size_t first_y_row) = 0;
+  // The same rows of y as those of q, whose keys and values are made of latents first. Their other forms are not made.
+  virtual void attend_expanded(const ExpandInput& input, const Matrix& y) = 0;
+  // The positions of the best scores, fewer than are seen, in ascending order; equals rank by position.
+  virtual void choose_positions(const ChooseInput& input, std::span<uint32_t> chosen) = 0;
+  // The keys at these positions, one behind the other, to pages of as many positions that hold nothing else.
+  virtual void copy_keys(const KvStreamView& stream, std::byte* const* pages, std::span<const uint32_t> positions,
+                         std::span<std::byte* const> to) = 0;
 
   // The experts of rows 0..n_rows [n_rows * n_used], from the router's logits [n_rows, n_expert], which are changed.
   virtual void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) = 0;

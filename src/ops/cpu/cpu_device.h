@@ -25,6 +25,7 @@ class CpuDevice final : public Device {
 
   void rms_norm(const Matrix& x, std::span<const RowKind> kinds, std::span<const float> weight, float eps,
                 const Activations& y) override;
+  void quantize(const Activations& x, std::span<const RowKind> kinds) override;
   void add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps, size_t n_rows) override;
   void add(const Matrix& y, const Matrix& x, size_t n_rows) override;
   void add_bias(const Matrix& y, std::span<const float> bias, size_t n_rows) override;
@@ -41,6 +42,13 @@ class CpuDevice final : public Device {
 
   void rope_and_store(std::initializer_list<HeadsOfRows> heads, const StoredRows& stored) override;
   void attend(const AttendInput& input, const Activations& y) override;
+
+  void absorb(const AbsorbInput& input, const Matrix& latent) override;
+  void attend_latents(const LatentAttendInput& input, const Matrix& y, size_t first_y_row) override;
+  void attend_expanded(const ExpandInput& input, const Matrix& y) override;
+  void choose_positions(const ChooseInput& input, std::span<uint32_t> chosen) override;
+  void copy_keys(const KvStreamView& stream, std::byte* const* pages, std::span<const uint32_t> positions,
+                 std::span<std::byte* const> to) override;
 
   void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) override;
   size_t group_step() const override;

@@ -18,6 +18,10 @@ void CpuDevice::rms_norm(const Matrix& x, std::span<const RowKind> kinds, std::s
   });
 }
 
+void CpuDevice::quantize(const Activations& x, std::span<const RowKind> kinds) {
+  pool_.parallel_for(kinds.size(), [&](size_t t, unsigned) { x.quantize_row(kernels_, t, kinds[t]); });
+}
+
 void CpuDevice::add_normed(const Matrix& y, const Matrix& x, std::span<const float> weight, float eps, size_t n_rows) {
   OGAS_CHECK(weight.size() == x.n_cols(), "{} weights for {} columns", weight.size(), x.n_cols());
   pool_.parallel_for(n_rows, [&](size_t t, unsigned) {
