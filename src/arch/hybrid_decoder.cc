@@ -157,7 +157,7 @@ void HybridDecoder::reserve(size_t n_tokens) {
 
 ScratchBytes HybridDecoder::layer_scratch_bytes(const PassLimits& limits) const {
   const ScratchBytes mixers =
-      max(AttentionWorkspace::scratch_bytes(config_.attn, limits), DeltaNetWorkspace::scratch_bytes(config_.delta));
+      max(AttentionWorkspace::scratch_bytes(config_.attn, limits), DeltaNetWorkspace::scratch_bytes(config_.delta, limits));
   return max(mixers, FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 

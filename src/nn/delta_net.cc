@@ -1,8 +1,7 @@
 #include "nn/delta_net.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -11,8 +10,6 @@ namespace {
 
 // x / sqrt(sum(x^2) + eps) of queries and keys; the same in all that was published.
 constexpr float kUnitEps = 1e-6F;
-
-float softplus(float x) { return x > 20 ? x : std::log1p(std::exp(x)); }  // beyond 20 they agree in F32
 
 }  // namespace
 
@@ -77,117 +74,50 @@ void DeltaNet::finish(bool is_hf) {
 
 // Queries, keys and values of all tokens, in that order, the gates z, betas and alphas.
 void DeltaNet::project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const {
-  const size_t n = call.rows.size();
+  const size_t n = call.rows.size(), n_k = dims.n_k(), k_dim = dims.k_dim;
   if (ssm_in.n_out() > 0)
-    multiply(exec, call.x, n, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
+    exec.device.multiply(call.x, n, {{ssm_in, s.mixed}, {ssm_ba, s.beta_alpha}});
   else if (ssm_ba.n_out() > 0)
-    multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
+    exec.device.multiply(call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_ba, s.beta_alpha}});
   else
-    multiply(exec, call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_beta, s.beta}, {ssm_alpha, s.alpha}});
-  if (ssm_in.n_out() > 0) exec.pool.parallel_for(n, [&](size_t t, unsigned) { split_mixed(s, t); });
-}
-
-// One token: queries, keys, values and gates of each head of keys to all queries, all keys, all values, all gates.
-void DeltaNet::split_mixed(const DeltaNetWorkspace& s, size_t t) const {
+    exec.device.multiply(call.x, n, {{attn_qkv, s.qkv}, {attn_gate, s.z}, {ssm_beta, s.beta}, {ssm_alpha, s.alpha}});
+  if (ssm_in.n_out() == 0) return;
   const size_t n_values = size_t{dims.n_head_v} / dims.n_head_k * dims.v_dim;  // that share a head of keys
-  const float* from = s.mixed.row(t);
-  const auto take = [&](float* to, size_t n) {
-    std::memcpy(to, from, n * sizeof(float));
-    from += n;
-  };
-  for (size_t h = 0; h < dims.n_head_k; ++h) {
-    take(s.qkv.row(t) + h * dims.k_dim, dims.k_dim);
-    take(s.qkv.row(t) + dims.n_k() + h * dims.k_dim, dims.k_dim);
-    take(s.qkv.row(t) + 2 * dims.n_k() + h * n_values, n_values);
-    take(s.z.row(t) + h * n_values, n_values);
-  }
+  exec.device.split_columns(s.mixed, dims.n_head_k,
+                            {{s.qkv, 0, k_dim}, {s.qkv, n_k, k_dim}, {s.qkv, 2 * n_k, n_values}, {s.z, 0, n_values}},
+                            n);
 }
 
-// The same for betas and alphas.
-void DeltaNet::split_beta_alpha(const DeltaNetWorkspace& s, size_t t) const {
+HeadColumns DeltaNet::gates(const DeltaNetWorkspace& s, size_t part) const {
+  if (ssm_ba.n_out() == 0) return {part == 0 ? s.beta : s.alpha, 0, dims.n_head_v, dims.n_head_v};
   const size_t group = dims.n_head_v / dims.n_head_k;
-  const float* from = s.beta_alpha.row(t);
-  for (size_t h = 0; h < dims.n_head_v; h += group, from += 2 * group) {
-    std::memcpy(s.beta.row(t) + h, from, group * sizeof(float));
-    std::memcpy(s.alpha.row(t) + h, from + group, group * sizeof(float));
-  }
-}
-
-// One token: the convolution over it and those before, and norms of its queries and keys.
-void DeltaNet::convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call,
-                        const DeltaNetWorkspace& s, size_t t) const {
-  const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  const SequenceRows& run = call.rows.run_of(t);
-  const float* past = run.kv->state(state).data();
-  const ScratchArena::Frame frame(own);
-  const std::span<const float*> rows = own.take<const float*>(dims.n_taps);
-  const size_t in_run = t - run.first_row;
-  for (size_t tap = 0; tap < dims.n_taps; ++tap)
-    rows[tap] = in_run + tap < n_past ? past + (in_run + tap) * n : s.qkv.row(t + tap - n_past);
-  float* y = s.convolved.row(t);
-  kernels.short_conv({.x = rows.data(), .weight = ssm_conv.data(), .n_taps = dims.n_taps, .n = n, .y = y});
-  const float eps = kUnitEps / static_cast<float>(dims.k_dim);
-  for (size_t h = 0; h < 2 * size_t{dims.n_head_k}; ++h) {
-    const auto& weight = h < dims.n_head_k ? query_unit_ : unit_;
-    kernels.rms_norm(y + h * dims.k_dim, weight.data(), eps, dims.k_dim, y + h * dims.k_dim);
-  }
-}
-
-// The last n_taps - 1 inputs of the convolution go into the state.
-void DeltaNet::remember_inputs(const DeltaNetWorkspace& s, const SequenceRows& run) const {
-  const size_t n_past = dims.n_taps - 1, n = dims.n_qkv();
-  float* past = run.kv->state(state).data();
-  const size_t n_kept = n_past - std::min(n_past, run.n_rows);
-  std::memmove(past, past + (n_past - n_kept) * n, n_kept * n * sizeof(float));
-  for (size_t i = n_kept; i < n_past; ++i)
-    std::memcpy(past + i * n, s.qkv.row(run.end_row() - n_past + i), n * sizeof(float));
-}
-
-// One head of values: a run's positions in order, each with the gated norm of its outputs.
-void DeltaNet::run_head(const CpuKernels& kernels, const DeltaNetWorkspace& s, const Matrix& attended,
-                        const SequenceRows& run, size_t h) const {
-  const size_t key_head = dims.key_head_of(static_cast<uint32_t>(h));
-  float* matrix = run.kv->state(state).data() + dims.n_past() + h * dims.v_dim * dims.k_dim;
-  for (size_t t = run.first_row; t < run.end_row(); ++t) {
-    const float* row = s.convolved.row(t);
-    float* out = attended.row(t) + h * dims.v_dim;
-    kernels.delta_rule({.state = matrix,
-                        .q = row + key_head * dims.k_dim,
-                        .k = row + dims.n_k() + key_head * dims.k_dim,
-                        .v = row + 2 * dims.n_k() + h * dims.v_dim,
-                        .k_dim = dims.k_dim,
-                        .v_dim = dims.v_dim,
-                        .decay = std::exp(ssm_a[h] * softplus(s.alpha.row(t)[h] + ssm_dt[h])),
-                        .beta = 1 / (1 + std::exp(-s.beta.row(t)[h])),
-                        .out = out});
-    float* z = s.z.row(t) + h * dims.v_dim;
-    kernels.rms_norm(out, ssm_norm.data(), norm_eps, dims.v_dim, out);
-    kernels.swiglu(z, out, dims.v_dim);
-    std::memcpy(out, z, dims.v_dim * sizeof(float));
-  }
+  return {s.beta_alpha, part * group, group, 2 * group};
 }
 
 void DeltaNet::forward(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const {
-  const size_t n = call.rows.size();
-  const std::span<const SequenceRows> runs = call.rows.runs();
-  for (const SequenceRows& run : runs)
-    OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
-               run.position, run.end_position(), run.kv->n_positions());
-  const uint64_t n_values = call.rows.kv_layout().state_values(state);
-  OGAS_CHECK(n_values == dims.n_state(), "a state of {} numbers, {} needed", n_values, dims.n_state());
+  const ScratchArena::Frame frame(exec.scratch.shared());
+  const StateRows rows = call.rows.with_state(state, exec.scratch.shared());
   project(exec, call, s);
-  exec.pool.parallel_for(n, [&](size_t t, unsigned thread_idx) {
-    if (ssm_ba.n_out() > 0) split_beta_alpha(s, t);
-    convolve(exec.kernels, exec.scratch.of_thread(thread_idx), call, s, t);
-  });
-  for (const SequenceRows& run : runs) remember_inputs(s, run);
-  const Matrix& attended = s.attended.write(0, n);
-  exec.pool.parallel_for(runs.size() * dims.n_head_v, [&](size_t idx, unsigned) {
-    run_head(exec.kernels, s, attended, runs[idx / dims.n_head_v], idx % dims.n_head_v);
-  });
-  exec.pool.parallel_for(n,
-                         [&](size_t t, unsigned) { s.attended.quantize_row(exec.kernels, t, call.rows.kinds()[t]); });
-  multiply(exec, s.attended, n, {{ssm_out, call.y}});
+  const float eps = kUnitEps / static_cast<float>(dims.k_dim);
+  exec.device.short_conv({.x = s.qkv,
+                          .weight = ssm_conv,
+                          .n_taps = dims.n_taps,
+                          .rows = rows,
+                          .normed = {{dims.n_head_k, dims.k_dim, 0, {.weight = query_unit_, .eps = eps}},
+                                     {dims.n_head_k, dims.k_dim, dims.n_k(), {.weight = unit_, .eps = eps}}}},
+                         s.convolved);
+  exec.device.delta_rule({.heads = dims.heads(),
+                          .qkv = s.convolved,
+                          .z = s.z,
+                          .alpha = gates(s, 1),
+                          .beta = gates(s, 0),
+                          .a = ssm_a,
+                          .dt = ssm_dt,
+                          .norm = {.weight = ssm_norm, .eps = norm_eps},
+                          .rows = rows,
+                          .state_offset = dims.n_past()},
+                         s.attended);
+  exec.device.multiply(s.attended, rows.size(), {{ssm_out, call.y}});
 }
 
 }  // namespace ogas

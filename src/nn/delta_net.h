@@ -2,8 +2,7 @@
 //
 // Each head of values has a matrix that maps keys to values. A position lets it decay, corrects what it holds for the
 // key of this position, and reads it with the query. Queries, keys and values first go through a short causal
-// convolution, channel by channel. Positions run one after the other and heads in parallel, so that the bits depend
-// neither on the batch nor on threads; the chunked form of the paper (3.3) sums in another order and is not here.
+// convolution, channel by channel.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +11,7 @@
 
 #include "nn/rows.h"
 #include "nn/tensor_table.h"
+#include "ops/delta_rule.h"
 #include "ops/exec.h"
 #include "ops/linear.h"
 #include "ops/matrix.h"
@@ -25,10 +25,7 @@ struct DeltaNetDims {
   uint32_t n_taps;              // positions the convolution sees, this one included
   bool is_tiled = false;        // values: heads that share a key are n_head_k apart instead (GGUF of Qwen3.5)
 
-  uint32_t key_head_of(uint32_t value_head) const {
-    return is_tiled ? value_head % n_head_k : value_head / (n_head_v / n_head_k);
-  }
-
+  DeltaHeads heads() const { return {n_head_k, n_head_v, k_dim, v_dim, is_tiled}; }
   uint64_t n_k() const { return uint64_t{n_head_k} * k_dim; }
   uint64_t n_v() const { return uint64_t{n_head_v} * v_dim; }
   uint64_t n_qkv() const { return 2 * n_k() + n_v(); }  // channels of the convolution: queries, keys, values
@@ -41,8 +38,9 @@ struct DeltaNetDims {
 struct DeltaNetWorkspace {
   DeltaNetWorkspace(const DeltaNetDims& dims, size_t n_batch);
   static uint64_t bytes_per_token(const DeltaNetDims& dims);
-  static ScratchBytes scratch_bytes(const DeltaNetDims& dims) {
-    return {.per_thread = ScratchArena::bytes_for<const float*>(dims.n_taps)};
+  static ScratchBytes scratch_bytes(const DeltaNetDims& dims, const PassLimits& limits) {
+    return ScratchBytes{.shared = ScratchArena::bytes_for<StateRun>(limits.n_batch)} +
+           short_conv_scratch_bytes(dims.n_taps);
   }
 
   Matrix mixed;           // [n, n_qkv + n_v] as ssm_in gives it
@@ -83,13 +81,8 @@ struct DeltaNet {
  private:
   void add_projections(TensorTable& table);
   void project(Exec& exec, const DeltaNetCall& call, const DeltaNetWorkspace& s) const;
-  void split_mixed(const DeltaNetWorkspace& s, size_t t) const;
-  void split_beta_alpha(const DeltaNetWorkspace& s, size_t t) const;
-  void convolve(const CpuKernels& kernels, ScratchArena& own, const DeltaNetCall& call, const DeltaNetWorkspace& s,
-                size_t t) const;
-  void remember_inputs(const DeltaNetWorkspace& s, const SequenceRows& run) const;
-  void run_head(const CpuKernels& kernels, const DeltaNetWorkspace& s, const Matrix& attended, const SequenceRows& run,
-                size_t h) const;
+  // What betas (0) and alphas (1) are of each head, as they were projected.
+  HeadColumns gates(const DeltaNetWorkspace& s, size_t part) const;
 
   std::vector<float> unit_, query_unit_;  // [k_dim] weights that make RMSNorm the norms of keys and of queries
 };

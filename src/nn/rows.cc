@@ -43,4 +43,15 @@ KvRows Rows::in_stream(KvStreamId id, ScratchArena& arena) const {
   return {runs, run_of_row_, kinds_};
 }
 
+StateRows Rows::with_state(KvStateId id, ScratchArena& arena) const {
+  const std::span<StateRun> runs = arena.take<StateRun>(runs_.size());
+  for (size_t idx = 0; idx < runs.size(); ++idx) {
+    const SequenceRows& run = runs_[idx];
+    OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
+               run.position, run.end_position(), run.kv->n_positions());
+    runs[idx] = {run.kv->state(id), run.first_row, run.n_rows};
+  }
+  return {runs, run_of_row_, kinds_};
+}
+
 }  // namespace ogas

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "nn/kv_cache.h"
+#include "ops/delta_rule.h"
 #include "ops/kv_view.h"
 #include "ops/row_kind.h"
 #include "ops/scratch.h"
@@ -44,6 +45,8 @@ class Rows {
   // What operations need to know of one of its streams, and of the rows; the runs lie in the arena.
   KvStreamView stream(KvStreamId id) const;
   KvRows in_stream(KvStreamId id, ScratchArena& arena) const;
+  // The same of one of its states. Each run must be the last positions that its sequence has room for.
+  StateRows with_state(KvStateId id, ScratchArena& arena) const;
 
  private:
   std::vector<SequenceRows> runs_;

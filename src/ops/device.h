@@ -17,6 +17,7 @@
 
 #include "base/result.h"
 #include "ops/attention.h"
+#include "ops/delta_rule.h"
 #include "ops/embedding_rows.h"
 #include "ops/experts.h"
 #include "ops/gated_ffn.h"
@@ -93,6 +94,14 @@ class Device {
   // The keys at these positions, one behind the other, to pages of as many positions that hold nothing else.
   virtual void copy_keys(const KvStreamView& stream, std::byte* const* pages, std::span<const uint32_t> positions,
                          std::span<std::byte* const> to) = 0;
+
+  // Columns of x, in groups of all parts one behind the other, to matrices of their own.
+  virtual void split_columns(const Matrix& x, size_t n_groups, std::initializer_list<ColumnPart> parts,
+                             size_t n_rows) = 0;
+  // y [n_rows, n_channels]. States then hold the last inputs.
+  virtual void short_conv(const ShortConvInput& input, const Matrix& y) = 0;
+  // y [n_rows, n_v]: norm(delta rule) * silu(z). A row finds the state as the rows of its run before it left it.
+  virtual void delta_rule(const DeltaRuleInput& input, const Activations& y) = 0;
 
   // The experts of rows 0..n_rows [n_rows * n_used], from the router's logits [n_rows, n_expert], which are changed.
   virtual void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) = 0;

@@ -50,6 +50,10 @@ class CpuDevice final : public Device {
   void copy_keys(const KvStreamView& stream, std::byte* const* pages, std::span<const uint32_t> positions,
                  std::span<std::byte* const> to) override;
 
+  void split_columns(const Matrix& x, size_t n_groups, std::initializer_list<ColumnPart> parts, size_t n_rows) override;
+  void short_conv(const ShortConvInput& input, const Matrix& y) override;
+  void delta_rule(const DeltaRuleInput& input, const Activations& y) override;
+
   void route(const RoutingRules& routing, const Matrix& logits, size_t n_rows, std::span<Routed> routed) override;
   size_t group_step() const override;
   void gather(const Activations& x, size_t n_rows, const GatheredRows& gathered) override;
