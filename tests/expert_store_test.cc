@@ -184,7 +184,7 @@ class ExpertMemoryTest : public ExpertStoreTest {
     model_ = *std::move(model);
     bytes_ = ExpertStore::bytes_for(model_->moes(), kernels_);
     auto store = ExpertStore::create(
-        file_, model_->moes(), kernels_,
+        file_, model_->moes(), pool_, kernels_,
         {.budget = bytes_.all,
          .expert_prefetch = ExpertPrefetch::on,
          .disk = {.backend = DirectReader::Backend::pread, .depth = 4, .pread_for_tests = slow_read}});
@@ -209,12 +209,12 @@ class ExpertMemoryTest : public ExpertStoreTest {
   }
 
   const CpuKernels& kernels_ = *available_kernels().back();
+  ThreadPool pool_{2};
   TensorFile file_;
   std::unique_ptr<Model> model_;
   ExpertStore::Bytes bytes_{};
   std::unique_ptr<ExpertStore> store_;
   std::unique_ptr<KvCache> cache_;
-  ThreadPool pool_{2};
   Scratch scratch_{2};
   std::vector<TokenId> prompt_;
 };
@@ -377,12 +377,12 @@ TEST_P(ExpertFaultsTest, AfterAFailedReadTheNextPassIsRight) {
   auto model = create_model(*file);
   ASSERT_TRUE(model) << model.error().message;
   const CpuKernels& kernels = *available_kernels().front();
+  ThreadPool pool(2);
   auto store = ExpertStore::create(
-      *file, (*model)->moes(), kernels,
+      *file, (*model)->moes(), pool, kernels,
       {.budget = ExpertStore::bytes_for((*model)->moes(), kernels).min,
        .disk = {.backend = DirectReader::Backend::pread, .depth = 1, .pread_for_tests = read_or_fail}});
   ASSERT_TRUE(store) << store.error().message;
-  ThreadPool pool(2);
   Scratch scratch(pool.size());
   LocalExec exec(pool, kernels, scratch);
   KvCache cache((*model)->facts().kv, uint64_t{1} << 30);

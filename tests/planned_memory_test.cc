@@ -124,7 +124,7 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   const PackedWeights::Mapping mapping{.read = [](std::span<const std::byte>) { return Result<>(); },
                                        .release = [](std::span<const std::byte>) {}};
   PackedWeights packed(kernels, (*model)->linears());
-  ASSERT_TRUE(packed.pack(exec, mapping, nullptr));
+  ASSERT_TRUE(packed.pack(pool, mapping, nullptr));
 
   reset_peak();
   const uint64_t before = peak_resident();

@@ -85,7 +85,6 @@ KNOTS = [
      "engine.h is the facade, and what stands below it includes it; to become a ladder"),
     ({"server/http/exchange", "server/http/http_connection", "server/http/http_server"},
      "a connection knows its server, which makes connections and exchanges on them"),
-    ({"nn/expert_store", "nn/moe"}, "the store binds to the Moe that reads from it; ExpertSource is to part them"),
     ({"text/bpe_tokenizer", "text/tokenizer"}, "Tokenizer makes its implementations"),
     ({"files/gguf", "files/tensor_file"}, "TensorFile makes its readers"),
     ({"chat/answer_splitter", "chat/call_reader", "chat/output_parser", "chat/output_writer"},

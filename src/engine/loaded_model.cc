@@ -51,7 +51,7 @@ LoadProgress part_of(const LoadProgress& progress, double begin, double end) {
 // Brings the weights into memory piece by piece, so that progress can be shown and a failing disk is an error. What
 // becomes panels is read by those who pack it, and let go of again. So is the rest of the file: a vocabulary has been
 // copied, and its bytes would only take up room.
-Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed, const ExpertStore* experts,
+Result<> read_weights(const TensorFile& file, ThreadPool& pool, PackedWeights& packed, const ExpertStore* experts,
                       const LoadProgress& progress) {
   constexpr size_t kPiece = size_t{32} << 20;
   // Beside a store nothing is read from the map.
@@ -64,7 +64,7 @@ Result<> read_weights(const TensorFile& file, Exec& exec, PackedWeights& packed,
   };
   const PackedWeights::Mapping mapping{.read = [&](Bytes part) { return file.shard_of(part).populate(part); },
                                        .release = [&](Bytes part) { file.shard_of(part).release(part); }};
-  OGAS_TRY(packed.pack(exec, mapping, advance));
+  OGAS_TRY(packed.pack(pool, mapping, advance));
   for (const MappedFile& shard : file.shards()) shard.release(shard.bytes());
   for (const Bytes part : unpacked) {
     for (size_t begin = 0; begin < part.size(); begin += kPiece) {
@@ -87,8 +87,8 @@ ExpertCounts counts_or_none(const std::filesystem::path& path, const ExpertStore
 }
 
 // Those that were taken most, into memory.
-Result<> fill_experts(ExpertStore& experts, Exec& exec, const ExpertCounts& counts, const LoadProgress& progress) {
-  return experts.fill(exec, counts, [&](uint64_t done) {
+Result<> fill_experts(ExpertStore& experts, const ExpertCounts& counts, const LoadProgress& progress) {
+  return experts.fill(counts, [&](uint64_t done) {
     return report(progress, static_cast<double>(done) / static_cast<double>(experts.n_bytes()));
   });
 }
@@ -131,16 +131,17 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
                        ? PackedWeights(kernels, linears_beside_experts(*loaded->model), PackedWeights::Others::copied)
                        : PackedWeights(kernels, loaded->model->linears());
   loaded->has_panels = plan.has_panels;
-  if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   loaded->pool = std::make_unique<ThreadPool>(loaded->options.n_threads);
   loaded->scratch = std::make_unique<Scratch>(loaded->pool->size());
-  Exec& exec = loaded->exec.emplace(*loaded->pool, loaded->kernels, *loaded->scratch);
+  loaded->exec.emplace(*loaded->pool, loaded->kernels, *loaded->scratch);
+  if (plan.leaves_experts_on_disk) OGAS_TRY(loaded->leave_experts_on_disk(plan.expert_bytes, plan.all_expert_bytes));
   const auto counts_path = OGAS_TRY(loaded->expert_counts_path());
   const ExpertCounts counts = counts_path.empty() ? ExpertCounts() : counts_or_none(counts_path, *loaded->experts);
   const double weight_bytes = static_cast<double>(loaded->packed.n_stored_bytes());
   const double expert_bytes = counts.empty() ? 0 : static_cast<double>(loaded->experts->n_bytes());
   const double weights_end = expert_bytes > 0 ? weight_bytes / (weight_bytes + expert_bytes) : 1;
-  OGAS_TRY(read_weights(loaded->file, exec, loaded->packed, loaded->experts.get(), part_of(progress, 0, weights_end)));
+  OGAS_TRY(read_weights(loaded->file, *loaded->pool, loaded->packed, loaded->experts.get(),
+                        part_of(progress, 0, weights_end)));
   for (Embeddings* embeddings : loaded->model->embeddings()) {
     embeddings->read_from(loaded->file);
     if (embeddings->file()) loaded->embeddings_.push_back(embeddings);
@@ -148,7 +149,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   if (loaded->experts) {
     // Memory is short, and nothing is read this way again.
     for (const MappedFile& shard : loaded->file.shards()) shard.drop_from_page_cache();
-    if (!counts.empty()) OGAS_TRY(fill_experts(*loaded->experts, exec, counts, part_of(progress, weights_end, 1)));
+    if (!counts.empty()) OGAS_TRY(fill_experts(*loaded->experts, counts, part_of(progress, weights_end, 1)));
     // From now on the store knows all there is to know, and may write it down.
     loaded->expert_counts_file_ = counts_path;
   }
@@ -165,7 +166,7 @@ Result<> LoadedModel::leave_experts_on_disk(uint64_t budget, uint64_t all_bytes)
   const double seconds = std::max(kMinSeconds, static_cast<double>(all_bytes) / n_experts / kBytesASecond);
   if (all_bytes >= kWorthMeasuring)
     store.disk = reader_options(OGAS_TRY(measure_disk_curve(file.shards().front().path())), seconds);
-  experts = OGAS_TRY(ExpertStore::create(file, model->moes(), kernels, store));
+  experts = OGAS_TRY(ExpertStore::create(file, model->moes(), *pool, kernels, store));
   return {};
 }
 

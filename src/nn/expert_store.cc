@@ -135,13 +135,14 @@ void ExpertStore::make_buffers(const Shape& largest, size_t n_used, uint64_t bud
 }
 
 Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file, std::span<Moe* const> layers,
-                                                         const CpuKernels& kernels, const ExpertStoreOptions& options) {
+                                                         ThreadPool& pool, const CpuKernels& kernels,
+                                                         const ExpertStoreOptions& options) {
   const Bytes bytes = bytes_for(layers, kernels);
   if (options.budget < bytes.min)
     return fail(ErrorCode::out_of_memory, "experts that are read from disk need {} at least; {} is left for them",
                 format_bytes(bytes.min), format_bytes(options.budget));
   std::unique_ptr<ExpertStore> store(
-      new ExpertStore(kernels, OGAS_TRY(DirectReader::create(options.disk)), options.expert_prefetch));
+      new ExpertStore(pool, kernels, OGAS_TRY(DirectReader::create(options.disk)), options.expert_prefetch));
   for (const MappedFile& shard : file.shards()) {
     std::vector<std::filesystem::path> copies;
     for (const std::filesystem::path& folder : options.mirrors) copies.push_back(folder / shard.path().filename());
@@ -155,7 +156,10 @@ Result<std::unique_ptr<ExpertStore>> ExpertStore::create(const TensorFile& file,
   for (const Moe* moe : layers) demands.push_back({shape_of(*moe, kernels).slot_bytes, moe->rules.n_expert});
   const auto n_slots = share_slots(demands, options.budget - store->n_bytes_);
   for (size_t idx = 0; idx < layers.size(); ++idx) store->add_layer(file, *layers[idx], n_slots[idx]);
-  for (size_t idx = 0; idx < layers.size(); ++idx) layers[idx]->store = {store.get(), static_cast<uint32_t>(idx)};
+  for (size_t idx = 0; idx < layers.size(); ++idx) {
+    layers[idx]->source = store.get();
+    layers[idx]->source_layer = static_cast<uint32_t>(idx);
+  }
   return store;
 }
 
@@ -396,11 +400,11 @@ void ExpertStore::poll_completions() {
   stats_.wait_seconds += seconds_since(start);
 }
 
-Result<std::span<const uint32_t>> ExpertStore::next(Exec& exec) {
+Result<std::span<const uint32_t>> ExpertStore::next() {
   n_transient_ = 0;
   while (!arrived_.empty() || n_coming_ > 0 || n_submitted_ < missing_.size()) {
     poll_completions();
-    if (const auto some = commit(exec); !some.empty()) return some;
+    if (const auto some = commit(); !some.empty()) return some;
   }
   if (!error_) return std::span<const uint32_t>();
   Error error = *std::exchange(error_, std::nullopt);
@@ -408,7 +412,7 @@ Result<std::span<const uint32_t>> ExpertStore::next(Exec& exec) {
 }
 
 // Gives places to those that have arrived, as many as there are, and makes panels of them there.
-std::span<const uint32_t> ExpertStore::commit(Exec& exec) {
+std::span<const uint32_t> ExpertStore::commit() {
   Layer& layer = layers_[layer_];
   ready_.clear();
   packings_.clear();
@@ -426,14 +430,14 @@ std::span<const uint32_t> ExpertStore::commit(Exec& exec) {
     }
     ready_.push_back(staged.expert);
   }
-  pack(exec, packings_);
+  pack(packings_);
   for (size_t idx = 0; idx < n_settled; ++idx) staging_[arrived_[idx]].is_taken = false;
   arrived_.erase(arrived_.begin(), arrived_.begin() + static_cast<ptrdiff_t>(n_settled));
   submit();
   return ready_;
 }
 
-void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
+void ExpertStore::pack(std::span<const Packing> packings) {
   constexpr size_t kPieceBytes = size_t{1} << 19;
   if (packings.empty()) return;
   const auto start = Clock::now();
@@ -447,7 +451,7 @@ void ExpertStore::pack(Exec& exec, std::span<const Packing> packings) {
       for (size_t idx = 0; idx < n_pieces; ++idx) pieces_.push_back({&packing, part, idx});
     }
   }
-  exec.pool.parallel_for(pieces_.size(), [&](size_t piece_idx, unsigned) {
+  pool_.parallel_for(pieces_.size(), [&](size_t piece_idx, unsigned) {
     const auto [packing, part, idx] = pieces_[piece_idx];
     const Part& shape = layer.shape.parts[part];
     const StoredPart& stored = layer.stored[packing->from->expert][part];
@@ -478,7 +482,7 @@ Result<> ExpertStore::check_files() const {
   return {};
 }
 
-Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress) {
+Result<> ExpertStore::fill(std::span<const std::vector<float>> counts, const Progress& progress) {
   uint64_t done = 0;
   for (uint32_t idx = 0; idx < layers_.size(); ++idx) {
     Layer& layer = layers_[idx];
@@ -487,7 +491,7 @@ Result<> ExpertStore::fill(Exec& exec, std::span<const std::vector<float>> count
     for (const uint32_t expert : layer.cache.top_experts())
       if (layer.cache.count_of(expert) > 0 && !layer.cache.slot_of(expert)) missing_.push_back(expert);
     submit();
-    for (auto some = OGAS_TRY(next(exec)); !some.empty(); some = OGAS_TRY(next(exec))) {
+    for (auto some = OGAS_TRY(next()); !some.empty(); some = OGAS_TRY(next())) {
       done += some.size() * layer.shape.slot_bytes;
       if (!progress || error_) continue;
       // What is under way comes to its end.

@@ -5,9 +5,6 @@
 // that are there are computed meanwhile, and each of the others as it arrives; so a prompt's many tokens go through a
 // layer in waves, and each expert is read once for all of them. What is computed is the same, bit for bit, as with all
 // experts in memory: a token's sum is formed in the order of its experts' ranks, whenever they were computed.
-//
-//   compute with those of store.start(layer, uses, n_tokens)
-//   for (auto some = OGAS_TRY(store.next(exec)); !some.empty(); some = OGAS_TRY(store.next(exec))) compute with them
 #pragma once
 
 #include <array>
@@ -24,19 +21,14 @@
 #include "base/direct_reader.h"
 #include "base/memory.h"
 #include "base/result.h"
+#include "base/thread_pool.h"
 #include "files/tensor_file.h"
 #include "nn/expert_cache.h"
 #include "nn/expert_prefetch.h"
-#include "ops/exec.h"
+#include "nn/expert_source.h"
 #include "ops/linear.h"
 
 namespace ogas {
-
-struct Moe;
-
-struct ExpertMatrices {
-  Linear gate, up, down;
-};
 
 struct ExpertStoreOptions {
   uint64_t budget = 0;  // bytes of memory for everything it holds
@@ -46,7 +38,7 @@ struct ExpertStoreOptions {
   std::span<const std::filesystem::path> mirrors = {};
 };
 
-class ExpertStore {
+class ExpertStore final : public ExpertSource {
  public:
   // Memory for a store of these layers: with all experts in places, of these the places, and the least that works.
   struct Bytes {
@@ -54,25 +46,19 @@ class ExpertStore {
   };
   static Bytes bytes_for(std::span<Moe* const> layers, const CpuKernels& kernels);
 
-  // From here on the layers' experts are here. They, and the file, must outlive it. Errors: those of opening files;
-  // out_of_memory, if the budget is less than it works with.
+  // From here on the layers' experts are here, packed by the threads of this pool. They, the file and the pool must
+  // outlive it. Errors: those of opening files; out_of_memory, if the budget is less than it works with.
   static Result<std::unique_ptr<ExpertStore>> create(const TensorFile& file, std::span<Moe* const> layers,
-                                                     const CpuKernels& kernels, const ExpertStoreOptions& options);
-  ~ExpertStore();
+                                                     ThreadPool& pool, const CpuKernels& kernels,
+                                                     const ExpertStoreOptions& options);
+  ~ExpertStore() override;
 
-  // Begins with a layer whose experts n_tokens take so. Returns those that are in memory; they stay there until the
-  // next start().
-  std::span<const uint32_t> start(uint32_t layer, std::span<const ExpertCache::Use> uses, uint32_t n_tokens);
-  // The layer behind this one, for whoever can say what it may take: none where that would not help.
-  const Moe* next_layer() const;
-  // What it will probably take, the likeliest first. Read when there is nothing else to read, if that has been worth
-  // it.
-  void predict(std::span<const uint32_t> experts);
-  // The next that have come, after waiting for them; those of the call before may go. None: that was all. Errors: those
-  // of DirectReader, once nothing of this layer is under way; the pass is then to be given up, and the next one begins
-  // with start().
-  Result<std::span<const uint32_t>> next(Exec& exec);
-  const ExpertMatrices& matrices(uint32_t expert) const;  // of this layer, while it is in memory
+  std::span<const uint32_t> start(uint32_t layer, std::span<const ExpertCache::Use> uses, uint32_t n_tokens) override;
+  // Errors: those of DirectReader, once nothing of this layer is under way.
+  Result<std::span<const uint32_t>> next() override;
+  const ExpertMatrices& matrices(uint32_t expert) const override;
+  const Moe* next_layer() const override;
+  void predict(std::span<const uint32_t> experts) override;
 
   // Between two passes: the budget from here on, within what it was created with. What it no longer has room for goes
   // back to the system, those experts first that were taken least; what it cannot work without stays. What is
@@ -85,7 +71,7 @@ class ExpertStore {
   // Brings experts into free places, best first, as earlier runs have counted them: [layer][expert]. For the start;
   // progress: the bytes done so far, and an error ends it. Errors: those of next() and of progress.
   using Progress = std::function<Result<>(uint64_t n_bytes)>;
-  Result<> fill(Exec& exec, std::span<const std::vector<float>> counts, const Progress& progress);
+  Result<> fill(std::span<const std::vector<float>> counts, const Progress& progress);
   std::vector<std::vector<float>> counts() const;
 
   struct Stats {
@@ -167,8 +153,9 @@ class ExpertStore {
     size_t part, idx;
   };
 
-  ExpertStore(const CpuKernels& kernels, std::unique_ptr<DirectReader> reader, ExpertPrefetch expert_prefetch)
-      : kernels_(kernels), expert_prefetch_(expert_prefetch), reader_(std::move(reader)) {}
+  ExpertStore(ThreadPool& pool, const CpuKernels& kernels, std::unique_ptr<DirectReader> reader,
+              ExpertPrefetch expert_prefetch)
+      : pool_(pool), kernels_(kernels), expert_prefetch_(expert_prefetch), reader_(std::move(reader)) {}
   static Shape shape_of(const Moe& moe, const CpuKernels& kernels);
   static Shape largest_of(std::span<Moe* const> layers, const CpuKernels& kernels);
   void make_buffers(const Shape& largest, size_t n_used, uint64_t budget);
@@ -183,9 +170,10 @@ class ExpertStore {
   void complete(DirectReader::Done done);
   void poll_completions();
   size_t n_worth_prefetching() const;
-  std::span<const uint32_t> commit(Exec& exec);
-  void pack(Exec& exec, std::span<const Packing> packings);
+  std::span<const uint32_t> commit();
+  void pack(std::span<const Packing> packings);
 
+  ThreadPool& pool_;
   const CpuKernels kernels_;
   const ExpertPrefetch expert_prefetch_;
   uint32_t n_files_ = 0;

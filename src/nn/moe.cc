@@ -4,7 +4,6 @@
 #include <functional>
 
 #include "base/check.h"
-#include "nn/expert_store.h"
 
 namespace ogas {
 
@@ -79,7 +78,7 @@ GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
     const size_t n = all.size() / rules.n_expert;
     return all.subspan(e * n, n);
   };
-  const ExpertMatrices* read = store.store ? &store.store->matrices(e) : nullptr;
+  const ExpertMatrices* read = source ? &source->matrices(e) : nullptr;
   return {.gate = read ? read->gate : ffn_gate_exps[e],
           .up = read ? read->up : ffn_up_exps[e],
           .down = read ? read->down : ffn_down_exps[e],
@@ -97,7 +96,7 @@ GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
 // What a layer adds to a token is little beside what the token is already: its router says of the input of this layer
 // about what it will say of its own.
 void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const {
-  const Moe* next = store.store->next_layer();
+  const Moe* next = source->next_layer();
   if (!next || next->rules.n_expert > workspace.logits.n_cols()) return;
   const bool knows_norms = input_norm && next->input_norm;
   if (knows_norms)
@@ -111,14 +110,14 @@ void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& wor
   const std::span<uint32_t> experts = shared.take<uint32_t>(routed.size());
   exec.device.route(next->routing(), workspace.logits, 1, routed);
   std::ranges::transform(routed, experts.begin(), &Routed::expert_idx);
-  store.store->predict(experts);
+  source->predict(experts);
 }
 
 // Those that tokens take, beside what is in `groups` already.
 Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   std::vector<GatedRows>& groups = workspace.groups;
   const ExpertGrouping& grouping = workspace.grouping;
-  if (!store.store) {
+  if (!source) {
     for (uint32_t e = 0; e < rules.n_expert; ++e)
       if (grouping.n_rows[e] > 0) groups.push_back(rows_of_expert(workspace, e));
     exec.device.gated_ffn(groups);
@@ -127,13 +126,13 @@ Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, Moe
   workspace.uses.clear();
   for (uint32_t e = 0; e < rules.n_expert; ++e)
     if (grouping.n_rows[e] > 0) workspace.uses.push_back({e, static_cast<uint32_t>(grouping.n_rows[e])});
-  auto some = store.store->start(store.layer, workspace.uses, static_cast<uint32_t>(n_tokens));
+  auto some = source->start(source_layer, workspace.uses, static_cast<uint32_t>(n_tokens));
   if (n_tokens == 1) predict_next_layer(exec, x, workspace);
   do {
     for (const uint32_t e : some) groups.push_back(rows_of_expert(workspace, e));
     exec.device.gated_ffn(groups);
     groups.clear();
-    some = OGAS_TRY(store.store->next(exec));
+    some = OGAS_TRY(source->next());
   } while (!some.empty());
   return {};
 }

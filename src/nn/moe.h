@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-#include "nn/expert_cache.h"
+#include "nn/expert_source.h"
 #include "nn/feed_forward.h"
 #include "ops/experts.h"
 #include "ops/router.h"
@@ -57,14 +57,6 @@ struct MoeWorkspace {
   Activations predicted;  // [1, n_embd], see Moe::predict_next_layer()
 };
 
-class ExpertStore;
-
-// Where a layer's experts are, if they are read from disk as they are needed; null: they are in memory.
-struct StoredLayer {
-  ExpertStore* store = nullptr;
-  uint32_t layer = 0;
-};
-
 struct Moe {
   RouterRules rules;
   Linear ffn_gate_inp;                             // [n_expert, n_embd]: the router
@@ -78,7 +70,8 @@ struct Moe {
   // Experts of less weight than this are left out for a token, but for its best one: quicker, and not what the model
   // would answer.
   float min_weight = 0;
-  StoredLayer store;
+  ExpertSource* source = nullptr;                  // of experts that come as they are needed; null: they are in memory
+  uint32_t source_layer = 0;                       // the layer's number there
   const std::vector<float>* input_norm = nullptr;  // [n_embd] weights of the norm in front; null: unknown
 
   // The number of the expert whose matrix it is, if it is one's.

@@ -14,7 +14,8 @@ constexpr size_t kPieceBytes = size_t{1} << 20, kPiecesBetweenReports = 16;  // 
 
 }  // namespace
 
-PackedWeights::PackedWeights(const CpuKernels& kernels, std::span<Linear* const> linears, Others others) {
+PackedWeights::PackedWeights(const CpuKernels& kernels, std::span<Linear* const> linears, Others others)
+    : kernels_(kernels) {
   std::vector<Linear*> chosen;
   for (Linear* linear : linears)
     if (linear->n_out() > 0 && (others == Others::copied || linear->panel_bytes(kernels) > 0)) chosen.push_back(linear);
@@ -52,17 +53,17 @@ bool PackedWeights::replaces(std::span<const std::byte> bytes) const {
 
 // On all threads, each piece mapped as long as it is needed. Between two reports of progress each thread has enough of
 // them for their meeting not to be noticed.
-Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& mapping,
+Result<> PackedWeights::pack_item(ThreadPool& pool, const Item& item, const Mapping& mapping,
                                   const Progress& progress) const {
-  const MatrixPieces pieces(exec.kernels, *item.linears.front(), kPieceBytes);
-  const size_t n_pieces = pieces.size(), n_max = kPiecesBetweenReports * exec.pool.size();
+  const MatrixPieces pieces(kernels_, *item.linears.front(), kPieceBytes);
+  const size_t n_pieces = pieces.size(), n_max = kPiecesBetweenReports * pool.size();
   // Also of the rows between those that are read.
   const auto n_bytes_until = [&](size_t idx) { return item.stored.size() * idx / n_pieces; };
   Result<> result;
   for (size_t begin = 0; begin < n_pieces && result; begin += n_max) {
     const size_t end = std::min(begin + n_max, n_pieces);
     FirstError error;
-    exec.pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
+    pool.parallel_for(end - begin, [&](size_t idx, unsigned) {
       const std::span<const std::byte> rows = pieces.stored(begin + idx);
       if (auto read = mapping.read(rows); !read) return error.add(std::move(read));
       pieces.write(begin + idx, panels_.data() + item.offset);
@@ -77,12 +78,12 @@ Result<> PackedWeights::pack_item(Exec& exec, const Item& item, const Mapping& m
   return result;
 }
 
-Result<> PackedWeights::pack(Exec& exec, const Mapping& mapping, const Progress& progress) {
+Result<> PackedWeights::pack(ThreadPool& pool, const Mapping& mapping, const Progress& progress) {
   panels_ = PageBuffer(n_bytes_);
   panels_.prefer_huge_pages();
   spread_over_nodes(panels_.data(), panels_.size());
   for (const Item& item : items_) {
-    OGAS_TRY(pack_item(exec, item, mapping, progress));
+    OGAS_TRY(pack_item(pool, item, mapping, progress));
     const std::byte* place = panels_.data() + item.offset;
     for (Linear* linear : item.linears) {
       if (item.copies_rows) *linear = linear->at(panels_.data() + item.rows_offset);

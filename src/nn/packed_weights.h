@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "base/result.h"
-#include "ops/exec.h"
+#include "base/thread_pool.h"
 #include "ops/linear.h"
 
 namespace ogas {
@@ -39,7 +39,7 @@ class PackedWeights {
 
   // Makes all panels, in the order of the file, and has the layers use them. About a megabyte for each thread is mapped
   // at a time. Errors: those of mapping.read and of progress; the layers are then to be given up.
-  Result<> pack(Exec& exec, const Mapping& mapping, const Progress& progress);
+  Result<> pack(ThreadPool& pool, const Mapping& mapping, const Progress& progress);
 
  private:
   struct Item {
@@ -50,8 +50,9 @@ class PackedWeights {
     uint64_t rows_offset = 0;  // of a copy of its rows beside its panels
     bool copies_rows = false;
   };
-  Result<> pack_item(Exec& exec, const Item& item, const Mapping& mapping, const Progress& progress) const;
+  Result<> pack_item(ThreadPool& pool, const Item& item, const Mapping& mapping, const Progress& progress) const;
 
+  CpuKernels kernels_;
   std::vector<Item> items_;  // by address
   uint64_t n_bytes_ = 0, n_stored_bytes_ = 0;
   PageBuffer panels_;

@@ -34,18 +34,20 @@ class PackedWeightsTest : public ::testing::TestWithParam<const CpuKernels*> {
     std::mt19937 random(8);
     for (size_t t = 0; t < kTokens; ++t) {
       for (float& value : std::span(x_.write(t, 1).row(t), kIn)) value = static_cast<float>(random() % 2001) / 1000 - 1;
-      x_.quantize_row(exec_.kernels, t, RowKind::decode);
+      x_.quantize_row(kernels(), t, RowKind::decode);
     }
   }
   std::vector<float> times_x(const Linear& linear) {
     const Matrix y(kTokens, linear.n_out());
-    multiply(exec_, x_, kTokens, {{linear, y}});
+    exec_.device.multiply(x_, kTokens, {{linear, y}});
     return {y.data(), y.data() + kTokens * linear.n_out()};
   }
   static void expect_near(const std::vector<float>& actual, const std::vector<float>& expected) {
     ASSERT_EQ(actual.size(), expected.size());
     for (size_t i = 0; i < actual.size(); ++i) ASSERT_NEAR(actual[i], expected[i], 1e-3) << i;  // of about 20
   }
+
+  const CpuKernels& kernels() const { return *GetParam(); }
 
   static constexpr size_t kTokens = 5;
   ThreadPool pool_{3};
@@ -59,15 +61,15 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   const Linear mapped(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear whole = mapped, again = mapped, odd = mapped.every(2, 1).rows(3, 50);
   Linear* const linears[] = {&whole, &odd, &again};
-  PackedWeights packed(exec_.kernels, linears);
+  PackedWeights packed(kernels(), linears);
   std::atomic<size_t> n_read = 0, n_released = 0;
   uint64_t n_reported = 0;
   const PackedWeights::Mapping counting{
       .read = [&](auto part) -> Result<> { return n_read += part.size(), Result<>{}; },
       .release = [&](auto part) { n_released += part.size(); }};
   ASSERT_TRUE(
-      packed.pack(exec_, counting, [&](uint64_t n_bytes) -> Result<> { return n_reported += n_bytes, Result<>{}; }));
-  if (exec_.kernels.panel_rows > 0) {
+      packed.pack(pool_, counting, [&](uint64_t n_bytes) -> Result<> { return n_reported += n_bytes, Result<>{}; }));
+  if (kernels().panel_rows > 0) {
     EXPECT_EQ(packed.n_stored_bytes(), bytes_.size() + odd.stored_rows(0, 50).size());
     EXPECT_EQ(n_read, packed.n_stored_bytes());
     EXPECT_GE(n_released, n_read);
@@ -85,7 +87,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   for (size_t t = 0; t < kTokens; ++t)
     for (size_t o = 0; o < 33; ++o) ASSERT_EQ(part[t * 33 + o], all[t * kRows + 23 + o]) << o;
   std::vector<float> row(kIn), expected_row(kIn);
-  whole.decode_packed_row(exec_.kernels, 149, row.data());
+  whole.decode_packed_row(kernels(), 149, row.data());
   mapped.decode_row(149, expected_row.data());
   EXPECT_EQ(row, expected_row);
 }
@@ -98,9 +100,9 @@ TEST_P(PackedWeightsTest, KeepsRowsWhereTheyAreAskedFor) {
   again.keep_rows();
   part.keep_rows();
   Linear* const linears[] = {&other, &part, &again};
-  PackedWeights packed(exec_.kernels, linears, PackedWeights::Others::copied);
+  PackedWeights packed(kernels(), linears, PackedWeights::Others::copied);
   const PackedWeights::Mapping mapping{.read = [](auto) -> Result<> { return {}; }, .release = [](auto) {}};
-  ASSERT_TRUE(packed.pack(exec_, mapping, {}));
+  ASSERT_TRUE(packed.pack(pool_, mapping, {}));
   const auto expected = times_x(part), expected_other = times_x(other);
   std::vector<float> row(kIn), expected_row(kIn);
   mapped.decode_row(20 + 77, expected_row.data());
@@ -119,8 +121,8 @@ TEST_P(PackedWeightsTest, KnowsWhichTensorsItReplaces) {
   const Linear mapped(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear first = mapped.rows(0, 50), second = mapped.rows(50, 60), last = mapped.rows(130, 20);
   Linear* const linears[] = {&last, &first, &second};
-  const PackedWeights packed(exec_.kernels, linears);
-  const bool has_panels = exec_.kernels.panel_rows > 0;
+  const PackedWeights packed(kernels(), linears);
+  const bool has_panels = kernels().panel_rows > 0;
   EXPECT_EQ(packed.replaces(mapped.stored_rows(0, 110)), has_panels);
   EXPECT_EQ(packed.replaces(mapped.stored_rows(130, 150)), has_panels);
   EXPECT_FALSE(packed.replaces(mapped.stored_rows(0, 111)));
@@ -128,30 +130,29 @@ TEST_P(PackedWeightsTest, KnowsWhichTensorsItReplaces) {
 }
 
 TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
-  if (exec_.kernels.panel_rows == 0) return;
+  if (kernels().panel_rows == 0) return;
   Linear whole(Format::q8_0, bytes_.data(), kRows, kIn);
   Linear* const linears[] = {&whole};
-  PackedWeights packed(exec_.kernels, linears);
+  PackedWeights packed(kernels(), linears);
   const PackedWeights::Mapping broken{.read = [](auto) -> Result<> { return fail(ErrorCode::io, "a bad sector"); },
                                       .release = [](auto) {}};
-  const auto result = packed.pack(exec_, broken, nullptr);
+  const auto result = packed.pack(pool_, broken, nullptr);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message, "a bad sector");
 }
 
 // Within a matrix, not only behind it.
 TEST_P(PackedWeightsTest, ProgressEndsIt) {
-  if (exec_.kernels.panel_rows == 0) return;
+  if (kernels().panel_rows == 0) return;
   constexpr size_t kMany = 120'000;  // rows, 37 MB
   const std::vector<std::byte> bytes(kMany * kIn / 32 * 34);
   Linear whole(Format::q8_0, bytes.data(), kMany, kIn);
   Linear* const linears[] = {&whole};
-  PackedWeights packed(exec_.kernels, linears);
+  PackedWeights packed(kernels(), linears);
   const PackedWeights::Mapping mapping{.read = [](auto) { return Result<>(); }, .release = [](auto) {}};
   ThreadPool alone(1);
-  LocalExec exec(alone, exec_.kernels, scratch_);
   uint64_t n_reported = 0;
-  const auto result = packed.pack(exec, mapping, [&](uint64_t n_bytes) -> Result<> {
+  const auto result = packed.pack(alone, mapping, [&](uint64_t n_bytes) -> Result<> {
     EXPECT_EQ(n_reported, 0U) << "it was to end";
     n_reported += n_bytes;
     return fail(ErrorCode::cancelled, "enough");
@@ -164,9 +165,9 @@ TEST_P(PackedWeightsTest, ProgressEndsIt) {
   // To the end, of every second row: what lies between them counts, too.
   Linear odd = Linear(Format::q8_0, bytes.data(), kMany, kIn).every(2, 1);
   Linear* const others[] = {&odd};
-  PackedWeights again(exec_.kernels, others);
+  PackedWeights again(kernels(), others);
   n_reported = 0;
-  ASSERT_TRUE(again.pack(exec, mapping, [&](uint64_t n_bytes) { return n_reported += n_bytes, Result<>(); }));
+  ASSERT_TRUE(again.pack(alone, mapping, [&](uint64_t n_bytes) { return n_reported += n_bytes, Result<>(); }));
   EXPECT_EQ(n_reported, again.n_stored_bytes());
 }
 
