@@ -164,7 +164,7 @@ class NotingComm : public Comm {
 TEST_P(ForwardPassTest, WhatEachBlockMakesIsSummedOverRanks) {
   const auto expected = logits_alone(tokens(0, 5));
   NotingComm comm;
-  Exec exec{exec_.device, scratch_, comm, pool_, exec_.kernels};
+  Exec exec{exec_.device, scratch_, comm};
   KvSequence kv(*cache_);
   const BatchPart part{.tokens = tokens(0, 5), .kv = &kv, .n_logits = 5};
   const auto pass = model_->forward(exec, {&part, 1});

@@ -67,7 +67,7 @@ Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format
     x.quantize_row(kernels, row, RowKind::prefill);
   }
   const auto rate_of = [&](size_t n) {
-    return static_cast<double>(n * kIn * kOut) / seconds_of([&] { multiply(exec, x, n, {{linear, y}}); });
+    return static_cast<double>(n * kIn * kOut) / seconds_of([&] { exec.device.multiply(x, n, {{linear, y}}); });
   };
   rates.products = rate_of(kPromptTokens);
   rates.few_products = rate_of(kFew);

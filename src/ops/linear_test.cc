@@ -16,11 +16,12 @@ TEST(Multiply, EveryRowOfEveryProduct) {
   constexpr size_t kIn = 5, kTokens = 3;
   ThreadPool pool(3);
   Scratch scratch(pool.size());
-  LocalExec exec(pool, *available_kernels().back(), scratch);
+  const CpuKernels& kernels = *available_kernels().back();
+  LocalExec exec(pool, kernels, scratch);
   const Activations x(kTokens, kIn);
   for (size_t t = 0; t < kTokens; ++t) {
     for (size_t i = 0; i < kIn; ++i) x.write(t, 1).row(t)[i] = static_cast<float>(t + i);
-    x.quantize_row(exec.kernels, t, RowKind::decode);
+    x.quantize_row(kernels, t, RowKind::decode);
   }
   std::vector<std::vector<float>> weights;
   std::vector<Linear> linears;
@@ -31,7 +32,7 @@ TEST(Multiply, EveryRowOfEveryProduct) {
     linears.emplace_back(Format::f32, reinterpret_cast<const std::byte*>(rows.data()), n_out, kIn);
     outputs.emplace_back(kTokens, n_out);
   }
-  multiply(exec, x, kTokens, {{linears[0], outputs[0]}, {linears[1], outputs[1]}, {linears[2], outputs[2]}});
+  exec.device.multiply(x, kTokens, {{linears[0], outputs[0]}, {linears[1], outputs[1]}, {linears[2], outputs[2]}});
   for (size_t layer = 0; layer < linears.size(); ++layer)
     for (size_t t = 0; t < kTokens; ++t)
       for (size_t o = 0; o < linears[layer].n_out(); ++o) {
@@ -53,15 +54,16 @@ TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
       Linear::transposed(Format::f32, reinterpret_cast<const std::byte*>(turned.data()), kRows, kIn);
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  LocalExec exec(pool, *available_kernels().front(), scratch);
+  const CpuKernels& kernels = *available_kernels().front();
+  LocalExec exec(pool, kernels, scratch);
   const Activations x(1, kIn);
   for (size_t i = 0; i < kIn; ++i) x.write(0, 1).row(0)[i] = static_cast<float>(1 + i);
-  x.quantize_row(exec.kernels, 0, RowKind::decode);
+  x.quantize_row(kernels, 0, RowKind::decode);
   for (const Linear& whole : {plain, transposed}) {
     const Linear part = whole.every(3, 1).rows(1, 2);  // of rows 1, 4, 7, 10 the second and third
     ASSERT_EQ(part.n_out(), 2U);
     const Matrix y(1, 2);
-    multiply(exec, x, 1, {{part, y}});
+    exec.device.multiply(x, 1, {{part, y}});
     for (const size_t o : {0UL, 1UL}) {
       const float* row = &stored[(4 + 3 * o) * kIn];
       EXPECT_EQ(y.row(0)[o], row[0] + 2 * row[1] + 3 * row[2]);
@@ -102,32 +104,34 @@ TEST(Linear, DecodesRowsWhoseScalesLieApart) {
 TEST(Multiply, RefusesShapesThatDoNotFit) {
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  LocalExec exec(pool, *available_kernels().back(), scratch);
+  const CpuKernels& kernels = *available_kernels().back();
+  LocalExec exec(pool, kernels, scratch);
   const std::vector<float> weights(6);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 3);
-  EXPECT_DEATH(multiply(exec, Activations(1, 4), 1, {{linear, Matrix(1, 2)}}), "does not hold");
+  EXPECT_DEATH(exec.device.multiply(Activations(1, 4), 1, {{linear, Matrix(1, 2)}}), "does not hold");
 }
 
 // Codes of a row that has changed since would give products of what it was.
 TEST(Multiply, RefusesRowsThatWereWrittenAndNotQuantized) {
   ThreadPool pool(1);
   Scratch scratch(pool.size());
-  LocalExec exec(pool, *available_kernels().back(), scratch);
+  const CpuKernels& kernels = *available_kernels().back();
+  LocalExec exec(pool, kernels, scratch);
   const std::vector<float> weights(2 * 32);
   const Linear linear(Format::f32, reinterpret_cast<const std::byte*>(weights.data()), 2, 32);
   const Activations x(4, 32), gathered = Activations::shared(2, 32);
   const Matrix y(4, 2);
-  const auto product = [&] { multiply(exec, x, 3, {{linear, y}}); };
+  const auto product = [&] { exec.device.multiply(x, 3, {{linear, y}}); };
   EXPECT_DEATH(product(), "not quantized") << "never written";
-  for (const size_t t : {0UL, 1UL, 2UL}) x.quantize_row(exec.kernels, t, RowKind::decode);
+  for (const size_t t : {0UL, 1UL, 2UL}) x.quantize_row(kernels, t, RowKind::decode);
   product();
   x.write(3, 1);
   product();
   x.write(1, 1);
   EXPECT_DEATH(product(), "not quantized");
-  EXPECT_DEATH(gathered.share_row(exec.kernels, x, 1, 0, true), "not quantized");
-  multiply_in_f32(exec, linear, x, 3, 1, y);
-  x.quantize_row(exec.kernels, 1, RowKind::prefill);
+  EXPECT_DEATH(gathered.share_row(kernels, x, 1, 0, true), "not quantized");
+  exec.device.multiply_in_f32(linear, x, 3, 1, y);
+  x.quantize_row(kernels, 1, RowKind::prefill);
   product();
   EXPECT_EQ(x.kind(1), RowKind::prefill);
 }

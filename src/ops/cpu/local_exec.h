@@ -14,9 +14,8 @@ struct LocalParts {
 class LocalExec : private LocalParts, public Exec {
  public:
   // What it is given must outlive it. scratch: of as many threads as the pool.
-  LocalExec(ThreadPool& pool_of_device, const CpuKernels& kernels_of_device, Scratch& scratch_of_device)
-      : LocalParts{{pool_of_device, kernels_of_device, scratch_of_device}, {}},
-        Exec{own_device, scratch_of_device, own_comm, pool_of_device, kernels_of_device} {}
+  LocalExec(ThreadPool& pool, const CpuKernels& kernels, Scratch& scratch_of_device)
+      : LocalParts{{pool, kernels, scratch_of_device}, {}}, Exec{own_device, scratch_of_device, own_comm} {}
   LocalExec(const LocalExec&) = delete;
   LocalExec& operator=(const LocalExec&) = delete;
 };
