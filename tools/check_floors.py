@@ -1,26 +1,24 @@
 #!/usr/bin/env python3
-"""Holds src/ to the design's rules, those that a compiler does not see. Needs nothing but Python 3.
+"""Checks that src/ keeps the rules of the design that a compiler does not see. Needs nothing but Python 3.
 
     tools/check_floors.py [ROOT]
 
-  floors        an #include points into its own folder or to a floor that CMakeLists.txt names below it
-                (the NEEDS of ogas_floor(), followed down; for tests its TEST_NEEDS, too): that file is the one truth
-  knots         no circle of modules inside a floor, where x.h and x.cc are one module; those of today are in KNOTS
-  below         cli/ includes nothing below engine/ but base/: what it needs of a model, engine/ offers
-  architecture  the names of architectures stand in arch/ only
-  intrinsics    instruction-set intrinsics stand in kernels/isa_* and kernels/tuned/ only
+  floors        an #include names a file of its own folder, or of a floor that CMakeLists.txt puts below it: the NEEDS of
+                ogas_floor(), followed down, and for tests its TEST_NEEDS, too. CMakeLists.txt is the only list
+  knots         no cycle of modules inside a floor, where x.h and x.cc are one module; those of today are in KNOTS
+  below         cli/ includes nothing below engine/ but base/: engine/ offers what it needs of a model
+  architecture  names of architectures occur in arch/ only
+  intrinsics    instruction-set intrinsics occur in kernels/isa_* and kernels/tuned/ only
   output        only cli/ prints or ends the program
-  scratch       thread_local stands in base/ and kernels/ only: what a pass needs comes from ops/scratch.h, which is
-                planned
+  scratch       thread_local occurs in base/ and kernels/ only: a pass takes memory from ops/scratch.h, which is planned
   compositions  blocks (nn/) and decoders (arch/) are compositions of a device's operations (ops/device.h): no
                 parallel_for, no pointer to floats, no kernels
   length        a file of more than 600 lines says why in its head: "Over 600 lines because ..."
 
-Comments are free, and tests too, but for floors, intrinsics and length. What is right although it breaks a rule stands
-in EXCEPTIONS, with its reason; exceptions to "below" and knots must go when nothing needs them any more. Only warned
-about: another exception that nothing needs, and functions of more than 60 lines, which clang-tidy (tools/tidy) measures
-exactly.
-It does not parse C++: it knows comments, literals and words.
+Comments are not checked. Tests are checked for floors, intrinsics and length only. EXCEPTIONS list what is right although
+it breaks a rule, with a reason. Exceptions to "below", and KNOTS, must go when nothing needs them any more. Two things
+are only warnings: another exception that nothing needs, and functions of more than 60 lines, which clang-tidy
+(tools/tidy) measures exactly. The check does not parse C++: it knows comments, literals and words.
 """
 
 import pathlib
@@ -32,7 +30,7 @@ MAX_FUNCTION_LINES = 60
 HEAD_LINES = 30
 LENGTH_REASON = "Over 600 lines because"
 
-# Names of model families as they stand in model files, beside those that arch/registry.cc lists. Compared with the
+# Names of model families as model files have them, in addition to those that arch/registry.cc lists. Compared with the
 # words of identifiers and literals, in lower case and without "_" and "-".
 ARCHITECTURES = {
     "baichuan", "bailing", "bloom", "chatglm", "commandr", "deepseek", "ernie", "exaone", "falcon", "gemma", "glm",
@@ -56,22 +54,10 @@ EXCEPTIONS = [
     ("scratch", r"jinja/budget\.h", r".*", "the memory that a template may take is of its thread"),
     ("scratch", r"capi/boundary\.cc", r".*", "ogas_last_error() is of the calling thread"),
     ("scratch", r"server/.*api\.cc", r".*", "random numbers for names of answers"),
-    ("below", r"cli/chat/model_reply\.h", r".*\"chat/output_parser\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/inspect\.cc", r".*\"arch/registry\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/inspect\.cc", r".*\"chat/chat_template\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/inspect\.cc", r".*\"files/template_reader\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/inspect\.cc", r".*\"files/vocab_reader\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/inspect\.cc", r".*\"text/pre_tokenizer\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/tokenize\.cc", r".*\"files/tensor_file\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/tokenize\.cc", r".*\"files/tokenizer_json\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/commands/tokenize\.cc", r".*\"files/vocab_reader\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/main\.cc", r".*\"kernels/dispatch\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/model_path\.cc", r".*\"files/tensor_file\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.cc", r".*\"quant/format\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.cc", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.h", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
     ("below", r"cli/options/options\.h", r".*\"sampling/sampling_settings\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/report/experts_report\.h", r".*\"nn/expert_store\.h\"", "engine/ is to offer it"),
 ]
 
 # Rules whose exceptions are debts: one that nothing needs any more is an error.
@@ -82,7 +68,7 @@ DEBTS = {"below"}
 KNOTS = [
     ({"engine/embed", "engine/engine", "engine/fewer_experts", "engine/loaded_model", "engine/score",
       "engine/sequence", "engine/step", "engine/text_passes"},
-     "engine.h is the facade, and what stands below it includes it; to become a ladder"),
+     "engine.h is the facade, and what is below it includes it; to become a ladder"),
     ({"server/http/exchange", "server/http/http_connection", "server/http/http_server"},
      "a connection knows its server, which makes connections and exchanges on them"),
     ({"text/bpe_tokenizer", "text/tokenizer"}, "Tokenizer makes its implementations"),
@@ -139,7 +125,7 @@ FLOOR_KEYWORDS = ("NEEDS", "TEST_NEEDS", "LIBRARIES", "NOT_HOT")
 
 
 def arguments_of(words):
-    """{keyword: its words} of what stands in an ogas_floor() after the name."""
+    """{keyword: its words} of the arguments of ogas_floor() after the name."""
     found = {keyword: [] for keyword in FLOOR_KEYWORDS}
     current = None
     for word in words:
@@ -291,7 +277,7 @@ class Checker:
             self.modules.setdefault(module, set()).add(other)
         if folder == "cli" and target in self.floors.get("engine", set()) - {"base"}:
             self.report("below", path, number, f'#include "{included}"',
-                        f"{target}/ is below engine/; let engine/ or a floor beside it offer what cli/ needs")
+                        f"{target}/ is below engine/; let engine/ or a floor next to it offer what cli/ needs")
 
     def check_knots(self):
         self.found_knots = cycles_of(self.modules)
@@ -366,16 +352,16 @@ class Checker:
             left = set().union(*(knot for knot in self.found_knots if knot <= listed))
             gone = ", ".join(sorted(listed - left))
             if not left:
-                self.errors.append(f"tools/check_floors.py: knots: {gone}: they are no cycle any more; strike it out")
+                self.errors.append(f"tools/check_floors.py: knots: {gone}: this is no longer a cycle; remove the entry")
             elif gone:
                 self.warnings.append(f"tools/check_floors.py: warning: {gone}: no longer in a cycle; "
-                                     "strike it out of KNOTS")
+                                     "remove it from KNOTS")
         for index, (rule, where, what, _) in enumerate(self.exceptions):
             if index in self.used:
                 continue
             if rule in DEBTS:
                 self.errors.append(f"tools/check_floors.py: {rule}: {where} {what}: nothing needs this exception any "
-                                   "more; strike it out")
+                                   "more; remove it")
                 continue
             names = [p.relative_to(self.src).as_posix() for p in self.src.rglob("*") if p.is_file()]
             if any(re.fullmatch(where, name) for name in names):

@@ -6,20 +6,8 @@
 
 #include "capi/boundary.h"
 #include "capi/request.h"
-#include "chat/output_format.h"
 
 namespace ogas::capi {
-namespace {
-
-// "" without a tokenizer.
-std::string end_of(const Engine& engine, std::span<const TokenId> prompt) {
-  constexpr size_t kEnd = 16;
-  if (!engine.tokenizer()) return {};
-  return engine.tokenizer()->decode_text(prompt.last(std::min(prompt.size(), kEnd)));
-}
-
-}  // namespace
-
 Json Reply::message() const {
   Json message = {{"role", "assistant"}, {"content", content}};
   if (!reasoning.empty()) message["reasoning_content"] = reasoning;
@@ -52,26 +40,16 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
   }
 }
 
-ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt) {
-  if (!options.is_split || !engine.chat_template()) return;
-  const OutputFormat format = output_format_of(engine.chat_template()->source());
-  if (format == OutputFormat{}) return;
-  shown_control_ = marks_of(format);
-  parser_.emplace(format, options.tools, ends_in_reasoning(format, end_of(engine, prompt)), CallDelivery::whole);
-}
+ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt)
+    : reader_(options.is_split ? AnswerReader(engine, prompt, options.tools) : AnswerReader()) {}
 
 OutputPiece ReplyReader::push(std::string_view text, bool is_last) {
-  OutputPiece piece;
-  if (parser_) {
-    piece = parser_->push(text);
-    if (is_last) {
-      OutputPiece rest = parser_->finish();
-      piece.reasoning += rest.reasoning;
-      piece.content += rest.content;
-      std::ranges::move(rest.calls, std::back_inserter(piece.calls));
-    }
-  } else {
-    piece.content = text;
+  OutputPiece piece = reader_.push(text);
+  if (is_last) {
+    OutputPiece rest = reader_.finish();
+    piece.reasoning += rest.reasoning;
+    piece.content += rest.content;
+    std::ranges::move(rest.calls, std::back_inserter(piece.calls));
   }
   reply_.reasoning += piece.reasoning;
   reply_.content += piece.content;

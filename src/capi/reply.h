@@ -4,13 +4,12 @@
 #include <ogas/ogas.h>
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "chat/output_parser.h"
+#include "engine/answer_reader.h"
 #include "engine/engine.h"
 
 namespace ogas::capi {
@@ -42,21 +41,19 @@ Result<ReplyOptions> read_reply_options(const Engine& engine, const ogas_generat
 // JSON of a kind; NULL is null. Errors: usage, with where it breaks.
 Result<Json> parse_json(const char* text, std::string_view name, Json::value_t expected);
 
-// Reads an answer as it comes, by the model's chat template and the end of the prompt, which may open a reasoning
-// block.
+// Gathers an answer as it comes.
 class ReplyReader {
  public:
   ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt);
 
   // Of the request: marks may be control tokens.
-  const std::vector<std::string>& shown_control() const { return shown_control_; }
+  const std::vector<std::string>& shown_control() const { return reader_.shown_control(); }
   // What has come, perhaps with the end: further reasoning and content.
   OutputPiece push(std::string_view text, bool is_last);
   Reply take() { return std::move(reply_); }
 
  private:
-  std::optional<OutputParser> parser_;
-  std::vector<std::string> shown_control_;
+  AnswerReader reader_;
   Reply reply_;
 };
 

@@ -11,14 +11,13 @@
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
-#include "kernels/dispatch.h"
+#include "engine/instruction_set.h"
 
 namespace ogas::cli {
 namespace {
 
 std::string version_text() {
-  const auto kernels = choose_kernels();
-  return fmt::format("ogas {} (commit {}, {})", version(), commit(), kernels ? (*kernels)->name : "OGAS_ISA is wrong");
+  return fmt::format("ogas {} (commit {}, {})", version(), commit(), instruction_set().value_or("OGAS_ISA is wrong"));
 }
 
 void describe(CLI::App& app) {

@@ -44,13 +44,6 @@ std::optional<ShardName> parse_shard_name(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::string name_of_model(const std::filesystem::path& path) {
-  constexpr std::string_view kExtension = ".gguf";
-  std::string name = path.filename().string();
-  if (lower_ascii(name).ends_with(kExtension)) name.resize(name.size() - kExtension.size());
-  return name;
-}
-
 std::string Shape::to_string() const {
   return fmt::format("[{}]", fmt::join(dims.begin(), dims.begin() + n_dims, ", "));
 }

@@ -21,9 +21,6 @@
 
 namespace ogas {
 
-// What a model is called: its file's name without ".gguf", or its folder's name, dots and all.
-std::string name_of_model(const std::filesystem::path& path);
-
 // Dimensions outermost first, as NumPy and Hugging Face write them: a linear layer's weight is [n_out, n_in], and the
 // last axis is contiguous. (GGUF stores them the other way round.) At most 4.
 struct Shape {

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "cli/chat/model_reply.h"
+#include "cli/options/model_path.h"
 #include "cli/report/experts_report.h"
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/signals.h"
@@ -30,11 +31,11 @@ std::vector<std::pair<std::string, std::string>> EngineBackend::facts() const {
 }
 
 Result<Reply> EngineBackend::answer(const Conversation& conversation) {
-  Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
-  Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.tokenizer());
+  auto prompt = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
+  Request request = conversation.settings.make_request(std::move(prompt), *engine_.tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
   ReplyPrinter printer(hides_thinking_);
-  ModelReply told(question, std::bind_front(&ReplyPrinter::print, &printer));
+  ModelReply told({engine_, request.prompt}, std::bind_front(&ReplyPrinter::print, &printer));
   told.watch(request);
   const ExpertsReport experts(engine_, request);
   const AnswerInProgress in_progress(engine_);

@@ -4,45 +4,26 @@
 
 namespace ogas::cli {
 
-Result<Question> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
-                                     const TemplateOptions& chat) {
+Result<std::vector<TokenId>> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
+                                                 const TemplateOptions& chat) {
   ChatTemplateInput input{};
   input.messages = messages;
-  const RenderedChat rendered = OGAS_TRY(engine.render_chat(input));
-  EncodeOptions encoding{.parse_special = true};
-  if (!chat.parse_special) encoding.input = rendered.input;
-  Question question{.tokens = engine.tokenizer()->encode(rendered.text, encoding),
-                    .format = output_format_of(engine.chat_template()->source())};
-  question.starts_in_reasoning = ends_in_reasoning(question.format, rendered.text);
-  return question;
+  return engine.encode_chat(input, {.special_in_input = chat.parse_special});
 }
 
-ModelReply::ModelReply(const Question& question, Print print)
-    : shown_control_(marks_of(question.format)), print_(std::move(print)) {
-  if (question.format != OutputFormat{}) parser_.emplace(question.format, nullptr, question.starts_in_reasoning);
-}
+ModelReply::ModelReply(AnswerReader reader, Print print) : reader_(std::move(reader)), print_(std::move(print)) {}
 
 void ModelReply::watch(Request& request) {
-  request.shown_control = shown_control_;
-  request.on_text = [this](std::string_view text) { push(text); };
+  request.shown_control = reader_.shown_control();
+  request.on_text = [this](std::string_view text) { add(reader_.push(text)); };
 }
 
-void ModelReply::push(std::string_view text) {
-  if (!parser_) return add({}, text);
-  const OutputPiece piece = parser_->push(text);
-  add(piece.reasoning, piece.content);
-}
+void ModelReply::finish() { add(reader_.finish()); }
 
-void ModelReply::finish() {
-  if (!parser_) return;
-  const OutputPiece piece = parser_->finish();
-  add(piece.reasoning, piece.content);
-}
-
-void ModelReply::add(std::string_view reasoning, std::string_view content) {
-  reasoning_ += reasoning;
-  content_ += content;
-  print_(reasoning, content);
+void ModelReply::add(const OutputPiece& piece) {
+  reasoning_ += piece.reasoning;
+  content_ += piece.content;
+  print_(piece.reasoning, piece.content);
 }
 
 bool ModelReply::is_cut_in_reasoning(FinishReason finish) const {

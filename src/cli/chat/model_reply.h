@@ -3,26 +3,19 @@
 
 #include <functional>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "chat/output_parser.h"
 #include "cli/options/options.h"
+#include "engine/answer_reader.h"
 #include "engine/engine.h"
 
 namespace ogas::cli {
 
-// A prompt, and how its answer is to be read.
-struct Question {
-  std::vector<TokenId> tokens;
-  OutputFormat format = {};  // without marks: the answer is its text
-  bool starts_in_reasoning = false;
-};
-// By the engine's chat template. Errors: as Engine::render_chat.
-Result<Question> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
-                                     const TemplateOptions& chat);
+// As the tokens of a prompt, by the engine's chat template. Errors: as Engine::render_chat.
+Result<std::vector<TokenId>> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
+                                                 const TemplateOptions& chat);
 
 // Of an answer that was cut before its content began.
 inline constexpr std::string_view kCutInReasoning =
@@ -32,7 +25,7 @@ class ModelReply {
  public:
   // print: further reasoning and content, as they come.
   using Print = std::function<void(std::string_view reasoning, std::string_view content)>;
-  ModelReply(const Question& question, Print print);
+  ModelReply(AnswerReader reader, Print print);
   ModelReply(const ModelReply&) = delete;
   ModelReply& operator=(const ModelReply&) = delete;
 
@@ -46,11 +39,9 @@ class ModelReply {
   bool is_cut_in_reasoning(FinishReason finish) const;
 
  private:
-  void push(std::string_view text);
-  void add(std::string_view reasoning, std::string_view content);
+  void add(const OutputPiece& piece);
 
-  std::optional<OutputParser> parser_;
-  std::vector<std::string> shown_control_;
+  AnswerReader reader_;
   Print print_;
   std::string reasoning_, content_;
 };

@@ -1,19 +1,12 @@
 // ogas inspect: what a model file holds, from its headers alone.
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <map>
-
-#include "arch/registry.h"
 #include "base/memory.h"
-#include "chat/chat_template.h"
 #include "cli/commands/commands.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
-#include "files/template_reader.h"
-#include "files/vocab_reader.h"
-#include "text/pre_tokenizer.h"
+#include "engine/model_headers.h"
 
 namespace ogas::cli {
 namespace {
@@ -25,24 +18,6 @@ struct InspectOptions {
   bool tensors = false, metadata = false, json = false;
   bool sample = false, template_source = false;  // of the chat template
 };
-
-struct FormatUse {
-  uint64_t n_tensors = 0, n_values = 0, n_bytes = 0;
-};
-
-// Largest first.
-std::vector<std::pair<Format, FormatUse>> uses_by_format(const TensorFile& file) {
-  std::map<Format, FormatUse> uses;
-  for (const auto& [name, tensor] : file.tensors()) {
-    FormatUse& use = uses[tensor.format];
-    ++use.n_tensors;
-    use.n_values += tensor.shape.n_values();
-    use.n_bytes += tensor.n_bytes();
-  }
-  std::vector<std::pair<Format, FormatUse>> sorted(uses.begin(), uses.end());
-  std::ranges::sort(sorted, std::greater(), [](const auto& use) { return use.second.n_bytes; });
-  return sorted;
-}
 
 // "134.5 M", "30.5 B"
 std::string format_count(uint64_t n) {
@@ -92,39 +67,6 @@ Json value_as_json(const MetaValue& value) {
       value.value);
 }
 
-// Everything that is shown, gathered once.
-struct Report {
-  const TensorFile& file;
-  Result<std::unique_ptr<Model>> model;
-  Result<Vocab> vocab;
-  Result<> rules;                // of the vocabulary: whether its pre-tokenizer is known
-  std::string chat_template;     // empty: none
-  Result<> template_error = {};  // why it cannot be read
-
-  const ModelFacts* facts() const { return model ? &(*model)->facts() : nullptr; }
-  // As GGUF calls it, if ogas knows it; else what the file says.
-  std::string architecture() const {
-    if (const ModelFacts* known = facts()) return known->architecture;
-    const std::string_view key = file.naming() == Naming::gguf ? "general.architecture" : "model_type";
-    return std::string(file.metadata().get_string_or(key, "").value_or(""));
-  }
-};
-
-Result<Report> make_report(const TensorFile& file) {
-  const auto templates = read_chat_templates(file);
-  const std::string* chat_template = templates ? choose_chat_template(*templates, /*has_tools=*/false) : nullptr;
-  auto vocab = read_vocab(file);
-  Result<> rules;
-  if (vocab && !vocab->rules && vocab->model == TokenizerModel::byte_level_bpe)
-    if (auto named = rules_named(vocab->pre); !named) rules = std::unexpected(std::move(named).error());
-  return Report{.file = file,
-                .model = create_model(file),
-                .vocab = std::move(vocab),
-                .rules = std::move(rules),
-                .chat_template = chat_template ? *chat_template : std::string(),
-                .template_error = templates ? Result<>() : std::unexpected(templates.error())};
-}
-
 class Table {
  public:
   void row(std::string_view name, const std::string& value) {
@@ -141,18 +83,18 @@ class Table {
 // Of keys; where layers differ, of the first that has any.
 uint32_t head_dim(const ModelFacts& facts) { return facts.kv.streams().empty() ? 0 : facts.kv.streams().front().k_dim; }
 
-void show_model(Table& table, const Report& report) {
-  const Metadata& meta = report.file.metadata();
+void show_model(Table& table, const ModelHeaders& model) {
+  const Metadata& meta = model.file().metadata();
   const auto text = [&](std::string_view key) { return std::string(meta.get_string_or(key, "").value_or("")); };
-  table.row("file", report.file.path().string());
-  table.row("size", fmt::format("{} in {} {}", format_bytes(report.file.total_bytes()), report.file.shards().size(),
-                                report.file.shards().size() == 1 ? "file" : "files"));
+  table.row("file", model.file().path().string());
+  table.row("size", fmt::format("{} in {} {}", format_bytes(model.file().total_bytes()), model.file().shards().size(),
+                                model.file().shards().size() == 1 ? "file" : "files"));
   if (const std::string name = text("general.name"); !name.empty()) table.row("name", name);
-  table.row("architecture", report.architecture());
+  table.row("architecture", model.architecture());
   if (const std::string license = text("general.license"); !license.empty()) table.row("license", license);
-  const ModelFacts* facts = report.facts();
+  const ModelFacts* facts = model.facts();
   if (!facts) {
-    table.row("runs here", "no: " + report.model.error().message);
+    table.row("runs here", "no: " + model.model_error().error().message);
     return;
   }
   table.row("parameters", facts->n_params_active == facts->n_params
@@ -179,39 +121,39 @@ void show_model(Table& table, const Report& report) {
                                              format_bytes(facts->kv.state_bytes()), facts->kv.n_states()));
 }
 
-void show_text(Table& table, const Report& report) {
-  if (report.vocab)
+void show_text(Table& table, const ModelHeaders& model) {
+  if (model.vocab())
     table.row("tokenizer", fmt::format("{}, pre-tokenizer '{}', {} tokens",
-                                       report.vocab->model == TokenizerModel::byte_level_bpe ? "byte-level BPE"
-                                                                                             : "SentencePiece BPE",
-                                       report.vocab->pre, report.vocab->tokens.size()));
+                                       model.vocab()->model == TokenizerModel::byte_level_bpe ? "byte-level BPE"
+                                                                                              : "SentencePiece BPE",
+                                       model.vocab()->pre, model.vocab()->tokens.size()));
   else
-    table.row("tokenizer", "no: " + report.vocab.error().message);
-  if (!report.rules) table.row("text", "no: " + report.rules.error().message);
-  table.row("chat template", report.chat_template.empty() ? "none"
-                                                          : fmt::format("{} letters (--template renders a sample)",
-                                                                        report.chat_template.size()));
+    table.row("tokenizer", "no: " + model.vocab().error().message);
+  if (!model.text_rules()) table.row("text", "no: " + model.text_rules().error().message);
+  table.row("chat template", model.chat_template().empty() ? "none"
+                                                           : fmt::format("{} letters (--template renders a sample)",
+                                                                         model.chat_template().size()));
 }
 
-void show_formats(Table& table, const Report& report) {
+void show_formats(Table& table, const ModelHeaders& model) {
   table.title(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12}", "format", "tensors", "values", "bytes", "bits/value"));
-  for (const auto& [format, use] : uses_by_format(report.file))
-    table.line(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12.2f}", facts_of(format).name, use.n_tensors,
-                           format_count(use.n_values), format_bytes(use.n_bytes),
+  for (const auto& use : model.formats())
+    table.line(fmt::format("{:<10} {:>8} {:>12} {:>12} {:>12.2f}", use.name, use.n_tensors, format_count(use.n_values),
+                           format_bytes(use.n_bytes),
                            8.0 * static_cast<double>(use.n_bytes) / static_cast<double>(use.n_values)));
 }
 
-void show_tensors(Table& table, const Report& report) {
+void show_tensors(Table& table, const ModelHeaders& model) {
   table.title(fmt::format("{:<10} {:<20} {:>10}  {}", "format", "shape", "bytes", "tensor"));
-  for (const auto& [name, tensor] : report.file.tensors())
+  for (const auto& [name, tensor] : model.file().tensors())
     table.line(fmt::format("{:<10} {:<20} {:>10}  {}", facts_of(tensor.format).name, tensor.shape.to_string(),
                            format_bytes(tensor.n_bytes()), name));
 }
 
-void show_metadata(Table& table, const Report& report) {
+void show_metadata(Table& table, const ModelHeaders& model) {
   table.title("metadata");
-  for (const auto& [key, value] : report.file.metadata().all())
-    table.line(fmt::format("{} ({}) = {}", key, value.type_name(), show_value(report.file.metadata(), key, value)));
+  for (const auto& [key, value] : model.file().metadata().all())
+    table.line(fmt::format("{} ({}) = {}", key, value.type_name(), show_value(model.file().metadata(), key, value)));
 }
 
 Json facts_as_json(const ModelFacts& facts) {
@@ -234,27 +176,27 @@ Json facts_as_json(const ModelFacts& facts) {
           {"recurrent_state_bytes", facts.kv.state_bytes()}};
 }
 
-Json as_json(const Report& report, const InspectOptions& options) {
-  const Metadata& meta = report.file.metadata();
-  Json json = {{"file", report.file.path().string()},
-               {"bytes", report.file.total_bytes()},
-               {"files", report.file.shards().size()},
+Json as_json(const ModelHeaders& model, const InspectOptions& options) {
+  const Metadata& meta = model.file().metadata();
+  Json json = {{"file", model.file().path().string()},
+               {"bytes", model.file().total_bytes()},
+               {"files", model.file().shards().size()},
                {"name", meta.get_string_or("general.name", "").value_or("")},
-               {"architecture", report.architecture()}};
-  if (const ModelFacts* facts = report.facts())
+               {"architecture", model.architecture()}};
+  if (const ModelFacts* facts = model.facts())
     json["model"] = facts_as_json(*facts);
   else
-    json["error"] = report.model.error().message;
-  for (const auto& [format, use] : uses_by_format(report.file))
-    json["formats"][std::string(facts_of(format).name)] = {
+    json["error"] = model.model_error().error().message;
+  for (const auto& use : model.formats())
+    json["formats"][std::string(use.name)] = {
         {"tensors", use.n_tensors}, {"values", use.n_values}, {"bytes", use.n_bytes}};
-  if (report.vocab) json["tokenizer"] = {{"pre", report.vocab->pre}, {"tokens", report.vocab->tokens.size()}};
-  if (!report.rules) json["tokenizer"]["error"] = report.rules.error().message;
-  json["chat_template"] = report.chat_template.empty() ? Json(nullptr) : Json(report.chat_template);
+  if (model.vocab()) json["tokenizer"] = {{"pre", model.vocab()->pre}, {"tokens", model.vocab()->tokens.size()}};
+  if (!model.text_rules()) json["tokenizer"]["error"] = model.text_rules().error().message;
+  json["chat_template"] = model.chat_template().empty() ? Json(nullptr) : Json(model.chat_template());
   if (options.metadata)
     for (const auto& [key, value] : meta.all()) json["metadata"][std::string(key)] = value_as_json(value);
   if (options.tensors)
-    for (const auto& [name, tensor] : report.file.tensors())
+    for (const auto& [name, tensor] : model.file().tensors())
       json["tensors"].push_back(
           {{"name", name},
            {"format", facts_of(tensor.format).name},
@@ -264,49 +206,38 @@ Json as_json(const Report& report, const InspectOptions& options) {
 }
 
 // A short conversation as the template renders it; without the system message where it refuses one.
-Result<std::string> render_sample(const Report& report) {
-  const auto chat_template = OGAS_TRY(ChatTemplate::parse(report.chat_template));
-  ChatTemplateInput input{};
-  if (report.vocab) {
-    const auto text_of = [&](std::optional<TokenId> id) {
-      return id ? std::string(report.vocab->tokens[static_cast<size_t>(*id)]) : std::string();
-    };
-    input.bos_token = text_of(report.vocab->bos);
-    input.eos_token = text_of(report.vocab->eos);
-  }
+Result<std::string> render_sample(const ModelHeaders& model) {
   const Json turns = {{{"role", "user"}, {"content", "What is the capital of France?"}},
                       {{"role", "assistant"}, {"content", "Paris."}},
                       {{"role", "user"}, {"content", "And of Japan?"}}};
-  input.messages = Json::array({{{"role", "system"}, {"content", "You answer briefly."}}});
-  input.messages.insert(input.messages.end(), turns.begin(), turns.end());
-  auto rendered = chat_template.render(input);
-  if (rendered) return rendered->text;
-  input.messages = turns;
-  return OGAS_TRY(chat_template.render(input)).text;
+  Json messages = Json::array({{{"role", "system"}, {"content", "You answer briefly."}}});
+  messages.insert(messages.end(), turns.begin(), turns.end());
+  auto rendered = model.render_chat(messages);
+  return rendered ? std::move(rendered) : model.render_chat(turns);
 }
 
-Result<int> show_template(const Report& report, bool source) {
-  OGAS_TRY(report.template_error);
-  if (report.chat_template.empty())
+Result<int> show_template(const ModelHeaders& model, bool source) {
+  OGAS_TRY(model.chat_template_error());
+  if (model.chat_template().empty())
     return fail(ErrorCode::not_found, "the model has no chat template; run and chat take --chat-template plain");
-  write_foreign((source ? report.chat_template : OGAS_TRY(render_sample(report))) + "\n");
+  write_foreign((source ? model.chat_template() : OGAS_TRY(render_sample(model))) + "\n");
   return kSuccess;
 }
 
 Result<int> inspect(const InspectOptions& options) {
-  const auto file = OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(options.model))));
-  const Report report = OGAS_TRY(make_report(file));
+  const auto headers = OGAS_TRY(ModelHeaders::read(OGAS_TRY(find_model(options.model))));
+  const ModelHeaders& model = *headers;
   if (options.json) {
-    write_json(as_json(report, options), 2);
+    write_json(as_json(model, options), 2);
     return kSuccess;
   }
-  if (options.sample || options.template_source) return show_template(report, options.template_source);
+  if (options.sample || options.template_source) return show_template(model, options.template_source);
   Table table;
-  show_model(table, report);
-  show_text(table, report);
-  show_formats(table, report);
-  if (options.metadata) show_metadata(table, report);
-  if (options.tensors) show_tensors(table, report);
+  show_model(table, model);
+  show_text(table, model);
+  show_formats(table, model);
+  if (options.metadata) show_metadata(table, model);
+  if (options.tensors) show_tensors(table, model);
   write_stdout(table.text());
   return kSuccess;
 }

@@ -9,9 +9,7 @@
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
-#include "files/tensor_file.h"
-#include "files/tokenizer_json.h"
-#include "files/vocab_reader.h"
+#include "engine/open_tokenizer.h"
 
 namespace ogas::cli {
 namespace {
@@ -103,18 +101,15 @@ Result<nlohmann::ordered_json> run_batch(const Tokenizer& tokenizer, const nlohm
   return output;
 }
 
-// A GGUF file or a name as for every command; or a tokenizer.json, or a folder with one.
-Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
-  std::error_code ignored;
+// A file or a folder as it is; else a name, as for every command.
+Result<std::unique_ptr<Tokenizer>> find_tokenizer(const std::string& model) {
   const std::filesystem::path path(model);
-  if (path.extension() == ".json" || std::filesystem::exists(path / "tokenizer.json", ignored))
-    return Tokenizer::create(OGAS_TRY(open_tokenizer_json(path)));
-  const auto file = OGAS_TRY(TensorFile::open(OGAS_TRY(find_model(model))));
-  return Tokenizer::create(OGAS_TRY(read_vocab(file)));
+  const bool is_tokenizer = path.extension() == ".json" || is_there(path / "tokenizer.json");
+  return open_tokenizer(is_tokenizer ? path : OGAS_TRY(find_model(model)));
 }
 
 Result<int> tokenize(const TokenizeOptions& options) {
-  const auto tokenizer = OGAS_TRY(open_tokenizer(options.model));
+  const auto tokenizer = OGAS_TRY(find_tokenizer(options.model));
   const std::string input(std::istreambuf_iterator<char>(std::cin), {});
   if (options.batch || options.decode) {
     const auto json = nlohmann::json::parse(input, nullptr, /*allow_exceptions=*/false);

@@ -16,7 +16,6 @@
 #include "base/file.h"
 #include "base/quote.h"
 #include "cli/options/did_you_mean.h"
-#include "files/tensor_file.h"
 
 namespace ogas::cli {
 namespace {
@@ -150,6 +149,13 @@ Result<fs::path> find_model(std::string_view name) {
   }
   return fail(ErrorCode::not_found, "there is no model file or name {}; {}", in_quotes(name),
               what_there_is(name, models));
+}
+
+std::string name_of_model(const fs::path& path) {
+  constexpr std::string_view kExtension = ".gguf";
+  std::string name = path.filename().string();
+  if (lower_ascii(name).ends_with(kExtension)) name.resize(name.size() - kExtension.size());
+  return name;
 }
 
 bool names_a_model(std::string_view text) {

@@ -27,6 +27,9 @@ std::vector<std::filesystem::path> all_models();
 // there is; usage, if the beginning fits several; bad_file, if it is a directory, a device or may not be read.
 Result<std::filesystem::path> find_model(std::string_view name);
 
+// What a model is called: its file's name without ".gguf", or its folder's name, dots and all.
+std::string name_of_model(const std::filesystem::path& path);
+
 // Whether the only argument of `ogas run` is a model and not the prompt: it is a model's file or folder, or
 // another file with a name that no word has, or ends in .gguf (with blanks only if its folder exists), or is a
 // word of at least three letters that find_model() knows.

@@ -14,7 +14,7 @@ namespace ogas::cli {
 namespace {
 
 // stats: of these seconds.
-std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stats& stats, double seconds) {
+std::string describe_experts(const ExpertStats& stats, double seconds) {
   const auto share = [](auto part, auto whole) {
     return whole > 0 ? 100 * static_cast<double>(part) / static_cast<double>(whole) : 0;
   };
@@ -24,18 +24,17 @@ std::string describe_experts(const ExpertStore& experts, const ExpertStore::Stat
   return fmt::format(
       "experts: {:.0f}% in memory ({}), {:.0f}% of uses found there; {} a token from disk at {}/s; waiting for it "
       "{:.0f}% of the time",
-      share(experts.n_slots(), experts.n_experts()), format_bytes(experts.n_bytes()), share(stats.n_hits, stats.n_uses),
+      share(stats.n_slots, stats.n_experts), format_bytes(stats.memory_bytes), share(stats.n_hits, stats.n_uses),
       format_bytes(static_cast<uint64_t>(a_token)), format_bytes(static_cast<uint64_t>(rate)),
       share(stats.wait_seconds, seconds));
 }
 
 }  // namespace
 
-nlohmann::ordered_json experts_json(const ExpertStore& experts) {
-  const ExpertStore::Stats stats = experts.stats();
-  return {{"in_memory", experts.n_slots()},
-          {"of", experts.n_experts()},
-          {"memory_bytes", experts.n_bytes()},
+nlohmann::ordered_json experts_json(const ExpertStats& stats) {
+  return {{"in_memory", stats.n_slots},
+          {"of", stats.n_experts},
+          {"memory_bytes", stats.memory_bytes},
           {"tokens", stats.n_tokens},
           {"uses", stats.n_uses},
           {"hits", stats.n_hits},
@@ -75,19 +74,17 @@ std::vector<std::string> ExpertsChart::lines(bool is_ascii) const {
           line("waiting", waiting, max, "ms a token"), line("from disk", megabytes, 0, "MB a token")};
 }
 
-ExpertsReport::ExpertsReport(const Engine& engine, Request& request) : experts_(engine.experts()) {
-  if (!experts_) return;
-  before_ = experts_->stats();
-  if (!stderr_is_terminal()) return;
+ExpertsReport::ExpertsReport(const Engine& engine, Request& request) : engine_(engine), before_(expert_stats(engine)) {
+  if (!before_ || !stderr_is_terminal()) return;
   request.on_token = [this](TokenId, const Logprobs*) {
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
-    chart_.add(std::chrono::duration<double>(now).count(), experts_->stats());
+    chart_.add(std::chrono::duration<double>(now).count(), *expert_stats(engine_));
   };
 }
 
 std::vector<std::string> ExpertsReport::lines(double seconds) const {
-  if (!experts_) return {};
-  std::vector<std::string> lines = {describe_experts(*experts_, experts_->stats().since(before_), seconds)};
+  if (!before_) return {};
+  std::vector<std::string> lines = {describe_experts(expert_stats(engine_)->since(*before_), seconds)};
   std::ranges::move(chart_.lines(!shows_unicode()), std::back_inserter(lines));
   return lines;
 }

@@ -2,22 +2,23 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/engine.h"
-#include "nn/expert_store.h"
+#include "engine/expert_stats.h"
 
 namespace ogas::cli {
 
 // Of all that was computed.
-nlohmann::ordered_json experts_json(const ExpertStore& experts);
+nlohmann::ordered_json experts_json(const ExpertStats& stats);
 
 // How the tokens of an answer went, one after the other, as a small chart.
 class ExpertsChart {
  public:
   // Records a token. seconds: since any fixed time; stats: of all that was computed until then.
-  void add(double seconds, const ExpertStore::Stats& stats) { points_.push_back({seconds, stats}); }
+  void add(double seconds, const ExpertStats& stats) { points_.push_back({seconds, stats}); }
   // Lines of less than 80 columns: tokens a second, what a token took to compute and to wait for the disk, on one
   // scale, and what it read. None where there are too few tokens to see anything.
   std::vector<std::string> lines(bool is_ascii) const;
@@ -25,7 +26,7 @@ class ExpertsChart {
  private:
   struct Point {
     double seconds;
-    ExpertStore::Stats stats;
+    ExpertStats stats;
   };
   std::vector<Point> points_;
 };
@@ -42,8 +43,8 @@ class ExpertsReport {
   std::vector<std::string> lines(double seconds) const;
 
  private:
-  const ExpertStore* experts_;
-  ExpertStore::Stats before_;
+  const Engine& engine_;
+  std::optional<ExpertStats> before_;  // none: they are all in memory
   ExpertsChart chart_;
 };
 

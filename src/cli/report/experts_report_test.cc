@@ -15,7 +15,7 @@ using ::testing::StartsWith;
 // Tokens that take a second each, and wait for the disk less and less.
 ExpertsChart chart_of(size_t n_tokens) {
   ExpertsChart chart;
-  ExpertStore::Stats stats;
+  ExpertStats stats;
   for (size_t idx = 0; idx < n_tokens; ++idx) {
     stats.wait_seconds += 0.8 / static_cast<double>(idx + 1);
     stats.n_bytes += 1'000'000 * (n_tokens - idx);

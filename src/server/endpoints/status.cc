@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "base/memory.h"
+#include "engine/expert_stats.h"
 #include "sampling/sampling_settings.h"
 #include "server/endpoints/endpoints.h"
 
@@ -76,13 +77,12 @@ ApiResult<> metrics(Api& api, Call& call) {
                      .kv_bytes_cached = engine.kv_bytes_cached(),
                      .kv_bytes_budget = engine.options().kv_budget,
                      .memory_bytes = current_memory()};
-    if (const ExpertStore* experts = engine.experts()) {
-      const ExpertStore::Stats stats = experts->stats();
+    if (const auto experts = expert_stats(engine)) {
       now.reads_experts = true;
-      now.expert_hits = stats.n_hits;
-      now.expert_misses = stats.n_uses - stats.n_hits;
-      now.expert_bytes_read = stats.n_bytes;
-      now.expert_wait_seconds = stats.wait_seconds;
+      now.expert_hits = experts->n_hits;
+      now.expert_misses = experts->n_uses - experts->n_hits;
+      now.expert_bytes_read = experts->n_bytes;
+      now.expert_wait_seconds = experts->wait_seconds;
     }
     exchange->reply(
         {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = api.metrics.prometheus(api.model(), now)});
