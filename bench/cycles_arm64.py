@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""What the inner loops of the matrix products take on a 64-bit ARM, by llvm-mca, without having one.
+"""Estimates how fast the inner loops of the matrix products run on 64-bit ARM, with llvm-mca and without such a processor.
 
     cycles_arm64.py [--set neon-dotprod|neon-i8mm|neon] [--flags="..."] [--show]
 
-Compiles the kernels of an instruction set with the flags of build/arm64 (cmake --preset arm64), cuts out the loops of one
-token (GEMV) and of a tile of tokens (GEMM), and runs llvm-mca over them. Data is in the L1 cache there; what
-memory allows is stated beside it.
+Compiles the kernels of an instruction set with the flags of build/arm64 (cmake --preset arm64). Extracts the loops for one
+token (GEMV) and for a tile of tokens (GEMM), and runs llvm-mca on them. It assumes that all data is in the L1 cache; what
+memory allows is printed next to it.
 
-GEMV: cycles for each byte of packed weights, beside what 17 GB/s leave each of four cores at 2.4 GHz (Raspberry Pi 5).
-GEMM: products as a share of what the CPU could do (sdot, smmla, smlal) if it did nothing else. Beside the 8 sdot of 32
-inputs, four rows and a token stand 2 to 4 operations of the same units, so that 67 to 80% is the most there is. The
-target, for neon-dotprod: 70%, or 95% of the most.
+GEMV: cycles for each byte of packed weights, next to what 17 GB/s leave each of four cores at 2.4 GHz (Raspberry Pi 5).
+GEMM: products as a share of the CPU's peak (sdot, smmla, smlal). For 32 inputs, four rows and a token there are 8 sdot and
+2 to 4 other operations of the same units, so the maximum is 67 to 80%. The target for neon-dotprod is 70%, or 95% of the
+maximum.
 
-Of Cortex-A76 LLVM (14 to 19) has no model and takes that of the Cortex-A57: three instructions and one load a cycle,
+LLVM (14 to 19) has no model of the Cortex-A76 and uses that of the Cortex-A57: three instructions and one load a cycle,
 where the A76 has four and two. Neoverse N1 is the same core for servers and has a model of its own; its share counts.
 """
 import argparse
@@ -25,7 +25,7 @@ import loops
 COMPILE_COMMANDS = loops.ROOT / "build/arm64/compile_commands.json"
 MEMORY_CYCLES_A_BYTE = 4 * 2.4e9 / 17e9
 TARGET_SHARE = 0.70
-# Sets: the struct of the set, LLVM's names of features, what CPUs to ask about (the first counts), and the instruction
+# Sets: the struct of the set, LLVM's names of features, CPUs to model (the first counts), and the instruction
 # that multiplies most.
 SETS = {
     "neon": ("Neon", "", ["cortex-a72", "cortex-a53"], "smlal v{}.8h, v30.8b, v31.8b"),
@@ -33,7 +33,7 @@ SETS = {
                      "sdot v{}.4s, v30.16b, v31.16b"),
     "neon-i8mm": ("NeonI8mm", "+dotprod,+i8mm", ["neoverse-n2", "neoverse-v1"], "smmla v{}.4s, v30.16b, v31.16b"),
 }
-# Of a panel of 4 rows, 32 inputs: bytes with scales; what multiply_tile() is told of the codes; operations beside 8 sdot.
+# Of a panel of 4 rows, 32 inputs: bytes with scales; arguments of multiply_tile() on the codes; operations in addition to 8 sdot.
 FORMATS = {
     "Q4_K": (64 + 10, "CodeShape<15, 0, 32ul, true>", 3),
     "Q4_0": (64 + 8, "CodeShape<8, 0, 32ul, false>", 2),

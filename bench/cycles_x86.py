@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""What the inner loops of the matrix products of AVX2 take on processors that have no other set, by llvm-mca.
+"""Estimates how fast the inner loops of AVX2's matrix products run on processors without newer sets, with llvm-mca.
 
     cycles_x86.py [--flags="..."] [--show]
 
-Compiles the kernels of AVX2 as build/release does, cuts out the loop of a tile of tokens for each format, and asks llvm-mca
-what it takes on Zen 1 to 3, Haswell and Skylake, with all data in the L1 cache. Printed for a token, 32 inputs and
+Compiles the kernels of AVX2 as build/release does, extracts for each format the loop over a tile of tokens, and runs
+llvm-mca on it for Zen 1 to 3, Haswell and Skylake, with all data in the L1 cache. Printed for one token, 32 inputs and
 8 rows (256 products):
 
-  route      the least that the instructions of this route take, by the ports that run them: products of bytes (vpmaddubsw)
+  route      the minimum for the instructions of this route, by the ports that run them: products of bytes (vpmaddubsw)
              with sums in 16 bits as long as they fit, one sum in 32 bits (vpmaddwd), conversion and scales; and the same
-             products of weights that were unpacked to floats (vfmadd231ps)
-  loop       what llvm-mca says our loop takes, and the share of the route's least
+             products of weights unpacked to floats (vfmadd231ps)
+  loop       what llvm-mca reports for our loop, and the route's minimum as a share of it
 
-A look-up in registers (vpshufb) is no third route for prompts: 8 of them do what 8 vpmaddubsw do for weights of 4 bits, and
-each result has to be widened and added twice. Exit status 1: a loop is below 55% of its route, or floats would be quicker.
-Needs: llvm-mca-19 (Debian package llvm-19), build/release configured.
+A look-up in registers (vpshufb) is not a third route for prompts: 8 of them do what 8 vpmaddubsw do for weights of 4 bits,
+and each result has to be widened and added twice. Exit status 1: a loop is below 55% of its route, or floats would be
+faster. Needs: llvm-mca-19 (Debian package llvm-19), build/release configured.
 """
 import argparse
 import re
@@ -25,7 +25,7 @@ import loops
 
 COMPILE_COMMANDS = loops.ROOT / "build/release/compile_commands.json"
 CPUS = {"znver1": "Zen 1", "znver2": "Zen 2", "znver3": "Zen 3", "haswell": "Haswell", "skylake": "Skylake"}
-LEAST_SHARE = 0.55
+MIN_SHARE = 0.55
 # What a tile's shape is called in the kernels, inputs of a group, products of a sum in 16 bits, whether codes have a sign,
 # a bias to take back, offsets.
 FORMATS = {
@@ -81,7 +81,7 @@ def main():
             least, floats = run(integer_route(*instructions))["least"], run(FLOAT_ROUTE)["least"]
             ours = run(loop)["cycles"] * 8 / n_products(loop)
             print(f"    {label:8} route {least:5.1f} cycles (floats {floats:4.1f}), loop {ours:5.1f}: {least / ours:4.0%}")
-            if least / ours < LEAST_SHARE or floats < least * 0.99:
+            if least / ours < MIN_SHARE or floats < least * 0.99:
                 missed.append(f"{name} on {label}")
     if missed:
         sys.exit(f"below what they should reach: {', '.join(missed)}")

@@ -1,12 +1,12 @@
-// How often experts are found in memory, beside what the best of all policies would find (Belady 1966, who knows what
-// comes), and the one that keeps what was used last (LRU): on traces of experts that tokens took.
+// Hit rates of the expert cache on traces, next to those of the optimal policy (Belady 1966, which knows the future)
+// and of LRU.
 //
-//   expert_cache_bench            traces drawn by Zipf's law, which takes each token's experts whatever came before
-//   expert_cache_bench TRACE...   traces of models, as tools/record_routing.py records them; of all layers together
+//   expert_cache_bench            traces drawn by Zipf's law, each token for itself
+//   expert_cache_bench TRACE...   traces of models, as tools/record_routing.py records them; all layers together
 //
-// bench/data/trained_moe.trace is that of a small model that tools/train_moe.py trained; its head says how. The first
-// figures say how unevenly a trace takes its experts: what the 10% and the 30% of them that it uses most have of all
-// uses, the 30% where each text has its own, and how many uses are of experts that the token before used, too.
+// bench/data/trained_moe.trace is of a small model that tools/train_moe.py trained; its head says how. The first
+// figures say how uneven the uses are: the shares of the 10% and the 30% of experts that are used most, the share of
+// the 30% if each text has its own, and the share of uses whose expert the token before used, too.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ using ogas::RoutingTrace;
 struct Draw {
   uint32_t n_expert, n_used;
   double exponent;     // of Zipf's law
-  size_t n_a_subject;  // tokens after which a quarter of the experts changes places in popularity; 0: never
+  size_t n_a_subject;  // tokens after which a quarter of the experts swap their popularity; 0: never
 };
 
 // Experts without repetition, by weights 1 / rank^exponent (Efraimidis & Spirakis 2006, A-Res).
@@ -78,7 +78,7 @@ void print_skew(const std::string& name, const RoutingTrace& trace) {
              100 * skew.top_tenth, 100 * skew.top_30, 100 * skew.top_30_of_text, 100 * skew.repeated);
 }
 
-void print_head() { fmt::print("{:44} {:4}  {:>7} {:>7} {:>7}  {:>5}\n", "", "room", "LRU", "ours", "best", ""); }
+void print_head() { fmt::print("{:44} {:4}  {:>7} {:>7} {:>7}  {:>5}\n", "", "slots", "LRU", "ours", "best", ""); }
 
 ogas::Result<> compare_recorded(const std::string& path) {
   constexpr size_t kMaxBytes = size_t{256} << 20;
@@ -88,7 +88,7 @@ ogas::Result<> compare_recorded(const std::string& path) {
   print_head();
   compare("  from an empty cache", trace, CacheStart::empty);
   compare("  from the second quarter on", trace, CacheStart::filled);
-  compare("  second half, favourites of the first", trace, CacheStart::learned);
+  compare("  second half, top experts of the first", trace, CacheStart::learned);
   return {};
 }
 

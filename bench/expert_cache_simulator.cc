@@ -30,7 +30,8 @@ class Counter {
   CacheHits hits_;
 };
 
-// What stays is what has the largest value, which a use sets to that of its token; what is used now is kept before all.
+// Keeps the experts with the largest values. A use sets the value to that of its token; experts in use are never
+// evicted.
 CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start, bool may_pass,
                   const auto& value_of_use) {
   constexpr double kOut = -std::numeric_limits<double>::infinity();
@@ -62,7 +63,7 @@ CacheHits hits_by(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, 
   return counter.hits();
 }
 
-// Uses by the n experts that are used most, of so many tokens of one layer.
+// Uses of the n experts that are used most, in these tokens of one layer.
 double uses_of_top(std::span<const RoutedToken> tokens, uint32_t n_expert, uint32_t n) {
   std::vector<double> uses(n_expert);
   for (const RoutedToken& token : tokens)

@@ -1,4 +1,4 @@
-// How often experts are found in memory by ExpertCache, and by two policies to hold it against.
+// Hit rates of ExpertCache on a trace, and of two policies to compare it with.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,12 @@
 
 namespace ogas {
 
-// When a cache begins, and from which token of its trace on uses are counted.
+// The state in which a cache begins, and from which token of its trace uses are counted.
 enum class CacheStart : uint8_t {
   empty,    // counted from the first token on
   filled,   // counted from the second quarter on
-  learned,  // the program was started again before the second half, which is counted, with the favourites of the first
+  learned,  // the program was started again before the second half, which is counted, with the most used experts of the
+            // first
 };
 
 struct CacheHits {
@@ -21,17 +22,17 @@ struct CacheHits {
   CacheHits& operator+=(const CacheHits& other);
 };
 
-// Of one layer, whose n_slots experts can be in memory.
+// Of one layer, with n_slots slots.
 CacheHits hits_of_ours(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
-// The policy that keeps what was used last (LRU). It is never started again.
+// LRU. It is never started again.
 CacheHits hits_of_last_used(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
-// The best of all policies (Belady 1966), which knows what comes, and passes by what is used later than all it has.
+// The optimal policy (Belady 1966): it knows the future, and does not keep what is used later than all it has.
 CacheHits hits_of_best(const LayerTrace& trace, uint32_t n_expert, uint32_t n_slots, CacheStart start);
 
-// How a trace takes its experts.
+// How a trace uses its experts.
 struct Skew {
   double top_tenth, top_30;  // share of uses by the 10% and 30% of experts that are used most
-  double top_30_of_text;     // the same where each text has its own
+  double top_30_of_text;     // the same if each text has its own
   double repeated;           // share of uses whose expert the token before used, too
 };
 Skew skew_of(const RoutingTrace& trace);

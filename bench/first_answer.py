@@ -3,10 +3,10 @@
 
     bench/first_answer.py [--ogas build/release/ogas] [--runs 10] [--quick]
 
-First token: from the start of the process, a short question; target under 0.5 s. Memory: the peak of a run whose context
-of 2,048 positions is full at its end; target under the file's size + 60 MB. Medians, with the range; exit status 1 where a
-target is missed, so that it can be repeated by programs. --quick asks once, fills a context of 256, and holds no time against
-its target. Needs the default model (tools/get_default_model).
+First token: from the start of the process, for a short question; target under 0.5 s. Memory: the peak of a run that fills
+its context of 2,048 positions; target under the file's size + 60 MB. Printed are medians and the range. Exit status 1 if a
+target is missed. --quick asks once, fills a context of 256, and does not check the time. Needs the default model
+(tools/get_default_model).
 """
 import argparse
 import json

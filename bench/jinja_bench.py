@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Chat templates: speed beside Python's jinja2, and what hostile templates cost.
+"""Compares the speed of chat templates with Python's jinja2, and measures what hostile templates cost.
 
     jinja_bench.py [--program build/release/tests/jinja_render]            (pip install jinja2)
-    jinja_bench.py --hostile      milliseconds of processor time and MiB until each template of tests/data/text/hostile_templates.json fails
+    jinja_bench.py --hostile      milliseconds of processor time and MiB until each template of
+                                  tests/data/text/hostile_templates.json fails
 
-Both engines take turns, and the best of the turns counts; jinja2 runs its compiled template, which is how transformers
+Both engines run interleaved, and the best run of each counts. jinja2 runs its compiled template, which is how transformers
 keeps it. Parsing in jinja2 is compiling.
 """
 import argparse

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Runs a model with experts in less memory than it takes, beside llama.cpp in the same limit. See --help.
+"""Runs a model with experts in less memory than its size, and llama.cpp with the same limit. See --help.
 
     bench/larger_than_memory.py --model MODEL --share 0.5 0.3 0.15 [--rounds 2] [--llama-cpp]
 
-Each program runs alone in a memory cgroup (v1 or v2; needs root) of a share of the model's size, its pages dropped from
-the page cache before, and measures a prompt of 512 tokens and decoding 16. Printed are medians over the rounds, the disk's
-direct rate as `ogas bench` measures it in the same round, what ogas reached of it while it read, how much of the
-limit was used at most, and what `ogas plan` had said of decoding in the same limit.
+Each program runs alone in a memory cgroup (v1 or v2; needs root) with a share of the model's size. Its pages are dropped
+from the page cache first. It computes a prompt of 512 tokens and decodes 16. Printed are medians over the rounds: the
+figures, the direct rate of the disk as `ogas bench` measures it in the same round, the rate that ogas reached while it
+read, the maximum of memory used, and what `ogas plan` had forecast for decoding with the same limit.
 
-Tokens are spread over the vocabulary, and a model of `ogas synth` takes its experts nearly at random: the worst case for
+Tokens are spread over the vocabulary, and a model of `ogas synth` uses its experts nearly at random: the worst case for
 any cache. Needs for --llama-cpp: llama-cpp-python numpy.
 """
 import argparse
@@ -24,7 +24,7 @@ import peers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIGURES = (peers.PREFILL, "decode at 0")
-MOST_SECONDS = 900
+MAX_SECONDS = 900
 
 
 class Cgroup:
@@ -39,7 +39,7 @@ class Cgroup:
 
     def run(self, command):
         procs = self.folder / "cgroup.procs"
-        return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=MOST_SECONDS,
+        return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=MAX_SECONDS,
                               preexec_fn=lambda: procs.write_text(str(os.getpid())))
 
     def peak_bytes(self):
@@ -59,7 +59,7 @@ def drop_pages(path):
 
 
 def run_limited(path, limit, command):
-    """(parsed output or how it ended, most bytes used)."""
+    """(parsed output or how it ended, maximum of bytes used)."""
     drop_pages(path)
     cgroup = Cgroup(limit)
     try:
@@ -69,25 +69,25 @@ def run_limited(path, limit, command):
         what = "killed" if done.returncode == -9 else (done.stderr.strip() or str(done.returncode)).splitlines()[-1]
         return what, cgroup.peak_bytes()
     except subprocess.TimeoutExpired:
-        return f"no end after {MOST_SECONDS} s", cgroup.peak_bytes()
+        return f"no end after {MAX_SECONDS} s", cgroup.peak_bytes()
     finally:
         cgroup.close()
 
 
 def run_ogas(args, path, limit, figure):
     command = [args.ogas, "bench", path, "--threads", args.threads, "--ctx", 1024, "--repeat", args.repeat, "--budget",
-               MOST_SECONDS, "--only", figure, "--json", *args.extra]
+               MAX_SECONDS, "--only", figure, "--json", *args.extra]
     return run_limited(path, limit, command)
 
 
 def run_plan(args, path, limit):
-    """Tokens a second that are forecast for experts taken alike."""
+    """The forecast in tokens a second, with all experts equally likely."""
     report, _ = run_limited(path, limit, [args.ogas, "plan", path, "--threads", args.threads, "--ctx", 1024, "--json"])
     return report["estimate_even_routing"]["decode_tokens_per_s"] if isinstance(report, dict) else None
 
 
 def run_llama_cpp(args, path, limit):
-    """As it is, and where that is killed with its weights as they are mapped."""
+    """With its defaults; if that is killed, with weights as they are mapped."""
     command = [sys.executable, ROOT / "bench/peers.py", "--worker", "--model", path, "--threads", args.threads, "--repeat",
                1, "--depth", 0]
     report, peak = run_limited(path, limit, command)
@@ -159,10 +159,10 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N")
     parser.add_argument("--rounds", type=int, default=1, metavar="N")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each figure in a round")
-    parser.add_argument("--llama-cpp", action="store_true", help="beside llama.cpp")
+    parser.add_argument("--llama-cpp", action="store_true", help="also llama.cpp")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--ogas", default=str(ROOT / "build/release/ogas"), metavar="FILE")
-    parser.add_argument("extra", nargs="*", help="further options of ogas bench, behind --")
+    parser.add_argument("extra", nargs="*", help="further options of ogas bench, after --")
     args = parser.parse_args()
     path = pathlib.Path(args.model).resolve()
     limits = [int(one) for one in args.bytes] or [int(share * path.stat().st_size) for share in args.share]

@@ -1,4 +1,4 @@
-// How near the matrix products of each instruction set come to this core's limits, on one thread.
+// How close the matrix products of each instruction set come to the limits of one core, on one thread.
 //
 //   matmul_bench [--isa NAME] [--format NAME] [--n-in N] [--n-out N] [--tokens N] [--kind prompt|generated]
 //
@@ -35,7 +35,7 @@ struct Options {
   RowKind kind = RowKind::prefill;
 };
 
-// Layers enough that one pass over their rows is far from fitting any cache that two cores have alone; rows of a chunk.
+// Enough layers that a pass over their rows does not fit into any cache; rows of a chunk.
 constexpr size_t kWeightBytes = size_t{96} << 20, kRowsTogether = 256;
 
 class Subject {

@@ -1,7 +1,7 @@
-// How long a model takes to be open: metadata read, files mapped, no weight touched.
+// How long opening a model takes: metadata read, files mapped, no weight touched.
 //
-// Makes a folder of 8 safetensors files with 1,000 tensors (sparse: no disk is filled) beside an index, opens it again
-// and again, and prints the median, the worst, and how much of the files came into memory.
+// Makes a folder of 8 safetensors files with 1,000 tensors (sparse files) and an index, opens it
+// repeatedly, and prints the median, the maximum, and how much of the files was read into memory.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -68,5 +68,5 @@ int main() {
   fmt::print("{} tensors in {} files of {:.1f} GB together: open in {:.2f} ms (median of {}; worst {:.2f} ms)\n",
              kTensors, kShards, static_cast<double>(n_bytes) / 1e9, times[times.size() / 2], times.size(),
              times.back());
-  fmt::print("most memory the process took: {:.1f} MB\n", static_cast<double>(ogas::peak_memory()) / 1e6);
+  fmt::print("peak memory of the process: {:.1f} MB\n", static_cast<double>(ogas::peak_memory()) / 1e6);
 }

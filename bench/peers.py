@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Compares ogas with llama.cpp on the same files, threads and machine, in turns. See --help.
+"""Compares ogas with llama.cpp on the same files, threads and machine, interleaved. See --help.
 
   bench/peers.py                                                the default model
-  bench/peers.py --shape llama-3.1-8b --layers 8 --type q4_k_m  a shape, written by ogas synth if it is not there yet
-  bench/peers.py --busy --rounds 5                              also beside one busy process on each core
+  bench/peers.py --shape llama-3.1-8b --layers 8 --type q4_k_m  a shape, written by ogas synth if it does not exist yet
+  bench/peers.py --busy --rounds 5                              also with one busy process on each core
 
-Every round starts each program anew, ogas first in odd rounds, and measures a prompt of 512 tokens, decoding 16 tokens
-behind one (or behind as many as --depth says), and steps of several consecutive tokens with the logits of each, three times after a warm-up. Printed is a
-Markdown table: medians over the rounds, half the distance between the quartiles beside them, the median of the rounds'
-ratios, and how much of the machine's limit (as `ogas bench` measures it in the same round, reading its own weights where
-they lie: on a shared machine memory may be twice as fast in one round as in the next) either one reaches.
+Every round starts each program again, ogas first in odd rounds. It measures a prompt of 512 tokens, decoding 16 tokens after
+one (or at the depths of --depth), and steps of several consecutive tokens with the logits of each, three times after a
+warm-up. Printed is a Markdown table: medians over the rounds with half the interquartile range, the median of the rounds'
+ratios, and the share of the machine's limit that each program reaches. `ogas bench` measures the limit in the same round,
+reading its own weights where they are: on a shared machine memory may be twice as fast in one round as in the next.
 
-llama.cpp runs through its C API: as many threads for prompts as for tokens, batches of 512, its own defaults for the
-rest (flash attention, mapped files, repacking), nothing sampled, the clock around llama_decode alone. ogas chooses its
-batch itself, smaller for models cut to a few layers, which --batch makes up for; its clock also holds the choice of the
-likeliest token.
+llama.cpp runs through its C API, with the same number of threads for prompts and tokens, batches of 512, and its defaults
+otherwise (flash attention, mapped files, repacking). Nothing is sampled, and the clock runs around llama_decode alone.
+ogas chooses its own batch, which is smaller for models cut to a few layers; --batch sets it. Its clock includes the choice
+of the most probable token.
 Needs: llama-cpp-python numpy
 """
 import argparse
@@ -30,11 +30,11 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PREFILL, STEPS = "prefill 512", {f"{n} tokens a step": n for n in (4, 16)}
 N_PREFILL, N_DECODE, N_STEP_TOKENS = 512, 16, 32
-MOST_SECONDS = 900  # of one program in one round
+MAX_SECONDS = 900  # of one program in one round
 
 
 def make_tokens(n, n_vocab):
-    """Spread over the vocabulary, as those of ogas bench."""
+    """Token ids spread over the vocabulary, as in ogas bench."""
     state, tokens = 1, []
     for _ in range(n):
         state = (state * 6364136223846793005 + 1442695040888963407) % 2**64  # Knuth, MMIX
@@ -85,7 +85,7 @@ def measure_llama_cpp(path, args):
 
 
 def run_json(command):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=MOST_SECONDS)
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=MAX_SECONDS)
     if done.returncode != 0:
         sys.exit(f"{command[0]} {command[1]}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
     return json.loads(done.stdout)
@@ -95,7 +95,7 @@ def run_ogas(path, args):
     """The report of ogas bench."""
     only = [word for name in figures_of(args) for word in ("--only", name)]
     return run_json([args.ogas, "bench", path, "--threads", args.threads, "--ctx", n_ctx_of(args), "--repeat", args.repeat,
-                     "--budget", MOST_SECONDS, *only, *(["--batch", args.batch] if args.batch else []), "--json"])
+                     "--budget", MAX_SECONDS, *only, *(["--batch", args.batch] if args.batch else []), "--json"])
 
 
 def run_llama_cpp(path, args):
@@ -105,7 +105,7 @@ def run_llama_cpp(path, args):
 
 @contextlib.contextmanager
 def busy_cores(cores):
-    """One process a core that never sleeps, at nice 0."""
+    """One process for each core, which never sleeps, at nice 0."""
     loops = []
     try:
         for core in cores:
@@ -191,7 +191,7 @@ def as_markdown(result):
 
 
 def files_of(args):
-    """The models asked for, those of shapes written first where they are not there."""
+    """The models asked for. Those of shapes are written first if they do not exist."""
     files = [pathlib.Path(path) for path in args.model]
     cache = pathlib.Path(args.cache)
     for shape in args.shape:
@@ -211,7 +211,7 @@ def files_of(args):
                                                  stdout=subprocess.PIPE).stdout.strip()))
     for path in files:
         if not path.is_file():
-            sys.exit(f"{path} is no file")
+            sys.exit(f"{path} is not a file")
     return files
 
 
@@ -227,7 +227,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="of each figure in a round")
     parser.add_argument("--batch", type=int, metavar="N", help="prompt tokens that ogas computes together")
     parser.add_argument("--depth", type=int, nargs="+", default=[0], metavar="N",
-                        help="tokens behind which to decode: 0, 2048, 8192 (default: 0)")
+                        help="number of tokens before those that are decoded: 0, 2048, 8192 (default: 0)")
     parser.add_argument("--busy", action="store_true", help="also with one busy process pinned to each core")
     parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
     parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")

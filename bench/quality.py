@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What speed costs in quality: logits of the fast paths beside those of the reference loops. See --help.
+"""What speed costs in quality: compares logits of the fast kernels with those of the reference. See --help.
 
     bench/quality.py MODEL... [--text FILE | --tokens N] [--kv-types q8_0 q4_0] [--llama-cpp]
 
-For each model: the same tokens through the reference (OGAS_ISA=reference: F32 throughout, nothing rounded to 8 bits) and
-through the instruction set of this machine, or OGAS_ISA's, keys and values in F32 but for --kv-types. Printed are the KL
-divergence of the logits' distributions (reference against the other; mean, and the largest of a token), how often the likeliest token is the
-same, and with a text the perplexity of both. --llama-cpp adds llama.cpp, which rounds activations to 8 bits, too.
-Without a text the tokens are spread over the vocabulary, which is all that random weights can be asked.
-The reference takes its time: about a second a token for each two billion weights.
+For each model the same tokens go through the reference (OGAS_ISA=reference: F32 throughout, nothing rounded to 8 bits) and
+through the instruction set of this machine, or OGAS_ISA's. The KV cache is F32 unless --kv-types says otherwise. Printed
+are the KL divergence of the logits' distributions (reference against the other; mean, and maximum over tokens), how often
+the most probable token is the same, and with a text the perplexity of both. --llama-cpp adds llama.cpp, which rounds
+activations to 8 bits, too. Without a text the tokens are spread over the vocabulary, which is enough for random weights.
+The reference is slow: about a second a token for each two billion weights.
 Needs: numpy (and llama-cpp-python)
 """
 import argparse
@@ -42,7 +42,7 @@ def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
 
 def logits_of_llama_cpp(model, tokens):
     import llama_cpp_peer as peer
-    # Weights as they stand in the file: repacked ones are as exact, and crash for some shapes (0.3.36, Gemma 3 270M).
+    # Weights as they are in the file: repacked ones are as exact, but crash for some shapes (0.3.36, Gemma 3 270M).
     model = peer.Model(str(model), repacks=False)
     context = peer.Context(model, n_ctx=len(tokens), n_batch=512, n_threads=os.cpu_count())
     return log_softmax(context.eval(tokens))
@@ -75,7 +75,7 @@ def main():
     parser.add_argument("models", nargs="+", metavar="MODEL", type=pathlib.Path)
     parser.add_argument("--ogas", type=pathlib.Path, default=ROOT / "build/release/ogas")
     parser.add_argument("--text", type=pathlib.Path)
-    parser.add_argument("--tokens", type=int, default=24, help="how many, without a text")
+    parser.add_argument("--tokens", type=int, default=24, help="number of tokens, without a text")
     parser.add_argument("--kv-types", nargs="*", default=[], choices=["f16", "bf16", "q8_0", "q4_0"])
     parser.add_argument("--llama-cpp", action="store_true")
     args = parser.parse_args()
@@ -84,11 +84,11 @@ def main():
         reference = logits_of(args.ogas, model, tokens, isa="reference")
         print(f"{model.name}, {len(tokens)} tokens" +
               (f", perplexity of the reference {perplexity(reference, tokens):.4f}" if args.text else ""))
-        print("| beside the reference | KL, mean | KL, largest | same likeliest |" + (" perplexity |" if args.text else ""))
+        print("| compared with the reference | KL, mean | KL, largest | same top token |" + (" perplexity |" if args.text else ""))
         print("|---|---|---|---|" + ("---|" if args.text else ""))
         for kv_type in ["f32", *args.kv_types]:
             other = logits_of(args.ogas, model, tokens, kv_type)
-            print(row(f"ogas, keys and values in {kv_type}", reference, other, tokens, args.text), flush=True)
+            print(row(f"ogas, KV cache in {kv_type}", reference, other, tokens, args.text), flush=True)
         if args.llama_cpp:
             print(row("llama.cpp", reference, logits_of_llama_cpp(model, tokens), tokens, args.text), flush=True)
         print()

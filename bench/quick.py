@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Runs programs of bench/ briefly: whether each still does its work, not how quick anything is.
+"""Runs programs of bench/ briefly: whether each still works, not how fast anything is.
 
     bench/quick.py            all of them, some minutes (./test bench)
     bench/quick.py NAME...    these; those that take seconds are tests of ctest, bench_NAME
 
-Exit code 1 where one of them fails, and 77 where none could run. What a program needs and does not find (llama-cpp-python,
-root, a cross build) is said. The model is the one that OGAS_TEST_MODEL names, or the default model. The programs in C++
-are to be built before: ninja -C build/release bench_programs.
+Exit status 1 if one fails, 77 if none could run. What a program needs and does not find (llama-cpp-python, root, a cross
+build) is printed. The model is that of OGAS_TEST_MODEL, or the default model. Build the C++ programs first:
+ninja -C build/release bench_programs.
 """
 import argparse
 import dataclasses
@@ -25,13 +25,13 @@ from serving import DEFAULT_MODEL
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
 DATA = ROOT / "tests/data"
-MOST_SECONDS = 600  # of one program
+MAX_SECONDS = 600  # of one program
 SKIPPED = 77
 MODULES = {"loops.py", "quick.py", "serving.py"}  # of Python, and no programs that measure
 
 
 class Missing(Exception):
-    """What a program needs and does not find."""
+    """A program needs something that is not found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def needs_mca(options):
         raise Missing("it needs a compiler for x86-64")
 
 
-# What stands in braces is replaced by places_of().
+# What is in braces is replaced by values_of().
 PEER = ("llama_cpp", "numpy")
 SERVER = ("--ogas", "{ogas}", "--model", "{model}")
 PROGRAMS = {
@@ -101,7 +101,7 @@ PROGRAMS = {
 
 
 def programs_there():
-    """The names of what lies in bench/: Python that is no module of the others, C++ that CMake makes programs of."""
+    """The names of the programs in bench/: Python that the others do not import, C++ that CMake builds programs of."""
     python = {path.name for path in BENCH.glob("*.py")} - MODULES
     return python | {path.stem for path in BENCH.glob("*_bench.cc")}
 
@@ -117,7 +117,7 @@ def python_with(modules):
     raise Missing(f"Python here cannot {lacking}")
 
 
-def places_of(options, folder):
+def values_of(options, folder):
     return {"model": options.model, "ogas": options.build / "ogas", "build": options.build, "folder": folder, "root": ROOT,
             "tokenizer": DATA / "tokenizers/small_byte_level.tokenizer.json"}
 
@@ -129,13 +129,13 @@ def run(name, options):
         program.needs(options)
     start = [python_with(program.modules), BENCH / name] if name.endswith(".py") else [options.build / "bench" / name]
     with tempfile.TemporaryDirectory() as folder:
-        places = places_of(options, folder)
-        arguments = [word.format(**places) for word in program.arguments]
+        values = values_of(options, folder)
+        arguments = [word.format(**values) for word in program.arguments]
         for more in program.runs or ((),):
             command = [*map(str, start), *arguments, *more]
             begin = time.monotonic()
             try:
-                done = subprocess.run(command, cwd=ROOT, input=program.commands.format(**places).encode(), timeout=MOST_SECONDS,
+                done = subprocess.run(command, cwd=ROOT, input=program.commands.format(**values).encode(), timeout=MAX_SECONDS,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                       env={**os.environ, "OGAS_MODELS": str(options.model.parent)})
             except (OSError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-// Which experts a model's tokens took, as tools/record_routing.py wrote it down; its head describes the format.
+// The experts that a model's tokens used, as tools/record_routing.py recorded them; its head describes the format.
 #pragma once
 
 #include <cstddef>
@@ -11,13 +11,13 @@
 
 namespace ogas {
 
-using RoutedToken = std::vector<uint32_t>;  // the experts it took in a layer
+using RoutedToken = std::vector<uint32_t>;  // the experts it used in a layer
 using LayerTrace = std::vector<RoutedToken>;
 
 struct RoutingTrace {
   uint32_t n_expert = 0, n_used = 0;
-  std::vector<LayerTrace> layers;   // of as many tokens each
-  std::vector<size_t> text_begins;  // tokens that have none of their text before them
+  std::vector<LayerTrace> layers;   // all with the same number of tokens
+  std::vector<size_t> text_begins;  // the first token of each text
 };
 
 // name: of the file, for messages. Errors: bad_file, unsupported (another version).

@@ -74,7 +74,7 @@ TEST(RoutingTraceTest, IsReadOrRefusedWhereverItEnds) {
   }
 }
 
-// With a place for 30% of the experts, 10 points behind the best policy are aimed for, and 12.2 are reached
+// With slots for 30% of the experts, 10 points below the optimal policy are aimed for, and 12.2 are reached
 // (docs/PERFORMANCE.md says why).
 TEST(RoutingTraceTest, CacheIsNotFarFromTheBestOnATrainedModel) {
   const auto text = read_file("bench/data/trained_moe.trace");

@@ -1,4 +1,4 @@
-// How long choosing a token from a large vocabulary takes, by sampling settings.
+// How long sampling from a large vocabulary takes, by sampling options.
 //
 //   sampler_bench [VOCABULARY]
 #include <fmt/format.h>
@@ -59,6 +59,6 @@ int main(int argc, char** argv) {
       logprobs_of(logits, 1, n_top);
       seconds.push_back(seconds_since(start));
     }
-    fmt::print("{:<22} {:8.1f} us\n", fmt::format("logprobs, {} beside", n_top), median_of(seconds).value * 1e6);
+    fmt::print("{:<22} {:8.1f} us\n", fmt::format("logprobs, top {}", n_top), median_of(seconds).value * 1e6);
   }
 }

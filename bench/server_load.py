@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Many clients of `ogas serve` at once, half of them badly behaved, for minutes: what is left of them afterwards? See --help.
+"""Loads `ogas serve` for minutes with many clients, half of them badly behaved, and checks what is left. See --help.
 
     bench/server_load.py [--clients 256] [--seconds 300] [--model FILE]
 
-Half of the clients stream chat answers and compare each with the answer to the same question alone (greedy, so that it has
-to be the same). The others read slowly, leave in the middle, send what is no request, or a few bytes now and then. Printed
-once a second: memory, requests, connections. At the end: whether every complete answer was right, nothing is stuck, no page
-is lost, and how much the memory grew from the first two fifths of the time to the last two (which says nothing in less than
-a minute, and is not held against it then).
-Exit code 1 where one of that is not so.
+Half of the clients stream chat answers. They compare each with the answer to the same question alone; all are greedy, so
+both must be equal. The others read slowly, disconnect in the middle, send invalid requests, or a few bytes now and then.
+Printed once a second: memory, requests, connections. At the end: whether every complete answer was right, whether anything
+is stuck, whether a page leaked, and how much memory grew from the first two fifths of the time to the last two. Growth says
+nothing in less than a minute and is not checked then. Exit status 1 if a check fails.
 """
 import argparse
 import asyncio
@@ -21,7 +20,7 @@ import time
 from serving import add_arguments, serving
 
 QUESTIONS = [f"What is {a} plus {b}?" for a in range(2, 6) for b in range(3, 7)]
-MOST_GROWTH, LEAST_SECONDS_OF_GROWTH = 0.02, 60
+MAX_GROWTH, MIN_SECONDS_OF_GROWTH = 0.02, 60
 
 
 def body_of(question, **fields):
@@ -121,7 +120,7 @@ async def watch(clients, end, samples):
 
 
 async def settle(clients):
-    """Figures once nothing is on its way."""
+    """The metrics once no request is in flight."""
     for _ in range(600):
         now = await clients.metrics()
         if now["ogas_requests_running"] + now["ogas_requests_waiting"] == 0 and now["ogas_connections"] <= 1:
@@ -154,7 +153,7 @@ async def load(port, n_clients, seconds):
         "no request is stuck": last["ogas_requests_running"] + last["ogas_requests_waiting"] == 0,
         "no connection is stuck": last["ogas_connections"] <= 1,
         "no page is lost": last["ogas_kv_bytes_used"] == last["ogas_kv_bytes_cached"] > 0,
-        f"memory grew by {100 * growth:.1f}%": growth <= MOST_GROWTH or seconds < LEAST_SECONDS_OF_GROWTH,
+        f"memory grew by {100 * growth:.1f}%": growth <= MAX_GROWTH or seconds < MIN_SECONDS_OF_GROWTH,
     }
     print(clients.counts, *clients.examples[:3], sep="\n")
     for what, holds in checks.items():

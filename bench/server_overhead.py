@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What HTTP costs: 8 clients that stream from `ogas serve` beside the same 8 sessions in `ogas bench`, in turns. See --help.
+"""What HTTP costs: 8 clients of `ogas serve`, and the same 8 sessions in `ogas bench`, interleaved. See --help.
 
     bench/server_overhead.py [--model FILE] [--rounds 5] [--tokens 32] [--users 8] [--repeat 5]
 
-Every client streams one answer of --tokens tokens to a short prompt of its own (/v1/completions, greedy, past the model's own
-end). Counted are the tokens between the last client's first piece and the first one's end, by the pace of each client.
-`ogas bench` computes as many sessions a step without sampling, text or network, at short contexts: answers are short here,
+Every client streams one answer of --tokens tokens to a short prompt of its own (/v1/completions, greedy, with ignore_eos).
+Tokens are counted between the last client's first piece and the first client's end, by the rate of each client. `ogas bench`
+computes the same number of sessions in a step without sampling, text or network, at short contexts. Answers are short here,
 too, since longer ones cost attention and not HTTP.
 """
 import argparse

@@ -18,7 +18,7 @@ def add_arguments(parser):
 
 @contextlib.contextmanager
 def serving(ogas, model):
-    """The port of a server that remembers nothing on disk. At the end it is told to end, and has to do so well."""
+    """The port of a server without a prefix cache on disk. At the end it is stopped, and must exit with success."""
     server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", "--prefix-cache", "0"],
                               stderr=subprocess.PIPE, text=True)
     try:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Shows that llama.cpp loads what `ogas synth` writes, and says the same. See --help.
+"""Checks that llama.cpp loads what `ogas synth` writes, and computes the same. See --help.
 
-Each shape is cut to a few layers, written to a temporary folder, and continued greedily from the same token ids by both,
-keys and values in F32. The first logits are compared by KL divergence: both round activations to 8 bits, each in its
-own way, so that greedy tokens may part where two are nearly as likely. Fails where the divergence is 2e-3 or more.
+Each shape is cut to a few layers and written to a temporary folder. Both programs continue the same token ids greedily, with
+the KV cache in F32. The first logits are compared by KL divergence. Both round activations to 8 bits, each in its own way,
+so greedy tokens may differ where two are nearly as probable. Fails if the divergence is 2e-3 or more.
 Needs: llama-cpp-python numpy
 """
 import argparse
@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 
 PROMPT = [300, 1200, 77, 5000, 4321, 999, 20000, 31, 640, 7777]
-# llama.cpp knows V2-Lite by its 27 layers; with fewer it wants a q_lora_rank.
+# llama.cpp recognises V2-Lite by its 27 layers; with fewer it expects a q_lora_rank.
 WHOLE_ONLY = {"deepseek-v2-lite": 27}
 
 
@@ -55,10 +55,10 @@ def compare(binary, shape, args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("shapes", nargs="*", help="default: all that a few layers of fit into 3 GB")
+    parser.add_argument("shapes", nargs="*", help="default: all of which a few layers fit into 3 GB")
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--type", default="q4_k_m")
-    parser.add_argument("--tokens", type=int, default=6, help="how many are compared")
+    parser.add_argument("--tokens", type=int, default=6, help="number of tokens compared")
     parser.add_argument("--folder", help="for temporary files")
     parser.add_argument("--binary", default=str(ROOT / "build/release/ogas"))
     args = parser.parse_args()

@@ -1,9 +1,9 @@
-// Times the tokenizer for bench/tokenizer_bench.py, which says how to use it: each line of commands on stdin is
-// answered by one line with the nanoseconds of processor time that it took.
-//   open PATH     opens a tokenizer.json: read, parsed, every table built
+// Times the tokenizer for bench/tokenizer_bench.py, which says how to use it. It reads commands from stdin, and answers
+// each with a line: the nanoseconds of processor time that it took.
+//   open PATH     opens a tokenizer.json: read, parsed, all tables built
 //   text PATH     takes this file as the text (answers its size in bytes)
 //   encode        encodes the text as one (answers nanoseconds and tokens)
-//   lines         encodes each line of it for itself
+//   lines         encodes each line separately
 #include <ctime>
 #include <iostream>
 #include <string>

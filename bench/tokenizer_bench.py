@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""ogas's tokenizer beside PyPI tokenizers, on one thread, in turns on the same machine; figures are processor time.
+"""Compares ogas's tokenizer with PyPI tokenizers on one thread, interleaved. Figures are processor time.
 
     ninja -C build/release tokenizer_bench
     bench/tokenizer_bench.py TOKENIZER_JSON... [--text FILE...] [--quick]    (needs PyPI tokenizers)
 
-For each tokenizer.json: the time to open it, then each text of 1 MB (of random writing and code without --text) encoded
-whole and line by line, and lengths of 256 KB, 1 MB and 4 MB for the growth of time. A ratio of 2 means that ogas takes
-half the time. Each figure is the least of five rounds. --quick: one round, and a sixteenth of each length.
+For each tokenizer.json: the time to open it, then each text of 1 MB (random writing and code without --text) encoded whole
+and line by line, and lengths of 256 KB, 1 MB and 4 MB for the growth of time. A ratio of 2 means that ogas takes half the
+time. Each figure is the minimum of five rounds. --quick: one round, and a sixteenth of each length.
 """
 
 import argparse

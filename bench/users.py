@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""What several users of one engine notice, through the C API: a prompt that begins like one before, in memory and after a
-restart; how many tokens all of them get together; and how long the others wait for their next token while somebody's long
-prompt is computed.
+"""What several users of one engine notice, through the C API. Time to first token of a prompt that begins like an earlier
+one, in memory and after a restart; tokens a second of all users together; and how long others wait for their next token
+during the prefill of a long prompt.
 
     bench/users.py --model MODEL [--library build/release/libogas.so] [--tokens 4096] [--users 1 8] [--others 1 4] [--json]
     bench/users.py --model MODEL --batch 512 --llama-cpp    the last two also with llama.cpp (needs llama-cpp-python numpy)
 
-Targets: first token of the same prompt again within 5% of the first time, after a restart within 15%; next tokens beside a
-long prompt twice as long as without, at most. Prompts are random tokens; a model of `ogas synth` will do.
+Targets: first token of the same prompt again within 5% of the first time, after a restart within 15%; the next token during
+a long prompt takes at most twice as long as without. Prompts are random tokens, so models of `ogas synth` will do.
 
-llama.cpp runs in this process, after ours and through its C API, in the steps of llama-server: one batch holds the next
-token of each sequence that decodes and then, up to n_batch (--batch, or its own 2,048) in all, tokens of prompts; all
-sequences share one cache. Whoever answers takes the likeliest token.
+llama.cpp runs in this process, after ogas and through its C API, in the steps of llama-server. One batch holds the next
+token of each decoding sequence and then, up to n_batch in total (--batch, or its own 2,048), tokens of prompts. All
+sequences share one cache. Sampling is greedy.
 """
 import argparse
 import ctypes
@@ -112,7 +112,7 @@ def measure_prefix(library, options, tokens):
 
 
 def measure_rate(library, options, tokens, n_users):
-    """Tokens a second of users who all decode, at the beginning of a context."""
+    """Tokens a second of users who all decode, at the start of a context."""
     engine = Engine(library, options)
     engine.answer(tokens[:40], 2)
     stats = [None] * n_users
@@ -134,13 +134,13 @@ def gaps(times, begin, until):
 
 
 def stall_of(times, start, end, n_prompt):
-    without, beside = gaps(times, start - 1, start) or gaps(times, 0, start), gaps(times, start, end)
-    return {"others": len(times), "without_s": statistics.mean(without), "beside_s": statistics.mean(beside),
-            "beside_worst_s": max(beside), "prompt_s": end - start, "prompt_tokens": n_prompt}
+    without, during = gaps(times, start - 1, start) or gaps(times, 0, start), gaps(times, start, end)
+    return {"others": len(times), "without_s": statistics.mean(without), "with_s": statistics.mean(during),
+            "with_worst_s": max(during), "prompt_s": end - start, "prompt_tokens": n_prompt}
 
 
 def measure_stall(library, options, tokens, n_others):
-    """Times between tokens of others who decode, without and beside the long prompt."""
+    """Inter-token latencies of other users, without and with the long prompt."""
     engine = Engine(library, options)
     stopping, times = threading.Event(), [[] for _ in range(n_others)]
 
@@ -167,8 +167,8 @@ def measure_stall(library, options, tokens, n_others):
 
 
 class LlamaCpp:
-    """llama.cpp's parallel mode. Of each sequence there are the tokens to compute next, the position of the first of them,
-    and when its answer's tokens came."""
+    """llama.cpp's parallel mode. Each sequence has the tokens to compute next, the position of the first of them, and the
+    times of its answer's tokens."""
 
     def __init__(self, peer, model, options, n_parallel):
         self.ll, self.np, self.model = peer.ll, peer.np, model
@@ -191,7 +191,7 @@ class LlamaCpp:
     def step(self):
         batch, ends = self.batch, {}
         batch.n_tokens = 0
-        # A stable sort: who decodes, and has one token to compute, comes first.
+        # A stable sort: decoding sequences, with one token to compute, come first.
         for idx in sorted(range(len(self.tokens)), key=lambda idx: not self.times[idx]):
             part = self.tokens[idx][:self.n_batch - batch.n_tokens]
             del self.tokens[idx][:len(part)]
@@ -239,13 +239,13 @@ def measure_llama_cpp(options, tokens):
         while len(server.times[0]) < 40 or time.monotonic() < begin + 2:
             server.step()
         server.submit(n_others, tokens)
-        start = min(one[-1] for one in server.times[:n_others])  # between two steps: the next gaps are beside it
+        start = min(one[-1] for one in server.times[:n_others])  # between two steps: the next gaps are during the prompt
         while not server.times[n_others]:
             server.step()
         server.close()
         return stall_of(server.times[:n_others], start, server.times[n_others][0], len(tokens))
 
-    result = {"decoding": [rate(n) for n in options.users], "beside_a_prompt": [stall(n) for n in options.others]}
+    result = {"decoding": [rate(n) for n in options.users], "with_a_prompt": [stall(n) for n in options.others]}
     model.close()
     return result
 
@@ -253,10 +253,10 @@ def measure_llama_cpp(options, tokens):
 def print_figures(name, figures):
     for one in figures["decoding"]:
         print(f"{name}: {one['users']} decoding: {one['tokens_per_s']:.1f} tokens/s together")
-    for one in figures["beside_a_prompt"]:
-        print(f"{name}: {one['others']} decoding: {1000 * one['without_s']:.0f} ms a token; beside a prompt of "
-              f"{one['prompt_tokens']} tokens {1000 * one['beside_s']:.0f} ms "
-              f"({one['beside_s'] / one['without_s']:.2f} times, worst {1000 * one['beside_worst_s']:.0f} ms), which "
+    for one in figures["with_a_prompt"]:
+        print(f"{name}: {one['others']} decoding: {1000 * one['without_s']:.0f} ms a token; during a prompt of "
+              f"{one['prompt_tokens']} tokens {1000 * one['with_s']:.0f} ms "
+              f"({one['with_s'] / one['without_s']:.2f} times, worst {1000 * one['with_worst_s']:.0f} ms), which "
               f"takes {one['prompt_s']:.1f} s")
 
 
@@ -266,7 +266,7 @@ def main():
     parser.add_argument("--library", default=str(ROOT / "build/release/libogas.so"))
     parser.add_argument("--tokens", type=int, default=4096)
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8], help="who decode at once")
-    parser.add_argument("--others", type=int, nargs="+", default=[1, 4], help="who decode beside the long prompt")
+    parser.add_argument("--others", type=int, nargs="+", default=[1, 4], help="who decode during the long prompt")
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--llama-cpp", action="store_true", help="also with llama.cpp")
     parser.add_argument("--json", action="store_true")
@@ -279,7 +279,7 @@ def main():
     tokens = [generator.randrange(1000, 30000) for _ in range(options.tokens)]
     result = {"model": options.model.name, "prefix": measure_prefix(library, options, tokens),
               "decoding": [measure_rate(library, options, tokens, n) for n in options.users],
-              "beside_a_prompt": [measure_stall(library, options, tokens, n) for n in options.others]}
+              "with_a_prompt": [measure_stall(library, options, tokens, n) for n in options.others]}
     if options.llama_cpp:
         result["llama.cpp"] = measure_llama_cpp(options, tokens)
     if options.json:

@@ -1,14 +1,15 @@
-# Several sources are compiled as one (a unity build): headers and what the standard library instantiates for them are
-# most of a file's time, and a clean build takes a third of it. So names in a floor's unnamed namespaces must differ.
+# A unity build: several sources are compiled as one. Most of a file's time goes into headers and what the standard library
+# instantiates for them, so a clean build takes a third of the time. Names in a floor's unnamed namespaces must differ.
 # Batches are small enough that two processors share a floor.
 option(OGAS_UNITY "Compile several sources of a floor together" ON)
 set(ogas_unity_batch 8)
 
 # ogas_floor(name NEEDS floors... LIBRARIES targets... [TEST_NEEDS floors...] [NOT_HOT])
-#   Every .cc below src/<name>/, in folders of its own, too, becomes the library ogas_<name>, but for main.cc and tests;
-#   x_test.cc and what tests share, x_test_y.cc, the test program <name>_test.
-#   TEST_NEEDS: floors that only the tests include. They may stand above this one.
-#   NOT_HOT: no loop here counts beside the engine's, so it is optimised less and compiles in three quarters of the time.
+#   Every .cc below src/<name>/, also in subfolders, but for main.cc and tests, becomes the library ogas_<name>. Tests,
+#   x_test.cc, and what they share, x_test_y.cc, become the test program <name>_test.
+#   TEST_NEEDS: floors that only the tests include. They may be above this one.
+#   NOT_HOT: no loop here takes time compared with the engine's, so it is optimised less and compiles in three quarters of
+#   the time.
 function(ogas_floor name)
   cmake_parse_arguments(arg "NOT_HOT" "" "NEEDS;LIBRARIES;TEST_NEEDS" ${ARGN})
   list(TRANSFORM arg_NEEDS PREPEND ogas_)
@@ -18,7 +19,7 @@ function(ogas_floor name)
   target_link_libraries(ogas_${name} PUBLIC ogas_options ${arg_NEEDS} ${arg_LIBRARIES})
   set_target_properties(ogas_${name} PROPERTIES UNITY_BUILD ${OGAS_UNITY} UNITY_BUILD_BATCH_SIZE ${ogas_unity_batch})
   if(arg_NOT_HOT)
-    # With less inlining GCC 12 takes coroutines' frames for objects that another function allocated.
+    # With less inlining GCC 12 mistakes coroutines' frames for objects that another function allocated.
     target_compile_options(ogas_${name} PRIVATE $<$<CONFIG:Release>:-O1 -Wno-mismatched-new-delete>)
   endif()
   file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*_test.cc
@@ -49,7 +50,7 @@ function(ogas_test name)
                        PROPERTIES TIMEOUT 900)
 endfunction()
 
-# GoogleTest's headers are precompiled once for all test programs; an object library, compiled as programs are, owns them.
+# GoogleTest's headers are precompiled once for all test programs, by an object library that is compiled as programs are.
 function(ogas_precompile_test_headers name)
   if(NOT TARGET ogas_test_headers)
     file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/test_headers.cc CONTENT "")

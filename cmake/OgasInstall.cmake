@@ -12,7 +12,7 @@ install(FILES ${PROJECT_BINARY_DIR}/generated/ogas.service ${PROJECT_SOURCE_DIR}
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
 
-# The program writes its own completions, so a cross-built one, which does not start here, is installed without.
+# The program writes its own completions. A cross-built one does not run here and is installed without.
 if(NOT CMAKE_CROSSCOMPILING)
   set(completion_bash ${CMAKE_INSTALL_DATADIR}/bash-completion/completions/ogas)
   set(completion_zsh ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions/_ogas)

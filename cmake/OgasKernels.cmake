@@ -1,5 +1,5 @@
 # Instruction sets: each src/kernels/isa_<name>.cc is compiled with the flags of its set and exports one symbol
-# (tests/isa_symbols_test holds it to that); the rest of the program keeps the baseline flags.
+# (the test isa_symbols checks that); the rest of the program keeps the baseline flags.
 set(avx2_flags -mavx2 -mfma -mf16c)
 set(avxvnni_flags ${avx2_flags} -mavxvnni)
 # GCC 12 warns of its own header, which leaves registers undefined on purpose (GCC bug 105593).
@@ -7,8 +7,8 @@ set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-u
 set(avx512vnni_flags ${avx512_flags} -mavx512vnni)
 set(avx512bf16_flags ${avx512vnni_flags} -mavx512bf16)
 set(amx_flags ${avx512bf16_flags})  # tiles are used in assembler
-# What has the dot product has the rest of ARMv8.2. Loops are laid out for the Raspberry Pi 4 and 5. GCC 12 schedules
-# before it allocates registers, and with 8 sums at once needs copies then: 10% of a tile's time (bench/cycles_arm64.py).
+# Processors with the dot product have the rest of ARMv8.2. Loops are laid out for the Raspberry Pi 4 and 5. GCC 12
+# schedules before it allocates registers. With 8 sums it then needs copies, 10% of a tile's time (bench/cycles_arm64.py).
 set(neon_flags -march=armv8-a -mtune=cortex-a72 -fno-schedule-insns)
 set(neon_dotprod_flags -march=armv8.2-a+dotprod -mtune=cortex-a76 -fno-schedule-insns)
 set(neon_i8mm_flags -march=armv8.2-a+dotprod+i8mm -mtune=cortex-a76 -fno-schedule-insns)
@@ -19,7 +19,7 @@ if("address" IN_LIST sanitizers AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND ${isa}_flags --param=asan-use-after-return=0)
   endforeach()
 endif()
-# Kernels throw nothing, and what would clean up behind an exception names a routine of the language's.
+# Kernels do not throw. Code that would clean up after an exception would refer to a symbol of the C++ runtime.
 foreach(isa avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon neon_dotprod neon_i8mm)
   list(APPEND ${isa}_flags -fno-exceptions)
 endforeach()
@@ -38,7 +38,7 @@ foreach(isa avx2 avxvnni avx512 avx512vnni avx512bf16 amx neon neon_dotprod neon
   endif()
 endforeach()
 
-# What kernels_test runs beside the operations of this processor.
+# What kernels_test runs in addition to the operations of this processor.
 if(OGAS_BUILD_TESTS AND "avxvnni" IN_LIST isas)
   target_sources(kernels_test PRIVATE ${PROJECT_SOURCE_DIR}/tests/avxvnni_in_avx512.cc)
   set_source_files_properties(${PROJECT_SOURCE_DIR}/tests/avxvnni_in_avx512.cc TARGET_DIRECTORY kernels_test

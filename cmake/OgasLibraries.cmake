@@ -4,7 +4,7 @@ find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 if(CMAKE_CROSSCOMPILING)
-  # Debian cannot have libsimdjson-dev for two architectures at once: the header that is there, the target's library.
+  # Debian cannot have libsimdjson-dev for two architectures at once: use the installed header with the target's library.
   find_library(simdjson_library NAMES libsimdjson.so.14 REQUIRED)
   add_library(simdjson::simdjson SHARED IMPORTED)
   set_target_properties(simdjson::simdjson PROPERTIES IMPORTED_LOCATION ${simdjson_library}

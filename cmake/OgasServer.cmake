@@ -1,4 +1,4 @@
-# The API's description becomes a text in the program (served at /openapi.json).
+# Compiles the API's description into the program, which serves it at /openapi.json.
 set(openapi ${PROJECT_SOURCE_DIR}/src/server/openapi.json)
 set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${openapi})
 file(READ ${openapi} openapi_text)

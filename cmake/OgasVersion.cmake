@@ -6,7 +6,7 @@ if(NOT OGAS_COMMIT)
 endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/generated_version.h.in ${PROJECT_BINARY_DIR}/generated/generated_version.h)
 target_include_directories(ogas_base PRIVATE ${PROJECT_BINARY_DIR}/generated)
-# Configure again when HEAD moves, so that --version stays true.
+# Configure again when HEAD moves, so that --version stays right.
 if(EXISTS ${PROJECT_SOURCE_DIR}/.git/logs/HEAD)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/.git/logs/HEAD)
 endif()

@@ -1,4 +1,4 @@
-/* A conversation: chat MODEL.gguf, then one message a line. Ctrl-C ends an answer, and where there is none the program.
+/* A conversation: chat MODEL.gguf, then one message a line. Ctrl-C ends an answer, or the program if there is none.
  *
  *   cc -std=c89 chat.c -o chat $(pkg-config --cflags --libs ogas)
  */

@@ -1,5 +1,5 @@
-// Bodies of requests, as far as they are read without a model: JSON, messages, tools, variables for the template.
-// What is taken has to be what templates and clients rely on.
+// Bodies of requests, as far as they are read without a model: JSON, messages, tools, variables for the template. What
+// is accepted must be what templates and clients rely on.
 #include <cstdint>
 #include <string_view>
 
@@ -16,8 +16,8 @@ void read_all(const Json& body) {
   if (const auto messages = read_messages(*fields)) {
     OGAS_CHECK(messages->is_array() && !messages->empty(), "no messages");
     for (const Json& message : *messages) {
-      OGAS_CHECK(message["role"].is_string() && message["content"].is_string(), "role or content is no text");
-      OGAS_CHECK(!message.contains("tool_calls") || message["tool_calls"].is_array(), "calls are no array");
+      OGAS_CHECK(message["role"].is_string() && message["content"].is_string(), "role or content is not text");
+      OGAS_CHECK(!message.contains("tool_calls") || message["tool_calls"].is_array(), "calls are not an array");
     }
   } else {
     OGAS_CHECK(!messages.error().message.empty() && messages.error().status == 400, "an error says nothing");
@@ -25,7 +25,7 @@ void read_all(const Json& body) {
   if (const auto tools = read_tools(*fields); tools && !tools->tools.is_null())
     for (const Json& tool : tools->tools) OGAS_CHECK(tool["function"]["name"].is_string(), "a tool has no name");
   if (const auto variables = read_template_variables(*fields))
-    OGAS_CHECK(variables->is_null() || variables->is_object(), "variables are no object");
+    OGAS_CHECK(variables->is_null() || variables->is_object(), "variables are not an object");
   if (const auto finished = fields->finish(); !finished) to_text(Json::parse(finished.error().json()));
 }
 

@@ -1,5 +1,5 @@
-// What a server sends, from any bytes: a stream of events with a piece of an answer each, in two cuts, or metrics at
-// two times. Whatever comes, both cuts give the same, and figures stay within what they can be.
+// Any bytes as what a server sends: a stream of events with a piece of an answer each, cut in two ways, or metrics at
+// two times. Both cuts must give the same, and figures must stay within their ranges.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -48,7 +48,7 @@ void check_load(std::string_view before, std::string_view after) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   if (input.empty()) return 0;
-  // What no cut can change: whether an event is too long is seen earlier or later.
+  // What does not depend on the cut. An event that is too long is noticed earlier or later.
   const std::string whole = events_of(input, input.size()), cut = events_of(input, 1 + input.size() % 7);
   if (whole != cut) std::abort();
   const size_t middle = input.find('\0');

@@ -1,4 +1,4 @@
-// Any bytes as a GGUF file: parsed, every key asked for in every type, blocks of every tensor decoded.
+// Any bytes as a GGUF file: parsed, every key read as every type, blocks of every tensor decoded.
 #include "files/gguf_test_reader.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

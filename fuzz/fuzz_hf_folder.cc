@@ -1,5 +1,5 @@
-// Any bytes as a folder of the hub: up to the first zero byte a config.json (which stands for generation_config.json,
-// too), the rest a model.safetensors. Opened, every tensor decoded at both ends, and bound to its architecture.
+// Any bytes as a Hugging Face folder: up to the first zero byte a config.json (and the same as generation_config.json),
+// the rest a model.safetensors. It is opened, every tensor is decoded at both ends, and bound to its architecture.
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 
 namespace {
 
-// In memory where there is such a place; gone with the process.
+// In memory if /dev/shm exists; removed with the process.
 class Folder {
  public:
   Folder() {

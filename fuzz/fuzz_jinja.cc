@@ -1,5 +1,5 @@
-// Chat templates and conversations from any bytes: a template, a zero byte, and JSON for the variables. Whatever comes,
-// it parses and renders or fails within its bounds.
+// Any bytes as a chat template and a conversation: a template, a zero byte, and JSON for the variables. It must parse
+// and render, or fail, within its bounds.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                         {{"role", "assistant"}, {"content", "x"}}};
   const auto chat = parsed->render(variables);
   if (!chat) return 0;
-  // The marks are in order, apart from each other and within the text.
+  // The marks are in order, do not touch, and are within the text.
   size_t at = 0;
   for (const auto& range : chat->input) {
     if (range.begin < at || range.end <= range.begin || range.end > chat->text.size()) std::abort();

@@ -1,5 +1,5 @@
-// Random blocks of weights times random activations on every instruction set that this processor has: row by row, from
-// panels, without rounding to 8 bits and by tiles of BF16, each within rounding of the reference.
+// Random blocks of weights times random activations, on every instruction set of this processor: row by row, from
+// panels, without rounding to 8 bits, and by tiles of BF16. Each must be within rounding of the reference.
 //
 // Input: format, sizes and cuts, then bytes that become weights; activations are made of the same bytes.
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace ogas;
 
-// Bytes handed out again and again.
+// Bytes, repeated without end.
 class Input {
  public:
   Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
@@ -34,7 +34,7 @@ struct Case {
   std::vector<float> x;
 };
 
-// Weights whose values are numbers of everyday size; false: these bytes have none.
+// Weights with values of ordinary size. False: these bytes give none.
 bool is_sane(const Case& c) {
   std::vector<float> values(c.n_in);
   const size_t row_bytes = c.facts.bytes_for(c.n_in);
@@ -78,7 +78,7 @@ void check(const CpuKernels& kernels, const Case& c, const std::vector<float>& y
     for (size_t t = 0; t < c.n_tokens; ++t) {
       double magnitude = 0;
       for (size_t i = 0; i < c.n_in; ++i) magnitude += std::fabs(static_cast<double>(x[t * c.n_in + i]));
-      // Scales and offsets are rounded apart: what cancels in a weight does not in their sums.
+      // Scales and offsets are rounded separately: what cancels in a weight does not in their sums.
       const double bound = tolerance * magnitude * (largest + 1e-3) + 1e-30;
       OGAS_CHECK(std::fabs(y[t * n + o] - expected[t * n + o]) <= bound, "{}, {}: row {}, token {}: {} instead of {}",
                  kernels.name, c.facts.name, c.o_begin + o, t, y[t * n + o], expected[t * n + o]);

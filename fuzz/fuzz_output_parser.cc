@@ -1,6 +1,6 @@
-// Answers of any bytes: the first names the format and whether the answer begins in reasoning, the second how the rest,
-// the answer, is cut. However it is cut, the same comes out; arguments of whole calls are JSON objects; what is shown
-// stands in the answer in this order; and an answer without marks comes out as it is.
+// Any bytes as an answer. The first byte selects the format and whether the answer begins in reasoning, the second how
+// the rest, the answer, is cut. The result must not depend on the cut. Arguments of whole calls are JSON objects. What
+// is shown occurs in the answer in this order. An answer without marks is shown unchanged.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Any bytes as a tokenizer.json, up to the first zero byte; what follows is text: read, built, encoded and decoded. A
-// byte-level tokenizer that does not change text must give every byte back.
+// Any bytes as a tokenizer.json, up to the first zero byte, and a text: read, built, encoded and decoded. A byte-level
+// tokenizer that does not normalize must give every byte back.
 #include <algorithm>
 #include <cstdlib>
 #include <string>
@@ -12,7 +12,7 @@ namespace {
 
 bool keeps_text(const ogas::Vocab& vocab) {
   const auto removes = [](const ogas::SplitStep& step) { return step.behavior == ogas::SplitStep::Behavior::removed; };
-  // White space that belongs to an added token is gone once it is an id.
+  // White space that belongs to an added token is lost once it is an id.
   const auto takes_blanks = [](const ogas::AddedToken& token) { return token.takes_left || token.takes_right; };
   return vocab.model == ogas::TokenizerModel::byte_level_bpe && vocab.rules->normalizer.empty() &&
          vocab.rules->preparation.empty() && !vocab.unknown && std::ranges::none_of(vocab.rules->splits, removes) &&

@@ -1,11 +1,13 @@
-// While requests decode, a step of the scheduler takes nothing from the heap, on no thread: memory comes when a request
-// comes, and where a step is larger than all before. What is still taken now and then:
+// While requests decode, a step of the scheduler does not allocate, on any thread: memory is allocated when a request
+// is submitted, and for a step that is larger than all before. These allocate now and then:
 //
-// - Where a request begins a page of keys and values: the page's place in its list, and the prefix cache's entry of the
-//   one that is full. Where it begins a part of 1,024 positions (kAttendPart): room for that part's sums.
-// - By a thread, room of its own the first time it has a part in some operation.
-// - By an answer without max_tokens, or of long tokens, room to grow, each time twice what it had; so by DRY where it
-//   looks at the whole sequence. The lists of likeliest tokens that n_logprobs asks for are part of the answer.
+// - A request that begins a page of the KV cache: the entry in its list, and the prefix cache's entry of the full page.
+// One
+//   that begins a part of 1,024 positions (kAttendPart): that part's sums.
+// - A thread that takes part in an operation for the first time: its own scratch.
+// - An answer without max_tokens, or of long tokens: it doubles its capacity. So does DRY over the whole sequence. The
+// lists
+//   of most probable tokens that n_logprobs asks for are part of the answer.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +29,7 @@ constexpr size_t kRequests = 4;
 constexpr size_t kQuietFrom[] = {60, 60 + kPage, 60 + 2 * kPage};
 constexpr size_t kQuiet = 56;
 
-// Blocks that each step took, of so many requests at once as have room for their positions in three pages and more.
+// Blocks that each step allocated, with as many requests at once as fit with three pages or more each.
 std::vector<size_t> blocks_of_steps(Engine& engine, const Request& request, size_t n_steps) {
   Scheduler scheduler(engine, {.max_delay = 0});
   for (size_t idx = 0; idx < kRequests; ++idx) {
@@ -73,7 +75,7 @@ std::vector<Way> ways_to_sample() {
 
 class Allocations : public ::testing::TestWithParam<std::string> {
  protected:
-  static constexpr size_t kSteps = 244;  // nearly all that the context has room for
+  static constexpr size_t kSteps = 244;  // nearly all of the context
 
   void SetUp() override {
     if (load(1)->isa() == "reference") GTEST_SKIP() << "the reference is for reading";
@@ -97,7 +99,7 @@ TEST_P(Allocations, NoneInAStepThatDecodes) {
   }
 }
 
-// A thread may come late to the first chunk of some kind that it gets, and take room for it: not time after time.
+// A thread may get its first chunk of some kind late, and allocate for it, but not again and again.
 TEST_P(Allocations, NoneOnSeveralThreads) {
   const auto engine = load(2);
   const Request request{.sampling = {.temperature = 1, .repetition_penalty = 1.1F}};

@@ -1,4 +1,4 @@
-// Answers of a request alone, which those beside others are held against.
+// Answers of a request alone, to compare with its answers in a batch.
 #pragma once
 
 #include <gtest/gtest.h>

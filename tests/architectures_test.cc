@@ -1,4 +1,4 @@
-// Tiny random models of every architecture, from the hub's files and from GGUF, against the logits of transformers
+// Tiny random models of every architecture, from Hugging Face folders and from GGUF, against the logits of transformers
 // or of oracles in plain torch (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -57,7 +57,7 @@ class Architectures : public ::testing::TestWithParam<std::string> {
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
   std::filesystem::path folder() const { return kArchitectures / GetParam(); }
   bool has_blocks() const { return golden().value("has_blocks", false); }
-  // The hub's files, and GGUF where there is one.
+  // The Hugging Face folder, and GGUF if there is one.
   std::vector<std::filesystem::path> models() const {
     if (golden().value("has_gguf", true)) return {folder(), folder() / "model.gguf"};
     return {folder()};
@@ -68,7 +68,8 @@ class Architectures : public ::testing::TestWithParam<std::string> {
 TEST_P(Architectures, LogitsAreThoseOfTransformersInEveryBatch) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   for (const CpuKernels* kernels : available_kernels()) {
-    // Where weights are in blocks, an instruction set that rounds activations to 8 bits is held to an oracle that does.
+    // If weights are in blocks, an instruction set that rounds activations to 8 bits is compared with an oracle that
+    // does.
     const bool is_rounded = has_blocks() && kernels->quantizes_activations;
     const LogitMatrix expected =
         testing::read_npy((folder() / (is_rounded ? "rounded_logits.npy" : "logits.npy")).string());
@@ -162,7 +163,7 @@ TEST_P(Architectures, WorkIsWhatOneTokenReadsAndMultipliesWith) {
       n_products += static_cast<double>(linear->n_out()) * static_cast<double>(linear->n_in());
     EXPECT_NEAR(facts.pass_products(1, 1) / n_products, 1, 1e-9) << path;
     EXPECT_LT(facts.pass_products(8, 1), 8 * facts.pass_products(1, 1));
-    // Long batches meet every expert, and read no weight twice.
+    // Long batches use every expert, and read no weight twice.
     EXPECT_LE(facts.pass_bytes(1000), static_cast<double>(facts.weight_bytes + 1000 * facts.work.row_bytes));
     EXPECT_EQ(facts.pass_bytes(1000) - facts.pass_bytes(1) > 999.5 * static_cast<double>(facts.work.row_bytes),
               facts.n_expert > 0);
@@ -312,13 +313,13 @@ std::vector<std::string> cases_with(std::string_view file) {
 class ModelsInBlocks : public Architectures {};
 
 // Two layouts of the same numbers are multiplied in the same order.
-TEST_P(ModelsInBlocks, OfTheHubAndOfGgufGiveTheSameBits) {
+TEST_P(ModelsInBlocks, FromHuggingFaceAndGgufGiveTheSameBits) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   for (const CpuKernels* kernels : available_kernels()) {
     ::setenv("OGAS_ISA", std::string(kernels->name).c_str(), 1);
     const auto hf = load(folder()), gguf = load(folder() / "model.gguf");
     ASSERT_TRUE(hf && gguf);
-    // (Matrices that the hub has in BF16 are F32 in the GGUF file.)
+    // (Matrices in BF16 on Hugging Face are F32 in the GGUF file.)
     if (kernels->rounds_to_bf16) continue;
     EXPECT_EQ(logits_of(*hf, prompt).values, logits_of(*gguf, prompt).values) << kernels->name;
   }

@@ -1,5 +1,5 @@
-// The operations of AVX-VNNI, whose only instruction beside AVX2's is taken from AVX-512 VNNI: for processors that have
-// the latter only, so that tests can run all else.
+// The operations of AVX-VNNI, with its one additional instruction taken from AVX-512 VNNI. So processors that have only
+// the latter can test everything else.
 #include "kernels/generic.h"
 #include "kernels/isa_avx2.h"
 

@@ -1,4 +1,4 @@
-/* An answer told apart by the library. capi_reply MODEL chat|generate|raw: prints what came by which way. */
+/* An answer split by the library. capi_reply MODEL chat|generate|raw: prints what each callback and function gave. */
 #include <ogas/ogas.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""libogas.so as its users meet it: the examples in C and Python, dlopen, and what it exports. (src/capi/capi_test.cc
-holds the functions one by one.) OGAS_LIBRARY names it, CC and NM the tools; exits with 77 where those are missing."""
+"""libogas.so as programs use it: the examples in C and Python, dlopen, and what it exports. (src/capi/capi_test.cc
+tests the functions one by one.) OGAS_LIBRARY names it, CC and NM the tools; exits with 77 where those are missing."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ogas chat as a person at a terminal meets it (a pseudo-terminal here), and as a script does that pipes into it."""
+"""ogas chat for a person at a terminal (a pseudo-terminal here), and for a script that pipes into it."""
 
 import fcntl
 import json
@@ -39,7 +39,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def expect(self, pattern):
-        """Waits until it stands in what came since the last match; returns what came before it."""
+        """Waits until it occurs in the output since the last match; returns the output before it."""
         deadline = time.monotonic() + SECONDS
         while not (match := re.search(pattern, self.output[self.at:])):
             if not select.select([self.master], [], [], max(0, deadline - time.monotonic()))[0]:
@@ -162,7 +162,7 @@ class ChatTest(ProgramTest):
         terminal.end()
         again = self.chat("-n", 2, "--greedy")
         again.send(f"/load {self.folder}/saved.json")
-        shown = again.send("Go on")
+        shown = again.send("Continue")
         self.assertRegex(shown, r"\(\d+ remembered\)")
         self.assertGreaterEqual(int(re.search(r"\((\d+) remembered\)", shown)[1]), 192)
 
@@ -261,7 +261,7 @@ class ChatTest(ProgramTest):
         terminal.type("a line that is long enough to be broken ")
         terminal.expect("broken")
         terminal.resize(20)
-        terminal.expect(r"a line that is lon\W+g enough")  # drawn anew
+        terminal.expect(r"a line that is lon\W+g enough")  # drawn again
         terminal.send("by a narrow window")
         self.assertEqual(self.sent(terminal), ["a line that is long enough to be broken by a narrow window"])
 

@@ -1,4 +1,4 @@
-# The checks of the sources, and the tests of the tools, as tests of ctest. Once is enough: with the build that ships.
+# The checks of the sources, and the tests of the tools, as tests of ctest; only with the build that ships.
 if(NOT OGAS_BUILD_TESTS OR NOT CMAKE_BUILD_TYPE STREQUAL "Release" OR OGAS_SANITIZE OR CMAKE_CROSSCOMPILING)
   return()
 endif()
@@ -18,7 +18,7 @@ ogas_check(check_format ${tools}/format --check)
 ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
 ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/docs_test.py)
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
-# What a user meets. OGAS_TEST_MODEL names the model.
+# The program as a user runs it. OGAS_TEST_MODEL names the model.
 foreach(name cli_test model_names_test chat_test remote_chat_test top_test score_embed_test serve_test serve_requests_test
              scripted_answers_test reasoning_test memory_limit_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
@@ -30,13 +30,13 @@ foreach(name openai_schema_test server_openai_test server_node_test server_curl_
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> ${PROJECT_SOURCE_DIR}/tests/with_clients
              ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()
-# The C API as a library. It is written in C, so C's compiler takes part.
+# The C API as a library. It is written in C, so a C compiler is needed.
 ogas_check(capi_test ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> OGAS_LIBRARY=$<TARGET_FILE:ogas_shared>
            NM=${CMAKE_NM} ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/capi_test.py)
 ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/package_test.sh ${PROJECT_BINARY_DIR})
 
-# The programs of bench/ that take seconds, briefly: whether they still do their work. (./test bench: all of them.) Those in
-# C++ are no part of a plain build, and are built by a test of their own.
+# The programs of bench/ that take seconds, briefly: whether they still work. (./test bench runs all of them.) Those in C++
+# are not part of a plain build; a test builds them.
 set(quick ${PROJECT_SOURCE_DIR}/bench/quick.py)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${quick})
 execute_process(COMMAND ${Python3_EXECUTABLE} ${quick} --list OUTPUT_VARIABLE names COMMAND_ERROR_IS_FATAL ANY)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ogas run, logits, tokenize, inspect and completion as a user or a script meets them. (tests/chat_test.py: chat.)"""
+"""ogas run, logits, tokenize, inspect and completion as users and scripts run them. (tests/chat_test.py: chat.)"""
 
 import functools
 import http.server
@@ -122,7 +122,7 @@ class RunTest(ProgramTest):
             self.assertEqual({key: entry[key] for key in ("id", "token", "logprob")}, top[0])
             self.assertEqual(len(top), 3)
             self.assertTrue(0 > top[0]["logprob"] >= top[1]["logprob"] >= top[2]["logprob"])
-        # They are the model's own: what is banned keeps its place among them.
+        # They are the model's own: banned tokens keep their rank.
         first = answer["tokens"][0]
         other = json.loads(self.ogas(*question, "--logprobs", 1, "--logit-bias", f"{first}-inf").stdout)
         self.assertNotIn(first, other["tokens"])
@@ -167,9 +167,9 @@ class RunTest(ProgramTest):
             ((MODEL, "-p", "-"), b"Name a colour"),
         ]:
             self.assertEqual(self.ogas("run", *arguments, *QUICK, stdin=stdin).stdout, answer, arguments)
-        alone, behind_system = (json.loads(self.ogas("run", "Name a colour", *QUICK, "--json", *options).stdout)["prompt_tokens"]
+        alone, with_system = (json.loads(self.ogas("run", "Name a colour", *QUICK, "--json", *options).stdout)["prompt_tokens"]
                                 for options in ((), ("--system", "Answer in capitals, and in nothing else than capitals, please")))
-        self.assertNotEqual(behind_system, alone)
+        self.assertNotEqual(with_system, alone)
         example = 'for example: ogas run "Why is the sky blue?"'
         self.fails(2, example, "run", MODEL)
         self.fails(2, example, "run", "-p", "-")
@@ -178,7 +178,7 @@ class RunTest(ProgramTest):
         self.fails(2, "the prompt is empty", "run", "--raw", "")
 
     def prompt_tokens(self, *arguments, **options):
-        """How many the prompt has, and what was said on stderr."""
+        """How many the prompt has, and stderr."""
         result = subprocess.run([BINARY, "run", "--json", "-n", "1", *map(str, arguments)], capture_output=True,
                                 env=self.environment, cwd=self.folder, timeout=SECONDS, check=True,
                                 **(options or {"stdin": subprocess.DEVNULL}))
@@ -356,7 +356,7 @@ class PrefixCacheTest(ProgramTest):
     PROMPT = "".join(f"The number {n + 1} follows the number {n}. " for n in range(40)).encode()
 
     def answer(self, *options):
-        """The answer's tokens, how many of the prompt's were remembered, and what was said beside."""
+        """The answer's tokens, how many of the prompt's were cached, and stderr."""
         result = self.ogas("run", "--greedy", "-n", 12, "--ignore-eos", "--json", *options, stdin=self.PROMPT)
         found = json.loads(result.stdout)
         return found["tokens"], found["cached_tokens"], result.stderr
@@ -605,7 +605,7 @@ class LogitsTest(ProgramTest):
                 pairs = zip(expected[row * n_columns:(row + 1) * n_columns], found[(length - 1) * n_columns:length * n_columns])
                 self.assertLess(max(abs(a - b) for a, b in pairs), 1e-3)
         logits = ("logits", "--mtp", "--out", self.folder / "x.npy", "--tokens")
-        self.fails(2, "the model has no head for the token after the next", *logits, "1,2", MODEL)
+        self.fails(2, "the model has no MTP head", *logits, "1,2", MODEL)
         self.fails(2, "needs two tokens or more", *logits, "1", ARCHITECTURES / "deepseek_v3")
         self.assertEqual(json.loads(self.ogas("inspect", "--json", MODEL).stdout)["model"]["mtp_heads"], 0)
 
@@ -620,7 +620,7 @@ class LogitsTest(ProgramTest):
         self.assertGreater(usage.ru_maxrss * 1024, n_bytes)
         self.assertLess(usage.ru_maxrss * 1024, 1.3 * n_bytes)
 
-    def test_errors_leave_nothing_behind(self):
+    def test_errors_leave_no_files(self):
         out = self.folder / "x.npy"
         logits = ("logits", MODEL, "--out", out, "--tokens")
         self.fails(2, "token 49152 at position 1: the vocabulary has 49152", *logits, "1,49152")
@@ -632,7 +632,7 @@ class LogitsTest(ProgramTest):
         self.fails(3, "cannot open 'gone'", *logits, "@gone")
         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_an_interrupt_leaves_nothing_behind(self):
+    def test_an_interrupt_leaves_no_files(self):
         self.environment["OGAS_ISA"] = "reference"
         program = subprocess.Popen([BINARY, "logits", MODEL, "--tokens", "1," * 400 + "1", "--out", self.folder / "x.npy"],
                                    env=self.environment, stderr=subprocess.DEVNULL)
@@ -766,7 +766,7 @@ class PlanTest(ProgramTest):
             self.fails(2, f"{option[0]} is of a shape", "plan", MODEL, *option)
 
     def test_fewer_experts(self):
-        """They are checked as where a model runs, and change what is expected of it."""
+        """They are checked as for a running model, and change the forecast."""
         model = ARCHITECTURES / "qwen3_moe/model.gguf"
         own = json.loads(self.ogas("plan", model, "--ctx", 200, "--json").stdout)
         self.assertGreater(own["experts_a_token"], 1)
@@ -831,7 +831,7 @@ class PlanTest(ProgramTest):
         self.assertEqual(set(plan["decode_tokens_per_s_with"]), {"twice the memory", "a disk twice as quick"})
 
     def test_experts_on_disk(self):
-        """What bench says of them, and that a size that is none is refused."""
+        """What bench reports of them, and that an invalid size is refused."""
         model = ARCHITECTURES / "qwen3_moe/model.gguf"
         bench = ("bench", model, "--ctx", 200, "--threads", 2, "--repeat", 1, "--only", "decode at 0", "--json")
         self.assertNotIn("experts", json.loads(self.ogas(*bench).stdout))
@@ -870,7 +870,7 @@ class BenchTest(ProgramTest):
             roof = min(figure["peak_ops_per_s"], machine["read_bytes_per_s"][-1] * figure["ops_per_byte"])
             self.assertAlmostEqual(figure["fraction"], figure["ops_per_s"] / roof)
             self.assertEqual(figure["limited_by"] == "products", roof == figure["peak_ops_per_s"])
-        # However slow a machine is: the figure that all are compared by, and those asked for.
+        # However slow a machine is: the figure that all are compared by, and those named.
         hurried = ("bench", model, "--repeat", 1, "--ctx", 4096, "--threads", 2, "--budget", 1e-9, "--json")
         figures = json.loads(self.ogas(*hurried).stdout)["figures"]
         self.assertEqual([name for name in figures if name.startswith("prefill") and "skipped" not in figures[name]],
@@ -880,7 +880,7 @@ class BenchTest(ProgramTest):
         table = self.ogas(*arguments).stdout.decode()
         self.assertRegex(table, r"decode at 0 +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+%  (memory|[\w-]+ products)\n")
 
-    def test_some_figures_beside_serial_code_and_as_a_picture(self):
+    def test_some_figures_with_serial_code_and_as_a_picture(self):
         arguments = ("bench", MODEL, "--repeat", 1, "--ctx", 512, "--only", "decode at 0", "--only", "prefill 32",
                      "--against-serial", "--plot", "roof.svg")
         report = json.loads(self.ogas(*arguments, "--json").stdout)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Checks the documents: tables parse and their rows have as many cells as the head, paths that a page names exist, and
-ARCHITECTURE.md stays a page that is read."""
+ARCHITECTURE.md stays short."""
 
 import pathlib
 import re

@@ -10,7 +10,7 @@
 namespace ogas {
 namespace {
 
-// Proposes what a known answer goes on with, every third token of it wrong, and counts what became of that.
+// Proposes the continuation of a known answer, with every third token wrong, and counts what was accepted.
 class KnownAnswer final : public Drafter {
  public:
   struct Counts {

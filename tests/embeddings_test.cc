@@ -1,5 +1,5 @@
-// Texts as vectors: against pooled hidden states of transformers (tools/make_embedding_goldens.py), and the same bits
-// whatever is computed beside them.
+// Texts as vectors: against pooled hidden states of transformers (tools/make_embedding_goldens.py), and with the same
+// bits whatever else is in the batch.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -70,7 +70,7 @@ TEST_P(Embeddings, AreThoseOfTransformers) {
   std::printf("largest difference %.1e\n", largest);
 }
 
-TEST_P(Embeddings, AreTheSameBitsWhateverIsComputedBesideThem) {
+TEST_P(Embeddings, DoNotDependOnTheBatch) {
   const Tokens all = prompt();
   std::vector<Tokens> texts;
   for (const long n : {5L, 72L, 1L, 33L, 70L, 2L}) texts.emplace_back(all.end() - n, all.end());

@@ -1,5 +1,5 @@
-// Requests from many threads at once: each gets the answer it gets alone, or the beginning of it where it is cancelled,
-// and none is left without one. Tiny models have no tokenizer: their answers are tokens.
+// Requests from many threads at once: each gets the answer that it gets alone, or the beginning of it if it is
+// cancelled; none is left without one. Tiny models have no tokenizer: their answers are tokens.
 #include "engine/engine_thread.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ class EngineThreadTest : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     const auto path = testing::kArchitectures / GetParam();
     EngineOptions options{.n_ctx = 256, .n_batch = 48, .n_threads = 2};
-    // So few pages that a third of the requests have room together.
+    // So few pages that a third of the requests fit together.
     options.kv_budget = 9 * Engine::load(path, options).value()->facts().kv.page_bytes();
     engine_ = Engine::load(path, options).value();
     std::uniform_int_distribution<TokenId> any(0, static_cast<TokenId>(engine_->facts().n_vocab) - 1);

@@ -1,4 +1,4 @@
-// Experts that are read from disk as tokens take them give the bits of experts in memory.
+// Experts that are read from disk when tokens need them give the same bits as experts in memory.
 #include "nn/expert_store.h"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ TEST_P(ExpertStoreTest, BitsAreThoseOfExpertsInMemory) {
             EXPECT_GT(stats.n_uses, 0U);
             EXPECT_LE(stats.n_hits, stats.n_uses);
             if (streamed->experts()->n_slots() == 0) {
-              EXPECT_EQ(stats.n_hits, 0U) << "there are no places";
+              EXPECT_EQ(stats.n_hits, 0U) << "there are no slots";
             }
           }
         }
@@ -121,7 +121,7 @@ TEST_P(ExpertStoreTest, LightExpertsCanBeLeftOut) {
   EXPECT_FALSE(Engine::load(folder(), {.min_expert_weight = 1.5F}));
 }
 
-TEST_P(ExpertStoreTest, MirrorsAndGuessesChangeNoBit) {
+TEST_P(ExpertStoreTest, MirrorsAndPrefetchChangeNoBit) {
   const std::vector<TokenId> prompt = golden()["prompt"];
   const auto resident = load(folder(), std::nullopt);
   ASSERT_NE(resident, nullptr);
@@ -326,7 +326,7 @@ TEST_P(ExpertFaultsTest, LoadingThatIsStoppedLeavesTheCountsAsTheyWere) {
     }
     return text;
   };
-  // Shares that are shown never go back.
+  // Shares of progress never decrease.
   double last = 0;
   const auto load_watched = [&] {
     last = 0;

@@ -113,7 +113,7 @@ TEST_P(ForwardPassDeathTest, IsNotUsedAfterTheNextOneBegan) {
 
 class DraftTest : public ForwardPassTest {
  protected:
-  // What the head says after each of n tokens, one pass and one draft for each of them.
+  // Logits of the MTP head after each of n tokens, one pass and one draft for each of them.
   std::vector<float> drafts_alone(size_t begin, size_t n) {
     KvSequence kv(*cache_);
     std::vector<float> all;

@@ -72,7 +72,7 @@ inline LogitMatrix read_npy(const std::string& path) {
   const std::string dict = bytes.substr(0, header);
   if (!std::regex_search(dict, shape,
                          std::regex(R"('descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+)\))"))) {
-    ADD_FAILURE() << path << " is no float32 matrix";
+    ADD_FAILURE() << path << " is not a float32 matrix";
     return result;
   }
   result.n_cols = std::stoul(shape[2]);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A limit that is lowered while a model runs whose experts are on disk: memory goes back, and the answer is the same.
+"""A limit that is lowered while a model runs whose experts are on disk: memory is freed, and the answer is the same.
 
 Needs root and a memory cgroup (v1 or v2) that it may make a group in; without them it is skipped.
 """
@@ -75,7 +75,7 @@ class MemoryLimitTest(program.ProgramTest):
         (self.group.folder / "cgroup.procs").write_text(str(os.getpid()))
 
     def lower_limit(self, process):
-        """By so much that experts have to go; waits until they have."""
+        """By so much that experts have to be evicted; waits until they are."""
         limit = self.group.used() - 60 * MIB
         self.group.write(self.group.soft, limit)
         deadline = time.monotonic() + program.SECONDS
@@ -83,7 +83,7 @@ class MemoryLimitTest(program.ProgramTest):
             time.sleep(0.02)
         self.assertIsNone(process.poll(), "it was to give memory back while it runs")
         self.assertLessEqual(self.group.used(), limit)
-        # Now that the kernel can: it refuses (v1), or kills (v2), where a process has not made room.
+        # Now that the kernel can: it refuses (v1), or kills (v2), if a process has not freed memory.
         self.group.write(self.group.hard, limit + 40 * MIB)
 
     def test_memory_goes_back(self):
@@ -93,15 +93,15 @@ class MemoryLimitTest(program.ProgramTest):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         answer = b""
-        while len(answer) < 200:  # then it is on its way, and has taken most of its memory
+        while len(answer) < 200:  # by then it has taken most of its memory
             part = process.stdout.read(200)
             self.assertTrue(part, "it ended")
             answer += part
         self.lower_limit(process)
         rest, errors = process.communicate(timeout=program.SECONDS)
         self.assertEqual(process.returncode, 0, errors)
-        self.assertRegex(errors.decode(), r"the limit on memory fell to \d+ MB: \d+ of 128 experts have room in memory, "
-                                          r"\d+ had; answers stay the same and take longer\n")
+        self.assertRegex(errors.decode(), r"the limit on memory fell to \d+ MB: \d+ of 128 experts fit into memory, "
+                                          r"\d+ before; answers stay the same and take longer\n")
         self.assertEqual(answer + rest, self.ogas(*run).stdout)
 
     def test_a_server_with_nothing_to_do_gives_back_too(self):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How models are called and found: names with dots in them, in other scripts, links to nothing; and -1 on the command line."""
+"""How models are named and found: names with dots in them, in other scripts, links to nothing; and -1 on the command line."""
 
 import json
 import os
@@ -50,7 +50,7 @@ class ModelNamesTest(ProgramTest):
             self.fails(3, said, "inspect", name)
             self.fails(3, said, "run", name, "hi")
         for part in ("model.safetensors", "config.json", "generation_config.json", "chat_template.jinja"):
-            folder = self.folder / f"hub-{part}"
+            folder = self.folder / f"hf-{part}"
             shutil.copytree(FOLDER, folder)
             (folder / part).unlink(missing_ok=True)
             (folder / part).symlink_to("../blobs/sha256-gone")

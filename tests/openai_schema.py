@@ -1,6 +1,6 @@
-"""Holds what the server says against OpenAI's own description, ../shared/data/openai-openapi.yaml.
+"""Compares the server's answers with OpenAI's own description, ../shared/data/openai-openapi.yaml.
 
-Closed: a field that is not described there is an error, too. What may differ stands in DEVIATIONS, with the reason.
+Closed: a field that is not described there is an error, too. What may differ is listed in DEVIATIONS, with the reason.
 """
 
 import copy
@@ -13,7 +13,7 @@ FILE = pathlib.Path(os.environ.get("OGAS_OPENAPI") or
                     pathlib.Path(__file__).resolve().parent.parent.parent / "shared/data/openai-openapi.yaml")
 BASE = "urn:openai"
 
-# (where in components/schemas, what else may stand there, why)
+# (where in components/schemas, what else may be there, why)
 CHOICE = "CreateCompletionResponse/properties/choices/items/properties/"
 LOGPROBS = CHOICE + "logprobs/anyOf/0/properties/"
 DEVIATIONS = [
@@ -28,7 +28,7 @@ DEVIATIONS = [
     ("Embedding/properties/embedding", {"type": "string"},
      "encoding_format base64: the description shows the format float only"),
     *((f"{message}/properties/{name}", {"type": "string"},
-       "reasoning told apart from content, by the names that DeepSeek's API and vLLM have for it")
+       "reasoning separate from content, by the names that DeepSeek's API and vLLM have for it")
       for message in ("ChatCompletionResponseMessage", "ChatCompletionStreamResponseDelta")
       for name in ("reasoning", "reasoning_content")),
     ("Model/properties/max_model_len", {"type": "integer"},
@@ -58,7 +58,7 @@ def deviate(schemas, where, other):
 
 
 def closed(schema, schemas, is_part=False):
-    """As JSON Schema 2020-12 has it, and without room for other fields. is_part: of an allOf, which is closed as a whole."""
+    """As JSON Schema 2020-12 has it, and without other fields. is_part: of an allOf, which is closed as a whole."""
     if isinstance(schema, list):
         return [closed(one, schemas) for one in schema]
     if not isinstance(schema, dict):
@@ -110,7 +110,7 @@ def validator(name):
 
 
 def schema_of(method, path, content_type):
-    """The name of what is said there, or None: not in the description."""
+    """The name of the schema there, or None: not in the description."""
     if not path.startswith("/v1/"):
         return None
     path = "/models/{model}" if path.startswith("/v1/models/") else path.removeprefix("/v1")

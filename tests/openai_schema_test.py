@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""That what tests hold the server against would notice a wrong answer."""
+"""Checks that openai_schema.py notices wrong answers."""
 
 import copy
 import json

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the .deb of a build folder ($1), unpacks it without installing, and runs what came out.
+# Builds the .deb of a build folder ($1), unpacks it without installing, and runs the result.
 set -euo pipefail
 build=$1
 for tool in cpack dpkg-deb dpkg-shlibdeps file; do

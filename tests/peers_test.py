@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What bench/peers.py makes of its measurements, and what it says without llama.cpp; llama.cpp itself is not run."""
+"""How bench/peers.py evaluates its measurements, and its error without llama.cpp; llama.cpp itself is not run."""
 
 import os
 import pathlib

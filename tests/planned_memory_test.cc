@@ -90,7 +90,7 @@ class LatentModel {
       std::filesystem::temp_directory_path() / fmt::format("ogas_planned_memory_{}.gguf", ::getpid());
 };
 
-// From here on peak_resident() starts anew at what the process holds.
+// Resets peak_resident() to what the process holds.
 void reset_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 uint64_t peak_resident() {
@@ -100,7 +100,7 @@ uint64_t peak_resident() {
   return 0;
 }
 
-// The last batch of a prompt of 32k tokens takes the most. What stands before it is in the cache already.
+// The last batch of a prompt of 32k tokens takes the most. The tokens before it are in the cache already.
 TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   constexpr uint32_t kPositions = 32768, kBatch = 128, kThreads = 2;
   const LatentModel file_of_model;

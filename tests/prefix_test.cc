@@ -1,5 +1,5 @@
-// Prompts that begin alike: what one request computed is not computed again by the next, in this process or a later
-// one, and no answer changes by it.
+// Prompts with a common prefix: what one request computed is not computed again by the next, in this process or a later
+// one, and no answer changes.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -77,7 +77,7 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
     EXPECT_EQ(restored.stats.n_cached, (all[idx].prompt.size() - 1) / 64 * 64);
     expect_same(restored, cold[idx]);
   }
-  // What goes on from an answer, as the next turn of a conversation does.
+  // A prompt that continues an answer, as the next turn of a conversation does.
   Request next = all[0];
   next.prompt.insert(next.prompt.end(), cold[0].tokens.begin(), cold[0].tokens.end());
   next.prompt.push_back(1);

@@ -1,5 +1,5 @@
 // The published tokenizers against what PyPI tokenizers makes of 3,000 texts. ./test fetches them
-// (tools/get_tokenizers) and says where they lie; tools/compare_tokenizers.py does the same with 100,000 texts.
+// (tools/get_tokenizers) and passes their folder; tools/compare_tokenizers.py does the same with 100,000 texts.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -25,7 +25,7 @@ ANSWERS = {
                             "Hello", " there!", control("<|return|>"), "never"]),
     "tags": (TAGS, ["<think>", "\nHm, ", "well.", "\n</think>", "\n\nHello", " there!"]),
 }
-# Prompts that open the block themselves: what an answer begins behind is "<think>" then.
+# Prompts that open the block themselves: the prompt ends with "<think>" then.
 OPENED = mock.patch.object(scripted_model, "START", "<think>")
 
 

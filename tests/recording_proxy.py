@@ -1,5 +1,5 @@
-"""A listener between clients and the server that hands every byte on as it is and keeps a copy, so that a test sees what
-was really said, whatever the client: Exchanges, one for each request. It reads HTTP/1.1 strictly: what the server frames
+"""A proxy between clients and the server that forwards every byte unchanged and keeps a copy, so that a test sees what was
+really sent, whatever the client: Exchanges, one for each request. It reads HTTP/1.1 strictly: what the server frames
 wrongly is an error."""
 
 import dataclasses
@@ -163,7 +163,7 @@ class Connection:
                 request, request_headers = requests.head()
                 method, path, _ = request.split(" ")
                 asked, _ = requests.body(request_headers)
-            except (Cut, ValueError, BadHttp):  # the answer to what was no request
+            except (Cut, ValueError, BadHttp):  # the answer to an invalid request
                 method, path, request_headers, asked = "", "", {}, b""
             has_body = method != "HEAD" and status not in ("204", "304")
             body, is_whole = replies.body(headers, until_end=True) if has_body else (b"", True)

@@ -1,5 +1,5 @@
-// A model with recurrent layers answers the same whether a session begins anew or goes on from what it holds. A tiny
-// random Qwen3-Next stands for them (tools/make_arch_goldens.py).
+// A model with recurrent layers answers the same whether a session starts again or continues from what it holds. A tiny
+// random Qwen3-Next represents them (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 
 #include "logits_test_tools.h"
@@ -69,7 +69,7 @@ TEST_F(RecurrentState, TheSamePromptGoesOnFromTheCopy) {
   }
 }
 
-TEST_F(RecurrentState, APromptThatPartsBehindTheCopyGoesOnFromIt) {
+TEST_F(RecurrentState, APromptThatDiffersAfterTheCopyContinuesFromIt) {
   const auto session = used_session();
   const auto prompt = changed_at(prompt_.size() - 3);
   const Answer found = answer(*session, prompt);
@@ -78,7 +78,7 @@ TEST_F(RecurrentState, APromptThatPartsBehindTheCopyGoesOnFromIt) {
   EXPECT_NE(found.tokens, fresh_tokens(prompt_));
 }
 
-TEST_F(RecurrentState, APromptThatPartsBeforeTheCopyBeginsAnew) {
+TEST_F(RecurrentState, APromptThatDiffersBeforeTheCopyStartsAgain) {
   for (const size_t idx : {size_t{1}, size_t{40}, prompt_.size() - 17}) {
     const auto session = used_session();
     const auto prompt = changed_at(idx);
@@ -88,7 +88,7 @@ TEST_F(RecurrentState, APromptThatPartsBeforeTheCopyBeginsAnew) {
   }
 }
 
-TEST_F(RecurrentState, AShorterPromptBeginsAnew) {
+TEST_F(RecurrentState, AShorterPromptStartsAgain) {
   for (const size_t n : {1, 16, 17, 50}) {
     const auto session = used_session();
     const std::vector<TokenId> prompt(prompt_.begin(), prompt_.begin() + static_cast<ptrdiff_t>(n));

@@ -97,14 +97,14 @@ class RemoteChatTest(ProgramTest):
         saved = json.loads((self.folder / "a.json").read_text())
         self.assertEqual(saved["settings"], {"temperature": 0.6})
         self.assertEqual((saved["model"], saved["server"], len(saved["messages"])), ("first", server.url, 2))
-        self.pipe(server, "Go on\n", "--load", "a.json")
+        self.pipe(server, "Continue\n", "--load", "a.json")
         self.assertEqual(server.asked(CHAT)[-1]["temperature"], 0.6)
         self.assertEqual(len(server.asked(CHAT)[-1]["messages"]), 3)
         # One that a model in a process had has all settings; those that are nothing special stay here.
         saved["settings"] = {"temperature": 0.2, "top_k": 40, "dry_base": 1.75, "min_p": 0.1, "seed": -1}
         del saved["server"]
         (self.folder / "b.json").write_text(json.dumps(saved))
-        self.pipe(server, "Go on\n", "--load", "b.json")
+        self.pipe(server, "Continue\n", "--load", "b.json")
         sent = server.asked(CHAT)[-1]
         self.assertEqual({name: sent.get(name) for name in saved["settings"]},
                          {"temperature": 0.2, "min_p": 0.1, "top_k": None, "dry_base": None, "seed": None})

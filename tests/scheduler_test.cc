@@ -1,5 +1,5 @@
-// Many requests at once: each gets the answer it gets alone, whatever comes and goes beside it and however often it
-// loses its pages. On tiny models of every kind of layer; they have no tokenizer, so that answers are tokens.
+// Many requests at once: each gets the answer it gets alone, whatever else is in the batch and however often it
+// is preempted. On tiny models of every kind of layer; they have no tokenizer, so that answers are tokens.
 #include "engine/scheduler.h"
 
 #include <gtest/gtest.h>
@@ -41,7 +41,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
-  for (const uint64_t n_pages : {0, 9}) {  // 9: a third of the requests have room together
+  for (const uint64_t n_pages : {0, 9}) {  // 9: a third of the requests fit together
     const auto engine = load(n_pages);
     std::vector<Request> requests;
     std::vector<Answer> expected;
@@ -78,7 +78,7 @@ TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
   }
 }
 
-TEST_P(SchedulerTest, PromptsAreScoredBesideOthersAsAlone) {
+TEST_P(SchedulerTest, PromptsAreScoredInABatchAsAlone) {
   for (const uint64_t n_pages : {0, 9}) {
     const auto engine = load(n_pages);
     std::vector<Request> requests;
@@ -208,7 +208,7 @@ TEST_P(SchedulerTest, RefusesWhatItCannotTake) {
   while (scheduler.step()) {
   }
   EXPECT_EQ(n_done, 3);
-  // A session beside the scheduler holds all pages: an error, not a wait for ever.
+  // A session outside the scheduler holds all pages: an error, not an endless wait.
   const auto session = engine->new_session();
   ASSERT_TRUE(engine->extend(*session, std::vector<TokenId>(256, 1)));
   Error error;
@@ -240,7 +240,7 @@ TEST_P(SchedulerTest, PrioritiesClientsAndDeadlinesDecideWhoComesFirst) {
   EXPECT_EQ(order_of(requests), (std::vector<size_t>{3, 5, 1, 2, 4, 0}));
   requests.assign(6, request);
   requests[1].client = requests[4].client = "b";
-  requests[5].client = "c";  // a, b, c by turns
+  requests[5].client = "c";  // a, b, c interleaved
   EXPECT_EQ(order_of(requests), (std::vector<size_t>{0, 1, 5, 2, 4, 3}));
   requests.assign(4, request);
   requests[2].deadline_seconds = 1000;
@@ -466,7 +466,7 @@ TEST_P(SchedulerTest, RandomSchedulesLoseNothing) {
   EXPECT_EQ(engine->kv_bytes_used(), 0U);
 }
 
-// Beyond its context a request goes on as one would that has what is kept as its prompt.
+// Beyond its context a request continues like one whose prompt is what was kept.
 TEST_P(SchedulerTest, AFullContextSlides) {
   const auto engine = load(0);
   const size_t n_ctx = 256, n_keep = 8;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ogas score and ogas embed as a user or a script meets them."""
+"""ogas score and ogas embed as users and scripts run them."""
 
 import json
 import math
@@ -27,7 +27,7 @@ class ScoreTest(ProgramTest):
         return json.loads(self.ogas("tokenize", stdin=text.encode()).stdout)
 
     def literal(self, context, scored, *options):
-        """(log-probability, is greedy) of each scored token behind the context, from what `ogas logits` writes."""
+        """(log-probability, is greedy) of each scored token after the context, from what `ogas logits` writes."""
         ids = ",".join(map(str, context + scored[:-1]))
         self.ogas("logits", MODEL, "--tokens", ids, "--out", "x.npy", *options)
         n_rows, n_vocab, logits = self.read_npy(self.folder / "x.npy")
@@ -90,7 +90,7 @@ class ScoreTest(ProgramTest):
         self.assertEqual(len(expected), len(ids))
         report = json.loads(self.ogas(*score).stdout)
         self.assertAlmostEqual(report["logprob"], math.fsum(logprob for logprob, _ in expected), delta=1e-7)
-        # The more stands before them, the likelier tokens are.
+        # Tokens are more probable with more text before them.
         overlapping = json.loads(self.ogas(*score, "--overlap", 24).stdout)
         self.assertEqual(overlapping["scored_tokens"], len(ids))
         self.assertGreater(overlapping["logprob"], report["logprob"])
@@ -137,7 +137,7 @@ class ScoreTest(ProgramTest):
 
 
 def with_end(model, path):
-    """A copy of a model file that asks for EOS behind texts."""
+    """A copy of a model file that asks for EOS after texts."""
     data = model.read_bytes()
     key = b"tokenizer.ggml.add_eos_token"
     keys = struct.pack("<Q", len(key)) + key + struct.pack("<I?", 7, True) + struct.pack("<Q", 1) + b"x" + struct.pack("<I", 8)
@@ -213,7 +213,7 @@ class EmbedTest(ProgramTest):
         self.assertRegex(script, r"(?m)^    embed\) .*--no-normalize.*; models=yes; files=yes ;;$")
         self.assertRegex(script, r"(?m)^    score\) .*--continuation.*; models=yes; files=yes ;;$")
 
-    def test_errors_leave_nothing_behind(self):
+    def test_errors_leave_no_files(self):
         for text, arguments, stdin in [
             ("text 2 has 9 tokens, 1 more than the context of 8", ["--ctx", 8], b"a\n1 2 3 4 5\n"),
             ("text 2 is empty", [], b"a\n\nb"),
@@ -231,7 +231,7 @@ class EmbedTest(ProgramTest):
 
 
 class InterruptTest(ProgramTest):
-    """Ctrl-C leaves with 130, and with nothing behind."""
+    """Ctrl-C exits with 130 and leaves no files."""
 
     def interrupt(self, has_begun, *arguments):
         program = subprocess.Popen([BINARY, *map(str, arguments)], env=self.environment, cwd=self.folder,

@@ -1,5 +1,5 @@
-// What given text is worth to a model, against logits read literally: every architecture, whatever shares the context,
-// and long texts in the windows of lm-evaluation-harness.
+// Log-likelihoods of texts, against logits read literally: for every architecture, for continuations that share a
+// context, and for long texts in the windows of lm-evaluation-harness.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -167,7 +167,7 @@ TEST(ScoreErrors, SayWhatDoesNotFit) {
   EXPECT_THAT(error({}, {{1}}), HasSubstr("the text before the continuations is empty"));
   EXPECT_THAT(error({1}, {{1}, {}}), HasSubstr("continuation 2 is empty"));
   EXPECT_THAT(error({1}, {{1}, {2, 144}}), HasSubstr("token 144 at position 1"));
-  EXPECT_THAT(engine->score_text(texts.make(1)).error().message, HasSubstr("a token behind the first"));
+  EXPECT_THAT(engine->score_text(texts.make(1)).error().message, HasSubstr("a token after the first"));
   EXPECT_THAT(engine->score_text(Tokens{1, -1}).error().message, HasSubstr("token -1 at position 1"));
   EXPECT_THAT(engine->score_text(texts.make(9), {.n_tokens = 65}).error().message,
               HasSubstr("1 more than the context"));

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What becomes of answers that a large model would write: where they end, calls of tools that are cut, what they took.
+"""Answers that a large model would write: where they end, tool calls that are cut, their usage.
 
 The models write what a script says (scripted_model.py); templates are those of published models.
 """
@@ -94,13 +94,13 @@ class EndsTest(ScriptedTest):
         run = self.ogas("run", self.model, "Go", "--greedy", "-q", "--ignore-eos", "-n", 8)
         self.assertEqual(run.stdout.decode(), "Hi\n more\n")
 
-    def test_gpt_oss_goes_on_behind_its_reasoning(self):
+    def test_gpt_oss_continues_after_its_reasoning(self):
         self.start([*self.REASONING, *self.FINAL], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
         choice, = self.chat()["choices"]
         self.assertEqual((choice["message"]["reasoning_content"], choice["message"]["content"], choice["finish_reason"]),
                          ("Hm.", "Hello there!", "stop"))
 
-    def test_gpt_oss_calls_behind_its_reasoning(self):
+    def test_gpt_oss_calls_after_its_reasoning(self):
         self.start([*self.REASONING, *self.CALL], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>",
                    keys={"tokenizer.ggml.eot_token_id": "{<|end|>}"})
         choice, = self.chat(tools=TOOLS)["choices"]

@@ -1,7 +1,7 @@
-"""A model file that answers with given tokens: what a large model would write, for tests of what becomes of it.
+"""A model file that answers with given tokens, as a large model would write them.
 
 A small Llama whose attention and feed-forward are zero: the output matrix leads from each token to the next of the script,
-so that a greedy answer is the script, and then EOS for ever.
+so that a greedy answer is the script, followed by EOS without end.
 """
 
 import math
@@ -12,7 +12,7 @@ import struct
 TEMPLATES = pathlib.Path(__file__).resolve().parent / "data/text/templates"
 WIDTH = 64
 NORMAL, CONTROL = 1, 3
-START = "<|go|>"  # what the script follows; stands at the end of each prompt
+START = "<|go|>"  # the script follows it; each prompt ends with it
 CHATML = ("{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
           "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
 
@@ -75,7 +75,7 @@ def value_bytes(value):
 
 
 def write(path, script, template=CHATML, controls=("<|im_start|>", "<|im_end|>"), eos="<|im_end|>", pre="gpt-2", keys=None):
-    """controls: those beside the script's. keys: further metadata; {name} in one stands for that token's id."""
+    """controls: in addition to the script's. keys: further metadata; {name} in one stands for that token's id."""
     tokens, kinds, ids = vocabulary(script, list(dict.fromkeys([*controls, eos])))
     numbers = random.Random(1)
     rows = [[numbers.gauss(0, 1) for _ in range(WIDTH)] for _ in tokens]

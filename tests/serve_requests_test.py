@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What clients made for other servers say to `ogas serve`, in their words: browsers, -1 for "as you like", null for "nothing",
-Ollama's way to load a model; and the words that they look for in what comes back.
+"""What clients made for other servers send to `ogas serve`: browsers, -1 for "no limit", null for "nothing", Ollama's way to load
+a model; and the words that they look for in answers.
 """
 
 import json
@@ -68,7 +68,7 @@ class BrowsersTest(ServerTest):
                 self.assertEqual((status, headers["Access-Control-Allow-Origin"]), (200, origin))
                 self.assertEqual(self.preflight(server, origin, Access_Control_Request_Headers=STAINLESS)
                                  ["Access-Control-Allow-Headers"], STAINLESS)
-                # Whoever asks: names that others point here are refused.
+                # For every client: host names that others point here are refused.
                 self.assertEqual(self.request(server, "GET", "/health", headers={"Origin": origin, "Host": "evil.example"})[0],
                                  403)
         for origin in ("null", "https://evil.example", "http://localhost.evil.example", "http://127.0.0.1.evil.example",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`ogas serve` met by clients that are slow, wrong or gone, and what its operator relies on: keys, limits, TLS, an orderly
+"""`ogas serve` with clients that are slow, wrong or gone, and what its operator relies on: keys, limits, TLS, an orderly
 end. What well-behaved clients see is the server_*_test.py's.
 """
 
@@ -103,7 +103,7 @@ class ServerTest(ProgramTest):
             time.sleep(0.02)
 
     def start_stream(self, server, **fields):
-        """A connection whose answer is on its way: its first bytes have come."""
+        """A connection whose answer has begun: its first bytes have come."""
         connection = self.connect(server)
         body = json.dumps(ask(stream=True, **{"max_tokens": 3000, "ignore_eos": True, **fields})).encode()
         connection.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" %
@@ -255,7 +255,7 @@ class ClientsThatLeaveTest(ServerTest):
         for connection in streams:
             connection.close()
         start = time.monotonic()
-        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "requests of clients that left go on")
+        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "requests of clients that disconnected continue")
         self.assertLess(time.monotonic() - start, SECONDS / 4)
         self.wait_for(lambda: self.gauge(server, "ogas_kv_bytes_used") == self.gauge(server, "ogas_kv_bytes_cached"), "pages")
 
@@ -266,7 +266,7 @@ class ClientsThatLeaveTest(ServerTest):
         connection.sendall(raw(f"POST {CHAT} HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}", body))
         self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 1, "it never ran")
         connection.close()
-        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "it goes on")
+        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "it continues")
 
     def test_a_head_or_body_that_does_not_come_is_given_up(self):
         server = self.serve("--read-timeout", "1")
@@ -298,7 +298,7 @@ class ClientsThatLeaveTest(ServerTest):
         body = json.dumps(ask(stream=True, max_tokens=8000, ignore_eos=True, logprobs=True, top_logprobs=20, n=8)).encode()
         connection.sendall(raw(f"POST {CHAT} HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}", body))
         self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 8, "they never ran")
-        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "they go on")
+        self.wait_for(lambda: self.gauge(server, "ogas_requests_running") == 0, "they continue")
 
     def test_too_many_connections_are_told(self):
         server = self.serve("--connections", "3")
@@ -306,7 +306,7 @@ class ClientsThatLeaveTest(ServerTest):
         self.assertIn(b" 503 ", self.connect(server).recv(1000))
         held.pop().close()
         self.wait_for(lambda: self.exchange(server, raw("GET /health HTTP/1.1\nHost: localhost\nConnection: close"))
-                      .startswith(b"HTTP/1.1 200"), "no room again")
+                      .startswith(b"HTTP/1.1 200"), "there is no free connection again")
 
 
 class KeysTest(ServerTest):
@@ -451,7 +451,7 @@ class OperationTest(ServerTest):
                 received += part
         self.assertIn(b"[DONE]", received)
         self.assertEqual(self.exchange(server, raw("GET /health HTTP/1.1\nHost: localhost"))[:5], b"")  # no TLS, no answer
-        # Who leaves is noticed here as well.
+        # A client that disconnects is noticed here as well.
         connection = context.wrap_socket(self.connect(server), server_hostname="localhost")
         body = json.dumps(ask(max_tokens=5000, ignore_eos=True)).encode()
         connection.sendall(raw(f"POST {CHAT} HTTP/1.1\nHost: localhost\nContent-Length: {len(body)}", body))

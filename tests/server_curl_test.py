@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ogas serve with curl: HTTP as it is spoken, and the commands that the help and the documentation show."""
+"""ogas serve with curl: HTTP on the wire, and the commands that the help and the documentation show."""
 
 import json
 import re
@@ -64,7 +64,7 @@ class CurlTest(ServerTest):
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
         self.assertTrue(process.stdout.readline().startswith("data: {"))
-        self.assertEqual(self.metric("ogas_requests_running"), 1)  # it came while the answer goes on
+        self.assertEqual(self.metric("ogas_requests_running"), 1)  # it came while the answer continues
         process.kill()
         self.wait_for_metric("ogas_requests_running", 0)
 

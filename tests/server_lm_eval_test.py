@@ -96,7 +96,7 @@ class LmEvalTest(ServerTest):
             metric_list: [{metric: word_perplexity}, {metric: byte_perplexity}]
             """)
         # Texts by the server's tokenizer (GET /tokenizer_info), several requests at a time and several texts in each.
-        # max_length: what lm-eval takes for the context less one, so that windows here have 255.
+        # max_length: what lm-eval assumes as the context, less one, so that windows here have 255.
         samples = self.evaluate("local-completions", "completions", "likely", "said", "rolling", options=("--batch_size", "2"),
                                 num_concurrent=2, max_length=257)
         paths = {exchange.path for exchange in self.exchanges()}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """ogas serve with the openai package of PyPI: chats, streams, completions, embeddings, models, and what is refused.
 
-What the answers say is held against `ogas run`, `ogas score` and `ogas embed`.
+Answers are compared with those of `ogas run`, `ogas score` and `ogas embed`.
 """
 
 import array
@@ -47,7 +47,7 @@ class OpenAiTest(ServerTest):
                 usage = chunk.usage
             for choice in chunk.choices:
                 text, tokens, reason = choices.get(choice.index, ("", [], None))
-                self.assertIsNone(reason, "a choice goes on after its end")
+                self.assertIsNone(reason, "a choice continues after its end")
                 if hasattr(choice, "delta"):
                     first.setdefault(choice.index, choice.delta)
                     self.assertIn(choice.delta.role, ("assistant", None))

@@ -1,6 +1,6 @@
 """How tests start the server and ask it: a base for tests, one server for each class of them.
 
-Every answer goes through a RecordingProxy, and after each test all of them are held against OpenAI's description.
+Every answer goes through a RecordingProxy, and after each test all of them are compared with OpenAI's description.
 To be started by the Python that tools/get_clients installs; tests/with_clients does that.
 """
 
@@ -34,7 +34,7 @@ CLIENTS = pathlib.Path(os.environ.get("OGAS_TEST_CLIENTS", ""))
 NAME = pathlib.Path(MODEL).name.removesuffix(".gguf")  # of the model, as it is served
 PR_SET_PDEATHSIG = 1
 
-# Nothing of the caller's may reach the clients: no proxies, no keys, no hubs, no telemetry.
+# Nothing of the caller's may reach the clients: no proxies, no keys, no model downloads, no telemetry.
 for name in list(os.environ):
     if name.lower().endswith("_proxy") or name.startswith(("OPENAI_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "HF_")):
         del os.environ[name]
@@ -159,7 +159,7 @@ class ServerTest(ProgramTest):
                 for exchange in connection.exchanges()]
 
     def check_answers(self):
-        """All that the server said is as OpenAI describes it."""
+        """All answers of the server are as OpenAI describes them."""
         exchanges = self.exchanges()
         for exchange in exchanges:
             self.assertLess(exchange.status, 500, exchange)
@@ -217,7 +217,7 @@ class ServerTest(ProgramTest):
             answer = self.greedy(prompt, n, "--logit-bias", f"{END}+{bias}")
             if answer["finish_reason"] == "stop" and answer["text"]:
                 return {str(END): bias}, answer
-        self.fail(f"no bias ends the answer to {prompt!r} behind a word and before {n} tokens")
+        self.fail(f"no bias ends the answer to {prompt!r} after a word and before {n} tokens")
 
     def score(self, context, *continuations):
         """What `ogas score` says of them: a list of JSON."""
@@ -228,5 +228,5 @@ class ServerTest(ProgramTest):
 
 def main():
     if reason := openai_schema.is_missing():
-        sys.stderr.write(f"not held against OpenAI's description: {reason}\n")
+        sys.stderr.write(f"not compared with OpenAI's description: {reason}\n")
     unittest.main()

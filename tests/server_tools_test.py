@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Calls of tools and reasoning, as clients of ogas serve get them.
 
-The small model has learned neither; but it goes on as the conversation went, so that a history full of calls (or an opened
-block of reasoning) makes it write what larger ones would. How each way of writing is read is src/chat's own tests'.
+The small model has learned neither. But it continues as the conversation went, so a history full of calls (or an opened
+block of reasoning) makes it write what larger models would. How each way of writing is read is src/chat's own tests'.
 """
 
 import json
@@ -33,7 +33,7 @@ ADD = {"type": "function", "function": {
 
 
 def history(n_calls=1):
-    """A conversation in which every question is answered by so many calls, and one question more."""
+    """A conversation in which every question is answered by this many calls, and one question more."""
     messages = []
     for turn in range(5):
         messages.append({"role": "user", "content": "Add 2 and 3."})

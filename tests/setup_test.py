@@ -215,7 +215,7 @@ class SetupTest(unittest.TestCase):
         self.assertEqual(said[0], said[1])
         self.assertEqual(self.called().count("pip -m pip install"), 1)
 
-    def test_interrupted_clients_are_begun_anew(self):
+    def test_interrupted_clients_are_installed_again(self):
         self.stand_in_for_clients(pip="kill -KILL $PPID")
         self.assertNotEqual(self.get_clients().returncode, 0)
         self.stand_in_for_clients()
@@ -225,7 +225,7 @@ class SetupTest(unittest.TestCase):
     # The build.
 
     def show_build(self, printed, steps=""):
-        """What stands on standard error while ninja prints this, having said that these steps are to be done."""
+        """Standard error while ninja prints this, after it said that these steps are to be done."""
         (self.folder / "steps").write_text(steps)
         result = self.start([self.tree / "tools/show_build", self.folder / "log", self.folder / "steps"], input=printed)
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)

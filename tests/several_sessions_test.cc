@@ -30,7 +30,7 @@ class SeveralSessions : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<Engine> engine_;
 };
 
-// What one session is given, piece by piece, and the logits behind each.
+// The tokens of one session, chunk by chunk, and the logits after each.
 struct Script {
   struct Piece {
     std::vector<TokenId> tokens;

@@ -1,4 +1,4 @@
-// The default model, for tests that need a real one. ./test fetches it and says where it lies.
+// The default model, for tests that need a real one. ./test fetches it and passes its path.
 #pragma once
 
 #include <gtest/gtest.h>

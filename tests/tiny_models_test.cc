@@ -68,7 +68,7 @@ TEST_P(TinyModels, LogitsAreThoseOfTransformers) {
     const Distance d = distance(golden, testing::logits_of(*engine, c.prompt), c.positions);
     // Block formats meet activations of 8 bits where the instruction set multiplies integers: noise as llama.cpp has it
     // (goldens.json says 0.021 and 0.106 of logits whose deviation is 1.04). Activations that are rounded to
-    // BF16 for weights of that format are held to no less. Everything else is F32 throughout.
+    // BF16 for weights of that format have the same bound. Everything else is F32 throughout.
     const bool is_quantized = (c.name == "blocks_mixed" && GetParam()->quantizes_activations) ||
                               (c.name == "odd_bf16" && GetParam()->rounds_to_bf16);
     EXPECT_LT(d.largest, is_quantized ? 0.15 : 1e-3) << c.name;

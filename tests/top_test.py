@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""ogas top: its report, and its screen as a person at a terminal meets it."""
+"""ogas top: its report, and its screen on a terminal."""
 
 import json
 import os

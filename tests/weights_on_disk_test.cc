@@ -1,5 +1,5 @@
-// What is read of the weights' files while a model runs is read by position: disks that fail and files that are changed
-// are errors of the pass, and nothing touches the memory maps, where they would be signals.
+// While a model runs, weights are read from their files by position: failing disks and changed files are errors of the
+// pass, and nothing touches the memory maps, where they would be signals.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ class WeightsOnDiskTest : public ::testing::Test {
   fs::path folder_ = fs::temp_directory_path() / fmt::format("ogas_weights_{}", ::getpid());
 };
 
-// From here on whoever touches these bytes gets a signal, as from a file that was cut short.
+// From here on a thread that touches these bytes gets a signal, as from a file that was cut short.
 void forbid(Bytes bytes) { ASSERT_EQ(::mprotect(const_cast<std::byte*>(bytes.data()), bytes.size(), PROT_NONE), 0); }
 
 // While it lives, reads of this file fail, though it looks as it was: its descriptors are open for writing alone.
@@ -114,7 +114,7 @@ TEST_F(WeightsOnDiskTest, RowsOfEveryFormatAreThoseOfTheMap) {
     for (const size_t o : {size_t{0}, size_t{20}, kRows - 1}) {
       std::vector<float> row(kIn);
       EXPECT_TRUE(embed_row(*embeddings, o, row.data()));
-      EXPECT_EQ(std::memcmp(row.data(), expected[idx++].data(), row.size() * sizeof(float)), 0);  // some are no numbers
+      EXPECT_EQ(std::memcmp(row.data(), expected[idx++].data(), row.size() * sizeof(float)), 0);  // some are NaN
     }
   }
 }
@@ -140,7 +140,7 @@ TEST_F(WeightsOnDiskTest, AFileCutShortWhileItIsReadIsAnError) {
   EXPECT_TRUE(embed_row(embeddings, 0, row.data()));
 }
 
-// Its embeddings are no output matrix, so that they stay in the file, which all else was taken from.
+// Its embeddings are not the output matrix, so they stay in the file, from which all else was loaded.
 TEST_F(WeightsOnDiskTest, AFailedReadOfEmbeddingsIsAnErrorOfThePass) {
   const fs::path copy = copy_of("llama"), weights = copy / "model.safetensors";
   const std::vector<TokenId> prompt = testing::read_json((copy / "golden.json").string())["prompt"];
@@ -221,7 +221,7 @@ TEST_P(NothingIsMappedTest, WhileItRuns) {
 INSTANTIATE_TEST_SUITE_P(All, NothingIsMappedTest, ::testing::ValuesIn(testing::with_experts()),
                          [](const auto& test) { return test.param; });
 
-// Whoever loads a model is told how it will lie in memory, once and before any weights are read.
+// The caller that loads a model gets its memory plan once, before any weights are read.
 TEST(Loading, TellsThePlanOnceBeforeWeightsAreRead) {
   const fs::path folder = kArchitectures / testing::with_experts().front();
   for (const std::optional<uint64_t> cache : {std::optional<uint64_t>{}, std::optional<uint64_t>{0}}) {

@@ -6,13 +6,13 @@ import numpy as np
 
 N_VOCAB = 144
 
-# A head's tensors on the hub of models that do not write it as a layer, by the names that the others use.
+# Tensors of an MTP head that is not stored as a layer, as on Hugging Face, by the names that other models use.
 QWEN3_NEXT_HEAD = {"enorm": "pre_fc_norm_embedding", "hnorm": "pre_fc_norm_hidden", "eh_proj": "fc",
                    "shared_head.norm": "norm"}
 
 
 def n_mtp_of(config):
-    """Layers of the head for further tokens."""
+    """Layers of the MTP head."""
     return config.get("num_nextn_predict_layers", config.get("mtp_num_hidden_layers", 0))
 
 
@@ -61,7 +61,7 @@ def to_pairs(weight, n_head):
 
 
 def qkv_and_gate(config, weight):
-    """Rows [q, k, v, z] of each head of keys to all q, all k, all v, and all z apart."""
+    """From rows [q, k, v, z] of each head of keys to all q, then all k, all v and all z."""
     n_head, k_dim = config["linear_num_key_heads"], config["linear_key_head_dim"]
     n_values = config["linear_num_value_heads"] // n_head * config["linear_value_head_dim"]
     heads = weight.reshape(n_head, -1, weight.shape[-1])
@@ -118,14 +118,14 @@ def layer_tensors(config, part, weight):
 
 
 def to_gguf_mxfp4(blocks, scales):
-    """The hub's blocks with their scale before them, and value i beside value i + 16 instead of i + 1."""
+    """Hugging Face's blocks with their scale before them, and value i next to value i + 16 instead of i + 1."""
     codes = np.stack([blocks & 15, blocks >> 4], -1).reshape(*blocks.shape[:-1], 32)
     packed = np.concatenate([scales[..., None], codes[..., :16] | codes[..., 16:] << 4], -1)
     return packed.reshape(*packed.shape[:2], -1)
 
 
 def stacked_experts(state, name):
-    """GGUF's (name, values) of gpt-oss's experts: the hub's rows of gate and up take turns, and plain ones are columns."""
+    """GGUF's (name, values) of gpt-oss's experts: on Hugging Face rows of gate and up are interleaved, and plain ones are columns."""
     _, _, layer, _, _, part = name.split(".")
     projection, _, kind = part.partition("_proj")
     if kind == "_scales":

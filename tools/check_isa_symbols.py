@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Holds every object compiled for an instruction set to exporting one symbol, its table of operations.
+"""Checks that every object compiled for an instruction set exports one symbol, its table of operations.
 
     check_isa_symbols.py libogas_kernels.a [NM]
 
-Anything else it defined, an inline function of the standard library say, could be the copy the linker keeps for the whole
-program, and would then crash on machines without that instruction set.
+If it defined anything else, such as an inline function of the standard library, the linker could keep that copy for the
+whole program, which would then crash on machines without the instruction set.
 """
 import re
 import subprocess

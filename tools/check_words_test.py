@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests of tools/check_words.py: each rule catches what it is for, and leaves alone what is right."""
+"""Tests of tools/check_words.py: each rule finds what it is for, and nothing else."""
 
 import pathlib
 import subprocess

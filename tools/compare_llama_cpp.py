@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Holds llama.cpp's greedy text on the tiny models in tests/data/arch against the one the goldens have. See --help.
+"""Compares llama.cpp's greedy text on the tiny models in tests/data/arch with that of the goldens. See --help.
 
-Every model.gguf there is loaded in llama.cpp and continued greedily from the golden's prompt. What it says is kept in
-golden.json as "llama_cpp" (or why there is nothing as "llama_cpp_differs"), and architectures_test holds ogas to it.
-Needs: llama-cpp-python numpy
+Every model.gguf there is loaded in llama.cpp and continued greedily from the golden's prompt. The result is stored in
+golden.json as "llama_cpp" (or the reason for a difference as "llama_cpp_differs"), and architectures_test compares ogas
+with it. Needs: llama-cpp-python numpy
 """
 import argparse
 import json
@@ -27,7 +27,7 @@ def continue_greedily(model, prompt, n, batch=None):
     return tokens
 
 
-# Models of which llama.cpp makes something else, and why, as seen with llama-cpp-python 0.3.36.
+# Models for which llama.cpp differs, and why, as seen with llama-cpp-python 0.3.36.
 KNOWN = {
     "deepseek_v2": "llama.cpp chooses V2's groups of experts as V3's, by the sum of their two best; published is the best alone",
     "deepseek_v2_lite": "llama.cpp knows V2-Lite by its 27 layers; with fewer it wants q_lora_rank",
@@ -49,7 +49,7 @@ def compare(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="keep what llama.cpp says in golden.json")
+    parser.add_argument("--write", action="store_true", help="store the result of llama.cpp in golden.json")
     parser.add_argument("--one", type=pathlib.Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

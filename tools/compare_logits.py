@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How far two files of logits lie from each other: A.npy and B.npy, float [n, n_vocab] or [n_vocab].
+"""Prints the difference between two files of logits, A.npy and B.npy: float [n, n_vocab] or [n_vocab].
 
   compare_logits.py A.npy B.npy [--rows 0,1,5-8] [--case tests/data/llama/goldens.json:long_f32] [--max LIMIT]
 
---rows takes these rows of both; --case these of B only, the positions of a case in goldens.json, so that A may be the
-golden and B what `ogas logits MODEL --tokens ... --out B.npy` wrote. With --max, exit status 1 where max|diff| is
-larger. KL is of A's distribution to B's, in nats; A is taken for the truth.
+--rows selects these rows of both. --case selects rows of B only, the positions of a case in goldens.json, so that A can be
+the golden and B what `ogas logits MODEL --tokens ... --out B.npy` wrote. With --max, exit status 1 if max|diff| is larger.
+KL is of A's distribution to B's, in nats; A counts as the truth.
 Needs: numpy
 """
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds ogas's tokenizer against PyPI tokenizers: N texts each, both directions. See --help.
+"""Compares ogas's tokenizer with PyPI tokenizers on N texts each, in both directions. See --help.
 
     tools/get_tokenizers                 prints the folder of the published tokenizer.json files
     tools/compare_tokenizers.py          all of them, 100,000 texts each (needs PyPI tokenizers; about 5 minutes)

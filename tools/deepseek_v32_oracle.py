@@ -4,11 +4,11 @@
   deepseek_v32_oracle.py FOLDER TOKENS OUT.npy [--mtp]     TOKENS: 1,2,3
 
 Written from the published inference code (deepseek-ai/DeepSeek-V3.2-Exp, inference/model.py, as of 2025-11-17, when the
-rotation of the indexer was set right: halves, where attention rotates neighbours), without its FP8 and without the
+rotation of the indexer was corrected: halves, where attention rotates neighbours), without its FP8 and without the
 Hadamard rotation before it, which changes no product. Its MTP layer is that of V3 (technical report, 2.2).
-Which positions are chosen is a matter of comparing numbers: where the last one chosen and the first one left out are
-nearly equal, any two programs may differ. ReLU makes exact ties likely: a position that no head looks at scores 0.
-`margin` is the smallest gap seen; goldens whose margin is tiny decide nothing.
+Positions are chosen by comparing numbers. If the last one chosen and the first one left out are nearly equal, any two
+programs may differ. ReLU makes exact ties likely: a position that no head looks at scores 0. `margin` is the smallest gap
+seen; goldens with a tiny margin prove nothing.
 Needs: torch numpy safetensors
 """
 import json

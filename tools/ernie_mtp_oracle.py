@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""ERNIE 4.5 with its head for the token after the next (MTP), in plain torch: an oracle, slow and without a cache.
+"""ERNIE 4.5 with its MTP head, in plain torch: an oracle, slow and without a cache.
 
-  ernie_mtp_oracle.py FOLDER TOKENS OUT.npy     TOKENS: 1,2,3; row i of OUT: what the head says once token i + 1 is known
+  ernie_mtp_oracle.py FOLDER TOKENS OUT.npy     TOKENS: 1,2,3; row i of OUT: logits of the MTP head once token i + 1 is known
 
 Written from what Baidu's training code does (PaddlePaddle/ERNIE, ernie/modeling_moe.py, and PyPI paddleformers 1.2.0,
 transformers/ernie4_5_moe/modeling.py), which is what the head was trained with:
@@ -9,7 +9,7 @@ transformers/ernie4_5_moe/modeling.py), which is what the head was trained with:
 - the projection's input is [normed embedding of the following token, normed hidden state];
 - the block is a dense layer (intermediate_size), with attention among the head's own states, position t + 1 for row t;
 - embeddings, final norm (model.norm) and lm_head are the main model's.
-vLLM's ernie_mtp.py feeds states from behind the final norm, skips that norm before lm_head and zeroes the embedding at
+vLLM's ernie_mtp.py feeds states from after the final norm, skips that norm before lm_head and zeroes the embedding at
 position 0; transformers has no head for this family. Neither is followed here.
 Needs: torch numpy safetensors
 """

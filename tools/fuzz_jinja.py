@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Holds the template language against Python's jinja2 on generated templates.
+"""Compares the template interpreter with Python's jinja2 on generated templates.
 
     fuzz_jinja.py PROGRAM [--cases 100000] [--seed 1] [--show 20]      (PROGRAM: build/release/tests/jinja_render)
 
-Every template is rendered by both; texts must be equal, or both must fail. Besides, every Greek letter of a text must lie
-within what PROGRAM says came from the input: templates have none, so only the input's strings can be where one comes from.
-Left out of the comparison, and counted: texts with the address of a Python object in them or made from one, which ogas
-refuses to print; integers past 64 bits, which
-ogas refuses; and slices of constants that have none, which jinja2's optimizer turns into nothing where it would fail.
+Both render every template: the texts must be equal, or both must fail. In addition, every Greek letter of a text must be
+within what PROGRAM marks as input: templates contain none, so it can only come from the input's strings.
+Left out of the comparison, and counted: texts with the address of a Python object, or made from one, which ogas refuses to
+print; integers of more than 64 bits, which ogas refuses; and slices of constants that have none, which jinja2's optimizer
+turns into nothing where it would fail.
 """
 import argparse
 import json
@@ -284,7 +284,7 @@ def answers(program, cases):
 
 
 def unmarked_greek(answer):
-    """Where a Greek letter stands that is not marked as input, or None."""
+    """The position of a Greek letter that is not marked as input, or None."""
     data = answer["text"]
     marks = bytearray(len(data.encode()))
     for begin, end in answer["input"]:

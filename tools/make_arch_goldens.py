@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Tiny random models of every architecture, as the hub publishes them and as GGUF, with the logits of transformers.
+"""Tiny random models of every architecture, as Hugging Face folders and as GGUF, with the logits of transformers.
 
   make_arch_goldens.py OUT [--seed 7] [--only NAME]...
 
 For each case OUT/NAME/: config.json, model.safetensors, logits.npy (float32 [72, n_vocab], eager, in float32, after each
-token of the prompt), rounded_logits.npy (of experts in MXFP4, with activations rounded to 8 bits), mtp_logits.npy ([8, n_vocab], after the first 1, 2, 9 ... tokens) where the model has a head for the token after the next, model.gguf
-(same weights, names and keys as llama.cpp's converter writes them; not of what it leaves out), and golden.json: prompt,
-tokens that the head was given, greedy continuation, and the smallest margin between best and second.
+token of the prompt), rounded_logits.npy (of experts in MXFP4, with activations rounded to 8 bits), mtp_logits.npy
+([8, n_vocab], after the first 1, 2, 9 ... tokens) if the model has an MTP head, model.gguf (same weights, names and keys as llama.cpp's converter writes them; not of what it leaves out), and golden.json: prompt,
+tokens given to the MTP head, greedy continuation, and the smallest margin between best and second.
 Shapes have few powers of two, so that a mixed-up axis shows; weights are at scales where every tensor matters.
 Needs: gguf transformers>=5 torch safetensors numpy
 """
@@ -148,7 +148,7 @@ CASES = {
 }
 
 # llama.cpp's converter drops this head, GGUF has no FP8, no caps on scores of attention and no scale of queries.
-HUB_ONLY = ("ernie4_5_moe_mtp", "qwen3_fp8", "deepseek_v3_fp8", "gemma3")
+HF_ONLY = ("ernie4_5_moe_mtp", "qwen3_fp8", "deepseek_v3_fp8", "gemma3")
 
 
 def text_config(config):
@@ -178,7 +178,7 @@ def fill(name, tensor, rng, config):
 
 
 def is_qwen3_next(config):
-    """Whether it is of the family with gated DeltaNet, whose heads are called alike."""
+    """Whether it is of the family with gated DeltaNet, whose MTP heads have the same names."""
     return config["model_type"].startswith(("qwen3_next", "qwen3_5"))
 
 
@@ -189,7 +189,7 @@ def attention_layer_of(config):
 
 
 def add_qwen3_next_mtp(state, config, rng):
-    """mtp.layers.0 with attention, and the rest of the head beside it; experts one by one."""
+    """mtp.layers.0 with attention, and the rest of the head next to it; experts one by one."""
     n_embd, attention = config["hidden_size"], f".layers.{attention_layer_of(config)}."
     shapes = {"layers.0." + name.split(attention)[1]: tensor.shape for name, tensor in state.items() if attention in name}
     if "layers.0.mlp.experts.down_proj" in shapes:
@@ -236,7 +236,7 @@ def qwen3_next_mtp_logits(model, prompt, following, state):
 
 
 def add_mtp(state, config, rng):
-    """The release's layout: a layer behind the last, with norms, projection and (shared) embedding and head."""
+    """The release's layout: a layer after the last, with norms, projection and (shared) embedding and head."""
     n_layer, n_embd = config["num_hidden_layers"], config["hidden_size"]
     last, more = f"model.layers.{n_layer - 1}.", f"model.layers.{n_layer}."
     for name in [name for name in state if name.startswith(last)]:
@@ -256,7 +256,7 @@ E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6], np.float32)
 
 
 def to_mxfp4(weight):
-    """[n_expert, n_in, n_out] as the hub has MXFP4: blocks [n_expert, n_out, n_in / 32, 16], and a scale for each."""
+    """[n_expert, n_in, n_out] as Hugging Face has MXFP4: blocks [n_expert, n_out, n_in / 32, 16], and a scale for each."""
     values = weight.float().numpy().swapaxes(1, 2)
     values = values.reshape(*values.shape[:2], -1, 32)
     exponents = np.floor(np.log2(np.abs(values).max(-1))) - 2
@@ -374,7 +374,7 @@ MTP_LENGTHS = (1, 2, 9, 17, 33, 50, 71, 72)
 
 
 def mtp_logits(model, prompt, following):
-    """What the head for the token after the next says at the end of prompts of MTP_LENGTHS, given the token that follows."""
+    """Logits of the MTP head at the end of prompts of MTP_LENGTHS, given the token that follows."""
     from transformers.cache_utils import MtpCache
     from transformers.modeling_layers import MtpModel
     # Its layers are found by a pattern made for the release's number of layers.
@@ -455,11 +455,11 @@ def make_case(name, out, seed):
         golden["has_blocks"] = True
         with torch.no_grad():
             np.save(folder / "rounded_logits.npy", rounded_logits(model, prompt).astype("<f4"))
-    if name in HUB_ONLY:
+    if name in HF_ONLY:
         golden["has_gguf"] = False
     golden["smallest_margin"] = round(float((top[:, 1] - top[:, 0]).min()), 5)
     (folder / "golden.json").write_text(json.dumps(golden) + "\n")
-    if name not in HUB_ONLY:
+    if name not in HF_ONLY:
         write_gguf(folder / "model.gguf", name, config, state)
     print(f"{name:18} {sum(t.numel() for t in state.values()):7} values, deviation {logits.std():.3f}", flush=True)
 

@@ -3,7 +3,7 @@
 
   make_embedding_goldens.py [ARCH_DIR]
 
-Writes NAME/embeddings.npy beside the goldens of make_arch_goldens.py: float32 [3, hidden_size], of the last token, the
+Writes NAME/embeddings.npy next to the goldens of make_arch_goldens.py: float32 [3, hidden_size], of the last token, the
 mean of all, and the first token; not normalized. Needs: transformers>=5 torch numpy
 """
 import json
@@ -18,7 +18,8 @@ import numpy as np
 import torch
 import transformers
 
-# Attention grouped, with a head dimension of its own, latent, beside recurrent layers; dense and with experts.
+# Attention that is grouped, that has a head dimension of its own, that is latent, or that alternates with recurrent layers;
+# dense and with experts.
 CASES = ("llama", "qwen3", "qwen3_moe", "deepseek_v2", "qwen3_next")
 
 

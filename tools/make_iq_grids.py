@@ -31,7 +31,7 @@ def table(name, kind, bits, comment):
     kind.init_grid()
     levels = {float(level): index for index, level in enumerate(kind.grid_map)}
     rows = kind.grid.reshape(kind.grid_shape)
-    words = [sum(levels[float(value)] << bits * place for place, value in enumerate(row)) for row in rows]
+    words = [sum(levels[float(value)] << bits * digit for digit, value in enumerate(row)) for row in rows]
     text = ", ".join(f"0x{word:04x}" for word in words)
     return f"// {comment}\nconstexpr uint16_t {name}[{len(words)}] = {{{text}}};\n"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What Python's jinja2 makes of templates: writes OUT/jinja_cases.json and OUT/chat_templates.json.
+"""Renders templates with Python's jinja2; writes OUT/jinja_cases.json and OUT/chat_templates.json.
 
     make_jinja_goldens.py OUT [--templates tests/data/text/templates]        (pip install jinja2)
-    make_jinja_goldens.py OUT --show LFM2-8B-A1B.jinja 4       # the difference behind a failing test
+    make_jinja_goldens.py OUT --show LFM2-8B-A1B.jinja 4       # shows why a test fails
 
 jinja_cases.json: small templates, one language feature each, with their input and output (or that they fail).
 chat_templates.json: every template of published models at hand, on several conversations: length and FNV-1a hash of the
@@ -159,7 +159,7 @@ BLOCKS = [
     "{% set x %}\nfoo\n{% endset %}[{{ x }}]\n\n",
 ]
 
-# Ω stands in no template, so wherever one comes out it came from the conversation.
+# No template contains Ω, so one in the output came from the conversation.
 USER = {"role": "user", "content": "What is 2 + 2 Ω?"}
 SYSTEM = {"role": "system", "content": "Be brief Ω."}
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city Ω",

@@ -3,13 +3,13 @@
 
   make_llama_goldens.py OUT [--seed 1] [--only NAME] [--no-llama-cpp]
 
-Configurations are written as on the hub; weights are random, at scales where every tensor matters. The GGUF files
+Configurations are those of Hugging Face; weights are random, at scales where every tensor matters. The GGUF files
 follow llama.cpp's converter: rows of Q and K permuted for interleaved rotation, rope_freqs.weight from Llama 3.1's
-rope_scaling, one-dimensional tensors in F32. transformers runs in float32, eager, on exactly the values that stand in
+rope_scaling, one-dimensional tensors in F32. transformers runs in float32, eager, on exactly the values in
 the file (rounded to F16 or BF16, or quantized and decoded by PyPI gguf). NAME.npy is float32 [positions, n_vocab]:
 the logits after prompt[0 .. position] for each of the positions in goldens.json.
-Checked on the way: each file, read back, gives the same logits; llama.cpp's distance is written beside them; and a
-model with rope scaling differs clearly from itself without.
+It checks that each file, read back, gives the same logits, and that a model with rope scaling differs clearly from itself
+without. It records the distance of llama.cpp's logits.
 
 Needs: gguf transformers>=5 torch numpy, and llama-cpp-python unless --no-llama-cpp
 """
@@ -31,21 +31,21 @@ Q5_0, Q5_1, Q8_0 = gguf.GGMLQuantizationType.Q5_0, gguf.GGMLQuantizationType.Q5_
 FILE_TYPES = {F32: gguf.LlamaFileType.ALL_F32, F16: gguf.LlamaFileType.MOSTLY_F16,
               BF16: gguf.LlamaFileType.MOSTLY_BF16, Q4_0: gguf.LlamaFileType.MOSTLY_Q4_0}
 
-HUB = dict(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="silu", attention_bias=False,
+HF = dict(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="silu", attention_bias=False,
            mlp_bias=False, bos_token_id=0, eos_token_id=1, pretraining_tp=1)
 # Llama 3.1's scaling, and heads of 16: wavelengths of 6 to 610,000 positions, of which the scaling leaves four alone,
 # changes one in part and three in full.
-LONG = dict(HUB, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=3,
+LONG = dict(HF, hidden_size=48, intermediate_size=80, num_hidden_layers=2, num_attention_heads=3,
             num_key_value_heads=1, vocab_size=256, rms_norm_eps=1e-5, rope_theta=500000.0,
             max_position_embeddings=131072, tie_word_embeddings=False,
             rope_scaling=dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                               original_max_position_embeddings=8192))
 # Nothing a power of two, heads wider than hidden_size / num_attention_heads, embeddings that are the output matrix too.
-ODD = dict(HUB, hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+ODD = dict(HF, hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
            head_dim=24, vocab_size=271, rms_norm_eps=1e-6, rope_theta=10000.0, max_position_embeddings=2048,
            tie_word_embeddings=True)
 # Sizes that blocks of 32 divide.
-BLOCKS = dict(HUB, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
+BLOCKS = dict(HF, hidden_size=64, intermediate_size=96, num_hidden_layers=3, num_attention_heads=4,
               num_key_value_heads=2, vocab_size=288, rms_norm_eps=1e-5, rope_theta=100000.0,
               max_position_embeddings=2048, tie_word_embeddings=False)
 MIX = {"token_embd": Q8_0, "output": Q8_0, "attn_q": Q4_0, "attn_k": Q4_1, "attn_v": Q5_0, "attn_output": Q5_1,
@@ -162,8 +162,8 @@ def write_gguf(path, name, config, types, state, has_tokenizer):
         head_dim = config.get("head_dim", config["hidden_size"] // config["num_attention_heads"])
         writer.add_tensor("rope_freqs.weight", rope_factors(config, head_dim))
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
-    for hub_name, weight in state.items():
-        target = gguf_name(hub_name)
+    for hf_name, weight in state.items():
+        target = gguf_name(hf_name)
         if weight.ndim == 1:
             writer.add_tensor(target, weight)
             continue
@@ -187,7 +187,7 @@ def as_stored(name, weight, types):
 
 
 def oracle(config, state):
-    """The hub's configuration with these weights, in transformers."""
+    """The configuration with these weights, in transformers."""
     model = transformers_peer.build(transformers.LlamaConfig(**config))
     state = {name: torch.from_numpy(np.array(weight)) for name, weight in state.items()}
     if config["tie_word_embeddings"]:

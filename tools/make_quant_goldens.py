@@ -29,7 +29,7 @@ def random_blocks(name, block_bytes, n_blocks, rng):
     for offset in HALVES[name]:
         chosen = rng.choice(EXTREMES, n_blocks // 2)
         blocks[: n_blocks // 2, offset : offset + 2] = chosen.view(np.uint8).reshape(-1, 2)
-    if name == "MXFP4":  # every exponent once, if there is room
+    if name == "MXFP4":  # every exponent once, if they fit
         blocks[:, 0] = np.arange(n_blocks) % 256 if n_blocks >= 256 else rng.permutation(256)[:n_blocks]
         blocks[:2, 0] = [0, 1]
     if name == "IQ1_M":  # the scale lies in the upper nibbles of four words
@@ -40,7 +40,7 @@ def random_blocks(name, block_bytes, n_blocks, rng):
 
 
 def write_f8_e4m3(path):
-    """All codes; what they mean by torch, since it is no format of GGUF."""
+    """All codes; what they mean by torch, since it is not a format of GGUF."""
     import torch
     codes = np.arange(256, dtype=np.uint8)
     values = torch.from_numpy(codes).view(torch.float8_e4m3fn).float().numpy().astype("<f4")
@@ -48,7 +48,7 @@ def write_f8_e4m3(path):
 
 
 def write_mxfp4_split(path, n_blocks, seed):
-    """Blocks whose scales lie elsewhere, at scale 1; what they mean by transformers (it is no format of GGUF), but with
+    """Blocks whose scales are stored elsewhere, at scale 1; what they mean by transformers (it is not a format of GGUF), but with
     one zero, as in GGUF's MXFP4."""
     import torch
     from transformers.integrations.mxfp4 import convert_moe_packed_tensors

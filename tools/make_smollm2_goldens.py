@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What two other implementations say about a real model: writes OUT/greedy.json and OUT/perplexity.json.
+"""Reference results of two other implementations on a real model: writes OUT/greedy.json and OUT/perplexity.json.
 
   make_smollm2_goldens.py MODEL.gguf OUT [--text wiki.test.raw] [--chunks 40]      (about 5 minutes on 2 cores)
 
 greedy.json: prompts, and llama.cpp's greedy continuation of each (stopping nowhere), with the margin of the winner over
 the second and the winner's natural log-probability at each step. The same of transformers in float32, given llama.cpp's
-tokens ("f32_"), is the truth: llama.cpp itself rounds activations to 8 bits. "noise" says how far llama.cpp's own
-variants and float32 lie from the logits the tokens were chosen by.
-perplexity.json (with --text): llama.cpp's way of measuring: the text is tokenized whole and cut into chunks of n_ctx
+tokens ("f32_"), is the truth: llama.cpp itself rounds activations to 8 bits. "noise" is the distance of
+llama.cpp's own variants, and of float32, from the logits that the tokens were chosen by.
+perplexity.json (with --text): measured as llama.cpp does: the text is tokenized whole and cut into chunks of n_ctx
 tokens; each starts from an empty context, and only its second half is scored.
 
 Needs: llama-cpp-python gguf transformers>=5 torch numpy. Made with MODEL = SmolLM2-135M-Instruct.Q4_1.gguf and

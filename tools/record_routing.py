@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Records which experts a model takes, by transformers: writes OUT, a trace for bench/expert_cache_bench.cc.
+"""Records which experts a model uses, by transformers; writes OUT, a trace for bench/expert_cache_bench.cc.
 
   record_routing.py MODEL TEXTS OUT [--tokens 300] [--texts 4] [--note TEXT] [--tokens-out FILE]
 
-MODEL is a folder as on the hub whose router logits transformers returns. TEXTS is the folder that tools/train_moe.py
-trained with: what it kept out is recorded, --texts of each kind in turn, each of --tokens tokens with nothing before
-it. --tokens-out: also the ids of the tokens, a line a text, as `ogas logits --tokens @FILE` reads them.
+MODEL is a Hugging Face folder whose router logits transformers returns. TEXTS is the folder that tools/train_moe.py
+trained with: what was held out is recorded, --texts of each kind interleaved, each of --tokens tokens with nothing
+before it. --tokens-out: also the ids of the tokens, a line a text, as `ogas logits --tokens @FILE` reads them.
 
 A trace is text:
 
@@ -13,7 +13,7 @@ A trace is text:
   # a comment
   layers 6 experts 64 used 4
   text prose                              here a text begins, of this kind
-  0a1f2b03 00112233 ... (6 of them)       a token: for each layer the experts it took, two hexadecimal digits each,
+  0a1f2b03 00112233 ... (6 of them)       a token: for each layer the experts it used, two hexadecimal digits each,
                                           the one of most weight first
 
 Needs: torch transformers>=5.
@@ -29,7 +29,7 @@ import train_moe
 
 
 def texts_of(folder, tokenizer, n_texts, n_tokens):
-    """(kind, ids): pieces of what was kept out, evenly from its begin to its end, the kinds in turn."""
+    """(kind, ids): pieces of the held-out text, evenly from its start to its end, the kinds interleaved."""
     parts = train_moe.split(folder)
     ids = {kind: train_moe.ids_of(tokenizer, parts[kind][1]) for kind in train_moe.KINDS}
     for idx in range(n_texts):
@@ -48,7 +48,7 @@ def routing_of(model, ids, n_used):
 
 def dependence(tokens, routing):
     """How often the expert of most weight is the one that this token takes most often, and the one all tokens do."""
-    n_same, n_most, n = 0, 0, 0
+    n_same, n_max, n = 0, 0, 0
     for layer in range(routing.shape[1]):
         first = routing[:, layer, 0].tolist()
         of_token = collections.defaultdict(collections.Counter)
@@ -60,9 +60,9 @@ def dependence(tokens, routing):
         for counts in often.values():
             n_same += counts.most_common(1)[0][1]
             most += counts
-        n_most += most.most_common(1)[0][1]
+        n_max += most.most_common(1)[0][1]
         n += most.total()
-    return n_same / n, n_most / n
+    return n_same / n, n_max / n
 
 
 def main():

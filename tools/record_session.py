@@ -3,7 +3,7 @@
 
     record_session.py OUT.svg
 
-What is typed into `ogas chat` is typed here, too; only the home folder is shortened to ~. Needs: build/release/ogas, rich
+It types into `ogas chat` as a person does; only the home folder is shortened to ~. Needs: build/release/ogas, rich
 """
 import os
 import pathlib
@@ -26,7 +26,7 @@ SESSION = [
 
 
 def play(command, lines):
-    """The program's output while `lines` are typed, each once the last has been answered."""
+    """The program's output while `lines` are typed, each after the answer to the one before."""
     pid, master = pty.fork()
     if pid == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS=str(COLUMNS))

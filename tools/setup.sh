@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What ./run, ./test and tools/get_default_model share: packages, configuring, building. Sourced by bash, from anywhere.
-# Standard output belongs to the answer, so every word from here goes to standard error; standard input may be a
-# prompt, so nothing here reads it. Each step does nothing when there is nothing to do, and can be interrupted anywhere:
-# the next start goes on from there.
+# Standard output belongs to the answer, so everything here is printed on standard error. Standard input may be a prompt, so
+# nothing here reads it. Each step does nothing if there is nothing to do. It can be interrupted anywhere: the next start
+# continues from there.
 # It does not parse arguments and does not run ogas.
 
 ogas_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -17,7 +17,7 @@ die() {
 }
 
 # For scripts that a person watches: Ctrl-C ends them with a word, not as if a step had failed.
-end_on_interrupt() { trap 'echo >&2; say "interrupted; the next start goes on from here"; exit 130' INT; }
+end_on_interrupt() { trap 'echo >&2; say "interrupted; the next start continues from here"; exit 130' INT; }
 
 # One set-up at a time in this folder; held until unlock_setup or the end of the script.
 lock_setup() {
@@ -109,7 +109,7 @@ install_packages() {
 # dpkg's data base saves asking again.
 ensure_packages() {
   if ! have dpkg-query; then
-    say "this is not a Debian system: tools/packages.txt names what must be installed; going on"
+    say "this is not a Debian system: tools/packages.txt names what must be installed; continuing"
     return
   fi
   local IFS=' ' missing state stamp="$ogas_state/packages-${*// /-}"
@@ -127,7 +127,7 @@ ensure_packages() {
   mv "$stamp.new" "$stamp"
 }
 
-# The checks before a commit, in a clone that a person works in and that has no hooks of its own.
+# Sets up the checks before a commit, in a clone without hooks of its own that a person works in.
 ensure_hooks() {
   [[ -z ${CI:-} && -e $ogas_root/.git ]] && have git || return 0
   [[ $(git -C "$ogas_root" rev-parse --show-toplevel 2>/dev/null) == "$ogas_root" ]] || return 0

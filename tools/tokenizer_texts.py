@@ -1,4 +1,4 @@
-"""Texts that try a tokenizer: random Unicode of several sorts and real writing. Seeded: the same number, the same texts."""
+"""Texts to test a tokenizer: random Unicode of several kinds and real writing. The same seed gives the same texts."""
 
 import random
 import unicodedata
@@ -81,7 +81,7 @@ def one_text(r):
 
 
 def texts(n, seed):
-    """n texts; the first are the writing and code as they stand, and long runs of one letter."""
+    """n texts; the first are the writing and code as they are, and long runs of one letter."""
     r = random.Random(seed)
     fixed = ["", " "] + CODE + WRITING + [letter * 5000 for letter in "a 好\n9"]
     return (fixed + [one_text(r) for _ in range(max(0, n - len(fixed)))])[:n]

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Trains a small mixture of experts from scratch, so that there is a trained router to look at: writes OUT, a folder as
-on the hub (config.json, model.safetensors, tokenizer.json) that transformers and ogas run.
+"""Trains a small mixture of experts from scratch, so that there is a trained router to measure. Writes OUT, a Hugging
+Face folder (config.json, model.safetensors, tokenizer.json) that transformers and ogas run.
 
   train_moe.py TEXTS OUT [--minutes 30 | --steps N] [--experts 64] [--used 4] [--layers 4] [--aux 0.001] [--seed 1]
                [--pause-while FILE]
 
 TEXTS holds wikitext2, tinyshakespeare, gsm8k and bfcl (Berkeley function calling) as ../shared/data does; the four are
-seen in equal parts. A tenth of each is kept out, and is what the loss is told of and tools/record_routing.py records.
-The experts are balanced as is usual, by a loss on the share of tokens of each one times its probability (Fedus et al.
-2021), of each layer for itself. All but the number of steps in --minutes comes from the seed. Ctrl-C: comes to an end
-sooner, by a quarter of the steps so far, in which the learning rate falls. --pause-while: sleeps while that file exists.
+seen in equal parts. A tenth of each is held out: the loss is reported for it, and tools/record_routing.py records it.
+The experts are balanced in the usual way, by a loss on each one's share of tokens times its probability (Fedus et al.
+2021), in each layer separately. Everything but the number of steps in --minutes comes from the seed. Ctrl-C ends early,
+after a quarter more steps in which the learning rate falls. --pause-while: sleeps while that file exists.
 
 Needs: torch transformers>=5 tokenizers safetensors. One thread.
 """
@@ -62,7 +62,7 @@ def pieces_of(folder, kind):
 
 
 def split(folder):
-    """{kind: (documents to train with, documents kept out)}; the last tenth by length is kept out."""
+    """{kind: (documents to train with, documents held out)}; the last tenth by length is held out."""
     parts = {}
     for kind in KINDS:
         pieces = pieces_of(folder, kind)
@@ -88,7 +88,7 @@ def ids_of(tokenizer, pieces):
 
 
 def balance_loss(router_logits, n_used):
-    """Of all layers, 1 each where tokens take its experts alike."""
+    """Of all layers; 1 each if tokens use its experts equally."""
     losses = []
     for logits in router_logits:
         shares = F.softmax(logits.float(), dim=-1)
@@ -105,7 +105,7 @@ def rows_of(ids, n_rows, rng):
 
 @torch.no_grad()
 def bits_per_byte(model, ids, n_bytes):
-    """Of texts kept out, in rows of their own."""
+    """Of held-out texts, in rows of their own."""
     nats, n = 0.0, 0
     for at in range(0, min(len(ids), 8192) - LENGTH, LENGTH):
         row = ids[None, at:at + LENGTH]

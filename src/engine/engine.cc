@@ -132,9 +132,8 @@ Result<> Engine::logits(std::span<const TokenId> tokens, uint32_t batch, const T
 
 Result<> Engine::mtp_logits(std::span<const TokenId> tokens, uint32_t batch, const TakeRow& row) {
   OGAS_TRY(model_->check_tokens(tokens));
-  if (facts().n_mtp == 0) return fail(ErrorCode::usage, "the model has no head for the token after the next");
-  if (tokens.size() < 2)
-    return fail(ErrorCode::usage, "the head for the token after the next needs two tokens or more");
+  if (facts().n_mtp == 0) return fail(ErrorCode::usage, "the model has no MTP head");
+  if (tokens.size() < 2) return fail(ErrorCode::usage, "the MTP head needs two tokens or more");
   const auto compute = [&](size_t begin, size_t n, KvSequence& kv) -> Result<std::span<const float>> {
     const Pass pass =
         OGAS_TRY(model_->forward(BatchPart{.tokens = tokens.subspan(begin, n), .kv = &kv, .n_logits = 0}));

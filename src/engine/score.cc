@@ -101,7 +101,7 @@ Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWin
     return fail(ErrorCode::usage,
                 "{} tokens before those that are scored; between 1 and the window's {} can stand there", n_before,
                 n_window);
-  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token behind the first one");
+  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token after the first one");
   OGAS_TRY(model_->check_vocabulary(tokens));
 
   // The first window has one token before those that are scored, the text's first.

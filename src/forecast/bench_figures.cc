@@ -97,7 +97,8 @@ MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t
   return work;
 }
 
-// Limits must hold whatever the router says: of experts that may be left out for their weight, the best alone is sure.
+// Limits must hold whatever the router chooses: if experts may be skipped for their weight, only the best one is
+// certain.
 Bench::Bench(Engine& engine, const FigureOptions& options)
     : engine_(engine), options_(options), facts_(engine.facts()) {
   facts_.n_expert_used = facts_.n_expert_used_min;
@@ -118,8 +119,8 @@ bool Bench::is_wanted(std::string_view name) const {
 }
 
 std::string Bench::why_not(std::string_view name, uint32_t n_prompt, uint32_t n_more) const {
-  // The figure that machines and programs are compared by, and what was asked for by its name, are measured once at
-  // least, however long that takes.
+  // The figure that machines and programs are compared by, and figures asked for by name, are measured at least once,
+  // however long that takes.
   const bool is_due = name == prefill_name(512) || !options_.only.empty();
   if (n_prompt + n_more > engine_.options().n_ctx)
     return fmt::format("the context has {} positions", engine_.options().n_ctx);
@@ -177,7 +178,7 @@ Result<> Bench::decode(uint32_t depth) {
   OGAS_TRY(kv.set_format(engine_.options().kv_format));
   Figure figure{.name = decode_name(depth), .work = work_of_token(facts_, kv.position_bytes(), depth)};
   if (!is_wanted(figure.name)) return {};
-  // A prompt of one token makes a start even at depth 0.
+  // Even depth 0 starts with a prompt of one token.
   const uint32_t n_prompt = std::max(depth, 1U);
   figure.skipped = why_not(figure.name, n_prompt, kSteps * options_.n_repeat);
   options_.show(figure.name);
@@ -216,7 +217,7 @@ Result<> Bench::step_of(uint32_t n) {
   return {};
 }
 
-// One token for each of several sequences, as for as many users.
+// One token for each of several sequences, as for several users.
 Result<> Bench::sessions_of(uint32_t n) {
   constexpr uint32_t kSteps = 8;  // of one repetition
   Figure figure{.name = sessions_name(n), .work = work_of_pass(facts_, n, n)};

@@ -18,30 +18,29 @@
 
 namespace ogas {
 
-// Is told what is being measured, before each measurement, and at the end an empty text.
+// Called before each measurement with its name, and at the end with an empty text.
 using ShowStep = std::function<void(std::string_view)>;
 
 struct Machine {
   std::vector<double> bandwidth;           // bytes a second by threads: 1, 2, 4, ... and at last all of them
   std::array<Peak, kWeightKinds> product;  // on all threads: of weights of each WeightKind
 };
-// weights: reading is measured on these if they are large enough, since not all memory need be equally fast, or if
-// there is no memory for others.
-// isa: the instruction set that multiplies (CpuKernels::name).
+// weights: reading is measured on these if they are large enough, since memory may not be equally fast everywhere, or
+// if there is no memory for others. isa: the instruction set that multiplies (CpuKernels::name).
 Machine measure_machine(std::string_view isa, unsigned n_threads, std::span<const std::byte> weights, bool may_allocate,
                         const ShowStep& show);
 
-// What the tokens of a figure take at least: bytes read from memory, and operations by WeightKind, a multiplication and
-// an addition being two.
+// The minimum that the tokens of a figure take: bytes read from memory, and operations by WeightKind, a multiplication
+// and an addition being two.
 struct MinWork {
   double n_tokens = 0, bytes = 0;
   std::array<double, kWeightKinds> ops_by_kind{};
 
   double kernels() const;
   double intensity() const { return kernels() / bytes; }  // operations a byte
-  // Operations a second where nothing is read: each kind at its own peak.
+  // Operations a second if nothing is read: each kind at its own peak.
   double peak(const Machine& machine) const;
-  // The kind that takes most of that time.
+  // The kind that takes the largest part of that time.
   WeightKind main_kind(const Machine& machine) const;
   // The roofline (Williams et al. 2009): tokens a second where reading and computing overlap completely.
   double limit(const Machine& machine) const;
@@ -63,7 +62,7 @@ struct Figure {
   MinWork work = {};
   Median rate = {};  // tokens a second
   std::string skipped = {};
-  // Where experts are on disk.
+  // If experts are on disk.
   std::optional<Overlap> overlap = {};
 
   double kernels() const { return rate.value * work.kernels() / work.n_tokens; }  // a second
@@ -112,9 +111,9 @@ class Bench {
 // Tokens that a text could have, without any text: spread over the vocabulary.
 std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 
-// The least work of one pass over n_tokens from an empty context, with n_logits rows of logits; and of one token after
-// `depth` others. A prompt counts as one pass, however it is split. Counted are the file's bytes, the KV cache, and
-// recurrent states once a pass. Scores of attention are not counted.
+// The minimum work of one pass over n_tokens from an empty context, with n_logits rows of logits; and of one token
+// after `depth` others. A prompt counts as one pass, however it is split. Counted are the file's bytes, the KV cache,
+// and recurrent states once a pass. Scores of attention are not counted.
 MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
 MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
 

@@ -16,8 +16,8 @@ struct SerialSpeed {
   double decode_rate = 0;
 };
 
-// Multiplies a few rows of every matrix that a token goes through, which takes a few seconds; the whole model's time
-// follows from the number of its operations. Attention is left out, which flatters the serial code.
+// Multiplies a few rows of every matrix that a token uses, which takes a few seconds. The whole model's time follows
+// from the number of its operations. Attention is left out, which favours the serial code.
 SerialSpeed measure_serial(const Engine& engine);
 
 }  // namespace ogas

@@ -17,14 +17,14 @@ namespace {
 
 constexpr uint32_t kPromptTokens = 512, kFew = 32;
 
-// Of the time memory allows, what decoding reaches (docs/PERFORMANCE.md: 82 to 93%).
+// The share of memory bandwidth that decoding reaches (docs/PERFORMANCE.md: 82 to 93%).
 constexpr double kOfMemory = 0.87;
-// Attention, norms and what else a prompt takes beside products.
+// Attention, norms and everything else that a prompt takes in addition to products.
 constexpr double kOfProducts = 0.8;
-// Of the shorter of reading and computing, what does not pass beside the other.
-constexpr double kNotBeside = 0.35;
+// The part of the shorter of reading and computing that does not overlap with the other.
+constexpr double kNotOverlapped = 0.35;
 
-double beside(double a, double b) { return std::max(a, b) + kNotBeside * std::min(a, b); }
+double overlapped(double a, double b) { return std::max(a, b) + kNotOverlapped * std::min(a, b); }
 
 }  // namespace
 
@@ -56,7 +56,7 @@ Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format
         std::memcpy(panels.data() + idx * bytes.size() / n, bytes.data() + idx * bytes.size() / n, bytes.size() / n);
     });
   });
-  // Weights come from memory and go there, not from a cache to a cache as these.
+  // Real weights are read from memory and written there, not from cache to cache as here.
   rates.packing = 1 / (packing / static_cast<double>(bytes.size()) + 2 / rates.memory);
   if (linear.panel_bytes(kernels) > 0) linear.use_panels(panels.data());
   const Activations x(kPromptTokens, kIn);
@@ -105,12 +105,12 @@ Forecast forecast(const ModelFacts& facts, const MemoryPlan& plan, uint64_t expe
   result.hits = routing == Routing::even ? share : skewed_hits(share, facts.n_expert);
   result.bytes_a_token = static_cast<double>(n_moe * facts.n_expert_used) * (1 - result.hits) * one;
   const auto read = [&](double bytes) { return rates.disk > 0 ? bytes / rates.disk : 0; };
-  result.token_seconds = beside(read(result.bytes_a_token), in_memory + result.bytes_a_token / rates.packing);
-  // Every batch of a prompt takes nearly all experts.
+  result.token_seconds = overlapped(read(result.bytes_a_token), in_memory + result.bytes_a_token / rates.packing);
+  // Every batch of a prompt uses nearly all experts.
   const double n_batches = std::ceil(static_cast<double>(kPromptTokens) / plan.options.n_batch);
   const double taken = 1 - std::pow(1 - share_taken, std::min(kPromptTokens, plan.options.n_batch));
   const double bytes = taken * static_cast<double>(facts.work.expert_bytes) * (1 + (n_batches - 1) * (1 - share));
-  result.prompt_seconds = beside(read(bytes), products + bytes / rates.packing);
+  result.prompt_seconds = overlapped(read(bytes), products + bytes / rates.packing);
   return result;
 }
 

@@ -1,4 +1,4 @@
-// What a model will do on this machine, from how it is to lie in memory and from rates measured in a second.
+// The speed of a model on this machine, from its memory plan and from rates measured in a second.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,19 @@ namespace ogas {
 struct Rates {
   double memory = 0;        // bytes a second that are read
   double products = 0;      // weights times tokens a second, of prompts,
-  double few_products = 0;  // and where a matrix meets few of a prompt's tokens, as experts do
+  double few_products = 0;  // and if a matrix is used by few of a prompt's tokens, as experts are
   double packing = 0;       // bytes a second of weights made into panels
   double disk = 0;          // bytes a second, past the page cache; 0: unknown
 };
 // All but the disk's: products and packing with a matrix of this format.
 Rates measure_rates(const CpuKernels& kernels, unsigned n_threads, Format format);
 
-// How tokens take experts: all alike, as models with random weights have it, or by Zipf's law, about as trained models
-// have it once the cache knows them.
+// How tokens use experts: all equally, as in models with random weights, or by Zipf's law, about as in trained models
+// with a warm cache.
 enum class Routing { even, skewed };
 
 struct Forecast {
-  double token_seconds = 0;   // to decode one, behind an empty context
+  double token_seconds = 0;   // to decode one, after an empty context
   double prompt_seconds = 0;  // of 512 tokens, from an empty cache of experts on
   double bytes_a_token = 0;   // from disk
   double hits = 1;            // share of uses that find their expert in memory

@@ -19,7 +19,7 @@
 namespace ogas {
 namespace {
 
-// What most of the weights are.
+// The format of most of the weights.
 Format usual_format(const TensorFile& file) {
   std::map<Format, uint64_t> bytes;
   for (const auto& [name, tensor] : file.tensors())
@@ -41,7 +41,7 @@ void try_what_would_help(ModelForecast& plan, size_t n_moe) {
 }
 
 // Bytes a second of the disk that the file lies on and, where experts are read from them, too, those of its mirrors;
-// 0: unknown. Copies on one disk share what it can do.
+// 0: unknown. Copies on one disk share its rate.
 Result<double> measure_disks(const std::filesystem::path& file, const MemoryPlan& memory) {
   std::vector<std::filesystem::path> copies = {file};
   if (memory.leaves_experts_on_disk)

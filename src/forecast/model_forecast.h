@@ -1,4 +1,4 @@
-// What a model file will do on this machine, from its headers alone: the memory it takes, and how fast it answers.
+// The memory and the speed of a model file on this machine, from its headers alone.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct ModelForecast {
   MemoryPlan memory;
   Rates rates = {};
   Forecast even = {}, skewed = {};
-  std::map<std::string, double> token_seconds_with = {};  // to decode one, by what would help
+  std::map<std::string, double> token_seconds_with = {};  // to decode one, by the change that would help
 };
 
 // has_weights: the file holds its weights, so that the disk they lie on can be measured; otherwise a model that does

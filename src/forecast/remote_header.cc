@@ -22,7 +22,7 @@ Result<TensorFile> open_header(std::string_view header, uint64_t n_bytes, std::s
   auto file = is_written ? TensorFile::open(path) : cannot();
   ::unlink(path.c_str());
   if (file || !is_written) return file;
-  // The file's own name says nothing to anybody.
+  // The name of the temporary file would not help anybody.
   std::string message = file.error().message;
   if (const size_t at = message.find(path); at != std::string::npos) message.replace(at, path.size(), name);
   return std::unexpected(Error{file.error().code, std::move(message)});
@@ -30,8 +30,8 @@ Result<TensorFile> open_header(std::string_view header, uint64_t n_bytes, std::s
 
 bool is_url(std::string_view name) { return name.starts_with("http://") || name.starts_with("https://"); }
 
-// How long a header is nobody says: more of the file until it can be read. What is missing is zeros here, which are no
-// tensor's name and no format's data.
+// The length of a header is not known: reads more of the file until it parses. Missing bytes are zeros, which are
+// neither a tensor's name nor data of a format.
 Result<TensorFile> open_remote(const std::string& url) {
   constexpr size_t kFirst = size_t{4} << 20, kMax = size_t{64} << 20;
   client::HttpClient http = OGAS_TRY(client::HttpClient::create({.reply_bytes = kMax}));

@@ -1,4 +1,4 @@
-// Model files whose weights are not there: headers alone, with a hole behind them that takes no room on disk.
+// Model files without their weights: the header, followed by a hole that takes no space on disk.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace ogas {
 Result<TensorFile> open_header(std::string_view header, uint64_t n_bytes, std::string_view name);
 
 bool is_url(std::string_view name);
-// The file behind a URL, by its first bytes, as many as its header takes (64 MB at most). A split file's parts are not
-// followed. Errors: io, and as TensorFile::open.
+// The header of the file at a URL, read from its first bytes (at most 64 MB). Further parts of a split file are not
+// read. Errors: io, and as TensorFile::open.
 Result<TensorFile> open_remote(const std::string& url);
 
 }  // namespace ogas

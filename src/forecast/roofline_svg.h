@@ -1,4 +1,4 @@
-// A roofline (Williams et al. 2009) as an SVG picture: what was reached, under what memory and arithmetic allow.
+// A roofline (Williams et al. 2009) as an SVG picture: measured points, below the limits of memory and arithmetic.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// What ogas bench found, as JSON, as a table, and as a comparison of two such reports.
+// What ogas bench measured, as JSON, as a table, and as a comparison of two such reports.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,7 +17,7 @@ struct BenchReport {
   unsigned n_threads = 0;
   Machine machine;
   std::optional<double> disk;                // bytes a second
-  nlohmann::ordered_json experts = nullptr;  // where they were read from disk: how often, how fast
+  nlohmann::ordered_json experts = nullptr;  // if they were read from disk: how often, how fast
   uint64_t file_bytes = 0, peak_memory_bytes = 0;
   double load_seconds = 0, first_token_seconds = 0;
   std::vector<Figure> figures;
@@ -26,7 +26,7 @@ struct BenchReport {
 
 nlohmann::ordered_json as_json(const BenchReport& report);
 std::string as_table(const BenchReport& report);
-// The figures that were measured, under the roof of memory and of the 8-bit peak.
+// The measured figures as a roofline chart, with the limits of memory and of the 8-bit peak.
 Roofline as_roofline(const BenchReport& report);
 
 // How many times faster the second report's figures are, for those that both have.

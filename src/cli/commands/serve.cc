@@ -7,6 +7,7 @@
 #include "base/quote.h"
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
+#include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 #include "server/server.h"
