@@ -187,21 +187,21 @@ void read_router_groups(ConfigReader& r, RouterRules& rules) {
 void DecoderWeights::add_to(TensorTable& table, const DecoderConfig& c) {
   const TensorName embd = {"token_embd.weight", "model.embed_tokens.weight"};
   const TensorName out = {"output.weight", "lm_head.weight"};
-  table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);
-  table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd);
-  table.output(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd);
+  table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd, kReplicated);
+  table.vector({"output_norm.weight", "model.norm.weight"}, output_norm, c.n_embd, kReplicated);
+  table.output(c.is_tied ? embd : out, output, c.n_vocab, c.n_embd, Shard::rows(ShardUnit::token, c.n_vocab));
   if (c.is_tied) table.ignore(out);
 }
 
 void MtpHead::add_to(TensorTable& table, const DecoderConfig& c, const MtpHfNames& hf) {
-  table.vector({"nextn.enorm.weight", hf.enorm}, enorm, c.n_embd);
-  table.vector({"nextn.hnorm.weight", hf.hnorm}, hnorm, c.n_embd);
-  table.linear({"nextn.eh_proj.weight", hf.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd});
-  table.vector({"nextn.shared_head_norm.weight", hf.output_norm}, output_norm, c.n_embd);
+  table.vector({"nextn.enorm.weight", hf.enorm}, enorm, c.n_embd, kReplicated);
+  table.vector({"nextn.hnorm.weight", hf.hnorm}, hnorm, c.n_embd, kReplicated);
+  table.linear({"nextn.eh_proj.weight", hf.eh_proj}, eh_proj, c.n_embd, 2 * uint64_t{c.n_embd}, kReplicated);
+  table.vector({"nextn.shared_head_norm.weight", hf.output_norm}, output_norm, c.n_embd, kReplicated);
   const TensorName embd = {"nextn.embed_tokens.weight", "embed_tokens.weight"};
   const TensorName head = {"nextn.shared_head_head.weight", "shared_head.head.weight"};
-  if (table.has(embd)) table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd);
-  if (table.has(head)) table.output(head, output, c.n_vocab, c.n_embd);
+  if (table.has(embd)) table.embeddings(embd, token_embd.rows, c.n_vocab, c.n_embd, kReplicated);
+  if (table.has(head)) table.output(head, output, c.n_vocab, c.n_embd, Shard::rows(ShardUnit::token, c.n_vocab));
 }
 
 void Decoder::rms_norm_hidden(const Step& step, const std::vector<float>& norm) {

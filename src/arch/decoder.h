@@ -109,6 +109,7 @@ class Decoder : public Model, private PassSource {
   ScratchBytes scratch_bytes(const PassLimits& limits) const override {
     return max({.per_thread = ScratchArena::bytes_for<float>(c_.n_embd)}, layer_scratch_bytes(limits));
   }
+  std::span<const TensorShard> shards() const override { return shards_; }
   std::span<const Linear* const> linears_of_token() const override { return linears_of_token_; }
   Result<Pass> forward(Exec& exec, Batch batch) override;
 
@@ -166,6 +167,7 @@ class Decoder : public Model, private PassSource {
   std::vector<Linear*> linears_;
   std::vector<Moe*> moes_;
   std::vector<const Linear*> linears_of_token_;
+  std::vector<TensorShard> shards_;
 
  private:
   std::span<const float> hidden_of(Exec& exec, std::span<const uint32_t> rows) override;

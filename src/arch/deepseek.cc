@@ -143,6 +143,7 @@ class DeepSeek : public Decoder {
       layer.attn.keep_key_rows();
     }
     linears_ = table.linears();
+    shards_ = table.shards();
     moes_ = table.moes();
     linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     make_facts(file, table);
@@ -157,18 +158,18 @@ class DeepSeek : public Decoder {
 
   void add_layer(TensorTable& table, uint32_t layer_idx, DeepSeekLayer& layer) const {
     table.begin_layer(layer_idx);
-    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
+    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd, kReplicated);
     layer.attn.add_to(table, config_.mla, c_.rms_eps);
     layer.attn.scale = config_.attn_scale;
     if (config_.indexer.top_k > 0)
       layer.attn.indexer.add_to(table, config_.indexer, c_.n_embd, config_.mla.q_lora_rank);
-    table.vector({"ffn_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
+    table.vector({"ffn_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd, kReplicated);
     layer.ffn.moe.input_norm = &layer.ffn_norm;
     if (layer_idx < config_.n_dense) return layer.ffn.add_dense(table, config_.ffn);
     layer.ffn.add_experts(table, config_.ffn);
     if (config_.has_choice_bias)
       table.vector({"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}, layer.ffn.moe.exp_probs_b,
-                   config_.ffn.rules.n_expert);
+                   config_.ffn.rules.n_expert, kReplicated);
     table.ignore({"", "self_attn.rotary_emb.inv_freq"});
   }
 

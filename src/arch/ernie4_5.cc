@@ -18,7 +18,7 @@ class Ernie45Moe : public GqaDecoder {
     // Balances the experts without a loss of its own; for choosing only.
     if (has_experts(layer_idx))
       table.vector({"exp_probs_b.bias", "mlp.moe_statics.e_score_correction_bias"}, layer.ffn.moe.exp_probs_b,
-                   config_.ffn.rules.n_expert);
+                   config_.ffn.rules.n_expert, kReplicated);
   }
   void begin_layer(TensorTable& table, uint32_t layer_idx) const override {
     layer_idx < c_.n_layer ? table.begin_layer(layer_idx) : table.begin_block({"", "model.mtp_block.0."});
@@ -26,9 +26,9 @@ class Ernie45Moe : public GqaDecoder {
   // In Baidu's training code the head takes hidden states from before the final norm, and shares that norm.
   void add_mtp(TensorTable& table) override {
     table.end_layers();
-    table.vector({"", "model.mtp_emb_norm.0.weight"}, mtp_.enorm, c_.n_embd);
-    table.vector({"", "model.mtp_hidden_norm.0.weight"}, mtp_.hnorm, c_.n_embd);
-    table.linear({"", kMtpProj}, mtp_.eh_proj, c_.n_embd, 2 * uint64_t{c_.n_embd});
+    table.vector({"", "model.mtp_emb_norm.0.weight"}, mtp_.enorm, c_.n_embd, kReplicated);
+    table.vector({"", "model.mtp_hidden_norm.0.weight"}, mtp_.hnorm, c_.n_embd, kReplicated);
+    table.linear({"", kMtpProj}, mtp_.eh_proj, c_.n_embd, 2 * uint64_t{c_.n_embd}, kReplicated);
     mtp_.reads_normed = false;
   }
 };

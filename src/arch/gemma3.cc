@@ -28,8 +28,10 @@ class Gemma3 : public GqaDecoder {
   void add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer_idx) override {
     GqaDecoder::add_tensors(table, layer, layer_idx);
     layer.attn.add_qk_norm(table, c_.rms_eps);
-    table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.attn_post_norm, c_.n_embd);
-    table.vector({"post_ffw_norm.weight", "post_feedforward_layernorm.weight"}, layer.ffn_post_norm, c_.n_embd);
+    table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.attn_post_norm, c_.n_embd,
+                 kReplicated);
+    table.vector({"post_ffw_norm.weight", "post_feedforward_layernorm.weight"}, layer.ffn_post_norm, c_.n_embd,
+                 kReplicated);
     layer.attn.window = own_.windows[layer_idx];
     layer.attn.scale = own_.attention_scale;
     layer.attn.soft_cap = own_.score_cap;

@@ -17,7 +17,7 @@ class Glm4Moe : public GqaDecoder {
     if (has_qk_norm_) layer.attn.add_qk_norm(table, c_.rms_eps);
     if (has_experts(layer_idx))
       table.vector({"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"}, layer.ffn.moe.exp_probs_b,
-                   config_.ffn.rules.n_expert);
+                   config_.ffn.rules.n_expert, kReplicated);
   }
   TensorName ffn_norm_name() const override {
     return {"post_attention_norm.weight", "post_attention_layernorm.weight"};

@@ -33,11 +33,13 @@ class GptOss : public GqaDecoder {
   void add_experts(TensorTable& table, Moe& moe) const {
     const FfnDims& d = config_.ffn;
     const uint64_t n_expert = d.rules.n_expert;
+    const Shard rows = Shard::rows(ShardUnit::expert_ff, d.n_ff_exp);
+    const Shard columns = Shard::columns(ShardUnit::expert_ff, d.n_ff_exp);
     moe.rules = d.rules;
     moe.glu = d.glu;
     table.moe(moe);
-    table.linear({"ffn_gate_inp.weight", "mlp.router.weight"}, moe.ffn_gate_inp, n_expert, d.n_embd);
-    table.vector({"ffn_gate_inp.bias", "mlp.router.bias"}, moe.ffn_gate_inp_b, n_expert);
+    table.linear({"ffn_gate_inp.weight", "mlp.router.weight"}, moe.ffn_gate_inp, n_expert, d.n_embd, kReplicated);
+    table.vector({"ffn_gate_inp.bias", "mlp.router.bias"}, moe.ffn_gate_inp_b, n_expert, kReplicated);
     ExpertStack gate{.n_expert = n_expert, .n_out = d.n_ff_exp, .n_in = d.n_embd};
     ExpertStack down{.n_expert = n_expert, .n_out = d.n_embd, .n_in = d.n_ff_exp};
     if (table.is_hf()) gate.n_parts = 2;
@@ -47,14 +49,14 @@ class GptOss : public GqaDecoder {
     up.part = gate.n_parts - 1;
     const std::string_view gate_up =
         gate.is_transposed ? "mlp.experts.gate_up_proj" : "mlp.experts.gate_up_proj_blocks";
-    table.stacked({"ffn_gate_exps.weight", gate_up}, moe.ffn_gate_exps, gate);
-    table.stacked({"ffn_up_exps.weight", gate_up}, moe.ffn_up_exps, up);
+    table.stacked({"ffn_gate_exps.weight", gate_up}, moe.ffn_gate_exps, gate, rows);
+    table.stacked({"ffn_up_exps.weight", gate_up}, moe.ffn_up_exps, up, rows);
     table.stacked(
         {"ffn_down_exps.weight", down.is_transposed ? "mlp.experts.down_proj" : "mlp.experts.down_proj_blocks"},
-        moe.ffn_down_exps, down);
-    table.stacked_bias({"ffn_gate_exps.bias", "mlp.experts.gate_up_proj_bias"}, moe.ffn_gate_exps_b, gate);
-    table.stacked_bias({"ffn_up_exps.bias", "mlp.experts.gate_up_proj_bias"}, moe.ffn_up_exps_b, up);
-    table.stacked_bias({"ffn_down_exps.bias", "mlp.experts.down_proj_bias"}, moe.ffn_down_exps_b, down);
+        moe.ffn_down_exps, down, columns);
+    table.stacked_bias({"ffn_gate_exps.bias", "mlp.experts.gate_up_proj_bias"}, moe.ffn_gate_exps_b, gate, rows);
+    table.stacked_bias({"ffn_up_exps.bias", "mlp.experts.gate_up_proj_bias"}, moe.ffn_up_exps_b, up, rows);
+    table.stacked_bias({"ffn_down_exps.bias", "mlp.experts.down_proj_bias"}, moe.ffn_down_exps_b, down, kReplicated);
   }
 
   TensorName ffn_norm_name() const override {

@@ -19,8 +19,8 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
     if (layer_idx == c_.n_layer) table.begin_head();
     GqaLayer& layer = layers_[layer_idx];
     begin_layer(table, layer_idx);
-    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
-    table.vector(ffn_norm_name(), layer.ffn_norm, c_.n_embd);
+    table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd, kReplicated);
+    table.vector(ffn_norm_name(), layer.ffn_norm, c_.n_embd, kReplicated);
     layer.ffn.moe.input_norm = &layer.ffn_norm;
     layer.attn.add_to(table, config_.attn);
     add_tensors(table, layer, layer_idx);
@@ -30,6 +30,7 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
   linears_ = table.linears();
+  shards_ = table.shards();
   moes_ = table.moes();
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)

@@ -88,6 +88,7 @@ Result<> HybridDecoder::bind(const TensorFile& file) {
   if (config_.n_mtp > 0) add_mtp(table);
   OGAS_TRY(table.bind());
   linears_ = table.linears();
+  shards_ = table.shards();
   moes_ = table.moes();
   linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   finish(file.naming() == Naming::hf);
@@ -109,13 +110,14 @@ void HybridDecoder::add_mixer(TensorTable& table, HybridLayer& layer, bool is_re
 }
 
 void HybridDecoder::add_ffn(TensorTable& table, HybridLayer& layer) const {
-  table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd);
-  table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd);
+  table.vector({"attn_norm.weight", "input_layernorm.weight"}, layer.attn_norm, c_.n_embd, kReplicated);
+  table.vector({"post_attention_norm.weight", "post_attention_layernorm.weight"}, layer.ffn_norm, c_.n_embd,
+               kReplicated);
   if (config_.ffn.n_ff_exp == 0) return layer.ffn.add_dense(table, config_.ffn);
   layer.ffn.moe.input_norm = &layer.ffn_norm;
   layer.ffn.add_experts(table, config_.ffn, "mlp.shared_expert");
   table.linear({"ffn_gate_inp_shexp.weight", "mlp.shared_expert_gate.weight"}, layer.ffn.ffn_gate_inp_shexp, 1,
-               c_.n_embd);
+               c_.n_embd, kReplicated);
 }
 
 void HybridDecoder::add_mtp(TensorTable& table) {
@@ -156,8 +158,8 @@ void HybridDecoder::reserve(size_t n_tokens) {
 }
 
 ScratchBytes HybridDecoder::layer_scratch_bytes(const PassLimits& limits) const {
-  const ScratchBytes mixers =
-      max(AttentionWorkspace::scratch_bytes(config_.attn, limits), DeltaNetWorkspace::scratch_bytes(config_.delta, limits));
+  const ScratchBytes mixers = max(AttentionWorkspace::scratch_bytes(config_.attn, limits),
+                                  DeltaNetWorkspace::scratch_bytes(config_.delta, limits));
   return max(mixers, FfnWorkspace::scratch_bytes(config_.ffn, limits));
 }
 

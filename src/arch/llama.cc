@@ -14,12 +14,12 @@ class Llama : public GqaDecoder {
     GqaDecoder::add_tensors(table, layer, layer_idx);
     if (!has_bias_) return;
     layer.attn.add_qkv_bias(table);
-    table.vector({"attn_output.bias", "self_attn.o_proj.bias"}, layer.attn.output_bias, c_.n_embd);
+    table.vector({"attn_output.bias", "self_attn.o_proj.bias"}, layer.attn.output_bias, c_.n_embd, kReplicated);
   }
   void add_more(TensorTable& table) override {
     // How GGUF files carry Llama 3.1's scaling: a divisor for each frequency.
     if (table.has({"rope_freqs.weight", ""}))
-      table.vector({"rope_freqs.weight", ""}, config_.rope.factors, config_.rope.n_rot / 2);
+      table.vector({"rope_freqs.weight", ""}, config_.rope.factors, config_.rope.n_rot / 2, kReplicated);
   }
 
   bool has_bias_;

@@ -72,6 +72,8 @@ class Model {
   virtual void take_fewer_experts(uint32_t n_used, float min_weight) = 0;
   // What passes take for intermediate results in addition to facts().token_bytes for each row.
   virtual ScratchBytes scratch_bytes(const PassLimits& limits) const = 0;
+  // How each of its tensors is divided among ranks.
+  virtual std::span<const TensorShard> shards() const = 0;
   // Those that one token is multiplied with, as if it took the first experts of each layer.
   virtual std::span<const Linear* const> linears_of_token() const = 0;
   // Computes the batch, whose positions the sequences hold afterwards. The caller checks that tokens are below n_vocab

@@ -13,10 +13,13 @@ ScratchBytes AttentionWorkspace::scratch_bytes(const AttentionDims& d, const Pas
 
 void Attention::add_to(TensorTable& table, const AttentionDims& d) {
   dims = d;
-  table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q() + d.n_gate(), d.n_embd);
-  table.linear({"attn_k.weight", "self_attn.k_proj.weight"}, attn_k, d.n_kv(), d.n_embd);
-  table.linear({"attn_v.weight", "self_attn.v_proj.weight"}, attn_v, d.n_kv(), d.n_embd);
-  table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd, d.n_q());
+  const Shard by_head = Shard::rows(ShardUnit::head, d.n_head),
+              by_kv_head = Shard::rows(ShardUnit::kv_head, d.n_head_kv);
+  table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q() + d.n_gate(), d.n_embd, by_head);
+  table.linear({"attn_k.weight", "self_attn.k_proj.weight"}, attn_k, d.n_kv(), d.n_embd, by_kv_head);
+  table.linear({"attn_v.weight", "self_attn.v_proj.weight"}, attn_v, d.n_kv(), d.n_embd, by_kv_head);
+  table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd, d.n_q(),
+               Shard::columns(ShardUnit::head, d.n_head));
 }
 
 void Attention::add_to(KvLayout& layout) {
@@ -24,23 +27,25 @@ void Attention::add_to(KvLayout& layout) {
 }
 
 void Attention::add_qkv_bias(TensorTable& table) {
-  table.vector({"attn_q.bias", "self_attn.q_proj.bias"}, q_bias, dims.n_q());
-  table.vector({"attn_k.bias", "self_attn.k_proj.bias"}, k_bias, dims.n_kv());
-  table.vector({"attn_v.bias", "self_attn.v_proj.bias"}, v_bias, dims.n_kv());
+  const Shard by_kv_head = Shard::rows(ShardUnit::kv_head, dims.n_head_kv);
+  table.vector({"attn_q.bias", "self_attn.q_proj.bias"}, q_bias, dims.n_q(), Shard::rows(ShardUnit::head, dims.n_head));
+  table.vector({"attn_k.bias", "self_attn.k_proj.bias"}, k_bias, dims.n_kv(), by_kv_head);
+  table.vector({"attn_v.bias", "self_attn.v_proj.bias"}, v_bias, dims.n_kv(), by_kv_head);
 }
 
 void Attention::add_output_bias(TensorTable& table) {
-  table.vector({"attn_output.bias", "self_attn.o_proj.bias"}, output_bias, dims.n_embd);
+  table.vector({"attn_output.bias", "self_attn.o_proj.bias"}, output_bias, dims.n_embd, kReplicated);
 }
 
 void Attention::add_sinks(TensorTable& table) {
-  table.vector({"attn_sinks.weight", "self_attn.sinks"}, attn_sinks, dims.n_head);
+  table.vector({"attn_sinks.weight", "self_attn.sinks"}, attn_sinks, dims.n_head,
+               Shard::rows(ShardUnit::head, dims.n_head));
 }
 
 void Attention::add_qk_norm(TensorTable& table, float eps) {
   norm_eps = eps;
-  table.vector({"attn_q_norm.weight", "self_attn.q_norm.weight"}, attn_q_norm, dims.head_dim);
-  table.vector({"attn_k_norm.weight", "self_attn.k_norm.weight"}, attn_k_norm, dims.head_dim);
+  table.vector({"attn_q_norm.weight", "self_attn.q_norm.weight"}, attn_q_norm, dims.head_dim, kReplicated);
+  table.vector({"attn_k_norm.weight", "self_attn.k_norm.weight"}, attn_k_norm, dims.head_dim, kReplicated);
 }
 
 void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {

@@ -13,6 +13,17 @@ constexpr float kUnitEps = 1e-6F;
 
 }  // namespace
 
+std::vector<uint64_t> DeltaNetDims::value_sections(uint64_t n_of_head) const {
+  if (!is_tiled) return {n_head_v * n_of_head};
+  return std::vector<uint64_t>(n_head_v / n_head_k, n_head_k * n_of_head);
+}
+
+std::vector<uint64_t> DeltaNetDims::qkv_sections() const {
+  std::vector<uint64_t> sections = {n_k(), n_k()};
+  for (const uint64_t length : value_sections(v_dim)) sections.push_back(length);
+  return sections;
+}
+
 DeltaNetWorkspace::DeltaNetWorkspace(const DeltaNetDims& d, size_t n_batch)
     : mixed(n_batch, d.n_qkv() + d.n_v()),
       qkv(n_batch, d.n_qkv()),
@@ -30,30 +41,39 @@ uint64_t DeltaNetWorkspace::bytes_per_token(const DeltaNetDims& d) {
 void DeltaNet::add_to(TensorTable& table, const DeltaNetDims& d, float eps) {
   dims = d;
   norm_eps = eps;
+  const Shard qkv_rows = Shard::rows(ShardUnit::key_head, d.n_head_k, d.qkv_sections());
+  const Shard gate_rows = Shard::rows(ShardUnit::key_head, d.n_head_k, d.value_sections(1));
   add_projections(table);
-  table.linear({"ssm_out.weight", "linear_attn.out_proj.weight"}, ssm_out, d.n_embd, d.n_v());
-  table.copy({"ssm_conv1d.weight", "linear_attn.conv1d.weight"}, ssm_conv, d.n_qkv(), d.n_taps);
-  table.vector({"ssm_a", "linear_attn.A_log"}, ssm_a, d.n_head_v);
-  table.vector({"ssm_dt.bias", "linear_attn.dt_bias"}, ssm_dt, d.n_head_v);
-  table.vector({"ssm_norm.weight", "linear_attn.norm.weight"}, ssm_norm, d.v_dim);
+  table.linear({"ssm_out.weight", "linear_attn.out_proj.weight"}, ssm_out, d.n_embd, d.n_v(),
+               Shard::columns(ShardUnit::key_head, d.n_head_k, d.value_sections(d.v_dim)));
+  table.copy({"ssm_conv1d.weight", "linear_attn.conv1d.weight"}, ssm_conv, d.n_qkv(), d.n_taps, qkv_rows);
+  table.vector({"ssm_a", "linear_attn.A_log"}, ssm_a, d.n_head_v, gate_rows);
+  table.vector({"ssm_dt.bias", "linear_attn.dt_bias"}, ssm_dt, d.n_head_v, gate_rows);
+  table.vector({"ssm_norm.weight", "linear_attn.norm.weight"}, ssm_norm, d.v_dim, kReplicated);
 }
 
 // Qwen3-Next's order of rows on the hub, which its early GGUF files keep, too; else each sorted on its own.
 void DeltaNet::add_projections(TensorTable& table) {
   const DeltaNetDims& d = dims;
+  const Shard group_rows = Shard::rows(ShardUnit::key_head, d.n_head_k);
+  const Shard qkv_rows = Shard::rows(ShardUnit::key_head, d.n_head_k, d.qkv_sections());
+  const Shard gate_rows = Shard::rows(ShardUnit::key_head, d.n_head_k, d.value_sections(1));
   const TensorName qkv = {"attn_qkv.weight", "linear_attn.in_proj_qkv.weight"};
   if (table.has(qkv)) {
-    table.linear(qkv, attn_qkv, d.n_qkv(), d.n_embd);
-    table.linear({"attn_gate.weight", "linear_attn.in_proj_z.weight"}, attn_gate, d.n_v(), d.n_embd);
+    table.linear(qkv, attn_qkv, d.n_qkv(), d.n_embd, qkv_rows);
+    table.linear({"attn_gate.weight", "linear_attn.in_proj_z.weight"}, attn_gate, d.n_v(), d.n_embd,
+                 Shard::rows(ShardUnit::key_head, d.n_head_k, d.value_sections(d.v_dim)));
   } else {
-    table.linear({"ssm_in.weight", "linear_attn.in_proj_qkvz.weight"}, ssm_in, d.n_qkv() + d.n_v(), d.n_embd);
+    table.linear({"ssm_in.weight", "linear_attn.in_proj_qkvz.weight"}, ssm_in, d.n_qkv() + d.n_v(), d.n_embd,
+                 group_rows);
   }
   const TensorName beta = {"ssm_beta.weight", "linear_attn.in_proj_b.weight"};
   if (table.has(beta)) {
-    table.linear(beta, ssm_beta, d.n_head_v, d.n_embd);
-    table.linear({"ssm_alpha.weight", "linear_attn.in_proj_a.weight"}, ssm_alpha, d.n_head_v, d.n_embd);
+    table.linear(beta, ssm_beta, d.n_head_v, d.n_embd, gate_rows);
+    table.linear({"ssm_alpha.weight", "linear_attn.in_proj_a.weight"}, ssm_alpha, d.n_head_v, d.n_embd, gate_rows);
   } else {
-    table.linear({"ssm_ba.weight", "linear_attn.in_proj_ba.weight"}, ssm_ba, 2 * uint64_t{d.n_head_v}, d.n_embd);
+    table.linear({"ssm_ba.weight", "linear_attn.in_proj_ba.weight"}, ssm_ba, 2 * uint64_t{d.n_head_v}, d.n_embd,
+                 group_rows);
   }
 }
 

@@ -29,6 +29,10 @@ struct DeltaNetDims {
   uint64_t n_k() const { return uint64_t{n_head_k} * k_dim; }
   uint64_t n_v() const { return uint64_t{n_head_v} * v_dim; }
   uint64_t n_qkv() const { return 2 * n_k() + n_v(); }  // channels of the convolution: queries, keys, values
+  // Numbers of all heads of values, n_of_head of each, and all channels, as they are divided by heads of keys
+  // (nn/shard.h).
+  std::vector<uint64_t> value_sections(uint64_t n_of_head) const;
+  std::vector<uint64_t> qkv_sections() const;
   // Floats of a layer's state: the last n_taps - 1 inputs of the convolution, then [n_head_v, v_dim, k_dim].
   uint64_t n_past() const { return (uint64_t{n_taps} - 1) * n_qkv(); }
   uint64_t n_state() const { return n_past() + n_v() * k_dim; }

@@ -44,13 +44,15 @@ void FfnLayer::add_experts(TensorTable& table, const FfnDims& dims, std::string_
   moe.add_to(table, dims.rules, dims.n_embd, dims.n_ff_exp);
   has_shared_ = dims.n_ff_shared > 0;
   if (!has_shared_) return;
-  const auto add = [&](std::string_view part, Linear& linear, uint64_t n_out, uint64_t n_in) {
+  const Shard rows = Shard::rows(ShardUnit::shared_ff, dims.n_ff_shared);
+  const Shard columns = Shard::columns(ShardUnit::shared_ff, dims.n_ff_shared);
+  const auto add = [&](std::string_view part, Linear& linear, uint64_t n_out, uint64_t n_in, const Shard& shard) {
     table.linear({fmt::format("ffn_{}_shexp.weight", part), fmt::format("{}.{}_proj.weight", hf_shared, part)}, linear,
-                 n_out, n_in);
+                 n_out, n_in, shard);
   };
-  add("gate", shared.ffn_gate, dims.n_ff_shared, dims.n_embd);
-  add("up", shared.ffn_up, dims.n_ff_shared, dims.n_embd);
-  add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared);
+  add("gate", shared.ffn_gate, dims.n_ff_shared, dims.n_embd, rows);
+  add("up", shared.ffn_up, dims.n_ff_shared, dims.n_embd, rows);
+  add("down", shared.ffn_down, dims.n_embd, dims.n_ff_shared, columns);
 }
 
 Result<> FfnLayer::forward(Exec& exec, const Activations& x, size_t n_tokens, FfnWorkspace& workspace,

@@ -17,11 +17,12 @@ ScratchBytes IndexerWorkspace::scratch_bytes(const IndexerDims& d, const PassLim
 
 void LightningIndexer::add_to(TensorTable& table, const IndexerDims& d, uint64_t n_embd, uint64_t q_lora_rank) {
   dims = d;
-  table.linear({"indexer.attn_q_b.weight", "self_attn.indexer.wq_b.weight"}, attn_q_b, d.n_q(), q_lora_rank);
-  table.linear({"indexer.attn_k.weight", "self_attn.indexer.wk.weight"}, attn_k, d.head_dim, n_embd);
-  table.linear({"indexer.proj.weight", "self_attn.indexer.weights_proj.weight"}, proj, d.n_head, n_embd);
-  table.vector({"indexer.k_norm.weight", "self_attn.indexer.k_norm.weight"}, k_norm, d.head_dim);
-  table.vector({"indexer.k_norm.bias", "self_attn.indexer.k_norm.bias"}, k_norm_bias, d.head_dim);
+  table.linear({"indexer.attn_q_b.weight", "self_attn.indexer.wq_b.weight"}, attn_q_b, d.n_q(), q_lora_rank,
+               kReplicated);
+  table.linear({"indexer.attn_k.weight", "self_attn.indexer.wk.weight"}, attn_k, d.head_dim, n_embd, kReplicated);
+  table.linear({"indexer.proj.weight", "self_attn.indexer.weights_proj.weight"}, proj, d.n_head, n_embd, kReplicated);
+  table.vector({"indexer.k_norm.weight", "self_attn.indexer.k_norm.weight"}, k_norm, d.head_dim, kReplicated);
+  table.vector({"indexer.k_norm.bias", "self_attn.indexer.k_norm.bias"}, k_norm_bias, d.head_dim, kReplicated);
 }
 
 // The first dimensions of a head are rotated, in halves, whatever the attention's own style.

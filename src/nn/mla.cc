@@ -58,27 +58,29 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
 void Mla::add_to(TensorTable& table, const MlaDims& d, float eps) {
   dims = d;
   norm_eps = eps;
+  const Shard by_head = Shard::rows(ShardUnit::head, d.n_head), of_heads = Shard::matrices(ShardUnit::head, d.n_head);
   if (d.q_lora_rank == 0) {
-    table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q(), d.n_embd);
+    table.linear({"attn_q.weight", "self_attn.q_proj.weight"}, attn_q, d.n_q(), d.n_embd, by_head);
   } else {
-    table.linear({"attn_q_a.weight", "self_attn.q_a_proj.weight"}, attn_q_a, d.q_lora_rank, d.n_embd);
-    table.vector({"attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight"}, attn_q_a_norm, d.q_lora_rank);
-    table.linear({"attn_q_b.weight", "self_attn.q_b_proj.weight"}, attn_q_b, d.n_q(), d.q_lora_rank);
+    table.linear({"attn_q_a.weight", "self_attn.q_a_proj.weight"}, attn_q_a, d.q_lora_rank, d.n_embd, kReplicated);
+    table.vector({"attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight"}, attn_q_a_norm, d.q_lora_rank, kReplicated);
+    table.linear({"attn_q_b.weight", "self_attn.q_b_proj.weight"}, attn_q_b, d.n_q(), d.q_lora_rank, by_head);
   }
-  table.linear({"attn_kv_a_mqa.weight", "self_attn.kv_a_proj_with_mqa.weight"}, attn_kv_a_mqa, d.latent_dim(),
-               d.n_embd);
-  table.vector({"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"}, attn_kv_a_norm, d.kv_lora_rank);
+  table.linear({"attn_kv_a_mqa.weight", "self_attn.kv_a_proj_with_mqa.weight"}, attn_kv_a_mqa, d.latent_dim(), d.n_embd,
+               kReplicated);
+  table.vector({"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"}, attn_kv_a_norm, d.kv_lora_rank,
+               kReplicated);
   if (table.has({"attn_k_b.weight", ""})) {
     table.heads({"attn_k_b.weight", ""}, attn_k_b,
-                {.n_expert = d.n_head, .n_out = d.kv_lora_rank, .n_in = d.qk_nope_head_dim});
+                {.n_expert = d.n_head, .n_out = d.kv_lora_rank, .n_in = d.qk_nope_head_dim}, of_heads);
     table.heads({"attn_v_b.weight", ""}, attn_v_b,
-                {.n_expert = d.n_head, .n_out = d.v_head_dim, .n_in = d.kv_lora_rank});
+                {.n_expert = d.n_head, .n_out = d.v_head_dim, .n_in = d.kv_lora_rank}, of_heads);
   } else {
     table.linear({"attn_kv_b.weight", "self_attn.kv_b_proj.weight"}, attn_kv_b,
-                 uint64_t{d.n_head} * (d.qk_nope_head_dim + d.v_head_dim), d.kv_lora_rank);
+                 uint64_t{d.n_head} * (d.qk_nope_head_dim + d.v_head_dim), d.kv_lora_rank, by_head);
   }
   table.linear({"attn_output.weight", "self_attn.o_proj.weight"}, attn_output, d.n_embd,
-               uint64_t{d.n_head} * d.v_head_dim);
+               uint64_t{d.n_head} * d.v_head_dim, Shard::columns(ShardUnit::head, d.n_head));
 }
 
 void Mla::add_to(KvLayout& layout) {

@@ -35,25 +35,27 @@ void group_by_expert(std::span<const Routed> routed, uint32_t n_expert, size_t s
 
 void Moe::add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff) {
   rules = router_rules;
+  const Shard rows = Shard::rows(ShardUnit::expert_ff, n_ff), columns = Shard::columns(ShardUnit::expert_ff, n_ff);
   table.moe(*this);
-  table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd);
+  table.linear({"ffn_gate_inp.weight", "mlp.gate.weight"}, ffn_gate_inp, rules.n_expert, n_embd, kReplicated);
   const TensorName gate_up = {"ffn_gate_up_exps.weight", "mlp.experts.gate_up_proj"};
   if (table.has(gate_up)) {
     ExpertStack stack{.n_expert = rules.n_expert, .n_out = n_ff, .n_in = n_embd, .n_parts = 2, .has_blocks = true};
-    table.stacked(gate_up, ffn_gate_exps, stack);
+    table.stacked(gate_up, ffn_gate_exps, stack, rows);
     stack.part = 1;
-    table.stacked(gate_up, ffn_up_exps, stack);
+    table.stacked(gate_up, ffn_up_exps, stack, rows);
   } else {
     table.experts({"ffn_gate_exps.weight", "mlp.experts.{}.gate_proj.weight"}, ffn_gate_exps, rules.n_expert, n_ff,
-                  n_embd);
-    table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd);
+                  n_embd, rows);
+    table.experts({"ffn_up_exps.weight", "mlp.experts.{}.up_proj.weight"}, ffn_up_exps, rules.n_expert, n_ff, n_embd,
+                  rows);
   }
   const TensorName down = {"ffn_down_exps.weight", "mlp.experts.down_proj"};
   if (table.has(down))
-    table.stacked(down, ffn_down_exps, {.n_expert = rules.n_expert, .n_out = n_embd, .n_in = n_ff});
+    table.stacked(down, ffn_down_exps, {.n_expert = rules.n_expert, .n_out = n_embd, .n_in = n_ff}, columns);
   else
     table.experts({"ffn_down_exps.weight", "mlp.experts.{}.down_proj.weight"}, ffn_down_exps, rules.n_expert, n_embd,
-                  n_ff);
+                  n_ff, columns);
 }
 
 std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {

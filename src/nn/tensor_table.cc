@@ -42,59 +42,109 @@ std::string TensorTable::full_name(const TensorName& name) const {
 
 bool TensorTable::has(const TensorName& name) const { return file_.find(full_name(name)) != nullptr; }
 
-void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Weights{&destination, Role::multiplied});
+void TensorTable::linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in,
+                         const Shard& shard) {
+  add({full_name(name),
+       {{n_out, n_in, 1, 1}, 2},
+       Weights{&destination, Role::multiplied},
+       is_head_,
+       1,
+       n_out,
+       n_in,
+       shard});
 }
 
-void TensorTable::output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in) {
-  add(full_name(name), {{n_out, n_in, 1, 1}, 2}, Weights{&destination, Role::output});
+void TensorTable::output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in,
+                         const Shard& shard) {
+  add({full_name(name),
+       {{n_out, n_in, 1, 1}, 2},
+       Weights{&destination, Role::output},
+       is_head_,
+       1,
+       n_out,
+       n_in,
+       shard});
 }
 
-void TensorTable::embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols) {
-  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Weights{&destination, Role::embeddings});
+void TensorTable::embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols,
+                             const Shard& shard) {
+  add({full_name(name),
+       {{n_rows, n_cols, 1, 1}, 2},
+       Weights{&destination, Role::embeddings},
+       is_head_,
+       1,
+       n_rows,
+       n_cols,
+       shard});
 }
 
-void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n) {
-  add(full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination});
+void TensorTable::vector(const TensorName& name, std::vector<float>& destination, uint64_t n, const Shard& shard) {
+  add({full_name(name), {{n, 1, 1, 1}, 1}, Floats{&destination}, is_head_, 1, n, 1, shard});
 }
 
-void TensorTable::copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols) {
-  add(full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Floats{&destination});
+void TensorTable::copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols,
+                       const Shard& shard) {
+  add({full_name(name), {{n_rows, n_cols, 1, 1}, 2}, Floats{&destination}, is_head_, 1, n_rows, n_cols, shard});
 }
 
 void TensorTable::experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
-                          uint64_t n_in) {
+                          uint64_t n_in, const Shard& shard) {
   if (file_.naming() == Naming::gguf)
-    return stacked(name, destination, {.n_expert = n_expert, .n_out = n_out, .n_in = n_in});
+    return stacked(name, destination, {.n_expert = n_expert, .n_out = n_out, .n_in = n_in}, shard);
   destination.resize(n_expert);
   const size_t place = name.hf.find("{}");
   OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hf);
   for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
     std::string own(name.hf);
     own.replace(place, 2, std::to_string(expert_idx));
-    add(hf_prefix_ + own, {{n_out, n_in, 1, 1}, 2}, OfExpert{&destination, expert_idx});
+    add({hf_prefix_ + own,
+         {{n_out, n_in, 1, 1}, 2},
+         OfExpert{&destination, expert_idx},
+         is_head_,
+         1,
+         n_out,
+         n_in,
+         shard});
   }
 }
 
-void TensorTable::stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s) {
+void TensorTable::stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s,
+                          const Shard& shard) {
   destination.resize(s.n_expert);
   const uint64_t n_rows = s.n_out * s.n_parts;
   const Shape shape =
       s.is_transposed ? Shape{{s.n_expert, s.n_in, n_rows, 1}, 3} : Shape{{s.n_expert, n_rows, s.n_in, 1}, 3};
-  add(full_name(name), shape, Stacked{&destination, s, /*is_heads=*/false});
+  add({full_name(name), shape, Stacked{&destination, s, /*is_heads=*/false}, is_head_, s.n_expert, s.n_out, s.n_in,
+       shard});
 }
 
-void TensorTable::heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s) {
+void TensorTable::heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& s,
+                        const Shard& shard) {
   destination.resize(s.n_expert);
-  add(full_name(name), {{s.n_expert, s.n_out, s.n_in, 1}, 3}, Stacked{&destination, s, /*is_heads=*/true});
+  add({full_name(name),
+       {{s.n_expert, s.n_out, s.n_in, 1}, 3},
+       Stacked{&destination, s, /*is_heads=*/true},
+       is_head_,
+       s.n_expert,
+       s.n_out,
+       s.n_in,
+       shard});
 }
 
-void TensorTable::stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& s) {
-  add(full_name(name), {{s.n_expert, s.n_out * s.n_parts, 1, 1}, 2}, Floats{&destination, s.part, s.n_parts});
+void TensorTable::stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& s,
+                               const Shard& shard) {
+  add({full_name(name),
+       {{s.n_expert, s.n_out * s.n_parts, 1, 1}, 2},
+       Floats{&destination, s.part, s.n_parts},
+       is_head_,
+       s.n_expert,
+       s.n_out,
+       1,
+       shard});
 }
 
 void TensorTable::ignore(const TensorName& name) {
-  if (has(name)) add(full_name(name), {}, {});
+  if (has(name)) add({.name = full_name(name), .shape = {}, .destination = {}, .is_head = is_head_});
 }
 
 Result<> TensorTable::bind_stack(const Stacked& stacked, const TensorInfo& tensor) {
@@ -164,6 +214,14 @@ std::vector<Linear*> TensorTable::linears() const {
     if (const auto* stacked = std::get_if<Stacked>(&entry.destination))
       for (Linear& matrix : *stacked->matrices) all.push_back(&matrix);
   }
+  return all;
+}
+
+std::vector<TensorShard> TensorTable::shards() const {
+  std::vector<TensorShard> all;
+  for (const Entry& e : entries_)
+    if (!std::holds_alternative<std::monostate>(e.destination))
+      all.push_back({e.name, e.n_matrices, e.n_rows, e.n_cols, e.shard});
   return all;
 }
 

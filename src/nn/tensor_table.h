@@ -1,5 +1,5 @@
-// The one list of what an architecture reads from its file: names, shapes and where each tensor goes. Binding,
-// validation and the forecast of sizes all follow from it.
+// The one list of what an architecture reads from its file: names, shapes, where each tensor goes, and how it would be
+// divided among ranks. Binding, validation and the forecast of sizes all follow from it.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "files/tensor_file.h"
+#include "nn/shard.h"
 #include "ops/linear.h"
 
 namespace ogas {
@@ -65,26 +66,28 @@ class TensorTable {
   bool has(const TensorName& name) const;
 
   // A matrix [n_out, n_in] of any format, left where it is mapped.
-  void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
+  void linear(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in, const Shard& shard);
   // The same for the matrix that makes logits, which not every token needs.
-  void output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in);
+  void output(const TensorName& name, Linear& destination, uint64_t n_out, uint64_t n_in, const Shard& shard);
   // A matrix of which only rows are looked up, never multiplied with.
-  void embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols);
+  void embeddings(const TensorName& name, Linear& destination, uint64_t n_rows, uint64_t n_cols, const Shard& shard);
   // A short row of n numbers in a plain format (norm weights, biases), copied out as floats.
-  void vector(const TensorName& name, std::vector<float>& destination, uint64_t n);
+  void vector(const TensorName& name, std::vector<float>& destination, uint64_t n, const Shard& shard);
   // A small matrix [n_rows, n_cols] in a plain format, copied out as floats.
-  void copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols);
+  void copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols,
+            const Shard& shard);
   // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each
   // has its own, and the name has "{}" where its number stands.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
-               uint64_t n_in);
+               uint64_t n_in, const Shard& shard);
   // One matrix for each expert, stacked in one tensor in both worlds. Several parts may be taken from it.
-  void stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack);
+  void stacked(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack, const Shard& shard);
   // One matrix for each head of attention, stacked in the same way; a token takes all of them.
-  void heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack);
+  void heads(const TensorName& name, std::vector<Linear>& destination, const ExpertStack& stack, const Shard& shard);
   // The biases of experts' matrices, [n_expert, n_out * n_parts] in a plain format, copied out as floats [n_expert,
   // n_out].
-  void stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& stack);
+  void stacked_bias(const TensorName& name, std::vector<float>& destination, const ExpertStack& stack,
+                    const Shard& shard);
   // A layer whose experts are among the tensors above.
   void moe(Moe& layer) { moes_.push_back(&layer); }
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
@@ -100,6 +103,8 @@ class TensorTable {
   std::vector<Linear*> linears() const;
   // Layers with experts, in their order.
   const std::vector<Moe*>& moes() const { return moes_; }
+  // How every tensor of the table is divided; one that two entries read may occur twice.
+  std::vector<TensorShard> shards() const;
   // Those that one token is multiplied with, as if it took the first n_expert_used experts of each layer.
   std::vector<const Linear*> linears_of_token(uint32_t n_expert_used) const;
   // After bind().
@@ -137,12 +142,12 @@ class TensorTable {
     std::string name;
     Shape shape;
     Destination destination;
-    bool is_head;  // of the head for further tokens
+    bool is_head;                                     // of the head for further tokens
+    uint64_t n_matrices = 0, n_rows = 0, n_cols = 0;  // as in TensorShard; 0: it is ignored
+    Shard shard = {};
   };
 
-  void add(std::string name, const Shape& shape, Destination destination) {
-    entries_.push_back({std::move(name), shape, destination, is_head_});
-  }
+  void add(Entry entry) { entries_.push_back(std::move(entry)); }
   static bool is_expert(const Destination& destination);
   void add_work();
 
