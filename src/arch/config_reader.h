@@ -28,7 +28,7 @@ class ConfigReader {
   bool has(ConfigKey key) const;
   bool is_list(ConfigKey key) const;
   // The number that config.json means where it has no such key; for keys that are required.
-  void assume(std::string_view hub_key, double value) { assumed_[hub_key] = value; }
+  void assume(std::string_view hf_key, double value) { assumed_[hf_key] = value; }
   // Required integers, within [min, max]; after an error min.
   uint32_t count(ConfigKey key, uint64_t min, uint64_t max);
   // Values that may be missing.
@@ -41,7 +41,7 @@ class ConfigReader {
   std::vector<bool> flags_or_none(ConfigKey key, uint64_t max_count);
   std::vector<std::string> texts_or_none(ConfigKey key, uint64_t max_count);
 
-  // The key as it stands in this file: "qwen3moe.block_count".
+  // The key as this file has it: "qwen3moe.block_count".
   std::string name_of(ConfigKey key) const;
   // Remembers an error of one's own, unless there was one before.
   template <class... Args>

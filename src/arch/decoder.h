@@ -54,8 +54,8 @@ void refuse_attention_bias(ConfigReader& reader);
 // Norms that Hugging Face stores as what their weights differ from 1 by.
 void add_one(std::initializer_list<std::vector<float>*> norms);
 
-// Layers behind the last that predict the token after the next: 0 or 1. GGUF counts them as layers, which n_layer then
-// loses. 0 where the file was published without their tensors. hf_proj: what the hub calls eh_proj, if not by layer.
+// MTP heads, each with a layer after the last: 0 or 1. GGUF counts these layers, too; n_layer then loses them. 0 where
+// the file was published without their tensors. hf_proj: what Hugging Face calls eh_proj, if not by layer.
 uint32_t read_n_mtp(ConfigReader& reader, const TensorFile& file, uint32_t& n_layer, std::string_view hf_proj = {});
 
 struct DecoderWeights {
@@ -66,13 +66,13 @@ struct DecoderWeights {
   void add_to(TensorTable& table, const DecoderConfig& c);
 };
 
-// How the hub calls the tensors of such a head, after the name of its layer or block.
+// What Hugging Face calls the tensors of an MTP head, after the name of its layer or block.
 struct MtpHfNames {
   std::string_view enorm = "enorm.weight", hnorm = "hnorm.weight", eh_proj = "eh_proj.weight",
                    output_norm = "shared_head.norm.weight";
 };
 
-// A head for the token after the next: norms of the next token's embedding and of the last hidden state, a matrix that
+// An MTP head: norms of the next token's embedding and of the last hidden state, a matrix that
 // brings both together, a layer, and output (DeepSeek-V3 technical report, eq. 21 to 23).
 struct MtpHead {
   std::vector<float> enorm, hnorm;  // [n_embd]
@@ -80,7 +80,7 @@ struct MtpHead {
   std::vector<float> output_norm;   // [n_embd]; the main model's where empty
   Embeddings token_embd;            // [n_vocab, n_embd], and output: the main model's where the file has none of
   Linear output;                    // its own
-  bool reads_normed = true;         // hidden states behind the final norm, or as the last layer left them (ERNIE)
+  bool reads_normed = true;         // hidden states after the final norm, or as the last layer left them (ERNIE)
 
   // Under the name of the layer; the layer's own tensors are the architecture's to add.
   void add_to(TensorTable& table, const DecoderConfig& c, const MtpHfNames& hf = {});
@@ -114,7 +114,7 @@ class Decoder : public Model, private PassSource {
   Result<Pass> forward(Exec& exec, Batch batch) override;
 
  protected:
-  // A forward pass on its way.
+  // A forward pass that is being computed.
   struct Step {
     Exec& exec;
     const Rows& rows;

@@ -1,4 +1,4 @@
-// DeepSeek-V2 and -Lite, V3 and R1: latent attention, and experts of which each token takes a few beside shared ones.
+// DeepSeek-V2 and -Lite, V3 and R1: latent attention, and experts of which each token takes a few, with shared ones.
 // V3.2: the same, and an indexer that chooses the positions a token attends to.
 #include <cmath>
 
@@ -19,7 +19,7 @@ struct DeepSeekConfig {
   FfnDims ffn;
   uint32_t n_dense = 0;          // the first layers have no experts
   bool has_choice_bias = false;  // V3: balances the experts without a loss of its own
-  uint32_t n_mtp = 0;            // layers behind the last that predict further tokens
+  uint32_t n_mtp = 0;            // MTP heads, each with a layer after the last
 };
 
 struct DeepSeekLayer {

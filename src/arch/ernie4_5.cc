@@ -5,7 +5,7 @@
 namespace ogas {
 namespace {
 
-// GGUF's converters leave the head for the token after the next out.
+// GGUF's converters leave out the MTP head.
 constexpr std::string_view kMtpProj = "model.mtp_linear_proj.0.weight";
 
 class Ernie45Moe : public GqaDecoder {

@@ -1,5 +1,5 @@
 // Google's Gemma 3, its text part (Gemma 3 technical report, 2): five layers of six within a window, with a rotation of
-// their own; norms before and after each block, of which the hub stores what their weights differ from 1 by;
+// their own; norms before and after each block, of which Hugging Face stores what their weights differ from 1 by;
 // feed-forward blocks gated by GELU; embeddings scaled by sqrt(n_embd). Configs may cap scores and logits as Gemma 2's.
 #include <cmath>
 

@@ -28,8 +28,8 @@ class GptOss : public GqaDecoder {
     add_experts(table, layer.ffn.moe);
   }
 
-  // GGUF has tensors for gate, up and down. On the hub gate and up are one, whose rows take turns; published models
-  // have blocks of MXFP4, models that others trained further have plain numbers, which are stored transposed.
+  // GGUF has tensors for gate, up and down. On Hugging Face gate and up are one tensor with interleaved rows. Published
+  // models have blocks of MXFP4, models that others trained further have plain numbers, which are stored transposed.
   void add_experts(TensorTable& table, Moe& moe) const {
     const FfnDims& d = config_.ffn;
     const uint64_t n_expert = d.rules.n_expert;

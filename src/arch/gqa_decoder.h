@@ -1,4 +1,4 @@
-// Decoders of grouped-query attention and gated feed-forward blocks, each behind an RMSNorm: the plan that Llama, Qwen,
+// Decoders of grouped-query attention and gated feed-forward blocks, each after an RMSNorm: the plan that Llama, Qwen,
 // ERNIE, Seed and GLM share. Their files say what is their own: keys, biases, norms, rotation, routing.
 #pragma once
 
@@ -15,7 +15,7 @@ struct GqaConfig {
   AttentionDims attn{};
   RopeParams rope;
   FfnDims ffn;
-  uint32_t n_mtp = 0;                  // heads for the token after the next, each with a layer behind the last
+  uint32_t n_mtp = 0;                  // MTP heads, each with a layer after the last
   std::vector<bool> has_experts = {};  // [n_layer + n_mtp]; empty: no layer has
 };
 
@@ -33,18 +33,18 @@ class GqaDecoder : public Decoder {
   Result<> bind(const TensorFile& file);
 
  protected:
-  // Adds to the table what a layer has beside the norms and the four matrices of attention; its names stand under the
-  // layer's. The default adds the feed-forward block, dense or with experts.
+  // Adds to the table what a layer has in addition to the norms and the four matrices of attention; names are within
+  // the layer's. The default adds the feed-forward block, dense or with experts.
   virtual void add_tensors(TensorTable& table, GqaLayer& layer, uint32_t layer_idx);
   // How the layer's tensors begin.
   virtual void begin_layer(TensorTable& table, uint32_t layer_idx) const { table.begin_layer(layer_idx); }
-  // What the MTP head has beside its layer; called last, under that layer's name.
+  // What the MTP head has in addition to its layer; called last, under that layer's name.
   virtual void add_mtp(TensorTable& table) { mtp_.add_to(table, c_); }
-  // Tensors outside of layers, beside embeddings, norm and output.
+  // Tensors outside of layers, in addition to embeddings, norm and output.
   virtual void add_more(TensorTable&) {}
   // How the layer's attention rotates.
   virtual const RopeParams& rope_of(uint32_t) const { return config_.rope; }
-  // Once bound: what stands in the file in another form.
+  // Once bound: what the file has in another form.
   virtual void finish(bool) {}
   virtual TensorName ffn_norm_name() const { return {"ffn_norm.weight", "post_attention_layernorm.weight"}; }
   bool has_experts(uint32_t layer_idx) const { return !config_.has_experts.empty() && config_.has_experts[layer_idx]; }

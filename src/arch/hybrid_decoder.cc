@@ -47,7 +47,7 @@ uint32_t read_n_rot(ConfigReader& r, uint32_t head_dim) {
 HybridConfig read_hybrid_config(ConfigReader& r, const TensorFile& file) {
   HybridConfig c;
   c.decoder = read_decoder_config(r, file);
-  // The hub's config need not speak of the head.
+  // config.json need not mention the head.
   if (r.is_hf())
     c.n_mtp = file.find("mtp.fc.weight") ? 1 : 0;
   else
@@ -130,7 +130,7 @@ void HybridDecoder::add_mtp(TensorTable& table) {
                .output_norm = "norm.weight"});
 }
 
-// What stands in the file in another form.
+// What the file has in another form.
 void HybridDecoder::finish(bool is_hf) {
   for (HybridLayer& layer : layers_)
     if (auto* delta = std::get_if<DeltaNet>(&layer.mixer)) delta->finish(is_hf);

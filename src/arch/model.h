@@ -65,7 +65,7 @@ class Model {
   virtual std::span<Linear* const> linears() const = 0;
   // The layers that have experts, which may come from disk as tokens take them (nn/expert_store.h).
   virtual std::span<Moe* const> moes() const = 0;
-  // Those of the model and of its head for further tokens, which may be read from the file as tokens need them.
+  // Those of the model and of its MTP head, which may be read from the file as tokens need them.
   virtual std::vector<Embeddings*> embeddings() = 0;
   // Lets a token take n_used experts of each layer, not more than it takes now, and leaves out those of less weight,
   // but for the best one. Facts follow.

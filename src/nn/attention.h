@@ -1,6 +1,6 @@
 // Causal self-attention over pages of keys and values, with heads that share them (Ainslie et al. 2023: GQA).
 //
-// What families add to it stands here, too: biases, norms of queries and keys, windows, sinks. Latent attention (MLA)
+// What families add to it is here, too: biases, norms of queries and keys, windows, sinks. Latent attention (MLA)
 // is another thing: mla.h.
 #pragma once
 
@@ -45,7 +45,7 @@ struct AttentionWorkspace {
   Activations attended;
 };
 
-// A layer's turn.
+// What a layer is called with.
 struct AttentionCall {
   const Rows& rows;
   const RopeAngles& angles;  // of these rows' positions

@@ -52,7 +52,7 @@ void DeltaNet::add_to(TensorTable& table, const DeltaNetDims& d, float eps) {
   table.vector({"ssm_norm.weight", "linear_attn.norm.weight"}, ssm_norm, d.v_dim, kReplicated);
 }
 
-// Qwen3-Next's order of rows on the hub, which its early GGUF files keep, too; else each sorted on its own.
+// Qwen3-Next's order of rows on Hugging Face, which its early GGUF files keep, too; otherwise a tensor of each kind.
 void DeltaNet::add_projections(TensorTable& table) {
   const DeltaNetDims& d = dims;
   const Shard group_rows = Shard::rows(ShardUnit::key_head, d.n_head_k);

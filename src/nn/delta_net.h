@@ -55,7 +55,7 @@ struct DeltaNetWorkspace {
   Activations attended;   // [n, n_v]
 };
 
-// A layer's turn. Each run is the last positions its sequence has room for.
+// What a layer is called with. Each run is the last positions that its sequence has space for.
 struct DeltaNetCall {
   const Rows& rows;
   const Activations& x;  // [n_rows, n_embd], normed

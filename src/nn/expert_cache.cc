@@ -11,13 +11,13 @@ namespace ogas {
 namespace {
 
 constexpr double kFactor = 4;             // between half-lives
-constexpr double kLatelyInHalfLives = 8;  // of the one given
+constexpr double kRecentInHalfLives = 8;  // of the one given
 
 }  // namespace
 
 ExpertCache::ExpertCache(uint32_t n_expert, uint32_t n_slots, double half_life)
     : n_slots_(std::min(n_slots, n_expert)),
-      retention_(std::exp2(-1 / (kLatelyInHalfLives * half_life))),
+      retention_(std::exp2(-1 / (kRecentInHalfLives * half_life))),
       slot_(n_expert, kNone),
       expert_in_(n_slots_, kNone),
       is_held_(n_expert) {
@@ -40,7 +40,7 @@ void ExpertCache::count(std::span<const Use> uses, uint32_t n_tokens) {
   }
 }
 
-// Whether it would be in memory, were places given by these counts alone.
+// Whether it would be in memory, were slots given by these counts alone.
 bool ExpertCache::is_in_top(const Window& window, uint32_t expert) const {
   const double count = window.counts[expert];
   return std::ranges::count_if(window.counts, [&](double other) { return other > count; }) < n_slots_;
@@ -61,7 +61,7 @@ std::optional<uint32_t> ExpertCache::slot_of(uint32_t expert) const {
 }
 
 std::optional<uint32_t> ExpertCache::admit(uint32_t expert) {
-  OGAS_CHECK(slot_[expert] == kNone, "expert {} has place {}", expert, slot_[expert]);
+  OGAS_CHECK(slot_[expert] == kNone, "expert {} has slot {}", expert, slot_[expert]);
   std::optional<uint32_t> found;
   const std::vector<double>& counts = windows_[best_].counts;
   double min = counts[expert];

@@ -1,10 +1,10 @@
-// Which experts of a layer stay in memory, where not all of them fit: those that tokens took most often lately.
+// Which experts of a layer stay in memory, where not all of them fit: those that tokens took most often recently.
 //
 // A count that ages keeps what is popular (LFU with aging, as in Robinson & Devarakonda 1990) and forgets what was. It
-// is what a model's habits call for: some experts are taken by many tokens of any text, others by those of one subject.
-// How fast to forget is another matter for each model, layer and text. So experts are counted in three ways, and those
-// counts decide whose favourites have been taken most often lately (of several policies the best so far, as in Gramacy
-// et al. 2002).
+// suits what models do: some experts are taken by many tokens of any text, others by those of one subject.
+// How fast to forget depends on model, layer and text. So experts are counted with three half-lives, and the counts
+// decide whose top experts have been taken most often recently (of several policies the best so far, as in Gramacy et
+// al. 2002).
 #pragma once
 
 #include <array>
@@ -34,25 +34,25 @@ class ExpertCache {
 
   // Where it is in memory.
   std::optional<uint32_t> slot_of(uint32_t expert) const;
-  // Makes one that is not in memory take a place: a free one, or that of an expert which counts less, the least one of
-  // those not held. None: it counts less than all of them.
+  // Gives a slot to one that is not in memory: a free one, or that of an expert which counts less, the least of those
+  // not held. None: it counts less than all of them.
   std::optional<uint32_t> admit(uint32_t expert);
 
   struct Move {
-    uint32_t expert, from, to;  // places
+    uint32_t expert, from, to;  // slots
   };
-  // From here on there are so many places, at most n_expert. Where they are fewer, those that count most stay, and of
-  // these some move, each to a place that is free.
+  // From here on there are n_slots, at most n_expert. Where they are fewer, those that count most stay, and of these
+  // some move, each to a free slot.
   std::vector<Move> resize(uint32_t n_slots);
 
-  // One that is held keeps its place.
+  // One that is held keeps its slot.
   void hold(uint32_t expert) { is_held_[expert] = true; }
   void release_all() { is_held_.assign(is_held_.size(), false); }
 
   uint32_t n_slots() const { return n_slots_; }
   // For comparisons alone.
   double count_of(uint32_t expert) const { return windows_[best_].counts[expert]; }
-  // Counts by the half-life given, aged to now [n_expert], and where to go on from such of an earlier run.
+  // Counts by the half-life given, aged to now [n_expert], and counts of an earlier run to continue from.
   std::vector<float> counts() const;
   void set_counts(std::span<const float> counts);
   // The n_slots experts that count most, best first.
@@ -65,7 +65,7 @@ class ExpertCache {
     double half_life;
     double unit = 1;             // what one use counts now; grows, which is cheaper than to age all counts
     std::vector<double> counts;  // [n_expert]
-    double n_right = 0;          // uses of its favourites, lately
+    double n_right = 0;          // recent uses of its top experts
   };
   static constexpr size_t kNominal = 1;  // of windows_, that with the half-life given
 

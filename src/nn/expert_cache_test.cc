@@ -8,7 +8,7 @@
 namespace ogas {
 namespace {
 
-TEST(ExpertCacheTest, KeepsThoseThatCountMost) {
+TEST(ExpertCacheTest, KeepsTheLargestCounts) {
   ExpertCache cache(8, 2, 64);
   const auto take = [&](uint32_t expert) {
     const ExpertCache::Use use{expert, 1};
@@ -101,7 +101,7 @@ TEST(ExpertCacheTest, WhatIsHeldStays) {
   EXPECT_FALSE(cache.slot_of(0));
 }
 
-TEST(ExpertCacheTest, WithFewerPlacesThoseStayThatCountMost) {
+TEST(ExpertCacheTest, WithFewerSlotsTheLargestCountsStay) {
   ExpertCache cache(6, 5, 64);
   for (const uint32_t expert : {4U, 2U, 0U, 1U, 5U}) {
     const ExpertCache::Use use{expert, 1 + expert};

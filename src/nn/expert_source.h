@@ -32,10 +32,10 @@ class ExpertSource {
   virtual Result<std::span<const uint32_t>> next() = 0;
   virtual const ExpertMatrices& matrices(uint32_t expert) const = 0;  // of this layer, while it is in memory
 
-  // The layer behind this one, for whoever can say what it may take: none where that would not help.
+  // The layer after this one, to predict which experts it takes; null where that would not help.
   virtual const Moe* next_layer() const = 0;
-  // What it will probably take, the likeliest first. Read when there is nothing else to read, if that has been worth
-  // it.
+  // Those that it will probably take, the likeliest first. Read when there is nothing else to read, if that has been
+  // worth it.
   virtual void predict(std::span<const uint32_t> experts) = 0;
 };
 

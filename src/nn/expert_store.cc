@@ -45,7 +45,7 @@ struct Demand {
   uint32_t n_expert;
 };
 
-// Places for each layer: the same share of its experts, and what is left over one by one.
+// Slots for each layer: the same share of its experts, and what is left over one by one.
 std::vector<uint32_t> share_slots(std::span<const Demand> layers, uint64_t budget) {
   double all = 0;
   for (const Demand& layer : layers) all += static_cast<double>(layer.slot_bytes) * layer.n_expert;
@@ -218,7 +218,7 @@ void ExpertStore::resize(Layer& layer, uint32_t n_slots) {
   layer.memory.release_from(n_slots * layer.shape.slot_bytes);
 }
 
-// An expert's matrices as they lie in a place.
+// An expert's matrices as they lie in a slot.
 void ExpertStore::bind(const Layer& layer, uint32_t expert, std::byte* memory, ExpertMatrices& matrices) {
   for (size_t part = 0; part < kParts; ++part) {
     const Part& shape = layer.shape.parts[part];
@@ -252,7 +252,7 @@ std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const Exp
     if (is_there) cache.hold(use.expert);
     (is_there ? ready_ : missing_).push_back(use.expert);
   }
-  // The first that come take the places that are free.
+  // The first that come take the free slots.
   std::ranges::stable_sort(missing_, [&](uint32_t a, uint32_t b) { return cache.count_of(a) > cache.count_of(b); });
   if (layer == 0) stats_.n_tokens += n_tokens;
   stats_.n_uses += uses.size();
@@ -263,14 +263,14 @@ std::span<const uint32_t> ExpertStore::start(uint32_t layer, std::span<const Exp
   return ready_;
 }
 
-// What was expected of this layer is settled now: right and on its way already, or wrong.
+// What was expected of this layer is settled now: right and being read already, or wrong.
 void ExpertStore::claim_prefetched() {
-  constexpr double kLately = 512;
+  constexpr double kRecent = 512;
   for (const uint32_t expert : predicted_) {
     ++n_predicted_;
     n_predicted_right_ += std::ranges::find(missing_, expert) != missing_.end() ? 1 : 0;
   }
-  if (n_predicted_ > kLately) {
+  if (n_predicted_ > kRecent) {
     n_predicted_ /= 2;
     n_predicted_right_ /= 2;
   }
@@ -358,8 +358,8 @@ void ExpertStore::predict(std::span<const uint32_t> experts) {
   submit();
 }
 
-// Where guesses are nearly always right, all of them; where they mostly are, as many as the disk has time for before
-// the next layer says itself what it takes, since more would be in the way of that.
+// Where predictions are nearly always right, all of them; where they mostly are, as many as the disk has time for
+// before the next layer says itself what it takes, since more would be in the way of that.
 size_t ExpertStore::n_worth_prefetching() const {
   constexpr double kMinPredicted = 64, kMinRight = 0.6, kNearlyAlways = 0.9;
   if (expert_prefetch_ == ExpertPrefetch::on) return staging_.size();
@@ -411,7 +411,7 @@ Result<std::span<const uint32_t>> ExpertStore::next() {
   return std::unexpected(std::move(error));
 }
 
-// Gives places to those that have arrived, as many as there are, and makes panels of them there.
+// Gives slots to those that have arrived, as many as there are, and makes panels of them there.
 std::span<const uint32_t> ExpertStore::commit() {
   Layer& layer = layers_[layer_];
   ready_.clear();

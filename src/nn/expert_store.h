@@ -1,7 +1,7 @@
 // Experts of models that are larger than memory: read from their files when tokens take them, past the page cache, and
 // kept within a budget as the panels they are multiplied from.
 //
-// Once a layer's router has spoken, all of its experts that are not in memory are asked for at the same time. Those
+// Once a layer's router has chosen, all of its experts that are not in memory are asked for at the same time. Those
 // that are there are computed meanwhile, and each of the others as it arrives; so a prompt's many tokens go through a
 // layer in waves, and each expert is read once for all of them. What is computed is the same, bit for bit, as with all
 // experts in memory: a token's sum is formed in the order of its experts' ranks, whenever they were computed.
@@ -40,7 +40,7 @@ struct ExpertStoreOptions {
 
 class ExpertStore final : public ExpertSource {
  public:
-  // Memory for a store of these layers: with all experts in places, of these the places, and the least that works.
+  // Memory for a store of these layers: with slots for all experts, of these the slots, and the minimum that works.
   struct Bytes {
     uint64_t all, slots, min;
   };
@@ -60,7 +60,7 @@ class ExpertStore final : public ExpertSource {
   const Moe* next_layer() const override;
   void predict(std::span<const uint32_t> experts) override;
 
-  // Between two passes: the budget from here on, within what it was created with. What it no longer has room for goes
+  // Between two passes: the budget from here on, within what it was created with. What it no longer has space for goes
   // back to the system, those experts first that were taken least; what it cannot work without stays. What is
   // computed is the same.
   void set_budget(uint64_t budget);
@@ -68,7 +68,7 @@ class ExpertStore final : public ExpertSource {
   // Whether the files are those that were opened. Errors: io.
   Result<> check_files() const;
 
-  // Brings experts into free places, best first, as earlier runs have counted them: [layer][expert]. For the start;
+  // Brings experts into free slots, best first, as earlier runs have counted them: [layer][expert]. For the start;
   // progress: the bytes done so far, and an error ends it. Errors: those of next() and of progress.
   using Progress = std::function<Result<>(uint64_t n_bytes)>;
   Result<> fill(std::span<const std::vector<float>> counts, const Progress& progress);
@@ -98,7 +98,7 @@ class ExpertStore final : public ExpertSource {
   static constexpr size_t kParts = 3;  // gate, up, down
   // A matrix in memory: panels, or its rows as the file has them.
   struct Part {
-    size_t offset;  // in its place
+    size_t offset;  // in its slot
     bool is_packed;
     size_t staged_at;  // in a buffer for what is read
     // The same of its scales, where they are stored apart (MXFP4_SPLIT).
@@ -122,11 +122,11 @@ class ExpertStore final : public ExpertSource {
     const Moe* moe;
     Shape shape;
     ExpertCache cache;
-    PageBuffer memory;                                   // n_slots places
+    PageBuffer memory;                                   // n_slots slots
     std::vector<ExpertMatrices> matrices;                // [n_slots]
     std::vector<std::array<StoredPart, kParts>> stored;  // [n_expert]
   };
-  // An expert on its way from disk.
+  // An expert that is being read.
   struct Staged {
     std::byte* buffer;
     bool is_taken = false, is_prefetch = false;
@@ -134,7 +134,7 @@ class ExpertStore final : public ExpertSource {
     unsigned n_reads_left = 0;
     std::optional<Error> error = {};
   };
-  // A place for an expert that none is worth giving up for.
+  // Memory for an expert that is not worth the slot of another.
   struct Transient {
     std::byte* memory;
     uint32_t expert = 0;
@@ -194,11 +194,11 @@ class ExpertStore final : public ExpertSource {
   std::vector<uint32_t> ready_;
   std::vector<Packing> packings_;
   std::vector<PackingPiece> pieces_;
-  // The next one: expected of it beside what is in memory, and how many of them are to be read.
+  // The next one: expected of it that is not in memory, and how many of them are to be read.
   std::vector<uint32_t> predicted_;
   size_t n_to_prefetch_ = 0, n_prefetched_ = 0;
   double n_predicted_ = 0, n_predicted_right_ = 0;  // recently
-  // Since when the disk has nothing to do for this layer, and how long that was before the next began, lately.
+  // Since when the disk has nothing to do for this layer, and how long that was before the next began, recently.
   std::optional<std::chrono::steady_clock::time_point> all_read_;
   double seconds_between_ = 0;
   std::optional<Error> error_;

@@ -1,4 +1,4 @@
-// The second half of a layer: one feed-forward block, or routed experts beside shared ones.
+// The second half of a layer: one feed-forward block, or routed experts with shared ones.
 #pragma once
 
 #include <cstdint>

@@ -49,7 +49,7 @@ void LightningIndexer::prepare(Exec& exec, const AttentionCall& call, const Acti
   const auto chooses = [&](const SequenceRows& run) { return has_to_choose(run.end_position() - 1); };
   if (std::ranges::none_of(call.rows.runs(), chooses)) return exec.device.rope_and_store({keys}, stored);
   exec.device.multiply(q_lora, n, {{attn_q_b, s.q}});
-  // In F32, as routers are: what is chosen must not hang on the rounding of activations.
+  // In F32, as routers are: what is chosen must not depend on the rounding of activations.
   exec.device.multiply_in_f32(proj, call.x, n, kTogether, s.weights);
   exec.device.rope_and_store({keys, heads_of(s.q, dims.n_head, {})}, stored);
 }

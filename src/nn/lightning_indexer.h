@@ -2,7 +2,7 @@
 //
 // A position's score is the sum over a few small heads of weight * ReLU(query . key), weights coming from the token and
 // one key for all heads from the position; the top_k best are attended to. The published code quantizes queries and
-// keys to FP8 behind a Hadamard rotation; neither is done here, since the rotation changes no product and rounding only
+// keys to FP8 after a Hadamard rotation; neither is done here, since the rotation changes no product and rounding only
 // costs.
 #pragma once
 

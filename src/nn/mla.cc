@@ -7,7 +7,7 @@
 namespace ogas {
 namespace {
 
-// Rows of floats as pages of latents in the cache's format, which is no larger.
+// Rows of floats as pages of latents in the cache's format, which takes at most as much.
 std::span<std::byte* const> pages_of(const Matrix& latents, size_t latent_bytes, ScratchArena& arena) {
   constexpr size_t kPage = KvLayout::kPagePositions;
   const std::span<std::byte*> pages = arena.take<std::byte*>((latents.max_rows() + kPage - 1) / kPage);

@@ -4,7 +4,7 @@
 // Two ways to the same result. Absorbed: the matrix from latent to keys moves over to the query, and attention runs on
 // the latents themselves; little is read a position, so generated tokens take it. Expanded: keys and values are made
 // for each position, which costs once what then is cheaper for every token of a long batch; prompts take it, short ones
-// too, since the last bits differ and must not hang on how a prompt is cut.
+// too, since the last bits differ and must not depend on how a prompt is cut.
 //
 // With an indexer (DeepSeek-V3.2) a token attends to chosen positions only, always absorbed: their latents are copied
 // together, once for all heads.
@@ -39,7 +39,7 @@ struct MlaDims {
             .rope_dim = qk_rope_head_dim,
             .v_dim = v_head_dim};
   }
-  // Whether expanding can cost less. With P positions behind it, a token costs a head P (2 kv_lora_rank + rope)
+  // Whether expanding can cost less. With P positions before it, a token costs a head P (2 kv_lora_rank + rope)
   // absorbed and P (nope + rope + v) expanded; expanding costs P kv_lora_rank (nope + v) once.
   bool expands() const { return 2 * kv_lora_rank > qk_nope_head_dim + v_head_dim; }
 };

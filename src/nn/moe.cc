@@ -67,7 +67,7 @@ std::optional<uint32_t> Moe::expert_of(const Linear& linear) const {
   return {};
 }
 
-// The router works in F32, whatever its format: what it decides must not hang on the rounding of activations.
+// The router works in F32, whatever its format: what it decides must not depend on the rounding of activations.
 void Moe::route_all(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   constexpr size_t kTogether = 8;  // tokens for which the router's matrix is read once
   exec.device.multiply_in_f32(ffn_gate_inp, x, n_tokens, kTogether, workspace.logits);
@@ -95,8 +95,8 @@ GatedRows Moe::rows_of_expert(const MoeWorkspace& workspace, uint32_t e) const {
           .down_bias = bias(ffn_down_exps_b)};
 }
 
-// What a layer adds to a token is little beside what the token is already: its router says of the input of this layer
-// about what it will say of its own.
+// What a layer adds to a token is little compared with what the token is already: its router says of the input of this
+// layer about what it will say of its own.
 void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& workspace) const {
   const Moe* next = source->next_layer();
   if (!next || next->rules.n_expert > workspace.logits.n_cols()) return;
@@ -115,7 +115,7 @@ void Moe::predict_next_layer(Exec& exec, const Activations& x, MoeWorkspace& wor
   source->predict(experts);
 }
 
-// Those that tokens take, beside what is in `groups` already.
+// Those that tokens take, with what is in `groups` already.
 Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace) const {
   std::vector<GatedRows>& groups = workspace.groups;
   const ExpertGrouping& grouping = workspace.grouping;
@@ -140,7 +140,7 @@ Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, Moe
 }
 
 Result<> Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
-                      std::span<const GatedRows> beside) const {
+                      std::span<const GatedRows> others) const {
   route_all(exec, x, n_tokens, workspace);
   const auto is_in = [&](size_t slot_idx) { return is_taken(workspace.routed, slot_idx, rules.n_used, min_weight); };
   group_by_expert(workspace.routed, rules.n_expert, exec.device.group_step(), is_in, workspace.grouping);
@@ -152,7 +152,7 @@ Result<> Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWork
                       .up = ffn_up_exps,
                       .out = workspace.gathered});
   workspace.groups.clear();
-  for (const GatedRows& group : beside) workspace.groups.push_back(group);
+  for (const GatedRows& group : others) workspace.groups.push_back(group);
   OGAS_TRY(run_experts(exec, x, n_tokens, workspace));
   exec.device.sum_experts(workspace.result, workspace.routed, grouping.row_of, n_tokens, y);
   return {};

@@ -67,7 +67,7 @@ struct Moe {
   std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
       ffn_down_exps_b;  // [n_expert, n_ff], ..., [n_expert, n_embd], or none
   Glu glu;              // of experts
-  // Experts of less weight than this are left out for a token, but for its best one: quicker, and not what the model
+  // Experts of less weight than this are left out for a token, but for its best one: faster, and not what the model
   // would answer.
   float min_weight = 0;
   ExpertSource* source = nullptr;                  // of experts that come as they are needed; null: they are in memory
@@ -77,12 +77,12 @@ struct Moe {
   // The number of the expert whose matrix it is, if it is one's.
   std::optional<uint32_t> expert_of(const Linear& linear) const;
   bool has(const Linear& linear) const { return expert_of(linear).has_value(); }
-  // Router and experts by the names most use: mlp.gate and mlp.experts.N on the hub, or all experts in one tensor.
+  // Router and experts by the names most use: mlp.gate and mlp.experts.N on Hugging Face, or all experts in one tensor.
   void add_to(TensorTable& table, const RouterRules& router_rules, uint64_t n_embd, uint64_t n_ff);
-  // Rows 0..n_tokens of y = sum of the chosen experts. What runs beside them, such as shared experts, does so in the
-  // same parallel regions. Errors: of reading experts from disk.
+  // Rows 0..n_tokens of y = sum of the chosen experts. others: what runs in the same parallel regions, such as
+  // shared experts. Errors: of reading experts from disk.
   Result<> forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
-                   std::span<const GatedRows> beside = {}) const;
+                   std::span<const GatedRows> others = {}) const;
 
  private:
   RoutingRules routing() const { return {rules, ffn_gate_inp_b, exp_probs_b}; }

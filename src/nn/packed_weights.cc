@@ -39,7 +39,7 @@ PackedWeights::PackedWeights(const CpuKernels& kernels, std::span<Linear* const>
 }
 
 bool PackedWeights::replaces(std::span<const std::byte> bytes) const {
-  // Experts' matrices lie one behind the other in one tensor.
+  // Experts' matrices lie one after the other in one tensor.
   const std::byte* begin = bytes.data();
   auto item = std::ranges::upper_bound(items_, begin, {}, [](const Item& i) { return i.stored.data(); });
   if (item == items_.begin()) return false;
@@ -84,10 +84,10 @@ Result<> PackedWeights::pack(ThreadPool& pool, const Mapping& mapping, const Pro
   spread_over_nodes(panels_.data(), panels_.size());
   for (const Item& item : items_) {
     OGAS_TRY(pack_item(pool, item, mapping, progress));
-    const std::byte* place = panels_.data() + item.offset;
+    const std::byte* packed = panels_.data() + item.offset;
     for (Linear* linear : item.linears) {
       if (item.copies_rows) *linear = linear->at(panels_.data() + item.rows_offset);
-      item.has_panels ? linear->use_panels(place) : void(*linear = linear->at(place));
+      item.has_panels ? linear->use_panels(packed) : void(*linear = linear->at(packed));
     }
   }
   return {};

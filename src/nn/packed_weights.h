@@ -26,8 +26,8 @@ class PackedWeights {
 
   PackedWeights() = default;
   enum class Others : uint8_t { mapped, copied };
-  // Room for the panels of those of these layers that have any, and for copies of the others where they are to be
-  // copied; then also of the rows that some keep beside their panels. The layers must stay where they are.
+  // Space for the panels of those of these layers that have any, and for copies of the others where they are to be
+  // copied; then also of the rows that some keep in addition to their panels. The layers must stay where they are.
   PackedWeights(const CpuKernels& kernels, std::span<Linear* const> linears, Others others = Others::mapped);
 
   // Bytes of the panels and copies, and of the rows they are made of.
@@ -47,7 +47,7 @@ class PackedWeights {
     std::span<const std::byte> stored;  // where they are mapped
     uint64_t offset;                    // of its panels, or of its copy
     bool has_panels;
-    uint64_t rows_offset = 0;  // of a copy of its rows beside its panels
+    uint64_t rows_offset = 0;  // of a copy of its rows in addition to its panels
     bool copies_rows = false;
   };
   Result<> pack_item(ThreadPool& pool, const Item& item, const Mapping& mapping, const Progress& progress) const;

@@ -92,7 +92,7 @@ TEST_P(PackedWeightsTest, WholeAndInParts) {
   EXPECT_EQ(row, expected_row);
 }
 
-// Beside panels, for what decodes them one by one; where all is copied, that is all of it.
+// In addition to panels, for what decodes them one by one; where all is copied, that is all of it.
 TEST_P(PackedWeightsTest, KeepsRowsWhereTheyAreAskedFor) {
   std::vector<std::byte> file = bytes_;
   const Linear mapped(Format::q8_0, file.data(), kRows, kIn);
@@ -141,7 +141,7 @@ TEST_P(PackedWeightsTest, ReadingErrorsComeOut) {
   EXPECT_EQ(result.error().message, "a bad sector");
 }
 
-// Within a matrix, not only behind it.
+// Within a matrix, not only after it.
 TEST_P(PackedWeightsTest, ProgressEndsIt) {
   if (kernels().panel_rows == 0) return;
   constexpr size_t kMany = 120'000;  // rows, 37 MB

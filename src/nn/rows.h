@@ -19,7 +19,7 @@ namespace ogas {
 
 // Consecutive rows that are consecutive positions of one sequence.
 struct SequenceRows {
-  KvSequence* kv;  // has room for position + n_rows
+  KvSequence* kv;  // has space for position + n_rows
   size_t position;
   size_t first_row, n_rows;
   RowKind kind;
@@ -45,7 +45,7 @@ class Rows {
   // What operations need to know of one of its streams, and of the rows; the runs lie in the arena.
   KvStreamView stream(KvStreamId id) const;
   KvRows in_stream(KvStreamId id, ScratchArena& arena) const;
-  // The same of one of its states. Each run must be the last positions that its sequence has room for.
+  // The same of one of its states. Each run must be the last positions that its sequence has space for.
   StateRows with_state(KvStateId id, ScratchArena& arena) const;
 
  private:

@@ -11,7 +11,7 @@
 
 namespace ogas {
 
-// What stays whole. Tensors of a block that are divided by the same unit are divided at the same places: where the rows
+// What stays whole. Tensors of a block that are divided by the same unit are divided at the same units: where the rows
 // of one make what the columns of another are multiplied with, a rank has both, and its result is a part of each sum,
 // which Comm::all_reduce() adds up.
 enum class ShardUnit : uint8_t {

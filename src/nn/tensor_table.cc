@@ -92,11 +92,11 @@ void TensorTable::experts(const TensorName& name, std::vector<Linear>& destinati
   if (file_.naming() == Naming::gguf)
     return stacked(name, destination, {.n_expert = n_expert, .n_out = n_out, .n_in = n_in}, shard);
   destination.resize(n_expert);
-  const size_t place = name.hf.find("{}");
-  OGAS_CHECK(place != std::string_view::npos, "no place for the expert's number in {}", name.hf);
+  const size_t number_at = name.hf.find("{}");
+  OGAS_CHECK(number_at != std::string_view::npos, "'{}' has no {{}} for the expert's number", name.hf);
   for (uint64_t expert_idx = 0; expert_idx < n_expert; ++expert_idx) {
     std::string own(name.hf);
-    own.replace(place, 2, std::to_string(expert_idx));
+    own.replace(number_at, 2, std::to_string(expert_idx));
     add({hf_prefix_ + own,
          {{n_out, n_in, 1, 1}, 2},
          OfExpert{&destination, expert_idx},

@@ -20,7 +20,7 @@ namespace ogas {
 
 struct Moe;
 
-// How a tensor is called in GGUF files and on the hub. An empty name: that world has no such tensor.
+// How a tensor is called in GGUF files and on Hugging Face. An empty name: there is no such tensor there.
 struct TensorName {
   std::string_view gguf, hf;
 };
@@ -28,9 +28,9 @@ struct TensorName {
 // Matrices [n_out, n_in] of all experts in one tensor, [n_expert, n_out * n_parts, n_in].
 struct ExpertStack {
   uint64_t n_expert, n_out, n_in;
-  uint64_t part = 0, n_parts = 1;  // rows of n_parts matrices take turns; these are those of `part`
+  uint64_t part = 0, n_parts = 1;  // rows of n_parts matrices are interleaved; these are those of `part`
   bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
-  bool has_blocks = false;         // all rows of a part stand together instead, one part after the other
+  bool has_blocks = false;         // all rows of a part are together instead, one part after the other
 };
 
 // How many weights there are of each WeightKind.
@@ -40,7 +40,7 @@ inline uint64_t total_of(const WeightCounts& counts) {
 }
 
 // What a pass over tokens reads of the weights and multiplies with. Bytes are those of the file; weights are the
-// numbers of matrices, each of which is multiplied and added once a token. The head for further tokens does not count.
+// numbers of matrices, each of which is multiplied and added once a token. The MTP head does not count.
 struct WeightWork {
   uint64_t row_bytes = 0;     // of a token's embedding
   uint64_t n_bytes = 0;       // in addition to experts and output: read whole by every pass
@@ -53,12 +53,12 @@ class TensorTable {
  public:
   explicit TensorTable(const TensorFile& file) : file_(file) {}
 
-  // Names from here on stand under "blk.N." and "model.layers.N.", or other names; after end_layers() they are whole
+  // Names from here on begin with "blk.N." and "model.layers.N.", or other names; after end_layers() they are whole
   // again.
   void begin_layer(uint32_t layer_idx);
   void begin_block(const TensorName& name) { gguf_prefix_ = name.gguf, hf_prefix_ = name.hf; }
   void end_layers() { gguf_prefix_ = hf_prefix_ = {}; }
-  // What is added from here on belongs to the head for further tokens, which an ordinary pass does not read.
+  // What is added from here on belongs to the MTP head, which an ordinary pass does not read.
   void begin_head() { is_head_ = true; }
 
   bool is_hf() const { return file_.naming() == Naming::hf; }
@@ -76,8 +76,8 @@ class TensorTable {
   // A small matrix [n_rows, n_cols] in a plain format, copied out as floats.
   void copy(const TensorName& name, std::vector<float>& destination, uint64_t n_rows, uint64_t n_cols,
             const Shard& shard);
-  // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on the hub each
-  // has its own, and the name has "{}" where its number stands.
+  // One matrix [n_out, n_in] for each expert. GGUF stacks them in one tensor [n_expert, n_out, n_in]; on Hugging
+  // Face each has its own, and the name has "{}" for its number.
   void experts(const TensorName& name, std::vector<Linear>& destination, uint64_t n_expert, uint64_t n_out,
                uint64_t n_in, const Shard& shard);
   // One matrix for each expert, stacked in one tensor in both worlds. Several parts may be taken from it.
@@ -93,7 +93,7 @@ class TensorTable {
   // A tensor that files carry and nothing here needs: frequencies of rotations, for one, which follow from the config.
   void ignore(const TensorName& name);
 
-  // Fills every destination. Axes of length 1 do not count: a row may stand in its file as [1, n].
+  // Fills every destination. Axes of length 1 do not count: a file may have a row as [1, n].
   // Errors (bad_file): a tensor is missing or has another shape; (unsupported): a short row in
   // a block format, or the file holds a tensor that is not in the table: ignoring weights would give wrong answers.
   Result<> bind();
@@ -123,7 +123,7 @@ class TensorTable {
   };
   struct Floats {
     std::vector<float>* values;
-    uint64_t part = 0, n_parts = 1;  // numbers of n_parts take turns
+    uint64_t part = 0, n_parts = 1;  // numbers of n_parts are interleaved
   };
   struct OfExpert {
     std::vector<Linear>* experts;
@@ -142,7 +142,7 @@ class TensorTable {
     std::string name;
     Shape shape;
     Destination destination;
-    bool is_head;                                     // of the head for further tokens
+    bool is_head;                                     // of the MTP head
     uint64_t n_matrices = 0, n_rows = 0, n_cols = 0;  // as in TensorShard; 0: it is ignored
     Shard shard = {};
   };

@@ -37,7 +37,7 @@ struct ColumnPart {
   size_t first_col, n;
 };
 
-// Heads of a matrix, one behind the other from first_col on, that are normed.
+// Heads of a matrix, one after the other from first_col on, that are normed.
 struct NormedHeads {
   size_t n_heads, dim, first_col;
   HeadNorm norm;

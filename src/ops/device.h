@@ -1,6 +1,9 @@
-// Operations of forward passes on tensors whose rows belong to the tokens of a batch. A device is one implementation of
-// the list (cpu/cpu_device.h). Decoders (arch/), feed-forward layers and experts are compositions of them; attention
-// and recurrent layers are not split into operations yet, and use the processor directly (Exec::pool).
+// The operations on tensors that forward passes consist of: one list, which each device implements. Blocks (nn/) and
+// decoders (arch/) are compositions of them and know neither threads nor kernels. cpu/ has the implementation for
+// processor cores; another kind of device is another implementation of the same list.
+//
+// An operation is as large as what a device would do in one pass over its rows: rope_and_store() adds biases, norms,
+// rotates and stores. Views (kv_view.h, StateRows) say where what a sequence keeps lies; no operation knows a cache.
 //
 // Rows: an operation works on rows 0..n_rows of what it is given, or on as many as there are kinds. What it computes of
 // a row is the same bits whatever the other rows are, however many threads there are, and wherever a prompt was cut
@@ -91,11 +94,11 @@ class Device {
   virtual void attend_expanded(const ExpandInput& input, const Matrix& y) = 0;
   // The positions of the best scores, fewer than are seen, in ascending order; equals rank by position.
   virtual void choose_positions(const ChooseInput& input, std::span<uint32_t> chosen) = 0;
-  // The keys at these positions, one behind the other, to pages of as many positions that hold nothing else.
+  // The keys at these positions, one after the other, to pages of as many positions that hold nothing else.
   virtual void copy_keys(const KvStreamView& stream, std::byte* const* pages, std::span<const uint32_t> positions,
                          std::span<std::byte* const> to) = 0;
 
-  // Columns of x, in groups of all parts one behind the other, to matrices of their own.
+  // Columns of x, in groups of all parts one after the other, to matrices of their own.
   virtual void split_columns(const Matrix& x, size_t n_groups, std::initializer_list<ColumnPart> parts,
                              size_t n_rows) = 0;
   // y [n_rows, n_channels]. States then hold the last inputs.

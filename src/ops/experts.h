@@ -14,7 +14,7 @@ namespace ogas {
 // A slot of a row, of n_used each, that leads to no expert.
 inline constexpr size_t kNoExpertRow = SIZE_MAX;
 
-// A layer's router, as far as it is no matrix.
+// What a layer's router has besides its matrix.
 struct RoutingRules {
   const RouterRules& rules;
   std::span<const float> logits_bias;  // [n_expert] added to logits; empty: none

@@ -7,10 +7,10 @@
 
 namespace ogas {
 
-// Enough chunks that a core which falls behind is made up for by the others, few enough that handing them out costs
-// nothing. Whole panels, by as many as operations multiply at a time (16 rows, twice, at most). Prompts are computed by
-// so many rows at a time as share what is read of the activations (kTilePanels), which else become what many threads
-// wait for; as long as each has some chunks still.
+// Enough chunks that the others make up for a core that is slow, few enough that handing them out costs nothing. Chunks
+// are whole panels, as many as operations multiply at a time (16 rows, twice, at most). With many tokens a chunk has as
+// many outputs as share one read of the activations (kTilePanels), which many threads would otherwise wait for, as long
+// as each thread has some chunks still.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
   constexpr size_t kChunksPerThread = 16, kMinPerThread = 4, kRows = 32, kSharingRows = 256, kManyTokens = 64;
   size_t outputs = n_out / (size_t{n_threads} * kChunksPerThread);
@@ -20,7 +20,7 @@ size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens) {
 }
 
 // Whole tiles of rows: fewer than all, where the activations of enough rows fit the L2 cache that decoding
-// weights to tiles anew for these costs little (kTileTokens). A thread then finds in its cache the rows that it worked
+// weights to tiles again for these costs little (kTileTokens). A thread then finds in its cache the rows that it worked
 // on before.
 size_t rows_per_chunk(const CpuKernels& kernels, size_t n_in, size_t n_rows) {
   constexpr size_t kFittingBytes = size_t{1} << 20, kEnough = 256;

@@ -1,4 +1,4 @@
-// Linear layers over weights that stay in their file's format and place, or are packed from there (packed_weights.h).
+// Linear layers over weights that stay where and as their file has them, or are packed from there (packed_weights.h).
 #pragma once
 
 #include <cstddef>
@@ -38,13 +38,14 @@ class Linear {
   std::span<const std::byte> stored_scales() const;
   // The same layer, with what stored() and, unless null, stored_scales() give here instead, and without panels.
   Linear at(const std::byte* copy_of_stored, const std::byte* copy_of_scales = nullptr) const;
-  // Asks whoever packs it for its rows beside the panels: they are decoded one by one, too, and too often for panels.
+  // Asks for its rows to be kept next to the panels when it is packed: they are decoded one by one, too, and too often
+  // for panels.
   void keep_rows() { keeps_rows_ = true; }
   bool keeps_rows() const { return keeps_rows_; }
   // Bytes of all rows as panels; 0 where these operations read them as they are.
   uint64_t panel_bytes(const CpuKernels& kernels) const;
   size_t n_panels(const CpuKernels& kernels) const { return (n_out_ + kernels.panel_rows - 1) / kernels.panel_rows; }
-  // Writes panel panel_idx of `panels`, which have room for all of them.
+  // Writes panel panel_idx of `panels`, which has space for all of them.
   void pack_panel(const CpuKernels& kernels, size_t panel_idx, std::byte* panels) const;
   // From here on multiply() reads these panels, made of this layer's rows; so do the layers taken from it with rows().
   void use_panels(const std::byte* panels);
@@ -102,7 +103,7 @@ struct MatmulCall {
   void run_with(const CpuKernels& kernels, bool rounds_x, float* y_data, size_t y_stride) const;
 };
 
-// Outputs a chunk, for layers of n_out outputs in all that meet so many tokens; and rows of n_in activations.
+// Outputs a chunk, for layers of n_out outputs in all that n_tokens are multiplied with; and rows of n_in activations.
 size_t outputs_per_chunk(size_t n_out, unsigned n_threads, size_t n_tokens);
 size_t rows_per_chunk(const CpuKernels& kernels, size_t n_in, size_t n_rows);
 

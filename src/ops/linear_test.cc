@@ -42,7 +42,7 @@ TEST(Multiply, EveryRowOfEveryProduct) {
       }
 }
 
-// Rows that take turns with others, in both ways a matrix may be stored, down to the decoded row.
+// Rows that are interleaved with others, in both ways a matrix may be stored, down to the decoded row.
 TEST(Linear, RowsMayBeStoredApartOrAsColumns) {
   constexpr size_t kRows = 12, kIn = 3;
   std::vector<float> stored, turned(kRows * kIn);

@@ -1,4 +1,4 @@
-// Activations: rows of floats, one row a token, and where a linear layer reads them their 8-bit form beside them.
+// Activations: rows of floats, one row a token, and where a linear layer reads them their 8-bit form, too.
 #pragma once
 
 #include <cstddef>

@@ -12,13 +12,13 @@ namespace ogas {
 
 class MatrixPieces {
  public:
-  // Pieces of about so many stored bytes, at least a panel. Operations and layer must outlive it.
+  // Pieces of about n_bytes stored bytes, at least a panel. Operations and layer must outlive it.
   MatrixPieces(const CpuKernels& kernels, const Linear& linear, size_t n_bytes);
 
   size_t size() const { return (n_steps_ + step_ - 1) / step_; }
   // What a piece is made of, where the layer has it.
   std::span<const std::byte> stored(size_t idx) const;
-  // Writes a piece to its place in `whole`, which has room for all of them.
+  // Writes a piece to where it belongs in `whole`, which has space for all of them.
   void write(size_t idx, std::byte* whole) const;
 
  private:

@@ -18,7 +18,7 @@ double wavelength_frequency(double frequency, const RopeParams& params) {
   return (1 - smooth) * frequency / params.factor + smooth * frequency;
 }
 
-// The pair, as a fraction of their number, that makes so many turns within the original context.
+// The pair, as a fraction of their number, that makes n_turns turns within the original context.
 double yarn_pair(double n_turns, const RopeParams& params) {
   return params.n_rot * std::log(params.n_ctx_original / (n_turns * 2 * std::numbers::pi)) /
          (2 * std::log(params.base));

@@ -64,7 +64,7 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
              logits.size(), chosen.size());
   const ScratchArena::Frame frame(own);
   const std::span<float> scores = own.take<float>(n), choice = own.take<float>(n);
-  // A damaged model may give NaN, which has no place in an order.
+  // A damaged model may give NaN, which cannot be ordered.
   std::ranges::transform(logits, scores.begin(),
                          [](float x) { return std::isnan(x) ? -1e30F : std::clamp(x, -1e30F, 1e30F); });
   if (rules.scores == RouterScores::softmax) softmax(scores);

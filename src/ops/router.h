@@ -42,8 +42,9 @@ void route(const RouterRules& rules, std::span<const float> logits, std::span<co
 // Bytes of `own` that it takes.
 uint64_t route_scratch_bytes(const RouterRules& rules);
 
-// How many experts a token can take at most that have this weight, beside the best one, which it takes whatever its
-// weight. has_bias: something is added to scores for choosing, so that the best one need not have the largest weight.
+// How many experts a token can take at most that have this weight, in addition to the best one, which it takes whatever
+// its weight. has_bias: something is added to scores for choosing, so that the best one need not have the largest
+// weight.
 uint32_t max_experts_of_weight(const RouterRules& rules, float min_weight, bool has_bias);
 
 }  // namespace ogas

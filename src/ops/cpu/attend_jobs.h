@@ -1,7 +1,7 @@
 // Attention cut into parts: by query rows, and by positions, so that a long context can be split over threads.
 //
-// Positions are always cut at the same places and parts always merged in the same order: the result hangs neither on
-// the number of threads nor on how many tokens are computed together.
+// The cuts are always at the same positions, and parts are always merged in the same order. So the result depends
+// neither on the number of threads nor on how many tokens are computed together.
 #pragma once
 
 #include <cstddef>

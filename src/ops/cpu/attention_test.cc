@@ -230,7 +230,7 @@ TEST_P(AttendTest, WindowsCapsSinksAndGates) {
   with(1030, 2, sinks, &gates);
 }
 
-// What a row attends to does not depend on the rows beside it.
+// What a row attends to does not depend on the other rows of the batch.
 TEST_P(AttendTest, RowsAreIndependent) {
   TestSequences sequences = filled(Format::f16, 2);
   const KvRows all = sequences.rows();

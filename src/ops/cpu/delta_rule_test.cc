@@ -44,7 +44,7 @@ class ShortConvTest : public RecurrentTest {
 
 TEST_P(ShortConvTest, EachChannelSeesItsPast) {
   constexpr size_t kPast = kTaps - 1;
-  make_states(kPast * kChannels + 5);  // what stands behind is the delta rule's
+  make_states(kPast * kChannels + 5);  // what follows is the delta rule's
   const Matrix x = random_.matrix(kRows, kChannels), y(kRows, kChannels);
   const auto weight = random_.values(kTaps * kChannels), norm = random_.values(kDim);
   device_.short_conv({.x = x,

@@ -1,4 +1,4 @@
-// Routing, and rows on their way to experts and back.
+// Routing, gathering rows for experts, and summing their results.
 #include "ops/experts.h"
 
 #include <algorithm>
@@ -37,7 +37,7 @@ void CpuDevice::sum_experts(const Matrix& results, std::span<const Routed> route
                             size_t n_rows, const Matrix& y) {
   const size_t n = y.n_cols(), n_used = n_rows == 0 ? 0 : routed.size() / n_rows;
   OGAS_CHECK(results.n_cols() == n && routed.size() == n_rows * n_used && row_of.size() == routed.size(),
-             "{} slots of {} rows, {} places", routed.size(), n_rows, row_of.size());
+             "{} slots of {} rows, {} rows of results", routed.size(), n_rows, row_of.size());
   pool_.parallel_for(n_rows, [&](size_t t, unsigned) {
     float* const sum = y.row(t);
     std::fill_n(sum, n, 0.0F);

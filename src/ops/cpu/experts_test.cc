@@ -1,4 +1,4 @@
-// Rows on their way to experts and back, against plain loops.
+// Rows gathered for experts and their sums, against plain loops.
 #include "ops/experts.h"
 
 #include <algorithm>

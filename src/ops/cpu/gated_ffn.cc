@@ -16,7 +16,7 @@ struct GroupChunk {
 size_t n_pieces(size_t n, size_t n_max) { return (n + n_max - 1) / n_max; }
 
 // The outputs of some groups' linear_of(group), cut into chunks for a parallel region. Every chunk reads from a new
-// place, which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are
+// address, which takes memory a moment: all groups together have as many chunks as one layer of that size. Chunks are
 // whole blocks, and none has outputs of two groups.
 std::span<const GroupChunk> cut_groups(const CpuKernels& kernels, unsigned n_threads, ScratchArena& shared,
                                        std::span<const GatedRows> groups, const auto& linear_of) {

@@ -31,7 +31,7 @@ class TestSequences {
               .head_bytes = kPage * (k_bytes + v_bytes)};
   }
 
-  // Rows behind those so far: n from `position` on of a new sequence.
+  // Rows after those so far: n from `position` on of a new sequence.
   void add(size_t position, size_t n, RowKind kind) {
     std::vector<std::byte*>& pages = pages_.emplace_back();
     for (size_t idx = 0; idx * kPage < position + n; ++idx)

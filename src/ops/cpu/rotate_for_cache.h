@@ -7,7 +7,7 @@
 
 namespace ogas {
 
-// n_heads heads of dim values, one behind the other.
+// n_heads heads of dim values, one after the other.
 inline void rotate_for_cache(const CpuKernels& kernels, Format format, float* x, size_t dim, size_t n_heads) {
   if (format != Format::q4_0) return;
   const size_t n = dim & -dim;  // the largest power of two that divides a head
