@@ -15,32 +15,33 @@ constexpr float kScale = 0.2F;
 // Weights of random numbers: kv_b, or the same in two parts a head as GGUF has them.
 class RandomLatentHeads {
  public:
-  explicit RandomLatentHeads(RandomTensors& random)
-      : kv_b(random, kSizes.n_head * (kSizes.nope_dim + kSizes.v_dim), kSizes.rank) {
-    for (size_t h = 0; h < kSizes.n_head; ++h) {
-      auto& keys = parts_.emplace_back(kSizes.rank * kSizes.nope_dim);
-      auto& values = parts_.emplace_back(kSizes.v_dim * kSizes.rank);
-      for (size_t c = 0; c < kSizes.rank; ++c) {
-        for (size_t d = 0; d < kSizes.nope_dim; ++d)
-          keys[c * kSizes.nope_dim + d] = static_cast<float>(key_at(h, d, c));
-        for (size_t d = 0; d < kSizes.v_dim; ++d) values[d * kSizes.rank + c] = static_cast<float>(value_at(h, d, c));
+  explicit RandomLatentHeads(RandomTensors& random, const LatentSizes& sizes = kSizes)
+      : sizes_(sizes), kv_b_(random, sizes.n_head * (sizes.nope_dim + sizes.v_dim), sizes.rank) {
+    for (size_t h = 0; h < sizes_.n_head; ++h) {
+      auto& keys = parts_.emplace_back(sizes_.rank * sizes_.nope_dim);
+      auto& values = parts_.emplace_back(sizes_.v_dim * sizes_.rank);
+      for (size_t c = 0; c < sizes_.rank; ++c) {
+        for (size_t d = 0; d < sizes_.nope_dim; ++d)
+          keys[c * sizes_.nope_dim + d] = static_cast<float>(key_at(h, d, c));
+        for (size_t d = 0; d < sizes_.v_dim; ++d) values[d * sizes_.rank + c] = static_cast<float>(value_at(h, d, c));
       }
-      k_b_.push_back(linear_of(keys, kSizes.rank, kSizes.nope_dim));
-      v_b_.push_back(linear_of(values, kSizes.v_dim, kSizes.rank));
+      k_b_.push_back(linear_of(keys, sizes_.rank, sizes_.nope_dim));
+      v_b_.push_back(linear_of(values, sizes_.v_dim, sizes_.rank));
     }
   }
 
-  LatentHeads whole() const { return {.sizes = kSizes, .kv_b = kv_b.linear, .k_b = {}, .v_b = {}}; }
-  LatentHeads in_two() const { return {.sizes = kSizes, .kv_b = none_, .k_b = k_b_, .v_b = v_b_}; }
-  double key_at(size_t h, size_t d, size_t c) const { return kv_b.at(h * (kSizes.nope_dim + kSizes.v_dim) + d, c); }
-  double value_at(size_t h, size_t d, size_t c) const { return key_at(h, kSizes.nope_dim + d, c); }
+  LatentHeads whole() const { return {.sizes = sizes_, .kv_b = kv_b_.linear, .k_b = {}, .v_b = {}}; }
+  LatentHeads in_two() const { return {.sizes = sizes_, .kv_b = none_, .k_b = k_b_, .v_b = v_b_}; }
+  double key_at(size_t h, size_t d, size_t c) const { return kv_b_.at(h * (sizes_.nope_dim + sizes_.v_dim) + d, c); }
+  double value_at(size_t h, size_t d, size_t c) const { return key_at(h, sizes_.nope_dim + d, c); }
 
  private:
   static Linear linear_of(const std::vector<float>& values, size_t n_out, size_t n_in) {
     return {Format::f32, reinterpret_cast<const std::byte*>(values.data()), n_out, n_in};
   }
 
-  RandomLinear kv_b;
+  LatentSizes sizes_;
+  RandomLinear kv_b_;
   std::deque<std::vector<float>> parts_;
   std::vector<Linear> k_b_, v_b_;
   Linear none_;
@@ -142,6 +143,48 @@ TEST_P(LatentAttentionTest, ChosenPositions) {
   const Matrix y(kRows, kSizes.n_head * kSizes.v_dim);
   absorb_and_attend(heads_.whole(), {kRow, 1}, {&seen_by_row, 1}, stream, y);
   expect_row(y, kRow, positions);
+}
+
+// Latents of few bits are stored rotated, and what is made of them is turned back. Both ways read the same latents.
+TEST_P(LatentAttentionTest, InFourBitsAbsorbedAndExpandedAgree) {
+  constexpr LatentSizes kWide = {.n_head = 2, .rank = 64, .nope_dim = 32, .rope_dim = 32, .v_dim = 32};
+  constexpr size_t kPositions = 40;
+  const RandomLatentHeads heads(random_, kWide);
+  TestSequences sequences(Format::q4_0, 1, kWide.latent_dim(), 0);
+  sequences.add(0, kPositions, RowKind::prefill);
+  const KvRows rows = sequences.rows();
+  const RopeAngles angles(Ropes(), kPositions);
+  const Matrix latents = random_.matrix(kPositions, kWide.latent_dim());
+  const auto first = row_of_matrix(latents, 0);
+  device_.rope_and_store({{.x = latents, .n_heads = 1, .dim = kWide.rank},
+                          {.x = latents, .n_heads = 1, .dim = kWide.rope_dim, .first_col = kWide.rank}},
+                         {.rows = rows, .angles = angles, .stream = sequences.stream, .keys = &latents});
+  double difference = 0;
+  const auto stored = sequences.key(0, 0, 0);
+  for (size_t i = 0; i < stored.size(); ++i) difference += std::abs(stored[i] - first[i]);
+  EXPECT_GT(difference, 10) << "stored as they are";
+
+  const Matrix q = random_.matrix(kPositions, kWide.n_head * kWide.key_dim());
+  const Matrix expanded(kPositions, kWide.n_head * kWide.v_dim), absorbed(kPositions, kWide.n_head * kWide.v_dim);
+  device_.attend_expanded(
+      {.heads = heads.whole(), .q = q, .run = rows.runs[0], .stream = sequences.stream, .scale = kScale}, expanded);
+  const size_t n = kPositions * kWide.n_head;
+  const Activations nope(n, kWide.nope_dim), latent(n, kWide.rank);
+  const Matrix q_latent(n, kWide.latent_dim());
+  std::vector<SeenPositions> seen;
+  for (size_t t = 0; t < kPositions; ++t) seen.push_back({rows.run_of(t).pages, t + 1});
+  device_.absorb({.heads = heads.whole(), .q = q, .rows = {0, kPositions}, .kv_format = Format::q4_0, .nope = nope},
+                 q_latent);
+  device_.attend_latents({.heads = heads.whole(),
+                          .q = q_latent,
+                          .seen = seen,
+                          .stream = sequences.stream,
+                          .scale = kScale,
+                          .latent = latent},
+                         absorbed, 0);
+  for (size_t t = 0; t < kPositions; ++t)
+    for (size_t i = 0; i < expanded.n_cols(); ++i)
+      ASSERT_NEAR(absorbed.row(t)[i], expanded.row(t)[i], 0.02) << kernels().name << " " << t << " " << i;
 }
 
 class ChoosePositionsTest : public DeviceTest {
