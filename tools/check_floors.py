@@ -49,7 +49,6 @@ EXCEPTIONS = [
     ("architecture", r"cli/commands/synth\.cc", r"\"[^\"]*\"", "shapes in examples"),
     ("architecture", r"cli/.*", r".*\.gguf.*", "file names of models: the default one, and examples in help"),
     ("output", r"base/check\.(cc|h)", r"fmt::print|std::abort", "a broken invariant ends the program, with text"),
-    ("compositions", r"nn/kv_layout\.cc", r".*", "kernels say which formats they keep keys and values in"),
     ("compositions", r"nn/(packed_weights|expert_store)\.cc", r"parallel_for", "weights are packed while they are read"),
     ("scratch", r"jinja/budget\.h", r".*", "the memory that a template may take is of its thread"),
     ("scratch", r"capi/boundary\.cc", r".*", "ogas_last_error() is of the calling thread"),

@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
-
 #include "base/check.h"
-#include "kernels/cpu_kernels.h"
+#include "ops/kv_view.h"
 
 namespace ogas {
 
@@ -29,7 +26,7 @@ KvStateId KvLayout::add_state(uint64_t n_values) {
 
 Result<> KvLayout::set_format(Format format) {
   const FormatFacts& facts = facts_of(format);
-  if (std::ranges::find(kKvFormats, format) == std::end(kKvFormats))
+  if (!is_kv_format(format))
     return fail(ErrorCode::usage, "keys and values can be kept as F32, F16, BF16, Q8_0 or Q4_0, not {}", facts.name);
   for (const KvStream& stream : streams_)
     for (const uint32_t dim : {stream.k_dim, stream.v_dim})

@@ -11,6 +11,9 @@
 
 namespace ogas {
 
+// Whether keys and values can be kept in this format: it is one of kKvFormats.
+bool is_kv_format(Format format);
+
 // What layers store of each position: keys of some heads and their values, in pages of page_size positions.
 struct KvStreamView {
   Format format;  // one of kKvFormats
