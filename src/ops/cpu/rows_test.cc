@@ -72,6 +72,47 @@ TEST_P(RowsTest, SomeRowsCopiedAndNormed) {
   ASSERT_NEAR(pair.row(1)[5], x.row(1)[5] * norm_of(row_of_matrix(x, 1)) * weight_[5], 1e-5);
 }
 
+TEST_P(RowsTest, BiasesAndOtherForms) {
+  const Matrix y = random_.matrix(kRows, kCols);
+  const auto before = row_of_matrix(y, 1), last = row_of_matrix(y, 4);
+  device_.add_bias(y, weight_, 4);
+  for (size_t i = 0; i < kCols; ++i) ASSERT_EQ(y.row(1)[i], before[i] + weight_[i]);
+  EXPECT_EQ(row_of_matrix(y, 4), last) << "not among the rows";
+
+  const Activations x(kRows, 64);
+  random_.fill(x.write(0, kRows), 0, kRows);
+  const RowKind kinds[] = {RowKind::decode, RowKind::prefill};
+  device_.quantize(x, kinds);
+  EXPECT_TRUE(x.are_quantized(0, 2));
+  EXPECT_FALSE(x.are_quantized(2, 1));
+  for (const size_t t : {0, 1}) EXPECT_EQ(x.kind(t), kinds[t]);
+}
+
+// Each rotation of a model has angles of its own.
+TEST_P(RowsTest, AnglesOfPositions) {
+  Ropes ropes;
+  const Rope& slow = ropes.add({.n_rot = 4, .base = 1e6});
+  const Rope& fast = ropes.add({.n_rot = 8, .base = 100, .attention_factor = 2});
+  const RopeAngles angles(ropes, kRows);
+  const size_t positions[] = {0, 70'000, 3};
+  device_.prepare_angles(angles, positions);
+  for (size_t t = 0; t < 3; ++t) {
+    const auto position = static_cast<double>(positions[t]);
+    for (size_t j = 0; j < 2; ++j) {
+      const double angle = position * std::pow(1e6, -static_cast<double>(j) / 2);
+      ASSERT_NEAR(angles.row(slow, t)[2 * j], std::cos(angle), 1e-6) << t << " " << j;
+      ASSERT_NEAR(angles.row(slow, t)[2 * j + 1], std::sin(angle), 1e-6) << t << " " << j;
+    }
+    for (size_t j = 0; j < 4; ++j) {
+      const double angle = position * std::pow(100, -static_cast<double>(j) / 4);
+      ASSERT_NEAR(angles.row(fast, t)[2 * j], 2 * std::cos(angle), 1e-6) << t << " " << j;
+      ASSERT_NEAR(angles.row(fast, t)[2 * j + 1], 2 * std::sin(angle), 1e-6) << t << " " << j;
+    }
+  }
+  const Rope other({.n_rot = 4});
+  EXPECT_DEATH(angles.row(other, 0), "not one of the model's 2");
+}
+
 // Rows in memory, and rows that are read, of which one cannot be.
 TEST_P(RowsTest, EmbeddingsFromMemoryAndFiles) {
   class Reader : public StoredReader {
