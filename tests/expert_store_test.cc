@@ -97,6 +97,12 @@ TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
   auto in_memory = Engine::load(folder(), {.n_threads = 2, .n_expert_used = n_used - 1});
   auto on_disk = Engine::load(folder(), {.n_threads = 2, .expert_cache = 0, .n_expert_used = n_used - 1});
   ASSERT_TRUE(in_memory && on_disk);
+  const ModelFacts &facts = (*in_memory)->facts(), &own = whole->facts();
+  EXPECT_EQ(facts.n_expert_used, n_used - 1);
+  EXPECT_EQ(facts.n_expert_used_min, n_used - 1);
+  EXPECT_EQ(facts.n_expert_trained, n_used);
+  EXPECT_LT(facts.n_params_active, own.n_params_active);
+  EXPECT_LT((*in_memory)->linears_of_token().size(), whole->linears_of_token().size());
   const auto fewer = logits_of(**in_memory, prompt).values;
   EXPECT_NE(fewer, logits_of(*whole, prompt).values);
   EXPECT_EQ(fewer, logits_of(**on_disk, prompt).values);

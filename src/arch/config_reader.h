@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "arch/model_overrides.h"
 #include "base/result.h"
 #include "files/tensor_file.h"
 
@@ -22,7 +23,8 @@ struct ConfigKey {
 class ConfigReader {
  public:
   // architecture: as GGUF keys begin, "qwen3moe".
-  ConfigReader(const TensorFile& file, std::string_view architecture) : file_(file), architecture_(architecture) {}
+  ConfigReader(const TensorFile& file, std::string_view architecture, const ModelOverrides& overrides)
+      : file_(file), architecture_(architecture), overrides_(overrides) {}
 
   bool is_hf() const { return file_.naming() == Naming::hf; }
   bool has(ConfigKey key) const;
@@ -49,6 +51,8 @@ class ConfigReader {
     if (status_) status_ = fail(code, format, std::forward<Args>(args)...);
   }
   const Result<>& status() const { return status_; }
+  // What is to be different from what the file says.
+  const ModelOverrides& overrides() const { return overrides_; }
 
  private:
   template <class T>
@@ -63,6 +67,7 @@ class ConfigReader {
 
   const TensorFile& file_;
   std::string architecture_;
+  ModelOverrides overrides_;
   std::map<std::string_view, double> assumed_;
   Result<> status_;
 };

@@ -170,7 +170,15 @@ RouterRules read_router_counts(ConfigReader& r, ConfigKey n_expert, ConfigKey n_
   if (r.is_hf() && !r.has(n_expert) && r.has({"", kOther})) n_expert.hf = kOther;
   RouterRules rules;
   rules.n_expert = r.count(n_expert, 1, 65536);
-  rules.n_used = r.count(n_used, 1, rules.n_expert);
+  rules.n_used = rules.n_used_trained = r.count(n_used, 1, rules.n_expert);
+  const ModelOverrides& overrides = r.overrides();
+  if (!(overrides.min_expert_weight >= 0 && overrides.min_expert_weight < 1))
+    r.refuse(ErrorCode::usage, "min_expert_weight is {}; 0 to below 1 is expected", overrides.min_expert_weight);
+  if (overrides.n_expert_used > rules.n_used)
+    r.refuse(ErrorCode::usage, "{} experts a token; the model was trained with {}, and fewer can be taken",
+             overrides.n_expert_used, rules.n_used);
+  if (overrides.n_expert_used > 0) rules.n_used = overrides.n_expert_used;
+  rules.min_weight = overrides.min_expert_weight;
   return rules;
 }
 
@@ -179,8 +187,8 @@ void read_router_groups(ConfigReader& r, RouterRules& rules) {
   rules.n_group_used = r.count_or({"expert_group_used_count", "topk_group"}, 1, 1, rules.n_group);
   if (rules.n_expert % rules.n_group != 0)
     r.refuse(ErrorCode::bad_file, "{} experts in {} groups", rules.n_expert, rules.n_group);
-  else if (rules.n_used > rules.n_expert / rules.n_group * rules.n_group_used)
-    r.refuse(ErrorCode::bad_file, "{} experts a token of {} groups of {}", rules.n_used, rules.n_group_used,
+  else if (rules.n_used_trained > rules.n_expert / rules.n_group * rules.n_group_used)
+    r.refuse(ErrorCode::bad_file, "{} experts a token of {} groups of {}", rules.n_used_trained, rules.n_group_used,
              rules.n_expert / rules.n_group);
 }
 
@@ -324,22 +332,6 @@ Result<std::span<const float>> Decoder::draft(Exec& exec, std::span<const DraftP
   return run_head(step, norm, mtp_.output.n_out() > 0 ? mtp_.output : w_.output, d.logits_rows, d.logits);
 }
 
-void Decoder::take_fewer_experts(uint32_t n_used, float min_weight) {
-  for (Moe* moe : moes_) {
-    moe->rules.n_used = n_used;
-    moe->min_weight = min_weight;
-  }
-  const uint32_t n_before = facts_.n_expert_used;
-  for (const Moe* moe : moes_)
-    n_used = std::min(n_used, max_experts_of_weight(moe->rules, min_weight, !moe->exp_probs_b.empty()));
-  facts_.n_expert_used = n_used;
-  facts_.n_expert_used_min = min_weight > 0 ? 1 : n_used;
-  facts_.n_params_active -= total_of(facts_.work.expert_weights) / facts_.n_expert * (n_before - n_used);
-  std::erase_if(linears_of_token_, [&](const Linear* linear) {
-    return std::ranges::any_of(moes_, [&](const Moe* moe) { return moe->expert_of(*linear).value_or(0) >= n_used; });
-  });
-}
-
 std::span<const float> Decoder::run_head(const Step& step, const std::vector<float>& norm, const Linear& output,
                                          std::span<const uint32_t> rows, Matrix& logits) {
   const size_t n = rows.size();
@@ -371,10 +363,16 @@ ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const
   return facts;
 }
 
-void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn) {
-  const uint32_t n_expert = ffn.rules.n_expert, n_used = ffn.rules.n_used;
+void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn, std::span<Moe* const> moes) {
+  const RouterRules& rules = ffn.rules;
+  const uint32_t n_expert = rules.n_expert;
+  uint32_t n_used = rules.n_used;
+  for (const Moe* moe : moes)
+    n_used = std::min(n_used, max_experts_of_weight(rules, rules.min_weight, !moe->exp_probs_b.empty()));
   facts.n_expert = n_expert;
-  facts.n_expert_used = facts.n_expert_used_min = facts.n_expert_trained = n_used;
+  facts.n_expert_used = n_used;
+  facts.n_expert_used_min = rules.min_weight > 0 ? 1 : n_used;
+  facts.n_expert_trained = rules.n_used_trained;
   facts.n_ff_exp = static_cast<uint32_t>(ffn.n_ff_exp);
   facts.n_params_active = table.n_params() - table.n_expert_params() / n_expert * (n_expert - n_used);
 }

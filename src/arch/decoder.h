@@ -34,7 +34,8 @@ DecoderConfig read_decoder_config(ConfigReader& reader, const TensorFile& file);
 AttentionDims read_attention_dims(ConfigReader& reader, uint32_t n_embd);
 // Base and scaling of the rotation of n_rot dimensions.
 RopeParams read_rope(ConfigReader& reader, uint32_t n_rot, RopeStyle style);
-// expert_count, expert_used_count, with what is usual for the rest.
+// expert_count, expert_used_count and the reader's overrides of them, with what is usual for the rest. Errors: usage
+// (overrides).
 RouterRules read_router_counts(ConfigReader& reader, ConfigKey n_expert, ConfigKey n_used);
 // expert_group_count, expert_group_used_count. Errors: groups of unequal size, or too few experts in those used.
 void read_router_groups(ConfigReader& reader, RouterRules& rules);
@@ -105,7 +106,6 @@ class Decoder : public Model, private PassSource {
   std::span<Linear* const> linears() const override { return linears_; }
   std::span<Moe* const> moes() const override { return moes_; }
   std::vector<Embeddings*> embeddings() override { return {&w_.token_embd, &mtp_.token_embd}; }
-  void take_fewer_experts(uint32_t n_used, float min_weight) override;
   ScratchBytes scratch_bytes(const PassLimits& limits) const override {
     return max({.per_thread = ScratchArena::bytes_for<float>(c_.n_embd)}, layer_scratch_bytes(limits));
   }
@@ -215,6 +215,6 @@ Result<std::unique_ptr<Model>> bind_model(std::unique_ptr<Architecture> model, c
 ModelFacts decoder_facts(std::string architecture, const TensorFile& file, const DecoderConfig& c,
                          const AttentionDims& dims, const TensorTable& table);
 // Those of a model with routed experts.
-void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn);
+void add_expert_facts(ModelFacts& facts, const TensorTable& table, const FfnDims& ffn, std::span<Moe* const> moes);
 
 }  // namespace ogas

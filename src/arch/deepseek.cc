@@ -97,8 +97,9 @@ float read_attn_scale(ConfigReader& r, DeepSeekConfig& c) {
   return static_cast<float>(plain * factor * factor);
 }
 
-Result<DeepSeekConfig> read_config(const TensorFile& file, std::string_view architecture, bool has_indexer) {
-  ConfigReader r(file, architecture);
+Result<DeepSeekConfig> read_config(const TensorFile& file, std::string_view architecture,
+                                   const ModelOverrides& overrides, bool has_indexer) {
+  ConfigReader r(file, architecture, overrides);
   DeepSeekConfig c;
   c.decoder = read_decoder_config(r, file);
   c.mla = read_mla_dims(r, c.decoder.n_embd);
@@ -145,8 +146,8 @@ class DeepSeek : public Decoder {
     linears_ = table.linears();
     shards_ = table.shards();
     moes_ = table.moes();
-    linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
     make_facts(file, table);
+    linears_of_token_ = table.linears_of_token(facts_.n_expert_used);
     return {};
   }
 
@@ -176,7 +177,7 @@ class DeepSeek : public Decoder {
   void make_facts(const TensorFile& file, const TensorTable& table) {
     facts_ = decoder_facts(facts_.architecture, file, c_,
                            {.n_embd = c_.n_embd, .n_head = config_.mla.n_head, .n_head_kv = 1, .head_dim = 1}, table);
-    add_expert_facts(facts_, table, config_.ffn);
+    add_expert_facts(facts_, table, config_.ffn, moes_);
     facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
     facts_.n_mtp = config_.n_mtp;
     facts_.prompts_differ = config_.mla.expands();
@@ -213,14 +214,14 @@ class DeepSeek : public Decoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file) {
+Result<std::unique_ptr<Model>> create_deepseek(const TensorFile& file, const ModelOverrides& overrides) {
   constexpr std::string_view kName = "deepseek2";
-  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, false))), file);
+  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, overrides, false))), file);
 }
 
-Result<std::unique_ptr<Model>> create_deepseek_v32(const TensorFile& file) {
+Result<std::unique_ptr<Model>> create_deepseek_v32(const TensorFile& file, const ModelOverrides& overrides) {
   constexpr std::string_view kName = "deepseek32";
-  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, true))), file);
+  return bind_model(std::make_unique<DeepSeek>(kName, OGAS_TRY(read_config(file, kName, overrides, true))), file);
 }
 
 }  // namespace ogas

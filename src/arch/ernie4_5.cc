@@ -52,16 +52,16 @@ std::vector<bool> read_expert_layers(ConfigReader& r, uint32_t n_layer) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_ernie4_5(const TensorFile& file) {
-  ConfigReader r(file, "ernie4_5");
+Result<std::unique_ptr<Model>> create_ernie4_5(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "ernie4_5", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::interleaved);
   refuse_bias(r);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<GqaDecoder>("ernie4_5", std::move(c)), file);
 }
 
-Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file) {
-  ConfigReader r(file, "ernie4_5-moe");
+Result<std::unique_ptr<Model>> create_ernie4_5_moe(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "ernie4_5-moe", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::interleaved);
   refuse_bias(r);
   c.ffn.rules = read_router_counts(r, {"expert_count", "moe_num_experts"}, {"expert_used_count", "moe_k"});

@@ -139,8 +139,8 @@ Gemma3Config read_gemma3_config(ConfigReader& r, const TensorFile& file, const G
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_gemma3(const TensorFile& file) {
-  ConfigReader r(file, "gemma3");
+Result<std::unique_ptr<Model>> create_gemma3(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "gemma3", overrides);
   assume_defaults(r);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   c.ffn.glu.kind = Glu::Kind::gelu_tanh;

@@ -28,8 +28,8 @@ class Glm4Moe : public GqaDecoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file) {
-  ConfigReader r(file, "glm4moe");
+Result<std::unique_ptr<Model>> create_glm4_moe(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "glm4moe", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   if (r.is_hf()) {
     const auto n_rot = static_cast<uint32_t>(c.attn.head_dim * r.number_or({"", "partial_rotary_factor"}, 0.5));

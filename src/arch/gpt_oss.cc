@@ -103,8 +103,8 @@ OwnConfig read_own_config(ConfigReader& r, uint32_t n_layer) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_gpt_oss(const TensorFile& file) {
-  ConfigReader r(file, "gpt-oss");
+Result<std::unique_ptr<Model>> create_gpt_oss(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "gpt-oss", overrides);
   GqaConfig c = read_config(r, file);
   OwnConfig own = read_own_config(r, c.decoder.n_layer);
   OGAS_TRY(r.status());

@@ -32,7 +32,6 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   linears_ = table.linears();
   shards_ = table.shards();
   moes_ = table.moes();
-  linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   for (uint32_t layer_idx = 0; layer_idx < layers_.size(); ++layer_idx)
     layers_[layer_idx].attn.rope = &ropes_.add(rope_of(layer_idx));
   finish(file.naming() == Naming::hf);
@@ -41,7 +40,8 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   facts_.n_mtp = config_.n_mtp;
   facts_.kv = std::move(kv);
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
-  if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn);
+  if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn, moes_);
+  linears_of_token_ = table.linears_of_token(facts_.n_expert_used);
   facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
                        AttentionWorkspace::bytes_per_token(config_.attn) + FfnWorkspace::bytes_per_token(config_.ffn);
   return {};

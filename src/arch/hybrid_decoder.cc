@@ -90,9 +90,9 @@ Result<> HybridDecoder::bind(const TensorFile& file) {
   linears_ = table.linears();
   shards_ = table.shards();
   moes_ = table.moes();
-  linears_of_token_ = table.linears_of_token(config_.ffn.rules.n_used);
   finish(file.naming() == Naming::hf);
   make_facts(file, table);
+  linears_of_token_ = table.linears_of_token(facts_.n_expert_used);
   return {};
 }
 
@@ -144,7 +144,7 @@ void HybridDecoder::finish(bool is_hf) {
 
 void HybridDecoder::make_facts(const TensorFile& file, const TensorTable& table) {
   facts_ = decoder_facts(facts_.architecture, file, c_, config_.attn, table);
-  if (config_.ffn.n_ff_exp > 0) add_expert_facts(facts_, table, config_.ffn);
+  if (config_.ffn.n_ff_exp > 0) add_expert_facts(facts_, table, config_.ffn, moes_);
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   facts_.n_mtp = config_.n_mtp;
   facts_.kv = std::move(kv_);

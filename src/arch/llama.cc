@@ -27,8 +27,8 @@ class Llama : public GqaDecoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_llama(const TensorFile& file) {
-  ConfigReader r(file, "llama");
+Result<std::unique_ptr<Model>> create_llama(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "llama", overrides);
   // GGUF's converters permute the rows of Q and K from halves to neighbours.
   GqaConfig c = read_dense_config(r, file, r.is_hf() ? RopeStyle::half_split : RopeStyle::interleaved);
   if (r.flag_or({"", "mlp_bias"}, false))

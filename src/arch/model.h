@@ -67,9 +67,6 @@ class Model {
   virtual std::span<Moe* const> moes() const = 0;
   // Those of the model and of its MTP head, which may be read from the file as tokens need them.
   virtual std::vector<Embeddings*> embeddings() = 0;
-  // Lets a token take n_used experts of each layer, not more than it takes now, and leaves out those of less weight,
-  // but for the best one. Facts follow.
-  virtual void take_fewer_experts(uint32_t n_used, float min_weight) = 0;
   // What passes take for intermediate results in addition to facts().token_bytes for each row.
   virtual ScratchBytes scratch_bytes(const PassLimits& limits) const = 0;
   // How each of its tensors is divided among ranks.

@@ -18,8 +18,8 @@ class Qwen2 : public GqaDecoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_qwen2(const TensorFile& file) {
-  ConfigReader r(file, "qwen2");
+Result<std::unique_ptr<Model>> create_qwen2(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen2", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   if (r.flag_or({"", "use_sliding_window"}, false))
     r.refuse(ErrorCode::unsupported, "use_sliding_window is true; ogas knows this family with full attention");

@@ -34,8 +34,8 @@ std::vector<bool> read_sparse_layers(ConfigReader& r, uint32_t n_layer) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_qwen3(const TensorFile& file) {
-  ConfigReader r(file, "qwen3");
+Result<std::unique_ptr<Model>> create_qwen3(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen3", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   refuse_variants(r);
   OGAS_TRY(r.status());
@@ -43,8 +43,8 @@ Result<std::unique_ptr<Model>> create_qwen3(const TensorFile& file) {
 }
 
 // The same attention; experts by the softmax of all, renormed among the chosen.
-Result<std::unique_ptr<Model>> create_qwen3_moe(const TensorFile& file) {
-  ConfigReader r(file, "qwen3moe");
+Result<std::unique_ptr<Model>> create_qwen3_moe(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen3moe", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   refuse_variants(r);
   c.ffn.rules = read_router_counts(r, {"expert_count", "num_experts"}, {"expert_used_count", "num_experts_per_tok"});

@@ -18,16 +18,16 @@ HybridConfig read_qwen3_5_config(ConfigReader& r, const TensorFile& file) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_qwen3_5(const TensorFile& file) {
-  ConfigReader r(file, "qwen35");
+Result<std::unique_ptr<Model>> create_qwen3_5(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen35", overrides);
   HybridConfig c = read_qwen3_5_config(r, file);
   c.ffn.n_ff = r.count({"feed_forward_length", "intermediate_size"}, 1, 1U << 24);
   OGAS_TRY(r.status());
   return bind_model(std::make_unique<HybridDecoder>("qwen35", c), file);
 }
 
-Result<std::unique_ptr<Model>> create_qwen3_5_moe(const TensorFile& file) {
-  ConfigReader r(file, "qwen35moe");
+Result<std::unique_ptr<Model>> create_qwen3_5_moe(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen35moe", overrides);
   HybridConfig c = read_qwen3_5_config(r, file);
   read_hybrid_experts(r, c.ffn);
   OGAS_TRY(r.status());

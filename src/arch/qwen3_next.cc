@@ -13,8 +13,8 @@ void refuse_dense_layers(ConfigReader& r, uint32_t n_layer) {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_qwen3_next(const TensorFile& file) {
-  ConfigReader r(file, "qwen3next");
+Result<std::unique_ptr<Model>> create_qwen3_next(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "qwen3next", overrides);
   HybridConfig c = read_hybrid_config(r, file);
   read_hybrid_experts(r, c.ffn);
   refuse_dense_layers(r, c.decoder.n_layer);

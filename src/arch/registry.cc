@@ -12,7 +12,7 @@ namespace {
 // By the name in GGUF's general.architecture and in config.json's model_type.
 struct Architecture {
   std::string_view gguf, hf;
-  Result<std::unique_ptr<Model>> (*create)(const TensorFile& file);
+  Result<std::unique_ptr<Model>> (*create)(const TensorFile& file, const ModelOverrides& overrides);
 };
 
 constexpr Architecture kArchitectures[] = {
@@ -48,14 +48,17 @@ std::vector<std::string_view> known_architectures(Naming naming) {
   return names;
 }
 
-Result<std::unique_ptr<Model>> create_model(const TensorFile& file) {
+Result<std::unique_ptr<Model>> create_model(const TensorFile& file, const ModelOverrides& overrides) {
   const bool is_gguf = file.naming() == Naming::gguf;
   const auto name = OGAS_TRY(file.metadata().get_string(is_gguf ? "general.architecture" : "model_type"));
   const auto* found = std::ranges::find(kArchitectures, name, is_gguf ? &Architecture::gguf : &Architecture::hf);
   if (found == std::end(kArchitectures))
     return fail(ErrorCode::unsupported, "architecture {} is not one ogas knows; it knows: {}", in_quotes(name),
                 fmt::join(known_architectures(file.naming()), ", "));
-  return found->create(file);
+  auto model = OGAS_TRY(found->create(file, overrides));
+  if (overrides.takes_fewer_experts() && model->moes().empty())
+    return fail(ErrorCode::usage, "this model has no experts to take fewer of");
+  return model;
 }
 
 }  // namespace ogas

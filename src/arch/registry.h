@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "arch/model.h"
+#include "arch/model_overrides.h"
 
 namespace ogas {
 
 // Binds and validates every tensor. The file must outlive the model: weights stay where they are mapped.
 // Errors: unsupported (an unknown architecture: the message lists those known), bad_file (keys, missing or misshapen
-// tensors).
-Result<std::unique_ptr<Model>> create_model(const TensorFile& file);
+// tensors), usage (overrides: a model without experts, more experts than it was trained with, a weight that is none).
+Result<std::unique_ptr<Model>> create_model(const TensorFile& file, const ModelOverrides& overrides = {});
 // By the names that files of this naming use.
 std::vector<std::string_view> known_architectures(Naming naming);
 

@@ -23,8 +23,8 @@ class SeedOss : public GqaDecoder {
 
 }  // namespace
 
-Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file) {
-  ConfigReader r(file, "seed_oss");
+Result<std::unique_ptr<Model>> create_seed_oss(const TensorFile& file, const ModelOverrides& overrides) {
+  ConfigReader r(file, "seed_oss", overrides);
   GqaConfig c = read_dense_config(r, file, RopeStyle::half_split);
   for (const std::string_view name : {"attention_out_bias", "mlp_bias"})
     if (r.flag_or({"", name}, false))

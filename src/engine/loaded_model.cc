@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "base/version.h"
 #include "engine/expert_counts.h"
-#include "engine/fewer_experts.h"
 #include "engine/memory_plan.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
@@ -101,10 +100,9 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::filesystem::pa
   const auto report_start = [&] { return report(progress, 0); };
   loaded->file = OGAS_TRY(TensorFile::open(path, report_start));
   OGAS_TRY(report_start());
-  auto model = create_model(loaded->file);
+  auto model = create_model(loaded->file, options.overrides());
   if (!model) return fail_within(model.error(), "{}", path.string());
   loaded->model = *std::move(model);
-  OGAS_TRY(take_fewer_experts(*loaded->model, options));
   const CpuKernels& kernels = loaded->kernels = kernels_for(*loaded->model, *OGAS_TRY(choose_kernels()));
   MemoryPlan plan = OGAS_TRY(plan_memory(*loaded->model, kernels, options));
 

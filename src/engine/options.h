@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/model_overrides.h"
 #include "nn/expert_prefetch.h"
 #include "quant/format.h"
 
@@ -34,7 +35,8 @@ struct EngineOptions {
   uint32_t n_expert_used = 0;
   // The same for experts that the router gives less weight than this, a token's best one aside.
   float min_expert_weight = 0;
-  bool takes_fewer_experts() const { return n_expert_used > 0 || min_expert_weight != 0; }
+  ModelOverrides overrides() const { return {n_expert_used, min_expert_weight}; }
+  bool takes_fewer_experts() const { return overrides().takes_fewer_experts(); }
   std::vector<std::filesystem::path> mirrors = {};  // folders with copies of the files, on other disks
   // Where is kept which experts were taken, so that later starts begin with those in memory; empty: nowhere.
   std::filesystem::path experts_folder = {};

@@ -10,7 +10,6 @@
 
 #include "arch/registry.h"
 #include "base/quote.h"
-#include "engine/fewer_experts.h"
 #include "kernels/dispatch.h"
 #include "measure/machine.h"
 #include "nn/moe.h"
@@ -62,10 +61,9 @@ Result<double> measure_disks(const std::filesystem::path& file, const MemoryPlan
 
 Result<ModelForecast> forecast_model(const TensorFile& file, const std::string& name, const EngineOptions& options,
                                      std::optional<uint64_t> disk, bool has_weights) {
-  auto created = create_model(file);
+  auto created = create_model(file, options.overrides());
   if (!created) return fail_within(created.error(), "{}", name);
   Model& model = **created;
-  OGAS_TRY(take_fewer_experts(model, options));
   const CpuKernels kernels = kernels_for(model, *OGAS_TRY(choose_kernels()));
   ModelForecast plan{.facts = model.facts(), .memory = OGAS_TRY(plan_memory(model, kernels, options))};
   const MemoryPlan& memory = plan.memory;

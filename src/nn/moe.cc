@@ -142,7 +142,9 @@ Result<> Moe::run_experts(Exec& exec, const Activations& x, size_t n_tokens, Moe
 Result<> Moe::forward(Exec& exec, const Activations& x, size_t n_tokens, MoeWorkspace& workspace, const Matrix& y,
                       std::span<const GatedRows> others) const {
   route_all(exec, x, n_tokens, workspace);
-  const auto is_in = [&](size_t slot_idx) { return is_taken(workspace.routed, slot_idx, rules.n_used, min_weight); };
+  const auto is_in = [&](size_t slot_idx) {
+    return is_taken(workspace.routed, slot_idx, rules.n_used, rules.min_weight);
+  };
   group_by_expert(workspace.routed, rules.n_expert, exec.device.group_step(), is_in, workspace.grouping);
   const ExpertGrouping& grouping = workspace.grouping;
   exec.device.gather(x, n_tokens,

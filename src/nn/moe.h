@@ -65,11 +65,8 @@ struct Moe {
   std::vector<Linear> ffn_down_exps;               // each [n_embd, n_ff]
   std::vector<float> ffn_gate_inp_b;               // [n_expert], of the router's logits; empty: none
   std::vector<float> ffn_gate_exps_b, ffn_up_exps_b,
-      ffn_down_exps_b;  // [n_expert, n_ff], ..., [n_expert, n_embd], or none
-  Glu glu;              // of experts
-  // Experts of less weight than this are left out for a token, but for its best one: faster, and not what the model
-  // would answer.
-  float min_weight = 0;
+      ffn_down_exps_b;                             // [n_expert, n_ff], ..., [n_expert, n_embd], or none
+  Glu glu;                                         // of experts
   ExpertSource* source = nullptr;                  // of experts that come as they are needed; null: they are in memory
   uint32_t source_layer = 0;                       // the layer's number there
   const std::vector<float>* input_norm = nullptr;  // [n_embd] weights of the norm in front; null: unknown

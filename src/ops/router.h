@@ -21,7 +21,9 @@ enum class GroupScores : uint8_t {
 
 struct RouterRules {
   uint32_t n_expert = 0;
-  uint32_t n_used = 0;  // experts a token
+  uint32_t n_used = 0;          // experts a token
+  uint32_t n_used_trained = 0;  // as many as the model was trained with, n_used or more
+  float min_weight = 0;         // experts of less weight are left out, but for a token's best one
   RouterScores scores = RouterScores::softmax;
   uint32_t n_group = 1;  // groups of neighbouring experts; only those of n_group_used groups can be chosen
   uint32_t n_group_used = 1;
