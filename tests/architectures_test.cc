@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 
+#include "engine/logits.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
 #include "quant/half.h"
@@ -159,7 +160,7 @@ TEST_P(Architectures, WorkIsWhatOneTokenReadsAndMultipliesWith) {
     const ModelFacts& facts = engine->facts();
     EXPECT_NEAR(facts.pass_bytes(1) / bytes_of_token(*engine), 1, 1e-9) << path;
     double n_products = 0;
-    for (const Linear* linear : engine->linears_of_token())
+    for (const Linear* linear : engine->core().model.model->linears_of_token())
       n_products += static_cast<double>(linear->n_out()) * static_cast<double>(linear->n_in());
     EXPECT_NEAR(facts.pass_products(1, 1) / n_products, 1, 1e-9) << path;
     EXPECT_LT(facts.pass_products(8, 1), 8 * facts.pass_products(1, 1));
@@ -340,7 +341,7 @@ TEST_P(MtpHeads, SayWhatThoseOfTransformersSay) {
     ASSERT_NE(engine, nullptr) << path;
     for (const uint32_t batch : {256U, 1U, 7U}) {
       LogitMatrix found{.n_cols = engine->facts().n_vocab, .values = {}};
-      const auto computed = engine->mtp_logits(tokens, batch, [&](size_t, std::span<const float> row) {
+      const auto computed = compute_mtp_logits(*engine, tokens, batch, [&](size_t, std::span<const float> row) {
         found.values.insert(found.values.end(), row.begin(), row.end());
       });
       ASSERT_TRUE(computed) << computed.error().message;

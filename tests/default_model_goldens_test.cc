@@ -21,7 +21,7 @@ TEST(DefaultModelGoldens, PromptsHaveTheSameTokens) {
   ASSERT_NE(engine, nullptr);
   const auto json = testing::read_json(kFolder + "greedy.json");
   for (const auto& c : json["cases"])
-    EXPECT_EQ(engine->tokenizer()->encode(c["prompt"].get<std::string>(), {.parse_special = c["parse_special"]}),
+    EXPECT_EQ(engine->text().tokenizer()->encode(c["prompt"].get<std::string>(), {.parse_special = c["parse_special"]}),
               c["prompt_ids"].get<std::vector<TokenId>>())
         << c["prompt"];
 }
@@ -108,7 +108,7 @@ TEST(DefaultModelGoldens, PerplexityIsLlamaCpps) {
   const size_t n_ctx = json["n_ctx"], first = json["first_scored"];
   const auto text = read_file(kFolder + "wikitext2_head.txt");
   ASSERT_TRUE(text) << text.error().message;
-  const auto ids = engine->tokenizer()->encode(*text);
+  const auto ids = engine->text().tokenizer()->encode(*text);
   ASSERT_GE(ids.size(), json["n_chunks"].get<size_t>() * n_ctx);
 
   const size_t n_chunks = chunks_wanted(json["n_chunks"]);

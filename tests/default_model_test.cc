@@ -23,7 +23,7 @@ class EngineTest : public ::testing::Test {
   static void TearDownTestSuite() { engine_.reset(); }
   void SetUp() override { ASSERT_NE(engine_, nullptr); }
 
-  static std::vector<TokenId> encode(std::string_view text) { return engine_->tokenizer()->encode(text); }
+  static std::vector<TokenId> encode(std::string_view text) { return engine_->text().tokenizer()->encode(text); }
   static Answer answer(Engine& engine, Request request) {
     auto session = engine.new_session();
     auto result = engine.generate(*session, request);
@@ -48,17 +48,17 @@ TEST_F(EngineTest, TypedSpecialTokensStayText) {
     return ChatTemplateInput{.messages = {{{"role", "user"}, {"content", content}}}, .tools = {}, .extra = {}};
   };
   const auto count_control = [](const std::vector<TokenId>& ids) {
-    return std::ranges::count_if(ids, [](TokenId id) { return engine_->tokenizer()->is_control(id); });
+    return std::ranges::count_if(ids, [](TokenId id) { return engine_->text().tokenizer()->is_control(id); });
   };
-  const auto plain = engine_->encode_chat(chat("x")), safe = engine_->encode_chat(chat(typed));
-  const auto open = engine_->encode_chat(chat(typed), {.special_in_input = true});
+  const auto plain = engine_->text().encode_chat(chat("x")), safe = engine_->text().encode_chat(chat(typed));
+  const auto open = engine_->text().encode_chat(chat(typed), {.special_in_input = true});
   ASSERT_TRUE(plain && safe && open);
   EXPECT_EQ(count_control(*safe), count_control(*plain));
   EXPECT_EQ(count_control(*open), count_control(*plain) + 3);
-  EXPECT_EQ(engine_->tokenizer()->decode(*safe), engine_->tokenizer()->decode(*open));
+  EXPECT_EQ(engine_->text().tokenizer()->decode(*safe), engine_->text().tokenizer()->decode(*open));
   // Without special tokens in it, a message reads the same either way.
-  EXPECT_EQ(*engine_->encode_chat(chat("Hi there,\n  you!")),
-            *engine_->encode_chat(chat("Hi there,\n  you!"), {.special_in_input = true}));
+  EXPECT_EQ(*engine_->text().encode_chat(chat("Hi there,\n  you!")),
+            *engine_->text().encode_chat(chat("Hi there,\n  you!"), {.special_in_input = true}));
 }
 
 TEST_F(EngineTest, TheSameSeedGivesTheSameText) {
@@ -98,7 +98,7 @@ TEST_F(EngineTest, ASessionRemembersWithoutChangingTheAnswer) {
   const Answer warm = engine_->generate(*session, second).value();
   // The last token was never computed.
   EXPECT_EQ(warm.stats.n_cached,
-            engine_->reuses_generated() ? first.prompt.size() + one.tokens.size() - 1 : first.prompt.size());
+            engine_->kv().reuses_generated() ? first.prompt.size() + one.tokens.size() - 1 : first.prompt.size());
   EXPECT_EQ(warm.text, answer(*engine_, second).text);
 
   // Going back to an earlier point forgets what came after it.
@@ -112,7 +112,7 @@ TEST_F(EngineTest, StreamsExactlyTheText) {
   Request streaming = request();
   streaming.on_text = [&](std::string_view text) { streamed += text; };
   EXPECT_EQ(answer(*engine_, streaming).text, streamed);
-  EXPECT_EQ(engine_->tokenizer()->decode(answer(*engine_, request()).tokens), streamed);
+  EXPECT_EQ(engine_->text().tokenizer()->decode(answer(*engine_, request()).tokens), streamed);
 }
 
 TEST_F(EngineTest, StopStringsEndTheAnswerAndStayOutOfIt) {
@@ -129,14 +129,14 @@ TEST_F(EngineTest, StopStringsEndTheAnswerAndStayOutOfIt) {
 }
 
 TEST_F(EngineTest, TheModelEndsItsAnswer) {
-  const auto prompt = engine_->encode_chat({.messages = {{{"role", "user"}, {"content", "Say hello."}}},
-                                            .tools = {},
-                                            .extra = {},
-                                            .bos_token = {},
-                                            .eos_token = {}});
+  const auto prompt = engine_->text().encode_chat({.messages = {{{"role", "user"}, {"content", "Say hello."}}},
+                                                   .tools = {},
+                                                   .extra = {},
+                                                   .bos_token = {},
+                                                   .eos_token = {}});
   ASSERT_TRUE(prompt) << prompt.error().message;
   // With the least bias towards its end that makes it end, mostly none: when it ends by itself depends on the bits.
-  const TokenId end = engine_->tokenizer()->encode("<|im_end|>", {.parse_special = true}).front();
+  const TokenId end = engine_->text().tokenizer()->encode("<|im_end|>", {.parse_special = true}).front();
   Answer result;
   for (float bias = 0; bias < 40 && (result.finish != FinishReason::stop || result.text.empty()); bias += 2)
     result = answer(
@@ -211,9 +211,9 @@ TEST_F(EngineTest, MemoryOfSessionsComesBack) {
   {
     auto session = engine_->new_session();
     ASSERT_TRUE(engine_->generate(*session, request(1)));
-    EXPECT_GT(engine_->kv_bytes_used(), 0U);
+    EXPECT_GT(engine_->kv().bytes_used(), 0U);
   }
-  EXPECT_EQ(engine_->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine_->kv().bytes_used(), 0U);
 }
 
 TEST(EngineLoad, RefusesWhatCannotFitBeforeLoading) {

@@ -43,7 +43,7 @@ class DrafterTest : public ::testing::Test {
   void SetUp() override {
     engine_ = testing::load_default_model({.n_ctx = 256});
     ASSERT_TRUE(engine_);
-    request_ = {.prompt = engine_->tokenizer()->encode("The best thing about the sea is"), .max_tokens = 40};
+    request_ = {.prompt = engine_->text().tokenizer()->encode("The best thing about the sea is"), .max_tokens = 40};
     request_.sampling.seed = 3;
   }
 
@@ -61,7 +61,7 @@ class DrafterTest : public ::testing::Test {
     EXPECT_EQ(drafted->tokens, plain->tokens);
     EXPECT_EQ(drafted->text, plain->text);
     EXPECT_EQ(drafted->finish, plain->finish);
-    EXPECT_EQ(Engine::tokens_of(*session).size(), Engine::tokens_of(*plain_session).size());
+    EXPECT_EQ(session->tokens.size(), plain_session->tokens.size());
     EXPECT_GT(counts.n_accepted, plain->tokens.size() / 3);
     EXPECT_LT(counts.n_proposals, plain->tokens.size() * 2 / 3);
     // The cost of an answer is that of its rows: also of drafts that were rejected.

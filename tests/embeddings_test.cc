@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/embed.h"
 #include "files/gguf_test_writer.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
@@ -43,7 +44,7 @@ class Embeddings : public ::testing::TestWithParam<std::string> {
 };
 
 std::vector<float> embed(Engine& engine, const Tokens& text, const EmbedOptions& options) {
-  const auto vectors = engine.embed({&text, 1}, options);
+  const auto vectors = embed(engine, {&text, 1}, options);
   EXPECT_TRUE(vectors) << vectors.error().message;
   return vectors ? vectors->front() : std::vector<float>();
 }
@@ -79,11 +80,11 @@ TEST_P(Embeddings, DoNotDependOnTheBatch) {
     const auto engine = load(folder());
     for (const Tokens& text : texts) alone.push_back(embed(*engine, text, {.pooling = pooling}));
     for (const uint32_t n_batch : {1U, 7U, 64U, 1000U}) {
-      const auto vectors = load(folder(), n_batch)->embed(texts, {.pooling = pooling});
+      const auto vectors = embed(*load(folder(), n_batch), texts, {.pooling = pooling});
       ASSERT_TRUE(vectors) << vectors.error().message;
       EXPECT_EQ(*vectors, alone) << name_of(pooling) << ", batches of " << n_batch;
     }
-    EXPECT_EQ(engine->kv_bytes_used(), 0U);
+    EXPECT_EQ(engine->kv().bytes_used(), 0U);
   }
 }
 
@@ -108,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(All, Embeddings, ::testing::ValuesIn(cases()), [](const
 TEST(EmbeddingErrors, NameTheText) {
   auto engine = Engine::load(kArchitectures / "llama", {.n_ctx = 64});
   ASSERT_TRUE(engine);
-  const auto error = [&](const std::vector<Tokens>& texts) { return (*engine)->embed(texts).error().message; };
+  const auto error = [&](const std::vector<Tokens>& texts) { return embed(**engine, texts).error().message; };
   EXPECT_THAT(error({{1}, Tokens(70, 1)}), HasSubstr("text 2 has 70 tokens, 6 more than the context of 64"));
   EXPECT_THAT(error({{}}), HasSubstr("the text is empty"));
   EXPECT_THAT(error({{1}, {2}, {1, 200}}), HasSubstr("token 200 at position 1"));

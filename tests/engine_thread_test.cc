@@ -1,6 +1,8 @@
 // Requests from many threads at once: each gets the answer that it gets alone, or the beginning of it if it is
 // cancelled; none is left without one. Tiny models have no tokenizer: their answers are tokens.
 #include "engine/engine_thread.h"
+#include "engine/embed.h"
+#include "engine/score.h"
 
 #include <gtest/gtest.h>
 
@@ -102,7 +104,7 @@ TEST_P(EngineThreadTest, EveryRequestGetsTheAnswerItGetsAlone) {
       });
     for (std::thread& thread : threads) thread.join();
     found.wait_for(requests_.size());
-    EXPECT_EQ(engine_thread.run([](Engine& engine) { return engine.kv_bytes_used(); }), 0U);
+    EXPECT_EQ(engine_thread.run([](Engine& engine) { return engine.kv().bytes_used(); }), 0U);
     EXPECT_EQ(engine_thread.load().n_running + engine_thread.load().n_waiting, 0U);
   }
   size_t n_cut = 0;
@@ -130,7 +132,7 @@ TEST_P(EngineThreadTest, EndsWhileRequestsAreOnTheirWay) {
       if (!came_too_late) expect_beginning(found[idx], expected_[idx]);
       n_cut += !came_too_late && found[idx]->finish == FinishReason::cancelled;
     }
-    EXPECT_EQ(engine_->kv_bytes_used(), 0U);
+    EXPECT_EQ(engine_->kv().bytes_used(), 0U);
   }
   EXPECT_GT(n_cut, 0U);
 }
@@ -175,8 +177,8 @@ TEST_P(EngineThreadTest, ScoringIsEndedFromAnotherThread) {
     has_begun.notify_all();
     std::optional<ErrorCode> code;
     for (int n = 0; n < 1000 && !code; ++n)
-      if (const auto score = engine.score_text(text, {}, source.get_token()); !score) code = score.error().code;
-    EXPECT_EQ(engine.embed({&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
+      if (const auto score = score_text(engine, text, {}, source.get_token()); !score) code = score.error().code;
+    EXPECT_EQ(embed(engine, {&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
     return code;
   });
   other.join();
@@ -220,7 +222,7 @@ INSTANTIATE_TEST_SUITE_P(All, EngineThreadTest, ::testing::Values("llama", "qwen
 TEST(DefaultModelEngineThread, AStepThatFailsEndsAllOnTheirWayAndNothingElse) {
   const auto engine = testing::load_default_model({.n_ctx = 512});
   ASSERT_TRUE(engine);
-  Request request{.prompt = engine->tokenizer()->encode("Once upon a time"), .max_tokens = 12};
+  Request request{.prompt = engine->text().tokenizer()->encode("Once upon a time"), .max_tokens = 12};
   request.sampling.temperature = 0;
   const Answer expected = answer_alone(*engine, request);
   Answers found;
@@ -237,7 +239,7 @@ TEST(DefaultModelEngineThread, AStepThatFailsEndsAllOnTheirWayAndNothingElse) {
     ASSERT_FALSE(found[idx]);
     EXPECT_EQ(found[idx].error().code, ErrorCode::out_of_memory);
   }
-  EXPECT_EQ(engine_thread.run([](Engine& all) { return all.kv_bytes_used(); }), 0U);
+  EXPECT_EQ(engine_thread.run([](Engine& all) { return all.kv().bytes_used(); }), 0U);
   std::string text;
   request.on_text = [&](std::string_view piece) { text += piece; };
   engine_thread.submit(request, found.take(2));

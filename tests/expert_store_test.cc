@@ -102,7 +102,8 @@ TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
   EXPECT_EQ(facts.n_expert_used_min, n_used - 1);
   EXPECT_EQ(facts.n_expert_trained, n_used);
   EXPECT_LT(facts.n_params_active, own.n_params_active);
-  EXPECT_LT((*in_memory)->linears_of_token().size(), whole->linears_of_token().size());
+  EXPECT_LT((*in_memory)->core().model.model->linears_of_token().size(),
+            whole->core().model.model->linears_of_token().size());
   const auto fewer = logits_of(**in_memory, prompt).values;
   EXPECT_NE(fewer, logits_of(*whole, prompt).values);
   EXPECT_EQ(fewer, logits_of(**on_disk, prompt).values);
@@ -301,7 +302,7 @@ TEST_P(ExpertFaultsTest, AFileThatIsWrittenToIsAnError) {
   ASSERT_FALSE(after);
   EXPECT_EQ(after.error().code, ErrorCode::io);
   EXPECT_NE(after.error().message.find(weights().filename().string()), std::string::npos) << after.error().message;
-  EXPECT_EQ(engine->tokens_of(*session).size(), 3U) << "the session is as it was";
+  EXPECT_EQ(session->tokens.size(), 3U) << "the session is as it was";
 }
 
 TEST_P(ExpertFaultsTest, AFileThatIsReplacedGoesOnAsItWas) {

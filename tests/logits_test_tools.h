@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/logits.h"
 
 namespace ogas::testing {
 
@@ -86,7 +87,7 @@ inline LogitMatrix read_npy(const std::string& path) {
 // Logits after each of the tokens.
 inline LogitMatrix logits_of(Engine& engine, std::span<const TokenId> tokens, uint32_t batch = 0) {
   LogitMatrix result{.n_cols = engine.facts().n_vocab, .values = {}};
-  const auto computed = engine.logits(tokens, batch, [&](size_t, std::span<const float> row) {
+  const auto computed = compute_logits(engine, tokens, batch, [&](size_t, std::span<const float> row) {
     result.values.insert(result.values.end(), row.begin(), row.end());
   });
   EXPECT_TRUE(computed) << computed.error().message;

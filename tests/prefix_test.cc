@@ -69,7 +69,7 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
       EXPECT_GE(warm.stats.n_cached, idx == 0 ? 0 : kShared);
       expect_same(warm, cold[idx]);
     }
-    engine->flush_prefixes();
+    engine->kv().flush_prefixes();
   }
   const auto engine = load(true);
   for (size_t idx = all.size(); idx-- > 0;) {
@@ -83,7 +83,7 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
   next.prompt.push_back(1);
   const Answer turn = answer_alone(*engine, next);
   EXPECT_GE(turn.stats.n_cached,
-            (engine->reuses_generated() ? next.prompt.size() - 2 : all[0].prompt.size()) / 64 * 64);
+            (engine->kv().reuses_generated() ? next.prompt.size() - 2 : all[0].prompt.size()) / 64 * 64);
   expect_same(turn, answer_alone(*load(false), next));
 }
 
@@ -117,7 +117,7 @@ TEST_P(PrefixTest, ManyAtOnceGetTheAnswersTheyGetAlone) {
       else
         EXPECT_GT(n_cached, n_cached_cold);
     }
-    engine->flush_prefixes();
+    engine->kv().flush_prefixes();
   }
 }
 
@@ -127,7 +127,7 @@ TEST_P(PrefixTest, DamagedFilesChangeNoAnswer) {
   {
     const auto engine = load(true);
     answer_alone(*engine, all[0]);
-    engine->flush_prefixes();
+    engine->kv().flush_prefixes();
   }
   std::mt19937 random(3);
   for (int round = 0; round < 4; ++round) {
@@ -140,7 +140,7 @@ TEST_P(PrefixTest, DamagedFilesChangeNoAnswer) {
     }
     const auto engine = load(true);
     expect_same(answer_alone(*engine, all[0]), cold);
-    engine->flush_prefixes();
+    engine->kv().flush_prefixes();
   }
 }
 
@@ -159,7 +159,7 @@ TEST(PrefixOfRecurrentModels, IsNotRemembered) {
     while (scheduler.step()) {
     }
   }
-  EXPECT_EQ(engine->kv_bytes_cached(), 0U);
+  EXPECT_EQ(engine->kv().bytes_cached(), 0U);
 }
 
 }  // namespace

@@ -49,13 +49,13 @@ class RecurrentState : public ::testing::Test {
 
 TEST_F(RecurrentState, ALongerPromptGoesOnFromTheEnd) {
   const auto session = used_session();
-  const auto held = Engine::tokens_of(*session);
+  const auto held = session->tokens;
   std::vector<TokenId> longer(held.begin(), held.end());
   const size_t n_held = longer.size();
   longer.insert(longer.end(), {3, 1, 4, 1, 5, 9, 2, 6});
   const Answer found = answer(*session, longer);
   // Where what was generated is computed in another way than a prompt, from the copy.
-  EXPECT_EQ(found.stats.n_cached, engine_->reuses_generated() ? n_held : prompt_.size() - 16);
+  EXPECT_EQ(found.stats.n_cached, engine_->kv().reuses_generated() ? n_held : prompt_.size() - 16);
   EXPECT_EQ(found.tokens, fresh_tokens(longer));
 }
 
@@ -101,7 +101,7 @@ TEST_F(RecurrentState, ACancelledAnswerLeavesTheStateUsable) {
   Request cancelled = request(prompt_);
   cancelled.on_text = [&](std::string_view) { engine_->cancel(); };
   ASSERT_EQ(engine_->generate(*session, cancelled).value().finish, FinishReason::cancelled);
-  const auto held = Engine::tokens_of(*session);
+  const auto held = session->tokens;
   std::vector<TokenId> longer(held.begin(), held.end());
   longer.push_back(7);
   EXPECT_EQ(answer(*session, longer).tokens, fresh_tokens(longer));
@@ -121,11 +121,10 @@ TEST_F(RecurrentState, IsCountedAndGivenBack) {
   EXPECT_EQ(kv.state_bytes(), 3U * (3 * 168 + 6 * 20 * 12) * sizeof(float));
   {
     const auto session = used_session();
-    const size_t n_pages =
-        (Engine::tokens_of(*session).size() + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
-    EXPECT_EQ(engine_->kv_bytes_used(), kv.sequence_bytes(n_pages * KvLayout::kPagePositions));
+    const size_t n_pages = (session->tokens.size() + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
+    EXPECT_EQ(engine_->kv().bytes_used(), kv.sequence_bytes(n_pages * KvLayout::kPagePositions));
   }
-  EXPECT_EQ(engine_->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine_->kv().bytes_used(), 0U);
 }
 
 }  // namespace

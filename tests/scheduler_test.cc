@@ -1,6 +1,7 @@
 // Many requests at once: each gets the answer it gets alone, whatever else is in the batch and however often it
 // is preempted. On tiny models of every kind of layer; they have no tokenizer, so that answers are tokens.
 #include "engine/scheduler.h"
+#include "engine/score.h"
 
 #include <gtest/gtest.h>
 
@@ -74,7 +75,7 @@ TEST_P(SchedulerTest, EveryRequestGetsTheAnswerItGetsAlone) {
     }
     EXPECT_EQ(scheduler.n_preemptions() > 0, n_pages > 0);
     EXPECT_EQ(scheduler.n_running() + scheduler.n_waiting(), 0U);
-    EXPECT_EQ(engine->kv_bytes_used(), 0U);
+    EXPECT_EQ(engine->kv().bytes_used(), 0U);
   }
 }
 
@@ -110,7 +111,7 @@ TEST_P(SchedulerTest, PromptsAreScoredInABatchAsAlone) {
         EXPECT_TRUE(found[idx].prompt_logprobs.empty());
         continue;
       }
-      const Score score = engine->score_text(request.prompt).value();
+      const Score score = score_text(*engine, request.prompt).value();
       ASSERT_EQ(found[idx].prompt_logprobs.size(), score.tokens.size());
       for (size_t at = 0; at < score.tokens.size(); ++at) {
         const Logprobs& logprobs = found[idx].prompt_logprobs[at];
@@ -168,7 +169,7 @@ TEST_P(SchedulerTest, CancelledOnesLeaveTheOthersAlone) {
     EXPECT_TRUE(idx % 3 == 0 || !was_cut);
     EXPECT_EQ(answer.finish, was_cut ? FinishReason::cancelled : FinishReason::length);
   }
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
 }
 
 TEST_P(SchedulerTest, ALongPromptHoldsNobodyUpByMoreThanABatch) {
@@ -338,7 +339,7 @@ TEST_P(SchedulerTest, WhatIsOverdueEndsWithWhatItHas) {
   EXPECT_EQ(done[1].finish, FinishReason::deadline);
   EXPECT_LT(done[1].tokens.size(), 40U);
   expect_beginning(done[1], alone);
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
 }
 
 TEST_P(SchedulerTest, ChoicesAreTheAnswersOfTheirSeedsAndTheBestComeFirst) {
@@ -463,7 +464,7 @@ TEST_P(SchedulerTest, RandomSchedulesLoseNothing) {
   EXPECT_GT(n_whole, n_steps / 50);
   EXPECT_GT(n_refused, 0U);
   EXPECT_GT(scheduler.n_preemptions(), 0U);
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
 }
 
 // Beyond its context a request continues like one whose prompt is what was kept.
@@ -489,7 +490,7 @@ TEST_P(SchedulerTest, AFullContextSlides) {
   request.n_keep = n_keep;
   EXPECT_EQ(answer_alone(*engine, request).tokens, expected);
   EXPECT_EQ(answer_alone(*engine, request).tokens, expected);  // from what is remembered
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SchedulerTest,

@@ -8,6 +8,8 @@
 #include <random>
 #include <thread>
 
+#include "engine/embed.h"
+#include "engine/score.h"
 #include "logits_test_tools.h"
 #include "test_model.h"
 
@@ -81,7 +83,7 @@ TEST_P(Scoring, IsThatOfTheLogitsWhateverSharesTheContext) {
   for (const size_t n : {7U, 1U, 40U, 1U, 90U, 3U, 2U}) continuations.push_back(texts.make(n));
   // One that greedy decoding would give.
   continuations[3] = {winner(logits_of(*engine, context).row(context.size() - 1))};
-  const auto found = engine->score(context, continuations);
+  const auto found = score(*engine, context, continuations);
   ASSERT_TRUE(found) << found.error().message;
   ASSERT_EQ(found->size(), continuations.size());
   EXPECT_TRUE((*found)[3].is_greedy());
@@ -93,17 +95,17 @@ TEST_P(Scoring, IsThatOfTheLogitsWhateverSharesTheContext) {
     expect_near((*found)[idx], expected);
     EXPECT_NEAR((*found)[idx].logprob(), expected.logprob(), 1e-9);
     EXPECT_EQ((*found)[idx].is_greedy(), expected.is_greedy());
-    const auto alone = engine->score(context, {&continuations[idx], 1});
+    const auto alone = score(*engine, context, {&continuations[idx], 1});
     ASSERT_TRUE(alone) << alone.error().message;
     expect_same_bits(alone->front(), (*found)[idx]);
   }
   for (const uint32_t n_batch : {1U, 7U, 300U}) {
     const auto other = load(GetParam(), {.n_batch = n_batch});
-    const auto scores = other->score(context, continuations);
+    const auto scores = score(*other, context, continuations);
     ASSERT_TRUE(scores) << scores.error().message;
     for (size_t idx = 0; idx < continuations.size(); ++idx) expect_same_bits((*scores)[idx], (*found)[idx]);
   }
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Scoring, ::testing::ValuesIn(testing::all_architectures()),
@@ -136,7 +138,7 @@ TEST(ScoreText, CutsAsLmEvaluationHarnessDoes) {
     const Tokens text = texts.make(n);
     for (const auto& [n_tokens, n_before] : {std::pair(16U, 1U), {16U, 5U}, {16U, 16U}, {0U, 1U}, {1U, 1U}}) {
       SCOPED_TRACE(fmt::format("{} tokens, windows of {}, {} before", n, n_tokens, n_before));
-      const auto found = engine->score_text(text, {.n_tokens = n_tokens, .n_before = n_before});
+      const auto found = score_text(*engine, text, {.n_tokens = n_tokens, .n_before = n_before});
       ASSERT_TRUE(found) << found.error().message;
       expect_near(*found, rolling_score(*engine, text, n_tokens > 0 ? n_tokens : 64, n_before));
     }
@@ -155,11 +157,11 @@ TEST(ScoreErrors, SayWhatDoesNotFit) {
   ASSERT_NE(engine, nullptr);
   TextMaker texts(*engine);
   const auto error = [&](const Tokens& context, const std::vector<Tokens>& continuations) {
-    const auto scores = engine->score(context, continuations);
+    const auto scores = score(*engine, context, continuations);
     EXPECT_FALSE(scores);
     return scores ? "" : scores.error().message;
   };
-  EXPECT_TRUE(engine->score(texts.make(60), std::vector<Tokens>{texts.make(5)}));  // whose last token is not computed
+  EXPECT_TRUE(score(*engine, texts.make(60), std::vector<Tokens>{texts.make(5)}));  // whose last token is not computed
   EXPECT_THAT(error(texts.make(60), {{1}, texts.make(8)}),
               HasSubstr("60 tokens and 8 of continuation 2 take 67 positions, 3 more than the context of 64"));
   EXPECT_THAT(error(texts.make(60), {texts.make(6)}), HasSubstr("65 positions, 1 more"));
@@ -167,13 +169,13 @@ TEST(ScoreErrors, SayWhatDoesNotFit) {
   EXPECT_THAT(error({}, {{1}}), HasSubstr("the text before the continuations is empty"));
   EXPECT_THAT(error({1}, {{1}, {}}), HasSubstr("continuation 2 is empty"));
   EXPECT_THAT(error({1}, {{1}, {2, 144}}), HasSubstr("token 144 at position 1"));
-  EXPECT_THAT(engine->score_text(texts.make(1)).error().message, HasSubstr("a token after the first"));
-  EXPECT_THAT(engine->score_text(Tokens{1, -1}).error().message, HasSubstr("token -1 at position 1"));
-  EXPECT_THAT(engine->score_text(texts.make(9), {.n_tokens = 65}).error().message,
+  EXPECT_THAT(score_text(*engine, texts.make(1)).error().message, HasSubstr("a token behind the first"));
+  EXPECT_THAT(score_text(*engine, Tokens{1, -1}).error().message, HasSubstr("token -1 at position 1"));
+  EXPECT_THAT(score_text(*engine, texts.make(9), {.n_tokens = 65}).error().message,
               HasSubstr("1 more than the context"));
-  EXPECT_THAT(engine->score_text(texts.make(9), {.n_tokens = 8, .n_before = 9}).error().message,
+  EXPECT_THAT(score_text(*engine, texts.make(9), {.n_tokens = 8, .n_before = 9}).error().message,
               HasSubstr("between 1"));
-  EXPECT_TRUE(engine->score(Tokens{1}, {})->empty());
+  EXPECT_TRUE(score(*engine, Tokens{1}, {})->empty());
 }
 
 // Two pages hold the context, and each continuation writes into a copy of the second.
@@ -182,19 +184,19 @@ TEST(ScorePages, AreThoseOfOneContinuationAtATime) {
   const auto plenty = load("llama", {.n_ctx = 128});
   std::vector<Tokens> continuations(5, TextMaker(*plenty).make(29));
   for (size_t idx = 0; idx < 5; ++idx) continuations[idx][0] = static_cast<TokenId>(idx);
-  const auto expected = plenty->score(context, continuations);
+  const auto expected = score(*plenty, context, continuations);
   ASSERT_TRUE(expected);
   KvLayout layout = plenty->facts().kv;
   ASSERT_TRUE(layout.set_format(Format::f16));
   const uint64_t page = layout.page_bytes();
   const auto scarce = load("llama", {.n_ctx = 128, .kv_budget = 3 * page});
-  const auto found = scarce->score(context, continuations);
+  const auto found = score(*scarce, context, continuations);
   ASSERT_TRUE(found) << found.error().message;
   for (size_t idx = 0; idx < 5; ++idx) expect_same_bits((*found)[idx], (*expected)[idx]);
   const auto too_scarce = load("llama", {.n_ctx = 128, .kv_budget = 2 * page});
-  EXPECT_TRUE(too_scarce->score(context, {&continuations[0], 1}));
-  EXPECT_EQ(too_scarce->score(context, continuations).error().code, ErrorCode::out_of_memory);
-  EXPECT_EQ(too_scarce->kv_bytes_used(), 0U);
+  EXPECT_TRUE(score(*too_scarce, context, {&continuations[0], 1}));
+  EXPECT_EQ(score(*too_scarce, context, continuations).error().code, ErrorCode::out_of_memory);
+  EXPECT_EQ(too_scarce->kv().bytes_used(), 0U);
 }
 
 // From another thread, after the pass that is running; the next call knows nothing of it.
@@ -203,7 +205,7 @@ TEST(ScoreCancel, EndsBetweenTwoPasses) {
   ASSERT_NE(engine, nullptr);
   const Tokens text = TextMaker(*engine).make(500);
   const std::vector<Tokens> continuations = {{1}, {2}};
-  const auto expected = engine->score_text(text);
+  const auto expected = score_text(*engine, text);
   ASSERT_TRUE(expected);
   std::optional<Error> of_text, of_choices, of_vectors;
   const auto keep = [](const auto& result, std::optional<Error>& error) {
@@ -214,17 +216,17 @@ TEST(ScoreCancel, EndsBetweenTwoPasses) {
       while (!stop.stop_requested()) engine->cancel();
     });
     for (int n = 0; n < 50 && !(of_text && of_choices && of_vectors); ++n) {
-      keep(engine->score_text(text), of_text);
-      keep(engine->score(text, continuations), of_choices);
-      keep(engine->embed(std::vector<Tokens>{text}), of_vectors);
+      keep(score_text(*engine, text), of_text);
+      keep(score(*engine, text, continuations), of_choices);
+      keep(embed(*engine, std::vector<Tokens>{text}), of_vectors);
     }
   }
   for (const auto& error : {of_text, of_choices, of_vectors}) {
     ASSERT_TRUE(error);
     EXPECT_EQ(error->code, ErrorCode::cancelled) << error->message;
   }
-  EXPECT_EQ(engine->kv_bytes_used(), 0U);
-  const auto again = engine->score_text(text);
+  EXPECT_EQ(engine->kv().bytes_used(), 0U);
+  const auto again = score_text(*engine, text);
   ASSERT_TRUE(again) << again.error().message;
   expect_same_bits(*again, *expected);
 }
@@ -234,13 +236,13 @@ TEST(ScoreCancel, MayComeBeforeTheCall) {
   ASSERT_NE(engine, nullptr);
   const Tokens text = TextMaker(*engine).make(9);
   std::stop_source source;
-  EXPECT_TRUE(engine->score_text(text, {}, source.get_token()));
+  EXPECT_TRUE(score_text(*engine, text, {}, source.get_token()));
   source.request_stop();
-  EXPECT_EQ(engine->score_text(text, {}, source.get_token()).error().code, ErrorCode::cancelled);
-  EXPECT_EQ(engine->score(text, {&text, 1}, source.get_token()).error().code, ErrorCode::cancelled);
-  EXPECT_EQ(engine->embed({&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(score_text(*engine, text, {}, source.get_token()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(score(*engine, text, {&text, 1}, source.get_token()).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(embed(*engine, {&text, 1}, {}, source.get_token()).error().code, ErrorCode::cancelled);
   engine->cancel();  // means what runs, and nothing does
-  EXPECT_TRUE(engine->score_text(text));
+  EXPECT_TRUE(score_text(*engine, text));
 }
 
 class Choices : public ::testing::Test {
@@ -248,7 +250,7 @@ class Choices : public ::testing::Test {
   static void SetUpTestSuite() { engine_ = testing::load_default_model({.n_ctx = 512, .n_threads = 2}); }
   static void TearDownTestSuite() { engine_.reset(); }
   void SetUp() override { ASSERT_NE(engine_, nullptr); }
-  static const Tokenizer& tokenizer() { return *engine_->tokenizer(); }
+  static const Tokenizer& tokenizer() { return *engine_->text().tokenizer(); }
 
   static std::unique_ptr<Engine> engine_;
 };
@@ -275,7 +277,7 @@ TEST_F(Choices, AreTheTokensOfTheWholeText) {
 TEST_F(Choices, TheRightAnswerIsLikelier) {
   const std::vector<std::string> answers = {" Paris", " London", " a banana"};
   const auto choices = encode_choices(tokenizer(), "The capital of France is", answers).value();
-  const auto scores = engine_->score(choices.context, choices.continuations).value();
+  const auto scores = score(*engine_, choices.context, choices.continuations).value();
   EXPECT_TRUE(scores[0].is_greedy());
   EXPECT_GT(scores[0].logprob(), scores[1].logprob() + 1);
   EXPECT_GT(scores[1].logprob(), scores[2].logprob() + 1);

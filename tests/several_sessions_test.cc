@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <random>
 
+#include "engine/logits.h"
 #include "logits_test_tools.h"
 
 namespace ogas {
@@ -107,7 +108,7 @@ TEST_P(SeveralSessions, MayBeThereOnce) {
   const auto refused = engine_->extend(std::vector<BatchItem>{item, item});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::usage);
-  EXPECT_TRUE(Engine::tokens_of(*session).empty());
+  EXPECT_TRUE(session->tokens.empty());
   EXPECT_TRUE(engine_->extend(std::span<const BatchItem>{})->empty());
 }
 
@@ -130,10 +131,11 @@ TEST(KvBudget, IsSharedBySessions) {
   const auto refused = engine->extend(*second, std::span(tokens).first(1));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::out_of_memory);
-  EXPECT_EQ(Engine::tokens_of(*second).size(), 64U);
+  EXPECT_EQ(second->tokens.size(), 64U);
   const BatchItem both[] = {{second.get(), std::span(tokens).first(1)}};
   EXPECT_EQ(engine->extend(both).error().code, ErrorCode::out_of_memory);
-  EXPECT_EQ(engine->logits(tokens, 0, [](size_t, std::span<const float>) {}).error().code, ErrorCode::out_of_memory);
+  EXPECT_EQ(compute_logits(*engine, tokens, 0, [](size_t, std::span<const float>) {}).error().code,
+            ErrorCode::out_of_memory);
   second.reset();
   EXPECT_TRUE(engine->extend(*engine->new_session(), std::span(tokens).first(64)));
 }

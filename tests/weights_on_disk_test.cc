@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <random>
 
+#include "engine/logits.h"
 #include "engine/memory_plan.h"
 #include "files/gguf_writer.h"
 #include "kernels/dispatch.h"
@@ -156,7 +157,7 @@ TEST_F(WeightsOnDiskTest, AFailedReadOfEmbeddingsIsAnErrorOfThePass) {
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().code, ErrorCode::io);
     EXPECT_THAT(failed.error().message, HasSubstr("cannot read '" + weights.string() + "' at byte "));
-    EXPECT_EQ((*engine)->tokens_of(*session).size(), 3U) << "the session is as it was";
+    EXPECT_EQ(session->tokens.size(), 3U) << "the session is as it was";
   }
   const auto after = (*engine)->extend(*session, std::span(prompt).subspan(3));
   ASSERT_TRUE(after) << after.error().message;
@@ -205,7 +206,7 @@ TEST_P(NothingIsMappedTest, WhileItRuns) {
           values.insert(values.end(), logits->begin(), logits->end());
         }
         if ((*engine)->facts().n_mtp > 0) {
-          EXPECT_TRUE((*engine)->mtp_logits(prompt, 0, [&](size_t, std::span<const float> row) {
+          EXPECT_TRUE(compute_mtp_logits(**engine, prompt, 0, [&](size_t, std::span<const float> row) {
             values.insert(values.end(), row.begin(), row.end());
           }));
         }

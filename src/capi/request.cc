@@ -75,10 +75,10 @@ Result<> read_dry(const Engine& engine, const ogas_generate_options& options, Sa
   if (std::ranges::any_of(given, &std::string::empty)) return fail(ErrorCode::usage, "one of dry_breakers is empty");
   const std::vector<std::string> breakers = options.dry_breakers ? given : usual_dry_breakers();
   if (options.dry_multiplier == 0 || breakers.empty()) return {};
-  if (engine.tokenizer())
-    sampling.dry_sequence_breakers = tokens_containing(*engine.tokenizer(), breakers);
+  if (engine.text().tokenizer())
+    sampling.dry_sequence_breakers = tokens_containing(*engine.text().tokenizer(), breakers);
   else if (options.dry_breakers)
-    return std::unexpected(engine.tokenizer_or_error().error());
+    return std::unexpected(engine.text().tokenizer_or_error().error());
   return {};
 }
 
@@ -88,7 +88,7 @@ std::span<const SamplingField> sampling_fields() { return kFields; }
 
 ogas_generate_options recommended_options(const Engine& engine) {
   ogas_generate_options options{};
-  for_sampling(options, engine.recommended_sampling(), [](auto& option, const auto& value) { option = value; });
+  for_sampling(options, engine.text().recommended_sampling(), [](auto& option, const auto& value) { option = value; });
   options.n_keep = Request{}.n_keep;
   return options;
 }
@@ -104,7 +104,7 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   if (options.client) request.client = options.client;
   request.deadline_seconds = options.deadline_seconds;
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
-  request.sampling = engine.recommended_sampling();
+  request.sampling = engine.text().recommended_sampling();
   for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });
   request.sampling.draw_seed();
   request.sampling.report_logprob = options.logprobs != 0;

@@ -125,7 +125,7 @@ Result<ogas_logprob> logprob_of(const ogas_session& session, size_t token_idx, s
   ogas_logprob found{};
   found.token = rank == OGAS_RANK_CHOSEN ? answer.tokens[token_idx] : here.top[rank - 1].id;
   found.logprob = rank == OGAS_RANK_CHOSEN ? here.chosen : here.top[rank - 1].logprob;
-  const Tokenizer* tokenizer = session.loaded->engine->tokenizer();
+  const Tokenizer* tokenizer = session.loaded->engine->text().tokenizer();
   const std::string_view bytes = tokenizer ? tokenizer->bytes_of(found.token) : std::string_view();
   found.bytes = bytes.empty() ? "" : bytes.data();
   found.n_bytes = bytes.size();
@@ -193,7 +193,7 @@ ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_genera
     input.messages.push_back(capi::message("user", text));
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
     input.tools = options_of_reply.tools;
-    request.prompt = OGAS_TRY(session->loaded->engine->encode_chat(input));
+    request.prompt = OGAS_TRY(session->loaded->engine->text().encode_chat(input));
     OGAS_TRY(capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user));
     input.messages.push_back(session->reply.message());
     session->messages = std::move(input.messages);

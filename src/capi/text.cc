@@ -13,9 +13,7 @@ namespace {
 
 Result<const Tokenizer*> tokenizer_of(const ogas_engine* engine) {
   OGAS_TRY(need(engine, "engine"));
-  const auto& tokenizer = engine->loaded->engine->tokenizer_or_error();
-  if (!tokenizer) return std::unexpected(tokenizer.error());
-  return tokenizer->get();
+  return engine->loaded->engine->text().tokenizer_or_error();
 }
 
 Result<> give_text(std::string_view text, char** taker, size_t* n_bytes) {
@@ -93,7 +91,7 @@ ogas_status ogas_encode_chat(const ogas_engine* engine, const ogas_conversation*
     OGAS_TRY(capi::need(tokens, "tokens"));
     OGAS_TRY(capi::need(n_tokens, "n_tokens"));
     const auto known = OGAS_TRY(capi::read_struct(conversation, {}, "ogas_conversation"));
-    const auto ids = OGAS_TRY(engine->loaded->engine->encode_chat(
+    const auto ids = OGAS_TRY(engine->loaded->engine->text().encode_chat(
         OGAS_TRY(capi::chat_input(known)), {.special_in_input = known.parses_special_in_content != 0}));
     return capi::give_tokens(ids, tokens, n_tokens);
   });
@@ -106,7 +104,7 @@ ogas_status ogas_apply_template(const ogas_engine* engine, const ogas_conversati
     OGAS_TRY(capi::need(conversation, "conversation"));
     OGAS_TRY(capi::need(text, "text"));
     const auto known = OGAS_TRY(capi::read_struct(conversation, {}, "ogas_conversation"));
-    const auto chat = OGAS_TRY(engine->loaded->engine->render_chat(OGAS_TRY(capi::chat_input(known))));
+    const auto chat = OGAS_TRY(engine->loaded->engine->text().render(OGAS_TRY(capi::chat_input(known))));
     return capi::give_text(chat.text, text, n_bytes);
   });
 }

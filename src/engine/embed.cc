@@ -77,15 +77,16 @@ Result<Pooling> recommended_pooling(const TensorFile& file) {
   }
 }
 
-Result<std::vector<std::vector<float>>> Engine::embed(std::span<const std::vector<TokenId>> texts,
-                                                      const EmbedOptions& options, const std::stop_token& stop) {
-  const Pooling pooling = options.pooling ? *options.pooling : OGAS_TRY(Result<Pooling>(model_->pooling));
+Result<std::vector<std::vector<float>>> embed(Engine& engine, std::span<const std::vector<TokenId>> texts,
+                                              const EmbedOptions& options, const std::stop_token& stop) {
+  EngineCore& core = engine.core();
+  const Pooling pooling = options.pooling ? *options.pooling : OGAS_TRY(recommended_pooling(core.model.file));
   for (size_t idx = 0; idx < texts.size(); ++idx)
-    OGAS_TRY(model_->check_tokens(texts[idx], texts.size() == 1 ? "the text" : fmt::format("text {}", idx + 1)));
-  const size_t n_embd = facts().n_embd;
+    OGAS_TRY(core.model.check_tokens(texts[idx], texts.size() == 1 ? "the text" : fmt::format("text {}", idx + 1)));
+  const size_t n_embd = core.facts().n_embd;
   Pool pool(pooling, texts, n_embd);
   std::vector<uint32_t> rows;
-  OGAS_TRY(run_texts(*model_, pool.passes(), begin_cancellable(stop),
+  OGAS_TRY(run_texts(core, pool.passes(), core.begin_cancellable(stop),
                      [&](const Pass& pass, std::span<const TextRow> wanted) {
                        rows.clear();
                        for (const TextRow& row : wanted) rows.push_back(row.row);

@@ -7,7 +7,6 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/loaded_model.h"
 #include "engine/memory_plan.h"
 #include "engine/sequence.h"
 
@@ -16,8 +15,8 @@ namespace ogas {
 struct Scheduler::Job {
   using Clock = std::chrono::steady_clock;
 
-  Job(RequestId number, const LoadedModel& model, Request asked, Done when_done)
-      : id(number), request(std::move(asked)), done(std::move(when_done)), session(model.kv->cache()) {
+  Job(RequestId number, KvManager& kv, Request asked, Done when_done)
+      : id(number), request(std::move(asked)), done(std::move(when_done)), session(kv.cache()) {
     // Beyond a century, which the clock's own numbers do not hold for ever, is never.
     constexpr double kNever = 3e9;
     if (request.deadline_seconds > 0 && request.deadline_seconds < kNever)
@@ -34,21 +33,21 @@ struct Scheduler::Job {
 };
 
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
-    : engine_(engine), options_(options), steps_(*engine.model_) {
-  if (options_.n_batch == 0) options_.n_batch = engine.options().n_batch;
+    : core_(engine.core()), options_(options), steps_(core_.runner) {
+  if (options_.n_batch == 0) options_.n_batch = core_.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
-  min_chunk_ = std::min(min_batch(engine.model_->kernels), options_.n_batch);
+  min_chunk_ = std::min(min_batch(core_.model.kernels), options_.n_batch);
   chunk_ = min_chunk_;
 }
 
 Scheduler::~Scheduler() = default;
 
 Result<Scheduler::RequestId> Scheduler::submit(Request request, Done done) {
-  OGAS_TRY(Sequence::check(*engine_.model_, request));
+  OGAS_TRY(Sequence::check(core_.model, request));
   if (waiting_.size() >= options_.n_waiting)
     return fail(ErrorCode::unavailable, "{} requests are waiting; try again later", waiting_.size());
   start_counting(request.client);
-  waiting_.push_back(std::make_unique<Job>(next_id_, *engine_.model_, std::move(request), std::move(done)));
+  waiting_.push_back(std::make_unique<Job>(next_id_, core_.kv, std::move(request), std::move(done)));
   return next_id_++;
 }
 
@@ -111,7 +110,7 @@ void Scheduler::finish(Job& job, Result<Answer> answer) {
 
 // With what it has, which may be nothing.
 void Scheduler::end(Job& job, FinishReason reason) {
-  if (!job.sequence) job.sequence.emplace(*engine_.model_, job.session, job.request);
+  if (!job.sequence) job.sequence.emplace(core_, job.session, job.request);
   job.sequence->end(reason);
   finish(job, job.sequence->take_answer());
 }
@@ -148,7 +147,7 @@ bool Scheduler::comes_before(const Job& a, const Job& b) const {
 // Whether there are pages for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
   const size_t n = job.sequence ? job.sequence->tokens().size() : job.request.prompt.size();
-  return job.session.kv.pages_to_extend(n + 1) <= engine_.model_->kv->n_available_pages();
+  return job.session.kv.pages_to_extend(n + 1) <= core_.kv.n_available_pages();
 }
 
 // The first in rank, and nobody past one who does not fit yet: it would wait for ever.
@@ -165,7 +164,7 @@ void Scheduler::admit() {
     running_.push_back(std::move(*first));
     waiting_.erase(first);
     Job& job = *running_.back();
-    if (!job.sequence) job.sequence.emplace(*engine_.model_, job.session, job.request);
+    if (!job.sequence) job.sequence.emplace(core_, job.session, job.request);
     job.sequence->match_prefix();
   }
 }
@@ -188,8 +187,7 @@ void Scheduler::preempt(size_t running_idx) {
 // Whether one of those before it is about to compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvLayout::kPagePositions;
-  if (!engine_.model_->kv->has_prefix_cache() || job.sequence->wants_prompt_logprobs() ||
-      job.sequence->n_computed() % kPage != 0)
+  if (!core_.kv.has_prefix_cache() || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
     return false;
   job.sequence->match_prefix();  // what they have computed since
   const size_t n = job.sequence->n_computed() + kPage;
@@ -249,7 +247,7 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
       choose(*prompts_[idx], rest);
       rest -= prompts_[idx]->sequence->planned().tokens.size();
     }
-    const Result<> room = engine_.model_->kv->reserve_pages(n_pages);
+    const Result<> room = core_.kv.reserve_pages(n_pages);
     if (room) return chosen_;
     if (running_.size() > 1) {
       preempt(last_in_rank());

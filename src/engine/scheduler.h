@@ -75,7 +75,7 @@ class Scheduler {
   void charge(const Job& job);
   void start_counting(const std::string& client);
 
-  Engine& engine_;
+  EngineCore& core_;
   SchedulerOptions options_;
   StepRunner steps_;
   std::vector<JobPtr> waiting_, running_;

@@ -53,11 +53,11 @@ bool Score::is_greedy() const { return std::ranges::all_of(tokens, &TokenScore::
 
 double Score::perplexity() const { return std::exp(-logprob() / static_cast<double>(tokens.size())); }
 
-Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
-                                         std::span<const std::vector<TokenId>> continuations,
-                                         const std::stop_token& stop) {
-  OGAS_TRY(check_choices(*model_, context, continuations));
-  const auto is_cancelled = begin_cancellable(stop);
+Result<std::vector<Score>> score(Engine& engine, std::span<const TokenId> context,
+                                 std::span<const std::vector<TokenId>> continuations, const std::stop_token& stop) {
+  EngineCore& core = engine.core();
+  OGAS_TRY(check_choices(core.model, context, continuations));
+  const auto is_cancelled = core.begin_cancellable(stop);
   std::vector<Score> scores;
   for (const auto& tokens : continuations) scores.push_back({std::vector<TokenScore>(tokens.size())});
   if (scores.empty()) return scores;
@@ -67,7 +67,7 @@ Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
   const size_t n_context = context.size();
   const std::vector<TokenId> first =
       joined(context, is_alone ? all_but_last(continuations[0]) : std::span<const TokenId>());
-  KvSequence kv(model_->kv->cache());
+  KvSequence kv(core.kv.cache());
   const TextPass pass{.tokens = first, .kv = &kv, .first_wanted = n_context - 1};
   const auto take_shared = [&](size_t, size_t token_idx, std::span<const float> logits) {
     const LogSoftmax softmax(logits);
@@ -75,7 +75,7 @@ Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
     for (size_t idx = 0; idx < scores.size(); ++idx)
       scores[idx].tokens[at] = score_of(softmax, logits, continuations[idx][at]);
   };
-  OGAS_TRY(run_texts_to_logits(*model_, {&pass, 1}, is_cancelled, take_shared));
+  OGAS_TRY(run_texts_to_logits(core, {&pass, 1}, is_cancelled, take_shared));
   if (is_alone) return scores;
 
   // Each behind the same keys and values. The last one needs no share of its own in them.
@@ -86,13 +86,14 @@ Result<std::vector<Score>> Engine::score(std::span<const TokenId> context,
     const size_t at = token_idx + 1;
     scores[idx].tokens[at] = score_of(LogSoftmax(logits), logits, continuations[idx][at]);
   };
-  OGAS_TRY(run_texts_to_logits(*model_, passes, is_cancelled, take_own));
+  OGAS_TRY(run_texts_to_logits(core, passes, is_cancelled, take_own));
   return scores;
 }
 
-Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWindows& windows,
-                                 const std::stop_token& stop) {
-  const size_t n_ctx = model_->options.n_ctx, n_window = windows.n_tokens > 0 ? windows.n_tokens : n_ctx;
+Result<Score> score_text(Engine& engine, std::span<const TokenId> tokens, const ScoreWindows& windows,
+                         const std::stop_token& stop) {
+  EngineCore& core = engine.core();
+  const size_t n_ctx = core.options().n_ctx, n_window = windows.n_tokens > 0 ? windows.n_tokens : n_ctx;
   const size_t n_before = windows.n_before;
   if (n_window > n_ctx)
     return fail(ErrorCode::usage, "windows of {} tokens are {} more than the context of {}", n_window, n_window - n_ctx,
@@ -101,8 +102,8 @@ Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWin
     return fail(ErrorCode::usage,
                 "{} tokens before those that are scored; between 1 and the window's {} can stand there", n_before,
                 n_window);
-  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token after the first one");
-  OGAS_TRY(model_->check_vocabulary(tokens));
+  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token behind the first one");
+  OGAS_TRY(core.model.check_vocabulary(tokens));
 
   // The first window has one token before those that are scored, the text's first.
   std::vector<TextPass> passes;
@@ -115,13 +116,13 @@ Result<Score> Engine::score_text(std::span<const TokenId> tokens, const ScoreWin
     begins.push_back(begin);
     n_scored = end;
   }
-  const auto is_cancelled = begin_cancellable(stop);
+  const auto is_cancelled = core.begin_cancellable(stop);
   Score score{std::vector<TokenScore>(tokens.size() - 1)};
   const auto take = [&](size_t window, size_t token_idx, std::span<const float> logits) {
     const size_t at = begins[window] + token_idx;
     score.tokens[at] = score_of(LogSoftmax(logits), logits, tokens[at + 1]);
   };
-  OGAS_TRY(run_texts_to_logits(*model_, passes, is_cancelled, take));
+  OGAS_TRY(run_texts_to_logits(core, passes, is_cancelled, take));
   return score;
 }
 

@@ -1,8 +1,9 @@
-// How likely a model holds given text: what evaluation harnesses ask for (Engine::score, Engine::score_text).
+// How likely a model holds given text: what evaluation harnesses ask for (lm-evaluation-harness).
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@
 #include "text/tokenizer.h"
 
 namespace ogas {
+
+class Engine;
 
 struct TokenScore {
   double logprob = 0;      // natural logarithm, by the log-softmax of the model's own logits
@@ -31,6 +34,19 @@ struct ScoreWindows {
   uint32_t n_tokens = 0;  // computed in a window; 0: the context's
   uint32_t n_before = 1;  // of these, so many stand before those that are scored, at least
 };
+
+// How likely each token of a continuation is after the context and those before it; all continuations share the
+// context's keys and values. Logits are those of compute_logits(), bit for bit. Memory does not grow with the number of
+// tokens but for keys and values, of which one batch's continuations are held at a time. Asking `stop` to stop, from
+// any thread and at any time, also before, ends it as Engine::cancel() does: so what waits for an EngineThread can be
+// ended. Errors: usage (an empty context or continuation, a token out of range, more tokens than the context by how
+// much), out_of_memory, cancelled, io.
+Result<std::vector<Score>> score(Engine& engine, std::span<const TokenId> context,
+                                 std::span<const std::vector<TokenId>> continuations, const std::stop_token& stop = {});
+// The same of every token of a text but the first, however long it is (rolling log-likelihood). Errors: usage (windows
+// that do not fit, fewer than two tokens, one out of range), out_of_memory, cancelled, io.
+Result<Score> score_text(Engine& engine, std::span<const TokenId> tokens, const ScoreWindows& windows = {},
+                         const std::stop_token& stop = {});
 
 // A context and what may follow it, as tokens.
 struct EncodedChoices {

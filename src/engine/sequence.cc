@@ -19,12 +19,12 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
 Result<> Sequence::check(const LoadedModel& model, const Request& request) {
   OGAS_TRY(model.check_tokens(request.prompt));
   OGAS_TRY(request.sampling.validate());
-  return request.sampling.check_tokens(model.model->facts().n_vocab);
+  return request.sampling.check_tokens(model.facts().n_vocab);
 }
 
-Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
-    : model_(model),
-      tokenizer_(model.tokenizer ? model.tokenizer->get() : nullptr),
+Sequence::Sequence(EngineCore& core, Session& session, const Request& request)
+    : core_(core),
+      tokenizer_(core.model.text.tokenizer()),
       session_(session),
       request_(request),
       sequence_(request.prompt),
@@ -37,7 +37,7 @@ Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
   // places to go back to.
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
   size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
-  if (!model.kv->reuses_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
+  if (!core.kv.reuses_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
   if (request.prompt_logprobs) n_cached = 0;
   n_cached = session.kv.rewindable_to(n_cached);
   session.truncate(n_cached);
@@ -52,7 +52,7 @@ Sequence::Sequence(LoadedModel& model, Session& session, const Request& request)
 // it grows as it comes.
 void Sequence::reserve() {
   constexpr size_t kTokenBytes = 8;  // of text; four or five are usual
-  const size_t n_full = size_t{model_.options.n_ctx} + 1, n_answer = std::min<size_t>(request_.max_tokens, n_full);
+  const size_t n_full = size_t{core_.options().n_ctx} + 1, n_answer = std::min<size_t>(request_.max_tokens, n_full);
   sequence_.reserve(std::min(sequence_.size() + n_answer, n_full));
   session_.tokens.reserve(sequence_.capacity());
   answer_.tokens.reserve(n_answer);
@@ -64,9 +64,9 @@ void Sequence::reserve() {
 // At least the last token is left to compute: its logits are what comes next.
 void Sequence::match_prefix() {
   if (wants_prompt_logprobs()) return;
-  const size_t n = model_.kv->reuses_generated() ? sequence_.size() : n_prompt_;
+  const size_t n = core_.kv.reuses_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
-  model_.kv->match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  core_.kv.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
@@ -95,7 +95,7 @@ const BatchItem& Sequence::plan(size_t n_max) {
 size_t Sequence::max_drafts(size_t n_max) const {
   const size_t n_held = session_.tokens.size();
   if (!is_decoding() || session_.kv.rewindable_to(n_held - 1) != n_held - 1) return 0;
-  size_t n = std::min(n_max, size_t{model_.options.n_ctx} - n_held) - 1;
+  size_t n = std::min(n_max, size_t{core_.options().n_ctx} - n_held) - 1;
   if (request_.max_tokens > 0) n = std::min(n, request_.max_tokens - answer_.tokens.size() - 1);
   return n;
 }
@@ -106,13 +106,13 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
   if (begin >= end) return;
   std::vector<uint32_t> rows(end - begin);
   std::iota(rows.begin(), rows.end(), static_cast<uint32_t>(row));
-  model_.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
+  core_.runner.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
     answer_.prompt_logprobs[begin + idx] = logprobs_of(logits, sequence_[begin + idx + 1], *request_.prompt_logprobs);
   });
 }
 
 void Sequence::take(std::span<const float> logits) {
-  model_.kv->insert_prefix(session_, session_.tokens.size() - n_drafts());
+  core_.kv.insert_prefix(session_, session_.tokens.size() - n_drafts());
   if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
   if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
@@ -136,7 +136,7 @@ void Sequence::take_next(std::span<const float> logits) {
   std::optional<Logprobs> logprobs;
   if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, id, request_.sampling.n_logprobs);
   if (request_.on_token) request_.on_token(id, logprobs ? &*logprobs : nullptr);
-  if (!request_.ignore_end && model_.ends.contains(id)) return end(FinishReason::stop);
+  if (!request_.ignore_end && core_.model.text.answer_ends().contains(id)) return end(FinishReason::stop);
   if (logprobs) answer_.logprobs.push_back(*std::move(logprobs));
   accept(id);
 }
@@ -155,15 +155,15 @@ void Sequence::accept(TokenId id) {
   if (tokenizer_ && shows(id)) emit(filter_.push(decoder_->push(id)));
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
-  const bool is_full = sequence_.size() > model_.options.n_ctx;
+  const bool is_full = sequence_.size() > core_.options().n_ctx;
   if (enough || (is_full && !request_.context_shift)) return end(FinishReason::length);
   if (is_full) shift_context();
 }
 
 // What is kept of both ends is computed anew: rarely, and quicker than it was generated.
 void Sequence::shift_context() {
-  const size_t n_latest = (size_t{model_.options.n_ctx} + 1) / 2;
-  const size_t n_first = std::min<size_t>(request_.n_keep, model_.options.n_ctx - n_latest);
+  const size_t n_latest = (size_t{core_.options().n_ctx} + 1) / 2;
+  const size_t n_first = std::min<size_t>(request_.n_keep, core_.options().n_ctx - n_latest);
   sequence_.erase(sequence_.begin() + static_cast<ptrdiff_t>(n_first),
                   sequence_.end() - static_cast<ptrdiff_t>(n_latest));
   n_prompt_ = sequence_.size();
@@ -185,7 +185,7 @@ void Sequence::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  model_.kv->save_prefix(session_, n_prompt_);
+  core_.kv.save_prefix(session_, n_prompt_);
 }
 
 Answer Sequence::take_answer() {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/loaded_model.h"
+#include "engine/engine_core.h"
 #include "engine/request.h"
 #include "sampling/sampler.h"
 #include "sampling/stop_filter.h"
@@ -20,7 +20,7 @@ class Sequence {
   static Result<> check(const LoadedModel& model, const Request& request);
   // The request must have been checked; all three must outlive this. What the session holds of the prompt is not
   // computed again. Without a tokenizer there are tokens and no text.
-  Sequence(LoadedModel& model, Session& session, const Request& request);
+  Sequence(EngineCore& core, Session& session, const Request& request);
 
   // Takes what is remembered of its tokens, which spares computing it: before the first step, and where the session
   // lost them since.
@@ -66,7 +66,7 @@ class Sequence {
   void shift_context();
   void emit(std::string_view text);
 
-  LoadedModel& model_;
+  EngineCore& core_;
   const Tokenizer* tokenizer_;
   Session& session_;
   const Request& request_;

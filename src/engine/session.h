@@ -1,8 +1,9 @@
-// A conversation's tokens and what the layers keep of them.
+// A conversation's tokens and what the layers keep of them, and what is computed next of it.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -12,6 +13,7 @@
 
 namespace ogas {
 
+// Made by Engine::new_session, and must not outlive the engine.
 class Session {
  public:
   explicit Session(KvCache& cache) : kv(cache) {}
@@ -20,7 +22,7 @@ class Session {
     if (kind == RowKind::prefill && n_prompt_tokens == tokens.size()) n_prompt_tokens += computed.size();
     tokens.insert(tokens.end(), computed.begin(), computed.end());
   }
-  // Goes on with a page that was computed elsewhere, from these tokens, as append() would have it.
+  // Continues with a page that was computed elsewhere, from these tokens, as append() would have it.
   void add_page(const KvPage& page, std::span<const TokenId> page_tokens) {
     kv.add_page(page);
     append(page_tokens, RowKind::prefill);
@@ -37,6 +39,14 @@ class Session {
   std::vector<TokenId> tokens;   // those kv holds
   size_t n_prompt_tokens = 0;    // of these, the first ones, up to one that was generated
   size_t n_in_prefix_cache = 0;  // of these, the first ones, in whole pages that the prefix cache has
+};
+
+// Tokens to be computed after those that a session holds.
+struct BatchItem {
+  Session* session = nullptr;
+  std::span<const TokenId> tokens = {};
+  RowKind kind = RowKind::prefill;  // what they are computed as (ops/row_kind.h)
+  uint32_t n_logits = 1;            // of how many of the last ones logits are wanted
 };
 
 }  // namespace ogas

@@ -12,7 +12,7 @@ Result<StepCost> StepRunner::run(std::span<Sequence* const> sequences) {
     cost.n_rows += sequence->planned().tokens.size();
   }
   const auto start = std::chrono::steady_clock::now();
-  const Pass pass = OGAS_TRY(model_.compute(items_));
+  const Pass pass = OGAS_TRY(runner_.compute(items_));
   cost.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   size_t row = 0;
   for (size_t idx = 0; idx < sequences.size(); ++idx) {

@@ -11,7 +11,7 @@ namespace ogas {
 
 class StepRunner {
  public:
-  explicit StepRunner(LoadedModel& model) : model_(model) {}
+  explicit StepRunner(ModelRunner& runner) : runner_(runner) {}
 
   // Computes what Sequence::plan() chose last for each of them, and has each take its logits and its share of the cost.
   // There must be free pages for them. Returns what the pass cost. Errors: those of the pass (io); no sequence has
@@ -19,7 +19,7 @@ class StepRunner {
   Result<StepCost> run(std::span<Sequence* const> sequences);
 
  private:
-  LoadedModel& model_;
+  ModelRunner& runner_;
   std::vector<BatchItem> items_;  // kept for its capacity: steps do not allocate
 };
 

@@ -10,7 +10,7 @@ namespace {
 // The texts in their order, each from where the last pass left it: at most one is on its way between passes.
 class Texts {
  public:
-  Texts(LoadedModel& model, std::span<const TextPass> texts) : model_(model), texts_(texts) { skip_empty(); }
+  Texts(EngineCore& core, std::span<const TextPass> texts) : core_(core), texts_(texts) { skip_empty(); }
 
   bool done() const { return text_idx_ == texts_.size(); }
 
@@ -20,12 +20,12 @@ class Texts {
     rows_.clear();
     finished_.clear();
     size_t n_tokens = 0, n_pages = 0;
-    while (!done() && n_tokens < model_.options.n_batch) {
+    while (!done() && n_tokens < core_.options().n_batch) {
       const TextPass& text = texts_[text_idx_];
       KvSequence& kv = sequence_of(text);
-      const size_t n = std::min(model_.options.n_batch - n_tokens, text.tokens.size() - n_done_);
+      const size_t n = std::min(core_.options().n_batch - n_tokens, text.tokens.size() - n_done_);
       n_pages += kv.pages_to_extend(n);
-      if (auto has_room = model_.kv->reserve_pages(n_pages); !has_room) {
+      if (auto has_room = core_.kv.reserve_pages(n_pages); !has_room) {
         if (parts_.empty()) return has_room;
         return {};  // when the texts of this pass have given theirs back
       }
@@ -46,7 +46,7 @@ class Texts {
   KvSequence& sequence_of(const TextPass& text) {
     if (text.kv) return *text.kv;
     if (!own_) {
-      own_ = std::make_unique<KvSequence>(model_.kv->cache());
+      own_ = std::make_unique<KvSequence>(core_.kv.cache());
       if (text.behind) own_->fork(*text.behind);
     }
     return *own_;
@@ -63,7 +63,7 @@ class Texts {
     while (!done() && texts_[text_idx_].tokens.empty()) ++text_idx_;
   }
 
-  LoadedModel& model_;
+  EngineCore& core_;
   std::span<const TextPass> texts_;
   size_t text_idx_ = 0, n_done_ = 0;                   // tokens of this text that are computed
   std::unique_ptr<KvSequence> own_;                    // this text's
@@ -74,24 +74,24 @@ class Texts {
 
 }  // namespace
 
-Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+Result<> run_texts(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take) {
-  for (Texts rest(model, texts); !rest.done();) {
+  for (Texts rest(core, texts); !rest.done();) {
     if (is_cancelled()) return fail(ErrorCode::cancelled, "cancelled");
     OGAS_TRY(rest.fill());
-    const Pass pass = OGAS_TRY(model.forward(rest.parts()));
+    const Pass pass = OGAS_TRY(core.runner.forward(rest.parts()));
     if (!rest.rows().empty()) take(pass, rest.rows());
   }
   return {};
 }
 
-Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+Result<> run_texts_to_logits(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                              const TakeTextLogits& take) {
   std::vector<uint32_t> rows;
-  return run_texts(model, texts, is_cancelled, [&](const Pass& pass, std::span<const TextRow> wanted) {
+  return run_texts(core, texts, is_cancelled, [&](const Pass& pass, std::span<const TextRow> wanted) {
     rows.clear();
     for (const TextRow& row : wanted) rows.push_back(row.row);
-    model.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
+    core.runner.for_logits_of(pass, rows, [&](size_t idx, std::span<const float> logits) {
       take(wanted[idx].text_idx, wanted[idx].token_idx, logits);
     });
   });

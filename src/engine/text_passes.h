@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/function_ref.h"
-#include "engine/loaded_model.h"
+#include "engine/engine_core.h"
 
 namespace ogas {
 
@@ -30,13 +30,13 @@ using IsCancelled = FunctionRef<bool()>;
 // Calls take(pass, rows) after each pass that has wanted rows; each is there once, in order. Errors: out_of_memory
 // (pages for keys and values), cancelled, io.
 using TakeTextRows = std::function<void(const Pass& pass, std::span<const TextRow> rows)>;
-Result<> run_texts(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+Result<> run_texts(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take);
 
 // The same with the logits [n_vocab] of each wanted row, called from any thread, one row by one thread. Not more of
 // them exist at a time than a small batch's.
 using TakeTextLogits = std::function<void(size_t text_idx, size_t token_idx, std::span<const float> logits)>;
-Result<> run_texts_to_logits(LoadedModel& model, std::span<const TextPass> texts, IsCancelled is_cancelled,
+Result<> run_texts_to_logits(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                              const TakeTextLogits& take);
 
 }  // namespace ogas

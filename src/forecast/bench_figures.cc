@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/thread_pool.h"
+#include "engine/logits.h"
 
 namespace ogas {
 namespace {
@@ -209,7 +210,7 @@ Result<> Bench::step_of(uint32_t n) {
     const auto tokens = make_tokens(kTokens, facts_.n_vocab);
     OGAS_TRY(repeat(figure, [&]() -> Result<double> {
       const auto start = Clock::now();
-      OGAS_TRY(engine_.logits(tokens, n, [](size_t, std::span<const float>) {}, RowKind::decode));
+      OGAS_TRY(compute_logits(engine_, tokens, n, [](size_t, std::span<const float>) {}, RowKind::decode));
       return seconds_since(start) * n / kTokens;
     }));
   }

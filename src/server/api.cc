@@ -13,7 +13,8 @@ Api::Api(Engine& served, EngineThread& thread, ApiKeys& api_keys, ApiOptions api
       engine_thread(thread),
       keys(api_keys),
       options(std::move(api_options)),
-      format(served.chat_template() ? output_format_of(served.chat_template()->source()) : OutputFormat{}),
+      format(served.text().chat_template() ? output_format_of(served.text().chat_template()->source())
+                                           : OutputFormat{}),
       created(unix_time()),
       fingerprint(fmt::format("ogas-{}-{}", version(), served.isa())) {}
 
@@ -24,10 +25,7 @@ ApiResult<> Api::check_model(Fields& fields) const {
                                   fields.path_of("model"), "model_not_found"));
 }
 
-ApiResult<const Tokenizer*> Api::tokenizer() const {
-  if (!engine.tokenizer()) return std::unexpected(ApiError(engine.tokenizer_or_error().error()));
-  return engine.tokenizer();
-}
+ApiResult<const Tokenizer*> Api::tokenizer() const { return OGAS_TRY(engine.text().tokenizer_or_error()); }
 
 ApiResult<> Api::check_length(size_t n_prompt, std::string_view path) const {
   const size_t n_ctx = engine.options().n_ctx;

@@ -20,19 +20,19 @@ std::string EngineBackend::greeting() const {
 }
 
 std::vector<std::pair<std::string, std::string>> EngineBackend::facts() const {
-  const uint64_t n_held = Engine::tokens_of(*session_).size();
+  const uint64_t n_held = session_->tokens.size();
   const uint32_t n_ctx = engine_.options().n_ctx;
   const double percent = 100.0 * static_cast<double>(n_held) / n_ctx;
   return {{"model", model()},
-          {"computing with", fmt::format("{}, {} threads", engine_.isa(), engine_.n_threads())},
+          {"computing with", fmt::format("{}, {} threads", engine_.isa(), engine_.options().n_threads)},
           {"context", fmt::format("{} of {} tokens ({:.0f}%)", n_held, n_ctx, percent)},
-          {"keys and values", format_bytes(engine_.kv_bytes_used())},
+          {"keys and values", format_bytes(engine_.kv().bytes_used())},
           {"peak memory", format_bytes(peak_memory())}};
 }
 
 Result<Reply> EngineBackend::answer(const Conversation& conversation) {
-  auto prompt = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
-  Request request = conversation.settings.make_request(std::move(prompt), *engine_.tokenizer());
+  Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
+  Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.text().tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
   ReplyPrinter printer(hides_thinking_);
   ModelReply told({engine_, request.prompt}, std::bind_front(&ReplyPrinter::print, &printer));

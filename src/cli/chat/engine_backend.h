@@ -19,7 +19,7 @@ class EngineBackend : public ChatBackend {
   void forget() override { session_ = engine_.new_session(); }
 
  private:
-  bool is_full() const { return Engine::tokens_of(*session_).size() >= engine_.options().n_ctx; }
+  bool is_full() const { return session_->tokens.size() >= engine_.options().n_ctx; }
 
   Engine& engine_;
   TemplateOptions chat_;

@@ -265,16 +265,16 @@ Result<int> chat(const ChatOptions& options) {
     return talk_with(*backend, options.answer, options);
   }
   const auto engine = OGAS_TRY(options.model.load(options.chat));
-  if (!engine->tokenizer()) return std::unexpected(engine->tokenizer_or_error().error());
-  if (!engine->chat_template())
+  OGAS_TRY(engine->text().tokenizer_or_error());
+  if (!engine->text().chat_template())
     return fail(ErrorCode::unsupported,
                 "{}; --chat-template plain uses a simple one, and ogas run --raw completes text without",
-                engine->chat_template_error());
+                engine->text().chat_template_error());
   AnswerOptions settings = options.answer;
   settings.take_recommended(options.model.recommended_sampling(*engine));
   EngineBackend backend(*engine, options.chat, options.hides_thinking);
   auto code = talk_with(backend, std::move(settings), options);
-  engine->flush_prefixes();  // a conversation that is loaded again continues from these
+  engine->kv().flush_prefixes();  // a conversation that is loaded again continues from these
   return code;
 }
 

@@ -13,6 +13,7 @@
 #include "cli/report/npy.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "engine/embed.h"
 
 namespace ogas::cli {
 namespace {
@@ -56,10 +57,10 @@ Result<std::vector<std::string>> take_texts(std::vector<std::string>& positional
 
 // Before anything is computed. Errors: usage, naming the text.
 Result<std::vector<Tokens>> encode_all(const Engine& engine, std::span<const std::string> texts, bool parse_special) {
-  if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
+  const Tokenizer& tokenizer = *OGAS_TRY(engine.text().tokenizer_or_error());
   std::vector<Tokens> all;
   for (const std::string& text : texts) {
-    all.push_back(engine.tokenizer()->encode(text, {.parse_special = parse_special, .add_special = true}));
+    all.push_back(tokenizer.encode(text, {.parse_special = parse_special, .add_special = true}));
     const size_t n = all.back().size(), n_ctx = engine.options().n_ctx;
     if (n == 0) return fail(ErrorCode::usage, "text {} is empty; each needs a token", all.size());
     if (n > n_ctx)
@@ -112,7 +113,7 @@ Result<int> embed(const EmbedCommand& given) {
   ProgressBar bar("embedding");
   for (size_t begin = 0; begin < texts.size(); begin += kTextsTogether) {
     const size_t n = std::min(kTextsTogether, texts.size() - begin);
-    const auto vectors = OGAS_TRY(engine->embed(std::span(tokens).subspan(begin, n), options));
+    const auto vectors = OGAS_TRY(embed(*engine, std::span(tokens).subspan(begin, n), options));
     for (size_t idx = 0; idx < n; ++idx) {
       const std::vector<float>& vector = vectors[idx];
       if (!file)

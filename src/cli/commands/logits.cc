@@ -12,6 +12,7 @@
 #include "cli/report/npy.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "engine/logits.h"
 
 namespace ogas::cli {
 namespace {
@@ -59,7 +60,8 @@ Result<int> logits(const LogitsOptions& options) {
   const auto write_row = [&](size_t, std::span<const float> row) {
     written = written && file.write(row.data(), row.size_bytes());
   };
-  OGAS_TRY(options.mtp ? engine->mtp_logits(tokens, 0, write_row) : engine->logits(tokens, 0, write_row));
+  OGAS_TRY(options.mtp ? compute_mtp_logits(*engine, tokens, 0, write_row)
+                       : compute_logits(*engine, tokens, 0, write_row));
   if (!written || !file.finish()) return cannot_write();
   const std::string what = fmt::format("{}: float32 [{}, {}]", options.out, n_rows, engine->facts().n_vocab);
   write_stderr(style_stderr(Style::dim, printable_line(what)) + "\n");

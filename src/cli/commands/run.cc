@@ -80,15 +80,15 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
   return {};
 }
 
-Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
-  if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
+Result<Question> make_question(const Engine& engine, const RunOptions& options) {
+  const Tokenizer& tokenizer = *OGAS_TRY(engine.text().tokenizer_or_error());
   if (options.raw)
-    return engine.tokenizer()->encode(options.prompt,
-                                      {.parse_special = options.chat.parse_special, .add_special = true});
-  if (!engine.chat_template())
+    return Question{
+        tokenizer.encode(options.prompt, {.parse_special = options.chat.parse_special, .add_special = true})};
+  if (!engine.text().chat_template())
     return fail(ErrorCode::unsupported,
                 "{}; --chat-template plain uses a simple one, and --raw completes the text without",
-                engine.chat_template_error());
+                engine.text().chat_template_error());
   auto messages = nlohmann::ordered_json::array();
   if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
   messages.push_back({{"role", "user"}, {"content", options.prompt}});
@@ -129,14 +129,14 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
         {"prefill_tokens_per_s", answer.stats.prefill_rate()},
         {"decode_tokens_per_s", answer.stats.decode_rate()}}},
       {"peak_rss_bytes", peak_memory()},
-      {"threads", engine.n_threads()},
+      {"threads", engine.options().n_threads},
       {"instruction_set", engine.isa()},
   };
   if (engine.options().takes_fewer_experts())
     json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
                              {"min_expert_weight", engine.options().min_expert_weight}};
-  if (const auto experts = expert_stats(engine)) json["experts"] = experts_json(*experts);
-  if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.tokenizer(), answer);
+  if (engine.experts()) json["experts"] = experts_json(*engine.experts());
+  if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.text().tokenizer(), answer);
   write_json(json);
 }
 
@@ -145,7 +145,8 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_start() - options.asked_at;
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
-  Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)), *engine->tokenizer());
+  Question question = OGAS_TRY(make_question(*engine, options));
+  Request request = options.answer.make_request(std::move(question.tokens), *engine->text().tokenizer());
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
@@ -174,7 +175,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
       text += "\n" + line;
     write_stderr(style_stderr(Style::dim, text) + "\n");
   }
-  engine->flush_prefixes();
+  engine->kv().flush_prefixes();
   return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "engine/score.h"
 
 namespace ogas::cli {
 namespace {
@@ -23,11 +24,6 @@ struct ScoreOptions {
   ScoreWindows windows;
   bool parse_special = false, tokens = false, json = false;
 };
-
-Result<const Tokenizer*> tokenizer_of(const Engine& engine) {
-  if (!engine.tokenizer()) return std::unexpected(engine.tokenizer_or_error().error());
-  return engine.tokenizer();
-}
 
 Json tokens_json(const Tokenizer& tokenizer, std::span<const TokenId> ids, const Score& score) {
   auto tokens = Json::array();
@@ -48,10 +44,10 @@ std::string token_lines(const Tokenizer& tokenizer, std::span<const TokenId> ids
 }
 
 Result<int> score_choices(const ScoreOptions& options, Engine& engine) {
-  const Tokenizer& tokenizer = *OGAS_TRY(tokenizer_of(engine));
+  const Tokenizer& tokenizer = *OGAS_TRY(engine.text().tokenizer_or_error());
   const auto choices =
       OGAS_TRY(encode_choices(tokenizer, options.context, options.continuations, options.parse_special));
-  const auto scores = OGAS_TRY(engine.score(choices.context, choices.continuations));
+  const auto scores = OGAS_TRY(score(engine, choices.context, choices.continuations));
   auto list = Json::array();
   std::string table = "  log-prob   a token  greedy  continuation\n";
   for (size_t idx = 0; idx < scores.size(); ++idx) {
@@ -78,11 +74,11 @@ Result<int> score_choices(const ScoreOptions& options, Engine& engine) {
 }
 
 Result<int> score_whole(const ScoreOptions& options, Engine& engine, std::string_view text) {
-  const Tokenizer& tokenizer = *OGAS_TRY(tokenizer_of(engine));
+  const Tokenizer& tokenizer = *OGAS_TRY(engine.text().tokenizer_or_error());
   const auto ids = OGAS_TRY(encode_to_score(tokenizer, text, options.parse_special));
   const auto scored = std::span(ids).subspan(1);
   if (scored.empty()) return fail(ErrorCode::usage, "the text is empty");
-  const Score score = OGAS_TRY(engine.score_text(ids, options.windows));
+  const Score score = OGAS_TRY(score_text(engine, ids, options.windows));
   const double bits_per_byte = -score.logprob() / std::numbers::ln2 / static_cast<double>(text.size());
   if (options.json) {
     Json json = {{"model", engine.file().path().filename().string()},

@@ -97,7 +97,7 @@ Result<int> serve(const ServeOptions& options) {
   write_stderr(fmt::format("ogas: serving {} at {} (OpenAI's API at {}/v1); Ctrl-C ends\n",
                            engine->file().path().filename().string(), server->url(), server->url()));
   server->run();
-  engine->flush_prefixes();
+  engine->kv().flush_prefixes();
   return kSuccess;
 }
 

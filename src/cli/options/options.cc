@@ -251,7 +251,7 @@ void ModelOptions::announce_fewer_experts(const ModelFacts& facts) const {
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
-  SamplingOptions sampling = engine.recommended_sampling();
+  SamplingOptions sampling = engine.text().recommended_sampling();
   if (model.empty()) {  // the default model's card asks for these, and its file does not say so
     sampling.temperature = 0.2F;
     sampling.top_p = 0.9F;

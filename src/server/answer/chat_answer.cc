@@ -42,7 +42,7 @@ void ChatAnswer::take_piece(FeedEvent& events) {
   // What ends an answer is none of it.
   std::erase_if(events.tokens, [&](const DrawnToken& drawn) {
     return events.answer && *events.answer && (*events.answer)->finish == FinishReason::stop &&
-           api.engine.answer_ends().contains(drawn.id);
+           api.engine.text().answer_ends().contains(drawn.id);
   });
   const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
   if (!had_enough && (!is_empty || !events.tokens.empty())) add(events.answer_idx, piece, std::move(events.tokens));

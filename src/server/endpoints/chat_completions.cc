@@ -79,7 +79,7 @@ class Completion : public ChatAnswer {
 
   Json logprobs_json(std::span<const DrawnToken> tokens) const {
     if (!wants_logprobs_) return nullptr;
-    return {{"content", chat_logprobs(*api.engine.tokenizer(), tokens)}, {"refusal", nullptr}};
+    return {{"content", chat_logprobs(*api.engine.text().tokenizer(), tokens)}, {"refusal", nullptr}};
   }
 
   Usage usage;

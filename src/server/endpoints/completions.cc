@@ -79,7 +79,7 @@ class CompletionAnswer {
         head_{.id = new_id("cmpl-")} {
     for (size_t prompt_idx = 0; prompt_idx < asked_.prompts.size(); ++prompt_idx)
       for (uint32_t sample = 0; sample < asked_.best_of; ++sample)
-        choices_.push_back({.prompt_idx = prompt_idx, .logprobs = CompletionLogprobs(*api.engine.tokenizer())});
+        choices_.push_back({.prompt_idx = prompt_idx, .logprobs = CompletionLogprobs(*api.engine.text().tokenizer())});
     echoes_.resize(choices_.size(), !asked_.echo);
   }
 

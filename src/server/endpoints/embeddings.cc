@@ -7,6 +7,7 @@
 #include <memory>
 #include <stop_token>
 
+#include "engine/embed.h"
 #include "server/endpoints/endpoints.h"
 #include "server/request/read_tokens.h"
 #include "server/request/request_fields.h"
@@ -71,7 +72,7 @@ class EmbeddingWork : public std::enable_shared_from_this<EmbeddingWork> {
  private:
   void embed_one(Engine& engine) {
     const std::vector<TokenId>& text = request_.texts[vectors_.size()];
-    auto vector = engine.embed({&text, 1}, {}, stop_.get_token());
+    auto vector = embed(engine, {&text, 1}, {}, stop_.get_token());
     if (!vector) return reply_error(*exchange_, ApiError(vector.error()));
     n_tokens_ += text.size();
     vectors_.push_back(std::move(vector->front()));

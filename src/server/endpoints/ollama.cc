@@ -67,7 +67,7 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
       return refuse("think", "think is {}, where a boolean or a string is expected", kind_of(*think));
     // DeepSeek's templates have another name for it.
     const bool is_thinking =
-        !api.engine.chat_templates_mention("enable_thinking") && api.engine.chat_templates_mention("thinking");
+        !api.engine.text().templates_mention("enable_thinking") && api.engine.text().templates_mention("thinking");
     const std::string name = think->is_string() ? "reasoning_effort" : is_thinking ? "thinking" : "enable_thinking";
     OGAS_TRY(check_variable(api, "think", name, *think));
     run.input.extra[name] = *think;
@@ -293,14 +293,15 @@ ApiResult<> ollama_show(Api& api, Call& call) {
   Json capabilities = {"completion"};
   if (api.format.call_syntax != CallSyntax::none) capabilities.push_back("tools");
   if (!api.format.think_begin.empty()) capabilities.push_back("thinking");
-  reply_json(*call.exchange, {{"details", details_of(api)},
-                              {"template", api.engine.chat_template() ? api.engine.chat_template()->source() : ""},
-                              {"capabilities", std::move(capabilities)},
-                              {"model_info",
-                               {{"general.architecture", facts.architecture},
-                                {"general.parameter_count", facts.n_params},
-                                {facts.architecture + ".context_length", facts.n_ctx_train},
-                                {facts.architecture + ".embedding_length", facts.n_embd}}}});
+  reply_json(*call.exchange,
+             {{"details", details_of(api)},
+              {"template", api.engine.text().chat_template() ? api.engine.text().chat_template()->source() : ""},
+              {"capabilities", std::move(capabilities)},
+              {"model_info",
+               {{"general.architecture", facts.architecture},
+                {"general.parameter_count", facts.n_params},
+                {facts.architecture + ".context_length", facts.n_ctx_train},
+                {facts.architecture + ".embedding_length", facts.n_embd}}}});
   return {};
 }
 

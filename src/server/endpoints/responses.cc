@@ -245,7 +245,7 @@ class ResponseAnswer final : public ChatAnswer {
     if (is_cut) response_["incomplete_details"] = {{"reason", "max_output_tokens"}};
     response_["completed_at"] = is_cut ? Json() : Json(unix_time());
     const AnswerStats& stats = answer.stats;
-    const auto n_reasoning = api.engine.tokenizer()->encode(choices.front().reasoning).size();
+    const auto n_reasoning = api.engine.text().tokenizer()->encode(choices.front().reasoning).size();
     response_["usage"] = {{"input_tokens", stats.n_prompt},
                           {"input_tokens_details", {{"cached_tokens", stats.n_cached}, {"cache_write_tokens", 0}}},
                           {"output_tokens", stats.n_generated},

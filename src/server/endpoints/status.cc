@@ -73,8 +73,8 @@ ApiResult<> metrics(Api& api, Call& call) {
                      .n_waiting = load.n_waiting,
                      .n_connections = api.n_connections ? api.n_connections() : 0,
                      .n_preemptions = load.n_preemptions,
-                     .kv_bytes_used = engine.kv_bytes_used() + engine.kv_bytes_cached(),
-                     .kv_bytes_cached = engine.kv_bytes_cached(),
+                     .kv_bytes_used = engine.kv().bytes_used() + engine.kv().bytes_cached(),
+                     .kv_bytes_cached = engine.kv().bytes_cached(),
                      .kv_bytes_budget = engine.options().kv_budget,
                      .memory_bytes = current_memory()};
     if (const auto experts = expert_stats(engine)) {

@@ -64,7 +64,8 @@ ApiResult<> tokenizer_info(Api& api, Call& call) {
               {"add_eos_token", vocab.add_eos},
               {"model_max_length", api.engine.options().n_ctx},
               {"vocab_size", api.engine.facts().n_vocab},
-              {"chat_template", api.engine.chat_template() ? Json(api.engine.chat_template()->source()) : Json()}});
+              {"chat_template",
+               api.engine.text().chat_template() ? Json(api.engine.text().chat_template()->source()) : Json()}});
   return {};
 }
 

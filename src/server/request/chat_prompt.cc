@@ -190,7 +190,6 @@ ApiResult<Json> read_template_variables(const Api& api, Fields& fields) {
 }
 
 ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
-  const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
   ChatTemplateInput conversation{.messages = input.messages,
                                  .tools = input.tools,
                                  .extra = input.extra,
@@ -201,13 +200,13 @@ ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
     begun = last["content"].get<std::string>();
     conversation.messages.erase(conversation.messages.size() - 1);
   }
-  RenderedChat chat = OGAS_TRY(api.engine.render_chat(conversation));
+  RenderedChat chat = OGAS_TRY(api.engine.text().render(conversation));
   OGAS_TRY(check_effect(api, conversation, chat.text));
   if (!begun.empty()) {
     chat.input.push_back({chat.text.size(), chat.text.size() + begun.size()});
     chat.text += begun;
   }
-  ChatPrompt prompt{.tokens = tokenizer.encode(chat.text, {.parse_special = true, .input = chat.input}),
+  ChatPrompt prompt{.tokens = api.engine.text().encode(chat),
                     .starts_in_reasoning = ends_in_reasoning(api.format, chat.text)};
   if (prompt.tokens.empty()) return refuse(input.path, "the conversation has no tokens");
   OGAS_TRY(api.check_length(prompt.tokens.size(), input.path));

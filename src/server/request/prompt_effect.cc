@@ -9,7 +9,7 @@ namespace {
 
 // Whether the prompt is the same without something. What the template refuses without it has an effect.
 bool renders_as(const Api& api, const ChatTemplateInput& conversation, std::string_view text) {
-  const auto rendered = api.engine.render_chat(conversation);
+  const auto rendered = api.engine.text().render(conversation);
   return rendered && rendered->text == text;
 }
 
@@ -60,7 +60,7 @@ ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, 
 }
 
 ApiResult<> check_variable(const Api& api, const std::string& path, std::string_view name, const Json& value) {
-  if (!api.engine.chat_template() || api.engine.chat_templates_mention(name)) return {};
+  if (!api.engine.text().chat_template() || api.engine.text().templates_mention(name)) return {};
   const bool reasons = api.format.channels || !api.format.think_end.empty();
   const bool is_switch = name == "enable_thinking" || name == "thinking";
   const bool asks_for_none = (is_switch && value == false) || (name == "reasoning_effort" && value == "none");

@@ -1,0 +1,64 @@
+// What a model's file says about text: tokenizer, chat templates, what ends an answer, and how its publisher samples.
+// Does not change once it is read, so that any thread may use it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "chat/answer_ends.h"
+#include "chat/chat_template.h"
+#include "files/tensor_file.h"
+#include "sampling/sampling_options.h"
+#include "text/tokenizer.h"
+
+namespace ogas {
+
+struct ChatOptions {
+  // Parse special tokens ("<|im_end|>") in what the conversation's messages say, too. Without it they stay text, so
+  // that nobody can end a turn or write as the system by typing.
+  bool special_in_input = false;
+};
+
+class ModelText {
+ public:
+  // Of a file without a tokenizer and templates.
+  ModelText() = default;
+  // template_source: Jinja in place of the file's templates; empty: its own. A tokenizer or a template that cannot be
+  // used is no error here. Errors: bad_file, in the publisher's sampling options.
+  static Result<ModelText> read(const TensorFile& file, const std::string& template_source);
+
+  // Null where the file has none that ogas can use; then the other one says why.
+  const Tokenizer* tokenizer() const { return tokenizer_ ? tokenizer_->get() : nullptr; }
+  Result<const Tokenizer*> tokenizer_or_error() const;
+  const ChatTemplate* chat_template() const { return template_ ? &*template_ : nullptr; }
+  const std::string& chat_template_error() const { return template_error_; }
+  // Whether a variable of this name is in a template, be it the one for tools.
+  bool templates_mention(std::string_view name) const;
+  const AnswerEnds& answer_ends() const { return ends_; }  // none without a tokenizer
+  const SamplingOptions& recommended_sampling() const { return sampling_; }
+
+  // A conversation by the model's template. Errors: unsupported (no template or no tokenizer), bad_file (the template
+  // fails).
+  Result<RenderedChat> render(const ChatTemplateInput& input) const;
+  // The tokens of such a text. There must be a tokenizer.
+  std::vector<TokenId> encode(const RenderedChat& chat, ChatOptions options = {}) const;
+  // Both. Errors: as render().
+  Result<std::vector<TokenId>> encode_chat(const ChatTemplateInput& input, ChatOptions options = {}) const;
+
+ private:
+  void read_templates(const TensorFile& file, const std::string& given);
+  void find_ends();
+
+  Result<std::unique_ptr<Tokenizer>> tokenizer_ = fail(ErrorCode::unsupported, "no tokenizer");
+  std::optional<ChatTemplate> template_;
+  std::optional<ChatTemplate> tool_template_;  // where there is another for conversations with tools
+  std::string template_error_ = "the model file has no chat template";
+  AnswerEnds ends_;
+  SamplingOptions sampling_;
+};
+
+}  // namespace ogas
