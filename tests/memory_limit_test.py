@@ -100,8 +100,8 @@ class MemoryLimitTest(program.ProgramTest):
         self.lower_limit(process)
         rest, errors = process.communicate(timeout=program.SECONDS)
         self.assertEqual(process.returncode, 0, errors)
-        self.assertRegex(errors.decode(), r"the limit on memory fell to \d+ MB: \d+ of 128 experts fit into memory, "
-                                          r"\d+ before; answers stay the same and take longer\n")
+        self.assertRegex(errors.decode(), r"the limit on memory fell to \d+ MB: \d+ of 128 experts fit in memory, "
+                                          r"\d+ did; answers stay the same and take longer\n")
         self.assertEqual(answer + rest, self.ogas(*run).stdout)
 
     def test_a_server_with_nothing_to_do_gives_back_too(self):

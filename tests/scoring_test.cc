@@ -169,7 +169,7 @@ TEST(ScoreErrors, SayWhatDoesNotFit) {
   EXPECT_THAT(error({}, {{1}}), HasSubstr("the text before the continuations is empty"));
   EXPECT_THAT(error({1}, {{1}, {}}), HasSubstr("continuation 2 is empty"));
   EXPECT_THAT(error({1}, {{1}, {2, 144}}), HasSubstr("token 144 at position 1"));
-  EXPECT_THAT(score_text(*engine, texts.make(1)).error().message, HasSubstr("a token behind the first"));
+  EXPECT_THAT(score_text(*engine, texts.make(1)).error().message, HasSubstr("a token after the first"));
   EXPECT_THAT(score_text(*engine, Tokens{1, -1}).error().message, HasSubstr("token -1 at position 1"));
   EXPECT_THAT(score_text(*engine, texts.make(9), {.n_tokens = 65}).error().message,
               HasSubstr("1 more than the context"));

@@ -1,4 +1,4 @@
-// Guesses of what comes next, which a pass verifies: where they are right, one pass yields several tokens. An answer is
+// Drafts of the next tokens, which a pass verifies: where they are right, one pass gives several tokens. An answer has
 // the same bits with any drafter.
 #pragma once
 

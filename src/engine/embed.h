@@ -16,8 +16,8 @@ namespace ogas {
 
 class Engine;
 
-// Which of the tokens' hidden states behind the final norm become the text's. In decoders a token sees none of those
-// behind it: only the last one has seen all, and the first one has seen itself.
+// Which of the tokens' hidden rows after the final norm become the text's. In decoders a token sees none of those after
+// it: only the last one has seen all, and the first one has seen itself.
 enum class Pooling : uint8_t { last, mean, first };
 std::string_view name_of(Pooling pooling);  // "last"
 
@@ -27,7 +27,7 @@ struct EmbedOptions {
 };
 
 // GGUF's <architecture>.pooling_type as llama.cpp's converter writes it: 1 mean, 2 first (CLS), 3 last. The last token
-// where there is none or it is 0 (no pooling). Errors: bad_file; unsupported (rerankers and what we do not know).
+// where there is none or it is 0 (no pooling). Errors: bad_file; unsupported (rerankers and unknown types).
 Result<Pooling> recommended_pooling(const TensorFile& file);
 
 // A vector [n_embd] for each text, several texts in a pass; a text's bits do not depend on the others. Errors: usage

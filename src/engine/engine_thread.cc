@@ -8,7 +8,7 @@
 namespace ogas {
 namespace {
 
-// How often a limit on memory is looked at while there is nothing to do.
+// How often a limit on memory is checked while there is nothing to do.
 constexpr std::chrono::seconds kIdleLook{2};
 
 // Of the exception being handled.
@@ -46,7 +46,7 @@ void EngineThread::put(FunctionRef<void()> change) {
 }
 
 EngineThread::RequestId EngineThread::submit(Request request, Done done) {
-  // A node of a list: what has been handed over needs no memory on its way to `done`.
+  // A node of a list: what has been handed over needs no more memory until it reaches `done`.
   std::list<Job> jobs;
   jobs.push_back({.request = std::move(request), .done = std::move(done)});
   RequestId id = 0;
@@ -74,13 +74,13 @@ EngineThread::Load EngineThread::load() const {
 bool EngineThread::wait(Inbox& inbox) {
   std::unique_lock lock(mutex_);
   load_ = {scheduler_->n_running(), scheduler_->n_waiting(), scheduler_->n_preemptions()};
-  const auto has_news = [&] { return stopping_ || busy_ || !inbox_.empty(); };
-  while (engine_.experts() && !wake_.wait_for(lock, kIdleLook, has_news)) {
+  const auto has_work = [&] { return stopping_ || busy_ || !inbox_.empty(); };
+  while (engine_.experts() && !wake_.wait_for(lock, kIdleLook, has_work)) {
     lock.unlock();
     engine_.follow_memory_limit();
     lock.lock();
   }
-  wake_.wait(lock, has_news);
+  wake_.wait(lock, has_work);
   std::swap(inbox, inbox_);
   return stopping_;
 }
@@ -137,7 +137,7 @@ void EngineThread::end(RequestId id, Result<Answer> answer) noexcept {
   ended.front().done(std::move(answer));
 }
 
-// Begins anew with a scheduler that has nothing on its way; what the old one held is given back.
+// Continues with a new scheduler, which has no requests; what the old one held is given back.
 void EngineThread::end_all(const Error& error) noexcept {
   busy_ = false;
   scheduler_.emplace(engine_, options_);

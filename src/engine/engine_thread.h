@@ -5,8 +5,8 @@
 //   engine_thread.cancel(id);
 //
 // All members but the destructor may be called from any thread, and take effect between two steps. Nothing but run()
-// and the destructor waits. The engine is this thread's own as long as it lives; its tokenizer and its templates
-// (encode_chat) do not change, and stay everybody's.
+// and the destructor waits. The engine belongs to this thread as long as it lives; its text() does not change, and any
+// thread may use it.
 #pragma once
 
 #include <condition_variable>
@@ -34,7 +34,7 @@ class EngineThread {
   using Work = std::move_only_function<void(Engine&)>;
 
   explicit EngineThread(Engine& engine, const SchedulerOptions& options = {});
-  // Ends what is on its way as cancel() does, does what was posted, and waits for all that. Not on the engine's thread.
+  // Ends all requests as cancel() does, does what was posted, and waits for all that. Not on the engine's thread.
   ~EngineThread();
   EngineThread(const EngineThread&) = delete;
   EngineThread& operator=(const EngineThread&) = delete;

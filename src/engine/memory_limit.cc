@@ -31,12 +31,12 @@ void MemoryLimit::follow_now(ExpertStore& experts) {
   const uint64_t n_slots = experts.n_slots();
   experts.set_budget(budget);
   const std::string change =
-      fmt::format("{} of {} experts fit into memory, {} before", experts.n_slots(), experts.n_experts(), n_slots);
+      fmt::format("{} of {} experts fit in memory, {} did", experts.n_slots(), experts.n_experts(), n_slots);
   if (!fell) return spdlog::info("the limit on memory was raised: {}", change);
   // Of the plan, which counts pages of keys and values and a batch that may not be there yet.
   const uint64_t needed = other_bytes_ + experts.n_bytes();
   if (allowance->n_bytes < needed)
-    spdlog::warn("the limit on memory fell to {}, {} less than what may be taken beside experts: {}",
+    spdlog::warn("the limit on memory fell to {}, {} less than what is used besides experts: {}",
                  format_bytes(allowance->limit), format_bytes(needed - allowance->n_bytes), change);
   else
     spdlog::warn("the limit on memory fell to {}: {}; answers stay the same and take longer",

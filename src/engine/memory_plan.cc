@@ -26,7 +26,7 @@ uint64_t batch_bytes(const Model& model, const CpuKernels& kernels, const Engine
          scratch.total(options.n_threads);
 }
 
-// Of this, for each page of positions.
+// The part of this that each page of positions takes.
 uint64_t batch_bytes_of_page(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   const uint64_t n_ctx = std::max(model.facts().n_ctx_train, 2 * kMinContext);
   const auto bytes = [&](uint64_t n) { return batch_bytes(model, kernels, options, n); };
@@ -40,15 +40,15 @@ uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const CpuKern
          batch_bytes(model, kernels, options, options.n_ctx);
 }
 
-// Tokens computed together: more are somewhat quicker, since weights are read and unpacked and threads meet less often;
+// Tokens computed together: more are somewhat faster, since weights are read and unpacked and threads meet less often;
 // from 512 on nothing is gained. They may take a twentieth of what the weights take beyond those of a small model, so
-// that small models stay small. With matrix instructions, which decode weights for a batch, all have long ones: that is
-// more than twice as quick, and on the servers that have such processors some megabytes are nothing.
+// that small models stay small. With matrix instructions, which decode weights for a batch, all have long batches: that
+// is more than twice as fast, and servers that have such processors can spare some megabytes.
 uint32_t batch_for(const ModelFacts& facts, const CpuKernels& kernels) {
   constexpr uint64_t kSmall = uint64_t{128} << 20, kMax = 512;
-  const uint64_t room = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
+  const uint64_t max_bytes = (std::max(facts.weight_bytes, kSmall) - kSmall) / 20;
   const uint64_t min = kernels.tiles_are_quicker ? kMax : min_batch(kernels);
-  return static_cast<uint32_t>(std::clamp<uint64_t>(room / std::max<uint64_t>(facts.token_bytes, 1), min, kMax));
+  return static_cast<uint32_t>(std::clamp<uint64_t>(max_bytes / std::max<uint64_t>(facts.token_bytes, 1), min, kMax));
 }
 
 // Bytes that the process may still take.
@@ -58,8 +58,8 @@ uint64_t free_memory(const EngineOptions& options) {
   return std::min(available, options.ram > taken ? options.ram - taken : 0);
 }
 
-// Fills in what was left to us, and refuses what cannot work before anything is loaded. Keys and values get a part of
-// what the weights leave, 1 / kv_share at most, where they are not told how much; all of it if takes_share.
+// Fills in what was left open, and refuses what cannot work before anything is loaded. The KV cache gets a part of what
+// the weights leave, 1 / kv_share at most, where no budget is given; all of that part if takes_share.
 Result<EngineOptions> resolve(EngineOptions options, const Model& model, const ModelFacts& facts,
                               const CpuKernels& kernels, uint64_t available, uint64_t kv_share, bool takes_share) {
   if (options.n_batch > 65536)
@@ -123,11 +123,11 @@ Result<MemoryPlan> plan_all_in_memory(const Model& model, const CpuKernels& kern
 Result<MemoryPlan> plan_experts_on_disk(const Model& model, const CpuKernels& kernels, const EngineOptions& options) {
   constexpr uint64_t kOther = uint64_t{48} << 20;  // heap, stacks, what the system keeps for us
   MemoryPlan plan{.leaves_experts_on_disk = true, .available = free_memory(options), .other_bytes = kOther};
-  plan.weight_bytes = PackedWeights(kernels, linears_beside_experts(model), PackedWeights::Others::copied).n_bytes();
+  plan.weight_bytes = PackedWeights(kernels, linears_without_experts(model), PackedWeights::Others::copied).n_bytes();
   const ExpertStore::Bytes bytes = ExpertStore::bytes_for(model.moes(), kernels);
   ModelFacts facts = model.facts();
   facts.weight_bytes = plan.weight_bytes + kOther + bytes.min;
-  // A batch reads each expert once, so that long ones pay.
+  // A batch reads each expert once, so that long batches pay.
   EngineOptions wanted = options;
   if (wanted.n_batch == 0 && plan.available > facts.weight_bytes)
     wanted.n_batch = static_cast<uint32_t>(
@@ -144,7 +144,7 @@ Result<MemoryPlan> plan_experts_on_disk(const Model& model, const CpuKernels& ke
 
 }  // namespace
 
-std::vector<Linear*> linears_beside_experts(const Model& model) {
+std::vector<Linear*> linears_without_experts(const Model& model) {
   std::vector<Linear*> others;
   for (Linear* linear : model.linears())
     if (std::ranges::none_of(model.moes(), [&](const Moe* moe) { return moe->has(*linear); })) others.push_back(linear);
@@ -158,8 +158,8 @@ KvLayout kv_layout(const ModelFacts& facts, const EngineOptions& options) {
   return layout;
 }
 
-// Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are quick as they are: they have their
-// prompts in BF16 where that is possible, others only where it is quicker, too.
+// Narrow models show what rounding activations costs (docs/PERFORMANCE.md), and are fast as they are: they have their
+// prompts in BF16 where that is possible, others only where it is faster, too.
 CpuKernels kernels_for(const Model& model, const CpuKernels& machine) {
   constexpr uint32_t kNarrow = 1024;
   CpuKernels kernels = machine;

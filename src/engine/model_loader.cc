@@ -159,7 +159,7 @@ Result<> ModelLoader::place_weights() {
     unpacked_ = unpacked_tensors(l.file, l.packed);
     return {};
   }
-  l.packed = PackedWeights(l.kernels, linears_beside_experts(*l.model), PackedWeights::Others::copied);
+  l.packed = PackedWeights(l.kernels, linears_without_experts(*l.model), PackedWeights::Others::copied);
   return leave_experts_on_disk();
 }
 

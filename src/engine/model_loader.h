@@ -1,5 +1,5 @@
-// Loads a model, step by step: open the file, create the model, plan memory, read the text, place the weights, read
-// them, fill the experts' slots.
+// Loads a model, step by step: open the file, create the model, plan memory, read the text, choose where the weights
+// will be, read them, fill the experts' slots.
 #pragma once
 
 #include <filesystem>

@@ -28,7 +28,7 @@ class ModelText {
   // Of a file without a tokenizer and templates.
   ModelText() = default;
   // template_source: Jinja in place of the file's templates; empty: its own. A tokenizer or a template that cannot be
-  // used is no error here. Errors: bad_file, in the publisher's sampling options.
+  // used is not an error here. Errors: bad_file, in the publisher's sampling options.
   static Result<ModelText> read(const TensorFile& file, const std::string& template_source);
 
   // Null where the file has none that ogas can use; then the other one says why.

@@ -22,7 +22,7 @@ enum class FinishReason {
   stop_text,  // one of the request's stop strings came up
   length,     // max_tokens, or the context is full
   cancelled,
-  deadline,  // the request's time was over
+  deadline,  // the request's time is over
 };
 std::string_view name_of(FinishReason reason);
 
@@ -31,19 +31,19 @@ struct Request {
   uint32_t max_tokens = 0;           // 0: until the context is full
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
-  bool ignore_end = false;             // go on past the model's own end of answer
+  bool ignore_end = false;             // continue past the model's own end of answer
   // Control tokens are part of the answer's text where one of these has their name in it, and they do not end it.
   std::vector<std::string> shown_control = {};
-  // Log-probabilities of the prompt's own tokens, too, with so many alternatives. All of it is computed then, also what
-  // is remembered.
+  // Log-probabilities of the prompt's own tokens, too, with this many alternatives. The whole prompt is computed then,
+  // also what is cached.
   std::optional<uint32_t> prompt_logprobs = {};
   bool only_prompt = false;  // compute the prompt and generate nothing
-  // Where the context is full: go on with its first n_keep tokens (attention sinks and what must not be forgotten) and
-  // the latest half of it, as if that had been the prompt. Nothing is shifted, so that any architecture can.
+  // Where the context is full: continue with its first n_keep tokens (attention sinks and what must not be forgotten)
+  // and the latest half of it, as if that had been the prompt. No keys are rotated, so that any architecture can.
   bool context_shift = false;
   uint32_t n_keep = 4;
-  // Among many (scheduler.h): higher priorities are computed first; clients of one priority get equal parts of the
-  // machine; and what is not done so many seconds after it was submitted ends there (0: never).
+  // Among many (scheduler.h): higher priorities are computed first; clients of one priority get equal shares of the
+  // machine; a request ends this many seconds after it was submitted (0: never).
   int priority = 0;
   std::string client = {};
   double deadline_seconds = 0;
@@ -53,8 +53,8 @@ struct Request {
   std::function<std::unique_ptr<Drafter>()> make_drafter = {};
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
   std::function<void(std::string_view)> on_text = {};
-  // Each token drawn, the ending one included, before its text; the log-probabilities where `sampling` asks for them,
-  // else null.
+  // Each token that is sampled, the ending one included, before its text; the log-probabilities where `sampling` asks
+  // for them, else null.
   std::function<void(TokenId, const Logprobs*)> on_token = {};
 };
 
@@ -70,7 +70,7 @@ struct StepCost {
 
 struct AnswerStats {
   uint32_t n_prompt = 0;           // tokens of the prompt
-  uint32_t n_cached = 0;           // of these, found in the session and not computed again
+  uint32_t n_cached = 0;           // of these, found in the session or the prefix cache and not computed again
   uint32_t n_generated = 0;        // tokens sampled, the ending one included
   double prefill_seconds = 0;      // from submission to the logits of the last prompt token
   double decode_seconds = 0;       // from there to the end

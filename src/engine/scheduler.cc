@@ -17,7 +17,7 @@ struct Scheduler::Job {
 
   Job(RequestId number, KvManager& kv, Request asked, Done when_done)
       : id(number), request(std::move(asked)), done(std::move(when_done)), session(kv.cache()) {
-    // Beyond a century, which the clock's own numbers do not hold for ever, is never.
+    // Beyond a century is never: the clock's numbers do not hold any time.
     constexpr double kNever = 3e9;
     if (request.deadline_seconds > 0 && request.deadline_seconds < kNever)
       deadline = Clock::now() +
@@ -89,7 +89,7 @@ Result<std::vector<Scheduler::RequestId>> Scheduler::submit_choices(const Reques
   return ids;
 }
 
-// A client that was away is not owed for it: it begins where the one who had least of all is now.
+// A client that was away is not owed for it: it begins where the client that had the least is now.
 void Scheduler::start_counting(const std::string& client) {
   double min = std::numeric_limits<double>::infinity();
   bool is_active = false;
@@ -98,7 +98,7 @@ void Scheduler::start_counting(const std::string& client) {
       min = std::min(min, served_[job->request.client]);
       is_active |= job->request.client == client;
     }
-  if (min == std::numeric_limits<double>::infinity()) served_.clear();  // nobody else is there
+  if (min == std::numeric_limits<double>::infinity()) served_.clear();  // there are no other requests
   double& own = served_[client];
   if (!is_active && own < min && min < std::numeric_limits<double>::infinity()) own = min;
 }
@@ -150,7 +150,7 @@ bool Scheduler::fits(const Job& job) const {
   return job.session.kv.pages_to_extend(n + 1) <= core_.kv.n_available_pages();
 }
 
-// The first in rank, and nobody past one who does not fit yet: it would wait for ever.
+// The first in rank, and none after one that does not fit yet: that one would wait for ever.
 void Scheduler::admit() {
   while (!waiting_.empty()) {
     const auto first =
@@ -169,7 +169,7 @@ void Scheduler::admit() {
   }
 }
 
-// Who gives up its pages first: the youngest of the lowest priority.
+// The one that gives up its pages first: the youngest of the lowest priority.
 size_t Scheduler::last_in_rank() const {
   const auto last = std::ranges::max_element(
       running_, {}, [](const JobPtr& job) { return std::pair(-int64_t{job->request.priority}, job->id); });
@@ -184,7 +184,7 @@ void Scheduler::preempt(size_t running_idx) {
   ++n_preemptions_;
 }
 
-// Whether one of those before it is about to compute the page that the job needs next.
+// Whether one of those before it will compute the page that the job needs next.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvLayout::kPagePositions;
   if (!core_.kv.has_prefix_cache() || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
@@ -200,8 +200,8 @@ bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   });
 }
 
-// None where it is to be found out how long a step takes without, or the last ones took too long.
-size_t Scheduler::prompt_tokens_beside(size_t n_decoding) {
+// None where it is not known yet how long a step takes without prompts, or the last steps took too long.
+size_t Scheduler::prompt_tokens_with(size_t n_decoding) {
   if (options_.max_delay <= 0) return options_.n_batch;
   if (decode_seconds_.size() <= n_decoding) decode_seconds_.resize(n_decoding + 1);
   if (decode_seconds_[n_decoding] == 0 || delay_ > 0) return 0;
@@ -224,8 +224,8 @@ void Scheduler::learn_from(size_t n_decoding, bool has_prompts, double seconds) 
   chunk_ = std::clamp<size_t>(chunk_, min_chunk_, options_.n_batch);
 }
 
-// Who is computed in this step, and how much: those who decode, then prompts, in their rank. Where pages run out, the
-// last in rank gives up its own until the others have enough. Valid until the next call.
+// What is computed in this step: decoding requests, then chunks of prompts, by rank. Where pages run out, the last in
+// rank is preempted until the others have enough. Valid until the next call.
 std::span<Scheduler::Job* const> Scheduler::schedule() {
   while (true) {
     chosen_.clear();
@@ -240,22 +240,22 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
         choose(*job, 1);
       else
         prompts_.push_back(job.get());
-    if (!chosen_.empty() && !prompts_.empty()) rest = prompt_tokens_beside(chosen_.size());
+    if (!chosen_.empty() && !prompts_.empty()) rest = prompt_tokens_with(chosen_.size());
     std::ranges::sort(prompts_, [&](const Job* a, const Job* b) { return comes_before(*a, *b); });
     for (size_t idx = 0; idx < prompts_.size() && rest > 0; ++idx) {
       if (waits_for_shared_page(*prompts_[idx], std::span(prompts_).first(idx))) continue;
       choose(*prompts_[idx], rest);
       rest -= prompts_[idx]->sequence->planned().tokens.size();
     }
-    const Result<> room = core_.kv.reserve_pages(n_pages);
-    if (room) return chosen_;
+    const Result<> reserved = core_.kv.reserve_pages(n_pages);
+    if (reserved) return chosen_;
     if (running_.size() > 1) {
       preempt(last_in_rank());
       continue;
     }
     const JobPtr job = std::move(running_.back());
     running_.pop_back();
-    finish(*job, std::unexpected(room.error()));
+    finish(*job, std::unexpected(reserved.error()));
     return {};
   }
 }

@@ -1,16 +1,16 @@
 // Many requests at once. Each step computes one token of every request that is decoding and, with what is left of a
-// batch, pieces of the prompts of the others, small enough that those who decode hardly notice.
+// batch, chunks of the prompts of others, small enough that decoding is hardly slower.
 //
 //   Scheduler scheduler(*engine);
 //   scheduler.submit(request, [](Result<Answer> answer) { ... });
 //   while (scheduler.step()) {
 //   }
 //
-// Who comes first: higher priorities; of these, clients who had less of the machine (virtual token counters, Sheng et
-// al. 2024); of a client, the nearer deadline, then the older request. A waiting request of higher priority takes the
-// place of one of lower, which goes on later. A prompt that begins like one on its way waits for what they share.
+// Ranks: higher priorities come first; of these, clients that had less of the machine (virtual token counters, Sheng et
+// al. 2024); of a client, the nearer deadline, then the older request. A waiting request of higher priority preempts
+// one of lower, which continues later. A prompt that begins like a running one waits for the part they share.
 //
-// An answer is the same bits whatever is computed beside it. Belongs to the engine's thread.
+// An answer has the same bits whatever is computed with it. Belongs to the engine's thread.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,9 @@ class Scheduler {
   explicit Scheduler(Engine& engine, const SchedulerOptions& options = {});
   ~Scheduler();
 
-  // Queues a request; `done` is called within a later step(), or cancel(), and may call the scheduler. So is the
-  // request's on_text, which must not. Errors: usage (as Engine::generate), unavailable (too
-  // many are waiting).
+  // Queues a request; `done` is called within a later step(), or cancel(), and may call the scheduler. The request's
+  // on_text is called within a step(), too, and must not. Errors: usage (as Engine::generate), unavailable (too many
+  // are waiting).
   Result<RequestId> submit(Request request, Done done);
   // best_of answers to a request, with seeds one after the other, of which the n with the highest mean log-probability
   // are kept, best first; best_of 0: n of them, in the order of their seeds. Their prompt is computed once, but for the
@@ -47,12 +47,12 @@ class Scheduler {
   Result<std::vector<RequestId>> submit_choices(const Request& request, uint32_t n, uint32_t best_of, AllDone done);
   // Ends a request with what it has so far, before this returns. False where there is none of that id.
   bool cancel(RequestId id);
-  // Computes one step. False where nobody waits for anything.
+  // Computes one step. False where there is nothing to compute.
   bool step();
 
   size_t n_running() const { return running_.size(); }
   size_t n_waiting() const { return waiting_.size(); }
-  // How often a request lost its pages to older ones, to be computed again later.
+  // How often a request lost its pages to others, to be computed again later.
   uint64_t n_preemptions() const { return n_preemptions_; }
 
  private:
@@ -67,7 +67,7 @@ class Scheduler {
   void preempt(size_t running_idx);
   size_t last_in_rank() const;
   bool waits_for_shared_page(Job& job, std::span<Job* const> before);
-  size_t prompt_tokens_beside(size_t n_decoding);
+  size_t prompt_tokens_with(size_t n_decoding);
   void learn_from(size_t n_decoding, bool has_prompts, double seconds);
   void finish(Job& job, Result<Answer> answer);
   void end(Job& job, FinishReason reason);
@@ -85,7 +85,7 @@ class Scheduler {
   double delay_ = 0;                      // by which the last steps were too long, in seconds
   RequestId next_id_ = 1;
   uint64_t n_preemptions_ = 0;
-  // A step's own, kept for their room: steps take nothing from the heap.
+  // A step's own, kept for their capacity: steps do not allocate.
   std::vector<Job*> chosen_, prompts_;
   std::vector<Sequence*> sequences_;
 };

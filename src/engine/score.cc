@@ -78,9 +78,9 @@ Result<std::vector<Score>> score(Engine& engine, std::span<const TokenId> contex
   OGAS_TRY(run_texts_to_logits(core, {&pass, 1}, is_cancelled, take_shared));
   if (is_alone) return scores;
 
-  // Each behind the same keys and values. The last one needs no share of its own in them.
+  // Each after the same keys and values. The last one needs no share of its own in them.
   std::vector<TextPass> passes;
-  for (const auto& tokens : continuations) passes.push_back({.tokens = all_but_last(tokens), .behind = &kv});
+  for (const auto& tokens : continuations) passes.push_back({.tokens = all_but_last(tokens), .after = &kv});
   passes.back() = {.tokens = passes.back().tokens, .kv = &kv};
   const auto take_own = [&](size_t idx, size_t token_idx, std::span<const float> logits) {
     const size_t at = token_idx + 1;
@@ -99,10 +99,9 @@ Result<Score> score_text(Engine& engine, std::span<const TokenId> tokens, const 
     return fail(ErrorCode::usage, "windows of {} tokens are {} more than the context of {}", n_window, n_window - n_ctx,
                 n_ctx);
   if (n_before < 1 || n_before > n_window)
-    return fail(ErrorCode::usage,
-                "{} tokens before those that are scored; between 1 and the window's {} can stand there", n_before,
-                n_window);
-  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token behind the first one");
+    return fail(ErrorCode::usage, "{} tokens before those that are scored; between 1 and the window's {} are possible",
+                n_before, n_window);
+  if (tokens.size() < 2) return fail(ErrorCode::usage, "a text to be scored needs a token after the first one");
   OGAS_TRY(core.model.check_vocabulary(tokens));
 
   // The first window has one token before those that are scored, the text's first.

@@ -1,4 +1,4 @@
-// How likely a model holds given text: what evaluation harnesses ask for (lm-evaluation-harness).
+// How likely given text is to a model: what evaluation harnesses ask for.
 #pragma once
 
 #include <cstdint>
@@ -17,22 +17,22 @@ class Engine;
 
 struct TokenScore {
   double logprob = 0;      // natural logarithm, by the log-softmax of the model's own logits
-  bool is_greedy = false;  // none is likelier, and none that is as likely has a lower id
+  bool is_greedy = false;  // no token is likelier, and none that is as likely has a lower id
 };
 
 struct Score {
   std::vector<TokenScore> tokens;
 
   double logprob() const;     // of all of them: the sum
-  bool is_greedy() const;     // all are: greedy decoding would have said just this
+  bool is_greedy() const;     // all are: greedy decoding would have given just this
   double perplexity() const;  // e^(-logprob / number of tokens)
 };
 
-// How a text longer than a context is cut. Each window scores the tokens that none before it has, the last ones of it,
-// and reaches as far back as it may.
+// How a text longer than a context is cut. Each window scores its last tokens, those that no earlier window has scored,
+// and begins as far before them as it may.
 struct ScoreWindows {
   uint32_t n_tokens = 0;  // computed in a window; 0: the context's
-  uint32_t n_before = 1;  // of these, so many stand before those that are scored, at least
+  uint32_t n_before = 1;  // of these, at least this many come before those that are scored
 };
 
 // How likely each token of a continuation is after the context and those before it; all continuations share the
@@ -56,11 +56,11 @@ struct EncodedChoices {
 
 // Tokens of texts to be scored: BOS before the context where the file asks for it, no EOS. White space at the end of
 // the context goes to the continuations, where tokenizers put it, and a continuation's tokens are those of the whole
-// text behind the context's (as lm-evaluation-harness does); where a token crosses the border the continuation is
+// text after the context's (as lm-evaluation-harness does); where a token crosses the border the continuation is
 // encoded alone. An empty context becomes the token that texts begin with. Errors: unsupported (there is none).
 Result<EncodedChoices> encode_choices(const Tokenizer& tokenizer, std::string_view context,
                                       std::span<const std::string> continuations, bool parse_special = false);
-// A whole text behind the token that texts begin with: BOS, or else EOS. Errors: unsupported (there is neither).
+// A whole text after the token that texts begin with: BOS, or else EOS. Errors: unsupported (there is neither).
 Result<std::vector<TokenId>> encode_to_score(const Tokenizer& tokenizer, std::string_view text,
                                              bool parse_special = false);
 

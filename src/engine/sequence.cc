@@ -34,7 +34,7 @@ Sequence::Sequence(EngineCore& core, Session& session, const Request& request)
       filter_(request.stop) {
   if (tokenizer_) decoder_.emplace(*tokenizer_);
   // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
-  // places to go back to.
+  // positions to go back to.
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
   size_t n_cached = std::min<size_t>(static_cast<size_t>(common), request.prompt.size() - 1);
   if (!core.kv.reuses_generated()) n_cached = std::min(n_cached, session.n_prompt_tokens);
@@ -48,8 +48,8 @@ Sequence::Sequence(EngineCore& core, Session& session, const Request& request)
   reserve();
 }
 
-// Takes all the room that an answer of the length asked for needs, so that its steps take none. Where none is asked for
-// it grows as it comes.
+// Reserves all memory that an answer of the requested length needs, so that its steps do not allocate. Where no length
+// is given, memory grows with the answer.
 void Sequence::reserve() {
   constexpr size_t kTokenBytes = 8;  // of text; four or five are usual
   const size_t n_full = size_t{core_.options().n_ctx} + 1, n_answer = std::min<size_t>(request_.max_tokens, n_full);
@@ -114,7 +114,7 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 void Sequence::take(std::span<const float> logits) {
   core_.kv.insert_prefix(session_, session_.tokens.size() - n_drafts());
   if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
-  if (planned_.n_logits == 0) return;  // not all is there yet
+  if (planned_.n_logits == 0) return;  // a part of the prompt is still to be computed
   const size_t n_vocab = logits.size() / planned_.n_logits;
   size_t n_accepted = 0;
   take_next(logits.first(n_vocab));
@@ -141,7 +141,7 @@ void Sequence::take_next(std::span<const float> logits) {
   accept(id);
 }
 
-// Of a control token: whether what reads the text looks for it.
+// Whether a control token is part of the text, since the reader of the text looks for it.
 bool Sequence::shows(TokenId id) const {
   if (!tokenizer_->is_control(id)) return true;
   const std::string_view name = tokenizer_->bytes_of(id);
@@ -160,7 +160,7 @@ void Sequence::accept(TokenId id) {
   if (is_full) shift_context();
 }
 
-// What is kept of both ends is computed anew: rarely, and quicker than it was generated.
+// What is kept of both ends is computed again: rarely, and faster than it was generated.
 void Sequence::shift_context() {
   const size_t n_latest = (size_t{core_.options().n_ctx} + 1) / 2;
   const size_t n_first = std::min<size_t>(request_.n_keep, core_.options().n_ctx - n_latest);
@@ -179,7 +179,8 @@ void Sequence::emit(std::string_view text) {
 }
 
 void Sequence::end(FinishReason reason) {
-  // Bytes that are no character are shown as such where the model left it at that. One that was cut is left out.
+  // Bytes that are not a character are shown as such where the model ended with them. A character that was cut is left
+  // out.
   const bool is_models_own = reason == FinishReason::stop || reason == FinishReason::stop_text;
   if (decoder_ && is_models_own) emit(filter_.push(decoder_->flush()));
   if (!filter_.found()) emit(filter_.flush());

@@ -1,4 +1,4 @@
-// A request on its way: what is to be computed for it next, and what comes of the logits.
+// A request in progress: what is to be computed for it next, and what comes of the logits.
 #pragma once
 
 #include <chrono>
@@ -22,11 +22,11 @@ class Sequence {
   // computed again. Without a tokenizer there are tokens and no text.
   Sequence(EngineCore& core, Session& session, const Request& request);
 
-  // Takes what is remembered of its tokens, which spares computing it: before the first step, and where the session
-  // lost them since.
+  // Takes what the prefix cache has of its tokens, so that it is not computed again: before the first step, and where
+  // the session has lost its tokens since.
   void match_prefix();
 
-  // Chooses the next tokens to compute, at most n_max: a piece of what the session does not hold yet, or the last token
+  // Chooses the next tokens to compute, at most n_max: a chunk of what the session does not hold yet, or the last token
   // with drafts of those after it. There are some until it is done, whatever the session has lost meanwhile. Valid
   // until the next call.
   const BatchItem& plan(size_t n_max);
@@ -52,8 +52,8 @@ class Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A copy of recurrent states is taken so many tokens before the prompt's end: templates close a prompt with some that
-  // the next turn does not repeat, such as an opened <think>.
+  // A snapshot of recurrent states is taken this many tokens before the prompt's end: templates close a prompt with
+  // some that the next turn does not repeat, such as an opened <think>.
   static constexpr size_t kPromptTail = 16;
 
   void reserve();

@@ -7,14 +7,14 @@
 namespace ogas {
 namespace {
 
-// The texts in their order, each from where the last pass left it: at most one is on its way between passes.
+// The texts in their order, each from where the last pass left it: at most one is unfinished between passes.
 class Texts {
  public:
   Texts(EngineCore& core, std::span<const TextPass> texts) : core_(core), texts_(texts) { skip_empty(); }
 
   bool done() const { return text_idx_ == texts_.size(); }
 
-  // What the next pass computes. Errors: out_of_memory, where not even a piece of one text fits.
+  // What the next pass computes. Errors: out_of_memory, where not even a part of one text fits.
   Result<> fill() {
     parts_.clear();
     rows_.clear();
@@ -25,8 +25,8 @@ class Texts {
       KvSequence& kv = sequence_of(text);
       const size_t n = std::min(core_.options().n_batch - n_tokens, text.tokens.size() - n_done_);
       n_pages += kv.pages_to_extend(n);
-      if (auto has_room = core_.kv.reserve_pages(n_pages); !has_room) {
-        if (parts_.empty()) return has_room;
+      if (auto reserved = core_.kv.reserve_pages(n_pages); !reserved) {
+        if (parts_.empty()) return reserved;
         return {};  // when the texts of this pass have given theirs back
       }
       parts_.push_back({.tokens = text.tokens.subspan(n_done_, n), .kv = &kv, .kind = RowKind::prefill, .n_logits = 0});
@@ -34,7 +34,7 @@ class Texts {
         rows_.push_back({text_idx_, idx, static_cast<uint32_t>(n_tokens + idx - n_done_)});
       n_tokens += n;
       n_done_ += n;
-      if (n_done_ == text.tokens.size()) go_on();
+      if (n_done_ == text.tokens.size()) finish_text();
     }
     return {};
   }
@@ -47,12 +47,12 @@ class Texts {
     if (text.kv) return *text.kv;
     if (!own_) {
       own_ = std::make_unique<KvSequence>(core_.kv.cache());
-      if (text.behind) own_->fork(*text.behind);
+      if (text.after) own_->fork(*text.after);
     }
     return *own_;
   }
 
-  void go_on() {
+  void finish_text() {
     if (own_) finished_.push_back(std::move(own_));
     n_done_ = 0;
     ++text_idx_;

@@ -1,5 +1,5 @@
-// Given texts through the model, as many tokens together as a batch holds, whatever text they belong to; what becomes
-// of the rows is the caller's (scores, embeddings). Nothing is generated here.
+// Passes over given texts, as many tokens together as a batch holds, whatever text they belong to. The caller decides
+// what becomes of the rows (scores, embeddings). Nothing is generated here.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@ namespace ogas {
 
 struct TextPass {
   std::span<const TokenId> tokens;
-  KvSequence* kv = nullptr;            // they go on in it; null: in one of their own, which is dropped behind them
-  const KvSequence* behind = nullptr;  // what stands before them then, shared and left as it is; null: nothing
-  size_t first_wanted = 0;             // rows of tokens before this one interest nobody
+  KvSequence* kv = nullptr;           // they continue it; null: one of their own, which is dropped afterwards
+  const KvSequence* after = nullptr;  // what comes before them then, shared and not changed; null: nothing
+  size_t first_wanted = 0;            // rows of tokens before this one are not wanted
 };
 
 // A wanted row of a pass.
@@ -33,8 +33,8 @@ using TakeTextRows = std::function<void(const Pass& pass, std::span<const TextRo
 Result<> run_texts(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                    const TakeTextRows& take);
 
-// The same with the logits [n_vocab] of each wanted row, called from any thread, one row by one thread. Not more of
-// them exist at a time than a small batch's.
+// The same with the logits [n_vocab] of each wanted row, called from any thread, one row by one thread. No more of them
+// exist at a time than a small batch's.
 using TakeTextLogits = std::function<void(size_t text_idx, size_t token_idx, std::span<const float> logits)>;
 Result<> run_texts_to_logits(EngineCore& core, std::span<const TextPass> texts, IsCancelled is_cancelled,
                              const TakeTextLogits& take);
