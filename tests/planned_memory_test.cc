@@ -9,6 +9,7 @@
 #include "arch/registry.h"
 #include "base/memory.h"
 #include "engine/memory_plan.h"
+#include "engine/model_kernels.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"
 #include "nn/packed_weights.h"

@@ -26,13 +26,6 @@ struct MemoryPlan {
   uint64_t all_expert_bytes = 0;  // what expert_bytes would be if every expert had a slot
 };
 
-// With fewer prompt tokens than this a pass takes hardly less time: weights are read, or decoded to tiles, once for all
-// of them.
-inline uint32_t min_batch(const CpuKernels& kernels) { return kernels.tile_rows > 0 ? 64 : 32; }
-
-// The machine's kernels as they suit a model.
-CpuKernels kernels_for(const Model& model, const CpuKernels& machine);
-
 // The matrices that are not an expert's: those in memory where experts are left on disk.
 std::vector<Linear*> linears_without_experts(const Model& model);
 

@@ -54,8 +54,8 @@ TEST_F(ModelIdentityTest, OfPagesDependsOnAllThatChangesTheirBits) {
   KvLayout layout;
   layout.add({.k_dim = 32, .v_dim = 32});
   const auto identity = [&](bool has_panels, ModelOverrides overrides) {
-    return identity_of_pages(
-               file, {.kernels = kernels, .layout = layout, .has_panels = has_panels, .overrides = overrides})
+    return identity_of_pages(file,
+                             {.kernels = kernels, .layout = layout, .has_panels = has_panels, .overrides = overrides})
         .value();
   };
   const std::string own = identity(true, {});

@@ -10,6 +10,7 @@
 #include "engine/expert_counts.h"
 #include "engine/memory_plan.h"
 #include "engine/model_identity.h"
+#include "engine/model_kernels.h"
 #include "engine/prefix_key.h"
 #include "kernels/dispatch.h"
 #include "nn/moe.h"

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/memory_plan.h"
+#include "engine/model_kernels.h"
 #include "engine/sequence.h"
 
 namespace ogas {

@@ -10,6 +10,7 @@
 
 #include "arch/registry.h"
 #include "base/quote.h"
+#include "engine/model_kernels.h"
 #include "kernels/dispatch.h"
 #include "measure/machine.h"
 #include "nn/moe.h"
