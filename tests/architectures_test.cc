@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 
+#include "engine/engine_core.h"
 #include "engine/logits.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"

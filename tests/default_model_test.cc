@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/memory.h"
+#include "engine/engine_core.h"
 #include "test_model.h"
 
 namespace ogas {

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "engine/embed.h"
+#include "engine/engine_core.h"
 #include "files/gguf_test_writer.h"
 #include "kernels/dispatch.h"
 #include "logits_test_tools.h"

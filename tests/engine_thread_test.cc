@@ -2,6 +2,7 @@
 // cancelled; none is left without one. Tiny models have no tokenizer: their answers are tokens.
 #include "engine/engine_thread.h"
 #include "engine/embed.h"
+#include "engine/engine_core.h"
 #include "engine/score.h"
 
 #include <gtest/gtest.h>

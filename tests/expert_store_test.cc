@@ -1,5 +1,6 @@
 // Experts that are read from disk when tokens need them give the same bits as experts in memory.
 #include "nn/expert_store.h"
+#include "engine/engine_core.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>

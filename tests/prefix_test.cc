@@ -7,6 +7,7 @@
 #include <random>
 
 #include "answers_alone.h"
+#include "engine/engine_core.h"
 #include "engine/scheduler.h"
 #include "logits_test_tools.h"
 

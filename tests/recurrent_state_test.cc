@@ -2,6 +2,7 @@
 // random Qwen3-Next represents them (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 
+#include "engine/engine_core.h"
 #include "logits_test_tools.h"
 
 namespace ogas {

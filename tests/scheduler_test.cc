@@ -1,6 +1,7 @@
 // Many requests at once: each gets the answer it gets alone, whatever else is in the batch and however often it
 // is preempted. On tiny models of every kind of layer; they have no tokenizer, so that answers are tokens.
 #include "engine/scheduler.h"
+#include "engine/engine_core.h"
 #include "engine/score.h"
 
 #include <gtest/gtest.h>

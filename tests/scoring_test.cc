@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/embed.h"
+#include "engine/engine_core.h"
 #include "engine/score.h"
 #include "logits_test_tools.h"
 #include "test_model.h"

@@ -3,6 +3,7 @@
 
 #include "arch/model.h"
 #include "arch/model_overrides.h"
+#include "files/tensor_file.h"
 
 namespace ogas {
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/engine_core.h"
 #include "engine/text_passes.h"
 
 namespace ogas {

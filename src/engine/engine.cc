@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/engine_core.h"
 #include "engine/sequence.h"
 #include "engine/step.h"
 
@@ -20,6 +21,19 @@ Result<> check_item(const LoadedModel& model, const BatchItem& item) {
 }  // namespace
 
 Engine::Engine(std::unique_ptr<EngineCore> core) : core_(std::move(core)) {}
+Engine::~Engine() = default;
+
+const TensorFile& Engine::file() const { return core_->model.file; }
+const ModelFacts& Engine::facts() const { return core_->facts(); }
+const EngineOptions& Engine::options() const { return core_->options(); }
+const ModelText& Engine::text() const { return core_->model.text; }
+std::string_view Engine::isa() const { return core_->model.kernels.name; }
+const ExpertStore* Engine::experts() const { return core_->model.experts.get(); }
+KvManager& Engine::kv() { return core_->kv; }
+const KvManager& Engine::kv() const { return core_->kv; }
+Engine::SessionPtr Engine::new_session() { return std::make_unique<Session>(kv().cache()); }
+void Engine::cancel() { core_->cancel(); }
+void Engine::follow_memory_limit() { core_->runner.follow_memory_limit(); }
 
 Result<std::unique_ptr<Engine>> Engine::load(const std::filesystem::path& path, const EngineOptions& options,
                                              const LoadProgress& progress, const PlanReady& planned) {

@@ -15,13 +15,19 @@
 #include <span>
 #include <string_view>
 
+#include "arch/model_facts.h"
 #include "base/result.h"
-#include "engine/engine_core.h"
+#include "engine/model_text.h"
 #include "engine/options.h"
 #include "engine/request.h"
 #include "engine/session.h"
+#include "files/tensor_file.h"
 
 namespace ogas {
+
+class EngineCore;
+class ExpertStore;
+class KvManager;
 
 class Engine {
  public:
@@ -30,20 +36,21 @@ class Engine {
   // options out of range; cancelled, where `progress` stops it: nothing is left of the model then.
   static Result<std::unique_ptr<Engine>> load(const std::filesystem::path& path, const EngineOptions& options,
                                               const LoadProgress& progress = {}, const PlanReady& planned = {});
+  ~Engine();
 
-  const TensorFile& file() const { return core_->model.file; }
-  const ModelFacts& facts() const { return core_->facts(); }
-  const EngineOptions& options() const { return core_->options(); }  // with the defaults resolved
-  const ModelText& text() const { return core_->model.text; }
-  std::string_view isa() const { return core_->model.kernels.name; }  // the instruction set in use: "avx2"
+  const TensorFile& file() const;
+  const ModelFacts& facts() const;
+  const EngineOptions& options() const;  // with the defaults resolved
+  const ModelText& text() const;
+  std::string_view isa() const;  // the instruction set in use: "avx2"
   // Of experts that are read from disk; null where all weights are in memory.
-  const ExpertStore* experts() const { return core_->model.experts.get(); }
+  const ExpertStore* experts() const;
   // The KV cache of all sessions, and the prefix cache.
-  KvManager& kv() { return core_->kv; }
-  const KvManager& kv() const { return core_->kv; }
+  KvManager& kv();
+  const KvManager& kv() const;
 
   using SessionPtr = std::unique_ptr<Session>;
-  SessionPtr new_session() { return std::make_unique<Session>(kv().cache()); }
+  SessionPtr new_session();
 
   // Answers one request, step by step. Errors: usage (empty prompt, prompt longer than the context by how much, token
   // out of range, sampling out of range or with tokens that the vocabulary lacks), unsupported (no tokenizer).
@@ -51,7 +58,7 @@ class Engine {
   // Ends the running answer after the current step; what came so far is returned with FinishReason::cancelled. Ends
   // score(), score_text() and embed() after the current pass, with the error `cancelled`. Does nothing where none of
   // these runs: what is called later is not affected.
-  void cancel() { core_->cancel(); }
+  void cancel();
 
   // Computes these tokens after those the session holds, n_batch at a time; no tokenizer is needed. Logits [n_vocab]
   // after the last one, valid until the next call. Errors: usage (no token, one out of range, or no space for them).
@@ -63,7 +70,7 @@ class Engine {
 
   // Between two passes: gives memory for experts back where the process's limit on it was lowered (memory_limit.h).
   // Passes do so themselves; this is for those who wait between them.
-  void follow_memory_limit() { core_->runner.follow_memory_limit(); }
+  void follow_memory_limit();
   // What the other modules of engine/, and those who measure, work with.
   EngineCore& core() { return *core_; }
   const EngineCore& core() const { return *core_; }

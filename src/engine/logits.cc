@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/engine.h"
+#include "engine/engine_core.h"
 
 namespace ogas {
 namespace {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "arch/model.h"
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/topology.h"
 #include "engine/model_kernels.h"
+#include "kernels/cpu_kernels.h"
 #include "nn/expert_store.h"
 #include "nn/moe.h"
 #include "nn/packed_weights.h"

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <vector>
 
-#include "arch/model.h"
+#include "arch/model_facts.h"
 #include "base/result.h"
 #include "engine/options.h"
-#include "nn/kv_cache.h"
 
 namespace ogas {
+
+class Linear;
+class Model;
+struct CpuKernels;
 
 struct MemoryPlan {
   EngineOptions options = {};  // with the defaults resolved

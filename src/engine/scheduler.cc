@@ -7,8 +7,10 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/engine_core.h"
 #include "engine/model_kernels.h"
 #include "engine/sequence.h"
+#include "engine/step.h"
 
 namespace ogas {
 
@@ -33,7 +35,7 @@ struct Scheduler::Job {
 };
 
 Scheduler::Scheduler(Engine& engine, const SchedulerOptions& options)
-    : core_(engine.core()), options_(options), steps_(core_.runner) {
+    : core_(engine.core()), options_(options), steps_(std::make_unique<StepRunner>(core_.runner)) {
   if (options_.n_batch == 0) options_.n_batch = core_.options().n_batch;
   options_.n_running = std::max(options_.n_running, 1U);
   min_chunk_ = std::min(min_batch(core_.model.kernels), options_.n_batch);
@@ -287,7 +289,7 @@ bool Scheduler::step() {
   const auto n_decoding =
       static_cast<size_t>(std::ranges::count_if(chosen, [](const Job* job) { return job->sequence->is_decoding(); }));
   for (const Job* job : chosen) charge(*job);
-  const auto cost = steps_.run(sequences_);
+  const auto cost = steps_->run(sequences_);
   if (!cost) {
     fail_all(chosen, cost.error());
     return true;

@@ -23,9 +23,11 @@
 
 #include "engine/engine.h"
 #include "engine/request.h"
-#include "engine/step.h"
 
 namespace ogas {
+
+class Sequence;
+class StepRunner;
 
 class Scheduler {
  public:
@@ -77,7 +79,7 @@ class Scheduler {
 
   EngineCore& core_;
   SchedulerOptions options_;
-  StepRunner steps_;
+  std::unique_ptr<StepRunner> steps_;
   std::vector<JobPtr> waiting_, running_;
   std::map<std::string, double> served_;  // by client: tokens, those of answers twice
   std::vector<double> decode_seconds_;    // of a step without prompts, by how many decode; 0: not measured yet

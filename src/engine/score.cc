@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/engine.h"
+#include "engine/engine_core.h"
 #include "engine/text_passes.h"
 #include "sampling/logprobs.h"
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "engine/engine_core.h"
 #include "kernels/dispatch.h"
 
 namespace ogas {

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 
-#include "arch/model.h"
+#include "arch/model_facts.h"
 #include "engine/memory_plan.h"
-#include "kernels/cpu_kernels.h"
+#include "quant/format.h"
 
 namespace ogas {
+
+struct CpuKernels;
 
 // Of this machine, on all threads.
 struct Rates {

@@ -2,9 +2,7 @@
 // divided among ranks. Binding, validation and the forecast of sizes all follow from it.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <numeric>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,6 +12,7 @@
 #include "base/result.h"
 #include "files/tensor_file.h"
 #include "nn/shard.h"
+#include "nn/weight_work.h"
 #include "ops/linear.h"
 
 namespace ogas {
@@ -31,22 +30,6 @@ struct ExpertStack {
   uint64_t part = 0, n_parts = 1;  // rows of n_parts matrices are interleaved; these are those of `part`
   bool is_transposed = false;      // the tensor is [n_expert, n_in, n_out * n_parts], in a plain format
   bool has_blocks = false;         // all rows of a part are together instead, one part after the other
-};
-
-// How many weights there are of each WeightKind.
-using WeightCounts = std::array<uint64_t, kWeightKinds>;
-inline uint64_t total_of(const WeightCounts& counts) {
-  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-}
-
-// What a pass over tokens reads of the weights and multiplies with. Bytes are those of the file; weights are the
-// numbers of matrices, each of which is multiplied and added once a token. The MTP head does not count.
-struct WeightWork {
-  uint64_t row_bytes = 0;     // of a token's embedding
-  uint64_t n_bytes = 0;       // in addition to experts and output: read whole by every pass
-  uint64_t expert_bytes = 0;  // all routed experts: a token takes a few of them
-  uint64_t output_bytes = 0;  // the matrix of the tokens whose logits are wanted
-  WeightCounts weights{}, expert_weights{}, output_weights{};  // of the same three, those that are multiplied with
 };
 
 class TensorTable {

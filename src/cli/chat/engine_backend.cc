@@ -9,6 +9,7 @@
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
+#include "engine/kv_manager.h"
 
 namespace ogas::cli {
 

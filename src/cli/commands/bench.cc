@@ -14,6 +14,7 @@
 #include "cli/report/experts_report.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "engine/engine_core.h"
 #include "forecast/bench_figures.h"
 #include "forecast/bench_serial.h"
 #include "forecast/roofline_svg.h"

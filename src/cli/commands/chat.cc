@@ -14,6 +14,7 @@
 #include "cli/terminal/line_editor.h"
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/terminal.h"
+#include "engine/kv_manager.h"
 
 namespace ogas::cli {
 namespace {

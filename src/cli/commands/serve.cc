@@ -10,6 +10,7 @@
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
+#include "engine/kv_manager.h"
 #include "server/server.h"
 
 namespace ogas::cli {

@@ -1,4 +1,4 @@
-#include "arch/model.h"
+#include "arch/model_facts.h"
 
 #include <cmath>
 #include <numeric>
