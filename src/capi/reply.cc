@@ -8,17 +8,6 @@
 #include "capi/request.h"
 
 namespace ogas::capi {
-namespace {
-
-// "" without a tokenizer.
-std::string end_of(const Engine& engine, std::span<const TokenId> prompt) {
-  constexpr size_t kEnd = 16;
-  if (!engine.text().tokenizer()) return {};
-  return engine.text().tokenizer()->decode_text(prompt.last(std::min(prompt.size(), kEnd)));
-}
-
-}  // namespace
-
 Json Reply::message() const {
   Json message = {{"role", "assistant"}, {"content", content}};
   if (!reasoning.empty()) message["reasoning_content"] = reasoning;
@@ -51,13 +40,8 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
   }
 }
 
-ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt) {
-  if (!options.is_split || !engine.text().chat_template()) return;
-  const OutputFormat format = output_format_of(engine.text().chat_template()->source());
-  if (format == OutputFormat{}) return;
-  shown_control_ = marks_of(format);
-  parser_.emplace(format, options.tools, ends_in_reasoning(format, end_of(engine, prompt)), CallDelivery::whole);
-}
+ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt)
+    : reader_(options.is_split ? AnswerReader(engine, prompt, options.tools) : AnswerReader()) {}
 
 OutputPiece ReplyReader::push(std::string_view text, bool is_last) {
   OutputPiece piece = reader_.push(text);

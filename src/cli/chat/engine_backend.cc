@@ -32,8 +32,8 @@ std::vector<std::pair<std::string, std::string>> EngineBackend::facts() const {
 }
 
 Result<Reply> EngineBackend::answer(const Conversation& conversation) {
-  Question question = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
-  Request request = conversation.settings.make_request(std::move(question.tokens), *engine_.text().tokenizer());
+  auto prompt = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
+  Request request = conversation.settings.make_request(std::move(prompt), *engine_.text().tokenizer());
   if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
   ReplyPrinter printer(hides_thinking_);
   ModelReply told({engine_, request.prompt}, std::bind_front(&ReplyPrinter::print, &printer));

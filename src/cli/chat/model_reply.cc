@@ -8,11 +8,7 @@ Result<std::vector<TokenId>> encode_conversation(const Engine& engine, const nlo
                                                  const TemplateOptions& chat) {
   ChatTemplateInput input{};
   input.messages = messages;
-  const RenderedChat rendered = OGAS_TRY(engine.text().render(input));
-  Question question{.tokens = engine.text().encode(rendered, {.special_in_input = chat.parse_special}),
-                    .format = output_format_of(engine.text().chat_template()->source())};
-  question.starts_in_reasoning = ends_in_reasoning(question.format, rendered.text);
-  return question;
+  return engine.text().encode_chat(input, {.special_in_input = chat.parse_special});
 }
 
 ModelReply::ModelReply(AnswerReader reader, Print print) : reader_(std::move(reader)), print_(std::move(print)) {}

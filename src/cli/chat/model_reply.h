@@ -13,15 +13,9 @@
 
 namespace ogas::cli {
 
-// A prompt, and how its answer is to be read.
-struct Question {
-  std::vector<TokenId> tokens;
-  OutputFormat format = {};  // without marks: the answer is its text
-  bool starts_in_reasoning = false;
-};
-// By the engine's chat template. Errors: as ModelText::render.
-Result<Question> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
-                                     const TemplateOptions& chat);
+// As the tokens of a prompt, by the engine's chat template. Errors: as ModelText::render.
+Result<std::vector<TokenId>> encode_conversation(const Engine& engine, const nlohmann::ordered_json& messages,
+                                                 const TemplateOptions& chat);
 
 // Of an answer that was cut before its content began.
 inline constexpr std::string_view kCutInReasoning =

@@ -69,9 +69,10 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.figures = OGAS_TRY(bench.run());
   report.first_token_seconds = bench.first_token_seconds();
   report.peak_memory_bytes = peak_memory();
-  if (engine->experts()) report.experts = experts_json(*engine->experts());
+  const auto experts = expert_stats(*engine);
+  if (experts) report.experts = experts_json(*experts);
   report.machine = measure_machine(engine->isa(), n_threads, engine->core().model.packed.panels(),
-                                   /*may_allocate=*/!engine->experts(), options.figures.show);
+                                   /*may_allocate=*/!experts, options.figures.show);
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
 }

@@ -81,11 +81,10 @@ Result<> sort_positional(RunOptions& options, bool prompt_given) {
   return {};
 }
 
-Result<Question> make_question(const Engine& engine, const RunOptions& options) {
+Result<std::vector<TokenId>> make_prompt(const Engine& engine, const RunOptions& options) {
   const Tokenizer& tokenizer = *OGAS_TRY(engine.text().tokenizer_or_error());
   if (options.raw)
-    return Question{
-        tokenizer.encode(options.prompt, {.parse_special = options.chat.parse_special, .add_special = true})};
+    return tokenizer.encode(options.prompt, {.parse_special = options.chat.parse_special, .add_special = true});
   if (!engine.text().chat_template())
     return fail(ErrorCode::unsupported,
                 "{}; --chat-template plain uses a simple one, and --raw completes the text without",
@@ -136,7 +135,7 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
   if (engine.options().takes_fewer_experts())
     json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
                              {"min_expert_weight", engine.options().min_expert_weight}};
-  if (engine.experts()) json["experts"] = experts_json(*engine.experts());
+  if (const auto experts = expert_stats(engine)) json["experts"] = experts_json(*experts);
   if (request.sampling.wants_logprobs()) json["logprobs"] = logprobs_json(*engine.text().tokenizer(), answer);
   write_json(json);
 }
@@ -146,8 +145,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_start() - options.asked_at;
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
-  Question question = OGAS_TRY(make_question(*engine, options));
-  Request request = options.answer.make_request(std::move(question.tokens), *engine->text().tokenizer());
+  Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)), *engine->text().tokenizer());
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);

@@ -5,8 +5,8 @@
 #include <ranges>
 
 #include "base/memory.h"
+#include "engine/expert_stats.h"
 #include "engine/kv_manager.h"
-#include "nn/expert_store.h"
 #include "sampling/sampling_settings.h"
 #include "server/endpoints/endpoints.h"
 
