@@ -33,8 +33,8 @@ void KvManager::match_prefix(Session& session, std::span<const TokenId> tokens) 
   if (pages.size() * kPage <= session.tokens.size()) return;
   const size_t n_whole = session.tokens.size() / kPage;
   session.truncate(n_whole * kPage);
-  for (size_t idx = n_whole; idx < pages.size(); ++idx)
-    session.add_page(pages[idx], tokens.subspan(idx * kPage, kPage));
+  session.add_pages(std::span(pages).subspan(n_whole), nullptr,
+                    tokens.subspan(n_whole * kPage, (pages.size() - n_whole) * kPage));
   session.n_in_prefix_cache = session.tokens.size();
 }
 

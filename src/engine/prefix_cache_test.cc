@@ -78,7 +78,7 @@ struct Cache {
   }
   // False where there is no room.
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens) {
-    for (const KvPage& page : prefixes.find(tokens)) sequence.add_page(page);
+    sequence.add_pages(prefixes.find(tokens), nullptr);
     const size_t n = tokens.size() - sequence.n_positions();
     if (!prefixes.reserve_pages(sequence.pages_to_extend(n))) return false;
     const size_t first = sequence.n_positions() / kPage;

@@ -22,9 +22,10 @@ class Session {
     if (kind == RowKind::prefill && n_prompt_tokens == tokens.size()) n_prompt_tokens += computed.size();
     tokens.insert(tokens.end(), computed.begin(), computed.end());
   }
-  // Continues with a page that was computed elsewhere, from these tokens, as append() would have it.
-  void add_page(const KvPage& page, std::span<const TokenId> page_tokens) {
-    kv.add_page(page);
+  // Continues with pages that were computed elsewhere, from these tokens, as append() would have it; as
+  // KvSequence::add_pages().
+  void add_pages(std::span<const KvPage> pages, const KvStates* states, std::span<const TokenId> page_tokens) {
+    kv.add_pages(pages, states);
     append(page_tokens, RowKind::prefill);
   }
   // Forgets all from token n on, which the layers must be able to go back to.

@@ -17,11 +17,25 @@ std::byte* KvPage::data() const { return cache_->data(idx_); }
 
 bool KvPage::is_shared() const { return cache_->shares_[idx_] > 1; }
 
-KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout) {
+KvStates::Shared::Shared(KvCache& owner) : cache(owner), buffer(owner.layout().state_bytes()) { ++cache.n_states_; }
+
+KvStates::Shared::~Shared() { --cache.n_states_; }
+
+KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout), budget_(budget) {
   constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
   const uint64_t page_bytes = std::max<uint64_t>(layout.page_bytes(), 1);
-  n_max_ = static_cast<size_t>(std::min<uint64_t>(budget / page_bytes, UINT32_MAX));
-  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_max_, 1)));
+  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_free(), 1)));
+}
+
+size_t KvCache::n_free() const {
+  const uint64_t bytes = budget_ - std::min(budget_, beside_pages_);
+  const uint64_t n_max = std::min<uint64_t>(bytes / std::max<uint64_t>(layout_.page_bytes(), 1), UINT32_MAX);
+  return static_cast<size_t>(n_max - std::min<uint64_t>(n_max, n_used_));
+}
+
+KvStates KvCache::take_states() {
+  OGAS_CHECK(layout_.state_bytes() > 0, "no recurrent layers");
+  return KvStates(*this);
 }
 
 KvPage KvCache::take() {
@@ -50,11 +64,12 @@ void KvSequence::append(KvPage page) {
   shares_.push_back(std::move(page));
 }
 
-void KvSequence::add_page(const KvPage& page) {
-  OGAS_CHECK(n_positions_ % KvLayout::kPagePositions == 0 && layout().state_bytes() == 0, "a page behind {} positions",
-             n_positions_);
-  append(page);
-  n_positions_ += KvLayout::kPagePositions;
+void KvSequence::add_pages(std::span<const KvPage> pages, const KvStates* states) {
+  OGAS_CHECK(n_positions_ % KvLayout::kPagePositions == 0, "pages behind {} positions", n_positions_);
+  OGAS_CHECK((states != nullptr) == (layout().state_bytes() > 0), "{} bytes of states", layout().state_bytes());
+  for (const KvPage& page : pages) append(page);
+  n_positions_ += pages.size() * KvLayout::kPagePositions;
+  if (states) states_ = *states;
 }
 
 void KvSequence::use_page(size_t idx, const KvPage& page) {
@@ -66,13 +81,8 @@ void KvSequence::fork(const KvSequence& other) {
   OGAS_CHECK(n_positions_ == 0 && cache_ == other.cache_, "{} positions already", n_positions_);
   for (const KvPage& page : other.shares_) append(page);
   n_positions_ = other.n_positions_;
-  const auto copy = [&](const PageBuffer& from, PageBuffer& to) {
-    if (from.size() == 0) return;
-    take_state(to);
-    std::memcpy(to.data(), from.data(), from.size());
-  };
-  copy(other.state_, state_);
-  copy(other.snapshot_, snapshot_);
+  states_ = other.states_;
+  snapshot_ = other.snapshot_;
   snapshot_position_ = other.snapshot_position_;
 }
 
@@ -96,39 +106,34 @@ void KvSequence::extend(size_t n) {
   }
   n_positions_ += n;
   while (pages_.size() * KvLayout::kPagePositions < n_positions_) append(cache_->take());
-  if (layout().state_bytes() > 0 && state_.size() == 0) take_state(state_);
+  if (n > 0 && layout().state_bytes() > 0) own_states();
 }
 
-void KvSequence::take_state(PageBuffer& buffer) {
-  buffer = PageBuffer(layout().state_bytes());
-  ++cache_->n_states_;
-}
-
-void KvSequence::drop_state(PageBuffer& buffer) {
-  if (buffer.size() == 0) return;
-  buffer = PageBuffer();
-  --cache_->n_states_;
+// States that are its alone, to be written.
+void KvSequence::own_states() {
+  if (states_ && !states_->is_shared()) return;
+  const KvStates own = cache_->take_states();
+  if (states_) std::ranges::copy(states_->bytes(), own.bytes().begin());
+  states_ = own;
 }
 
 size_t KvSequence::rewindable_to(size_t n) const {
   if (layout().state_bytes() == 0 || n >= n_positions_) return std::min(n, n_positions_);
-  return snapshot_.size() > 0 && snapshot_position_ <= n ? snapshot_position_ : 0;
+  return snapshot_ && snapshot_position_ <= n ? snapshot_position_ : 0;
 }
 
 void KvSequence::snapshot() {
-  if (state_.size() == 0) return;
-  if (snapshot_.size() == 0) take_state(snapshot_);
-  std::memcpy(snapshot_.data(), state_.data(), state_.size());
+  snapshot_ = states_;
   snapshot_position_ = n_positions_;
 }
 
 void KvSequence::truncate(size_t n) {
-  OGAS_CHECK(rewindable_to(n) == n, "{} of {} positions, a copy at {}", n, n_positions_, snapshot_position_);
+  OGAS_CHECK(rewindable_to(n) == n, "{} of {} positions, a snapshot at {}", n, n_positions_, snapshot_position());
   if (n == 0) {
-    drop_state(state_);
-    drop_state(snapshot_);
-  } else if (n < n_positions_ && state_.size() > 0) {
-    std::memcpy(state_.data(), snapshot_.data(), state_.size());
+    states_.reset();
+    snapshot_.reset();
+  } else if (n < n_positions_) {
+    states_ = snapshot_;
   }
   n_positions_ = n;
   const size_t n_pages = (n + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
@@ -146,8 +151,9 @@ std::byte* KvSequence::v(KvStreamId stream, size_t head_idx, size_t position) co
 }
 
 std::span<float> KvSequence::state(KvStateId id) const {
-  OGAS_CHECK(id.idx < layout().n_states(), "state {} of {}", id.idx, layout().n_states());
-  return state_.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id));
+  OGAS_CHECK(id.idx < layout().n_states() && states_, "state {} of {} at position {}", id.idx, layout().n_states(),
+             n_positions_);
+  return states_->shared_->buffer.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id));
 }
 
 }  // namespace ogas

@@ -6,12 +6,15 @@
 // then values][position][dimension], then the keys of indexers: [layer][position][dimension].
 //
 // A recurrent layer has one block of numbers a sequence, which each position overwrites: there is no way back to an
-// earlier position but through a copy. A sequence holds the state at its end and, where snapshot() was called, one
-// copy.
+// earlier position but through a snapshot. The states of all such layers at one position (KvStates) are shared and
+// copied before they are written, as pages are. A sequence holds those at its end and, where snapshot() was called, one
+// snapshot.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -48,37 +51,66 @@ class KvPage {
   uint32_t idx_;
 };
 
-// Where pages come from and go back to. Not thread-safe; must outlive its pages and sequences.
+// A share in the states of all recurrent layers at one position, as KvLayout lays them out.
+class KvStates {
+ public:
+  std::span<std::byte> bytes() const { return {shared_->buffer.data(), shared_->buffer.size()}; }
+  // Whether there are other shares: then they are not to be written.
+  bool is_shared() const { return shared_.use_count() > 1; }
+
+ private:
+  friend class KvCache;
+  friend class KvSequence;
+  struct Shared {
+    explicit Shared(KvCache& owner);
+    ~Shared();
+    Shared(const Shared&) = delete;
+    Shared& operator=(const Shared&) = delete;
+
+    KvCache& cache;
+    PageBuffer buffer;
+  };
+  explicit KvStates(KvCache& cache) : shared_(std::make_shared<Shared>(cache)) {}
+
+  std::shared_ptr<Shared> shared_;
+};
+
+// Where pages and states come from and go back to. Not thread-safe; must outlive its pages and sequences.
 class KvCache {
  public:
-  // budget: bytes that pages may take; states of recurrent layers come on top.
+  // budget: bytes that pages may take, and what set_beside_pages() says. States that sequences hold come on top.
   explicit KvCache(const KvLayout& layout, uint64_t budget = UINT64_MAX);
 
   const KvLayout& layout() const { return layout_; }
   // Pages that can be taken, and those that are.
-  size_t n_free() const { return n_max_ - n_used_; }
+  size_t n_free() const;
   size_t n_used() const { return n_used_; }
   // Bytes of the pages and states that are held.
   uint64_t bytes_used() const { return n_used_ * layout_.page_bytes() + n_states_ * layout_.state_bytes(); }
+  // Bytes of the budget that go to something else: snapshots that no sequence needs. They may exceed it.
+  void set_beside_pages(uint64_t bytes) { beside_pages_ = bytes; }
 
   // A page of whatever it held before. There must be a free one.
   KvPage take();
+  // States of zeros, as they are before the first position. For layouts that have some.
+  KvStates take_states();
 
  private:
   friend class KvPage;
-  friend class KvSequence;
+  friend class KvStates;
   void drop(uint32_t idx);
   std::byte* data(uint32_t idx) const {
     return slabs_[idx / slab_pages_].data() + idx % slab_pages_ * layout_.page_bytes();
   }
 
   KvLayout layout_;
-  size_t n_max_, slab_pages_;
+  uint64_t budget_, beside_pages_ = 0;
+  size_t slab_pages_;
   std::vector<PageBuffer> slabs_;  // pages lie together in pieces of some MiB, which never move
   std::vector<uint32_t> shares_;   // [pages that were ever taken]; 0: free
   std::vector<uint32_t> free_;
   size_t n_used_ = 0;
-  size_t n_states_ = 0;  // copies counted
+  size_t n_states_ = 0;
 };
 
 class KvSequence {
@@ -94,9 +126,9 @@ class KvSequence {
   std::span<std::byte* const> pages(KvStreamId) const { return pages_; }
   // Page idx, to be shared with others once all of its positions are written.
   const KvPage& page(size_t idx) const { return shares_[idx]; }
-  // Adds the positions of a page that another sequence wrote; those so far must be whole pages, and there must be no
-  // recurrent layers.
-  void add_page(const KvPage& page);
+  // Adds the positions of pages that another sequence wrote; those so far must be whole pages. states: those at the end
+  // of these, null without recurrent layers.
+  void add_pages(std::span<const KvPage> pages, const KvStates* states);
   // Shares this page in place of its own page idx, which holds the same.
   void use_page(size_t idx, const KvPage& page);
   // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
@@ -107,12 +139,18 @@ class KvSequence {
   // Adds room for n positions, to be written by the forward pass. The cache must have the pages.
   void extend(size_t n);
   // The last position up to n that truncate() can go back to: n itself without recurrent layers, else the end, the
-  // position of the copy, or 0.
+  // position of the snapshot, or 0.
   size_t rewindable_to(size_t n) const;
   // Forgets all positions from n on; n must be reachable.
   void truncate(size_t n);
-  // Copies the recurrent state as it is now, in place of the copy before. Nothing to do without recurrent layers.
+  // Keeps the states as they are now, in place of the snapshot before; extend() goes on with a copy. Nothing to do
+  // without recurrent layers or positions.
   void snapshot();
+  // The snapshot, to be shared with others; null where there is none, or it is of another position.
+  const KvStates* snapshot_at(size_t position) const {
+    return snapshot_ && snapshot_position_ == position ? &*snapshot_ : nullptr;
+  }
+  size_t snapshot_position() const { return snapshot_ ? snapshot_position_ : 0; }
   // Where the keys of a head at a position are; its values at v.
   std::byte* k(KvStreamId stream, size_t head_idx, size_t position) const;
   std::byte* v(KvStreamId stream, size_t head_idx, size_t position) const;
@@ -123,14 +161,13 @@ class KvSequence {
  private:
   void append(KvPage page);
   bool has_shared_end() const;
-  void take_state(PageBuffer& buffer);
-  void drop_state(PageBuffer& buffer);
+  void own_states();
 
   KvCache* cache_;
   std::vector<KvPage> shares_;
   std::vector<std::byte*> pages_;  // where these lie
   size_t n_positions_ = 0;
-  PageBuffer state_, snapshot_;  // [layer][value]; empty: not there
+  std::optional<KvStates> states_, snapshot_;  // at the end; none without positions, as zeros are
   size_t snapshot_position_ = 0;
 };
 

@@ -67,7 +67,7 @@ constexpr uint64_t kValues = 6;
 const KvLayout kRecurrent = layout_of(1, {.n_heads = 1, .k_dim = 4, .v_dim = 4}, 2, kValues);
 constexpr KvStateId kState{0}, kLastState{1};
 
-TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
+TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheSnapshotOrZero) {
   KvCache cache(kRecurrent);
   KvSequence sequence(cache);
   const auto write = [&](size_t n, float value) {
@@ -89,8 +89,9 @@ TEST(KvSequence, ARecurrentStateGoesBackToTheEndTheCopyOrZero) {
   EXPECT_EQ(sequence.state(kState)[0], 5);
   EXPECT_EQ(sequence.state(kLastState)[5], 5);
   write(1, 6);
-  sequence.truncate(5);  // the copy is still there
+  sequence.truncate(5);  // the snapshot is still there
   EXPECT_EQ(sequence.state(kLastState)[5], 5);
+  write(1, 6);
   EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + 2 * kRecurrent.state_bytes());
   sequence.truncate(0);
   EXPECT_EQ(cache.bytes_used(), 0U);
@@ -140,7 +141,7 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   write(first, 5, 50);
   write(first, kPage + 1, 60);
   KvSequence second(cache);
-  second.add_page(first.page(0));
+  second.add_pages({&first.page(0), 1}, nullptr);
   EXPECT_EQ(second.n_positions(), kPage);
   EXPECT_EQ(read(second, 5), 50);
   EXPECT_EQ(cache.n_used(), 2U);
@@ -212,6 +213,59 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
   EXPECT_EQ(cache.n_free(), 400U);
 }
 
+// As the prefix cache has it: whoever goes on from a snapshot has what was computed up to there, and writes its own.
+TEST(KvSequence, OthersGoOnFromASnapshot) {
+  KvCache cache(kRecurrent);
+  std::optional<KvStates> kept;
+  std::vector<KvPage> pages;
+  {
+    KvSequence first(cache);
+    EXPECT_EQ(first.snapshot_at(0), nullptr);
+    first.extend(kPage);
+    std::ranges::fill(first.state(kState), 5.0F);
+    first.snapshot();
+    EXPECT_EQ(first.snapshot_at(kPage - 1), nullptr);
+    ASSERT_NE(first.snapshot_at(kPage), nullptr);
+    kept = *first.snapshot_at(kPage);
+    pages.push_back(first.page(0));
+    EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());  // nothing is copied yet
+    first.extend(1);
+    std::ranges::fill(first.state(kState), 6.0F);
+    first.snapshot();  // another one in its place
+    EXPECT_EQ(first.snapshot_position(), kPage + 1);
+    EXPECT_TRUE(cache.bytes_used() == 2 * (kRecurrent.page_bytes() + kRecurrent.state_bytes()));
+  }
+  EXPECT_FALSE(kept->is_shared());
+  EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());
+  for (const float value : {7.0F, 8.0F}) {
+    KvSequence next(cache);
+    next.add_pages(pages, &*kept);
+    EXPECT_EQ(next.n_positions(), kPage);
+    EXPECT_EQ(next.rewindable_to(kPage - 1), 0U);
+    next.extend(1);
+    EXPECT_EQ(next.state(kState)[0], 5);
+    EXPECT_EQ(next.state(kLastState)[0], 0);
+    std::ranges::fill(next.state(kState), value);
+  }
+  KvSequence wrong(cache);
+  EXPECT_DEATH(wrong.add_pages(pages, nullptr), "bytes of states");
+}
+
+TEST(KvCache, WhatLiesBesidePagesTakesTheirRoom) {
+  const uint64_t page = kRecurrent.page_bytes();
+  KvCache cache(kRecurrent, 4 * page + page / 2);
+  EXPECT_EQ(cache.n_free(), 4U);
+  cache.set_beside_pages(page);
+  EXPECT_EQ(cache.n_free(), 3U);
+  const KvPage one = cache.take();
+  cache.set_beside_pages(2 * page + page / 2 + 1);
+  EXPECT_EQ(cache.n_free(), 0U);
+  cache.set_beside_pages(9 * page);  // more than there is
+  EXPECT_EQ(cache.n_free(), 0U);
+  cache.set_beside_pages(0);
+  EXPECT_EQ(cache.n_free(), 3U);
+}
+
 TEST(KvSequence, AForkHasItsOwnState) {
   KvCache cache(kRecurrent);
   KvSequence first(cache), second(cache);
@@ -224,6 +278,7 @@ TEST(KvSequence, AForkHasItsOwnState) {
   second.extend(1);
   std::ranges::fill(second.state(kState), 7.0F);
   EXPECT_EQ(first.state(kState)[3], 6);
+  EXPECT_EQ(cache.bytes_used(), 2 * kRecurrent.page_bytes() + 3 * kRecurrent.state_bytes());  // they share a snapshot
   second.truncate(5);
   EXPECT_EQ(second.state(kState)[3], 5);
   EXPECT_EQ(first.state(kState)[3], 6);
