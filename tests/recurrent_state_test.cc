@@ -1,5 +1,5 @@
-// A model with recurrent layers answers the same whether a session starts again or continues from what it holds. A tiny
-// random Qwen3-Next represents them (tools/make_arch_goldens.py).
+// A model with recurrent layers answers the same whether a session begins anew or goes on from what it holds, or from a
+// snapshot in the prefix cache. A tiny random Qwen3-Next stands for them (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 
 #include "engine/engine_core.h"
@@ -9,6 +9,10 @@ namespace ogas {
 namespace {
 
 const std::string kFolder = "tests/data/arch/qwen3_next/";
+constexpr size_t kPage = KvLayout::kPagePositions;
+
+// Where the last snapshot of so long a prompt is.
+size_t last_snapshot(size_t n_prompt) { return (n_prompt - 16) / kPage * kPage; }
 
 class RecurrentState : public ::testing::Test {
  protected:
@@ -17,7 +21,11 @@ class RecurrentState : public ::testing::Test {
     ASSERT_TRUE(engine) << engine.error().message;
     engine_ = *std::move(engine);
     prompt_ = testing::read_json(kFolder + "golden.json")["prompt"].get<std::vector<TokenId>>();
+    prompt_.insert(prompt_.end(), prompt_.rbegin(), prompt_.rend());
+    ASSERT_EQ(last_snapshot(prompt_.size()), kSnapshot);
   }
+
+  static constexpr size_t kSnapshot = 2 * kPage;
 
   Answer answer(Session& session, const std::vector<TokenId>& prompt) {
     auto result = engine_->generate(session, request(prompt));
@@ -27,9 +35,13 @@ class RecurrentState : public ::testing::Test {
   static Request request(const std::vector<TokenId>& prompt) {
     return {.prompt = prompt, .max_tokens = 24, .sampling = {.temperature = 1, .seed = 5}, .ignore_end = true};
   }
-  std::vector<TokenId> fresh_tokens(const std::vector<TokenId>& prompt) {
-    const auto session = engine_->new_session();
-    return answer(*session, prompt).tokens;
+  // From another engine, where nothing is cached.
+  static std::vector<TokenId> fresh_tokens(const std::vector<TokenId>& prompt) {
+    const auto engine = Engine::load(kFolder + "model.gguf", {.n_batch = 7, .n_threads = 2}).value();
+    const auto session = engine->new_session();
+    Answer fresh = engine->generate(*session, request(prompt)).value();
+    EXPECT_EQ(fresh.stats.n_cached, 0U);
+    return fresh.tokens;
   }
   // A session that has answered prompt_.
   Engine::SessionPtr used_session() {
@@ -55,32 +67,32 @@ TEST_F(RecurrentState, ALongerPromptGoesOnFromTheEnd) {
   const size_t n_held = longer.size();
   longer.insert(longer.end(), {3, 1, 4, 1, 5, 9, 2, 6});
   const Answer found = answer(*session, longer);
-  // Where what was generated is computed in another way than a prompt, from the copy.
-  EXPECT_EQ(found.stats.n_cached, engine_->kv().reuses_generated() ? n_held : prompt_.size() - 16);
+  // Where what was generated is computed in another way than a prompt, from the snapshot.
+  EXPECT_EQ(found.stats.n_cached, engine_->kv().reuses_generated() ? n_held : kSnapshot);
   EXPECT_EQ(found.tokens, fresh_tokens(longer));
 }
 
-TEST_F(RecurrentState, TheSamePromptGoesOnFromTheCopy) {
+TEST_F(RecurrentState, TheSamePromptGoesOnFromTheSnapshot) {
   const auto expected = fresh_tokens(prompt_);
   const auto session = used_session();
   for (int turn = 0; turn < 2; ++turn) {
     const Answer found = answer(*session, prompt_);
-    EXPECT_EQ(found.stats.n_cached, prompt_.size() - 16);
+    EXPECT_EQ(found.stats.n_cached, kSnapshot);
     EXPECT_EQ(found.tokens, expected);
   }
 }
 
-TEST_F(RecurrentState, APromptThatDiffersAfterTheCopyContinuesFromIt) {
+TEST_F(RecurrentState, APromptThatPartsBehindTheSnapshotGoesOnFromIt) {
   const auto session = used_session();
   const auto prompt = changed_at(prompt_.size() - 3);
   const Answer found = answer(*session, prompt);
-  EXPECT_EQ(found.stats.n_cached, prompt_.size() - 16);
+  EXPECT_EQ(found.stats.n_cached, kSnapshot);
   EXPECT_EQ(found.tokens, fresh_tokens(prompt));
   EXPECT_NE(found.tokens, fresh_tokens(prompt_));
 }
 
-TEST_F(RecurrentState, APromptThatDiffersBeforeTheCopyStartsAgain) {
-  for (const size_t idx : {size_t{1}, size_t{40}, prompt_.size() - 17}) {
+TEST_F(RecurrentState, APromptThatPartsBeforeTheSnapshotBeginsAnew) {
+  for (const size_t idx : {size_t{1}, size_t{40}, kSnapshot - 1}) {
     const auto session = used_session();
     const auto prompt = changed_at(idx);
     const Answer found = answer(*session, prompt);
@@ -89,12 +101,74 @@ TEST_F(RecurrentState, APromptThatDiffersBeforeTheCopyStartsAgain) {
   }
 }
 
-TEST_F(RecurrentState, AShorterPromptStartsAgain) {
-  for (const size_t n : {1, 16, 17, 50}) {
+TEST_F(RecurrentState, AShorterPromptBeginsAnew) {
+  for (const size_t n : {1, 16, 17, 50, 127, 128}) {
     const auto session = used_session();
     const std::vector<TokenId> prompt(prompt_.begin(), prompt_.begin() + static_cast<ptrdiff_t>(n));
     EXPECT_EQ(answer(*session, prompt).tokens, fresh_tokens(prompt)) << n;
   }
+}
+
+// Each turn of a conversation leaves a snapshot near the end of its prompt: who asks again, or changes an earlier
+// message, goes back to the last one before that.
+TEST_F(RecurrentState, AnEditedMessageGoesBackToTheSnapshotBeforeIt) {
+  const auto session = engine_->new_session();
+  std::vector<std::vector<TokenId>> prompts = {prompt_};
+  for (size_t turn = 0; turn < 4; ++turn) {
+    std::vector<TokenId> next = prompts.back();
+    const Answer found = answer(*session, next);
+    EXPECT_EQ(found.tokens, fresh_tokens(next)) << turn;
+    EXPECT_GE(found.stats.n_cached, turn > 0 ? last_snapshot(prompts[turn - 1].size()) : 0) << turn;
+    next.insert(next.end(), found.tokens.begin(), found.tokens.end());
+    for (size_t idx = 0; idx < 90; ++idx) next.push_back(static_cast<TokenId>((idx * 7 + turn) % 100));
+    prompts.push_back(next);
+  }
+  for (size_t turn = 1; turn < 4; ++turn) {
+    std::vector<TokenId> edited = prompts[turn];
+    const auto other = engine_->new_session();
+    for (Session* one : {session.get(), other.get()}) {
+      edited[prompts[turn - 1].size() + 40] += 1;  // in the message of this turn
+      const Answer found = answer(*one, edited);
+      EXPECT_GE(found.stats.n_cached, last_snapshot(prompts[turn - 1].size())) << turn;
+      EXPECT_LT(found.stats.n_cached, prompts[turn - 1].size() + 40) << turn;
+      EXPECT_EQ(found.tokens, fresh_tokens(edited)) << turn;
+    }
+  }
+}
+
+// The second prompt with some beginning finds no snapshot where they part, and leaves one for the third.
+TEST_F(RecurrentState, WherePromptsPartASnapshotIsTaken) {
+  std::vector<size_t> n_cached;
+  for (size_t idx = 0; idx < 3; ++idx) {
+    std::vector<TokenId> prompt = prompt_;
+    prompt.resize(kPage + 9);  // a system prompt
+    for (size_t n = 0; n < 150; ++n) prompt.push_back(static_cast<TokenId>((n * 3 + idx) % 100));
+    const auto session = engine_->new_session();
+    const Answer found = answer(*session, prompt);
+    n_cached.push_back(found.stats.n_cached);
+    EXPECT_EQ(found.tokens, fresh_tokens(prompt));
+  }
+  EXPECT_EQ(n_cached, (std::vector<size_t>{0, 0, kPage}));
+}
+
+// A state cannot give back a draft that was wrong: none are computed, also right behind a snapshot.
+TEST_F(RecurrentState, DraftsChangeNothing) {
+  class Guess final : public Drafter {
+   public:
+    std::span<const TokenId> propose(std::span<const TokenId>, size_t n_max) override {
+      return std::span<const TokenId>(guess_).first(std::min<size_t>(n_max, guess_.size()));
+    }
+    void learn(size_t) override {}
+
+   private:
+    std::vector<TokenId> guess_ = {1, 2, 3};
+  };
+  Request drafted = request(prompt_);
+  drafted.max_tokens = 100;
+  const auto session = engine_->new_session(), other = engine_->new_session();
+  const Answer plain = engine_->generate(*session, drafted).value();
+  drafted.make_drafter = [] { return std::make_unique<Guess>(); };
+  EXPECT_EQ(engine_->generate(*other, drafted).value().tokens, plain.tokens);
 }
 
 TEST_F(RecurrentState, ACancelledAnswerLeavesTheStateUsable) {
@@ -122,9 +196,10 @@ TEST_F(RecurrentState, IsCountedAndGivenBack) {
   EXPECT_EQ(kv.state_bytes(), 3U * (3 * 168 + 6 * 20 * 12) * sizeof(float));
   {
     const auto session = used_session();
-    const size_t n_pages = (session->tokens.size() + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
-    EXPECT_EQ(engine_->kv().bytes_used(), kv.sequence_bytes(n_pages * KvLayout::kPagePositions));
+    const size_t n_pages = (session->tokens.size() + kPage - 1) / kPage;
+    EXPECT_EQ(engine_->kv().bytes_used(), kv.sequence_bytes(n_pages * kPage));
   }
+  EXPECT_EQ(engine_->kv().bytes_cached(), 2 * kv.page_bytes() + kv.state_bytes());
   EXPECT_EQ(engine_->kv().bytes_used(), 0U);
 }
 

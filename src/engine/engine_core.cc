@@ -35,7 +35,6 @@ Result<std::unique_ptr<EngineCore>> EngineCore::load(const std::filesystem::path
 
 Result<> EngineCore::enable_prefix_cache() {
   const KvLayout& layout = kv.layout();
-  if (layout.state_bytes() > 0) return {};
   const EngineOptions& o = options();
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
@@ -43,7 +42,7 @@ Result<> EngineCore::enable_prefix_cache() {
     key = PrefixKey::of_model(OGAS_TRY(identity_of_pages(
         model.file,
         {.kernels = model.kernels, .layout = layout, .has_panels = model.has_panels, .overrides = o.overrides()})));
-    store = std::make_unique<PrefixStore>(o.prefix_folder, o.prefix_budget, key, layout.page_bytes());
+    store = std::make_unique<PrefixStore>(o.prefix_folder, o.prefix_budget, key);
   }
   // A token's attention over a page, as a share of its products with the weights.
   const double growth = 2.0 * facts().n_layer * facts().n_embd * KvLayout::kPagePositions /

@@ -36,7 +36,7 @@ class EngineCore {
 
  private:
   explicit EngineCore(std::unique_ptr<LoadedModel> loaded);
-  // Unless pages alone are not enough to continue from. Errors: io.
+  // Errors: io.
   Result<> enable_prefix_cache();
 
   const std::unique_ptr<LoadedModel> loaded_;

@@ -26,16 +26,18 @@ size_t KvManager::n_cacheable(const Session& session) const {
   return reuses_generated_ ? session.tokens.size() : session.n_prompt_tokens;
 }
 
-void KvManager::match_prefix(Session& session, std::span<const TokenId> tokens) {
+size_t KvManager::match_prefix(Session& session, std::span<const TokenId> tokens) {
   constexpr size_t kPage = KvLayout::kPagePositions;
-  if (!prefixes_ || n_cacheable(session) < session.tokens.size()) return;
-  const std::vector<KvPage> pages = prefixes_->find(tokens);
-  if (pages.size() * kPage <= session.tokens.size()) return;
-  const size_t n_whole = session.tokens.size() / kPage;
-  session.truncate(n_whole * kPage);
-  session.add_pages(std::span(pages).subspan(n_whole), nullptr,
-                    tokens.subspan(n_whole * kPage, (pages.size() - n_whole) * kPage));
-  session.n_in_prefix_cache = session.tokens.size();
+  if (!prefixes_ || n_cacheable(session) < session.tokens.size()) return 0;
+  const PrefixMatch match = prefixes_->find(tokens);
+  if (match.pages.size() * kPage > session.tokens.size()) {
+    const size_t n_kept = match.states ? 0 : session.tokens.size() / kPage;  // pages
+    session.truncate(n_kept * kPage);
+    session.add_pages(std::span(match.pages).subspan(n_kept), match.states ? &*match.states : nullptr,
+                      tokens.subspan(n_kept * kPage, (match.pages.size() - n_kept) * kPage));
+    session.n_in_prefix_cache = session.tokens.size();
+  }
+  return match.n_known * kPage;
 }
 
 void KvManager::insert_prefix(Session& session, size_t n_tokens) {
@@ -43,6 +45,10 @@ void KvManager::insert_prefix(Session& session, size_t n_tokens) {
   if (!prefixes_ || n <= session.n_in_prefix_cache) return;
   prefixes_->add(session.kv, std::span(session.tokens).first(n));
   session.n_in_prefix_cache = n;
+}
+
+void KvManager::insert_snapshot(const Session& session) {
+  if (prefixes_) prefixes_->add_snapshot(session.kv, std::span(session.tokens).first(n_cacheable(session)));
 }
 
 void KvManager::save_prefix(Session& session, size_t n_tokens) {

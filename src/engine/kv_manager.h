@@ -36,13 +36,17 @@ class KvManager {
   size_t n_available_pages() const { return cache_.n_free() + n_reclaimable_pages(); }
   // Bytes that sessions hold, and those that only the prefix cache holds.
   uint64_t bytes_used() const { return cache_.bytes_used() - bytes_cached(); }
-  uint64_t bytes_cached() const { return n_reclaimable_pages() * layout().page_bytes(); }
+  uint64_t bytes_cached() const { return prefixes_ ? prefixes_->bytes_reclaimable() : 0; }
 
   // Lets a session that holds the beginning of these tokens continue from the prefix cache, where that has more of
-  // them.
-  void match_prefix(Session& session, std::span<const TokenId> tokens);
+  // them. Returns how many of them are cached at all: with recurrent layers, also behind the last snapshot.
+  size_t match_prefix(Session& session, std::span<const TokenId> tokens);
   // Puts the first n_tokens of a session into the prefix cache, as far as an answer would have the same bits from them.
   void insert_prefix(Session& session, size_t n_tokens);
+  // Also a session's snapshot of recurrent layers, as far as the tokens before it were put there.
+  void insert_snapshot(const Session& session);
+  // As PrefixCache.
+  size_t snapshot_stride() const { return prefixes_ ? prefixes_->snapshot_stride() : 0; }
   // Also writes them to disk, in the background, where there is a folder for them.
   void save_prefix(Session& session, size_t n_tokens);
   // Waits until they are written.

@@ -1,6 +1,8 @@
 #include "engine/prefix_cache.h"
 
 #include <algorithm>
+#include <bit>
+#include <unordered_set>
 
 #include "base/check.h"
 
@@ -29,9 +31,15 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
       model_(model),
       cost_growth_(cost_growth),
       n_max_(std::max<size_t>(kv_cache.n_free(), 1)),
-      store_(std::move(store)) {}
+      store_(std::move(store)) {
+  const KvLayout& kv = kv_cache.layout();
+  if (kv.state_bytes() == 0) return;
+  constexpr size_t kMinPages = 16, kMaxPages = 64;
+  snapshot_pages_ = (kv.state_bytes() - 1) / std::max<uint64_t>(kv.page_bytes(), 1) + 1;
+  snapshot_stride_ = std::clamp(std::bit_ceil(snapshot_pages_) / 2, kMinPages, kMaxPages) * kPage;
+}
 
-PrefixCache::~PrefixCache() = default;
+PrefixCache::~PrefixCache() { kv_cache_.set_beside_pages(0); }
 
 PrefixCache::Lookup PrefixCache::look_up(const PrefixPage& page, Node*& node) {
   const auto found = nodes_.find(page.key);
@@ -40,43 +48,102 @@ PrefixCache::Lookup PrefixCache::look_up(const PrefixPage& page, Node*& node) {
   return node->parent == page.parent && std::ranges::equal(node->tokens, page.tokens) ? Lookup::found : Lookup::other;
 }
 
+// A page behind the last snapshot saves nobody anything.
+double PrefixCache::worth_of_page(const Node& node) const {
+  return node.used + (snapshot_pages_ > 0 ? 0 : 1 + static_cast<double>(node.depth) * cost_growth_);
+}
+
+void PrefixCache::list_if_leaf(const PrefixKey& key, const Node& node) {
+  if (node.n_children == 0 && !node.snapshot) leaves_.insert({worth_of_page(node), key});
+}
+
+void PrefixCache::unlist_if_leaf(const PrefixKey& key, const Node& node) {
+  if (node.n_children == 0 && !node.snapshot) leaves_.erase({worth_of_page(node), key});
+}
+
 void PrefixCache::use(const PrefixKey& key, Node& node) {
-  const bool is_leaf = node.n_children == 0;
-  if (is_leaf) leaves_.erase({node.worth, key});
-  node.worth = time_ + 1 + static_cast<double>(node.depth) * cost_growth_;
-  if (is_leaf) leaves_.insert({node.worth, key});
+  unlist_if_leaf(key, node);
+  node.used = time_;
+  list_if_leaf(key, node);
 }
 
 void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
   if (page.depth > 0) {
     Node& before = nodes_.at(page.parent);
-    if (before.n_children++ == 0) leaves_.erase({before.worth, page.parent});
+    unlist_if_leaf(page.parent, before);
+    ++before.n_children;
   }
   time_ += 1 / static_cast<double>(n_max_);
-  Node node{.parent = page.parent, .tokens = {}, .page = share, .depth = page.depth};
+  Node node{.parent = page.parent, .tokens = {}, .page = share, .snapshot = {}, .depth = page.depth, .used = time_};
   std::ranges::copy(page.tokens, node.tokens.begin());
-  use(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
+  list_if_leaf(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
 }
 
-std::vector<KvPage> PrefixCache::find(std::span<const TokenId> tokens) {
-  std::vector<KvPage> pages;
+void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvStates& states) {
+  unlist_if_leaf(key, node);
+  node.snapshot = states;
+  snapshots_.push_back(key);
+  kv_cache_.set_beside_pages(snapshots_.size() * kv_cache_.layout().state_bytes());
+  time_ += static_cast<double>(snapshot_pages_) / static_cast<double>(n_max_);
+  node.used = time_;
+}
+
+// A page in memory, or brought there from the store; null where it is not to be had.
+PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
+  Node* node = nullptr;
+  const Lookup lookup = look_up(page, node);
+  if (lookup == Lookup::other) return nullptr;
+  if (lookup == Lookup::absent) {
+    if (!store_ || !reserve_pages(1)) return nullptr;
+    const KvPage share = kv_cache_.take();
+    if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes()})) return nullptr;
+    insert(page, share);
+    return &nodes_.at(page.key);
+  }
+  use(page.key, *node);
+  return node;
+}
+
+// The same for the snapshot of a page that is in memory, and held by somebody.
+const KvStates* PrefixCache::get_snapshot(const PrefixPage& page) {
+  Node& node = nodes_.at(page.key);
+  if (node.snapshot) return &*node.snapshot;
+  if (!store_ || !reserve_snapshot()) return nullptr;
+  const KvStates states = kv_cache_.take_states();
+  if (!store_->load_states(page, states.bytes())) return nullptr;
+  put_snapshot(page.key, node, states);
+  return &*node.snapshot;
+}
+
+PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
+  const bool has_states = snapshot_pages_ > 0;
+  std::vector<PrefixPage> known;
+  std::vector<size_t> ends;  // after so many pages a sequence can go on
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
     const Lookup lookup = look_up(page, node);
-    if (lookup == Lookup::other) return false;
-    if (lookup == Lookup::found) {
-      use(page.key, *node);
-      pages.push_back(node->page);
-      return true;
-    }
-    if (!store_ || !store_->may_have(page.key) || !reserve_pages(1)) return false;
-    const KvPage share = kv_cache_.take();
-    if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes()})) return false;
-    insert(page, share);
-    pages.push_back(share);
+    if (lookup == Lookup::other || (lookup == Lookup::absent && !(store_ && store_->may_have(page.key)))) return false;
+    known.push_back(page);
+    if (!has_states || (node && node->snapshot) || (store_ && store_->may_have_states(page.key)))
+      ends.push_back(known.size());
     return true;
   });
-  return pages;
+  PrefixMatch match{.pages = {}, .states = {}, .n_known = known.size()};
+  for (size_t idx = 0; idx < (ends.empty() ? 0 : ends.back()); ++idx) {
+    const Node* node = get_page(known[idx]);
+    if (!node) break;
+    match.pages.push_back(node->page);
+  }
+  for (; !ends.empty(); ends.pop_back()) {
+    if (ends.back() > match.pages.size()) continue;
+    if (!has_states) break;
+    if (const KvStates* states = get_snapshot(known[ends.back() - 1])) {
+      match.states = *states;
+      break;
+    }
+  }
+  match.pages.erase(match.pages.begin() + static_cast<ptrdiff_t>(ends.empty() ? 0 : ends.back()), match.pages.end());
+  return match;
 }
 
 void PrefixCache::add(KvSequence& kv, std::span<const TokenId> tokens) {
@@ -90,45 +157,145 @@ void PrefixCache::add(KvSequence& kv, std::span<const TokenId> tokens) {
   });
 }
 
+void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens) {
+  const size_t position = kv.snapshot_position();
+  if (position == 0 || position % kPage != 0 || position > tokens.size()) return;
+  Node* node = nullptr;
+  PrefixKey key;
+  for_pages(model_, tokens.first(position), [&](const PrefixPage& page) {
+    key = page.key;
+    return look_up(page, node) == Lookup::found && node->page.data() == kv.page(page.depth).data();
+  });
+  // The sequence shares the page: it stays while room is made.
+  const bool is_its_own =
+      node && (node->depth + 1) * kPage == position && node->page.data() == kv.page(node->depth).data();
+  if (is_its_own && !node->snapshot && reserve_snapshot()) put_snapshot(key, *node, *kv.snapshot_at(position));
+}
+
 void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
   if (!store_) return;
   const auto now = std::filesystem::file_time_type::clock::now();
+  std::vector<PrefixPage> with_snapshot;
   for_pages(model_, tokens, [&](const PrefixPage& page) {
-    store_->save(page, kv.page(page.depth), now);
+    const KvPage& share = kv.page(page.depth);
+    store_->save(page, share, {share.data(), kv_cache_.layout().page_bytes()}, now);
+    Node* node = nullptr;
+    if (look_up(page, node) == Lookup::found && node->snapshot) with_snapshot.push_back(page);
     return true;
   });
+  for (const PrefixPage& page : with_snapshot) {
+    const Node& node = nodes_.at(page.key);
+    if (&page == &with_snapshot.back() || (page.depth + 1) * kPage % snapshot_stride_ == 0 || node.n_children > 1)
+      store_->save_states(page, *node.snapshot, now);
+  }
 }
 
-bool PrefixCache::drop_one() {
-  for (const auto& [worth, key] : leaves_) {
-    const auto found = nodes_.find(key);
-    const Node& node = found->second;
-    if (node.page.is_shared()) continue;
-    if (node.depth > 0) {
-      Node& before = nodes_.at(node.parent);
-      if (--before.n_children == 0) leaves_.insert({before.worth, node.parent});
-    }
-    leaves_.erase({worth, key});
-    nodes_.erase(found);
-    return true;
+// Null where sequences share all that there are.
+const PrefixKey* PrefixCache::worst_leaf() const {
+  const auto found =
+      std::ranges::find_if(leaves_, [&](const auto& leaf) { return !nodes_.at(leaf.second).page.is_shared(); });
+  return found == leaves_.end() ? nullptr : &found->second;
+}
+
+// Pages up to the end of this one, from the end of the one before it that has a snapshot, which becomes `before`.
+size_t PrefixCache::pages_since_snapshot(const Node& node, PrefixKey& before) const {
+  size_t n = 1;
+  before = node.parent;
+  for (size_t depth = node.depth; depth > 0; --depth, ++n) {
+    const Node& parent = nodes_.at(before);
+    if (parent.snapshot) break;
+    before = parent.parent;
   }
-  return false;
+  return n;
+}
+
+PrefixCache::WorstSnapshot PrefixCache::worst_snapshot(bool also_shared) const {
+  constexpr double kGoesBack = 1.0 / 16;  // how often, of all turns
+  std::vector<double> worths;
+  std::unordered_set<PrefixKey, PrefixKeyHash> have_others_behind;
+  for (const PrefixKey& key : snapshots_) {
+    const Node& node = nodes_.at(key);
+    PrefixKey before;
+    const double cost =
+        static_cast<double>(pages_since_snapshot(node, before)) * (1 + static_cast<double>(node.depth) * cost_growth_);
+    worths.push_back(cost / static_cast<double>(snapshot_pages_));
+    have_others_behind.insert(before);
+  }
+  WorstSnapshot worst;
+  for (size_t idx = 0; idx < snapshots_.size(); ++idx) {
+    const PrefixKey& key = snapshots_[idx];
+    const Node& node = nodes_.at(key);
+    if (node.snapshot->is_shared() && !also_shared) continue;
+    const double worth = node.used + worths[idx] * (have_others_behind.contains(key) ? kGoesBack : 1);
+    if (!worst.key || worth < worst.worth) worst = {&key, worth};
+  }
+  return worst;
+}
+
+void PrefixCache::drop_page(const PrefixKey& key) {
+  const auto found = nodes_.find(key);
+  const Node& node = found->second;
+  unlist_if_leaf(key, node);
+  if (node.depth > 0) {
+    Node& before = nodes_.at(node.parent);
+    --before.n_children;
+    list_if_leaf(node.parent, before);
+  }
+  nodes_.erase(found);
+}
+
+void PrefixCache::drop_snapshot(const PrefixKey& key) {
+  Node& node = nodes_.at(key);
+  node.snapshot.reset();
+  list_if_leaf(key, node);
+  std::erase(snapshots_, key);
+  kv_cache_.set_beside_pages(snapshots_.size() * kv_cache_.layout().state_bytes());
+}
+
+bool PrefixCache::drop_one(bool also_shared_snapshots) {
+  const PrefixKey* leaf = worst_leaf();
+  const WorstSnapshot snapshot = worst_snapshot(also_shared_snapshots);
+  if (!leaf && !snapshot.key) return false;
+  if (leaf && (!snapshot.key || worth_of_page(nodes_.at(*leaf)) <= snapshot.worth))
+    drop_page(PrefixKey(*leaf));
+  else
+    drop_snapshot(PrefixKey(*snapshot.key));
+  return true;
 }
 
 bool PrefixCache::reserve_pages(size_t n_pages) {
   if (store_) store_->collect();
-  while (kv_cache_.n_free() < n_pages)
-    if (!drop_one()) {
-      if (!store_ || store_->n_pending() == 0) return false;
+  while (kv_cache_.n_free() < n_pages) {
+    if (drop_one(/*also_shared_snapshots=*/false)) continue;
+    if (store_ && store_->n_pending() > 0)
       store_->flush();  // what it still had to write is held no longer
-    }
+    else if (!drop_one(/*also_shared_snapshots=*/true))
+      return false;
+  }
   return true;
+}
+
+// Nothing is dropped for a snapshot that has no room anyway.
+bool PrefixCache::reserve_snapshot() {
+  return kv_cache_.n_free() + n_reclaimable() >= snapshot_pages_ && reserve_pages(snapshot_pages_);
 }
 
 size_t PrefixCache::n_reclaimable() {
   if (store_) store_->collect();
+  const uint64_t snapshot_bytes = snapshots_.size() * kv_cache_.layout().state_bytes();
   return static_cast<size_t>(
-      std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); }));
+             std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); })) +
+         snapshot_bytes / std::max<uint64_t>(kv_cache_.layout().page_bytes(), 1);
+}
+
+uint64_t PrefixCache::bytes_reclaimable() {
+  if (store_) store_->collect();
+  uint64_t bytes = 0;
+  for (const auto& [key, node] : nodes_) {
+    if (!node.page.is_shared()) bytes += kv_cache_.layout().page_bytes();
+    if (node.snapshot && !node.snapshot->is_shared()) bytes += kv_cache_.layout().state_bytes();
+  }
+  return bytes;
 }
 
 void PrefixCache::flush() {

@@ -1,17 +1,21 @@
 // Pages of keys and values by the tokens they were computed from, so that a request goes on where another began alike:
 // a tree of pages, each named by all tokens up to its end (prefix_key.h).
 //
+// A page alone does not say what recurrent layers made of its tokens. With such layers some pages have a snapshot, the
+// states at the page's end, and a request goes on from the last of these: what lies behind it is computed again.
+//
 // Pages stay as long as there is room for them. What is dropped first is what was not used for long and is quick to
 // compute again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where
 // time goes by one as all pages are filled anew, and the first page of a prefix costs one. Pages that a sequence still
-// shares are not dropped: that would free nothing. With a store, what is not in memory is looked for on disk.
-//
-// Not for models with recurrent layers, whose state a page does not hold.
+// shares are not dropped: that would free nothing. A snapshot is worth what lies between it and the one before it, a
+// page's room at a time; one with others behind it has less, for only who changes an earlier message goes back to it.
+// With a store, what is not in memory is looked for on disk.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <unordered_map>
@@ -24,6 +28,13 @@
 
 namespace ogas {
 
+// What is known of some tokens.
+struct PrefixMatch {
+  std::vector<KvPage> pages;       // that hold the beginning of them, up to where a sequence can go on
+  std::optional<KvStates> states;  // at the end of these; none without recurrent layers
+  size_t n_known = 0;              // pages that are known, also those behind the last snapshot
+};
+
 class PrefixCache {
  public:
   // cost_growth: by how much a page costs more than the one before it, as a share of what the first costs. The store,
@@ -31,18 +42,27 @@ class PrefixCache {
   PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_growth, std::unique_ptr<PrefixStore> store);
   ~PrefixCache();
 
-  // The pages that hold the beginning of these tokens, as far as they are known.
-  std::vector<KvPage> find(std::span<const TokenId> tokens);
+  // Of the beginning of these tokens, as far as it is known.
+  PrefixMatch find(std::span<const TokenId> tokens);
   // Remembers all whole pages of these tokens, which the sequence holds. Of those that were computed twice the sequence
   // gives up its own.
   void add(KvSequence& kv, std::span<const TokenId> tokens);
-  // Also puts them into the store, in the background.
+  // Remembers the sequence's snapshot, if that is of the end of one of these pages, once they were added.
+  void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens);
+  // Also puts them into the store, in the background: all pages, and of their snapshots the last one, those at
+  // snapshot_stride() and those where other tokens went on.
   void save(const KvSequence& kv, std::span<const TokenId> tokens);
+  // Positions after which there should be a snapshot time and again, a multiple of a page: so many that snapshots take
+  // about the room that pages do. 0 without recurrent layers.
+  size_t snapshot_stride() const { return snapshot_stride_; }
 
-  // Drops pages until so many are free. False where there are not so many to drop.
+  // Drops pages and snapshots until so many pages are free. False where there are not so many to drop.
   bool reserve_pages(size_t n_pages);
-  // Pages that nobody else shares, which reserve_pages() could drop. What the store has written it shares no longer.
+  // Pages that nobody else shares, which reserve_pages() could drop, and those for which snapshots would make room.
+  // What the store has written it shares no longer.
   size_t n_reclaimable();
+  // Bytes of pages and snapshots that nobody else shares.
+  uint64_t bytes_reclaimable();
   // Waits until all is in the store.
   void flush();
   // The store's; null where there is none.
@@ -53,25 +73,46 @@ class PrefixCache {
     PrefixKey parent;
     std::array<TokenId, KvLayout::kPagePositions> tokens;
     KvPage page;
-    size_t depth;  // pages before it
+    std::optional<KvStates> snapshot;  // at its end
+    size_t depth;                      // pages before it
     size_t n_children = 0;
-    double worth = 0;
+    double used = 0;  // the time of its last use
   };
   using Nodes = std::unordered_map<PrefixKey, Node, PrefixKeyHash>;
 
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
   Lookup look_up(const PrefixPage& page, Node*& node);
+  Node* get_page(const PrefixPage& page);
+  const KvStates* get_snapshot(const PrefixPage& page);
   void insert(const PrefixPage& page, const KvPage& share);
+  void put_snapshot(const PrefixKey& key, Node& node, const KvStates& states);
   void use(const PrefixKey& key, Node& node);
-  bool drop_one();
+  // Leaves are listed by their worth, but for those that have a snapshot: it goes first.
+  double worth_of_page(const Node& node) const;
+  void list_if_leaf(const PrefixKey& key, const Node& node);
+  void unlist_if_leaf(const PrefixKey& key, const Node& node);
+  const PrefixKey* worst_leaf() const;
+  size_t pages_since_snapshot(const Node& node, PrefixKey& before) const;
+  struct WorstSnapshot {
+    const PrefixKey* key = nullptr;
+    double worth = 0;
+  };
+  WorstSnapshot worst_snapshot(bool also_shared) const;
+  void drop_page(const PrefixKey& key);
+  void drop_snapshot(const PrefixKey& key);
+  bool reserve_snapshot();
+  bool drop_one(bool also_shared_snapshots);
 
   KvCache& kv_cache_;
   PrefixKey model_;
   double cost_growth_;
-  size_t n_max_;  // pages there are
+  size_t n_max_;               // pages there are
+  size_t snapshot_pages_ = 0;  // whose room a snapshot takes; 0 without recurrent layers
+  size_t snapshot_stride_ = 0;
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;
   std::set<std::pair<double, PrefixKey>> leaves_;  // by worth
+  std::vector<PrefixKey> snapshots_;               // pages that have one
   double time_ = 0;
 };
 

@@ -4,102 +4,26 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <random>
 
 #include "base/log.h"
+#include "engine/prefix_test_cache.h"
 
 namespace ogas {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::expect_pages, testing::Folder, testing::kModel, testing::kPage, testing::Tokens, testing::tokens_of;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using Cache = testing::PrefixTestCache;
 
-KvLayout one_stream() {
-  KvLayout layout;
-  layout.add({.n_heads = 1, .k_dim = 8, .v_dim = 8});
-  EXPECT_TRUE(layout.set_format(Format::f32));
-  return layout;
-}
-const KvLayout kLayout = one_stream();
-constexpr size_t kPage = KvLayout::kPagePositions;
-const PrefixKey kModel = PrefixKey::of_model("a model");
-using Tokens = std::vector<TokenId>;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = fs::temp_directory_path() / "ogas-prefix-XXXXXX";
-    path = ::mkdtemp(name.data());
-  }
-  ~Folder() { fs::remove_all(path); }
-  std::vector<fs::path> files() const {
-    std::vector<fs::path> all;
-    for (const auto& entry : fs::recursive_directory_iterator(path))
-      if (entry.is_regular_file()) all.push_back(entry.path());
-    std::ranges::sort(all);
-    return all;
-  }
-  uint64_t bytes() const {
-    uint64_t total = 0;
-    for (const auto& file : files()) total += fs::file_size(file);
-    return total;
-  }
-  fs::path path;
-};
-
-// What a page of these tokens holds: a mark of all of them.
-uint32_t mark_of(std::span<const TokenId> tokens) {
-  uint32_t mark = 1;
-  for (const TokenId token : tokens) mark = mark * 1000003 + static_cast<uint32_t>(token);
-  return mark;
-}
-void expect_pages(std::span<const KvPage> pages, std::span<const TokenId> tokens) {
-  for (size_t idx = 0; idx < pages.size(); ++idx) {
-    const std::vector<uint32_t> expected(kLayout.page_bytes() / sizeof(uint32_t),
-                                         mark_of(tokens.first((idx + 1) * kPage)));
-    ASSERT_EQ(std::memcmp(pages[idx].data(), expected.data(), kLayout.page_bytes()), 0) << "page " << idx;
-  }
-}
-
-// Pages and what remembers them; a sequence's pages are "computed" by compute().
-struct Cache {
-  explicit Cache(size_t n_pages, std::unique_ptr<PrefixStore> store = nullptr)
-      : kv(kLayout, n_pages * kLayout.page_bytes()), prefixes(kv, kModel, 0.1, std::move(store)) {}
-  static std::unique_ptr<PrefixStore> store(const Folder& folder, uint64_t budget = 1 << 20) {
-    return std::make_unique<PrefixStore>(folder.path, budget, kModel, kLayout.page_bytes());
-  }
-  // False where there is no room.
-  bool compute(KvSequence& sequence, std::span<const TokenId> tokens) {
-    sequence.add_pages(prefixes.find(tokens), nullptr);
-    const size_t n = tokens.size() - sequence.n_positions();
-    if (!prefixes.reserve_pages(sequence.pages_to_extend(n))) return false;
-    const size_t first = sequence.n_positions() / kPage;
-    sequence.extend(n);
-    for (size_t idx = first; idx < tokens.size() / kPage; ++idx) {
-      const std::vector<uint32_t> numbers(kLayout.page_bytes() / sizeof(uint32_t),
-                                          mark_of(tokens.first((idx + 1) * kPage)));
-      std::memcpy(sequence.page(idx).data(), numbers.data(), kLayout.page_bytes());
-    }
-    prefixes.add(sequence, tokens);
-    return true;
-  }
-  KvCache kv;
-  PrefixCache prefixes;
-};
-
-Tokens tokens_of(size_t n, TokenId seed) {
-  Tokens tokens(n);
-  for (size_t idx = 0; idx < n; ++idx) tokens[idx] = static_cast<TokenId>(seed * 7919 + idx);
-  return tokens;
-}
+const KvLayout kLayout = testing::layout_of_states(0);
 
 TEST(PrefixKey, HangsOnModelTokensAndOrder) {
   const Tokens a = tokens_of(kPage, 1), b = tokens_of(kPage, 2);
@@ -112,26 +36,26 @@ TEST(PrefixKey, HangsOnModelTokensAndOrder) {
 }
 
 TEST(PrefixCache, FindsTheBeginningThatIsAlike) {
-  Cache cache(100);
+  Cache cache(kLayout, 100);
   const Tokens tokens = tokens_of(5 * kPage + 3, 1);
   {
     KvSequence sequence(cache.kv);
     ASSERT_TRUE(cache.compute(sequence, tokens));
   }
   EXPECT_EQ(cache.kv.n_used(), 5U);  // a page that is not whole is not remembered
-  EXPECT_THAT(cache.prefixes.find(tokens), SizeIs(5));
-  EXPECT_THAT(cache.prefixes.find(std::span(tokens).first(2 * kPage + 40)), SizeIs(2));
+  EXPECT_THAT(cache.prefixes.find(tokens).pages, SizeIs(5));
+  EXPECT_THAT(cache.prefixes.find(std::span(tokens).first(2 * kPage + 40)).pages, SizeIs(2));
   Tokens other = tokens;
   other[3 * kPage + 1] += 1;
-  const auto found = cache.prefixes.find(other);
+  const auto found = cache.prefixes.find(other).pages;
   EXPECT_THAT(found, SizeIs(3));
   expect_pages(found, other);
   other[0] += 1;
-  EXPECT_THAT(cache.prefixes.find(other), IsEmpty());
+  EXPECT_THAT(cache.prefixes.find(other).pages, IsEmpty());
 }
 
 TEST(PrefixCache, WhatWasComputedTwiceIsHeldOnce) {
-  Cache cache(100);
+  Cache cache(kLayout, 100);
   const Tokens tokens = tokens_of(3 * kPage, 1);
   KvSequence first(cache.kv), second(cache.kv);
   second.extend(tokens.size());  // nothing was known when it began
@@ -144,7 +68,7 @@ TEST(PrefixCache, WhatWasComputedTwiceIsHeldOnce) {
 }
 
 TEST(PrefixCache, DropsWhatWasNotUsedForLongFromTheEnd) {
-  Cache cache(6);
+  Cache cache(kLayout, 6);
   const Tokens old = tokens_of(3 * kPage, 1), recent = tokens_of(3 * kPage, 2);
   for (const Tokens* tokens : {&old, &recent}) {
     KvSequence sequence(cache.kv);
@@ -154,26 +78,26 @@ TEST(PrefixCache, DropsWhatWasNotUsedForLongFromTheEnd) {
   cache.prefixes.find(old);  // used again, both alike: the last page of either may go
   ASSERT_TRUE(cache.prefixes.reserve_pages(2));
   EXPECT_EQ(cache.kv.n_used(), 4U);
-  EXPECT_EQ(cache.prefixes.find(old).size() + cache.prefixes.find(recent).size(), 4U);
+  EXPECT_EQ(cache.prefixes.find(old).pages.size() + cache.prefixes.find(recent).pages.size(), 4U);
   // Ageing: what is never asked for goes before what is, however costly it was.
   for (int round = 0; round < 40; ++round) {
     cache.prefixes.find(std::span(recent).first(kPage));
     KvSequence sequence(cache.kv);
     ASSERT_TRUE(cache.compute(sequence, tokens_of(2 * kPage, 100 + round)));
   }
-  EXPECT_THAT(cache.prefixes.find(old), IsEmpty());
-  EXPECT_THAT(cache.prefixes.find(std::span(recent).first(kPage)), SizeIs(1));
+  EXPECT_THAT(cache.prefixes.find(old).pages, IsEmpty());
+  EXPECT_THAT(cache.prefixes.find(std::span(recent).first(kPage)).pages, SizeIs(1));
 }
 
 TEST(PrefixCache, KeepsWhatSequencesHold) {
-  Cache cache(4);
+  Cache cache(kLayout, 4);
   const Tokens tokens = tokens_of(3 * kPage, 1);
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, tokens));
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 0U);
   EXPECT_TRUE(cache.prefixes.reserve_pages(1));
   EXPECT_FALSE(cache.prefixes.reserve_pages(2));
-  EXPECT_THAT(cache.prefixes.find(tokens), SizeIs(3));
+  EXPECT_THAT(cache.prefixes.find(tokens).pages, SizeIs(3));
   sequence.truncate(kPage);
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);
   EXPECT_TRUE(cache.prefixes.reserve_pages(3));
@@ -185,7 +109,8 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
   std::mt19937 random(5);
   for (const bool with_disk : {false, true}) {
     const Folder folder;
-    auto cache = std::make_unique<Cache>(12, with_disk ? Cache::store(folder, 40 * kLayout.page_bytes()) : nullptr);
+    auto cache =
+        std::make_unique<Cache>(kLayout, 12, with_disk ? Cache::store(folder, 40 * kLayout.page_bytes()) : nullptr);
     std::vector<std::unique_ptr<KvSequence>> running;
     size_t n_found = 0, n_refused = 0;
     for (int step = 0; step < (with_disk ? 2000 : 10000); ++step) {
@@ -193,12 +118,12 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
       if (with_disk && random() % 200 == 0) {  // a restart
         running.clear();
         cache.reset();
-        cache = std::make_unique<Cache>(12, Cache::store(folder, 40 * kLayout.page_bytes()));
+        cache = std::make_unique<Cache>(kLayout, 12, Cache::store(folder, 40 * kLayout.page_bytes()));
       }
       Tokens tokens(random() % (5 * kPage));
       for (size_t idx = 0; idx < tokens.size(); ++idx) tokens[idx] = idx % kPage == 0 ? random() % 2 : 0;
       auto sequence = std::make_unique<KvSequence>(cache->kv);
-      const size_t n_before = cache->prefixes.find(tokens).size();
+      const size_t n_before = cache->prefixes.find(tokens).pages.size();
       if (!cache->compute(*sequence, tokens)) {
         ++n_refused;
         running.clear();
@@ -225,7 +150,7 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
 class PrefixStoreTest : public ::testing::Test {
  protected:
   void save(const Tokens& tokens, uint64_t budget = 1 << 20) {
-    Cache cache(100, Cache::store(folder_, budget));
+    Cache cache(kLayout, 100, Cache::store(folder_, budget));
     KvSequence sequence(cache.kv);
     ASSERT_TRUE(cache.compute(sequence, tokens));
     cache.prefixes.save(sequence, tokens);
@@ -233,8 +158,8 @@ class PrefixStoreTest : public ::testing::Test {
   }
   // How many pages another process finds.
   size_t n_found(const Tokens& tokens) {
-    Cache cache(100, Cache::store(folder_));
-    const auto pages = cache.prefixes.find(tokens);
+    Cache cache(kLayout, 100, Cache::store(folder_));
+    const auto pages = cache.prefixes.find(tokens).pages;
     expect_pages(pages, tokens);
     return pages.size();
   }
@@ -251,11 +176,10 @@ TEST_F(PrefixStoreTest, IsFoundAgain) {
   other[2 * kPage] += 1;
   EXPECT_EQ(n_found(other), 2U);
   // Not by another model.
-  Cache cache(100);
-  PrefixCache of_another(
-      cache.kv, PrefixKey::of_model("another"), 0.1,
-      std::make_unique<PrefixStore>(folder_.path, 1 << 20, PrefixKey::of_model("another"), kLayout.page_bytes()));
-  EXPECT_THAT(of_another.find(tokens), IsEmpty());
+  Cache cache(kLayout, 100);
+  PrefixCache of_another(cache.kv, PrefixKey::of_model("another"), 0.1,
+                         std::make_unique<PrefixStore>(folder_.path, 1 << 20, PrefixKey::of_model("another")));
+  EXPECT_THAT(of_another.find(tokens).pages, IsEmpty());
 }
 
 TEST_F(PrefixStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
@@ -305,7 +229,7 @@ TEST_F(PrefixStoreTest, StaysWithinItsBudgetAndLosesTheOldestFromTheirEnds) {
 }
 
 TEST_F(PrefixStoreTest, AFolderThatCannotBeWrittenCostsNothing) {
-  Cache cache(100, std::make_unique<PrefixStore>("/dev/null/prefixes", 1 << 20, kModel, kLayout.page_bytes()));
+  Cache cache(kLayout, 100, std::make_unique<PrefixStore>("/dev/null/prefixes", 1 << 20, kModel));
   KvSequence sequence(cache.kv);
   ::testing::internal::CaptureStdout();
   ASSERT_TRUE(cache.compute(sequence, tokens_of(3 * kPage, 1)));
@@ -314,7 +238,7 @@ TEST_F(PrefixStoreTest, AFolderThatCannotBeWrittenCostsNothing) {
   const std::string said = ::testing::internal::GetCapturedStdout();
   EXPECT_EQ(std::ranges::count(said, '\n'), 1) << said;
   EXPECT_THAT(said, ::testing::HasSubstr("/dev/null/prefixes"));
-  EXPECT_THAT(cache.prefixes.find(tokens_of(3 * kPage, 1)), SizeIs(3));
+  EXPECT_THAT(cache.prefixes.find(tokens_of(3 * kPage, 1)).pages, SizeIs(3));
 }
 
 TEST_F(PrefixStoreTest, AFullDiskCostsNothing) {

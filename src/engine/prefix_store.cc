@@ -18,15 +18,21 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr std::string_view kExtension = ".page";
+using Magic = std::array<char, 8>;
+struct FileKind {
+  std::string_view extension;
+  Magic magic;
+};
+constexpr FileKind kPageFile = {".page", {'o', 'g', 'a', 's', 'K', 'V', '0', '1'}};
+constexpr FileKind kStatesFile = {".states", {'o', 'g', 'a', 's', 'S', 'T', '0', '1'}};
 
-// In front of a page's bytes. Files never leave the machine that wrote them: its own order of bytes.
+// In front of the bytes. Files never leave the machine that wrote them: its own order of bytes.
 struct Header {
-  std::array<char, 8> magic = {'o', 'g', 'a', 's', 'K', 'V', '0', '1'};
+  Magic magic;
   uint64_t n_bytes = 0;
   PrefixKey key, parent;
   std::array<TokenId, KvLayout::kPagePositions> tokens = {};
-  uint64_t checksum_of_page = 0;
+  uint64_t checksum_of_content = 0;
   uint64_t checksum_of_header = 0;  // of all before
 };
 static_assert(std::has_unique_object_representations_v<Header>);
@@ -35,8 +41,13 @@ uint64_t checksum_of(const Header& header) {
   return checksum(std::as_bytes(std::span(&header, 1)).first(offsetof(Header, checksum_of_header)));
 }
 
-Header header_of(const PrefixKey& key, const PrefixKey& parent, std::span<const TokenId> tokens, Bytes page) {
-  Header header{.n_bytes = page.size(), .key = key, .parent = parent, .checksum_of_page = checksum(page)};
+Header header_of(const Magic& magic, const PrefixKey& key, const PrefixKey& parent, std::span<const TokenId> tokens,
+                 Bytes content) {
+  Header header{.magic = magic,
+                .n_bytes = content.size(),
+                .key = key,
+                .parent = parent,
+                .checksum_of_content = checksum(content)};
   std::ranges::copy(tokens, header.tokens.begin());
   header.checksum_of_header = checksum_of(header);
   return header;
@@ -66,9 +77,10 @@ std::vector<Stored> list_stored(const fs::path& folder) {
     if (gone) continue;
     const uint64_t n_bytes = at->file_size(gone);
     if (gone) continue;
-    if (at->path().extension() == kExtension)
+    const fs::path extension = at->path().extension();
+    if (extension == kPageFile.extension || extension == kStatesFile.extension)
       all.push_back({time, n_bytes, at->path()});
-    else if (at->path().extension() == ".tmp" && fs::file_time_type::clock::now() - time > 1h)
+    else if (extension == ".tmp" && fs::file_time_type::clock::now() - time > 1h)
       fs::remove(at->path(), gone);
   }
   return all;
@@ -76,8 +88,8 @@ std::vector<Stored> list_stored(const fs::path& folder) {
 
 }  // namespace
 
-PrefixStore::PrefixStore(fs::path folder, uint64_t budget, const PrefixKey& model, uint64_t page_bytes)
-    : folder_(std::move(folder)), model_folder_(folder_ / model.hex()), budget_(budget), page_bytes_(page_bytes) {}
+PrefixStore::PrefixStore(fs::path folder, uint64_t budget, const PrefixKey& model)
+    : folder_(std::move(folder)), model_folder_(folder_ / model.hex()), budget_(budget) {}
 
 PrefixStore::~PrefixStore() {
   if (!writer_.joinable()) return;
@@ -89,25 +101,36 @@ PrefixStore::~PrefixStore() {
   writer_.join();
 }
 
-fs::path PrefixStore::path_of(const PrefixKey& key) const {
-  return model_folder_ / (key.hex() + std::string(kExtension));
+fs::path PrefixStore::path_of(Kind kind, const PrefixKey& key) const {
+  return model_folder_ / (key.hex() + std::string((kind == Kind::page ? kPageFile : kStatesFile).extension));
 }
 
-bool PrefixStore::may_have(const PrefixKey& key) const { return ::access(path_of(key).c_str(), F_OK) == 0; }
+bool PrefixStore::may_have(const PrefixKey& key) const { return ::access(path_of(Kind::page, key).c_str(), F_OK) == 0; }
+
+bool PrefixStore::may_have_states(const PrefixKey& key) const {
+  return ::access(path_of(Kind::states, key).c_str(), F_OK) == 0;
+}
 
 void PrefixStore::warn_once(std::string_view what) {
   if (!has_warned_.exchange(true)) spdlog::warn("prefix cache: {}", what);
 }
 
-bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) {
-  const fs::path path = path_of(page.key);
+bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) { return load(Kind::page, page, bytes); }
+
+bool PrefixStore::load_states(const PrefixPage& page, std::span<std::byte> bytes) {
+  return load(Kind::states, page, bytes);
+}
+
+bool PrefixStore::load(Kind kind, const PrefixPage& page, std::span<std::byte> bytes) {
+  const fs::path path = path_of(kind, page.key);
+  const Magic& magic = (kind == Kind::page ? kPageFile : kStatesFile).magic;
   const auto is_sound = [&]() -> Result<> {
     const std::string file = OGAS_TRY(read_file(path, sizeof(Header) + bytes.size()));
     if (file.size() != sizeof(Header) + bytes.size())
       return fail(ErrorCode::bad_file, "{} has {} bytes, not {}", path.string(), file.size(),
                   sizeof(Header) + bytes.size());
     const Bytes content = std::as_bytes(std::span(file)).subspan(sizeof(Header));
-    const Header expected = header_of(page.key, page.parent, page.tokens, content);
+    const Header expected = header_of(magic, page.key, page.parent, page.tokens, content);
     if (std::memcmp(file.data(), &expected, sizeof expected) != 0)
       return fail(ErrorCode::bad_file, "{} is damaged or holds something else", path.string());
     std::memcpy(bytes.data(), content.data(), content.size());
@@ -115,7 +138,7 @@ bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) {
   };
   const Result<> sound = is_sound();
   if (sound) {
-    saved_.insert(page.key);
+    saved(kind).insert(page.key);
     return true;
   }
   if (sound.error().code == ErrorCode::not_found) return false;
@@ -126,16 +149,26 @@ bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) {
   return false;
 }
 
-void PrefixStore::save(const PrefixPage& page, const KvPage& share, fs::file_time_type used) {
+void PrefixStore::save(const PrefixPage& page, const KvPage& share, Bytes bytes, fs::file_time_type used) {
+  save(Kind::page, page, share, bytes, used);
+}
+
+void PrefixStore::save_states(const PrefixPage& page, const KvStates& share, fs::file_time_type used) {
+  save(Kind::states, page, share, share.bytes(), used);
+}
+
+template <class Share>
+void PrefixStore::save(Kind kind, const PrefixPage& page, const Share& share, Bytes bytes, fs::file_time_type used) {
   if (has_failed_) return;
-  const bool is_there = !saved_.insert(page.key).second;
-  Write write{.key = page.key,
+  Write write{.kind = kind,
+              .key = page.key,
               .parent = page.parent,
               .tokens = {page.tokens.begin(), page.tokens.end()},
               .depth = page.depth,
               .used = used,
-              .share = is_there ? std::nullopt : std::optional(share),
-              .bytes = {share.data(), page_bytes_}};
+              .share = {},
+              .bytes = bytes};
+  if (saved(kind).insert(page.key).second) write.share = share;
   {
     const std::lock_guard lock(mutex_);
     pending_.push_back(std::move(write));
@@ -181,23 +214,27 @@ void PrefixStore::write_pending() {
 }
 
 Result<> PrefixStore::write(const Write& page) {
-  const fs::path path = path_of(page.key);
+  const fs::path path = path_of(page.kind, page.key);
   // Where one file was damaged others may be.
-  if (!page.share || (!has_met_damage_ && ::access(path.c_str(), F_OK) == 0)) {
+  const bool is_there = std::holds_alternative<std::monostate>(page.share);
+  if (is_there || (!has_met_damage_ && ::access(path.c_str(), F_OK) == 0)) {
     set_time_of_use(path, page.used, page.depth);
     return {};
   }
+  const uint64_t n_bytes = sizeof(Header) + page.bytes.size();
+  if (n_bytes > budget_) return {};
   std::error_code error;
   fs::create_directories(model_folder_, error);
   if (error) return fail(ErrorCode::io, "cannot create {}: {}", model_folder_.string(), error.message());
   fs::permissions(folder_, fs::perms::owner_all, error);  // what people say is theirs to read alone
-  keep_budget(sizeof(Header) + page.bytes.size());
-  const Header header = header_of(page.key, page.parent, page.tokens, page.bytes);
+  keep_budget(n_bytes);
+  const Magic& magic = (page.kind == Kind::page ? kPageFile : kStatesFile).magic;
+  const Header header = header_of(magic, page.key, page.parent, page.tokens, page.bytes);
   const Bytes parts[] = {std::as_bytes(std::span(&header, 1)), page.bytes};
   // Damage is found by the checksum: nobody need wait for the disk.
   OGAS_TRY(write_file_atomically(path, parts, Durability::when_written_back));
   set_time_of_use(path, page.used, page.depth);
-  *bytes_in_folder_ += sizeof header + page.bytes.size();
+  *bytes_in_folder_ += n_bytes;
   return {};
 }
 

@@ -1,9 +1,11 @@
-// Prefixes on disk, a file for each page of keys and values, found again after a restart.
+// Prefixes on disk, a file for each page of keys and values and for each snapshot of recurrent layers' states at the
+// end of a page, found again after a restart.
 //
-// FOLDER/MODEL/KEY.page: MODEL and KEY are prefix keys, so that a model changed, another instruction set or version
-// finds nothing of another's. Files are written in the background, complete or not at all (rename), and read with
-// everything checked: what is damaged or foreign is removed and not used. Beyond its budget, for all models together,
-// the folder loses what was not used for longest, a prefix from its end. Several processes may share a folder.
+// FOLDER/MODEL/KEY.page and KEY.states: MODEL and KEY are prefix keys, so that a model changed, another instruction set
+// or version finds nothing of another's. Files are written in the background, complete or not at all (rename), and read
+// with everything checked: what is damaged or foreign is removed and not used. Beyond its budget, for all models
+// together, the folder loses what was not used for longest, a prefix from its end. Several processes may share a
+// folder.
 //
 // What fails is said once, as a warning, and costs nothing but the cache.
 #pragma once
@@ -20,6 +22,7 @@
 #include <string_view>
 #include <thread>
 #include <unordered_set>
+#include <variant>
 #include <vector>
 
 #include "base/file.h"
@@ -38,7 +41,7 @@ struct PrefixPage {
 class PrefixStore {
  public:
   // budget: bytes that all files of the folder may take. The folder is made when something is written.
-  PrefixStore(std::filesystem::path folder, uint64_t budget, const PrefixKey& model, uint64_t page_bytes);
+  PrefixStore(std::filesystem::path folder, uint64_t budget, const PrefixKey& model);
   // Finishes what it is writing, and leaves the rest.
   ~PrefixStore();
   PrefixStore(const PrefixStore&) = delete;
@@ -46,11 +49,15 @@ class PrefixStore {
 
   // False where the store is known not to have it. A look at the folder, no more.
   bool may_have(const PrefixKey& key) const;
-  // Reads a page's keys and values. False where it is not there, or was damaged and is now gone.
+  bool may_have_states(const PrefixKey& key) const;
+  // Reads a page's keys and values, or the states at its end. False where it is not there, or was damaged and is now
+  // gone.
   bool load(const PrefixPage& page, std::span<std::byte> bytes);
+  bool load_states(const PrefixPage& page, std::span<std::byte> bytes);
   // Has it written; the share is held until then. What is there already counts as used. used: now, the same for all
   // pages of a prefix, however long writing takes.
-  void save(const PrefixPage& page, const KvPage& share, std::filesystem::file_time_type used);
+  void save(const PrefixPage& page, const KvPage& share, Bytes bytes, std::filesystem::file_time_type used);
+  void save_states(const PrefixPage& page, const KvStates& share, std::filesystem::file_time_type used);
   // Lets go of what has been written.
   void collect();
   // Waits until all is written.
@@ -60,24 +67,31 @@ class PrefixStore {
   const std::filesystem::path& folder() const { return model_folder_; }
 
  private:
+  enum class Kind { page, states };
   struct Write {
+    Kind kind;
     PrefixKey key, parent;
     std::vector<TokenId> tokens;
     size_t depth;
     std::filesystem::file_time_type used;
-    std::optional<KvPage> share;  // none: the file is there, and only its time is to be set
+    std::variant<std::monostate, KvPage, KvStates> share;  // none: the file is there, and only its time is to be set
     Bytes bytes;
   };
+  using Keys = std::unordered_set<PrefixKey, PrefixKeyHash>;
 
-  std::filesystem::path path_of(const PrefixKey& key) const;
+  std::filesystem::path path_of(Kind kind, const PrefixKey& key) const;
+  bool load(Kind kind, const PrefixPage& page, std::span<std::byte> bytes);
+  template <class Share>
+  void save(Kind kind, const PrefixPage& page, const Share& share, Bytes bytes, std::filesystem::file_time_type used);
+  Keys& saved(Kind kind) { return kind == Kind::page ? saved_pages_ : saved_states_; }
   void write_pending();  // the writer's
   Result<> write(const Write& page);
   void keep_budget(uint64_t n_more);
   void warn_once(std::string_view what);
 
   std::filesystem::path folder_, model_folder_;
-  uint64_t budget_, page_bytes_;
-  std::unordered_set<PrefixKey, PrefixKeyHash> saved_;  // known to be there, or on their way
+  uint64_t budget_;
+  Keys saved_pages_, saved_states_;  // known to be there, or on their way
   std::atomic<bool> has_failed_ = false, has_met_damage_ = false, has_warned_ = false;
 
   mutable std::mutex mutex_;  // of all that follows

@@ -13,6 +13,16 @@
 #include "engine/step.h"
 
 namespace ogas {
+namespace {
+
+// How many whole pages of both are the same, in tokens; each has more.
+size_t n_shared(std::span<const TokenId> a, std::span<const TokenId> b) {
+  const size_t n_max = std::min(a.size(), b.size()) - 1;
+  const auto end = std::ranges::mismatch(a.first(n_max), b.first(n_max)).in1;
+  return static_cast<size_t>(end - a.begin()) / KvLayout::kPagePositions * KvLayout::kPagePositions;
+}
+
+}  // namespace
 
 struct Scheduler::Job {
   using Clock = std::chrono::steady_clock;
@@ -168,6 +178,18 @@ void Scheduler::admit() {
     Job& job = *running_.back();
     if (!job.sequence) job.sequence.emplace(core_, job.session, job.request);
     job.sequence->match_prefix();
+    share_beginning(job);
+  }
+}
+
+// With recurrent layers only a snapshot is shared: where prompts part, whoever comes first takes one.
+void Scheduler::share_beginning(Job& job) {
+  for (const JobPtr& other : running_) {
+    if (other.get() == &job || other->sequence->is_decoding()) continue;
+    const size_t n = n_shared(job.sequence->tokens(), other->sequence->tokens());
+    if (n <= job.sequence->n_computed() || n <= other->sequence->n_computed()) continue;
+    job.sequence->want_snapshot(n);
+    other->sequence->want_snapshot(n);
   }
 }
 
@@ -181,24 +203,24 @@ size_t Scheduler::last_in_rank() const {
 void Scheduler::preempt(size_t running_idx) {
   JobPtr job = std::move(running_[running_idx]);
   running_.erase(running_.begin() + static_cast<ptrdiff_t>(running_idx));
-  job->session.truncate(0);
+  job->sequence->preempt();
   waiting_.push_back(std::move(job));
   ++n_preemptions_;
 }
 
-// Whether one of those before it will compute the page that the job needs next.
+// Whether one of those before it is about to compute the page that the job needs next, or with recurrent layers all
+// that both have.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvLayout::kPagePositions;
-  if (!core_.kv.has_prefix_cache() || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
+  const KvManager& kv = core_.kv;
+  if (!kv.has_prefix_cache() || job.sequence->wants_prompt_logprobs() || job.sequence->n_computed() % kPage != 0)
     return false;
   job.sequence->match_prefix();  // what they have computed since
-  const size_t n = job.sequence->n_computed() + kPage;
-  const auto tokens = job.sequence->tokens();
-  if (n >= tokens.size()) return false;
+  const size_t n_computed = job.sequence->n_computed();
   return std::ranges::any_of(before, [&](const Job* other) {
-    const auto others = other->sequence->tokens();
-    return others.size() > n && other->sequence->n_computed() < n &&
-           std::ranges::equal(tokens.first(n), others.first(n));
+    const size_t n = n_shared(job.sequence->tokens(), other->sequence->tokens());
+    const size_t end = kv.layout().n_states() > 0 ? n : n_computed + kPage;
+    return n > n_computed && other->sequence->n_computed() < end;
   });
 }
 

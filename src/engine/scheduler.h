@@ -66,6 +66,7 @@ class Scheduler {
   void admit();
   bool fits(const Job& job) const;
   std::span<Job* const> schedule();
+  void share_beginning(Job& job);
   void preempt(size_t running_idx);
   size_t last_in_rank() const;
   bool waits_for_shared_page(Job& job, std::span<Job* const> before);

@@ -10,6 +10,8 @@
 namespace ogas {
 namespace {
 
+constexpr size_t kPagePositions = KvLayout::kPagePositions;
+
 double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
 }
@@ -41,8 +43,7 @@ Sequence::Sequence(EngineCore& core, Session& session, const Request& request)
   if (request.prompt_logprobs) n_cached = 0;
   n_cached = session.kv.rewindable_to(n_cached);
   session.truncate(n_cached);
-  if (session.kv.layout().n_states() > 0 && request.prompt.size() > kPromptTail)
-    snapshot_at_ = request.prompt.size() - kPromptTail;
+  choose_prompt_snapshot();
   answer_.stats.n_prompt = static_cast<uint32_t>(request.prompt.size());
   answer_.stats.n_cached = static_cast<uint32_t>(n_cached);
   reserve();
@@ -66,16 +67,60 @@ void Sequence::match_prefix() {
   if (wants_prompt_logprobs()) return;
   const size_t n = core_.kv.reuses_generated() ? sequence_.size() : n_prompt_;
   const size_t n_before = session_.tokens.size();
-  core_.kv.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  const size_t n_cached =
+      core_.kv.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
+  if (is_recurrent()) end_of_cached_ = n_cached;  // where this one parts from others, more may do so
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
+}
+
+void Sequence::choose_prompt_snapshot() {
+  end_of_cached_ = 0;
+  wanted_.clear();
+  last_in_prompt_ =
+      is_recurrent() && n_prompt_ > kPromptTail ? (n_prompt_ - kPromptTail) / kPagePositions * kPagePositions : 0;
+}
+
+void Sequence::want_snapshot(size_t position) {
+  if (is_recurrent() && position > session_.tokens.size() && position <= n_prompt_) wanted_.push_back(position);
+}
+
+void Sequence::preempt() {
+  if (session_.tokens.size() % kPagePositions == 0) session_.kv.snapshot();
+  core_.kv.insert_snapshot(session_);
+  session_.truncate(0);
+}
+
+// Where a chunk of the prompt that begins here ends at the latest.
+size_t Sequence::next_snapshot(size_t begin) const {
+  size_t end = n_prompt_;
+  const auto consider = [&](size_t position) {
+    if (position > begin) end = std::min(end, position);
+  };
+  consider(last_in_prompt_);
+  consider(end_of_cached_);
+  for (const size_t position : wanted_) consider(position);
+  if (const size_t stride = core_.kv.snapshot_stride(); stride > 0) consider((begin / stride + 1) * stride);
+  return end;
+}
+
+// Of the prompt where that was planned. Of the answer at the end of each page, and the last one is cached once the
+// answer ends.
+void Sequence::take_snapshot() {
+  const size_t position = session_.tokens.size(), stride = core_.kv.snapshot_stride();
+  if (position % kPagePositions != 0) return;
+  const bool is_planned = position == last_in_prompt_ || position == end_of_cached_ ||
+                          std::ranges::find(wanted_, position) != wanted_.end() ||
+                          (stride > 0 && position % stride == 0);
+  if (!is_planned && (position <= n_prompt_ || !core_.kv.reuses_generated())) return;
+  session_.kv.snapshot();
+  if (is_planned) core_.kv.insert_snapshot(session_);
 }
 
 const BatchItem& Sequence::plan(size_t n_max) {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
-  const size_t end = begin < snapshot_at_ ? snapshot_at_ : is_prompt ? n_prompt_ : sequence_.size();
-  const size_t n = std::min(n_max, end - begin);
+  const size_t n = std::min(n_max, (is_prompt ? next_snapshot(begin) : sequence_.size()) - begin);
   planned_ = {.session = &session_,
               .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
               .kind = is_prompt ? RowKind::prefill : RowKind::decode,
@@ -94,7 +139,7 @@ const BatchItem& Sequence::plan(size_t n_max) {
 // give a token back.
 size_t Sequence::max_drafts(size_t n_max) const {
   const size_t n_held = session_.tokens.size();
-  if (!is_decoding() || session_.kv.rewindable_to(n_held - 1) != n_held - 1) return 0;
+  if (!is_decoding() || is_recurrent()) return 0;
   size_t n = std::min(n_max, size_t{core_.options().n_ctx} - n_held) - 1;
   if (request_.max_tokens > 0) n = std::min(n, request_.max_tokens - answer_.tokens.size() - 1);
   return n;
@@ -113,8 +158,8 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 
 void Sequence::take(std::span<const float> logits) {
   core_.kv.insert_prefix(session_, session_.tokens.size() - n_drafts());
-  if (session_.tokens.size() == snapshot_at_) session_.kv.snapshot();
-  if (planned_.n_logits == 0) return;  // a part of the prompt is still to be computed
+  if (is_recurrent()) take_snapshot();
+  if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
   size_t n_accepted = 0;
   take_next(logits.first(n_vocab));
@@ -167,7 +212,7 @@ void Sequence::shift_context() {
   sequence_.erase(sequence_.begin() + static_cast<ptrdiff_t>(n_first),
                   sequence_.end() - static_cast<ptrdiff_t>(n_latest));
   n_prompt_ = sequence_.size();
-  snapshot_at_ = 0;
+  choose_prompt_snapshot();
   session_.truncate(session_.kv.rewindable_to(std::min(n_first, session_.n_prompt_tokens)));
   match_prefix();
 }
@@ -186,6 +231,7 @@ void Sequence::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
+  core_.kv.insert_snapshot(session_);
   core_.kv.save_prefix(session_, n_prompt_);
 }
 

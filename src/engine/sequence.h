@@ -26,7 +26,13 @@ class Sequence {
   // the session has lost its tokens since.
   void match_prefix();
 
-  // Chooses the next tokens to compute, at most n_max: a chunk of what the session does not hold yet, or the last token
+  // With recurrent layers: that the prompt's chunks are to end at this position, too, so that others with the same
+  // beginning can go on from a snapshot there. A multiple of a page.
+  void want_snapshot(size_t position);
+  // Gives up what the session holds, to be computed again later; the prefix cache keeps what it has room for.
+  void preempt();
+
+  // Chooses the next tokens to compute, at most n_max: a piece of what the session does not hold yet, or the last token
   // with drafts of those after it. There are some until it is done, whatever the session has lost meanwhile. Valid
   // until the next call.
   const BatchItem& plan(size_t n_max);
@@ -52,12 +58,16 @@ class Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A snapshot of recurrent states is taken this many tokens before the prompt's end: templates close a prompt with
-  // some that the next turn does not repeat, such as an opened <think>.
+  // The last snapshot of a prompt is of a page that ends so many tokens before the prompt, or more: templates close it
+  // with some that the next turn does not repeat, such as an opened <think>.
   static constexpr size_t kPromptTail = 16;
 
   void reserve();
   size_t max_drafts(size_t n_max) const;
+  bool is_recurrent() const { return session_.kv.layout().n_states() > 0; }
+  void choose_prompt_snapshot();
+  size_t next_snapshot(size_t begin) const;
+  void take_snapshot();
   // Of planned(), whose rows after the last token they are.
   size_t n_drafts() const { return planned_.n_logits > 1 ? planned_.n_logits - 1 : 0; }
   void take_next(std::span<const float> logits);
@@ -72,7 +82,10 @@ class Sequence {
   const Request& request_;
   std::vector<TokenId> sequence_;  // prompt and answer, as far as the context holds them
   size_t n_prompt_;                // of these, computed as a prompt
-  size_t snapshot_at_ = 0;         // tokens the session holds when the copy is taken; 0: none is
+  // Positions in the prompt where a snapshot is taken, beside those of snapshot_stride(): near its end, where the pages
+  // end that are cached already, and where others want one. 0: none.
+  size_t last_in_prompt_ = 0, end_of_cached_ = 0;
+  std::vector<size_t> wanted_;
   BatchItem planned_;
   std::vector<TokenId> with_drafts_;  // the last token and drafts of those after it, where planned() has any
   Sampler sampler_;

@@ -117,7 +117,7 @@ void show_model(Table& table, const ModelHeaders& model) {
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
   table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
   if (facts->kv.n_states() > 0)
-    table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a copy",
+    table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a snapshot",
                                              format_bytes(facts->kv.state_bytes()), facts->kv.n_states()));
 }
 

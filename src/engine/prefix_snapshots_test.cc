@@ -1,0 +1,296 @@
+// The prefix cache of models with recurrent layers: from where a sequence can go on, in memory and on disk.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <set>
+
+#include "base/log.h"
+#include "engine/prefix_cache.h"
+#include "engine/prefix_test_cache.h"
+
+namespace ogas {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Folder, testing::kPage, testing::Tokens, testing::tokens_of;
+using ::testing::SizeIs;
+using Cache = testing::PrefixTestCache;
+
+// A page takes 4 KiB, and a snapshot as much as two of them and a bit.
+constexpr uint64_t kValues = 2100;
+const KvLayout kRecurrent = testing::layout_of_states(kValues);
+
+// Pages a sequence can go on from; these and their states must be right.
+size_t n_found(PrefixCache& prefixes, std::span<const TokenId> tokens) {
+  const PrefixMatch match = prefixes.find(tokens);
+  testing::expect_pages(match.pages, tokens);
+  EXPECT_EQ(match.states.has_value(), !match.pages.empty());
+  EXPECT_GE(match.n_known, match.pages.size());
+  if (match.states) {
+    EXPECT_TRUE(testing::has_mark(match.states->bytes(), tokens.first(match.pages.size() * kPage)));
+  }
+  return match.pages.size();
+}
+
+TEST(PrefixSnapshots, ASequenceGoesOnFromTheLastOneThatIsAlike) {
+  Cache cache(kRecurrent, 100);
+  const Tokens tokens = tokens_of(6 * kPage + 5, 1);
+  {
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, {2, 5}));
+  }
+  EXPECT_EQ(cache.kv.bytes_used(), 6 * kRecurrent.page_bytes() + 2 * kRecurrent.state_bytes());
+  EXPECT_EQ(cache.prefixes.bytes_reclaimable(), cache.kv.bytes_used());
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 5U);
+  EXPECT_EQ(cache.prefixes.find(tokens).n_known, 6U);
+  EXPECT_EQ(n_found(cache.prefixes, std::span(tokens).first(5 * kPage - 1)), 2U);
+  Tokens other = tokens;
+  other[3 * kPage] += 1;
+  EXPECT_EQ(n_found(cache.prefixes, other), 2U);
+  EXPECT_EQ(cache.prefixes.find(other).n_known, 3U);
+  KvSequence sequence(cache.kv);
+  ASSERT_TRUE(cache.compute(sequence, other, {4}));
+  EXPECT_EQ(n_found(cache.prefixes, other), 4U);
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 5U);
+  other[0] += 1;
+  EXPECT_EQ(n_found(cache.prefixes, other), 0U);
+}
+
+TEST(PrefixSnapshots, OnlyThoseAtTheEndOfACachedPageAreTaken) {
+  Cache cache(kRecurrent, 100);
+  const Tokens tokens = tokens_of(3 * kPage, 1);
+  KvSequence sequence(cache.kv);
+  ASSERT_TRUE(cache.compute(sequence, std::span(tokens).first(kPage + 9)));
+  sequence.snapshot();
+  cache.prefixes.add_snapshot(sequence, std::span(tokens).first(kPage + 9));
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
+  KvSequence unknown(cache.kv);
+  unknown.extend(2 * kPage);  // its second page was not added
+  unknown.snapshot();
+  cache.prefixes.add_snapshot(unknown, std::span(tokens).first(2 * kPage));
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
+}
+
+TEST(PrefixSnapshots, TakeRoomOfTheBudget) {
+  Cache cache(kRecurrent, 12);
+  const Tokens tokens = tokens_of(4 * kPage, 1);
+  KvSequence sequence(cache.kv);
+  ASSERT_TRUE(cache.compute(sequence, tokens, {4}));
+  EXPECT_EQ(cache.kv.n_free(), 12U - 4 - 3);
+  EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);  // whole pages that fit where the snapshot is
+  // A snapshot that a sequence shares is given up, too: that is room for pages. The sequence still has it.
+  EXPECT_TRUE(cache.prefixes.reserve_pages(8));
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
+  EXPECT_EQ(cache.kv.n_used(), 4U);
+  EXPECT_NE(sequence.snapshot_at(4 * kPage), nullptr);
+  EXPECT_FALSE(cache.prefixes.reserve_pages(9));
+  // Where there is no room for a snapshot, none is taken, and nothing fails.
+  KvSequence large(cache.kv);
+  ASSERT_TRUE(cache.compute(large, tokens_of(8 * kPage, 2), {8}));
+  EXPECT_EQ(n_found(cache.prefixes, tokens_of(8 * kPage, 2)), 0U);
+}
+
+// Of a conversation snapshots in the middle go first, so that the next turn goes on from its end; then what lies behind
+// the last one, which is worth nothing.
+TEST(PrefixSnapshots, ThoseInTheMiddleAreDroppedFirst) {
+  Cache cache(kRecurrent, 30);
+  const Tokens tokens = tokens_of(12 * kPage, 1);
+  std::set<size_t> all;
+  for (size_t idx = 3; idx <= 12; idx += 3) all.insert(idx);
+  {
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, all));
+  }
+  const auto has_end = [&] { return n_found(cache.prefixes, tokens) == 12; };
+  for (size_t n = cache.kv.n_free() + 1; n <= 30 - 12 - 3; ++n) {
+    ASSERT_TRUE(cache.prefixes.reserve_pages(n));
+    ASSERT_TRUE(has_end()) << n;
+  }
+  EXPECT_EQ(n_found(cache.prefixes, std::span(tokens).first(11 * kPage)), 0U);
+  ASSERT_TRUE(cache.prefixes.reserve_pages(18));
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
+  ASSERT_TRUE(cache.prefixes.reserve_pages(30));
+  EXPECT_EQ(cache.kv.n_used(), 0U);
+}
+
+// Random prompts over few letters, so that they begin alike in all ways, snapshots anywhere and a budget that is never
+// enough.
+TEST(PrefixSnapshots, RandomSequencesFindOnlyTheirOwn) {
+  std::mt19937 random(5);
+  for (const bool with_disk : {false, true}) {
+    const Folder folder;
+    const auto new_cache = [&] {
+      return std::make_unique<Cache>(kRecurrent, 16,
+                                     with_disk ? Cache::store(folder, 60 * kRecurrent.page_bytes()) : nullptr);
+    };
+    auto cache = new_cache();
+    std::vector<std::unique_ptr<KvSequence>> running;
+    size_t n_found_all = 0, n_refused = 0;
+    for (int step = 0; step < (with_disk ? 1500 : 6000); ++step) {
+      if (random() % 3 == 0 && !running.empty()) running.erase(running.begin() + random() % running.size());
+      if (with_disk && random() % 150 == 0) {  // a restart
+        running.clear();
+        cache.reset();
+        cache = new_cache();
+      }
+      Tokens tokens(random() % (5 * kPage));
+      for (size_t idx = 0; idx < tokens.size(); ++idx) tokens[idx] = idx % kPage == 0 ? random() % 2 : 0;
+      auto sequence = std::make_unique<KvSequence>(cache->kv);
+      n_found_all += n_found(cache->prefixes, tokens);
+      if (!cache->compute(*sequence, tokens, {1 + random() % 4, 1 + random() % 4})) {
+        ++n_refused;
+        running.clear();
+        continue;
+      }
+      std::vector<KvPage> pages;
+      for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) pages.push_back(sequence->page(idx));
+      testing::expect_pages(pages, tokens);
+      if (!tokens.empty()) {
+        EXPECT_TRUE(testing::has_mark(std::as_bytes(sequence->state(KvStateId{0})), tokens));
+      }
+      if (::testing::Test::HasFailure()) return;
+      if (with_disk) cache->prefixes.save(*sequence, tokens);
+      running.push_back(std::move(sequence));
+    }
+    EXPECT_GT(n_found_all, 300U);
+    EXPECT_GT(n_refused, 10U);
+    running.clear();
+    cache->prefixes.flush();
+    EXPECT_EQ(cache->prefixes.bytes_reclaimable(), cache->kv.bytes_used());
+    EXPECT_TRUE(cache->prefixes.reserve_pages(16));
+    EXPECT_EQ(cache->kv.bytes_used(), 0U);
+  }
+}
+
+class SnapshotStoreTest : public ::testing::Test {
+ protected:
+  void save(const Tokens& tokens, const std::set<size_t>& snapshots, uint64_t budget = 1 << 24) {
+    Cache cache(kRecurrent, 300, Cache::store(folder_, budget));
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, snapshots));
+    cache.prefixes.save(sequence, tokens);
+    cache.prefixes.flush();
+  }
+  // Pages that another process goes on from.
+  size_t n_restored(const Tokens& tokens) {
+    Cache cache(kRecurrent, 300, Cache::store(folder_));
+    return n_found(cache.prefixes, tokens);
+  }
+  std::vector<fs::path> states() const {
+    std::vector<fs::path> found;
+    for (const fs::path& file : folder_.files())
+      if (file.extension() == ".states") found.push_back(file);
+    return found;
+  }
+  Folder folder_;
+};
+
+TEST_F(SnapshotStoreTest, AreFoundAgain) {
+  const Tokens tokens = tokens_of(5 * kPage + 9, 1);
+  save(tokens, {4});
+  EXPECT_THAT(folder_.files(), SizeIs(5 + 1));
+  EXPECT_EQ(n_restored(tokens), 4U);
+  EXPECT_EQ(n_restored(tokens_of(3 * kPage, 1)), 0U);
+}
+
+// Every turn of a conversation leaves one at its end: on disk only the last of these stays in use, beside those at the
+// stride and where prompts part.
+TEST_F(SnapshotStoreTest, OldEndsAreNotWritten) {
+  const Tokens tokens = tokens_of(40 * kPage, 1);
+  Cache cache(kRecurrent, 300, Cache::store(folder_));
+  const size_t stride = cache.prefixes.snapshot_stride();
+  ASSERT_EQ(stride, 16 * kPage);
+  KvSequence sequence(cache.kv), other(cache.kv);
+  ASSERT_TRUE(cache.compute(sequence, tokens, {3, 7, 11, 16, 20, 32, 33, 37}));
+  Tokens parts = tokens;
+  parts[7 * kPage] += 1;
+  parts.resize(9 * kPage);
+  ASSERT_TRUE(cache.compute(other, parts));
+  cache.prefixes.save(sequence, tokens);
+  cache.prefixes.flush();
+  EXPECT_THAT(states(), SizeIs(4));
+  for (const auto& [n_alike, expected] : {std::pair<size_t, size_t>{40, 37}, {36, 32}, {31, 16}, {15, 7}, {6, 0}}) {
+    Tokens prompt = tokens;
+    prompt.resize(n_alike * kPage);
+    EXPECT_EQ(n_restored(prompt), expected) << n_alike;
+  }
+}
+
+TEST_F(SnapshotStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
+  const auto level = spdlog::get_level();
+  spdlog::set_level(spdlog::level::off);  // each of the processes below would warn
+  const Tokens tokens = tokens_of(4 * kPage, 1);
+  save(tokens, {4});
+  ASSERT_THAT(states(), SizeIs(1));
+  std::vector<fs::path> files = states();
+  save(std::vector<TokenId>(tokens.begin(), tokens.begin() + 2 * kPage), {2});
+  for (const fs::path& file : states())
+    if (file != files[0]) files.push_back(file);
+  ASSERT_THAT(files, SizeIs(2));
+  const auto read = [](const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  };
+  const auto write = [](const fs::path& path, const std::string& content) {
+    std::ofstream(path, std::ios::binary) << content;
+  };
+  const std::vector<std::string> sound = {read(files[0]), read(files[1])};
+  ASSERT_EQ(n_restored(tokens), 4U);
+  fs::path page = files[0];
+  page.replace_extension(".page");
+  const uint64_t size = sound[0].size();
+  std::vector<std::string> bad = {"",
+                                  "short",
+                                  sound[1],    // whole, but of another place
+                                  read(page),  // of this place, but a page
+                                  sound[0] + "x",
+                                  sound[0] + sound[0],
+                                  sound[0].substr(0, size - 1),
+                                  std::string(size, '\0')};
+  for (size_t at = 0; at < size; at += at < 400 ? 1 : 97) {
+    bad.push_back(sound[0]);
+    bad.back()[at] = static_cast<char>(bad.back()[at] ^ 0x10);
+  }
+  for (const std::string& content : bad) {
+    write(files[0], content);
+    ASSERT_EQ(n_restored(tokens), 2U);  // the one before it
+    ASSERT_FALSE(fs::exists(files[0]));
+    write(files[0], sound[0]);
+    ASSERT_EQ(n_restored(tokens), 4U);
+  }
+  // States cannot be taken for a page.
+  const std::string sound_page = read(page);
+  write(page, sound[0]);
+  ASSERT_EQ(n_restored(tokens), 2U);
+  ASSERT_FALSE(fs::exists(page));
+  write(page, sound_page);
+  // Nor do they help without one of the pages before them.
+  fs::remove(files[1]);
+  ASSERT_EQ(n_restored(tokens), 4U);
+  fs::remove(page);
+  ASSERT_EQ(n_restored(tokens), 0U);
+  spdlog::set_level(level);
+}
+
+TEST_F(SnapshotStoreTest, TheFolderStaysWithinItsBudget) {
+  const uint64_t page = kRecurrent.page_bytes() + 400, states_bytes = kRecurrent.state_bytes() + 400;
+  const uint64_t budget = 14 * page + 4 * states_bytes;
+  for (TokenId seed = 0; seed < 20; ++seed) {
+    save(tokens_of(5 * kPage, seed), {2, 5}, budget);
+    EXPECT_LE(folder_.bytes(), budget);
+  }
+  EXPECT_EQ(n_restored(tokens_of(5 * kPage, 19)), 5U);
+  EXPECT_EQ(n_restored(tokens_of(5 * kPage, 0)), 0U);
+  // What the folder cannot hold is not written.
+  save(tokens_of(kPage, 30), {1}, page);
+  EXPECT_EQ(n_restored(tokens_of(kPage, 30)), 0U);
+  ASSERT_THAT(folder_.files(), SizeIs(1));
+  EXPECT_EQ(folder_.files()[0].extension(), ".page");
+}
+
+}  // namespace
+}  // namespace ogas
