@@ -89,6 +89,8 @@ PROGRAMS = {
     "peers.py": Program(("--model", "{model}", "--ogas", "{ogas}", "--rounds", "1", "--repeat", "1"), modules=PEER,
                         takes_seconds=False),
     "quality.py": Program(("{model}", "--ogas", "{ogas}", "--tokens", "4"), modules=("numpy",)),
+    "second_turn.py": Program(("--ogas", "{ogas}", "--model", "{root}/tests/data/arch/qwen3_next/model.gguf", "--vocabulary", "140",
+                               "--tokens", "400", "--rounds", "2", "--quick")),
     "server_load.py": Program((*SERVER, "--clients", "16", "--seconds", "8")),
     "server_overhead.py": Program((*SERVER, "--rounds", "1", "--tokens", "8", "--users", "2", "--repeat", "1")),
     "synth_peer.py": Program(("qwen3-0.6b", "--binary", "{ogas}", "--layers", "1", "--tokens", "1", "--folder", "{folder}"),

@@ -17,10 +17,9 @@ def add_arguments(parser):
 
 
 @contextlib.contextmanager
-def serving(ogas, model):
-    """The port of a server without a prefix cache on disk. At the end it is stopped, and must exit with success."""
-    server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", "--prefix-cache", "0"],
-                              stderr=subprocess.PIPE, text=True)
+def serving(ogas, model, options=("--prefix-cache", "0"), env=None):
+    """The port of a server, by default without a prefix cache on disk. At the end it is stopped, and must exit with success."""
+    server = subprocess.Popen([ogas, "serve", model, "--port", "0", "-q", *options], stderr=subprocess.PIPE, text=True, env=env)
     try:
         while not (match := re.search(r"serving .*:(\d+) ", line := server.stderr.readline())):
             if not line:
