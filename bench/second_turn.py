@@ -3,11 +3,11 @@
 
     bench/second_turn.py [--model FILE] [--tokens 4000] [--new 96] [--rounds 3] [--quick]
 
-Without --model it is a synthetic Qwen3-Next of four layers (2.6 GB, `ogas synth`), whose gated DeltaNet goes on from snapshots
+Without --model it is a synthetic Qwen3-Next of four layers (2.6 GB, `ogas synth`), whose gated DeltaNet continues from snapshots
 of its states. The second turn has --tokens tokens, of which the last --new are an answer and a message that the first turn did
 not have: the answer counts as another one than was generated, as where a template leaves reasoning out. Cold is a server that
 knows nothing. Greedy answers have to be the same on all three. Targets: 5 % of the cold time from memory, 15 % after a restart;
-exit code 1 where one is missed, or an answer differs. --quick holds no time against its target.
+exit code 1 where one is missed, or an answer differs. --quick compares no time with its target.
 """
 import argparse
 import json
@@ -58,9 +58,9 @@ def run(arguments, model, folder):
     talks = list(conversations(arguments, arguments.vocabulary))
     times, cached, texts = {}, {}, {}
 
-    def second_turns(place, port):
+    def second_turns(source, port):
         results = [ask(port, second) for _, second in talks]
-        times[place], texts[place], cached[place] = ([result[idx] for result in results] for idx in range(3))
+        times[source], texts[source], cached[source] = ([result[idx] for result in results] for idx in range(3))
 
     kept = {"options": ("--prefix-cache", "8GB"), "env": {**os.environ, "XDG_CACHE_HOME": str(folder)}}
     with serving(arguments.ogas, model) as port:
@@ -96,12 +96,12 @@ def main():
     cold = statistics.median(times["cold"])
     print(f"cold      {cold:8.3f} s for {arguments.tokens} tokens and a few")
     is_missed = False
-    for place, target in TARGETS.items():
-        ratios = [time / cold for time, cold in zip(times[place], times["cold"], strict=True)]
+    for source, target in TARGETS.items():
+        ratios = [time / cold for time, cold in zip(times[source], times["cold"], strict=True)]
         ratio = statistics.median(ratios)
         is_missed |= ratio > target
-        print(f"{place:9} {statistics.median(times[place]):8.3f} s, {100 * ratio:.1f} % ({100 * min(ratios):.1f} to "
-              f"{100 * max(ratios):.1f}); target {100 * target:.0f} %; cached {cached[place]}")
+        print(f"{source:9} {statistics.median(times[source]):8.3f} s, {100 * ratio:.1f} % ({100 * min(ratios):.1f} to "
+              f"{100 * max(ratios):.1f}); target {100 * target:.0f} %; cached {cached[source]}")
     are_same = texts["memory"] == texts["restart"] == texts["cold"]
     print(f"answers are {'the same' if are_same else 'NOT the same'}")
     return not are_same or (is_missed and not arguments.quick)

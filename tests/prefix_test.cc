@@ -89,7 +89,7 @@ TEST_P(PrefixTest, AnswersAreTheSameColdWarmAndRestored) {
   next.prompt.push_back(1);
   const Answer turn = answer_alone(*engine, next);
   EXPECT_GE(turn.stats.n_cached, engine->kv().reuses_generated() ? (next.prompt.size() - 2) / 64 * 64
-                                                            : n_found_again(*engine, all[0].prompt.size()));
+                                                                 : n_found_again(*engine, all[0].prompt.size()));
   expect_same(turn, answer_alone(*load(false), next));
 }
 

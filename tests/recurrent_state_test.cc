@@ -1,5 +1,5 @@
-// A model with recurrent layers answers the same whether a session begins anew or goes on from what it holds, or from a
-// snapshot in the prefix cache. A tiny random Qwen3-Next stands for them (tools/make_arch_goldens.py).
+// A model with recurrent layers answers the same from an empty session, from what a session holds, and from a snapshot
+// in the prefix cache. A tiny random Qwen3-Next stands for them (tools/make_arch_goldens.py).
 #include <gtest/gtest.h>
 
 #include "engine/engine_core.h"
@@ -82,7 +82,7 @@ TEST_F(RecurrentState, TheSamePromptGoesOnFromTheSnapshot) {
   }
 }
 
-TEST_F(RecurrentState, APromptThatPartsBehindTheSnapshotGoesOnFromIt) {
+TEST_F(RecurrentState, APromptThatDiffersAfterTheSnapshotContinuesFromIt) {
   const auto session = used_session();
   const auto prompt = changed_at(prompt_.size() - 3);
   const Answer found = answer(*session, prompt);
@@ -91,7 +91,7 @@ TEST_F(RecurrentState, APromptThatPartsBehindTheSnapshotGoesOnFromIt) {
   EXPECT_NE(found.tokens, fresh_tokens(prompt_));
 }
 
-TEST_F(RecurrentState, APromptThatPartsBeforeTheSnapshotBeginsAnew) {
+TEST_F(RecurrentState, APromptThatDiffersBeforeTheSnapshotIsComputedAgain) {
   for (const size_t idx : {size_t{1}, size_t{40}, kSnapshot - 1}) {
     const auto session = used_session();
     const auto prompt = changed_at(idx);
@@ -101,7 +101,7 @@ TEST_F(RecurrentState, APromptThatPartsBeforeTheSnapshotBeginsAnew) {
   }
 }
 
-TEST_F(RecurrentState, AShorterPromptBeginsAnew) {
+TEST_F(RecurrentState, AShorterPromptIsComputedAgain) {
   for (const size_t n : {1, 16, 17, 50, 127, 128}) {
     const auto session = used_session();
     const std::vector<TokenId> prompt(prompt_.begin(), prompt_.begin() + static_cast<ptrdiff_t>(n));
@@ -151,23 +151,23 @@ TEST_F(RecurrentState, WherePromptsPartASnapshotIsTaken) {
   EXPECT_EQ(n_cached, (std::vector<size_t>{0, 0, kPage}));
 }
 
-// A state cannot give back a draft that was wrong: none are computed, also right behind a snapshot.
+// A state cannot give back a draft that was wrong: none are computed, also right after a snapshot.
 TEST_F(RecurrentState, DraftsChangeNothing) {
-  class Guess final : public Drafter {
+  class Wrong final : public Drafter {
    public:
     std::span<const TokenId> propose(std::span<const TokenId>, size_t n_max) override {
-      return std::span<const TokenId>(guess_).first(std::min<size_t>(n_max, guess_.size()));
+      return std::span<const TokenId>(drafts_).first(std::min<size_t>(n_max, drafts_.size()));
     }
     void learn(size_t) override {}
 
    private:
-    std::vector<TokenId> guess_ = {1, 2, 3};
+    std::vector<TokenId> drafts_ = {1, 2, 3};
   };
   Request drafted = request(prompt_);
   drafted.max_tokens = 100;
   const auto session = engine_->new_session(), other = engine_->new_session();
   const Answer plain = engine_->generate(*session, drafted).value();
-  drafted.make_drafter = [] { return std::make_unique<Guess>(); };
+  drafted.make_drafter = [] { return std::make_unique<Wrong>(); };
   EXPECT_EQ(engine_->generate(*other, drafted).value().tokens, plain.tokens);
 }
 

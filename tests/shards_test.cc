@@ -44,7 +44,7 @@ class ShardsTest : public ::testing::TestWithParam<std::string> {
     EXPECT_EQ(whole.front().begin, 0U) << tensor.name;
     EXPECT_EQ(whole.back().end, tensor.axis_length()) << tensor.name;
     for (size_t idx = 1; idx < whole.size(); ++idx) EXPECT_EQ(whole[idx].begin, whole[idx - 1].end) << tensor.name;
-    // Each unit belongs to one rank, also where ranks are no divisor of units.
+    // Each unit belongs to one rank, also where their number does not divide the units.
     const auto first = share_of(tensor, {0, 3}), second = share_of(tensor, {1, 3}), last = share_of(tensor, {2, 3});
     for (size_t idx = 0; idx < whole.size(); ++idx) {
       EXPECT_EQ(first[idx].begin, whole[idx].begin) << tensor.name;

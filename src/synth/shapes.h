@@ -34,7 +34,7 @@ struct ModelShape {
   // Gated delta nets (Yang et al. 2024) in place of attention, but for every full_attention_interval-th layer; 0: none.
   uint32_t full_attention_interval = 0;
   uint32_t n_head_k_delta = 0, n_head_v_delta = 0, delta_head_dim = 0, n_taps = 0;
-  // Attention whose outputs are gated, and with this many rotated dimensions of a head; 0: all.
+  // Attention whose outputs are gated, and of which only n_rot dimensions of a head rotate; 0: all.
   bool has_attention_gate = false;
   uint32_t n_rot = 0;
   bool has_shared_gate = false;  // of the shared experts' output
