@@ -39,7 +39,7 @@ class KvManager {
   uint64_t bytes_cached() const { return prefixes_ ? prefixes_->bytes_reclaimable() : 0; }
 
   // Lets a session that holds the beginning of these tokens continue from the prefix cache, where that has more of
-  // them. Returns how many of them are cached at all: with recurrent layers, also behind the last snapshot.
+  // them. Returns how many of them are cached at all: with recurrent layers, also after the last snapshot.
   size_t match_prefix(Session& session, std::span<const TokenId> tokens);
   // Puts the first n_tokens of a session into the prefix cache, as far as an answer would have the same bits from them.
   void insert_prefix(Session& session, size_t n_tokens);

@@ -88,7 +88,7 @@ TEST_F(ModelTextTest, RendersToolsByTheirOwnTemplate) {
   EXPECT_FALSE(text.templates_mention("documents"));
 }
 
-TEST_F(ModelTextTest, TakesTheGivenTemplateInPlaceOfItsOwn) {
+TEST_F(ModelTextTest, UsesTheGivenTemplateInsteadOfItsOwn) {
   add_tokenizer();
   add_templates({{{"name", "default"}, {"template", "own"}}, {{"name", "tool_use"}, {"template", "own with tools"}}});
   const ModelText text = read("given {{ messages[0].content }}");

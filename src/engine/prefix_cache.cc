@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kPage = KvLayout::kPagePositions;
 
-// Calls visit(page) for each whole page of the tokens behind the model, until it returns false.
+// Calls visit(page) for each whole page of the tokens after the model, until it returns false.
 template <class Visit>
 void for_pages(const PrefixKey& model, std::span<const TokenId> tokens, const Visit& visit) {
   PrefixKey parent = model;
@@ -39,7 +39,7 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
   snapshot_stride_ = std::clamp(std::bit_ceil(snapshot_pages_) / 2, kMinPages, kMaxPages) * kPage;
 }
 
-PrefixCache::~PrefixCache() { kv_cache_.set_beside_pages(0); }
+PrefixCache::~PrefixCache() { kv_cache_.set_snapshot_bytes(0); }
 
 PrefixCache::Lookup PrefixCache::look_up(const PrefixPage& page, Node*& node) {
   const auto found = nodes_.find(page.key);
@@ -48,7 +48,7 @@ PrefixCache::Lookup PrefixCache::look_up(const PrefixPage& page, Node*& node) {
   return node->parent == page.parent && std::ranges::equal(node->tokens, page.tokens) ? Lookup::found : Lookup::other;
 }
 
-// A page behind the last snapshot saves nobody anything.
+// A page after the last snapshot saves no computation.
 double PrefixCache::worth_of_page(const Node& node) const {
   return node.used + (snapshot_pages_ > 0 ? 0 : 1 + static_cast<double>(node.depth) * cost_growth_);
 }
@@ -83,12 +83,12 @@ void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvStates&
   unlist_if_leaf(key, node);
   node.snapshot = states;
   snapshots_.push_back(key);
-  kv_cache_.set_beside_pages(snapshots_.size() * kv_cache_.layout().state_bytes());
+  kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
   time_ += static_cast<double>(snapshot_pages_) / static_cast<double>(n_max_);
   node.used = time_;
 }
 
-// A page in memory, or brought there from the store; null where it is not to be had.
+// A page in memory, or brought there from the store; null where there is none.
 PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
   Node* node = nullptr;
   const Lookup lookup = look_up(page, node);
@@ -104,7 +104,7 @@ PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
   return node;
 }
 
-// The same for the snapshot of a page that is in memory, and held by somebody.
+// The same for the snapshot of a page that is in memory, and shared by others.
 const KvStates* PrefixCache::get_snapshot(const PrefixPage& page) {
   Node& node = nodes_.at(page.key);
   if (node.snapshot) return &*node.snapshot;
@@ -118,7 +118,7 @@ const KvStates* PrefixCache::get_snapshot(const PrefixPage& page) {
 PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
   const bool has_states = snapshot_pages_ > 0;
   std::vector<PrefixPage> known;
-  std::vector<size_t> ends;  // after so many pages a sequence can go on
+  std::vector<size_t> ends;  // after this many pages a sequence can continue
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
     const Lookup lookup = look_up(page, node);
@@ -166,7 +166,7 @@ void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> to
     key = page.key;
     return look_up(page, node) == Lookup::found && node->page.data() == kv.page(page.depth).data();
   });
-  // The sequence shares the page: it stays while room is made.
+  // The sequence shares the page: it is not evicted here.
   const bool is_its_own =
       node && (node->depth + 1) * kPage == position && node->page.data() == kv.page(node->depth).data();
   if (is_its_own && !node->snapshot && reserve_snapshot()) put_snapshot(key, *node, *kv.snapshot_at(position));
@@ -190,7 +190,7 @@ void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
   }
 }
 
-// Null where sequences share all that there are.
+// Null where sequences share all of them.
 const PrefixKey* PrefixCache::worst_leaf() const {
   const auto found =
       std::ranges::find_if(leaves_, [&](const auto& leaf) { return !nodes_.at(leaf.second).page.is_shared(); });
@@ -212,21 +212,21 @@ size_t PrefixCache::pages_since_snapshot(const Node& node, PrefixKey& before) co
 PrefixCache::WorstSnapshot PrefixCache::worst_snapshot(bool also_shared) const {
   constexpr double kGoesBack = 1.0 / 16;  // how often, of all turns
   std::vector<double> worths;
-  std::unordered_set<PrefixKey, PrefixKeyHash> have_others_behind;
+  std::unordered_set<PrefixKey, PrefixKeyHash> have_others_after;
   for (const PrefixKey& key : snapshots_) {
     const Node& node = nodes_.at(key);
     PrefixKey before;
     const double cost =
         static_cast<double>(pages_since_snapshot(node, before)) * (1 + static_cast<double>(node.depth) * cost_growth_);
     worths.push_back(cost / static_cast<double>(snapshot_pages_));
-    have_others_behind.insert(before);
+    have_others_after.insert(before);
   }
   WorstSnapshot worst;
   for (size_t idx = 0; idx < snapshots_.size(); ++idx) {
     const PrefixKey& key = snapshots_[idx];
     const Node& node = nodes_.at(key);
     if (node.snapshot->is_shared() && !also_shared) continue;
-    const double worth = node.used + worths[idx] * (have_others_behind.contains(key) ? kGoesBack : 1);
+    const double worth = node.used + worths[idx] * (have_others_after.contains(key) ? kGoesBack : 1);
     if (!worst.key || worth < worst.worth) worst = {&key, worth};
   }
   return worst;
@@ -249,7 +249,7 @@ void PrefixCache::drop_snapshot(const PrefixKey& key) {
   node.snapshot.reset();
   list_if_leaf(key, node);
   std::erase(snapshots_, key);
-  kv_cache_.set_beside_pages(snapshots_.size() * kv_cache_.layout().state_bytes());
+  kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
 }
 
 bool PrefixCache::drop_one(bool also_shared_snapshots) {
@@ -268,14 +268,14 @@ bool PrefixCache::reserve_pages(size_t n_pages) {
   while (kv_cache_.n_free() < n_pages) {
     if (drop_one(/*also_shared_snapshots=*/false)) continue;
     if (store_ && store_->n_pending() > 0)
-      store_->flush();  // what it still had to write is held no longer
+      store_->flush();  // releases what it still had to write
     else if (!drop_one(/*also_shared_snapshots=*/true))
       return false;
   }
   return true;
 }
 
-// Nothing is dropped for a snapshot that has no room anyway.
+// Nothing is evicted for a snapshot that would not fit anyway.
 bool PrefixCache::reserve_snapshot() {
   return kv_cache_.n_free() + n_reclaimable() >= snapshot_pages_ && reserve_pages(snapshot_pages_);
 }

@@ -1,15 +1,15 @@
-// Pages of keys and values by the tokens they were computed from, so that a request goes on where another began alike:
-// a tree of pages, each named by all tokens up to its end (prefix_key.h).
+// Pages of the KV cache by the tokens they were computed from, so that a request continues where another began alike: a
+// tree of pages, each named by all tokens up to its end (prefix_key.h).
 //
 // A page alone does not say what recurrent layers made of its tokens. With such layers some pages have a snapshot, the
-// states at the page's end, and a request goes on from the last of these: what lies behind it is computed again.
+// states at the page's end, and a request continues from the last of these: what follows it is computed again.
 //
-// Pages stay as long as there is room for them. What is dropped first is what was not used for long and is quick to
-// compute again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where
-// time goes by one as all pages are filled anew, and the first page of a prefix costs one. Pages that a sequence still
-// shares are not dropped: that would free nothing. A snapshot is worth what lies between it and the one before it, a
-// page's room at a time; one with others behind it has less, for only who changes an earlier message goes back to it.
-// With a store, what is not in memory is looked for on disk.
+// Pages stay as long as there is space for them. Evicted first is what was not used for long and is fast to compute
+// again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where time
+// advances by one as all pages are filled again, and the first page of a prefix costs one. Pages that a sequence still
+// shares are not evicted: that would free nothing. A snapshot is worth what lies between it and the one before it,
+// relative to the space it takes in pages. One with others after it is worth less: only a conversation whose earlier
+// message changes goes back to it. With a store, what is not in memory is looked for on disk.
 #pragma once
 
 #include <array>
@@ -30,9 +30,9 @@ namespace ogas {
 
 // What is known of some tokens.
 struct PrefixMatch {
-  std::vector<KvPage> pages;       // that hold the beginning of them, up to where a sequence can go on
+  std::vector<KvPage> pages;       // that hold the beginning of them, up to where a sequence can continue
   std::optional<KvStates> states;  // at the end of these; none without recurrent layers
-  size_t n_known = 0;              // pages that are known, also those behind the last snapshot
+  size_t n_known = 0;              // pages that are known, also those after the last snapshot
 };
 
 class PrefixCache {
@@ -44,21 +44,21 @@ class PrefixCache {
 
   // Of the beginning of these tokens, as far as it is known.
   PrefixMatch find(std::span<const TokenId> tokens);
-  // Remembers all whole pages of these tokens, which the sequence holds. Of those that were computed twice the sequence
+  // Caches all whole pages of these tokens, which the sequence holds. Of those that were computed twice the sequence
   // gives up its own.
   void add(KvSequence& kv, std::span<const TokenId> tokens);
-  // Remembers the sequence's snapshot, if that is of the end of one of these pages, once they were added.
+  // Caches the sequence's snapshot, if that is of the end of one of these pages, once they were added.
   void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens);
   // Also puts them into the store, in the background: all pages, and of their snapshots the last one, those at
-  // snapshot_stride() and those where other tokens went on.
+  // snapshot_stride() and those where other tokens followed.
   void save(const KvSequence& kv, std::span<const TokenId> tokens);
-  // Positions after which there should be a snapshot time and again, a multiple of a page: so many that snapshots take
-  // about the room that pages do. 0 without recurrent layers.
+  // Positions from one regular snapshot to the next, a multiple of a page, chosen so that snapshots take about the
+  // memory that pages do. 0 without recurrent layers.
   size_t snapshot_stride() const { return snapshot_stride_; }
 
-  // Drops pages and snapshots until so many pages are free. False where there are not so many to drop.
+  // Evicts pages and snapshots until n_pages are free. False where there are too few to evict.
   bool reserve_pages(size_t n_pages);
-  // Pages that nobody else shares, which reserve_pages() could drop, and those for which snapshots would make room.
+  // Pages that nobody else shares, which reserve_pages() could evict, and those that would fit in place of snapshots.
   // What the store has written it shares no longer.
   size_t n_reclaimable();
   // Bytes of pages and snapshots that nobody else shares.
@@ -107,7 +107,7 @@ class PrefixCache {
   PrefixKey model_;
   double cost_growth_;
   size_t n_max_;               // pages there are
-  size_t snapshot_pages_ = 0;  // whose room a snapshot takes; 0 without recurrent layers
+  size_t snapshot_pages_ = 0;  // that would fit in place of a snapshot; 0 without recurrent layers
   size_t snapshot_stride_ = 0;
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;

@@ -1,4 +1,4 @@
-// Remembered pages, in memory and on disk. Pages hold what their tokens say, so that a wrong one is seen.
+// Cached pages, in memory and on disk. Pages hold what their tokens say, so that a wrong one is seen.
 #include "engine/prefix_cache.h"
 
 #include <gmock/gmock.h>
@@ -42,7 +42,7 @@ TEST(PrefixCache, FindsTheBeginningThatIsAlike) {
     KvSequence sequence(cache.kv);
     ASSERT_TRUE(cache.compute(sequence, tokens));
   }
-  EXPECT_EQ(cache.kv.n_used(), 5U);  // a page that is not whole is not remembered
+  EXPECT_EQ(cache.kv.n_used(), 5U);  // a page that is not whole is not cached
   EXPECT_THAT(cache.prefixes.find(tokens).pages, SizeIs(5));
   EXPECT_THAT(cache.prefixes.find(std::span(tokens).first(2 * kPage + 40)).pages, SizeIs(2));
   Tokens other = tokens;
@@ -205,7 +205,7 @@ TEST_F(PrefixStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
   }
   for (const std::string& content : bad) {
     overwrite(files[0], content);
-    overwrite(files[1], sound[0]);  // whole, but of another place
+    overwrite(files[1], sound[0]);  // whole, but of another page
     ASSERT_LE(n_found(tokens), 0U);
     EXPECT_FALSE(fs::exists(files[0]) && fs::exists(files[1]));
     overwrite(files[0], sound[0]);

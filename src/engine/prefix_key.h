@@ -1,7 +1,7 @@
 // What names a prefix: 128 bits of a hash over the model and all tokens up to the end of a page.
 //
-// Whoever finds something by a key compares the page's tokens, too, so that tokens made to collide find nothing that
-// belongs to others.
+// What is found by a key has its page's tokens compared, too, so that tokens made to collide find nothing that belongs
+// to others.
 #pragma once
 
 #include <compare>
@@ -23,7 +23,7 @@ struct PrefixKey {
   uint64_t high = 0, low = 0;
 
   auto operator<=>(const PrefixKey&) const = default;
-  // Of no tokens: what the keys and values depend on beside them.
+  // Of no tokens: what the keys and values depend on besides them.
   static PrefixKey of_model(std::string_view identity);
   // Of this prefix and one page more.
   PrefixKey then(PageTokens tokens) const;
@@ -34,7 +34,7 @@ struct PrefixKeyHash {
   size_t operator()(const PrefixKey& key) const { return key.low; }
 };
 
-// 64 bits that damage changes; no protection against who writes on purpose.
+// 64 bits that damage changes; no protection against those who write on purpose.
 uint64_t checksum(std::span<const std::byte> bytes);
 
 }  // namespace ogas

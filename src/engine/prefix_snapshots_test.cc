@@ -1,4 +1,4 @@
-// The prefix cache of models with recurrent layers: from where a sequence can go on, in memory and on disk.
+// The prefix cache of models with recurrent layers: where a sequence can continue, in memory and on disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ using Cache = testing::PrefixTestCache;
 constexpr uint64_t kValues = 2100;
 const KvLayout kRecurrent = testing::layout_of_states(kValues);
 
-// Pages a sequence can go on from; these and their states must be right.
+// Pages a sequence can continue from; these and their states must be right.
 size_t n_found(PrefixCache& prefixes, std::span<const TokenId> tokens) {
   const PrefixMatch match = prefixes.find(tokens);
   testing::expect_pages(match.pages, tokens);
@@ -75,26 +75,26 @@ TEST(PrefixSnapshots, OnlyThoseAtTheEndOfACachedPageAreTaken) {
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
 }
 
-TEST(PrefixSnapshots, TakeRoomOfTheBudget) {
+TEST(PrefixSnapshots, CountInTheBudget) {
   Cache cache(kRecurrent, 12);
   const Tokens tokens = tokens_of(4 * kPage, 1);
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, tokens, {4}));
   EXPECT_EQ(cache.kv.n_free(), 12U - 4 - 3);
   EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);  // whole pages that fit where the snapshot is
-  // A snapshot that a sequence shares is given up, too: that is room for pages. The sequence still has it.
+  // A snapshot that a sequence shares is given up, too: pages fit there then. The sequence still has it.
   EXPECT_TRUE(cache.prefixes.reserve_pages(8));
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
   EXPECT_EQ(cache.kv.n_used(), 4U);
   EXPECT_NE(sequence.snapshot_at(4 * kPage), nullptr);
   EXPECT_FALSE(cache.prefixes.reserve_pages(9));
-  // Where there is no room for a snapshot, none is taken, and nothing fails.
+  // Where a snapshot does not fit, none is taken, and nothing fails.
   KvSequence large(cache.kv);
   ASSERT_TRUE(cache.compute(large, tokens_of(8 * kPage, 2), {8}));
   EXPECT_EQ(n_found(cache.prefixes, tokens_of(8 * kPage, 2)), 0U);
 }
 
-// Of a conversation snapshots in the middle go first, so that the next turn goes on from its end; then what lies behind
+// Of a conversation snapshots in the middle go first, so that the next turn continues from its end; then what follows
 // the last one, which is worth nothing.
 TEST(PrefixSnapshots, ThoseInTheMiddleAreDroppedFirst) {
   Cache cache(kRecurrent, 30);
@@ -175,7 +175,7 @@ class SnapshotStoreTest : public ::testing::Test {
     cache.prefixes.save(sequence, tokens);
     cache.prefixes.flush();
   }
-  // Pages that another process goes on from.
+  // Pages that another process continues from.
   size_t n_restored(const Tokens& tokens) {
     Cache cache(kRecurrent, 300, Cache::store(folder_));
     return n_found(cache.prefixes, tokens);
@@ -197,7 +197,7 @@ TEST_F(SnapshotStoreTest, AreFoundAgain) {
   EXPECT_EQ(n_restored(tokens_of(3 * kPage, 1)), 0U);
 }
 
-// Every turn of a conversation leaves one at its end: on disk only the last of these stays in use, beside those at the
+// Every turn of a conversation leaves one at its end: on disk only the last of these stays in use, next to those at the
 // stride and where prompts part.
 TEST_F(SnapshotStoreTest, OldEndsAreNotWritten) {
   const Tokens tokens = tokens_of(40 * kPage, 1);
@@ -245,8 +245,8 @@ TEST_F(SnapshotStoreTest, WhatIsDamagedOrForeignIsRemovedAndNotUsed) {
   const uint64_t size = sound[0].size();
   std::vector<std::string> bad = {"",
                                   "short",
-                                  sound[1],    // whole, but of another place
-                                  read(page),  // of this place, but a page
+                                  sound[1],    // whole, but of another page
+                                  read(page),  // of this page, but its keys and values
                                   sound[0] + "x",
                                   sound[0] + sound[0],
                                   sound[0].substr(0, size - 1),

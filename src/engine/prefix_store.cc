@@ -238,7 +238,7 @@ Result<> PrefixStore::write(const Write& page) {
   return {};
 }
 
-// Room for so many bytes more: what was not used for longest goes, and some more, so as not to look again at once.
+// Makes n_more bytes free: what was not used for longest is removed, and some more, so as not to look again at once.
 void PrefixStore::keep_budget(uint64_t n_more) {
   if (bytes_in_folder_ && *bytes_in_folder_ + n_more <= budget_) return;
   std::vector<Stored> all = list_stored(folder_);

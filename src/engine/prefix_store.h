@@ -1,13 +1,13 @@
 // Prefixes on disk, a file for each page of keys and values and for each snapshot of recurrent layers' states at the
 // end of a page, found again after a restart.
 //
-// FOLDER/MODEL/KEY.page and KEY.states: MODEL and KEY are prefix keys, so that a model changed, another instruction set
+// FOLDER/MODEL/KEY.page and KEY.states: MODEL and KEY are prefix keys, so that a changed model, another instruction set
 // or version finds nothing of another's. Files are written in the background, complete or not at all (rename), and read
 // with everything checked: what is damaged or foreign is removed and not used. Beyond its budget, for all models
 // together, the folder loses what was not used for longest, a prefix from its end. Several processes may share a
 // folder.
 //
-// What fails is said once, as a warning, and costs nothing but the cache.
+// A failure is logged once, as a warning, and costs nothing but the cache.
 #pragma once
 
 #include <atomic>
@@ -91,7 +91,7 @@ class PrefixStore {
 
   std::filesystem::path folder_, model_folder_;
   uint64_t budget_;
-  Keys saved_pages_, saved_states_;  // known to be there, or on their way
+  Keys saved_pages_, saved_states_;  // known to be there, or being written
   std::atomic<bool> has_failed_ = false, has_met_damage_ = false, has_warned_ = false;
 
   mutable std::mutex mutex_;  // of all that follows

@@ -22,7 +22,7 @@ constexpr size_t kPage = KvLayout::kPagePositions;
 inline const PrefixKey kModel = PrefixKey::of_model("a model");
 using Tokens = std::vector<TokenId>;
 
-// One stream, and a state of so many floats; 0: none.
+// One stream, and a state of n_values floats; 0: none.
 inline KvLayout layout_of_states(uint64_t n_values) {
   KvLayout layout;
   layout.add({.n_heads = 1, .k_dim = 8, .v_dim = 8});
@@ -83,15 +83,15 @@ inline Tokens tokens_of(size_t n, TokenId seed) {
   return tokens;
 }
 
-// Pages and what remembers them; a sequence's pages are "computed" by compute().
+// Pages and their cache; a sequence's pages are "computed" by compute().
 struct PrefixTestCache {
-  // A budget of so many pages.
+  // A budget of n_pages.
   PrefixTestCache(const KvLayout& layout, size_t n_pages, std::unique_ptr<PrefixStore> store = nullptr)
       : kv(layout, n_pages * layout.page_bytes()), prefixes(kv, kModel, 0.1, std::move(store)) {}
   static std::unique_ptr<PrefixStore> store(const Folder& folder, uint64_t budget = 1 << 20) {
     return std::make_unique<PrefixStore>(folder.path, budget, kModel);
   }
-  // Goes on from what is known. Snapshots are taken after so many pages. False where there is no room.
+  // Continues from what is known. Snapshots are taken after these numbers of pages. False where memory is short.
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens, const std::set<size_t>& snapshots = {}) {
     const PrefixMatch match = prefixes.find(tokens);
     if (!match.pages.empty()) sequence.add_pages(match.pages, match.states ? &*match.states : nullptr);

@@ -182,7 +182,7 @@ void Scheduler::admit() {
   }
 }
 
-// With recurrent layers only a snapshot is shared: where prompts part, whoever comes first takes one.
+// With recurrent layers only a snapshot is shared: chunks end where prompts differ, and the first one there takes one.
 void Scheduler::share_beginning(Job& job) {
   for (const JobPtr& other : running_) {
     if (other.get() == &job || other->sequence->is_decoding()) continue;

@@ -27,9 +27,9 @@ class Sequence {
   void match_prefix();
 
   // With recurrent layers: that the prompt's chunks are to end at this position, too, so that others with the same
-  // beginning can go on from a snapshot there. A multiple of a page.
+  // beginning can continue from a snapshot there. A multiple of a page.
   void want_snapshot(size_t position);
-  // Gives up what the session holds, to be computed again later; the prefix cache keeps what it has room for.
+  // Gives up what the session holds, to be computed again later; the prefix cache keeps what it has space for.
   void preempt();
 
   // Chooses the next tokens to compute, at most n_max: a piece of what the session does not hold yet, or the last token
@@ -58,8 +58,8 @@ class Sequence {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // The last snapshot of a prompt is of a page that ends so many tokens before the prompt, or more: templates close it
-  // with some that the next turn does not repeat, such as an opened <think>.
+  // The last snapshot of a prompt is of a page that ends this many tokens before the prompt does, or more: templates
+  // close it with some that the next turn does not repeat, such as an opened <think>.
   static constexpr size_t kPromptTail = 16;
 
   void reserve();
@@ -82,8 +82,8 @@ class Sequence {
   const Request& request_;
   std::vector<TokenId> sequence_;  // prompt and answer, as far as the context holds them
   size_t n_prompt_;                // of these, computed as a prompt
-  // Positions in the prompt where a snapshot is taken, beside those of snapshot_stride(): near its end, where the pages
-  // end that are cached already, and where others want one. 0: none.
+  // Positions in the prompt where a snapshot is taken, in addition to those of snapshot_stride(): near its end, where
+  // the pages end that are cached already, and where others want one. 0: none.
   size_t last_in_prompt_ = 0, end_of_cached_ = 0;
   std::vector<size_t> wanted_;
   BatchItem planned_;

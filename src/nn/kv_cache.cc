@@ -28,7 +28,7 @@ KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout), bud
 }
 
 size_t KvCache::n_free() const {
-  const uint64_t bytes = budget_ - std::min(budget_, beside_pages_);
+  const uint64_t bytes = budget_ - std::min(budget_, snapshot_bytes_);
   const uint64_t n_max = std::min<uint64_t>(bytes / std::max<uint64_t>(layout_.page_bytes(), 1), UINT32_MAX);
   return static_cast<size_t>(n_max - std::min<uint64_t>(n_max, n_used_));
 }

@@ -78,7 +78,7 @@ class KvStates {
 // Where pages and states come from and go back to. Not thread-safe; must outlive its pages and sequences.
 class KvCache {
  public:
-  // budget: bytes that pages may take, and what set_beside_pages() says. States that sequences hold come on top.
+  // budget: bytes that pages may take, and what set_snapshot_bytes() says. States that sequences hold come on top.
   explicit KvCache(const KvLayout& layout, uint64_t budget = UINT64_MAX);
 
   const KvLayout& layout() const { return layout_; }
@@ -87,8 +87,8 @@ class KvCache {
   size_t n_used() const { return n_used_; }
   // Bytes of the pages and states that are held.
   uint64_t bytes_used() const { return n_used_ * layout_.page_bytes() + n_states_ * layout_.state_bytes(); }
-  // Bytes of the budget that go to something else: snapshots that no sequence needs. They may exceed it.
-  void set_beside_pages(uint64_t bytes) { beside_pages_ = bytes; }
+  // Bytes of the budget that snapshots take which no sequence needs. They may exceed it.
+  void set_snapshot_bytes(uint64_t bytes) { snapshot_bytes_ = bytes; }
 
   // A page of whatever it held before. There must be a free one.
   KvPage take();
@@ -104,7 +104,7 @@ class KvCache {
   }
 
   KvLayout layout_;
-  uint64_t budget_, beside_pages_ = 0;
+  uint64_t budget_, snapshot_bytes_ = 0;
   size_t slab_pages_;
   std::vector<PageBuffer> slabs_;  // pages lie together in pieces of some MiB, which never move
   std::vector<uint32_t> shares_;   // [pages that were ever taken]; 0: free

@@ -255,14 +255,14 @@ TEST(KvCache, WhatLiesBesidePagesTakesTheirRoom) {
   const uint64_t page = kRecurrent.page_bytes();
   KvCache cache(kRecurrent, 4 * page + page / 2);
   EXPECT_EQ(cache.n_free(), 4U);
-  cache.set_beside_pages(page);
+  cache.set_snapshot_bytes(page);
   EXPECT_EQ(cache.n_free(), 3U);
   const KvPage one = cache.take();
-  cache.set_beside_pages(2 * page + page / 2 + 1);
+  cache.set_snapshot_bytes(2 * page + page / 2 + 1);
   EXPECT_EQ(cache.n_free(), 0U);
-  cache.set_beside_pages(9 * page);  // more than there is
+  cache.set_snapshot_bytes(9 * page);  // more than there is
   EXPECT_EQ(cache.n_free(), 0U);
-  cache.set_beside_pages(0);
+  cache.set_snapshot_bytes(0);
   EXPECT_EQ(cache.n_free(), 3U);
 }
 
