@@ -34,7 +34,7 @@ def logits_of(ogas, model, tokens, kv_type="f32", isa=None):
         environment = dict(os.environ)
         if isa:
             environment["OGAS_ISA"] = isa
-        subprocess.run([ogas, "logits", model, "--tokens", "-", "--out", out, "--kv-type", kv_type, "--ctx",
+        subprocess.run([ogas, "logits", model, "--tokens", "-", "--out", out, "--kv-cache-type", kv_type, "--ctx",
                         str(len(tokens))], input=",".join(map(str, tokens)), text=True, check=True,
                        stdout=subprocess.DEVNULL, env=environment)
         return log_softmax(np.load(out))

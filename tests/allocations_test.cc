@@ -35,7 +35,7 @@ std::vector<size_t> blocks_of_steps(Engine& engine, const Request& request, size
   for (size_t idx = 0; idx < kRequests; ++idx) {
     Request one = request;
     one.max_tokens = static_cast<uint32_t>(n_steps) + 1;
-    one.ignore_end = true;
+    one.ignore_eos = true;
     one.sampling.seed = idx;
     for (size_t n = 0; n < 8 + idx; ++n) one.prompt.push_back(static_cast<TokenId>(10 + 7 * idx + n));
     EXPECT_TRUE(scheduler.submit(one, [](const Result<Answer>&) {}));

@@ -23,7 +23,7 @@ using testing::LogitMatrix;
 using testing::logits_of;
 
 std::unique_ptr<Engine> load(const std::filesystem::path& path, unsigned n_threads = 2) {
-  auto engine = Engine::load(path, {.n_threads = n_threads, .kv_format = Format::f32});
+  auto engine = Engine::load(path, {.n_threads = n_threads, .kv_cache_type = Format::f32});
   EXPECT_TRUE(engine) << engine.error().message;
   return engine ? *std::move(engine) : nullptr;
 }

@@ -298,7 +298,7 @@ class RunTest(ProgramTest):
             ("there is no option '--versoin'; did you mean '--version'?", ["--versoin"]),
             ("--max-tokens: '0' is not a whole number of at least 1", ["run", "-n", "0", "hi"]),
             ("--threads: '2.5' is not a whole number between 1 and 1024", ["run", "-t", "2.5", "hi"]),
-            ("--kv-type: 'q8' is none of f16, bf16, f32, q8_0, q4_0", ["run", "--kv-type", "q8", "hi"]),
+            ("--kv-cache-type: 'q8' is none of f16, bf16, f32, q8_0, q4_0", ["run", "--kv-cache-type", "q8", "hi"]),
             ("--temp: 'hot' is not a number", ["run", "--temp", "hot", "hi"]),
             ("top_p is 3; it must lie between 0 and 1", ["run", "--top-p", "3", "hi"]),
             ("--mirostat: '1' is none of 0, 2", ["run", "--mirostat", "1", "hi"]),
@@ -373,7 +373,7 @@ class PrefixCacheTest(ProgramTest):
         self.assertEqual(self.answer(), (expected[0], 64 * len(self.pages()), ""))
         self.assertEqual((self.folder / ".cache/ogas/prefixes").stat().st_mode & 0o77, 0)
         # Not with keys and values in another format.
-        self.assertEqual(self.answer("--kv-type", "q8_0")[1], 0)
+        self.assertEqual(self.answer("--kv-cache-type", "q8_0")[1], 0)
 
     def test_a_folder_that_cannot_be_written(self):
         (self.folder / ".cache").write_text("no folder")
@@ -691,7 +691,7 @@ class CompletionTest(ProgramTest):
         self.assertEqual(self.complete("ogas", "in"), ["inspect"])
         self.assertIn("--version", self.complete("ogas", "--"))
         self.assertEqual(self.complete("ogas", "run", "--top"), ["--top-k", "--top-p"])
-        self.assertEqual(self.complete("ogas", "chat", "--kv-type", ""), ["f16", "bf16", "f32", "q8_0", "q4_0"])
+        self.assertEqual(self.complete("ogas", "chat", "--kv-cache-type", ""), ["f16", "bf16", "f32", "q8_0", "q4_0"])
         self.assertEqual(self.complete("ogas", "completion", ""), ["bash", "zsh", "fish", "models"])
         self.assertEqual(self.complete("ogas", "run", NAME[:5]), [NAME])
         (self.folder / "with space.gguf").touch()
@@ -704,14 +704,14 @@ class CompletionTest(ProgramTest):
         fish = self.ogas("completion", "fish").stdout.decode()
         self.assertIn("-n '__fish_seen_subcommand_from chat' -l kv-type -d", fish)
         zsh = self.ogas("completion", "zsh").stdout.decode()
-        self.assertIn("'--kv-type[", zsh)
+        self.assertIn("'--kv-cache-type[", zsh)
         for shell, text in (("fish", fish), ("zsh", zsh)):
             if shutil.which(shell):
                 script = self.folder / shell
                 script.write_text(text)
                 subprocess.run([shell, "-n", script], check=True, timeout=SECONDS)
         if shutil.which("fish"):
-            command = f"source {self.folder}/fish; complete -C 'ogas chat --kv-type '"
+            command = f"source {self.folder}/fish; complete -C 'ogas chat --kv-cache-type '"
             offered = subprocess.run(["fish", "-c", command], capture_output=True, text=True, timeout=SECONDS,
                                      env=self.environment)
             self.assertEqual([line.split("\t")[0] for line in offered.stdout.splitlines()],
@@ -771,11 +771,11 @@ class PlanTest(ProgramTest):
         own = json.loads(self.ogas("plan", model, "--ctx", 200, "--json").stdout)
         self.assertGreater(own["experts_a_token"], 1)
         for command in (("plan", model), ("bench", model, "--ctx", 200), ("serve", model), ("logits", model, "--tokens", 1, "-o", "x")):
-            self.fails(2, f"900 experts a token; the model was trained with {own['experts_a_token']}", *command, "--experts", 900)
+            self.fails(2, f"900 experts a token; the model was trained with {own['experts_a_token']}", *command, "--n-expert-used", 900)
             self.fails(2, "min_expert_weight is 1.5; 0 to below 1", *command, "--min-expert-weight", 1.5)
-        for option in (("--experts", 1), ("--min-weight", 0.1)):
+        for option in (("--n-expert-used", 1), ("--min-weight", 0.1)):
             self.fails(2, "this model has no experts", "plan", MODEL, *option)
-        for option in (("--experts", 1), ("--min-weight", 0.9)):
+        for option in (("--n-expert-used", 1), ("--min-weight", 0.9)):
             result = self.ogas("plan", model, "--ctx", 200, "--json", *option)
             fewer = json.loads(result.stdout)
             self.assertRegex(result.stderr, r"1 of \d+ experts a token")
@@ -839,9 +839,9 @@ class PlanTest(ProgramTest):
         self.assertLess(experts["in_memory"], experts["of"])
         self.assertGreater(experts["bytes_read"], 0)
         self.fails(2, "'much' is not a size", *bench, "--ram", "much")
-        fewer = self.ogas(*bench, "--experts", 1)
+        fewer = self.ogas(*bench, "--n-expert-used", 1)
         self.assertRegex(fewer.stderr, r"1 of \d+ experts a token: answers are not the model's own")
-        self.fails(2, "was trained with", *bench, "--experts", 99)
+        self.fails(2, "was trained with", *bench, "--n-expert-used", 99)
 
 
 class BenchTest(ProgramTest):

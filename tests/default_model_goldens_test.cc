@@ -81,7 +81,7 @@ TEST(DefaultModelGoldens, GeneratesLlamaCppsContinuation) {
   for (const auto& c : json["cases"]) {
     auto session = engine->new_session();
     const auto answer = engine->generate(
-        *session, {.prompt = c["prompt_ids"], .max_tokens = 64, .sampling = {.temperature = 0}, .ignore_end = true});
+        *session, {.prompt = c["prompt_ids"], .max_tokens = 64, .sampling = {.temperature = 0}, .ignore_eos = true});
     ASSERT_TRUE(answer) << answer.error().message;
     const std::vector<TokenId> tokens = c["tokens"];
     const auto first = std::ranges::mismatch(answer->tokens, tokens).in1 - answer->tokens.begin();

@@ -35,7 +35,7 @@ class EngineTest : public ::testing::Test {
     return {.prompt = encode("The three primary colours are"),
             .max_tokens = max_tokens,
             .sampling = {.seed = 11},
-            .ignore_end = true};
+            .ignore_eos = true};
   }
 
   static std::unique_ptr<Engine> engine_;
@@ -161,7 +161,7 @@ TEST_F(EngineTest, CancelKeepsWhatCame) {
 }
 
 TEST_F(EngineTest, TheContextIsALimit) {
-  Request request = {.prompt = std::vector<TokenId>(512, 100), .sampling = {.temperature = 0}, .ignore_end = true};
+  Request request = {.prompt = std::vector<TokenId>(512, 100), .sampling = {.temperature = 0}, .ignore_eos = true};
   const Answer last = answer(*engine_, request);
   EXPECT_EQ(last.tokens.size(), 1U);  // the full context still predicts one token
   EXPECT_EQ(last.finish, FinishReason::length);
@@ -190,7 +190,7 @@ TEST_F(EngineTest, LogProbabilitiesAreOfTheModelsOwnLogits) {
   Request asking = request(6);
   asking.sampling.n_logprobs = 4;
   asking.sampling.logit_bias = {{2, 50}, {9, -50}};
-  asking.ignore_end = true;
+  asking.ignore_eos = true;
   const Answer found = answer(*engine_, asking);
   ASSERT_EQ(found.logprobs.size(), found.tokens.size());
   auto session = engine_->new_session();
@@ -226,7 +226,7 @@ TEST(EngineLoad, RefusesWhatCannotFitBeforeLoading) {
 
 TEST(EngineLoad, ChecksOptions) {
   EXPECT_EQ(Engine::load(default_model_path(), {.n_batch = 65537}).error().code, ErrorCode::usage);
-  EXPECT_THAT(Engine::load(default_model_path(), {.kv_format = Format::q4_1}).error().message, HasSubstr("Q4_1"));
+  EXPECT_THAT(Engine::load(default_model_path(), {.kv_cache_type = Format::q4_1}).error().message, HasSubstr("Q4_1"));
   EXPECT_EQ(Engine::load("no/such/model.gguf", {}).error().code, ErrorCode::not_found);
 }
 

@@ -89,7 +89,7 @@ TEST_F(DrafterTest, AFullContextEndsTheAnswerAtTheSameToken) {
   engine_ = testing::load_default_model({.n_ctx = 32});
   ASSERT_TRUE(engine_);
   request_.max_tokens = 0;
-  request_.ignore_end = true;
+  request_.ignore_eos = true;
   request_.sampling.temperature = 0;
   expect_same_answer();
 }

@@ -26,7 +26,7 @@ constexpr Pooling kPoolings[] = {Pooling::last, Pooling::mean, Pooling::first}; 
 constexpr double kTolerance = 3e-5;  // of values whose standard deviation is 1 (4e-6 seen)
 
 std::unique_ptr<Engine> load(const std::filesystem::path& path, uint32_t n_batch = 0) {
-  auto engine = Engine::load(path, {.n_batch = n_batch, .n_threads = 2, .kv_format = Format::f32});
+  auto engine = Engine::load(path, {.n_batch = n_batch, .n_threads = 2, .kv_cache_type = Format::f32});
   EXPECT_TRUE(engine) << engine.error().message;
   return engine ? *std::move(engine) : nullptr;
 }

@@ -72,7 +72,7 @@ class EngineThreadTest : public ::testing::TestWithParam<std::string> {
     engine_ = Engine::load(path, options).value();
     std::uniform_int_distribution<TokenId> any(0, static_cast<TokenId>(engine_->facts().n_vocab) - 1);
     for (uint64_t seed = 0; seed < 24; ++seed) {
-      Request request{.max_tokens = static_cast<uint32_t>(1 + random_() % 40), .ignore_end = true};
+      Request request{.max_tokens = static_cast<uint32_t>(1 + random_() % 40), .ignore_eos = true};
       request.prompt.resize(1 + random_() % 120);
       for (TokenId& token : request.prompt) token = any(random_);
       request.sampling = {.temperature = seed % 3 == 0 ? 0.0F : 1.0F, .seed = seed};

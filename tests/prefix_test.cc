@@ -29,7 +29,7 @@ class PrefixTest : public ::testing::TestWithParam<std::string> {
     EngineOptions options{.n_ctx = 512, .n_batch = 48, .n_threads = 2};
     if (with_disk) {
       options.prefix_folder = folder_;
-      options.prefix_budget = 1 << 30;
+      options.prefix_cache = 1 << 30;
     }
     return Engine::load(testing::kArchitectures / GetParam(), options).value();
   }
@@ -41,7 +41,7 @@ class PrefixTest : public ::testing::TestWithParam<std::string> {
     for (TokenId& token : alike) token = any(random);
     std::vector<Request> all(n);
     for (Request& request : all) {
-      request = {.prompt = alike, .max_tokens = 80, .ignore_end = true};
+      request = {.prompt = alike, .max_tokens = 80, .ignore_eos = true};
       request.sampling = {.temperature = 0, .report_logprob = true};
       for (size_t more = 1 + random() % 90; more > 0; --more) request.prompt.push_back(any(random));
     }

@@ -33,7 +33,7 @@ class RecurrentState : public ::testing::Test {
     return result ? *std::move(result) : Answer{};
   }
   static Request request(const std::vector<TokenId>& prompt) {
-    return {.prompt = prompt, .max_tokens = 24, .sampling = {.temperature = 1, .seed = 5}, .ignore_end = true};
+    return {.prompt = prompt, .max_tokens = 24, .sampling = {.temperature = 1, .seed = 5}, .ignore_eos = true};
   }
   // From another engine, where nothing is cached.
   static std::vector<TokenId> fresh_tokens(const std::vector<TokenId>& prompt) {

@@ -31,7 +31,7 @@ class SchedulerTest : public ::testing::TestWithParam<std::string> {
   }
   Request random_request(const Engine& engine, uint64_t seed) {
     std::uniform_int_distribution<TokenId> any(0, static_cast<TokenId>(engine.facts().n_vocab) - 1);
-    Request request{.max_tokens = static_cast<uint32_t>(1 + random_() % 40), .ignore_end = true};
+    Request request{.max_tokens = static_cast<uint32_t>(1 + random_() % 40), .ignore_eos = true};
     request.prompt.resize(1 + random_() % 120);
     for (TokenId& token : request.prompt) token = any(random_);
     request.sampling = {

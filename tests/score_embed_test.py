@@ -50,7 +50,7 @@ class ScoreTest(ProgramTest):
         self.assertEqual(found["scored_tokens"], len(expected))
 
     def test_continuations_are_worth_what_the_logits_say(self):
-        result = self.ogas("score", "--context", CONTEXT, *choices(*ANSWERS), "--tokens", "--json", "--kv-type", "f32")
+        result = self.ogas("score", "--context", CONTEXT, *choices(*ANSWERS), "--tokens", "--json", "--kv-cache-type", "f32")
         self.assertEqual(result.stderr, "")
         report = json.loads(result.stdout)
         self.assertEqual(report["model"], pathlib.Path(MODEL).name)
@@ -62,13 +62,13 @@ class ScoreTest(ProgramTest):
         # Alone, in batches of one, with the space on the other side of the border: the same numbers.
         for found in report["continuations"]:
             other = self.ogas("score", MODEL, "--context", CONTEXT + " ", *choices(found["text"][1:]), "--json", "--batch", 1,
-                              "--kv-type", "f32")
+                              "--kv-cache-type", "f32")
             self.assertEqual(json.loads(other.stdout)["continuations"][0]["logprob"], found["logprob"])
 
     def test_a_whole_text(self):
         text = "Once upon a time, there was a little girl who lived in a village near the forest.\n"
         begin = [1]  # <|im_start|>, this vocabulary's BOS
-        score = ("score", "--tokens", "--json", "--kv-type", "f32")
+        score = ("score", "--tokens", "--json", "--kv-cache-type", "f32")
         report = json.loads(self.ogas(*score, text).stdout)
         self.check(report, begin, text)
         self.assertEqual(report["bytes"], len(text))
@@ -83,7 +83,7 @@ class ScoreTest(ProgramTest):
         text = " ".join(map(str, range(30)))
         ids = self.tokens(text)
         self.assertGreater(len(ids), 40)
-        score = ("score", text, "--json", "--kv-type", "f32", "--ctx", 32)
+        score = ("score", text, "--json", "--kv-cache-type", "f32", "--ctx", 32)
         # Windows of 32 tokens, of which the first one is context.
         expected = [pair for begin in range(0, len(ids), 32) for pair in
                     self.literal(([1] + ids)[max(0, min(begin, len(ids) - 32)):begin + 1], ids[begin:begin + 32], "--ctx", 32)]
@@ -158,7 +158,7 @@ class EmbedTest(ProgramTest):
         (self.folder / "line").write_bytes(text)
         for row, pooling in enumerate(("last", "mean", "first")):
             found = self.ogas("embed", model, "--file", "line", "--parse-special", "--pooling", pooling, "--no-normalize",
-                              "--kv-type", "f32", "--json")
+                              "--kv-cache-type", "f32", "--json")
             vector = json.loads(found.stdout)["embedding"]
             self.assertEqual(len(vector), n_embd)
             for value, expected in zip(vector, golden[row * n_embd:(row + 1) * n_embd]):

@@ -52,7 +52,7 @@ class TinyModels : public ::testing::TestWithParam<const CpuKernels*> {
   void TearDown() override { ::unsetenv("OGAS_ISA"); }
 
   static std::unique_ptr<Engine> load(const std::string& name) {
-    auto engine = Engine::load(kFolder + name + ".gguf", {.n_threads = 2, .kv_format = Format::f32});
+    auto engine = Engine::load(kFolder + name + ".gguf", {.n_threads = 2, .kv_cache_type = Format::f32});
     EXPECT_TRUE(engine) << engine.error().message;
     return engine ? *std::move(engine) : nullptr;
   }

@@ -53,10 +53,6 @@ EXCEPTIONS = [
     ("scratch", r"jinja/budget\.h", r".*", "the memory that a template may take is of its thread"),
     ("scratch", r"capi/boundary\.cc", r".*", "ogas_last_error() is of the calling thread"),
     ("scratch", r"server/.*api\.cc", r".*", "random numbers for names of answers"),
-    ("below", r"cli/options/options\.cc", r".*\"quant/format\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/options\.cc", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/options\.h", r".*\"sampling/dry\.h\"", "engine/ is to offer it"),
-    ("below", r"cli/options/options\.h", r".*\"sampling/sampling_settings\.h\"", "engine/ is to offer it"),
 ]
 
 # Rules whose exceptions are debts: one that nothing needs any more is an error.

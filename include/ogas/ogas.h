@@ -89,24 +89,33 @@ typedef struct ogas_engine ogas_engine;
 
 typedef struct ogas_engine_options {
   size_t size;
-  uint32_t n_ctx;            /* tokens that a prompt and its answer may have together; 0: the model's own limit, or less
-                                where memory is short */
-  uint32_t n_batch;          /* tokens of prompts that are computed together; 0: as suits the model */
-  uint32_t n_threads;        /* 0: one for each core that this process may use */
-  uint32_t n_running;        /* requests that are computed side by side at most; 0: 32 */
-  uint32_t n_waiting;        /* maximum number of waiting requests, more are refused; 0: 256 */
-  uint64_t kv_budget;        /* bytes of KV cache for all requests; 0: half of what the weights leave free */
-  const char* kv_type;       /* format of the KV cache: "f16", "bf16", "f32", "q8_0", "q4_0"; NULL: "f16" */
+  uint32_t n_ctx;     /* tokens that a prompt and its answer may have together; 0: the model's own limit, or less
+                         where memory is short */
+  uint32_t n_batch;   /* tokens of prompts that are computed together; 0: as suits the model */
+  uint32_t n_threads; /* 0: one for each core that this process may use */
+  uint32_t n_running; /* requests that are computed side by side at most; 0: 32 */
+  uint32_t n_waiting; /* maximum number of waiting requests, more are refused; 0: 256 */
+  uint64_t kv_budget; /* bytes of KV cache for all requests; 0: half of what the weights leave free */
+  OGAS_EXTENSION union {
+    const char* kv_cache_type; /* format of the KV cache: "f16", "bf16", "f32", "q8_0", "q4_0"; NULL: "f16" */
+    const char* kv_type;       /* its former name */
+  };
   const char* chat_template; /* Jinja source instead of the model's own; NULL: its own */
-  const char* prefix_folder; /* where keys and values of prompts are kept for later starts; NULL: nowhere */
-  uint64_t prefix_budget;    /* bytes that they may take there, of all models together */
+  const char* prefix_folder; /* where the KV cache of prompts is kept for later starts; NULL: nowhere */
+  OGAS_EXTENSION union {
+    uint64_t prefix_cache;  /* bytes that it may take there, of all models together; 0: none */
+    uint64_t prefix_budget; /* its former name */
+  };
 
   uint64_t ram;          /* limit on the memory of this process, in bytes; 0: what is free. Experts that do not fit
                             are read from disk when tokens need them; the answers are the same */
   uint64_t expert_cache; /* read experts from disk in any case, with a cache of this many bytes (or the smallest that
                             works); 0: only if they do not fit, with all memory that is left */
-  uint32_t n_experts;    /* experts of a layer that a token uses, fewer than the model was trained with: faster, with
-                            other answers; 0: the model's own number */
+  OGAS_EXTENSION union {
+    uint32_t n_expert_used; /* experts of a layer that a token uses, fewer than the model was trained with: faster, with
+                               other answers; 0: the model's own number */
+    uint32_t n_experts;     /* its former name */
+  };
   OGAS_EXTENSION union {
     float min_expert_weight; /* the same for experts to which the router gives less than this share, 0 to below 1, a
                                 token's best one aside; 0: none is left out */
@@ -131,9 +140,9 @@ typedef int (*ogas_progress_callback)(double share, void* user);
 
 /* Loads a model and starts its threads. path: a .gguf file (of a split one the first part), or a folder as Hugging Face
  * publishes it. options, progress: may be NULL; what options point to is read here and not kept. *engine is to be freed
- * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_experts or min_expert_weight for a model
- * without experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the model;
- * its copy in a mirror), OGAS_ERROR_IO, OGAS_ERROR_BAD_FILE, OGAS_ERROR_UNSUPPORTED, OGAS_ERROR_CANCELLED. */
+ * with ogas_engine_free. Errors: OGAS_ERROR_USAGE (an option out of range; n_expert_used or min_expert_weight for a
+ * model without experts), OGAS_ERROR_OUT_OF_MEMORY (with what it needs and what there is), OGAS_ERROR_NOT_FOUND (the
+ * model; its copy in a mirror), OGAS_ERROR_IO, OGAS_ERROR_BAD_FILE, OGAS_ERROR_UNSUPPORTED, OGAS_ERROR_CANCELLED. */
 OGAS_API ogas_status ogas_engine_load(const char* path, const ogas_engine_options* options,
                                       ogas_progress_callback progress, void* user, ogas_engine** engine);
 /* Its memory and threads go as soon as no session of it is left. */
@@ -201,8 +210,11 @@ typedef struct ogas_logit_bias {
 
 typedef struct ogas_generate_options {
   size_t size;
-  uint32_t max_tokens;      /* longest answer; 0: until the context is full */
-  int ignore_end;           /* 1: continue after the model ends its answer */
+  uint32_t max_tokens; /* longest answer; 0: until the context is full */
+  OGAS_EXTENSION union {
+    int ignore_eos; /* 1: continue after the model ends its answer */
+    int ignore_end; /* its former name */
+  };
   float temperature;        /* 0: always the likeliest token */
   uint32_t top_k;           /* keep the k likeliest; 0: all */
   float typical_p;          /* keep what surprises as expected, with this probability together; 1: all */
@@ -232,13 +244,23 @@ typedef struct ogas_generate_options {
 
   /* DRY ("don't repeat yourself"): if the last tokens repeat earlier ones, the token that followed there has
    * dry_multiplier * dry_base ^ (how many they are - dry_allowed_length) subtracted from its logit. */
-  float dry_multiplier;            /* 0 to 100; 0: off */
-  float dry_base;                  /* 1 to 100; 0: 1.75 */
-  uint32_t dry_allowed_length;     /* repetitions of fewer tokens cost nothing */
-  uint32_t dry_window;             /* how many of the last tokens, of prompt and answer, it looks at; 0: all */
-  const char* const* dry_breakers; /* n_dry_breakers texts, none of them "". No repetition goes past a token that
-                                      contains one; NULL: "\n", ":", "\"" and "*" */
-  size_t n_dry_breakers;           /* 0 with dry_breakers that are not NULL: there are none */
+  float dry_multiplier;        /* 0 to 100; 0: off */
+  float dry_base;              /* 1 to 100; 0: 1.75 */
+  uint32_t dry_allowed_length; /* repetitions of fewer tokens cost nothing */
+  OGAS_EXTENSION union {
+    uint32_t
+        dry_penalty_last_n; /* how many of the last tokens, of prompt and answer, it looks at; 0 and UINT32_MAX: all */
+    uint32_t dry_window;    /* its former name */
+  };
+  OGAS_EXTENSION union {
+    const char* const* dry_sequence_breakers; /* n_dry_sequence_breakers texts, none of them "". No repetition continues
+                                                 past a token that contains one; NULL: "\n", ":", "\"" and "*" */
+    const char* const* dry_breakers;          /* its former name */
+  };
+  OGAS_EXTENSION union {
+    size_t n_dry_sequence_breakers; /* 0 with dry_sequence_breakers that are not NULL: there are none */
+    size_t n_dry_breakers;          /* its former name */
+  };
 
   int logprobs; /* 1: ogas_session_logprob tells how likely the model held each token of the answer */
   uint32_t
@@ -276,7 +298,7 @@ OGAS_API void ogas_session_free(ogas_session* session);
  * be NULL. What is computed of a prompt is shared with later ones that begin alike, as far as memory goes
  * (ogas_stats.n_cached). Errors: OGAS_ERROR_USAGE (empty, longer than the context, an id or an option out of range, no
  * token left that may be drawn), OGAS_ERROR_UNAVAILABLE (too many requests are waiting; the session is busy),
- * OGAS_ERROR_UNSUPPORTED (dry_breakers for a model without a tokenizer), OGAS_ERROR_OUT_OF_MEMORY. */
+ * OGAS_ERROR_UNSUPPORTED (dry_sequence_breakers for a model without a tokenizer), OGAS_ERROR_OUT_OF_MEMORY. */
 OGAS_API ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
                                    const ogas_generate_options* options, ogas_text_callback on_text, void* user);
 /* Says this as the user, and answers; both become messages of the session, also where the answer is cancelled. After an
@@ -356,6 +378,8 @@ typedef struct ogas_stats {
   double first_token_seconds; /* from when its turn came to the first token */
   double prefill_seconds;     /* from when its turn came to the end of the prompt */
   double decode_seconds;      /* from there to the end */
+  double compute_seconds;     /* its share of the time of the passes that it was computed in */
+  uint64_t n_computed;        /* tokens computed for it, rejected drafts included */
 } ogas_stats;
 
 /* size: sizeof(ogas_stats). */

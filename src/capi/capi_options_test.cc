@@ -11,8 +11,12 @@
 
 #include "base/file.h"
 #include "capi/capi_test_tools.h"
+#include "capi/engine.h"
 #include "capi/handles.h"
 #include "capi/request.h"
+#include "capi/stats.h"
+#include "engine/answer_figures.h"
+#include "engine/engine_settings.h"
 #include "sampling/sampling_settings.h"
 
 namespace ogas::capi {
@@ -93,17 +97,23 @@ TEST_F(CApi, TokensCanBeBannedRequiredAndBiased) {
   asker.refuses(options, "required_tokens is NULL");
 }
 
+// The text of a struct of the header.
+std::string fields_of(const std::string& name) {
+  const std::string header = read_file("include/ogas/ogas.h", size_t{1} << 20).value();
+  const size_t begin = header.find("typedef struct " + name), end = header.find("} " + name);
+  return header.substr(begin, end - begin);
+}
+
 // Each option of sampling is a field of the header, and each number comes through.
 TEST_F(CApi, HasAllSettingsOfSampling) {
-  const std::string header = read_file("include/ogas/ogas.h", size_t{1} << 20).value();
-  const size_t begin = header.find("typedef struct ogas_generate_options"),
-               end = header.find("} ogas_generate_options");
-  const std::string fields = header.substr(begin, end - begin);
+  const std::string fields = fields_of("ogas_generate_options");
   for (const SamplingSetting& setting : sampling_settings()) {
-    const std::string name(setting.c_field);
+    const std::string name(setting.name);
     EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + name + ";")) << name;
+    const std::string former(setting.c_alias.empty() ? setting.name : setting.c_alias);
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + former + ";")) << name;
     if (setting.is_list()) continue;
-    const auto found = std::ranges::find(sampling_fields(), setting.c_field, &SamplingField::name);
+    const auto found = std::ranges::find(sampling_fields(), setting.name, &SamplingField::name);
     ASSERT_NE(found, sampling_fields().end()) << name;
     const auto usual = recommended_options(*engine_->loaded->engine);
     ogas_generate_options changed = usual;
@@ -117,10 +127,85 @@ TEST_F(CApi, HasAllSettingsOfSampling) {
   }
 }
 
+// Each option of an engine is a field of the header, also by its former name, and each comes through.
+TEST(CApiEngineOptions, AreThoseOfTheTable) {
+  const std::string fields = fields_of("ogas_engine_options");
+  for (const EngineSetting& setting : engine_settings()) {
+    const std::string name(setting.name);
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + name + ";"));
+    const std::string former(setting.c_alias.empty() ? setting.name : setting.c_alias);
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + former + ";")) << name;
+    if (setting.is_list()) continue;
+    const auto found = std::ranges::find(engine_fields(), setting.name, &EngineField::name);
+    ASSERT_NE(found, engine_fields().end()) << name;
+    const std::string choice = setting.choices().empty() ? "7" : setting.choices().back();
+    EngineOptions expected;
+    ASSERT_TRUE(setting.set(expected, choice)) << name;
+    ogas_engine_options options{};
+    std::visit(
+        [&](auto field) {
+          if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(options.*field)>>)
+            options.*field = choice.c_str();
+          else
+            options.*field = 7;
+        },
+        found->field);
+    const EngineOptions made = make_engine_options(options).value();
+    std::visit([&](auto member) { EXPECT_EQ(made.*member, expected.*member) << name; }, setting.member);
+  }
+}
+
+TEST(CApiEngineOptions, AreRefusedOutOfRange) {
+  ogas_engine_options options{};
+  options.n_threads = 5000;
+  EXPECT_EQ(make_engine_options(options).error().message, "n_threads is 5000; it must lie between 1 and 1024");
+  options = {};
+  options.expert_prefetch = "maybe";
+  EXPECT_EQ(make_engine_options(options).error().message,
+            "expert_prefetch is 'maybe'; one of auto, on, off is expected");
+}
+
+TEST(CApiStats, AreTheFiguresOfAnAnswer) {
+  const std::string fields = fields_of("ogas_stats");
+  const AnswerStats stats = {.n_prompt = 9,
+                             .n_cached = 2,
+                             .n_generated = 3,
+                             .prefill_seconds = 4,
+                             .decode_seconds = 5,
+                             .first_token_seconds = 6,
+                             .cost = {.n_rows = 7, .seconds = 8}};
+  const ogas_stats ours = stats_of(stats);
+  for (const AnswerFigure& figure : answer_figures()) {
+    const auto found = std::ranges::find(stats_fields(), figure.name, &StatsField::name);
+    ASSERT_EQ(found != stats_fields().end(), figure.is_in_c) << figure.name;
+    if (!figure.is_in_c) continue;
+    EXPECT_THAT(fields, HasSubstr(fmt::format(" {};", figure.name)));
+    std::visit([&](auto field) { EXPECT_EQ(ours.*field, figure.value(stats)) << figure.name; }, found->field);
+  }
+}
+
 TEST_F(CApi, FieldsKeepTheirFormerNames) {
   ogas_generate_options options = greedy(engine_, 1);
   options.penalty_window = 7;
+  options.ignore_end = 1;
+  options.dry_window = 9;
+  const char* breakers[] = {"x"};
+  options.dry_breakers = breakers;
+  options.n_dry_breakers = 1;
   EXPECT_EQ(options.repeat_last_n, 7U);
+  EXPECT_EQ(options.ignore_eos, 1);
+  EXPECT_EQ(options.dry_penalty_last_n, 9U);
+  EXPECT_EQ(options.dry_sequence_breakers, breakers);
+  EXPECT_EQ(options.n_dry_sequence_breakers, 1U);
+  ogas_engine_options engine{};
+  engine.kv_type = "f32";
+  engine.n_experts = 2;
+  engine.min_weight = 0.5F;
+  engine.prefix_budget = 3;
+  EXPECT_STREQ(engine.kv_cache_type, "f32");
+  EXPECT_EQ(engine.n_expert_used, 2U);
+  EXPECT_EQ(engine.min_expert_weight, 0.5F);
+  EXPECT_EQ(engine.prefix_cache, 3U);
 }
 
 TEST_F(CApi, DryEndsRepetitions) {
@@ -141,24 +226,24 @@ TEST_F(CApi, DryEndsRepetitions) {
   options.dry_allowed_length = 40;
   EXPECT_EQ(asker.answer(options), Tokens{round.back()}) << "the repetition is shorter";
   options.dry_allowed_length = 2;
-  options.dry_window = 3;
+  options.dry_penalty_last_n = 3;
   EXPECT_EQ(asker.answer(options), Tokens{round.back()}) << "there is none in the last three";
-  options.dry_window = 20;
+  options.dry_penalty_last_n = 20;
   EXPECT_EQ(asker.answer(options), changed);
-  options.dry_window = UINT32_MAX;
+  options.dry_penalty_last_n = UINT32_MAX;
   EXPECT_EQ(asker.answer(options), changed);
   const char* breakers[] = {"gree", "no such text"};
-  options.dry_breakers = breakers;
-  options.n_dry_breakers = 2;
+  options.dry_sequence_breakers = breakers;
+  options.n_dry_sequence_breakers = 2;
   EXPECT_EQ(asker.answer(options), Tokens{round.back()}) << "no repetition goes past a breaker";
 
   breakers[1] = "";
-  asker.refuses(options, "one of dry_breakers is empty");
+  asker.refuses(options, "one of dry_sequence_breakers is empty");
   breakers[1] = nullptr;
-  asker.refuses(options, "dry_breakers[1] is NULL");
-  options.dry_breakers = nullptr;
-  asker.refuses(options, "dry_breakers is NULL");
-  options.n_dry_breakers = 0;
+  asker.refuses(options, "dry_sequence_breakers[1] is NULL");
+  options.dry_sequence_breakers = nullptr;
+  asker.refuses(options, "dry_sequence_breakers is NULL");
+  options.n_dry_sequence_breakers = 0;
   options.dry_base = 0.5F;
   asker.refuses(options, "dry_base is 0.5");
 }
@@ -173,14 +258,14 @@ TEST_F(CApi, NewLinesBreakRepetitionsByDefault) {
   options.dry_multiplier = 5;
   EXPECT_EQ(asker.answer(options), usual);
   const char* none[] = {""};
-  options.dry_breakers = none;
+  options.dry_sequence_breakers = none;
   EXPECT_NE(asker.answer(options), usual);
 }
 
 TEST_F(CApi, LogprobsOfTheAnswer) {
   const Asker asker(engine_, tokenize(engine_, "The capital of France is"));
   ogas_generate_options options = greedy(engine_, 6);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   const auto refused = [&](size_t token_idx, size_t rank, const char* text) {
     ogas_logprob found;
     EXPECT_EQ(ogas_session_logprob(asker.session.get(), token_idx, rank, &found, sizeof(found)), OGAS_ERROR_USAGE);
@@ -271,7 +356,7 @@ TEST_F(CApi, AFullContextCanGoOn) {
   const EnginePtr engine = load(&small);
   const Asker asker(engine, tokenize(engine, "Once upon a time"));
   ogas_generate_options options = greedy(engine, 90);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   EXPECT_LT(asker.answer(options).size(), 65U);
   options.context_shift = 1;
   EXPECT_EQ(asker.answer(options).size(), 90U);
@@ -331,7 +416,7 @@ TEST_F(CApiExperts, FromDiskAnswerAsInMemory) {
   refuses("mirrors is NULL");
   options_.n_mirrors = 0;
   options_.expert_prefetch = "sometimes";
-  refuses("look_ahead is 'sometimes'");
+  refuses("expert_prefetch is 'sometimes'");
 }
 
 TEST_F(CApiExperts, TakenInOneRunAreKeptForTheNext) {
@@ -347,16 +432,16 @@ TEST_F(CApiExperts, TakenInOneRunAreKeptForTheNext) {
 
 TEST_F(CApiExperts, CanBeFewer) {
   const std::vector<float> all = answer();
-  options_.n_experts = 1;
+  options_.n_expert_used = 1;
   const std::vector<float> best = answer();
   EXPECT_NE(best, all);
-  options_.n_experts = 1000;
+  options_.n_expert_used = 1000;
   refuses("1000 experts a token");
-  options_.n_experts = 0;
-  options_.min_weight = 0.999F;
+  options_.n_expert_used = 0;
+  options_.min_expert_weight = 0.999F;
   EXPECT_NE(answer(), all);
   for (const float wrong : {1.0F, -0.1F, std::numeric_limits<float>::quiet_NaN()}) {
-    options_.min_weight = wrong;
+    options_.min_expert_weight = wrong;
     refuses("min_expert_weight is");
   }
   options_.min_expert_weight = 0.1F;
@@ -382,8 +467,8 @@ TEST_F(CApiExperts, ModelsWithoutTokenizerHaveNoBreakers) {
   wanted.dry_multiplier = 1;
   EXPECT_EQ(asker.answer(wanted).size(), 2U);
   const char* breakers[] = {"\n"};
-  wanted.dry_breakers = breakers;
-  wanted.n_dry_breakers = 1;
+  wanted.dry_sequence_breakers = breakers;
+  wanted.n_dry_sequence_breakers = 1;
   EXPECT_EQ(asker.ask(wanted), OGAS_ERROR_UNSUPPORTED);
 }
 

@@ -94,10 +94,10 @@ TEST_F(CApi, LoadingSaysWhatIsWrong) {
   EXPECT_EQ(ogas_engine_load("tests/CMakeLists.txt", nullptr, nullptr, nullptr, &engine), OGAS_ERROR_BAD_FILE);
   ogas_engine_options options;
   ASSERT_EQ(ogas_engine_options_init(&options, sizeof(options)), OGAS_OK);
-  options.kv_type = "f12";
+  options.kv_cache_type = "f12";
   EXPECT_EQ(ogas_engine_load(model_path(), &options, nullptr, nullptr, &engine), OGAS_ERROR_USAGE);
   EXPECT_THAT(ogas_last_error(), HasSubstr("'f12'"));
-  options.kv_type = nullptr;
+  options.kv_cache_type = nullptr;
   options.kv_budget = 1;
   options.n_ctx = 512;
   EXPECT_EQ(ogas_engine_load(model_path(), &options, nullptr, nullptr, &engine), OGAS_ERROR_USAGE);
@@ -150,8 +150,8 @@ TEST_F(CApi, StructsOfOtherVersions) {
   };
   // An older caller's ends earlier.
   ogas_generate_options older = greedy(engine_, 3);
-  older.size = offsetof(ogas_generate_options, ignore_end);
-  older.ignore_end = 12345;  // nobody's
+  older.size = offsetof(ogas_generate_options, ignore_eos);
+  older.ignore_eos = 12345;  // nobody's
   older.top_p = -1;
   EXPECT_EQ(generate(&older), OGAS_OK) << ogas_last_error();
   EXPECT_EQ(tokens_of(session).size(), 3U);
@@ -172,7 +172,7 @@ TEST_F(CApi, StructsOfOtherVersions) {
   EXPECT_EQ(newer.known.size, sizeof(newer));
   EXPECT_EQ(newer.unknown, 0U);
   newer.known.max_tokens = 2;
-  newer.known.ignore_end = 1;
+  newer.known.ignore_eos = 1;
   EXPECT_EQ(generate(&newer), OGAS_OK) << ogas_last_error();
   EXPECT_EQ(tokens_of(session).size(), 2U);
   newer.unknown = 1;
@@ -200,7 +200,7 @@ TEST(CApiStructs, DoNotEndInPadding) {
             sizeof(ogas_generate_options));
   EXPECT_EQ(ends_at(offsetof(ogas_tool_call, unused), sizeof(ogas_tool_call::unused)), sizeof(ogas_tool_call));
   EXPECT_EQ(ends_at(offsetof(ogas_logprob, n_top), sizeof(ogas_logprob::n_top)), sizeof(ogas_logprob));
-  EXPECT_EQ(ends_at(offsetof(ogas_stats, decode_seconds), sizeof(ogas_stats::decode_seconds)), sizeof(ogas_stats));
+  EXPECT_EQ(ends_at(offsetof(ogas_stats, n_computed), sizeof(ogas_stats::n_computed)), sizeof(ogas_stats));
 }
 
 TEST_F(CApi, TextAndTokens) {
@@ -268,7 +268,7 @@ TEST_F(CApi, AnswersTokensAndStops) {
   EXPECT_EQ(text_of(session), "");
   const Tokens prompt = tokenize(engine_, "Once upon a time");
   ogas_generate_options options = greedy(engine_, 24);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   Collector shown;
   const auto generate = [&] {
     shown = {};
@@ -353,7 +353,7 @@ TEST_F(CApi, ConversationsRememberWhatWasSaid) {
 TEST_F(CApi, ACallbackCancels) {
   const SessionPtr session = new_session(engine_);
   ogas_generate_options options = greedy(engine_, 500);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   Collector shown{.n_wanted = 3};
   ASSERT_EQ(ogas_chat(session.get(), "Count.", &options, Collector::collect, &shown), OGAS_OK) << ogas_last_error();
   EXPECT_EQ(shown.n_pieces, 3);
@@ -381,7 +381,7 @@ TEST_F(CApi, APromptIsRememberedAndADeadlineEnds) {
 TEST_F(CApi, AnotherThreadCancels) {
   const SessionPtr session = new_session(engine_);
   ogas_generate_options options = greedy(engine_, 900);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   ogas_cancel(session.get());  // nothing, for there is no request
   const Tokens prompt = tokenize(engine_, "Once upon a time");
   std::atomic<bool> has_begun = false;
@@ -452,7 +452,7 @@ TEST_F(CApi, TooManyRequestsAreRefused) {
   options.n_waiting = 1;
   const EnginePtr engine = load(&options);
   ogas_generate_options long_answer = greedy(engine, 300);
-  long_answer.ignore_end = 1;
+  long_answer.ignore_eos = 1;
   constexpr size_t kSessions = 4;
   std::vector<SessionPtr> sessions;
   for (size_t idx = 0; idx < kSessions; ++idx) sessions.push_back(new_session(engine));
@@ -483,7 +483,7 @@ TEST(CApiWithoutTokenizer, TokensStillWork) {
   const EnginePtr engine(loaded);
   const SessionPtr session = new_session(engine);
   ogas_generate_options options = greedy(engine, 5);
-  options.ignore_end = 1;
+  options.ignore_eos = 1;
   const Tokens prompt = {1, 2, 3};
   ASSERT_EQ(ogas_generate(session.get(), prompt.data(), prompt.size(), &options, nullptr, nullptr), OGAS_OK);
   EXPECT_EQ(tokens_of(session).size(), 5U);

@@ -1,45 +1,61 @@
 // Engines: loading, facts, freeing.
-#include <algorithm>
+#include <optional>
 #include <string>
+#include <type_traits>
+#include <variant>
 
+#include "base/check.h"
 #include "capi/boundary.h"
+#include "capi/engine.h"
 #include "capi/handles.h"
-#include "quant/format.h"
+#include "engine/engine_settings.h"
 
 namespace ogas::capi {
 namespace {
 
-Result<ExpertPrefetch> expert_prefetch_from_name(std::string_view name) {
-  if (name == "auto") return ExpertPrefetch::automatic;
-  if (name == "on") return ExpertPrefetch::on;
-  if (name == "off") return ExpertPrefetch::off;
-  return fail(ErrorCode::usage, "look_ahead is '{}'; auto, on or off is expected", name);
+#define OGAS_FIELD(name) \
+  EngineField { #name, &ogas_engine_options::name }
+constexpr EngineField kEngineFields[] = {
+    OGAS_FIELD(n_ctx),           OGAS_FIELD(n_batch),        OGAS_FIELD(n_threads),
+    OGAS_FIELD(kv_budget),       OGAS_FIELD(kv_cache_type),  OGAS_FIELD(chat_template),
+    OGAS_FIELD(prefix_folder),   OGAS_FIELD(prefix_cache),   OGAS_FIELD(ram),
+    OGAS_FIELD(expert_cache),    OGAS_FIELD(n_expert_used),  OGAS_FIELD(min_expert_weight),
+    OGAS_FIELD(expert_prefetch), OGAS_FIELD(experts_folder),
+};
+#undef OGAS_FIELD
+
+// A value of C's as the row's: NULL and 0 leave the default. Errors: usage.
+template <class Member>
+Result<> take(const EngineSetting& setting, EngineOptions& options, Member member, auto value) {
+  if (!value) return {};
+  using Value = decltype(value);
+  using Ours = std::remove_cvref_t<decltype(options.*member)>;
+  if constexpr (std::is_same_v<Value, const char*>)
+    return setting.set(options, value);
+  else if constexpr (std::is_same_v<Ours, Value> || std::is_same_v<Ours, std::optional<Value>>)
+    options.*member = value;
+  return {};
 }
 
-Result<EngineOptions> engine_options(const ogas_engine_options& options) {
-  EngineOptions result{.n_ctx = options.n_ctx,
-                       .n_batch = options.n_batch,
-                       .n_threads = options.n_threads,
-                       .kv_budget = options.kv_budget,
-                       .ram = options.ram,
-                       .n_expert_used = options.n_experts,
-                       .min_expert_weight = options.min_expert_weight,
-                       .prefix_budget = options.prefix_budget};
-  if (options.expert_cache > 0) result.expert_cache = options.expert_cache;
-  if (options.expert_prefetch) result.expert_prefetch = OGAS_TRY(expert_prefetch_from_name(options.expert_prefetch));
-  for (const std::string& folder : OGAS_TRY(read_strings(options.mirrors, options.n_mirrors, "mirrors")))
-    result.mirrors.emplace_back(folder);
-  if (options.experts_folder) result.experts_folder = options.experts_folder;
-  if (options.prefix_folder) result.prefix_folder = options.prefix_folder;
-  if (options.chat_template) result.chat_template = options.chat_template;
-  if (options.kv_type) {
-    const auto format = format_from_name(options.kv_type);
-    if (!format)
-      return fail(ErrorCode::usage, "kv_type is '{}'; f16, bf16, f32, q8_0 or q4_0 is expected", options.kv_type);
-    result.kv_format = *format;
+}  // namespace
+
+std::span<const EngineField> engine_fields() { return kEngineFields; }
+
+Result<EngineOptions> make_engine_options(const ogas_engine_options& given) {
+  EngineOptions options;
+  for (const EngineField& field : kEngineFields) {
+    const EngineSetting* setting = find_engine_setting(field.name);
+    OGAS_CHECK(setting, "engine_settings() lacks {}", field.name);
+    OGAS_TRY(std::visit([&](auto member, auto where) { return take(*setting, options, member, given.*where); },
+                        setting->member, field.field));
+    OGAS_TRY(setting->check(options));
   }
-  return result;
+  for (const std::string& folder : OGAS_TRY(read_strings(given.mirrors, given.n_mirrors, "mirrors")))
+    options.mirrors.emplace_back(folder);
+  return options;
 }
+
+namespace {
 
 Result<> load(const char* path, const ogas_engine_options* given, const LoadProgress& progress, ogas_engine** engine) {
   OGAS_TRY(need(path, "path"));
@@ -48,7 +64,7 @@ Result<> load(const char* path, const ogas_engine_options* given, const LoadProg
   SchedulerOptions scheduling;
   if (options.n_running > 0) scheduling.n_running = options.n_running;
   if (options.n_waiting > 0) scheduling.n_waiting = options.n_waiting;
-  auto loaded = OGAS_TRY(Engine::load(path, OGAS_TRY(engine_options(options)), progress));
+  auto loaded = OGAS_TRY(Engine::load(path, OGAS_TRY(make_engine_options(options)), progress));
   auto handle = std::make_unique<ogas_engine>();
   handle->loaded = std::make_shared<LoadedEngine>(std::move(loaded), scheduling);
   *engine = handle.release();

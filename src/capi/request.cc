@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "capi/boundary.h"
-#include "sampling/dry.h"
-#include "sampling/sampling_settings.h"
+#include "engine/request_settings.h"
 
 namespace ogas::capi {
 namespace {
@@ -28,7 +27,7 @@ constexpr SamplingField kFields[] = {
     OGAS_FIELD(dry_multiplier),
     OGAS_FIELD(dry_base),
     OGAS_FIELD(dry_allowed_length),
-    OGAS_FIELD(dry_window),
+    OGAS_FIELD(dry_penalty_last_n),
     OGAS_FIELD(xtc_probability),
     OGAS_FIELD(xtc_threshold),
     OGAS_FIELD(mirostat),
@@ -38,11 +37,11 @@ constexpr SamplingField kFields[] = {
 #undef OGAS_FIELD
 
 // Calls copy(option, its counterpart) for all that is one number here and there, in whichever direction. The two differ
-// in type where they differ in meaning (dry_window).
+// in type where they differ in meaning (dry_penalty_last_n).
 template <class Options, class Sampling, class Copy>
 void for_sampling(Options& options, Sampling& sampling, const Copy& copy) {
   for (const SamplingSetting& setting : sampling_settings()) {
-    const auto found = std::ranges::find(kFields, setting.c_field, &SamplingField::name);
+    const auto found = std::ranges::find(kFields, setting.name, &SamplingField::name);
     if (found == std::end(kFields)) continue;
     std::visit(
         [&]<class Member, class Field>(Member member, Field field) {
@@ -70,14 +69,17 @@ Result<> read_tokens(const ogas_generate_options& options, SamplingOptions& samp
 Result<> read_dry(const Engine& engine, const ogas_generate_options& options, SamplingOptions& sampling) {
   constexpr uint32_t kMax = INT32_MAX;
   if (options.dry_base == 0) sampling.dry_base = SamplingOptions{}.dry_base;
-  sampling.dry_penalty_last_n = options.dry_window == 0 ? -1 : static_cast<int32_t>(std::min(options.dry_window, kMax));
-  const auto given = OGAS_TRY(read_strings(options.dry_breakers, options.n_dry_breakers, "dry_breakers"));
-  if (std::ranges::any_of(given, &std::string::empty)) return fail(ErrorCode::usage, "one of dry_breakers is empty");
-  const std::vector<std::string> breakers = options.dry_breakers ? given : usual_dry_breakers();
+  sampling.dry_penalty_last_n =
+      options.dry_penalty_last_n == 0 ? -1 : static_cast<int32_t>(std::min(options.dry_penalty_last_n, kMax));
+  const auto given =
+      OGAS_TRY(read_strings(options.dry_sequence_breakers, options.n_dry_sequence_breakers, "dry_sequence_breakers"));
+  if (std::ranges::any_of(given, &std::string::empty))
+    return fail(ErrorCode::usage, "one of dry_sequence_breakers is empty");
+  const std::vector<std::string> breakers = options.dry_sequence_breakers ? given : default_dry_breakers();
   if (options.dry_multiplier == 0 || breakers.empty()) return {};
   if (engine.text().tokenizer())
-    sampling.dry_sequence_breakers = tokens_containing(*engine.text().tokenizer(), breakers);
-  else if (options.dry_breakers)
+    set_dry_breakers(sampling, *engine.text().tokenizer(), breakers);
+  else if (options.dry_sequence_breakers)
     return std::unexpected(engine.text().tokenizer_or_error().error());
   return {};
 }
@@ -97,7 +99,7 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
   Request request;
   request.max_tokens = options.max_tokens;
-  request.ignore_end = options.ignore_end != 0;
+  request.ignore_eos = options.ignore_eos != 0;
   request.context_shift = options.context_shift != 0;
   request.n_keep = static_cast<uint32_t>(std::min<size_t>(options.n_keep, UINT32_MAX));
   request.priority = options.priority;

@@ -8,6 +8,7 @@
 #include "capi/handles.h"
 #include "capi/reply.h"
 #include "capi/request.h"
+#include "capi/stats.h"
 
 namespace ogas::capi {
 namespace {
@@ -260,15 +261,8 @@ ogas_status ogas_session_logprob(const ogas_session* session, size_t token_idx, 
 ogas_status ogas_session_stats(const ogas_session* session, ogas_stats* stats, size_t size) {
   return capi::guarded([&]() -> Result<> {
     OGAS_TRY(capi::need(session, "session"));
-    const AnswerStats& answer = session->answer.stats;
-    ogas_stats fields{};
+    ogas_stats fields = capi::stats_of(session->answer.stats);
     fields.finish = session->finish;
-    fields.n_prompt = answer.n_prompt;
-    fields.n_cached = answer.n_cached;
-    fields.n_generated = answer.n_generated;
-    fields.first_token_seconds = answer.first_token_seconds;
-    fields.prefill_seconds = answer.prefill_seconds;
-    fields.decode_seconds = answer.decode_seconds;
     return capi::write_struct(fields, stats, size, "ogas_stats");
   });
 }

@@ -38,11 +38,11 @@ Result<> EngineCore::enable_prefix_cache() {
   const EngineOptions& o = options();
   PrefixKey key;  // in memory there is this model alone
   std::unique_ptr<PrefixStore> store;
-  if (!o.prefix_folder.empty() && o.prefix_budget > 0) {
+  if (!o.prefix_folder.empty() && o.prefix_cache > 0) {
     key = PrefixKey::of_model(OGAS_TRY(identity_of_pages(
         model.file,
         {.kernels = model.kernels, .layout = layout, .has_panels = model.has_panels, .overrides = o.overrides()})));
-    store = std::make_unique<PrefixStore>(o.prefix_folder, o.prefix_budget, key);
+    store = std::make_unique<PrefixStore>(o.prefix_folder, o.prefix_cache, key);
   }
   // A token's attention over a page, as a share of its products with the weights.
   const double growth = 2.0 * facts().n_layer * facts().n_embd * KvLayout::kPagePositions /

@@ -22,7 +22,7 @@ uint64_t batch_bytes(const Model& model, const CpuKernels& kernels, const Engine
   const ModelFacts& facts = model.facts();
   const ScratchBytes scratch = model.scratch_bytes({.kernels = kernels,
                                                     .n_threads = options.n_threads,
-                                                    .kv_format = options.kv_format,
+                                                    .kv_format = options.kv_cache_type,
                                                     .n_ctx = n_ctx,
                                                     .n_batch = options.n_batch});
   return facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float) +
@@ -71,7 +71,7 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   if (options.n_threads > 1024)
     return fail(ErrorCode::usage, "threads is {}; at most 1024 make sense", options.n_threads);
   KvLayout kv = facts.kv;
-  OGAS_TRY(kv.set_format(options.kv_format));
+  OGAS_TRY(kv.set_format(options.kv_cache_type));
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
   const bool chosen_by_us = options.n_ctx == 0;
@@ -156,7 +156,7 @@ std::vector<Linear*> linears_without_experts(const Model& model) {
 
 KvLayout kv_layout(const ModelFacts& facts, const EngineOptions& options) {
   KvLayout layout = facts.kv;
-  const auto set = layout.set_format(options.kv_format);
+  const auto set = layout.set_format(options.kv_cache_type);
   OGAS_CHECK(set, "{}", set.error().message);
   return layout;
 }

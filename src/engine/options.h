@@ -14,13 +14,14 @@
 
 namespace ogas {
 
+// Each is a row of engine_settings(), too (engine_settings.h).
 struct EngineOptions {
   uint32_t n_ctx = 0;      // positions a session can hold; 0: the model's own limit, or less where memory is short
   uint32_t n_batch = 0;    // prompt tokens computed together; 0: chosen by the size of the model
   unsigned n_threads = 0;  // 0: one for each core this process may use
-  std::string chat_template = {};  // Jinja source instead of the model's own; empty: its own
-  bool needs_text = false;         // a model whose tokenizer cannot be used is refused, before its weights are read
-  Format kv_format = Format::f16;  // one of kKvFormats
+  std::string chat_template = {};      // Jinja source instead of the model's own; empty: its own
+  bool needs_text = false;             // a model whose tokenizer cannot be used is refused, before its weights are read
+  Format kv_cache_type = Format::f16;  // one of kKvFormats
   // Bytes for the KV cache of all sessions; 0: half of the memory that the weights leave free, or what n_ctx positions
   // take if that is more.
   uint64_t kv_budget = 0;
@@ -41,7 +42,7 @@ struct EngineOptions {
   // Where the KV cache of prompts is kept for later starts, and how many bytes it may take there for all models; empty
   // or 0: nowhere. In memory it is kept as long as the budget has space, except for models with recurrent layers.
   std::filesystem::path prefix_folder = {};
-  uint64_t prefix_budget = 0;
+  uint64_t prefix_cache = 0;
 };
 
 // Called with the share done (0 to 1) while a model loads, on the thread that loads it: before each file is opened,

@@ -31,7 +31,7 @@ struct Request {
   uint32_t max_tokens = 0;           // 0: until the context is full
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
-  bool ignore_end = false;             // continue past the model's own end of answer
+  bool ignore_eos = false;             // continue past the model's own end of answer
   // Control tokens are part of the answer's text where one of these has their name in it, and they do not end it.
   std::vector<std::string> shown_control = {};
   // Log-probabilities of the prompt's own tokens, too, with this many alternatives. The whole prompt is computed then,

@@ -181,7 +181,7 @@ void Sequence::take_next(std::span<const float> logits) {
   std::optional<Logprobs> logprobs;
   if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, id, request_.sampling.n_logprobs);
   if (request_.on_token) request_.on_token(id, logprobs ? &*logprobs : nullptr);
-  if (!request_.ignore_end && core_.model.text.answer_ends().contains(id)) return end(FinishReason::stop);
+  if (!request_.ignore_eos && core_.model.text.answer_ends().contains(id)) return end(FinishReason::stop);
   if (logprobs) answer_.logprobs.push_back(*std::move(logprobs));
   accept(id);
 }

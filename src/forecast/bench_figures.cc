@@ -176,7 +176,7 @@ Result<> Bench::prefill(uint32_t n) {
 Result<> Bench::decode(uint32_t depth) {
   constexpr uint32_t kSteps = 16;  // of one repetition
   KvLayout kv = engine_.facts().kv;
-  OGAS_TRY(kv.set_format(engine_.options().kv_format));
+  OGAS_TRY(kv.set_format(engine_.options().kv_cache_type));
   Figure figure{.name = decode_name(depth), .work = work_of_token(facts_, kv.position_bytes(), depth)};
   if (!is_wanted(figure.name)) return {};
   // Even depth 0 starts with a prompt of one token.

@@ -23,16 +23,17 @@ struct SamplingSetting {
     double min, max;  // both included
   };
 
-  std::string_view name;   // of the member, and in JSON, conversations and errors
-  std::string_view flags;  // on the command line; the first is the one that help shows first
-  std::string_view help;   // one line, as the field publishes it
+  std::string_view name;          // of the member, and in JSON, conversations, C and errors
+  std::string_view flags;         // on the command line; the first is the one that help shows first
+  std::string_view help;          // one line, as the field publishes it
+  std::string_view aliases = {};  // former flags, which help does not show
   Member member = {};
   Range range = {0, std::numeric_limits<uint32_t>::max()};
   Range json_range = range;                     // of requests: OpenAI's, where that is narrower
   std::optional<uint64_t> minus_one = {};       // what -1 stands for, where other programs have it for "no limit"
   std::string_view choices = {};                // "0|2": its only values
   std::string_view json_alias = {};             // another name in requests
-  std::string_view c_field = name;              // of ogas_generate_options
+  std::string_view c_alias = {};                // the former name of the field of ogas_generate_options
   std::string_view hf_key = {}, gguf_key = {};  // under which publishers recommend a value; empty: they do not
   bool is_rare = false;                         // listed in a group of its own in help
 

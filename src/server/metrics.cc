@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "engine/answer_figures.h"
+
 namespace ogas::server {
 namespace {
 
@@ -44,6 +46,8 @@ void Histogram::print(std::string_view name, std::string_view help, std::string&
                  name, n);
 }
 
+Metrics::Metrics() : sums_(answer_figures().size()), histograms_(answer_figures().size()) {}
+
 void Metrics::count_reply(std::string_view path, unsigned status) {
   const std::lock_guard lock(mutex_);
   ++replies_[{std::string(path), status}];
@@ -52,12 +56,24 @@ void Metrics::count_reply(std::string_view path, unsigned status) {
 void Metrics::count_answer(const AnswerStats& stats, FinishReason finish) {
   const std::lock_guard lock(mutex_);
   ++finishes_[name_of(finish)];
-  n_prompt_ += stats.n_prompt;
-  n_cached_ += stats.n_cached;
-  whole_.add(stats.prefill_seconds + stats.decode_seconds);
-  if (stats.n_generated == 0) return;
-  first_token_.add(stats.first_token_seconds);
-  if (stats.n_generated > 1) per_token_.add(stats.decode_seconds / (stats.n_generated - 1));
+  for (size_t idx = 0; idx < answer_figures().size(); ++idx) {
+    const AnswerFigure& figure = answer_figures()[idx];
+    sums_[idx] += figure.value(stats);
+    if (stats.n_generated >= figure.min_generated) histograms_[idx].add(figure.value(stats));
+  }
+}
+
+void Metrics::print_answers(std::string& out) const {
+  for (size_t idx = 0; idx < answer_figures().size(); ++idx) {
+    const AnswerFigure& figure = answer_figures()[idx];
+    if (figure.metric_kind == AnswerFigure::Metric::histogram) histograms_[idx].print(figure.metric, figure.help, out);
+    if (figure.metric_kind != AnswerFigure::Metric::counter) continue;
+    print_head(figure.metric, figure.help, "counter", out);
+    // Tokens are counted as they are drawn, before their answers end.
+    const double sum =
+        figure.name == "n_generated" ? static_cast<double>(n_generated_.load(std::memory_order_relaxed)) : sums_[idx];
+    fmt::format_to(std::back_inserter(out), "{} {}\n", figure.metric, sum);
+  }
 }
 
 std::string Metrics::prometheus(std::string_view model, const Now& now) const {
@@ -83,9 +99,6 @@ std::string Metrics::prometheus(std::string_view model, const Now& now) const {
     value("ogas_expert_wait_seconds_total", "Time spent waiting for the disk", "counter", now.expert_wait_seconds);
   }
   const std::lock_guard lock(mutex_);
-  value("ogas_prompt_tokens_total", "Tokens of prompts", "counter", n_prompt_);
-  value("ogas_prompt_tokens_cached_total", "Of these, tokens that were remembered", "counter", n_cached_);
-  value("ogas_generated_tokens_total", "Tokens generated", "counter", n_generated_.load(std::memory_order_relaxed));
   print_head("ogas_answers_total", "Answers by how they ended", "counter", out);
   for (const auto& [finish, n] : finishes_)
     fmt::format_to(std::back_inserter(out), "ogas_answers_total{{finish=\"{}\"}} {}\n", finish, n);
@@ -93,9 +106,7 @@ std::string Metrics::prometheus(std::string_view model, const Now& now) const {
   for (const auto& [key, n] : replies_)
     fmt::format_to(std::back_inserter(out), "ogas_http_replies_total{{path=\"{}\",status=\"{}\"}} {}\n",
                    escaped(key.first), key.second, n);
-  first_token_.print("ogas_first_token_seconds", "From a request's submission to its first token", out);
-  per_token_.print("ogas_time_per_token_seconds", "Mean time between tokens of an answer", out);
-  whole_.print("ogas_answer_seconds", "From a request's submission to the end of its answer", out);
+  print_answers(out);
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/request.h"
 
@@ -30,6 +31,7 @@ class Histogram {
 // All members may be called from any thread.
 class Metrics {
  public:
+  Metrics();
   void count_reply(std::string_view path, unsigned status);
   void count_token() { n_generated_.fetch_add(1, std::memory_order_relaxed); }  // as it is drawn
   void count_answer(const AnswerStats& stats, FinishReason finish);
@@ -45,12 +47,14 @@ class Metrics {
   std::string prometheus(std::string_view model, const Now& now) const;
 
  private:
+  void print_answers(std::string& out) const;
+
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, unsigned>, uint64_t> replies_;
   std::map<std::string_view, uint64_t> finishes_;
-  uint64_t n_prompt_ = 0, n_cached_ = 0;
   std::atomic<uint64_t> n_generated_ = 0;
-  Histogram first_token_, per_token_, whole_;
+  std::vector<double> sums_;           // of answer_figures()
+  std::vector<Histogram> histograms_;  // of them
 };
 
 }  // namespace ogas::server

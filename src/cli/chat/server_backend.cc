@@ -47,7 +47,7 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
     fields[std::string(setting.name)] = nlohmann::json::parse(show_setting(settings, setting.name), nullptr, false);
   }
   if (!settings.stop.empty()) fields["stop"] = settings.stop;
-  if (settings.ignore_end) fields["ignore_eos"] = true;
+  if (settings.ignore_eos) fields["ignore_eos"] = true;
   if (settings.given.contains("dry_multiplier")) fields["dry_sequence_breakers"] = settings.dry_sequence_breakers;
   if (auto biases = bias_fields(settings); !biases.empty()) fields["logit_bias"] = std::move(biases);
   return fields;

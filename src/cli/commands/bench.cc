@@ -60,7 +60,7 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   if (const auto disk = measure_disk(path)) report.disk = *disk;
   const auto start = std::chrono::steady_clock::now();
   ModelOptions model = options.model;
-  model.n_threads = n_threads;
+  model.settings.n_threads = n_threads;
   const auto engine = OGAS_TRY(model.load_for_tokens());
   report.load_seconds = seconds_since(start);
   report.isa = engine->isa();
@@ -83,7 +83,7 @@ Result<int> bench(const BenchOptions& options) {
     return fail(ErrorCode::usage, "MODEL is missing; for example: ogas bench model.gguf");
   std::optional<AtomicFile> plot;
   if (!options.plot.empty() && !plot.emplace(options.plot).is_open()) return cannot_write(options.plot);
-  const unsigned n_threads = options.model.n_threads > 0 ? options.model.n_threads : usable_cores();
+  const unsigned n_threads = options.model.settings.n_threads > 0 ? options.model.settings.n_threads : usable_cores();
   BenchReport report = OGAS_TRY(measure_model(options, n_threads));
   if (plot) {
     const std::string svg = roofline_svg(as_roofline(report));
@@ -131,7 +131,8 @@ void add_bench(CLI::App& app, Command& chosen) {
       "of each, as speculation verifies them; sessions get one token each per step.\n"
       "Figures: prefill 32, 128, 512, 2048; decode at 0, 2048, 8192; 2, 4, 8, 16 tokens a step; 2, 4, 8, 16 sessions.\n"
       "Prefill 512 and what --only names are measured once at least, whatever the --budget.\n"
-      "With --experts, limits count that number; with --min-expert-weight one, since weights decide how many more "
+      "With --n-expert-used, limits count that number; with --min-expert-weight one, since weights decide how many "
+      "more "
       "there are.\n"
       "A context larger than memory allows is cut down; figures that do not fit are left out and say why.\n"
       "Examples:\n"

@@ -8,6 +8,7 @@
 #include "cli/commands/commands.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
+#include "cli/options/setting_flags.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
 
@@ -38,6 +39,7 @@ std::vector<Flag> flags_of(const CLI::App& app) {
   std::vector<Flag> flags;
   for (const CLI::Option* option : app.get_options()) {
     const auto add = [&](const std::string& name) {
+      if (is_hidden_flag(name)) return;
       flags.push_back({name, first_line(option->get_description()), option->get_type_size() > 0, takes_a_url(*option),
                        choices_of(*option)});
     };

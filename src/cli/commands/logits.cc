@@ -72,7 +72,7 @@ Result<int> logits(const LogitsOptions& options) {
 
 void add_logits(CLI::App& app, Command& chosen) {
   auto options = std::make_shared<LogitsOptions>();
-  options->model.kv_type = "f32";
+  options->model.settings.kv_cache_type = Format::f32;
   CLI::App* logits_app = app.add_subcommand("logits", "Write the logits of given tokens to a .npy file");
   logits_app->add_option("MODEL", options->model.model, "Model, as a file or a name")->required();
   logits_app->add_option("--tokens", options->tokens, "Token ids: 1,2,3 or @FILE or - for stdin")->required();
@@ -80,7 +80,7 @@ void add_logits(CLI::App& app, Command& chosen) {
   logits_app->add_flag("--mtp", options->mtp, "Logits of the MTP head (token after next); no row for the last token");
   options->model.add_to(*logits_app);
   logits_app->footer(
-      "Keys and values are kept in F32 here, so that what is compared is the model; --kv-type f16 shows what run "
+      "Keys and values are kept in F32 here, so that what is compared is the model; --kv-cache-type f16 shows what run "
       "does.\n"
       "Row i of --mtp is what the head says after token i once token i + 1 is known.\n"
       "Examples:\n"

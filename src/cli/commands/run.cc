@@ -14,6 +14,7 @@
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
+#include "engine/answer_figures.h"
 #include "engine/kv_manager.h"
 
 namespace ogas::cli {
@@ -119,19 +120,14 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"reasoning", reply.reasoning()},
       {"tokens", answer.tokens},
       {"finish_reason", name_of(answer.finish)},
-      {"prompt_tokens", answer.stats.n_prompt},
-      {"cached_tokens", answer.stats.n_cached},
-      {"completion_tokens", answer.stats.n_generated},
       {"seed", request.sampling.seed},
-      {"timings",
-       {{"load_s", load_seconds},
-        {"first_token_s", first_token_seconds},
-        {"prefill_tokens_per_s", answer.stats.prefill_rate()},
-        {"decode_tokens_per_s", answer.stats.decode_rate()}}},
+      {"timings", {{"load_s", load_seconds}}},
       {"peak_rss_bytes", peak_memory()},
       {"threads", engine.options().n_threads},
       {"instruction_set", engine.isa()},
   };
+  add_figures(json, answer.stats, &AnswerFigure::run_json);
+  json["timings"]["first_token_s"] = first_token_seconds;  // as the person waited for it
   if (engine.options().takes_fewer_experts())
     json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
                              {"min_expert_weight", engine.options().min_expert_weight}};

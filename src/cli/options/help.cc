@@ -8,6 +8,7 @@
 
 #include "base/quote.h"
 #include "cli/options/did_you_mean.h"
+#include "cli/options/setting_flags.h"
 
 namespace ogas::cli {
 namespace {
@@ -43,6 +44,15 @@ class HelpFormatter : public CLI::Formatter {
     }
     return text + " [OPTIONS]\n";
   }
+  // "-c,--ctx,--ctx-size", without names that are only accepted.
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    if (is_positional) return option->get_name(true, false);
+    std::istringstream names(option->get_name(false, true));
+    std::string shown;
+    for (std::string name; std::getline(names, name, ',');)
+      if (!is_hidden_flag(name)) shown += (shown.empty() ? "" : ",") + name;
+    return shown;
+  }
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_positional() || option->get_type_size() == 0) return "";
     return " " + option->get_type_name() + (option->get_required() ? " (required)" : "");
@@ -68,7 +78,8 @@ std::string explain_extra(const CLI::App& app, const CLI::App& command, const st
   if (option != extra.end()) {
     const std::string name = option->substr(0, option->find('='));
     for (const CLI::Option* known : command.get_options())
-      for (const std::string& long_name : known->get_lnames()) names.push_back("--" + long_name);
+      for (const std::string& long_name : known->get_lnames())
+        if (!is_hidden_flag("--" + long_name)) names.push_back("--" + long_name);
     return fmt::format("there is no option {}{}", in_quotes(name), did_you_mean(name, names));
   }
   const std::string word = extra.empty() ? "" : extra.front();

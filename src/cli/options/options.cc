@@ -1,27 +1,25 @@
 #include "cli/options/options.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <map>
 #include <optional>
 #include <sstream>
 
-#include "base/ascii.h"
+#include "base/check.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/parse_size.h"
 #include "base/quote.h"
 #include "cli/chat/conversation.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
+#include "cli/options/setting_flags.h"
 #include "cli/terminal/terminal.h"
 #include "engine/memory_plan.h"
-#include "quant/format.h"
-#include "sampling/dry.h"
 
 namespace ogas::cli {
 
@@ -39,7 +37,8 @@ constexpr const char* kRareGroup = "More on sampling";
 // An option for a setting that is a number.
 template <class T>
 CLI::Option* add_number(CLI::App& app, const SamplingSetting& setting, T& value) {
-  CLI::Option* option = app.add_option(std::string(setting.flags), value, std::string(setting.help));
+  CLI::Option* option =
+      app.add_option(all_flags(setting.flags, setting.aliases, setting.name), value, std::string(setting.help));
   if (!setting.choices.empty()) {
     const std::string type(setting.choices);
     return option->type_name(type)->check(one_of(choices_of(*option->type_name(type))));
@@ -53,6 +52,11 @@ CLI::Option* add_number(CLI::App& app, const SamplingSetting& setting, T& value)
     if (!setting.minus_one) return option->check(whole_number(min, kMax));
     return option->transform(whole_number_or_unbounded(min, kMax, *setting.minus_one));
   }
+}
+
+// An option whose values are read as they come, by each().
+CLI::Option* add_text(CLI::App& app, const std::string& names, const std::string& text) {
+  return app.add_option(names, CLI::callback_t([](const CLI::results_t&) { return true; }), text);
 }
 
 // Options that may be given several times, one value each.
@@ -78,7 +82,7 @@ std::optional<LogitBias> parse_logit_bias(std::string_view text) {
 }
 
 // In the user's cache folder; 0 bytes where there is none.
-uint64_t default_prefix_budget(const std::filesystem::path& folder) {
+uint64_t default_prefix_cache(const std::filesystem::path& folder) {
   constexpr uint64_t kMax = 4'000'000'000;
   std::filesystem::path there = folder;  // the part of it that exists
   std::error_code error;
@@ -95,6 +99,23 @@ CLI::Validator a_logit_bias() {
           ""};
 }
 
+CLI::Validator a_size() {
+  return {[](const std::string& text) {
+            return parse_size("", text) ? "" : in_quotes(text) + " is not a size such as 800M or 4G";
+          },
+          ""};
+}
+
+// As its type has it; the message does not name it.
+CLI::Validator a_value_of(const EngineSetting& setting) {
+  if (const auto choices = setting.choices(); !choices.empty()) return one_of(choices);
+  if (setting.is_size()) return a_size();
+  if (std::holds_alternative<uint32_t EngineOptions::*>(setting.member))
+    return whole_number(setting.range.min, setting.range.max);
+  if (std::holds_alternative<float EngineOptions::*>(setting.member)) return any_number();
+  return {[](const std::string&) { return std::string(); }, ""};
+}
+
 }  // namespace
 
 CLI::Validator some_text() {
@@ -102,65 +123,33 @@ CLI::Validator some_text() {
 }
 
 void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
-  const auto to_bytes = [](std::string& given) -> std::string {
-    static const std::map<std::string, double> kUnits = {
-        {"", 1},     {"b", 1},    {"k", 1e3},   {"kb", 1e3},     {"m", 1e6},      {"mb", 1e6},     {"g", 1e9},
-        {"gb", 1e9}, {"t", 1e12}, {"tb", 1e12}, {"kib", 0x1p10}, {"mib", 0x1p20}, {"gib", 0x1p30}, {"tib", 0x1p40},
-    };
-    double number = 0;
-    const auto [rest, error] = std::from_chars(given.data(), given.data() + given.size(), number);
-    const auto found = kUnits.find(lower_ascii({rest, static_cast<size_t>(given.data() + given.size() - rest)}));
-    if (error == std::errc() && found != kUnits.end() && number >= 0 && number * found->second < 0x1p63) {
-      given = std::to_string(static_cast<uint64_t>(number * found->second));
-      return {};
-    }
-    return in_quotes(given) + " is not a size such as 800M or 4G";
-  };
-  app.add_option(name, value, text)->type_name("SIZE")->transform(CLI::Validator(to_bytes, "", ""));
+  add_text(app, name, text)->type_name("SIZE")->check(a_size())->each([&value](const std::string& given) {
+    value = *parse_size("", given);
+  });
 }
 
 void ModelOptions::add_to(CLI::App& app) {
-  app.add_option("-c,--ctx,--ctx-size", n_ctx,
-                 "Size of the context in tokens (default: the model's, or what memory allows)")
-      ->type_name("N")
-      ->check(whole_number(1, kMaxUint32));
-  app.add_option("-t,--threads", n_threads, "Threads (default: one for each core this process may use)")
-      ->type_name("N")
-      ->check(whole_number(1, 1024));
-  app.add_option("-b,--batch,--batch-size", n_batch,
-                 "Maximum number of prompt tokens in a batch (default: by the size of the model)")
-      ->type_name("N")
-      ->check(whole_number(1, 65536));
-  app.add_option("--kv-type", kv_type, "Format of the KV cache; q8_0: half the memory of f16, q4_0: a quarter")
-      ->type_name("f16|bf16|f32|q8_0|q4_0")
-      ->check(one_of({"f16", "bf16", "f32", "q8_0", "q4_0"}))
-      ->capture_default_str();
-  add_size(app, "--ram", ram,
-           "Limit on memory, such as 8G (default: free memory); experts that do not fit stay on disk");
-  add_size(app, "--expert-cache", expert_cache,
-           "Keep experts on disk, with a cache of this size in memory (default: only if needed)");
-  app.add_option("--experts", n_expert_used,
-                 "Use N experts for each token, fewer than the model does: faster, with other answers")
-      ->type_name("N")
-      ->check(whole_number(1, 1024));
-  app.add_option("--min-expert-weight,--min-weight", min_expert_weight,
-                 "Skip experts whose routing weight is below P, except the best one")
-      ->type_name("P")
-      ->check(any_number());
-  add_list(app, "--mirror", mirrors, "Folder with a copy of the model on another disk, to read experts from both")
-      ->type_name("FOLDER");
-  app.add_option("--look-ahead", expert_prefetch,
-                 "Prefetch the experts predicted for the next layer (auto: if predictions are mostly right)")
-      ->type_name("auto|on|off")
-      ->check(one_of({"auto", "on", "off"}))
-      ->capture_default_str();
-  add_size(app, "--kv-budget", kv_budget, "Memory for the KV cache, such as 4G (default: half of what is free)");
+  for (const EngineSetting& setting : engine_settings())
+    if (!setting.flags.empty() && setting.name != "prefix_cache") add_setting_to(app, setting);
 }
 
 void ModelOptions::add_prefix_cache_to(CLI::App& app) {
-  keeps_prefixes = true;
-  add_size(app, "--prefix-cache", prefix_budget,
-           "Disk space for the KV cache of prompts, kept over restarts; 0: none (default: 4G)");
+  keeps_prefixes_ = true;
+  add_setting_to(app, *find_engine_setting("prefix_cache"));
+  prefix_cache_ = app.get_option("--prefix-cache");
+}
+
+void ModelOptions::add_setting_to(CLI::App& app, const EngineSetting& setting) {
+  CLI::Option* option =
+      add_text(app, all_flags(setting.flags, setting.aliases, setting.name), std::string(setting.help));
+  option->type_name(std::string(setting.type))->check(a_value_of(setting));
+  const std::string usual = setting.choices().empty() ? std::string(setting.usual) : setting.show(settings);
+  if (!usual.empty()) option->default_str(usual);
+  if (setting.is_list()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  option->each([this, &setting](const std::string& text) {
+    const auto set = setting.set(settings, text);
+    OGAS_CHECK(set, "a value that was checked: {}", set.error().message);
+  });
 }
 
 void TemplateOptions::add_to(CLI::App& app) {
@@ -180,25 +169,13 @@ Result<std::string> TemplateOptions::source() const {
 }
 
 EngineOptions ModelOptions::engine_options() const {
-  const std::filesystem::path cache = keeps_prefixes ? user_cache_folder() : std::filesystem::path();
-  const auto folder = [&](const char* name) { return cache.empty() ? cache : cache / name; };
-  const std::filesystem::path prefixes = folder("prefixes");
-  return {.n_ctx = n_ctx,
-          .n_batch = n_batch,
-          .n_threads = n_threads,
-          .kv_format = format_from_name(kv_type).value_or(Format::f16),
-          .kv_budget = kv_budget.value_or(0),
-          .ram = ram.value_or(0),
-          .expert_cache = expert_cache,
-          .expert_prefetch = expert_prefetch == "on"    ? ExpertPrefetch::on
-                             : expert_prefetch == "off" ? ExpertPrefetch::off
-                                                        : ExpertPrefetch::automatic,
-          .n_expert_used = n_expert_used,
-          .min_expert_weight = min_expert_weight,
-          .mirrors = {mirrors.begin(), mirrors.end()},
-          .experts_folder = folder("experts"),
-          .prefix_folder = prefixes,
-          .prefix_budget = prefix_budget.value_or(default_prefix_budget(prefixes))};
+  EngineOptions options = settings;
+  const std::filesystem::path cache = keeps_prefixes_ ? user_cache_folder() : std::filesystem::path();
+  if (cache.empty()) return options;
+  options.experts_folder = cache / "experts";
+  options.prefix_folder = cache / "prefixes";
+  if (!prefix_cache_ || prefix_cache_->count() == 0) options.prefix_cache = default_prefix_cache(options.prefix_folder);
+  return options;
 }
 
 namespace {
@@ -244,10 +221,10 @@ Result<std::unique_ptr<Engine>> ModelOptions::load_with(const EngineOptions& opt
 }
 
 void ModelOptions::announce_fewer_experts(const ModelFacts& facts) const {
-  const bool by_weight = min_expert_weight > 0;
+  const bool by_weight = settings.min_expert_weight > 0;
   write_stderr(fmt::format("ogas: {}{} of {} experts a token{}: answers are not the model's own\n",
                            by_weight ? "at most " : "", facts.n_expert_used, facts.n_expert_trained,
-                           by_weight ? fmt::format(", none below {:g}", min_expert_weight) : ""));
+                           by_weight ? fmt::format(", none below {:g}", settings.min_expert_weight) : ""));
 }
 
 SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
@@ -267,7 +244,7 @@ void AnswerOptions::add_to(CLI::App& app) {
       ->transform(whole_number_or_unbounded(1, kMaxUint32, 0))
       ->each([this](const std::string&) { given.emplace("max_tokens"); });
   add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(kGroup);
-  app.add_flag("--ignore-eos", ignore_end, "Continue after the model ends its answer")->group(kGroup);
+  app.add_flag("--ignore-eos", ignore_eos, "Continue after the model ends its answer")->group(kGroup);
   app.add_flag("--context-shift", context_shift, "When the context is full, drop its older half and continue")
       ->group(kGroup);
   app.add_option("--keep", n_keep, "With --context-shift: number of first tokens that are kept")
@@ -303,7 +280,8 @@ void AnswerOptions::add_setting_to(CLI::App& app, const SamplingSetting& setting
 void AnswerOptions::add_lists_to(CLI::App& app) {
   const auto list = [&](std::string_view name, auto& values) {
     const SamplingSetting& setting = *find_sampling_setting(name);
-    return add_list(app, std::string(setting.flags), values, std::string(setting.help))->group(kRareGroup);
+    return add_list(app, all_flags(setting.flags, setting.aliases, setting.name), values, std::string(setting.help))
+        ->group(kRareGroup);
   };
   list("dry_sequence_breakers", dry_sequence_breakers)
       ->type_name("TEXT")
@@ -324,7 +302,7 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
                   .max_tokens = max_tokens,
                   .sampling = sampling,
                   .stop = stop,
-                  .ignore_end = ignore_end,
+                  .ignore_eos = ignore_eos,
                   .context_shift = context_shift,
                   .n_keep = n_keep,
                   .on_text = {}};
@@ -337,8 +315,8 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
     else
       request.sampling.logit_bias.push_back(bias);
   }
-  if (sampling.dry_multiplier > 0 && dry_sequence_breakers != std::vector<std::string>{"none"})
-    request.sampling.dry_sequence_breakers = tokens_containing(tokenizer, dry_sequence_breakers);
+  if (dry_sequence_breakers != std::vector<std::string>{"none"})
+    set_dry_breakers(request.sampling, tokenizer, dry_sequence_breakers);
   return request;
 }
 

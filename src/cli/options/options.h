@@ -12,8 +12,8 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
-#include "sampling/dry.h"
-#include "sampling/sampling_settings.h"
+#include "engine/engine_settings.h"
+#include "engine/request_settings.h"
 
 namespace ogas::cli {
 
@@ -43,32 +43,29 @@ void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, c
 
 struct ModelOptions {
   std::string model;  // path or name; empty: the default model
-  uint32_t n_ctx = 0;
-  uint32_t n_batch = EngineOptions{}.n_batch;
-  unsigned n_threads = 0;
-  std::string kv_type = "f16";
-  std::string expert_prefetch = "auto";
-  std::vector<std::string> mirrors;
-  uint32_t n_expert_used = 0;
-  float min_expert_weight = 0;
-  std::optional<uint64_t> ram, expert_cache, kv_budget, prefix_budget;  // bytes; none: the default
-  bool keeps_prefixes = false;                                          // on disk
+  EngineOptions settings = {};
 
-  // --ctx, --threads, --batch, --kv-type, --kv-budget
+  // All of engine_settings() that have flags but --prefix-cache. It must stay where it is until the command line is
+  // parsed.
   void add_to(CLI::App& app);
   // --prefix-cache; without it nothing is kept on disk.
   void add_prefix_cache_to(CLI::App& app);
+  // With the folders of this user.
   EngineOptions engine_options() const;
   // Finds and loads the model, with a progress bar if it takes long: for text, or for tokens alone.
   Result<std::unique_ptr<Engine>> load(const TemplateOptions& chat = {}) const;
   Result<std::unique_ptr<Engine>> load_for_tokens() const;
-  // Where --experts or --min-weight was asked for: a line on stderr that says what a token takes.
+  // Where fewer experts were asked for: a line on stderr that says what a token takes.
   void announce_fewer_experts(const ModelFacts& facts) const;
   // What the loaded model's publisher recommends.
   SamplingOptions recommended_sampling(const Engine& engine) const;
 
  private:
+  void add_setting_to(CLI::App& app, const EngineSetting& setting);
   Result<std::unique_ptr<Engine>> load_with(const EngineOptions& options) const;
+
+  bool keeps_prefixes_ = false;                // on disk
+  const CLI::Option* prefix_cache_ = nullptr;  // where there is one
 };
 
 struct AnswerOptions {
@@ -76,11 +73,11 @@ struct AnswerOptions {
   bool greedy = false;
   uint32_t max_tokens = 0;
   std::vector<std::string> stop;
-  bool ignore_end = false;
+  bool ignore_eos = false;
   bool context_shift = false;
   uint32_t n_keep = Request{}.n_keep;
-  std::vector<std::string> logit_bias;                                    // "15043-1.5"; -inf bans the token
-  std::vector<std::string> dry_sequence_breakers = usual_dry_breakers();  // or one "none"
+  std::vector<std::string> logit_bias;                                      // "15043-1.5"; -inf bans the token
+  std::vector<std::string> dry_sequence_breakers = default_dry_breakers();  // or one "none"
 
   // Names of settings (conversation.h) that the person gave, by option, /set or a saved conversation.
   std::set<std::string, std::less<>> given;

@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "base/version.h"
+#include "engine/answer_figures.h"
 #include "server/answer/chat_answer.h"
 #include "server/endpoints/endpoints.h"
 #include "server/request/prompt_effect.h"
@@ -154,15 +155,11 @@ class OllamaAnswer final : public ChatAnswer {
           {{"function",
             {{"name", call.name}, {"arguments", Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false)}}}});
     const auto nanoseconds = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
-    const AnswerStats& stats = answer.stats;
     last_["done_reason"] = choice.is_cut(answer) ? "length" : "stop";
     last_["total_duration"] =
         nanoseconds(std::chrono::duration<double>(std::chrono::steady_clock::now() - received_).count());
     last_["load_duration"] = 0;
-    last_["prompt_eval_count"] = stats.n_prompt;
-    last_["prompt_eval_duration"] = nanoseconds(stats.prefill_seconds);
-    last_["eval_count"] = stats.n_generated;
-    last_["eval_duration"] = nanoseconds(stats.decode_seconds);
+    add_figures(last_, answer.stats, &AnswerFigure::ollama);
   }
 
   void end() override {

@@ -4,6 +4,7 @@
 // stream, temperature and the other ways to choose tokens (request_fields.cc), tools (functions), tool_choice ("auto",
 // "none"), parallel_tool_calls, text.format ("text"), reasoning.effort, truncation ("disabled"), metadata. What needs a
 // memory (previous_response_id, background, conversation) or would have to be enforced is refused.
+#include "engine/answer_figures.h"
 #include "server/answer/chat_answer.h"
 #include "server/endpoints/endpoints.h"
 #include "server/request/prompt_effect.h"
@@ -244,13 +245,10 @@ class ResponseAnswer final : public ChatAnswer {
     response_["status"] = is_cut ? "incomplete" : "completed";
     if (is_cut) response_["incomplete_details"] = {{"reason", "max_output_tokens"}};
     response_["completed_at"] = is_cut ? Json() : Json(unix_time());
-    const AnswerStats& stats = answer.stats;
     const auto n_reasoning = api.engine.text().tokenizer()->encode(choices.front().reasoning).size();
-    response_["usage"] = {{"input_tokens", stats.n_prompt},
-                          {"input_tokens_details", {{"cached_tokens", stats.n_cached}, {"cache_write_tokens", 0}}},
-                          {"output_tokens", stats.n_generated},
-                          {"output_tokens_details", {{"reasoning_tokens", n_reasoning}}},
-                          {"total_tokens", stats.n_prompt + stats.n_generated}};
+    response_["usage"] = {{"input_tokens_details", {{"cache_write_tokens", 0}}},
+                          {"output_tokens_details", {{"reasoning_tokens", n_reasoning}}}};
+    add_figures(response_["usage"], answer.stats, &AnswerFigure::responses);
   }
 
   void end() override {

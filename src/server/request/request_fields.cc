@@ -6,8 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "sampling/dry.h"
-#include "sampling/sampling_settings.h"
+#include "engine/request_settings.h"
 
 namespace ogas::server {
 namespace {
@@ -67,8 +66,7 @@ ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, Samplin
 
 ApiResult<> read_breakers(const Api& api, Fields& fields, SamplingOptions& sampling) {
   const std::vector<std::string> breakers = OGAS_TRY(fields.texts("dry_sequence_breakers", 32));
-  if (sampling.dry_multiplier > 0)
-    sampling.dry_sequence_breakers = tokens_containing(*OGAS_TRY(api.tokenizer()), breakers);
+  if (sampling.dry_multiplier > 0) set_dry_breakers(sampling, *OGAS_TRY(api.tokenizer()), breakers);
   return {};
 }
 
@@ -94,7 +92,7 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
   request.stop = OGAS_TRY(fields.texts("stop", 16));
   for (size_t idx = 0; idx < request.stop.size(); ++idx)
     if (request.stop[idx].empty()) return refuse("stop", "a stop text is empty");
-  request.ignore_end = OGAS_TRY(fields.boolean("ignore_eos")).value_or(false);
+  request.ignore_eos = OGAS_TRY(fields.boolean("ignore_eos")).value_or(false);
   if (const auto priority = OGAS_TRY(fields.integer("priority", -100, 0)))
     request.priority = static_cast<int>(*priority);
   OGAS_TRY(sampling.validate());
