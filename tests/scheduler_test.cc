@@ -190,8 +190,7 @@ TEST_P(SchedulerTest, ALongPromptHoldsNobodyUpByMoreThanABatch) {
     if (!slow_done) slow_steps = n_steps;
     EXPECT_EQ(quick_done, n_steps >= 30) << n_steps;
   }
-  // What is left of each batch is its own. With recurrent layers one step ends early, at a snapshot.
-  EXPECT_EQ(slow_steps + 1, (1 + 200 + 15) / 16 + (engine->facts().kv.n_states() > 0 ? 1 : 0));
+  EXPECT_EQ(slow_steps + 1, (1 + 200 + 15) / 16);  // what is left of each batch is its own
 }
 
 TEST_P(SchedulerTest, RefusesWhatItCannotTake) {
@@ -439,7 +438,7 @@ TEST_P(SchedulerTest, PromptsThatDifferDoNotWait) {
     request.prompt.front() = first;
     ASSERT_TRUE(scheduler.submit(request, [&](const Result<Answer>&) { ++n_done; }));
   }
-  for (int step = 0; step < 2; ++step) scheduler.step();  // recurrent layers take two: a snapshot is taken between
+  scheduler.step();
   EXPECT_EQ(n_done, 3U);
 }
 

@@ -90,7 +90,7 @@ void Sequence::preempt() {
   session_.truncate(0);
 }
 
-// Where a chunk of the prompt that begins here ends at the latest.
+// The next position after this one that has a snapshot, or the end of the prompt.
 size_t Sequence::next_snapshot(size_t begin) const {
   size_t end = n_prompt_;
   const auto consider = [&](size_t position) {
@@ -106,6 +106,7 @@ size_t Sequence::next_snapshot(size_t begin) const {
 // Of the prompt where that was planned. Of the answer at the end of each page, and the last one is cached once the
 // answer ends.
 void Sequence::take_snapshot() {
+  if (session_.kv.keep_snapshot_within()) core_.kv.insert_snapshot(session_);
   const size_t position = session_.tokens.size(), stride = core_.kv.snapshot_stride();
   if (position % kPagePositions != 0) return;
   const bool is_planned = position == last_in_prompt_ || position == end_of_cached_ ||
@@ -120,7 +121,11 @@ const BatchItem& Sequence::plan(size_t n_max) {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
-  const size_t n = std::min(n_max, (is_prompt ? next_snapshot(begin) : sequence_.size()) - begin);
+  // One snapshot within a chunk costs no further pass; a second one ends it.
+  const size_t snapshot = is_prompt ? next_snapshot(begin) : sequence_.size();
+  const size_t end = snapshot < n_prompt_ ? next_snapshot(snapshot) : snapshot;
+  const size_t n = std::min(n_max, end - begin);
+  session_.kv.plan_snapshot(snapshot < begin + n ? snapshot : 0);
   planned_ = {.session = &session_,
               .tokens = std::span<const TokenId>(sequence_).subspan(begin, n),
               .kind = is_prompt ? RowKind::prefill : RowKind::decode,

@@ -26,8 +26,8 @@ class Sequence {
   // the session has lost its tokens since.
   void match_prefix();
 
-  // With recurrent layers: that the prompt's chunks are to end at this position, too, so that others with the same
-  // beginning can continue from a snapshot there. A multiple of a page.
+  // With recurrent layers: that the prompt is to have a snapshot at this position, too, from which others with the same
+  // beginning can continue. A multiple of a page.
   void want_snapshot(size_t position);
   // Gives up what the session holds, to be computed again later; the prefix cache keeps what it has space for.
   void preempt();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -106,7 +107,10 @@ void KvSequence::extend(size_t n) {
   }
   n_positions_ += n;
   while (pages_.size() * KvLayout::kPagePositions < n_positions_) append(cache_->take());
-  if (n > 0 && layout().state_bytes() > 0) own_states();
+  if (n == 0 || layout().state_bytes() == 0) return;
+  own_states();
+  within_.reset();
+  if (planned_position_ > n_positions_ - n && planned_position_ < n_positions_) within_ = cache_->take_states();
 }
 
 // States that are its alone, to be written.
@@ -127,8 +131,17 @@ void KvSequence::snapshot() {
   snapshot_position_ = n_positions_;
 }
 
+bool KvSequence::keep_snapshot_within() {
+  if (!within_) return false;
+  snapshot_ = std::move(within_);
+  within_.reset();
+  snapshot_position_ = std::exchange(planned_position_, 0);
+  return true;
+}
+
 void KvSequence::truncate(size_t n) {
   OGAS_CHECK(rewindable_to(n) == n, "{} of {} positions, a snapshot at {}", n, n_positions_, snapshot_position());
+  within_.reset();
   if (n == 0) {
     states_.reset();
     snapshot_.reset();
@@ -154,6 +167,12 @@ std::span<float> KvSequence::state(KvStateId id) const {
   OGAS_CHECK(id.idx < layout().n_states() && states_, "state {} of {} at position {}", id.idx, layout().n_states(),
              n_positions_);
   return states_->shared_->buffer.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id));
+}
+
+KvSequence::SnapshotWithin KvSequence::snapshot_within(KvStateId id) const {
+  if (!within_) return {};
+  return {within_->shared_->buffer.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id)),
+          planned_position_};
 }
 
 }  // namespace ogas

@@ -146,6 +146,11 @@ class KvSequence {
   // Keeps the states as they are now, in place of the snapshot before; extend() goes on with a copy. Nothing to do
   // without recurrent layers or positions.
   void snapshot();
+  // The same of a position within the next pass, whose layers put their states there: extend() takes memory for them
+  // where it goes beyond this position. Once the pass is computed, keep_snapshot_within() makes it the snapshot, and
+  // returns whether there was one. It replaces what was planned before; 0: nothing is.
+  void plan_snapshot(size_t position) { planned_position_ = position; }
+  bool keep_snapshot_within();
   // The snapshot, to be shared with others; null where there is none, or it is of another position.
   const KvStates* snapshot_at(size_t position) const {
     return snapshot_ && snapshot_position_ == position ? &*snapshot_ : nullptr;
@@ -157,6 +162,12 @@ class KvSequence {
   // The state of a recurrent layer, all zeros before the first position; the layer brings it to the end of what
   // extend() made room for.
   std::span<float> state(KvStateId id) const;
+  // Where the pass puts the state at a position within it, as plan_snapshot() wants; empty: it does not.
+  struct SnapshotWithin {
+    std::span<float> values;
+    size_t position;
+  };
+  SnapshotWithin snapshot_within(KvStateId id) const;
 
  private:
   void append(KvPage page);
@@ -169,6 +180,8 @@ class KvSequence {
   size_t n_positions_ = 0;
   std::optional<KvStates> states_, snapshot_;  // at the end; none without positions, as zeros are
   size_t snapshot_position_ = 0;
+  std::optional<KvStates> within_;  // what a pass that goes beyond planned_position_ writes
+  size_t planned_position_ = 0;
 };
 
 }  // namespace ogas

@@ -251,6 +251,39 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
   EXPECT_DEATH(wrong.add_pages(pages, nullptr), "bytes of states");
 }
 
+// A pass may go past the position of a snapshot: its layers write the states there into memory of their own.
+TEST(KvSequence, ASnapshotWithinAPassIsKeptOnceItIsComputed) {
+  KvCache cache(kRecurrent);
+  KvSequence sequence(cache);
+  sequence.plan_snapshot(kPage);
+  sequence.extend(kPage);  // not past it
+  EXPECT_TRUE(sequence.snapshot_within(kState).values.empty());
+  EXPECT_FALSE(sequence.keep_snapshot_within());
+  const auto pass = [&](float within) {
+    sequence.plan_snapshot(2 * kPage);
+    sequence.extend(kPage + 9);
+    const auto [values, position] = sequence.snapshot_within(kLastState);
+    EXPECT_EQ(position, 2 * kPage);
+    ASSERT_EQ(values.size(), kValues);
+    std::ranges::fill(values, within);
+    std::ranges::fill(sequence.state(kLastState), 9.0F);
+  };
+  sequence.snapshot();
+  pass(7);
+  EXPECT_EQ(sequence.rewindable_to(2 * kPage), kPage);
+  sequence.truncate(kPage);  // it failed
+  EXPECT_FALSE(sequence.keep_snapshot_within());
+  pass(8);
+  EXPECT_TRUE(sequence.keep_snapshot_within());
+  EXPECT_FALSE(sequence.keep_snapshot_within());
+  ASSERT_NE(sequence.snapshot_at(2 * kPage), nullptr);
+  EXPECT_EQ(sequence.state(kLastState)[0], 9);
+  sequence.truncate(2 * kPage);
+  EXPECT_EQ(sequence.state(kLastState)[0], 8);
+  sequence.extend(1);
+  EXPECT_TRUE(sequence.snapshot_within(kState).values.empty());
+}
+
 TEST(KvCache, WhatLiesBesidePagesTakesTheirRoom) {
   const uint64_t page = kRecurrent.page_bytes();
   KvCache cache(kRecurrent, 4 * page + page / 2);

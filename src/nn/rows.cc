@@ -50,6 +50,10 @@ StateRows Rows::with_state(KvStateId id, ScratchArena& arena) const {
     OGAS_CHECK(run.kv->n_positions() == run.end_position(), "positions {} to {} of {}: a state only goes forward",
                run.position, run.end_position(), run.kv->n_positions());
     runs[idx] = {run.kv->state(id), run.first_row, run.n_rows};
+    if (const auto snapshot = run.kv->snapshot_within(id); !snapshot.values.empty()) {
+      runs[idx].snapshot = snapshot.values;
+      runs[idx].snapshot_row = run.first_row + (snapshot.position - run.position);
+    }
   }
   return {runs, run_of_row_, kinds_};
 }

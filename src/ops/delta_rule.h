@@ -18,6 +18,9 @@ namespace ogas {
 struct StateRun {
   std::span<float> state;
   size_t first_row, n_rows;
+  // Receives the state before one of the rows but the first, of this index in the batch; empty: nothing does.
+  std::span<float> snapshot = {};
+  size_t snapshot_row = 0;
 
   size_t end_row() const { return first_row + n_rows; }
 };

@@ -31,22 +31,28 @@ void convolve_row(const CpuKernels& kernels, ScratchArena& own, const ShortConvI
   }
 }
 
-// The last n_taps - 1 inputs of the convolution go into the state.
-void remember_inputs(const ShortConvInput& a, const StateRun& run) {
+// The last n_taps - 1 inputs of the convolution before end_row, some of which may be in the run's state.
+void copy_inputs(const ShortConvInput& a, const StateRun& run, size_t end_row, float* to) {
   const size_t n_past = a.n_taps - 1, n = a.x.n_cols();
-  float* past = run.state.data();
-  const size_t n_kept = n_past - std::min(n_past, run.n_rows);
-  std::memmove(past, past + (n_past - n_kept) * n, n_kept * n * sizeof(float));
-  for (size_t i = n_kept; i < n_past; ++i)
-    std::memcpy(past + i * n, a.x.row(run.end_row() - n_past + i), n * sizeof(float));
+  const size_t n_kept = n_past - std::min(n_past, end_row - run.first_row);
+  std::memmove(to, run.state.data() + (n_past - n_kept) * n, n_kept * n * sizeof(float));
+  for (size_t i = n_kept; i < n_past; ++i) std::memcpy(to + i * n, a.x.row(end_row - n_past + i), n * sizeof(float));
+}
+
+void remember_inputs(const ShortConvInput& a, const StateRun& run) {
+  if (!run.snapshot.empty()) copy_inputs(a, run, run.snapshot_row, run.snapshot.data());
+  copy_inputs(a, run, run.end_row(), run.state.data());
 }
 
 // One head of values: a run's positions in order, each with the gated norm of its outputs.
 void run_head(const CpuKernels& kernels, const DeltaRuleInput& a, const Matrix& y, const StateRun& run, size_t h) {
   const DeltaHeads& heads = a.heads;
   const size_t key_head = heads.key_head_of(h);
-  float* matrix = run.state.data() + a.state_offset + h * heads.v_dim * heads.k_dim;
+  const size_t n_matrix = heads.v_dim * heads.k_dim, offset = a.state_offset + h * n_matrix;
+  float* matrix = run.state.data() + offset;
   for (size_t t = run.first_row; t < run.end_row(); ++t) {
+    if (!run.snapshot.empty() && t == run.snapshot_row)
+      std::memcpy(run.snapshot.data() + offset, matrix, n_matrix * sizeof(float));
     const float* row = a.qkv.row(t);
     float* out = y.row(t) + h * heads.v_dim;
     kernels.delta_rule({.state = matrix,
@@ -112,6 +118,11 @@ void CpuDevice::delta_rule(const DeltaRuleInput& input, const Activations& y) {
   for (const StateRun& run : input.rows.runs)
     OGAS_CHECK(run.state.size() == input.state_offset + n_v * heads.k_dim, "a state of {} numbers, {} needed",
                run.state.size(), input.state_offset + n_v * heads.k_dim);
+  for (const StateRun& run : input.rows.runs)
+    OGAS_CHECK(run.snapshot.empty() || (run.snapshot.size() == run.state.size() && run.snapshot_row > run.first_row &&
+                                        run.snapshot_row < run.end_row()),
+               "a snapshot of {} numbers before row {}, of rows {} to {}", run.snapshot.size(), run.snapshot_row,
+               run.first_row, run.end_row());
   const Matrix& values = y.write(0, n_rows);
   pool_.parallel_for(input.rows.runs.size() * heads.n_head_v, [&](size_t idx, unsigned) {
     run_head(kernels_, input, values, input.rows.runs[idx / heads.n_head_v], idx % heads.n_head_v);

@@ -15,14 +15,17 @@ class RecurrentTest : public DeviceTest {
  protected:
   static constexpr size_t kRows = 8;
 
-  void make_states(size_t n_values) {
+  // The longer one has a snapshot before a row.
+  void make_states(size_t n_values, size_t snapshot_row) {
     states_ = {random_.values(n_values), random_.values(n_values)};
     before_ = states_;
-    runs_ = {{states_[0], 0, 1}, {states_[1], 1, kRows - 1}};
+    snapshot_.assign(n_values, -1);
+    runs_ = {{states_[0], 0, 1}, {states_[1], 1, kRows - 1, snapshot_, snapshot_row}};
   }
   StateRows rows() const { return {runs_, run_of_row_, kinds_}; }
 
   std::vector<std::vector<float>> states_, before_;
+  std::vector<float> snapshot_;
   std::vector<StateRun> runs_;
   const std::vector<uint32_t> run_of_row_ = {0, 1, 1, 1, 1, 1, 1, 1};
   const std::vector<RowKind> kinds_ = {RowKind::decode,  RowKind::prefill, RowKind::prefill, RowKind::prefill,
@@ -44,7 +47,8 @@ class ShortConvTest : public RecurrentTest {
 
 TEST_P(ShortConvTest, EachChannelSeesItsPast) {
   constexpr size_t kPast = kTaps - 1;
-  make_states(kPast * kChannels + 5);  // what follows is the delta rule's
+  constexpr size_t kSnapshotRow = 2;
+  make_states(kPast * kChannels + 5, kSnapshotRow);  // what follows is the delta rule's
   const Matrix x = random_.matrix(kRows, kChannels), y(kRows, kChannels);
   const auto weight = random_.values(kTaps * kChannels), norm = random_.values(kDim);
   device_.short_conv({.x = x,
@@ -76,6 +80,12 @@ TEST_P(ShortConvTest, EachChannelSeesItsPast) {
     }
     EXPECT_TRUE(std::equal(states_[run].end() - 5, states_[run].end(), before_[run].end() - 5));
   }
+  // One input of the snapshot is of this batch, the others were in the state.
+  for (size_t i = 0; i < kPast; ++i) {
+    const float* kept = input(x, 1, static_cast<ptrdiff_t>(kSnapshotRow - 1 + i) - static_cast<ptrdiff_t>(kPast));
+    for (size_t c = 0; c < kChannels; ++c) ASSERT_EQ(snapshot_[i * kChannels + c], kept[c]) << i;
+  }
+  EXPECT_EQ(snapshot_.back(), -1);
 }
 
 class DeltaRuleTest : public RecurrentTest {
@@ -103,7 +113,8 @@ TEST_P(DeltaRuleTest, HeadsOfValuesShareKeysAndKeepMatrices) {
   const auto a = random_.values(kHeadsV), dt = random_.values(kHeadsV), norm = random_.values(kV);
   for (const bool is_tiled : {false, true}) {
     const DeltaHeads heads{.n_head_k = kHeadsK, .n_head_v = kHeadsV, .k_dim = kK, .v_dim = kV, .is_tiled = is_tiled};
-    make_states(kOffset + heads.n_v() * kK);
+    constexpr size_t kSnapshotRow = 5;
+    make_states(kOffset + heads.n_v() * kK, kSnapshotRow);
     Matrix qkv = random_.matrix(kRows, 2 * heads.n_k() + heads.n_v()), z = random_.matrix(kRows, heads.n_v());
     for (size_t t = 0; t < kRows; ++t)  // keys of about length 1
       for (size_t i = 0; i < 2 * heads.n_k(); ++i) qkv.row(t)[i] /= 4;
@@ -130,6 +141,8 @@ TEST_P(DeltaRuleTest, HeadsOfValuesShareKeysAndKeepMatrices) {
         const auto first = before_[run].begin() + static_cast<ptrdiff_t>(kOffset + h * kV * kK);
         std::vector<double> matrix(first, first + kV * kK);
         for (size_t t = runs_[run].first_row; t < runs_[run].end_row(); ++t) {
+          for (size_t i = 0; t == kSnapshotRow && i < kV * kK; ++i)
+            ASSERT_NEAR(snapshot_[kOffset + h * kV * kK + i], matrix[i], 1e-3 * std::max(1.0, std::abs(matrix[i])));
           EXPECT_EQ(y.kind(t), kinds_[t]);
           const float* group = gates.row(t) + h / kGroup * 2 * kGroup;
           const double alpha = group[kGroup + h % kGroup] + double{dt[h]};
