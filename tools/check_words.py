@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Checks that the tree uses standard terms. docs/GLOSSARY.md lists them. Needs nothing but Python 3.
 
-    tools/check_words.py [--all] [PATH...]
+    tools/check_words.py [PATH...]
 
 It reads code, comments, messages, help texts, documents and tests. It prints file:line, what was found, and what to
 write instead. PROSE are phrases of running text; one is found across the end of a line, too. IDENTIFIERS are words
 inside names (n_places, kLeastRows, PlacesTest). EXCEPTIONS list what is right in spite of a banned word, with a reason.
-Without PATH it reads CHECKED; --all reads everything.
+Without PATH it reads everything.
 """
 
 import bisect
@@ -82,12 +82,6 @@ IDENTIFIERS = [
 # (path as a pattern, found text with what is around it as a pattern, reason)
 EXCEPTIONS = [
 ]
-
-# Folders and files that are checked without --all; all but what is still to be reworded.
-CHECKED = ["src/base", "src/quant", "src/measure", "src/synth", "src/kernels", "src/text", "src/jinja", "src/chat",
-           "src/client", "src/sampling", "src/files", "src/forecast", "src/cli", "src/server", "src/capi", "src/ops",
-           "src/arch", "src/engine", "include", "examples", "tests", "bench", "tools", "fuzz", "cmake", "docs", "README.md",
-           "CONTRIBUTING.md", "CMakeLists.txt", "run", "test"]
 
 ROOTS = ["src", "include", "examples", "tests", "bench", "tools", "fuzz", "cmake", "docs", "README.md", "CONTRIBUTING.md",
          "CMakeLists.txt", "run", "test"]
@@ -173,15 +167,14 @@ def is_text(path):
 
 def main(arguments):
     root = pathlib.Path(__file__).resolve().parent.parent
-    paths = [argument for argument in arguments if not argument.startswith("--")]
-    for path in paths:
+    for path in arguments:
         if not (root / path).exists():
             print(f"check_words: {path}: no such file or folder in {root}")
             return 1
     checker = Checker(root)
-    for path in texts_in(root, paths or (ROOTS if "--all" in arguments else CHECKED)):
+    for path in texts_in(root, arguments or ROOTS):
         checker.check(path)
-    if not paths:
+    if not arguments:
         checker.check_exceptions()
     for line in checker.warnings + checker.errors:
         print(line)

@@ -66,7 +66,7 @@ void KvSequence::append(KvPage page) {
 }
 
 void KvSequence::add_pages(std::span<const KvPage> pages, const KvStates* states) {
-  OGAS_CHECK(n_positions_ % KvLayout::kPagePositions == 0, "pages behind {} positions", n_positions_);
+  OGAS_CHECK(n_positions_ % KvLayout::kPagePositions == 0, "pages after {} positions", n_positions_);
   OGAS_CHECK((states != nullptr) == (layout().state_bytes() > 0), "{} bytes of states", layout().state_bytes());
   for (const KvPage& page : pages) append(page);
   n_positions_ += pages.size() * KvLayout::kPagePositions;

@@ -1,9 +1,9 @@
 // Keys and values of past positions, in pages, and the recurrent state of layers that keep no positions.
 //
 // A page holds kPagePositions consecutive positions, for all layers; a sequence is a list of pages, so it grows without
-// copying, and sequences that begin alike share pages. One that is shared is not written: who goes on within it has a
-// copy first. Within a page: [layer][key-value head][keys,
-// then values][position][dimension], then the keys of indexers: [layer][position][dimension].
+// copying, and sequences that begin alike share pages. One that is shared is not written: a sequence that continues
+// within it has a copy first. Within a page: [layer][key-value head][keys, then values][position][dimension], then the
+// keys of indexers: [layer][position][dimension].
 //
 // A recurrent layer has one block of numbers a sequence, which each position overwrites: there is no way back to an
 // earlier position but through a snapshot. The states of all such layers at one position (KvStates) are shared and
@@ -136,14 +136,14 @@ class KvSequence {
 
   // How many pages extend(n) takes: of a page that is begun and shared, a copy.
   size_t pages_to_extend(size_t n) const;
-  // Adds room for n positions, to be written by the forward pass. The cache must have the pages.
+  // Adds n positions, to be written by the forward pass. The cache must have the pages.
   void extend(size_t n);
   // The last position up to n that truncate() can go back to: n itself without recurrent layers, else the end, the
   // position of the snapshot, or 0.
   size_t rewindable_to(size_t n) const;
   // Forgets all positions from n on; n must be reachable.
   void truncate(size_t n);
-  // Keeps the states as they are now, in place of the snapshot before; extend() goes on with a copy. Nothing to do
+  // Keeps the states as they are now, in place of the snapshot before; extend() continues with a copy. Nothing to do
   // without recurrent layers or positions.
   void snapshot();
   // The same of a position within the next pass, whose layers put their states there: extend() takes memory for them

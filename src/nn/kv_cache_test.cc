@@ -27,20 +27,20 @@ TEST(KvSequence, EveryPlaceIsItsOwn) {
   KvSequence sequence(cache);
   const size_t n = KvLayout::kPagePositions + 5;
   sequence.extend(n);
-  std::set<std::byte*> places;
+  std::set<std::byte*> keys_and_values;
   for (const KvStreamId stream : {kFirst, kLast})
     for (size_t h = 0; h < 3; ++h)
       for (size_t p = 0; p < n; ++p) {
-        places.insert(sequence.k(stream, h, p));
-        places.insert(sequence.v(stream, h, p));
+        keys_and_values.insert(sequence.k(stream, h, p));
+        keys_and_values.insert(sequence.v(stream, h, p));
       }
-  EXPECT_EQ(places.size(), 2 * 2 * 3 * n);
+  EXPECT_EQ(keys_and_values.size(), 2 * 2 * 3 * n);
   std::byte* previous = nullptr;
-  for (std::byte* place : places) {
-    if (previous && place - previous < 1 << 20) {
-      EXPECT_GE(place - previous, static_cast<ptrdiff_t>(kLayout.k_bytes(kFirst)));
+  for (std::byte* address : keys_and_values) {
+    if (previous && address - previous < 1 << 20) {
+      EXPECT_GE(address - previous, static_cast<ptrdiff_t>(kLayout.k_bytes(kFirst)));
     }
-    previous = place;
+    previous = address;
   }
 }
 
@@ -213,7 +213,7 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
   EXPECT_EQ(cache.n_free(), 400U);
 }
 
-// As the prefix cache has it: whoever goes on from a snapshot has what was computed up to there, and writes its own.
+// As the prefix cache has it: a sequence that continues from a snapshot has what was computed up to there, and writes its own.
 TEST(KvSequence, OthersGoOnFromASnapshot) {
   KvCache cache(kRecurrent);
   std::optional<KvStates> kept;
@@ -231,7 +231,7 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
     EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());  // nothing is copied yet
     first.extend(1);
     std::ranges::fill(first.state(kState), 6.0F);
-    first.snapshot();  // another one in its place
+    first.snapshot();  // another one in its address
     EXPECT_EQ(first.snapshot_position(), kPage + 1);
     EXPECT_TRUE(cache.bytes_used() == 2 * (kRecurrent.page_bytes() + kRecurrent.state_bytes()));
   }
@@ -284,7 +284,7 @@ TEST(KvSequence, ASnapshotWithinAPassIsKeptOnceItIsComputed) {
   EXPECT_TRUE(sequence.snapshot_within(kState).values.empty());
 }
 
-TEST(KvCache, WhatLiesBesidePagesTakesTheirRoom) {
+TEST(KvCache, OtherBytesOfTheBudgetLeaveFewerPages) {
   const uint64_t page = kRecurrent.page_bytes();
   KvCache cache(kRecurrent, 4 * page + page / 2);
   EXPECT_EQ(cache.n_free(), 4U);

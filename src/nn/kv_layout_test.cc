@@ -25,7 +25,7 @@ TEST(KvLayout, CountsBytesOfAllStreams) {
   EXPECT_EQ(layout.sequence_bytes(10), 10 * layout.position_bytes());
 }
 
-TEST(KvLayout, NoTwoPlacesOverlap) {
+TEST(KvLayout, OffsetsDoNotOverlap) {
   KvLayout layout;
   const KvStreamId streams[] = {layout.add({.n_heads = 2, .k_dim = 8, .v_dim = 4}),
                                 layout.add({.n_heads = 1, .k_dim = 12, .v_dim = 0}),
