@@ -99,7 +99,8 @@ class RunTest(ProgramTest):
         self.assertEqual(result.stdout.count(b"\n"), 1)
         answer = json.loads(result.stdout)
         self.assertEqual(list(answer), ["model", "text", "reasoning", "tokens", "finish_reason", "prompt_tokens", "cached_tokens",
-                                        "completion_tokens", "seed", "timings", "peak_rss_bytes", "threads", "instruction_set"])
+                                        "completion_tokens", "computed_tokens", "timings", "seed", "peak_rss_bytes", "threads",
+                                        "instruction_set"])
         self.assertEqual(answer["model"], pathlib.Path(MODEL).name)
         self.assertEqual(answer["seed"], 5)
         self.assertEqual(answer["completion_tokens"], 6)
@@ -702,7 +703,7 @@ class CompletionTest(ProgramTest):
 
     def test_other_shells(self):
         fish = self.ogas("completion", "fish").stdout.decode()
-        self.assertIn("-n '__fish_seen_subcommand_from chat' -l kv-type -d", fish)
+        self.assertIn("-n '__fish_seen_subcommand_from chat' -l kv-cache-type -d", fish)
         zsh = self.ogas("completion", "zsh").stdout.decode()
         self.assertIn("'--kv-cache-type[", zsh)
         for shell, text in (("fish", fish), ("zsh", zsh)):

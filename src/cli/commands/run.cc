@@ -120,14 +120,14 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
       {"reasoning", reply.reasoning()},
       {"tokens", answer.tokens},
       {"finish_reason", name_of(answer.finish)},
-      {"seed", request.sampling.seed},
-      {"timings", {{"load_s", load_seconds}}},
-      {"peak_rss_bytes", peak_memory()},
-      {"threads", engine.options().n_threads},
-      {"instruction_set", engine.isa()},
   };
   add_figures(json, answer.stats, &AnswerFigure::run_json);
+  json["timings"]["load_s"] = load_seconds;
   json["timings"]["first_token_s"] = first_token_seconds;  // as the person waited for it
+  json["seed"] = request.sampling.seed;
+  json["peak_rss_bytes"] = peak_memory();
+  json["threads"] = engine.options().n_threads;
+  json["instruction_set"] = engine.isa();
   if (engine.options().takes_fewer_experts())
     json["fewer_experts"] = {{"a_token", engine.facts().n_expert_used},
                              {"min_expert_weight", engine.options().min_expert_weight}};
