@@ -213,7 +213,8 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
   EXPECT_EQ(cache.n_free(), 400U);
 }
 
-// As the prefix cache has it: a sequence that continues from a snapshot has what was computed up to there, and writes its own.
+// As the prefix cache has it: a sequence that continues from a snapshot has what was computed up to there, and writes
+// its own.
 TEST(KvSequence, OthersGoOnFromASnapshot) {
   KvCache cache(kRecurrent);
   std::optional<KvStates> kept;
