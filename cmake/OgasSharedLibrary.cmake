@@ -1,5 +1,5 @@
 # libogas.so: the C API (include/ogas/ogas.h) and everything below it. It exports only what the header declares
-# (tests/capi_test.py), and none of what std:: and the libraries instantiate.
+# (tests/library/capi_test.py), and none of what std:: and the libraries instantiate.
 target_include_directories(ogas_capi PUBLIC ${PROJECT_SOURCE_DIR}/include)
 set(header ${PROJECT_SOURCE_DIR}/include/ogas/ogas.h)
 file(STRINGS ${header} abi_version REGEX "^#define OGAS_ABI_VERSION [0-9]+$")

@@ -15,25 +15,27 @@ ogas_check(check_floors_test ${Python3_EXECUTABLE} ${tools}/check_floors_test.py
 ogas_check(check_words ${Python3_EXECUTABLE} ${tools}/check_words.py)
 ogas_check(check_words_test ${Python3_EXECUTABLE} ${tools}/check_words_test.py)
 ogas_check(check_format ${tools}/format --check)
-ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/setup_test.py)
-ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/docs_test.py)
-ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/peers_test.py)
+ogas_check(setup_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/setup_test.py)
+ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/docs_test.py)
+ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/peers_test.py)
 # The program as a user runs it. OGAS_TEST_MODEL names the model.
-foreach(name cli_test model_names_test chat_test remote_chat_test top_test score_embed_test serve_test serve_requests_test
-             scripted_answers_test reasoning_test memory_limit_test)
-  ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
+foreach(name cli/cli_test cli/model_names_test cli/chat_test cli/remote_chat_test cli/top_test cli/score_embed_test
+             cli/reasoning_test cli/memory_limit_test server/serve_test server/serve_requests_test
+             server/scripted_answers_test)
+  get_filename_component(test ${name} NAME)
+  ogas_check(${test} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()
 # The server with real clients. OGAS_TEST_CLIENTS names the folder that tools/get_clients prints.
 foreach(name openai_schema_test server_openai_test server_node_test server_curl_test server_langchain_test server_ollama_test
              server_lm_eval_test server_tools_test server_schemathesis_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> ${PROJECT_SOURCE_DIR}/tests/with_clients
-             ${PROJECT_SOURCE_DIR}/tests/${name}.py)
+             ${PROJECT_SOURCE_DIR}/tests/server/${name}.py)
 endforeach()
 # The C API as a library. It is written in C, so a C compiler is needed.
 ogas_check(capi_test ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> OGAS_LIBRARY=$<TARGET_FILE:ogas_shared>
-           NM=${CMAKE_NM} ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/capi_test.py)
-ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/package_test.sh ${PROJECT_BINARY_DIR})
+           NM=${CMAKE_NM} ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/library/capi_test.py)
+ogas_check(package_test ${PROJECT_SOURCE_DIR}/tests/tree/package_test.sh ${PROJECT_BINARY_DIR})
 
 # The programs of bench/ that take seconds, briefly: whether they still work. (./test bench runs all of them.) Those in C++
 # are not part of a plain build; a test builds them.

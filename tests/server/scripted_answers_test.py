@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""Answers that a large model would write: where they end, tool calls that are cut, their usage.
+
+The models write what a script says (scripted_model.py); templates are those of published models.
+"""
+
+import http.client
+import json
+import pathlib
+import sys
+import unittest
+import urllib.parse
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import scripted_model  # noqa: E402
+from program import SECONDS, ProgramTest  # noqa: E402
+from scripted_model import control, published_template  # noqa: E402
+
+QWEN = published_template("Qwen-Qwen2.5-7B-Instruct")
+HARMONY = published_template("openai-gpt-oss-120b")
+HARMONY_TOKENS = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>")
+WRITE_FILE = {"name": "write_file", "description": "Writes.", "parameters": {
+    "type": "object", "properties": {"path": {"type": "string"}, "text": {"type": "string"}}}}
+TOOLS = [{"type": "function", "function": WRITE_FILE}]
+
+
+class ScriptedTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.model = self.folder / "scripted.gguf"
+
+    def start(self, script, *options, **file):
+        scripted_model.write(self.model, script, **file)
+        self.server, url = self.serve(self.model, "-t", 1, "--quiet", *options)
+        self.address = urllib.parse.urlsplit(url).netloc
+
+    def post(self, path, body):
+        """Status and JSON, or what a stream says: a list of JSON."""
+        connection = http.client.HTTPConnection(self.address, timeout=SECONDS)
+        self.addCleanup(connection.close)
+        connection.request("POST", path, json.dumps(body))
+        response = connection.getresponse()
+        data = response.read().decode()
+        if not body.get("stream") or response.status != 200:
+            return response.status, json.loads(data)
+        lines = [line.removeprefix("data: ") for line in data.splitlines() if line.startswith(("data: {", "{"))]
+        return response.status, [json.loads(line) for line in lines]
+
+    def ok(self, path, body):
+        status, reply = self.post(path, body)
+        self.assertEqual(status, 200, reply)
+        return reply
+
+    def chat(self, **fields):
+        body = {"messages": [{"role": "user", "content": "Go"}], "temperature": 0, "max_tokens": 100, **fields}
+        return self.ok("/v1/chat/completions", body)
+
+    def streamed(self, **fields):
+        """What a stream said in total: content, calls as [name, arguments], why it ended, what it took."""
+        content, calls, reason, usage = "", [], None, None
+        for chunk in self.chat(stream=True, stream_options={"include_usage": True}, **fields):
+            usage = chunk["usage"] or usage
+            for choice in chunk["choices"]:
+                content += choice["delta"].get("content") or ""
+                for part in choice["delta"].get("tool_calls", []):
+                    if part["index"] == len(calls):
+                        calls.append([part["function"]["name"], ""])
+                    calls[part["index"]][1] += part["function"]["arguments"]
+                reason = choice["finish_reason"] or reason
+        return content, calls, reason, usage
+
+    def respond(self, **fields):
+        return self.ok("/v1/responses", {"input": "Go", "temperature": 0, "tools": [{"type": "function", **WRITE_FILE}], **fields})
+
+    def ollama(self, n=100, **fields):
+        return self.ok("/api/chat", {"messages": [{"role": "user", "content": "Go"}], "tools": TOOLS, "stream": False,
+                                     "options": {"temperature": 0, "num_predict": n}, **fields})
+
+
+class EndsTest(ScriptedTest):
+    REASONING = [control("<|channel|>"), "analysis", control("<|message|>"), "Hm.", control("<|end|>"), control("<|start|>"),
+                 "assistant"]
+    FINAL = [control("<|channel|>"), "final", control("<|message|>"), "Hello there!", control("<|return|>"), "never"]
+    CALL = [" to=functions.write_file", control("<|channel|>"), "commentary json", control("<|message|>"), '{"path": "a"}',
+            control("<|call|>"), "never"]
+
+    def test_control_tokens_are_not_text(self):
+        """Those that are marks of the format are read, and no others shown."""
+        script = ["<think>\n", "Hm.", "\n</think>\n\n", "Hi", control("<|im_end|>"), "\n", control("<|im_start|>"), " more"]
+        self.start(script, template=published_template("Qwen-Qwen3-0.6B"))
+        for fields, expected in (({}, "Hi"), ({"ignore_eos": True, "max_tokens": 8}, "Hi\n more")):
+            message = self.chat(**fields)["choices"][0]["message"]
+            self.assertEqual((message["reasoning_content"].strip(), message["content"]), ("Hm.", expected))
+        run = self.ogas("run", self.model, "Go", "--greedy", "-q", "--ignore-eos", "-n", 8)
+        self.assertEqual(run.stdout.decode(), "Hi\n more\n")
+
+    def test_gpt_oss_continues_after_its_reasoning(self):
+        self.start([*self.REASONING, *self.FINAL], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
+        choice, = self.chat()["choices"]
+        self.assertEqual((choice["message"]["reasoning_content"], choice["message"]["content"], choice["finish_reason"]),
+                         ("Hm.", "Hello there!", "stop"))
+
+    def test_gpt_oss_calls_after_its_reasoning(self):
+        self.start([*self.REASONING, *self.CALL], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>",
+                   keys={"tokenizer.ggml.eot_token_id": "{<|end|>}"})
+        choice, = self.chat(tools=TOOLS)["choices"]
+        call, = choice["message"]["tool_calls"]
+        self.assertEqual((call["function"]["name"], call["function"]["arguments"], choice["finish_reason"]),
+                         ("write_file", '{"path": "a"}', "tool_calls"))
+
+    def test_the_same_token_ends_phis_answers(self):
+        self.start(["Hello", control("<|end|>"), "never"], template=published_template("microsoft-Phi-3.5-mini-instruct"),
+                   controls=("<|user|>", "<|assistant|>", "<|system|>", "<|endoftext|>"), eos="<|endoftext|>")
+        choice, = self.chat()["choices"]
+        self.assertEqual((choice["message"]["content"], choice["finish_reason"]), ("Hello", "stop"))
+
+    def test_several_ends_in_the_file(self):
+        for key in ("eos_token_id", "eos_token_ids"):
+            with self.subTest(key):
+                self.start(["Hello", control("<|x|>"), "never"], controls=("<|x|>",),
+                           keys={f"tokenizer.ggml.{key}": [258, 259]})
+                self.assertEqual(self.chat()["choices"][0]["message"]["content"], "Hello")
+
+    def test_a_message_that_is_cut_ends_with_a_whole_character(self):
+        self.start(["Hi ", b"\xf0\x9f", b"\x98\x80", "!"])
+        for n, expected in ((2, "Hi "), (3, "Hi \U0001F600")):
+            self.assertEqual(self.chat(max_tokens=n)["choices"][0]["message"]["content"], expected)
+            self.assertEqual(self.streamed(max_tokens=n)[0], expected)
+        completion = self.ok("/v1/completions", {"prompt": "<|go|>", "max_tokens": 2, "temperature": 0})
+        self.assertEqual(completion["choices"][0]["text"], "Hi ")
+
+    def test_bytes_that_the_model_left_unfinished_are_shown(self):
+        self.start(["Hi ", b"\xf0\x9f"])
+        self.assertEqual(self.chat()["choices"][0]["message"]["content"], "Hi \ufffd")
+
+
+class GivenBackTest(ScriptedTest):
+    """What clients give back of earlier answers, as a template sees it: this one tells all of it as its error."""
+
+    TELLS = ("{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('thought ' ~ m.reasoning_content ~ "
+             "', said ' ~ m.content ~ ', called ' ~ (m.tool_calls or [])|length) }}{% endif %}{% endfor %}")
+    REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
+    CALL = {"type": "function_call", "call_id": "c", "name": "write_file", "arguments": "{}"}
+    SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
+
+    def seen(self, *items):
+        status, reply = self.post("/v1/responses", {"input": [{"role": "user", "content": "Go"}, *items]})
+        self.assertEqual(status, 400, reply)
+        return reply["error"]["message"]
+
+    def test_reasoning_belongs_to_the_message_that_follows(self):
+        self.start(["Hi"], template=self.TELLS)
+        user = {"role": "user", "content": "And?"}
+        self.assertIn("thought Hm., said Hi, called 0", self.seen(self.REASONING, self.SAID, user))
+        self.assertIn("thought Hm., said Hi, called 1", self.seen(self.REASONING, self.SAID, self.CALL, user))
+        self.assertIn("thought Hm., said , called 2", self.seen(self.REASONING, self.CALL, self.CALL, user))
+        self.assertIn("thought Hm.Hm., said Hi, called 0", self.seen(self.REASONING, self.REASONING, self.SAID, user))
+        self.assertIn("thought Hm., said , called 0", self.seen(self.REASONING, user))
+        summary = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Short."}]}
+        self.assertIn("thought Short., said Hi", self.seen(summary, self.SAID, user))
+        hidden = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
+        self.assertIn("thought , said Hi", self.seen(hidden, self.SAID, user))
+
+    def test_gpt_oss_sees_what_it_thought_before_a_call(self):
+        self.start(["Hi"], template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
+        output = {"type": "function_call_output", "call_id": "c", "output": "done"}
+        taken = [self.respond(input=[{"role": "user", "content": "Go"}, *items, self.CALL, output])["usage"]["input_tokens"]
+                 for items in ([], [self.REASONING])]
+        # <|start|>assistant<|channel|>analysis<|message|>Hm.<|end|>, letter by letter.
+        self.assertEqual(taken[1] - taken[0], len("assistantanalysisHm.") + 4)
+
+
+class CallsTest(ScriptedTest):
+    CALL = ["<tool_call>\n", '{"name": "write_file", "arguments": {"path": "a.txt", "text": "line 1', "\\nline 2", '"}}',
+            "\n</tool_call>"]
+    CUT = '{"path": "a.txt", "text": "line 1'
+
+    def test_a_call_that_is_cut_is_not_whole(self):
+        self.start(self.CALL, template=QWEN)
+        choice, = self.chat(tools=TOOLS, max_tokens=2)["choices"]
+        call, = choice["message"]["tool_calls"]
+        self.assertEqual((call["function"]["arguments"], choice["finish_reason"]), (self.CUT, "length"))
+        content, calls, reason, _ = self.streamed(tools=TOOLS, max_tokens=2)
+        self.assertEqual((content, calls, reason), ("", [["write_file", self.CUT]], "length"))
+
+        response = self.respond(max_output_tokens=2)
+        item, = response["output"]
+        self.assertEqual((response["status"], item["status"], item["arguments"]), ("incomplete", "incomplete", self.CUT))
+        events = self.respond(max_output_tokens=2, stream=True)
+        self.assertNotIn("response.function_call_arguments.done", [event["type"] for event in events])
+        self.assertEqual(events[-1]["type"], "response.incomplete")
+
+        # Arguments are objects here: what is none is shown as it was written.
+        reply = self.ollama(2)
+        self.assertNotIn("tool_calls", reply["message"])
+        self.assertEqual((reply["message"]["content"], reply["done_reason"]), ("".join(self.CALL[:2]), "length"))
+
+    def test_a_stop_text_within_a_call_cuts_it_too(self):
+        self.start(self.CALL, template=QWEN)
+        choice, = self.chat(tools=TOOLS, stop="line 2")["choices"]
+        self.assertEqual((choice["message"]["tool_calls"][0]["function"]["arguments"], choice["finish_reason"]),
+                         (self.CUT + "\\n", "stop"))
+
+    def test_a_whole_call(self):
+        self.start(self.CALL, template=QWEN)
+        arguments = {"path": "a.txt", "text": "line 1\nline 2"}
+        choice, = self.chat(tools=TOOLS)["choices"]
+        self.assertEqual(choice["finish_reason"], "tool_calls")
+        self.assertEqual(json.loads(choice["message"]["tool_calls"][0]["function"]["arguments"]), arguments)
+        response = self.respond()
+        self.assertEqual((response["status"], response["output"][0]["status"]), ("completed", "completed"))
+        self.assertIn("response.function_call_arguments.done", [event["type"] for event in self.respond(stream=True)])
+        reply = self.ollama()
+        self.assertEqual((reply["message"]["tool_calls"][0]["function"]["arguments"], reply["done_reason"]), (arguments, "stop"))
+
+    def test_a_brace_too_many_is_not_shown(self):
+        self.start(["<tool_call>\n", '{"name": "write_file", "arguments": {}}}', "\n</tool_call>"], template=QWEN)
+        choice, = self.chat(tools=TOOLS)["choices"]
+        self.assertEqual((choice["message"]["content"], choice["finish_reason"]), (None, "tool_calls"))
+
+    def test_usage_of_an_answer_that_the_server_ends(self):
+        call = '<tool_call>\n{"name": "write_file", "arguments": {}}\n</tool_call>'
+        self.start([call, "\n", call[:20], call[20:], "more", "and more"], template=QWEN)
+        fields = {"tools": TOOLS, "parallel_tool_calls": False}
+        whole = self.chat(tools=TOOLS)["usage"]
+        reply = self.chat(**fields)
+        self.assertEqual((len(reply["choices"][0]["message"]["tool_calls"]), reply["choices"][0]["finish_reason"]), (1, "tool_calls"))
+        usages = [reply["usage"], self.streamed(**fields)[3]]
+        response = self.respond(parallel_tool_calls=False)
+        self.assertEqual((response["status"], len(response["output"])), ("completed", 1))
+        usages.append({"prompt_tokens": response["usage"]["input_tokens"], "completion_tokens": response["usage"]["output_tokens"],
+                       "total_tokens": response["usage"]["total_tokens"]})
+        reply = self.ollama(parallel_tool_calls=False)
+        self.assertEqual(len(reply["message"]["tool_calls"]), 1)
+        usages.append({"prompt_tokens": reply["prompt_eval_count"], "completion_tokens": reply["eval_count"],
+                       "total_tokens": reply["prompt_eval_count"] + reply["eval_count"]})
+        for usage in usages:
+            self.assertEqual(usage["prompt_tokens"], whole["prompt_tokens"], usage)
+            self.assertIn(usage["completion_tokens"], range(3, whole["completion_tokens"] + 1), usage)
+            self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+
+class EffectTest(ScriptedTest):
+    """What a template leaves out is refused by its path."""
+
+    def refused(self, path, body, param, text):
+        status, reply = self.post(path, body)
+        self.assertEqual(status, 400, reply)
+        if not path.startswith("/api/"):
+            self.assertEqual(reply["error"]["param"], param)
+        message = reply["error"] if path.startswith("/api/") else reply["error"]["message"]
+        self.assertIn(text, message)
+
+    def test_a_template_without_a_place_for_it(self):
+        self.start(["Hello"], template="{% for m in messages %}{% if m.role in ['user', 'assistant'] %}<|im_start|>{{ m.role }}\n"
+                                       "{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}")
+        user = {"role": "user", "content": "Go"}
+        chat = {"messages": [user]}
+        completions = "/v1/chat/completions"
+        self.refused(completions, {**chat, "tools": TOOLS}, "tools", "does not support tools")
+        self.refused("/v1/responses", {"input": "Go", "tools": [{"type": "function", **WRITE_FILE}]}, "tools", "not support tools")
+        self.refused("/api/chat", {**chat, "tools": TOOLS}, "tools", "does not support tools")
+        self.ok(completions, {**chat, "tools": TOOLS, "tool_choice": "none"})
+        history = [user, {"role": "assistant", "content": None, "tool_calls": [
+            {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, user]
+        self.refused(completions, {"messages": history}, "messages[1].tool_calls", "ignores tool calls")
+        self.refused(completions, {"messages": [{"role": "system", "content": "Be brief."}, user]}, "messages[0]", "'system'")
+        self.refused("/api/generate", {"prompt": "Go", "system": "Be brief."}, "messages[0]", "'system'")
+        self.refused("/api/generate", {"prompt": "Go", "context": [1, 2]}, "context", "context")
+        for fields, param in (({"reasoning_effort": "high"}, "reasoning_effort"),
+                              ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs.enable_thinking"),
+                              ({"chat_template_kwargs": {"documents": []}}, "chat_template_kwargs.documents")):
+            self.refused(completions, {**chat, **fields}, param, "no variable")
+        self.refused("/v1/responses", {"input": "Go", "reasoning": {"effort": "low"}}, "reasoning.effort", "no variable")
+        self.refused("/api/chat", {**chat, "think": True}, "think", "no variable")
+        # It does not think, so that nothing needs to be done.
+        self.ok(completions, {**chat, "reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": False}})
+        self.ok("/api/chat", {**chat, "think": False, "stream": False})
+
+    def test_a_template_with_a_place_for_it(self):
+        self.start(["Hello"], template=published_template("Qwen-Qwen3-0.6B"))
+        for think in (True, False):
+            self.ok("/api/chat", {"messages": [{"role": "user", "content": "Go"}], "think": think, "stream": False, "tools": TOOLS})
+            self.chat(chat_template_kwargs={"enable_thinking": think}, tools=TOOLS)
+        self.chat(messages=[
+            {"role": "system", "content": " Be brief.\n"}, {"role": "user", "content": "Go"},
+            {"role": "assistant", "content": None, "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "write_file", "arguments": '{"path": "a"}'}}]},
+            {"role": "tool", "tool_call_id": "1", "content": "done"}])
+
+
+class TokenizersTest(ScriptedTest):
+    def test_names_that_published_files_have(self):
+        for pre in ("glm4", "seed-coder", "kimi-k2", "tekken", "smaug-bpe", "qwen35", "command-r"):
+            scripted_model.write(self.model, ["Hello there!"], pre=pre)
+            self.assertEqual(self.ogas("run", self.model, "Go", "--greedy", "-q").stdout, b"Hello there!\n", pre)
+
+    def test_a_name_that_is_not_known_is_refused_at_once(self):
+        scripted_model.write(self.model, ["Hello"], pre="glm9")
+        for command in (("run", self.model, "Go"), ("serve", self.model, "--port", 0), ("score", self.model, "Go"),
+                        ("embed", self.model, "Go"), ("tokenize", self.model)):
+            self.fails(3, "pre-tokenizer 'glm9'", *command)
+        self.assertIn("pre-tokenizer 'glm9' is not", self.ogas("inspect", self.model).stdout.decode())
+        self.assertIn("'glm9'", json.loads(self.ogas("inspect", self.model, "--json").stdout)["tokenizer"]["error"])
+        self.ogas("logits", self.model, "--tokens", "1 2", "--out", "logits.npy")  # needs no text
+
+
+if __name__ == "__main__":
+    unittest.main()
