@@ -58,8 +58,10 @@ void Metrics::count_answer(const AnswerStats& stats, FinishReason finish) {
   ++finishes_[name_of(finish)];
   for (size_t idx = 0; idx < answer_figures().size(); ++idx) {
     const AnswerFigure& figure = answer_figures()[idx];
-    sums_[idx] += figure.value(stats);
-    if (stats.n_generated >= figure.min_generated) histograms_[idx].add(figure.value(stats));
+    if (figure.metric_kind == AnswerFigure::Metric::counter)
+      sums_[idx] += figure.value(stats);
+    else if (figure.metric_kind == AnswerFigure::Metric::histogram && stats.n_generated >= figure.min_generated)
+      histograms_[idx].add(figure.value(stats));
   }
 }
 
