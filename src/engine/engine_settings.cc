@@ -109,12 +109,16 @@ std::unexpected<Error> none_of_the_choices(const EngineSetting& setting, std::st
               fmt::join(setting.choices(), ", "));
 }
 
+Result<> check_range(const EngineSetting& setting, uint32_t value) {
+  if (value >= setting.range.min && value <= setting.range.max) return {};
+  return fail(ErrorCode::usage, "{} is {}; it must lie between {} and {}", setting.name, value, setting.range.min,
+              setting.range.max);
+}
+
 // One function for each type of member; the text is a value of it.
 Result<> read_value(const EngineSetting& setting, std::string_view text, uint32_t& value) {
   const auto number = OGAS_TRY(parse_number<uint32_t>(setting.name, text));
-  if (number < setting.range.min || number > setting.range.max)
-    return fail(ErrorCode::usage, "{} is {}; it must lie between {} and {}", setting.name, number, setting.range.min,
-                setting.range.max);
+  OGAS_TRY(check_range(setting, number));
   value = number;
   return {};
 }
@@ -196,8 +200,7 @@ Result<> EngineSetting::set(EngineOptions& options, std::string_view text) const
 Result<> EngineSetting::check(const EngineOptions& options) const {
   const auto* whole = std::get_if<uint32_t EngineOptions::*>(&member);
   const uint32_t value = whole ? options.*(*whole) : 0;
-  if (value == 0 || (value >= range.min && value <= range.max)) return {};
-  return fail(ErrorCode::usage, "{} is {}; it must lie between {} and {}", name, value, range.min, range.max);
+  return value == 0 ? Result<>() : check_range(*this, value);
 }
 
 std::string EngineSetting::show(const EngineOptions& options) const {
