@@ -115,34 +115,38 @@ const KvStates* PrefixCache::get_snapshot(const PrefixPage& page) {
   return &*node.snapshot;
 }
 
+// Whether a sequence can continue after this page, as far as is known without reading it.
+bool PrefixCache::may_continue_after(const PrefixPage& page) const {
+  if (snapshot_pages_ == 0) return true;
+  const auto found = nodes_.find(page.key);
+  return (found != nodes_.end() && found->second.snapshot) || (store_ && store_->may_have_states(page.key));
+}
+
 PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
-  const bool has_states = snapshot_pages_ > 0;
   std::vector<PrefixPage> known;
-  std::vector<size_t> ends;  // after this many pages a sequence can continue
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
     const Lookup lookup = look_up(page, node);
     if (lookup == Lookup::other || (lookup == Lookup::absent && !(store_ && store_->may_have(page.key)))) return false;
     known.push_back(page);
-    if (!has_states || (node && node->snapshot) || (store_ && store_->may_have_states(page.key)))
-      ends.push_back(known.size());
     return true;
   });
   PrefixMatch match{.pages = {}, .states = {}, .n_known = known.size()};
-  for (size_t idx = 0; idx < (ends.empty() ? 0 : ends.back()); ++idx) {
-    const Node* node = get_page(known[idx]);
+  while (!known.empty() && !may_continue_after(known.back())) known.pop_back();
+  for (const PrefixPage& page : known) {
+    const Node* node = get_page(page);
     if (!node) break;
     match.pages.push_back(node->page);
   }
-  for (; !ends.empty(); ends.pop_back()) {
-    if (ends.back() > match.pages.size()) continue;
-    if (!has_states) break;
-    if (const KvStates* states = get_snapshot(known[ends.back() - 1])) {
+  for (; !match.pages.empty(); match.pages.pop_back()) {
+    const PrefixPage& last = known[match.pages.size() - 1];
+    if (!may_continue_after(last)) continue;
+    if (snapshot_pages_ == 0) break;
+    if (const KvStates* states = get_snapshot(last)) {
       match.states = *states;
       break;
     }
   }
-  match.pages.erase(match.pages.begin() + static_cast<ptrdiff_t>(ends.empty() ? 0 : ends.back()), match.pages.end());
   return match;
 }
 

@@ -82,6 +82,7 @@ class PrefixCache {
 
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
   Lookup look_up(const PrefixPage& page, Node*& node);
+  bool may_continue_after(const PrefixPage& page) const;
   Node* get_page(const PrefixPage& page);
   const KvStates* get_snapshot(const PrefixPage& page);
   void insert(const PrefixPage& page, const KvPage& share);
