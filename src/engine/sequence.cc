@@ -90,28 +90,26 @@ void Sequence::preempt() {
   session_.truncate(0);
 }
 
-// The next position after this one that has a snapshot, or the end of the prompt.
+// The next position after this one that is to have a snapshot; none: the largest number.
 size_t Sequence::next_snapshot(size_t begin) const {
-  size_t end = n_prompt_;
+  size_t next = std::numeric_limits<size_t>::max();
   const auto consider = [&](size_t position) {
-    if (position > begin) end = std::min(end, position);
+    if (position > begin) next = std::min(next, position);
   };
   consider(last_in_prompt_);
   consider(end_of_cached_);
   for (const size_t position : wanted_) consider(position);
   if (const size_t stride = core_.kv.snapshot_stride(); stride > 0) consider((begin / stride + 1) * stride);
-  return end;
+  return next;
 }
 
 // Of the prompt where that was planned. Of the answer at the end of each page, and the last one is cached once the
 // answer ends.
 void Sequence::take_snapshot() {
   if (session_.kv.keep_snapshot_within()) core_.kv.insert_snapshot(session_);
-  const size_t position = session_.tokens.size(), stride = core_.kv.snapshot_stride();
+  const size_t position = session_.tokens.size();
   if (position % kPagePositions != 0) return;
-  const bool is_planned = position == last_in_prompt_ || position == end_of_cached_ ||
-                          std::ranges::find(wanted_, position) != wanted_.end() ||
-                          (stride > 0 && position % stride == 0);
+  const bool is_planned = next_snapshot(position - 1) == position;
   if (!is_planned && (position <= n_prompt_ || !core_.kv.reuses_generated())) return;
   session_.kv.snapshot();
   if (is_planned) core_.kv.insert_snapshot(session_);
@@ -122,8 +120,8 @@ const BatchItem& Sequence::plan(size_t n_max) {
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
   // One snapshot within a chunk costs no further pass; a second one ends it.
-  const size_t snapshot = is_prompt ? next_snapshot(begin) : sequence_.size();
-  const size_t end = snapshot < n_prompt_ ? next_snapshot(snapshot) : snapshot;
+  const size_t snapshot = is_prompt ? std::min(n_prompt_, next_snapshot(begin)) : sequence_.size();
+  const size_t end = snapshot < n_prompt_ ? std::min(n_prompt_, next_snapshot(snapshot)) : snapshot;
   const size_t n = std::min(n_max, end - begin);
   session_.kv.plan_snapshot(snapshot < begin + n ? snapshot : 0);
   planned_ = {.session = &session_,
