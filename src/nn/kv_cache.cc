@@ -22,6 +22,11 @@ KvStates::Shared::Shared(KvCache& owner) : cache(owner), buffer(owner.layout().s
 
 KvStates::Shared::~Shared() { --cache.n_states_; }
 
+std::span<float> KvStates::values(KvStateId id) const {
+  const KvLayout& layout = shared_->cache.layout();
+  return shared_->buffer.as<float>(layout.state_offset(id) * sizeof(float), layout.state_values(id));
+}
+
 KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout), budget_(budget) {
   constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
   const uint64_t page_bytes = std::max<uint64_t>(layout.page_bytes(), 1);
@@ -166,13 +171,12 @@ std::byte* KvSequence::v(KvStreamId stream, size_t head_idx, size_t position) co
 std::span<float> KvSequence::state(KvStateId id) const {
   OGAS_CHECK(id.idx < layout().n_states() && states_, "state {} of {} at position {}", id.idx, layout().n_states(),
              n_positions_);
-  return states_->shared_->buffer.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id));
+  return states_->values(id);
 }
 
 KvSequence::SnapshotWithin KvSequence::snapshot_within(KvStateId id) const {
   if (!within_) return {};
-  return {within_->shared_->buffer.as<float>(layout().state_offset(id) * sizeof(float), layout().state_values(id)),
-          planned_position_};
+  return {within_->values(id), planned_position_};
 }
 
 }  // namespace ogas

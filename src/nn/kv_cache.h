@@ -55,6 +55,8 @@ class KvPage {
 class KvStates {
  public:
   std::span<std::byte> bytes() const { return {shared_->buffer.data(), shared_->buffer.size()}; }
+  // Of one layer.
+  std::span<float> values(KvStateId id) const;
   // Whether there are other shares: then they are not to be written.
   bool is_shared() const { return shared_.use_count() > 1; }
 
