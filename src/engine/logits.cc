@@ -8,7 +8,7 @@
 namespace ogas {
 namespace {
 
-// The logits [n, n_vocab] of tokens begin..begin + n, whose keys and values go into the sequence.
+// The logits [n, n_vocab] of tokens begin..begin + n, whose part of the KV cache goes into the sequence.
 using ComputeRows = FunctionRef<Result<std::span<const float>>(size_t begin, size_t n, KvSequence& kv)>;
 
 // n_rows rows of logits from an empty context, `batch` at a time (0: n_batch).

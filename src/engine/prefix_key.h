@@ -23,7 +23,7 @@ struct PrefixKey {
   uint64_t high = 0, low = 0;
 
   auto operator<=>(const PrefixKey&) const = default;
-  // Of no tokens: what the keys and values depend on besides them.
+  // Of no tokens: what the KV cache depends on besides them.
   static PrefixKey of_model(std::string_view identity);
   // Of this prefix and one page more.
   PrefixKey then(PageTokens tokens) const;

@@ -1,4 +1,4 @@
-// Prefixes on disk, a file for each page of keys and values and for each snapshot of recurrent layers' states at the
+// Prefixes on disk, a file for each page of the KV cache and for each snapshot of recurrent layers' states at the
 // end of a page, found again after a restart.
 //
 // FOLDER/MODEL/KEY.page and KEY.states: MODEL and KEY are prefix keys, so that a changed model, another instruction set
@@ -50,7 +50,7 @@ class PrefixStore {
   // False where the store is known not to have it. A look at the folder, no more.
   bool may_have(const PrefixKey& key) const;
   bool may_have_states(const PrefixKey& key) const;
-  // Reads a page's keys and values, or the states at its end. False where it is not there, or was damaged and is now
+  // Reads a page, or the states at its end. False where it is not there, or was damaged and is now
   // gone.
   bool load(const PrefixPage& page, std::span<std::byte> bytes);
   bool load_states(const PrefixPage& page, std::span<std::byte> bytes);

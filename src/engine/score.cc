@@ -79,7 +79,7 @@ Result<std::vector<Score>> score(Engine& engine, std::span<const TokenId> contex
   OGAS_TRY(run_texts_to_logits(core, {&pass, 1}, is_cancelled, take_shared));
   if (is_alone) return scores;
 
-  // Each after the same keys and values. The last one needs no share of its own in them.
+  // Each after the same part of the KV cache. The last one needs no share of its own in it.
   std::vector<TextPass> passes;
   for (const auto& tokens : continuations) passes.push_back({.tokens = all_but_last(tokens), .after = &kv});
   passes.back() = {.tokens = passes.back().tokens, .kv = &kv};

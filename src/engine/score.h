@@ -36,10 +36,10 @@ struct ScoreWindows {
 };
 
 // How likely each token of a continuation is after the context and those before it; all continuations share the
-// context's keys and values. Logits are those of compute_logits(), bit for bit. Memory does not grow with the number of
-// tokens but for keys and values, of which one batch's continuations are held at a time. Asking `stop` to stop, from
-// any thread and at any time, also before, ends it as Engine::cancel() does: so what waits for an EngineThread can be
-// ended. Errors: usage (an empty context or continuation, a token out of range, more tokens than the context by how
+// context's part of the KV cache. Logits are those of compute_logits(), bit for bit. Memory does not grow with the
+// number of tokens but for the KV cache, of which one batch's continuations are held at a time. Asking `stop` to stop,
+// from any thread and at any time, also before, ends it as Engine::cancel() does: so what waits for an EngineThread can
+// be ended. Errors: usage (an empty context or continuation, a token out of range, more tokens than the context by how
 // much), out_of_memory, cancelled, io.
 Result<std::vector<Score>> score(Engine& engine, std::span<const TokenId> context,
                                  std::span<const std::vector<TokenId>> continuations, const std::stop_token& stop = {});
