@@ -158,16 +158,6 @@ void KvSequence::truncate(size_t n) {
   for (; pages_.size() > n_pages; pages_.pop_back()) shares_.pop_back();
 }
 
-std::byte* KvSequence::k(KvStreamId stream, size_t head_idx, size_t position) const {
-  return pages_[position / KvLayout::kPagePositions] + layout().k_offset(stream, head_idx) +
-         position % KvLayout::kPagePositions / layout().stream(stream).positions_per_entry * layout().k_bytes(stream);
-}
-
-std::byte* KvSequence::v(KvStreamId stream, size_t head_idx, size_t position) const {
-  return pages_[position / KvLayout::kPagePositions] + layout().v_offset(stream, head_idx) +
-         position % KvLayout::kPagePositions / layout().stream(stream).positions_per_entry * layout().v_bytes(stream);
-}
-
 std::span<float> KvSequence::state(KvStateId id) const {
   OGAS_CHECK(id.idx < layout().n_states() && states_, "state {} of {} at position {}", id.idx, layout().n_states(),
              n_positions_);

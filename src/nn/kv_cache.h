@@ -158,9 +158,6 @@ class KvSequence {
     return snapshot_ && snapshot_position_ == position ? &*snapshot_ : nullptr;
   }
   size_t snapshot_position() const { return snapshot_ ? snapshot_position_ : 0; }
-  // Where the keys of a head at a position are; its values at v.
-  std::byte* k(KvStreamId stream, size_t head_idx, size_t position) const;
-  std::byte* v(KvStreamId stream, size_t head_idx, size_t position) const;
   // The state of a recurrent layer, all zeros before the first position; the layer brings it to the end of what
   // extend() made room for.
   std::span<float> state(KvStateId id) const;

@@ -9,6 +9,8 @@
 #include <set>
 #include <vector>
 
+#include "ops/kv_view.h"
+
 namespace ogas {
 namespace {
 
@@ -22,6 +24,13 @@ KvLayout layout_of(size_t n_streams, const KvStream& stream, size_t n_states = 0
 const KvLayout kLayout = layout_of(2, {.n_heads = 3, .k_dim = 8, .v_dim = 8});
 constexpr KvStreamId kFirst{0}, kLast{1};
 
+std::byte* k_of(const KvSequence& sequence, KvStreamId stream, size_t head_idx, size_t position) {
+  return sequence.layout().view(stream).k(sequence.pages(stream).data(), head_idx, position);
+}
+std::byte* v_of(const KvSequence& sequence, KvStreamId stream, size_t head_idx, size_t position) {
+  return sequence.layout().view(stream).v(sequence.pages(stream).data(), head_idx, position);
+}
+
 TEST(KvSequence, EveryPlaceIsItsOwn) {
   KvCache cache(kLayout);
   KvSequence sequence(cache);
@@ -31,8 +40,8 @@ TEST(KvSequence, EveryPlaceIsItsOwn) {
   for (const KvStreamId stream : {kFirst, kLast})
     for (size_t h = 0; h < 3; ++h)
       for (size_t p = 0; p < n; ++p) {
-        keys_and_values.insert(sequence.k(stream, h, p));
-        keys_and_values.insert(sequence.v(stream, h, p));
+        keys_and_values.insert(k_of(sequence, stream, h, p));
+        keys_and_values.insert(v_of(sequence, stream, h, p));
       }
   EXPECT_EQ(keys_and_values.size(), 2 * 2 * 3 * n);
   std::byte* previous = nullptr;
@@ -50,10 +59,10 @@ TEST(KvSequence, PagesComeBack) {
     KvSequence sequence(cache);
     sequence.extend(1);
     EXPECT_EQ(cache.bytes_used(), kLayout.page_bytes());
-    std::byte* first = sequence.k(kFirst, 0, 0);
+    std::byte* first = k_of(sequence, kFirst, 0, 0);
     sequence.extend(KvLayout::kPagePositions);
     EXPECT_EQ(cache.bytes_used(), 2 * kLayout.page_bytes());
-    EXPECT_EQ(sequence.k(kFirst, 0, 0), first);  // growing moves nothing
+    EXPECT_EQ(k_of(sequence, kFirst, 0, 0), first);  // growing moves nothing
     sequence.truncate(KvLayout::kPagePositions);
     EXPECT_EQ(cache.bytes_used(), kLayout.page_bytes());
     sequence.truncate(0);
@@ -130,9 +139,9 @@ TEST(KvCache, KeepsToItsBudget) {
 }
 
 void write(KvSequence& sequence, size_t position, int value) {
-  std::memset(sequence.k(kLast, 2, position), value, kLayout.k_bytes(kFirst));
+  std::memset(k_of(sequence, kLast, 2, position), value, kLayout.k_bytes(kFirst));
 }
-int read(const KvSequence& sequence, size_t position) { return static_cast<int>(*sequence.k(kLast, 2, position)); }
+int read(const KvSequence& sequence, size_t position) { return static_cast<int>(*k_of(sequence, kLast, 2, position)); }
 
 TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   KvCache cache(kLayout);

@@ -49,6 +49,21 @@ void KvLayout::place_streams() {
   }
 }
 
+KvStreamView KvLayout::view(KvStreamId id) const {
+  const KvStream& stream = this->stream(id);
+  OGAS_CHECK(stream.positions_per_entry == 1, "entries of {} positions", stream.positions_per_entry);
+  return {.format = format_,
+          .page_size = kPagePositions,
+          .n_heads = stream.n_heads,
+          .k_dim = stream.k_dim,
+          .v_dim = stream.v_dim,
+          .k_bytes = k_bytes(id),
+          .v_bytes = v_bytes(id),
+          .k_offset = k_offset(id, 0),
+          .v_offset = v_offset(id, 0),
+          .head_bytes = k_offset(id, 1) - k_offset(id, 0)};
+}
+
 std::string KvLayout::describe() const {
   std::string text = fmt::format("{} {}", kPagePositions, facts_of(format_).name);
   for (const KvStream& s : streams_)

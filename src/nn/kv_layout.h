@@ -16,6 +16,8 @@
 
 namespace ogas {
 
+struct KvStreamView;
+
 // Names a stream, and a state, of a layout. A layer that reads what another one stores has the same id.
 struct KvStreamId {
   uint32_t idx = UINT32_MAX;
@@ -62,6 +64,9 @@ class KvLayout {
   uint64_t v_offset(KvStreamId id, size_t head_idx) const {
     return k_offset(id, head_idx) + (stream(id).v_dim == 0 ? 0 : k_bytes(id) * n_entries(id));
   }
+
+  // What operations need to know of a stream, one position an entry, to find keys and values in its pages.
+  KvStreamView view(KvStreamId id) const;
 
   // Bytes of all streams at one position, on average.
   uint64_t position_bytes() const { return page_bytes_ / kPagePositions; }

@@ -18,21 +18,7 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-KvStreamView Rows::stream(KvStreamId id) const {
-  const KvLayout& layout = kv_layout();
-  const KvStream& stream = layout.stream(id);
-  OGAS_CHECK(stream.positions_per_entry == 1, "entries of {} positions", stream.positions_per_entry);
-  return {.format = layout.format(),
-          .page_size = KvLayout::kPagePositions,
-          .n_heads = stream.n_heads,
-          .k_dim = stream.k_dim,
-          .v_dim = stream.v_dim,
-          .k_bytes = layout.k_bytes(id),
-          .v_bytes = layout.v_bytes(id),
-          .k_offset = layout.k_offset(id, 0),
-          .v_offset = layout.v_offset(id, 0),
-          .head_bytes = layout.k_offset(id, 1) - layout.k_offset(id, 0)};
-}
+KvStreamView Rows::stream(KvStreamId id) const { return kv_layout().view(id); }
 
 KvRows Rows::in_stream(KvStreamId id, ScratchArena& arena) const {
   const std::span<KvRun> runs = arena.take<KvRun>(runs_.size());
