@@ -1,6 +1,11 @@
 #include "engine/answer_figures.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <string>
+
+#include "base/check.h"
 
 namespace ogas {
 namespace {
@@ -61,6 +66,7 @@ constexpr AnswerFigure kFigures[] = {
      .get = [](const Stats& stats) { return stats.first_token_seconds; },
      .min_generated = 1,
      .run_json = "/timings/first_token_s",
+     .bench_json = "/first_token_s",
      .metric = "ogas_first_token_seconds",
      .metric_kind = Metric::histogram,
      .is_in_c = true},
@@ -118,7 +124,19 @@ double AnswerFigure::value(const AnswerStats& stats) const {
   return std::visit([&](auto function) { return static_cast<double>(function(stats)); }, get);
 }
 
+std::string AnswerFigure::text(const AnswerStats& stats) const {
+  const double number = value(stats);
+  const int n_decimals = unit == "tokens" ? 0 : unit == "s" ? 2 : number < 100 ? 1 : 0;
+  return fmt::format("{:.{}f}", number, n_decimals);
+}
+
 std::span<const AnswerFigure> answer_figures() { return kFigures; }
+
+const AnswerFigure& answer_figure(std::string_view name) {
+  const auto* found = std::ranges::find(kFigures, name, &AnswerFigure::name);
+  OGAS_CHECK(found != std::end(kFigures), "answer_figures() lacks {}", name);
+  return *found;
+}
 
 void add_figures(nlohmann::ordered_json& object, const AnswerStats& stats, FigureFace face) {
   for (const AnswerFigure& figure : kFigures) {

@@ -37,8 +37,8 @@ TEST(AnswerFigures, RowsAreWhole) {
 }
 
 TEST(AnswerFigures, EachFaceHasItsOwn) {
-  for (const FigureFace face :
-       {&AnswerFigure::run_json, &AnswerFigure::usage, &AnswerFigure::responses, &AnswerFigure::ollama}) {
+  for (const FigureFace face : {&AnswerFigure::run_json, &AnswerFigure::bench_json, &AnswerFigure::usage,
+                                &AnswerFigure::responses, &AnswerFigure::ollama}) {
     nlohmann::ordered_json object = {{"other", 1}};
     add_figures(object, some_stats(), face);
     EXPECT_EQ(object["other"], 1);
@@ -50,6 +50,14 @@ TEST(AnswerFigures, EachFaceHasItsOwn) {
       EXPECT_EQ(object[path].get<double>(), figure.value(some_stats()) * (is_nanoseconds ? 1e9 : 1)) << figure.name;
     }
   }
+}
+
+TEST(AnswerFigures, PeopleReadThem) {
+  EXPECT_EQ(answer_figure("n_prompt").text(some_stats()), "100");
+  EXPECT_EQ(answer_figure("first_token_seconds").text(some_stats()), "2.25");
+  EXPECT_EQ(answer_figure("prefill_rate").text(some_stats()), "35.0");
+  EXPECT_EQ(answer_figure("prefill_rate").text({.n_prompt = 300, .prefill_seconds = 2}), "150");
+  EXPECT_EQ(answer_figure("decode_rate").text({}), "0.0");
 }
 
 TEST(AnswerFigures, CountsAddUp) {

@@ -75,7 +75,7 @@ struct AnswerStats {
   double prefill_seconds = 0;      // from submission to the logits of the last prompt token
   double decode_seconds = 0;       // from there to the end
   double first_token_seconds = 0;  // from submission to the first token
-  StepCost cost;                   // its shares of all passes that it was computed in
+  StepCost cost = {};              // its shares of all passes that it was computed in
 
   // Tokens a second; 0 where nothing was computed.
   double prefill_rate() const;

@@ -149,8 +149,9 @@ Result<> Bench::first_token() {
   const auto session = engine_.new_session();
   const auto start = Clock::now();
   OGAS_TRY(engine_.extend(*session, make_tokens(n, engine_.facts().n_vocab)));
-  first_token_seconds_ = seconds_since(start);
-  prefill_rate_ = n / first_token_seconds_;
+  const double seconds = seconds_since(start);
+  first_answer_ = {.n_prompt = n, .prefill_seconds = seconds, .first_token_seconds = seconds};
+  prefill_rate_ = first_answer_.prefill_rate();
   return {};
 }
 

@@ -84,8 +84,8 @@ class Bench {
 
   // Errors: those of Engine::extend.
   Result<std::vector<Figure>> run();
-  // A prompt of 32 tokens, as the first thing after loading.
-  double first_token_seconds() const { return first_token_seconds_; }
+  // A prompt of 32 tokens, as the first thing after loading: no token is generated, but could be after this time.
+  const AnswerStats& first_answer() const { return first_answer_; }
 
  private:
   // Seconds that one repetition of a figure takes.
@@ -105,7 +105,8 @@ class Bench {
   const FigureOptions& options_;
   ModelFacts facts_;  // for limits
   std::vector<Figure> figures_;
-  double prefill_rate_ = 0, first_token_seconds_ = 0;
+  AnswerStats first_answer_;
+  double prefill_rate_ = 0;
 };
 
 // Tokens that a text could have, without any text: spread over the vocabulary.

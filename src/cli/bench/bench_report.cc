@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/quote.h"
 #include "cli/terminal/terminal.h"
+#include "engine/answer_figures.h"
 
 namespace ogas::cli {
 namespace {
@@ -116,10 +117,10 @@ Json as_json(const BenchReport& report) {
                {"machine", machine_json(report.machine)},
                {"disk_bytes_per_s", report.disk ? Json(*report.disk) : Json(nullptr)},
                {"file_bytes", report.file_bytes},
-               {"load_s", report.load_seconds},
-               {"first_token_s", report.first_token_seconds},
-               {"peak_memory_bytes", report.peak_memory_bytes},
-               {"figures", figures}};
+               {"load_s", report.load_seconds}};
+  add_figures(json, report.first_answer, &AnswerFigure::bench_json);
+  json["peak_memory_bytes"] = report.peak_memory_bytes;
+  json["figures"] = std::move(figures);
   if (!report.experts.is_null()) json["experts"] = report.experts;
   if (report.serial) json["serial"] = serial_json(report);
   return json;
@@ -130,7 +131,8 @@ std::string as_table(const BenchReport& report) {
   text += machine_table(report);
   text +=
       fmt::format("load               {:8.2f} s (file of {})\n", report.load_seconds, format_bytes(report.file_bytes));
-  text += fmt::format("first token        {:8.2f} s (prompt of 32)\n", report.first_token_seconds);
+  const auto first = [&](std::string_view figure) { return answer_figure(figure).text(report.first_answer); };
+  text += fmt::format("first token        {:>8} s (prompt of {})\n", first("first_token_seconds"), first("n_prompt"));
   text += fmt::format("peak memory        {:>8}\n\n", format_bytes(report.peak_memory_bytes));
   text += fmt::format("{:18} {:>9} {:>8} {:>10} {:>9}  {}\n", "", "tokens/s", "spread", "limit", "of limit", "by");
   for (const Figure& figure : report.figures) {

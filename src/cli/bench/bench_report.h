@@ -19,7 +19,8 @@ struct BenchReport {
   std::optional<double> disk;                // bytes a second
   nlohmann::ordered_json experts = nullptr;  // if they were read from disk: how often, how fast
   uint64_t file_bytes = 0, peak_memory_bytes = 0;
-  double load_seconds = 0, first_token_seconds = 0;
+  double load_seconds = 0;
+  AnswerStats first_answer;  // of the first pass after loading
   std::vector<Figure> figures;
   std::optional<SerialSpeed> serial;
 };

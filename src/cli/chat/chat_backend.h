@@ -13,10 +13,10 @@ namespace ogas::cli {
 
 struct Reply {
   std::string text;
-  uint64_t n_prompt = 0, n_cached = 0, n_generated = 0;  // tokens
-  std::string stats;                                     // what it cost, in one line; may be empty
-  std::vector<std::string> details;                      // more of that, a line each
-  std::vector<std::string> notes;                        // what a person should know of how it ended
+  AnswerStats stats;
+  std::string line;                  // what it took, in one line; may be empty
+  std::vector<std::string> details;  // more of that, a line each
+  std::vector<std::string> notes;    // what a person should know of how it ended
 };
 
 class ChatBackend {

@@ -5,10 +5,12 @@
 #include "base/memory.h"
 #include "cli/chat/model_reply.h"
 #include "cli/options/model_path.h"
+#include "cli/report/answer_line.h"
 #include "cli/report/experts_report.h"
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
+#include "engine/answer_figures.h"
 #include "engine/kv_manager.h"
 
 namespace ogas::cli {
@@ -48,11 +50,9 @@ Result<Reply> EngineBackend::answer(const Conversation& conversation) {
   told.finish();
   write_stdout("\n");
   Reply reply{.text = told.content(),
-              .n_prompt = answer.stats.n_prompt,
-              .n_cached = answer.stats.n_cached,
-              .n_generated = answer.stats.n_generated,
-              .stats = describe_stats(answer.stats, answer.stats.first_token_seconds),
-              .details = experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds),
+              .stats = answer.stats,
+              .line = describe_answer(answer.stats),
+              .details = experts.lines(answer_figure("answer_seconds").value(answer.stats)),
               .notes = {}};
   if (answer.finish == FinishReason::cancelled)
     reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");

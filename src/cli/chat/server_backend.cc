@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "cli/report/answer_line.h"
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
@@ -64,7 +65,7 @@ class ServerBackend::Stream {
   void end_line() { printer_.end_line(); }
 
  private:
-  std::string stats() const;
+  AnswerStats stats() const;
 
   std::string text_, finish_;
   std::optional<client::ChatUsage> usage_;
@@ -92,30 +93,26 @@ Result<bool> ServerBackend::Stream::take(std::string_view data) {
   return true;
 }
 
-std::string ServerBackend::Stream::stats() const {
-  std::string text;
+AnswerStats ServerBackend::Stream::stats() const {
+  AnswerStats stats;
   if (usage_) {
-    text = fmt::format("{} + {} tok", usage_->n_prompt, usage_->n_generated);
-    if (usage_->n_cached > 0) text += fmt::format(" ({} remembered)", usage_->n_cached);
+    const auto count = [](uint64_t n) { return static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)); };
+    stats.n_prompt = count(usage_->n_prompt);
+    stats.n_cached = count(usage_->n_cached);
+    stats.n_generated = count(usage_->n_generated);
   }
-  if (!first_) return text;
-  const auto add = [&](const std::string& more) { text += (text.empty() ? "" : " · ") + more; };
-  const double decoding = seconds_between(*first_, *last_);
-  if (usage_ && usage_->n_generated > 1 && decoding > 0)
-    add(fmt::format("{:.1f} tok/s", static_cast<double>(usage_->n_generated - 1) / decoding));
-  add(fmt::format("first token {:.2f} s", seconds_between(start_, *first_)));
-  return text + fmt::format(" · total {:.2f} s", seconds_between(start_, Clock::now()));
+  if (first_) {
+    stats.first_token_seconds = stats.prefill_seconds = seconds_between(start_, *first_);
+    stats.decode_seconds = seconds_between(*first_, *last_);
+  }
+  return stats;
 }
 
 Reply ServerBackend::Stream::reply() && {
   Reply reply;
   reply.stats = stats();
+  reply.line = describe_remote_answer(reply.stats);
   reply.text = std::move(text_);
-  if (usage_) {
-    reply.n_prompt = usage_->n_prompt;
-    reply.n_cached = usage_->n_cached;
-    reply.n_generated = usage_->n_generated;
-  }
   if (finish_ == "length") reply.notes.emplace_back("(cut at the longest answer: /set max_tokens, or the context)");
   if (finish_ == "content_filter") reply.notes.emplace_back("(cut by the server's filter of content)");
   return reply;

@@ -67,7 +67,7 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.file_bytes = engine->file().total_bytes();
   Bench bench(*engine, options.figures);
   report.figures = OGAS_TRY(bench.run());
-  report.first_token_seconds = bench.first_token_seconds();
+  report.first_answer = bench.first_answer();
   report.peak_memory_bytes = peak_memory();
   const auto experts = expert_stats(*engine);
   if (experts) report.experts = experts_json(*experts);

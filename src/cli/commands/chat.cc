@@ -14,6 +14,7 @@
 #include "cli/terminal/line_editor.h"
 #include "cli/terminal/reply_printer.h"
 #include "cli/terminal/terminal.h"
+#include "engine/answer_figures.h"
 #include "engine/kv_manager.h"
 
 namespace ogas::cli {
@@ -77,7 +78,8 @@ class Chat {
   const ChatOptions& options_;
   LineEditor editor_;
   Conversation conversation_;
-  Reply last_, total_;  // total_: tokens of all answers
+  Reply last_;
+  AnswerStats total_;  // tokens of all answers
   bool leaving_ = false;
 };
 
@@ -166,9 +168,10 @@ Result<> Chat::stats(std::string_view) {
     text += fmt::format("{:<16} {}\n", name, value);
   };
   for (const auto& [name, value] : backend_.facts()) add(name, value);
-  add("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total_.n_prompt, total_.n_cached,
-                                 total_.n_generated));
-  if (!last_.stats.empty()) add("last answer", last_.stats);
+  const auto total = [&](std::string_view figure) { return answer_figure(figure).text(total_); };
+  add("all answers", fmt::format("{} prompt tokens ({} remembered), {} generated", total("n_prompt"), total("n_cached"),
+                                 total("n_generated")));
+  if (!last_.line.empty()) add("last answer", last_.line);
   for (const std::string& line : last_.details) add("", line);
   write_stdout(text);
   return {};
@@ -212,10 +215,8 @@ Result<> Chat::run_command(std::string_view text) {
 Result<> Chat::generate() {
   last_ = OGAS_TRY(backend_.answer(conversation_));
   conversation_.messages.push_back({{"role", "assistant"}, {"content", last_.text}});
-  total_.n_prompt += last_.n_prompt;
-  total_.n_cached += last_.n_cached;
-  total_.n_generated += last_.n_generated;
-  if (!options_.quiet && !last_.stats.empty()) say(last_.stats);
+  add_counts(total_, last_.stats, /*is_same_prompt=*/false);
+  if (!options_.quiet && !last_.line.empty()) say(last_.line);
   if (!options_.quiet) std::ranges::for_each(last_.details, say);
   for (const std::string& note : last_.notes) say(note);
   return {};

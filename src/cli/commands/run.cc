@@ -9,6 +9,7 @@
 #include "cli/options/help.h"
 #include "cli/options/input_text.h"
 #include "cli/options/model_path.h"
+#include "cli/report/answer_line.h"
 #include "cli/report/experts_report.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/reply_printer.h"
@@ -113,7 +114,7 @@ nlohmann::ordered_json logprobs_json(const Tokenizer& tokenizer, const Answer& a
 }
 
 void print_json(const Engine& engine, const Request& request, const Answer& answer, const ModelReply& reply,
-                double load_seconds, double first_token_seconds) {
+                double load_seconds) {
   nlohmann::ordered_json json = {
       {"model", engine.file().path().filename().string()},
       {"text", reply.content()},
@@ -123,7 +124,6 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
   };
   add_figures(json, answer.stats, &AnswerFigure::run_json);
   json["timings"]["load_s"] = load_seconds;
-  json["timings"]["first_token_s"] = first_token_seconds;  // as the person waited for it
   json["seed"] = request.sampling.seed;
   json["peak_rss_bytes"] = peak_memory();
   json["threads"] = engine.options().n_threads;
@@ -155,18 +155,18 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   auto session = engine->new_session();
   const double submitted = seconds_since_start() - options.asked_at;
   const AnswerInProgress in_progress(*engine);
-  const Answer answer = OGAS_TRY(engine->generate(*session, request));
+  Answer answer = OGAS_TRY(engine->generate(*session, request));
+  answer.stats.first_token_seconds += submitted;  // as the person waited for it
   reply.finish();
-  const double first_token_seconds = submitted + answer.stats.first_token_seconds;
   if (options.json)
-    print_json(*engine, request, answer, reply, load_seconds, first_token_seconds);
+    print_json(*engine, request, answer, reply, load_seconds);
   else
     write_stdout("\n");
   if (!options.json && reply.is_cut_in_reasoning(answer.finish))
     write_stderr(style_stderr(Style::dim, kCutInReasoning) + "\n");
   if (!options.quiet && !options.json) {
-    std::string text = describe_stats(answer.stats, first_token_seconds);
-    for (const std::string& line : experts.lines(answer.stats.prefill_seconds + answer.stats.decode_seconds))
+    std::string text = describe_answer(answer.stats);
+    for (const std::string& line : experts.lines(answer_figure("answer_seconds").value(answer.stats)))
       text += "\n" + line;
     write_stderr(style_stderr(Style::dim, text) + "\n");
   }

@@ -320,17 +320,6 @@ Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer
   return request;
 }
 
-std::string describe_stats(const AnswerStats& stats, double first_token_seconds) {
-  const auto rate = [](double value) { return fmt::format("{:.{}f}", value, value < 100 ? 1 : 0); };
-  std::string text = fmt::format("{} + {} tok", stats.n_prompt, stats.n_generated);
-  if (stats.n_cached > 0) text += fmt::format(" ({} remembered)", stats.n_cached);
-  text += " · prefill " + rate(stats.prefill_rate());
-  if (stats.decode_rate() > 0) text += ", decode " + rate(stats.decode_rate());
-  // Fits into 80 columns.
-  return text +
-         fmt::format(" tok/s · first token {:.2f} s · peak {}", first_token_seconds, format_bytes(peak_memory()));
-}
-
 double seconds_since_start() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - kStart).count();
 }

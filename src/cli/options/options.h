@@ -98,10 +98,6 @@ struct AnswerOptions {
   std::vector<Take> take_if_not_given_;
 };
 
-// One line on an answer: tokens of the prompt and the answer, speed, first token, memory. first_token_seconds is what
-// the person waited.
-std::string describe_stats(const AnswerStats& stats, double first_token_seconds);
-
 // Seconds since this program began, whatever its process did before.
 double seconds_since_start();
 
