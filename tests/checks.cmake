@@ -20,7 +20,7 @@ ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/docs
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/peers_test.py)
 # The program as a user runs it. OGAS_TEST_MODEL names the model.
 foreach(name cli/cli_test cli/model_names_test cli/chat_test cli/remote_chat_test cli/top_test cli/score_embed_test
-             cli/reasoning_test cli/memory_limit_test server/serve_test server/serve_requests_test
+             cli/reasoning_test cli/memory_limit_test cli/documented_flags_test server/serve_test server/serve_requests_test
              server/scripted_answers_test)
   get_filename_component(test ${name} NAME)
   ogas_check(${test} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
