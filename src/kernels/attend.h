@@ -276,7 +276,8 @@ void attend_in(const AttendArgs& args) {
     args.parts[row] = {-__builtin_inff(), 0};
     for (size_t d = 0; d < args.v_dim; ++d) args.sums[row * args.v_dim + d] = 0;
   }
-  for (size_t p = args.p_begin; p < args.p_end;) {
+  const size_t first = args.first_read();
+  for (size_t p = first > args.p_begin ? first : args.p_begin; p < args.p_end;) {
     size_t end = (p / kAttendPositions + 1) * kAttendPositions;
     if (end > args.p_end) end = args.p_end;
     attend_block<Isa, kFormat>(args, p, end - p, block);

@@ -27,7 +27,7 @@ struct Case {
   float soft_cap = 0;
 };
 
-// Pages of random keys and values at an odd address.
+// Pages of random keys and values at an odd address. Those that no token sees are not there.
 class Cache {
  public:
   Cache(const Case& c, Format format, Random& random) : case_(c), format_(format) {
@@ -39,7 +39,8 @@ class Cache {
         if (!c.is_latent)
           reference().store(random.normals(c.v_dim).data(), c.v_dim, format, page.data() + v_offset() + p * v_bytes());
       }
-      pages_.push_back(page.data());
+      const size_t seen = c.position + 1, first_seen = c.window > 0 && seen > c.window ? seen - c.window : 0;
+      pages_.push_back((idx + 1) * kPage > first_seen ? page.data() : nullptr);
     }
   }
   AttendArgs args(const float* q) const {

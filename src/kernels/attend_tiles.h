@@ -129,9 +129,10 @@ class TileAttention {
     }
   }
 
-  // The first n positions of a block.
+  // The first n positions of a block, but for those that no row sees.
   void add_block(size_t block, size_t n) {
-    for (size_t at = block, end = at; at < block + n; at = end) {
+    const size_t first = args_.first_read();
+    for (size_t at = first > block ? first : block, end = at; at < block + n; at = end) {
       end = (at / kAttendPositions + 1) * kAttendPositions;
       if (end > block + n) end = block + n;
       load_keys(block, at, end - at);

@@ -105,7 +105,8 @@ inline constexpr Format kKvFormats[] = {Format::f32, Format::f16, Format::bf16, 
 // share one key-value head; merge() combines such parts. Row t * n_heads + h is head h of token t.
 //
 // Keys and values are in pages of page_size positions, a multiple of kAttendPositions or more than there are: those of
-// position p start at pages[p / page_size] + offset + (p % page_size) * stride. (Where values are the first part of the
+// position p start at pages[p / page_size] + offset + (p % page_size) * stride. Pages before first_read() may be null.
+// (Where values are the first part of the
 // keys, as in absorbed MLA, both offsets and both strides are the same.)
 struct AttendArgs {
   const float* q;  // token t, head h: [k_dim] from t * q_stride + h * k_dim on
@@ -134,6 +135,8 @@ struct AttendArgs {
   OGAS_INLINE size_t first_seen(size_t t) const {
     return window > 0 && end_seen(t) > window ? end_seen(t) - window : 0;
   }
+  // Nothing before this position is read: where the block begins in which the first token sees its first position.
+  OGAS_INLINE size_t first_read() const { return first_seen(0) / kAttendPositions * kAttendPositions; }
 };
 
 // softmax(q K^T * scale) V from the parts of all positions, in their order.
