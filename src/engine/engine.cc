@@ -72,17 +72,17 @@ Result<std::span<const float>> Engine::extend(Session& session, std::span<const 
 
 Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) {
   std::vector<const Session*> sessions;
-  size_t n_pages = 0;
+  uint64_t n_bytes = 0;
   for (const BatchItem& item : items) {
     OGAS_TRY(check_item(core_->model, item));
-    n_pages += item.session->kv.pages_to_extend(item.tokens.size());
+    n_bytes += item.session->kv.bytes_to_extend(item.tokens.size());
     sessions.push_back(item.session);
   }
   std::ranges::sort(sessions);
   if (std::ranges::adjacent_find(sessions) != sessions.end())
     return fail(ErrorCode::usage, "a session is to be extended twice in one pass");
   if (items.empty()) return std::span<const float>();
-  OGAS_TRY(core_->kv.reserve_pages(n_pages));
+  OGAS_TRY(core_->kv.reserve(n_bytes));
   return OGAS_TRY(core_->runner.compute(items)).logits();
 }
 

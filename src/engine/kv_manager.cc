@@ -15,11 +15,10 @@ void KvManager::enable_prefix_cache(const PrefixKey& model, double cost_growth, 
   prefixes_ = std::make_unique<PrefixCache>(cache_, model, cost_growth, std::move(store));
 }
 
-Result<> KvManager::reserve_pages(size_t n_pages) {
-  if (n_pages <= cache_.n_free() || (prefixes_ && prefixes_->reserve_pages(n_pages))) return {};
-  const auto bytes = [&](size_t n) { return format_bytes(n * layout().page_bytes()); };
-  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free", bytes(n_pages),
-              format_bytes(budget_), bytes(cache_.n_free()));
+Result<> KvManager::reserve(uint64_t n_bytes) {
+  if (n_bytes <= cache_.bytes_free() || (prefixes_ && prefixes_->reserve(n_bytes))) return {};
+  return fail(ErrorCode::out_of_memory, "keys and values take {} more; of the budget of {}, {} is free",
+              format_bytes(n_bytes), format_bytes(budget_), format_bytes(cache_.bytes_free()));
 }
 
 size_t KvManager::n_cacheable(const Session& session) const {

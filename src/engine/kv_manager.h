@@ -28,12 +28,12 @@ class KvManager {
   const KvLayout& layout() const { return cache_.layout(); }
   bool reuses_generated() const { return reuses_generated_; }
 
-  // Makes n_pages free, or as many as n more positions of a sequence take, at the cost of cached prefixes. Errors:
+  // Makes these bytes free, or those that n more positions of a sequence take, at the cost of cached prefixes. Errors:
   // out_of_memory.
-  Result<> reserve_pages(size_t n_pages);
-  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve_pages(kv.pages_to_extend(n)); }
-  // Pages that are free or can be made free.
-  size_t n_available_pages() const { return cache_.n_free() + n_reclaimable_pages(); }
+  Result<> reserve(uint64_t n_bytes);
+  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve(kv.bytes_to_extend(n)); }
+  // Bytes that are free or can be made free.
+  uint64_t bytes_available() const { return cache_.bytes_free() + (prefixes_ ? prefixes_->bytes_evictable() : 0); }
   // Bytes that sessions hold, and those that only the prefix cache holds.
   uint64_t bytes_used() const { return cache_.bytes_used() - bytes_cached(); }
   uint64_t bytes_cached() const { return prefixes_ ? prefixes_->bytes_reclaimable() : 0; }
@@ -53,7 +53,6 @@ class KvManager {
   void flush_prefixes();
 
  private:
-  size_t n_reclaimable_pages() const { return prefixes_ ? prefixes_->n_reclaimable() : 0; }
   // Tokens of a session that may be cached, from the first one on.
   size_t n_cacheable(const Session& session) const;
 

@@ -41,7 +41,7 @@ TEST_F(KvManagerTest, SaysHowMuchIsMissing) {
   KvManager kv = manager(4);
   Session session(kv.cache());
   compute(kv, session, 3 * kPage);
-  EXPECT_EQ(kv.n_available_pages(), 1);
+  EXPECT_EQ(kv.bytes_available(), 1 * layout().page_bytes());
   EXPECT_EQ(kv.bytes_used(), 3 * layout().page_bytes());
   const auto reserved = kv.reserve_positions(session.kv, 2 * kPage);
   ASSERT_FALSE(reserved);
@@ -60,10 +60,10 @@ TEST_F(KvManagerTest, EvictsCachedPrefixesForNewPages) {
   }
   EXPECT_EQ(kv.bytes_cached(), 3 * layout().page_bytes());
   EXPECT_EQ(kv.bytes_used(), 0);
-  EXPECT_EQ(kv.n_available_pages(), 4);
-  EXPECT_TRUE(kv.reserve_pages(2));
+  EXPECT_EQ(kv.bytes_available(), 4 * layout().page_bytes());
+  EXPECT_TRUE(kv.reserve(2 * layout().page_bytes()));
   EXPECT_EQ(kv.bytes_cached(), 2 * layout().page_bytes());
-  EXPECT_TRUE(kv.reserve_pages(4));
+  EXPECT_TRUE(kv.reserve(4 * layout().page_bytes()));
   EXPECT_EQ(kv.bytes_cached(), 0);
 }
 

@@ -30,7 +30,7 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
     : kv_cache_(kv_cache),
       model_(model),
       cost_growth_(cost_growth),
-      n_max_(std::max<size_t>(kv_cache.n_free(), 1)),
+      budget_(std::max<uint64_t>(kv_cache.bytes_free(), 1)),
       store_(std::move(store)) {
   const KvLayout& kv = kv_cache.layout();
   if (kv.state_bytes() == 0) return;
@@ -73,7 +73,7 @@ void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
     unlist_if_leaf(page.parent, before);
     ++before.n_children;
   }
-  time_ += 1 / static_cast<double>(n_max_);
+  advance_time(kv_cache_.layout().page_bytes());
   Node node{.parent = page.parent, .tokens = {}, .page = share, .snapshot = {}, .depth = page.depth, .used = time_};
   std::ranges::copy(page.tokens, node.tokens.begin());
   list_if_leaf(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
@@ -84,7 +84,7 @@ void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvStates&
   node.snapshot = states;
   snapshots_.push_back(key);
   kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
-  time_ += static_cast<double>(snapshot_pages_) / static_cast<double>(n_max_);
+  advance_time(kv_cache_.layout().state_bytes());
   node.used = time_;
 }
 
@@ -94,7 +94,7 @@ PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
   const Lookup lookup = look_up(page, node);
   if (lookup == Lookup::other) return nullptr;
   if (lookup == Lookup::absent) {
-    if (!store_ || !reserve_pages(1)) return nullptr;
+    if (!store_ || !reserve(kv_cache_.layout().page_bytes())) return nullptr;
     const KvPage share = kv_cache_.take();
     if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes()})) return nullptr;
     insert(page, share);
@@ -267,9 +267,9 @@ bool PrefixCache::drop_one(bool also_shared_snapshots) {
   return true;
 }
 
-bool PrefixCache::reserve_pages(size_t n_pages) {
+bool PrefixCache::reserve(uint64_t n_bytes) {
   if (store_) store_->collect();
-  while (kv_cache_.n_free() < n_pages) {
+  while (kv_cache_.bytes_free() < n_bytes) {
     if (drop_one(/*also_shared_snapshots=*/false)) continue;
     if (store_ && store_->n_pending() > 0)
       store_->flush();  // releases what it still had to write
@@ -281,15 +281,15 @@ bool PrefixCache::reserve_pages(size_t n_pages) {
 
 // Nothing is evicted for a snapshot that would not fit anyway.
 bool PrefixCache::reserve_snapshot() {
-  return kv_cache_.n_free() + n_reclaimable() >= snapshot_pages_ && reserve_pages(snapshot_pages_);
+  const uint64_t n_bytes = kv_cache_.layout().state_bytes();
+  return kv_cache_.bytes_free() + bytes_evictable() >= n_bytes && reserve(n_bytes);
 }
 
-size_t PrefixCache::n_reclaimable() {
+uint64_t PrefixCache::bytes_evictable() {
   if (store_) store_->collect();
-  const uint64_t snapshot_bytes = snapshots_.size() * kv_cache_.layout().state_bytes();
-  return static_cast<size_t>(
-             std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); })) +
-         snapshot_bytes / std::max<uint64_t>(kv_cache_.layout().page_bytes(), 1);
+  const auto n_pages = std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); });
+  const KvLayout& kv = kv_cache_.layout();
+  return static_cast<uint64_t>(n_pages) * kv.page_bytes() + snapshots_.size() * kv.state_bytes();
 }
 
 uint64_t PrefixCache::bytes_reclaimable() {

@@ -56,11 +56,11 @@ class PrefixCache {
   // memory that pages do. 0 without recurrent layers.
   size_t snapshot_stride() const { return snapshot_stride_; }
 
-  // Evicts pages and snapshots until n_pages are free. False where there are too few to evict.
-  bool reserve_pages(size_t n_pages);
-  // Pages that nobody else shares, which reserve_pages() could evict, and those that would fit in place of snapshots.
-  // What the store has written it shares no longer.
-  size_t n_reclaimable();
+  // Evicts pages and snapshots until these bytes are free. False where there is too little to evict.
+  bool reserve(uint64_t n_bytes);
+  // Bytes of pages that nobody else shares and of all snapshots, which reserve() could evict. What the store has
+  // written it shares no longer.
+  uint64_t bytes_evictable();
   // Bytes of pages and snapshots that nobody else shares.
   uint64_t bytes_reclaimable();
   // Waits until all is in the store.
@@ -86,6 +86,7 @@ class PrefixCache {
   Node* get_page(const PrefixPage& page);
   const KvStates* get_snapshot(const PrefixPage& page);
   void insert(const PrefixPage& page, const KvPage& share);
+  void advance_time(uint64_t n_bytes) { time_ += static_cast<double>(n_bytes) / static_cast<double>(budget_); }
   void put_snapshot(const PrefixKey& key, Node& node, const KvStates& states);
   void use(const PrefixKey& key, Node& node);
   // Leaves are listed by their worth, but for those that have a snapshot: it goes first.
@@ -107,7 +108,7 @@ class PrefixCache {
   KvCache& kv_cache_;
   PrefixKey model_;
   double cost_growth_;
-  size_t n_max_;               // pages there are
+  uint64_t budget_;            // bytes there are
   size_t snapshot_pages_ = 0;  // that would fit in place of a snapshot; 0 without recurrent layers
   size_t snapshot_stride_ = 0;
   std::unique_ptr<PrefixStore> store_;

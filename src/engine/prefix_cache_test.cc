@@ -74,9 +74,9 @@ TEST(PrefixCache, DropsWhatWasNotUsedForLongFromTheEnd) {
     KvSequence sequence(cache.kv);
     ASSERT_TRUE(cache.compute(sequence, *tokens));
   }
-  EXPECT_EQ(cache.prefixes.n_reclaimable(), 6U);
+  EXPECT_EQ(cache.prefixes.bytes_evictable(), 6 * kLayout.page_bytes());
   cache.prefixes.find(old);  // used again, both alike: the last page of either may go
-  ASSERT_TRUE(cache.prefixes.reserve_pages(2));
+  ASSERT_TRUE(cache.prefixes.reserve(2 * kLayout.page_bytes()));
   EXPECT_EQ(cache.kv.n_used(), 4U);
   EXPECT_EQ(cache.prefixes.find(old).pages.size() + cache.prefixes.find(recent).pages.size(), 4U);
   // Ageing: what is never asked for goes before what is, however costly it was.
@@ -94,14 +94,14 @@ TEST(PrefixCache, KeepsWhatSequencesHold) {
   const Tokens tokens = tokens_of(3 * kPage, 1);
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, tokens));
-  EXPECT_EQ(cache.prefixes.n_reclaimable(), 0U);
-  EXPECT_TRUE(cache.prefixes.reserve_pages(1));
-  EXPECT_FALSE(cache.prefixes.reserve_pages(2));
+  EXPECT_EQ(cache.prefixes.bytes_evictable(), 0 * kLayout.page_bytes());
+  EXPECT_TRUE(cache.prefixes.reserve(1 * kLayout.page_bytes()));
+  EXPECT_FALSE(cache.prefixes.reserve(2 * kLayout.page_bytes()));
   EXPECT_THAT(cache.prefixes.find(tokens).pages, SizeIs(3));
   sequence.truncate(kPage);
-  EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);
-  EXPECT_TRUE(cache.prefixes.reserve_pages(3));
-  EXPECT_FALSE(cache.prefixes.reserve_pages(4));
+  EXPECT_EQ(cache.prefixes.bytes_evictable(), 2 * kLayout.page_bytes());
+  EXPECT_TRUE(cache.prefixes.reserve(3 * kLayout.page_bytes()));
+  EXPECT_FALSE(cache.prefixes.reserve(4 * kLayout.page_bytes()));
 }
 
 // Random prompts over few letters, so that they begin alike in all ways, and a budget that is never enough.
@@ -141,8 +141,8 @@ TEST(PrefixCache, RandomSequencesFindOnlyTheirOwn) {
     EXPECT_GT(n_refused, 10U);
     running.clear();
     cache->prefixes.flush();
-    EXPECT_EQ(cache->prefixes.n_reclaimable(), cache->kv.n_used());
-    EXPECT_TRUE(cache->prefixes.reserve_pages(12));
+    EXPECT_EQ(cache->prefixes.bytes_evictable(), cache->kv.bytes_used());
+    EXPECT_TRUE(cache->prefixes.reserve(12 * kLayout.page_bytes()));
     EXPECT_EQ(cache->kv.n_used(), 0U);
   }
 }

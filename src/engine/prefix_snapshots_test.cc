@@ -80,14 +80,14 @@ TEST(PrefixSnapshots, CountInTheBudget) {
   const Tokens tokens = tokens_of(4 * kPage, 1);
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, tokens, {4}));
-  EXPECT_EQ(cache.kv.n_free(), 12U - 4 - 3);
-  EXPECT_EQ(cache.prefixes.n_reclaimable(), 2U);  // whole pages that fit where the snapshot is
+  EXPECT_EQ(cache.kv.bytes_free(), 8 * kRecurrent.page_bytes() - kRecurrent.state_bytes());
+  EXPECT_EQ(cache.prefixes.bytes_evictable(), kRecurrent.state_bytes());
   // A snapshot that a sequence shares is given up, too: pages fit there then. The sequence still has it.
-  EXPECT_TRUE(cache.prefixes.reserve_pages(8));
+  EXPECT_TRUE(cache.prefixes.reserve(8 * kRecurrent.page_bytes()));
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
   EXPECT_EQ(cache.kv.n_used(), 4U);
   EXPECT_NE(sequence.snapshot_at(4 * kPage), nullptr);
-  EXPECT_FALSE(cache.prefixes.reserve_pages(9));
+  EXPECT_FALSE(cache.prefixes.reserve(9 * kRecurrent.page_bytes()));
   // Where a snapshot does not fit, none is taken, and nothing fails.
   KvSequence large(cache.kv);
   ASSERT_TRUE(cache.compute(large, tokens_of(8 * kPage, 2), {8}));
@@ -106,14 +106,14 @@ TEST(PrefixSnapshots, ThoseInTheMiddleAreDroppedFirst) {
     ASSERT_TRUE(cache.compute(sequence, tokens, all));
   }
   const auto has_end = [&] { return n_found(cache.prefixes, tokens) == 12; };
-  for (size_t n = cache.kv.n_free() + 1; n <= 30 - 12 - 3; ++n) {
-    ASSERT_TRUE(cache.prefixes.reserve_pages(n));
+  for (size_t n = cache.kv.bytes_free() / kRecurrent.page_bytes() + 1; n <= 30 - 12 - 3; ++n) {
+    ASSERT_TRUE(cache.prefixes.reserve(n * kRecurrent.page_bytes()));
     ASSERT_TRUE(has_end()) << n;
   }
   EXPECT_EQ(n_found(cache.prefixes, std::span(tokens).first(11 * kPage)), 0U);
-  ASSERT_TRUE(cache.prefixes.reserve_pages(18));
+  ASSERT_TRUE(cache.prefixes.reserve(18 * kRecurrent.page_bytes()));
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
-  ASSERT_TRUE(cache.prefixes.reserve_pages(30));
+  ASSERT_TRUE(cache.prefixes.reserve(30 * kRecurrent.page_bytes()));
   EXPECT_EQ(cache.kv.n_used(), 0U);
 }
 
@@ -161,7 +161,7 @@ TEST(PrefixSnapshots, RandomSequencesFindOnlyTheirOwn) {
     running.clear();
     cache->prefixes.flush();
     EXPECT_EQ(cache->prefixes.bytes_reclaimable(), cache->kv.bytes_used());
-    EXPECT_TRUE(cache->prefixes.reserve_pages(16));
+    EXPECT_TRUE(cache->prefixes.reserve(16 * kRecurrent.page_bytes()));
     EXPECT_EQ(cache->kv.bytes_used(), 0U);
   }
 }

@@ -156,10 +156,10 @@ bool Scheduler::comes_before(const Job& a, const Job& b) const {
   return std::tie(served_a, a.deadline, a.id) < std::tie(served_b, b.deadline, b.id);
 }
 
-// Whether there are pages for all that a request has to compute before it decodes.
+// Whether there is memory for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
   const size_t n = job.sequence ? job.sequence->tokens().size() : job.request.prompt.size();
-  return job.session.kv.pages_to_extend(n + 1) <= core_.kv.n_available_pages();
+  return job.session.kv.bytes_to_extend(n + 1) <= core_.kv.bytes_available();
 }
 
 // The first in rank, and none after one that does not fit yet: that one would wait for ever.
@@ -254,9 +254,10 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
   while (true) {
     chosen_.clear();
     prompts_.clear();
-    size_t rest = options_.n_batch, n_pages = 0;
+    size_t rest = options_.n_batch;
+    uint64_t n_bytes = 0;
     const auto choose = [&](Job& job, size_t n_max) {
-      n_pages += job.session.kv.pages_to_extend(job.sequence->plan(n_max).tokens.size());
+      n_bytes += job.session.kv.bytes_to_extend(job.sequence->plan(n_max).tokens.size());
       chosen_.push_back(&job);
     };
     for (const JobPtr& job : running_)
@@ -271,7 +272,7 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
       choose(*prompts_[idx], rest);
       rest -= prompts_[idx]->sequence->planned().tokens.size();
     }
-    const Result<> reserved = core_.kv.reserve_pages(n_pages);
+    const Result<> reserved = core_.kv.reserve(n_bytes);
     if (reserved) return chosen_;
     if (running_.size() > 1) {
       preempt(last_in_rank());

@@ -19,13 +19,14 @@ class Texts {
     parts_.clear();
     rows_.clear();
     finished_.clear();
-    size_t n_tokens = 0, n_pages = 0;
+    size_t n_tokens = 0;
+    uint64_t n_bytes = 0;
     while (!done() && n_tokens < core_.options().n_batch) {
       const TextPass& text = texts_[text_idx_];
       KvSequence& kv = sequence_of(text);
       const size_t n = std::min(core_.options().n_batch - n_tokens, text.tokens.size() - n_done_);
-      n_pages += kv.pages_to_extend(n);
-      if (auto reserved = core_.kv.reserve_pages(n_pages); !reserved) {
+      n_bytes += kv.bytes_to_extend(n);
+      if (auto reserved = core_.kv.reserve(n_bytes); !reserved) {
         if (parts_.empty()) return reserved;
         return {};  // when the texts of this pass have given theirs back
       }

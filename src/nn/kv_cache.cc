@@ -30,13 +30,12 @@ std::span<float> KvStates::values(KvStateId id) const {
 KvCache::KvCache(const KvLayout& layout, uint64_t budget) : layout_(layout), budget_(budget) {
   constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
   const uint64_t page_bytes = std::max<uint64_t>(layout.page_bytes(), 1);
-  slab_pages_ = static_cast<size_t>(std::clamp<uint64_t>(kSlabBytes / page_bytes, 1, std::max<size_t>(n_free(), 1)));
+  slab_pages_ = std::clamp<uint64_t>(std::min(kSlabBytes, budget_) / page_bytes, 1, UINT32_MAX);
 }
 
-size_t KvCache::n_free() const {
-  const uint64_t bytes = budget_ - std::min(budget_, snapshot_bytes_);
-  const uint64_t n_max = std::min<uint64_t>(bytes / std::max<uint64_t>(layout_.page_bytes(), 1), UINT32_MAX);
-  return static_cast<size_t>(n_max - std::min<uint64_t>(n_max, n_used_));
+uint64_t KvCache::bytes_free() const {
+  const uint64_t taken = n_used_ * layout_.page_bytes() + snapshot_bytes_;
+  return budget_ - std::min(budget_, taken);
 }
 
 KvStates KvCache::take_states() {
@@ -45,7 +44,7 @@ KvStates KvCache::take_states() {
 }
 
 KvPage KvCache::take() {
-  OGAS_CHECK(n_free() > 0, "all {} pages are taken", n_used_);
+  OGAS_CHECK(layout_.page_bytes() <= bytes_free(), "{} pages are taken, and {} bytes free", n_used_, bytes_free());
   if (free_.empty()) {
     const auto idx = static_cast<uint32_t>(shares_.size());
     if (idx / slab_pages_ == slabs_.size()) slabs_.emplace_back(slab_pages_ * layout_.page_bytes()).prefer_huge_pages();
@@ -97,10 +96,10 @@ bool KvSequence::has_shared_end() const {
   return n_positions_ % KvLayout::kPagePositions != 0 && shares_.back().is_shared();
 }
 
-size_t KvSequence::pages_to_extend(size_t n) const {
+uint64_t KvSequence::bytes_to_extend(size_t n) const {
   if (n == 0) return 0;
   const size_t n_pages = (n_positions_ + n + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
-  return n_pages - pages_.size() + (has_shared_end() ? 1 : 0);
+  return (n_pages - pages_.size() + (has_shared_end() ? 1 : 0)) * layout().page_bytes();
 }
 
 void KvSequence::extend(size_t n) {

@@ -84,15 +84,15 @@ class KvCache {
   explicit KvCache(const KvLayout& layout, uint64_t budget = UINT64_MAX);
 
   const KvLayout& layout() const { return layout_; }
-  // Pages that can be taken, and those that are.
-  size_t n_free() const;
+  // Bytes of pages that can still be taken, and how many pages are.
+  uint64_t bytes_free() const;
   size_t n_used() const { return n_used_; }
   // Bytes of the pages and states that are held.
   uint64_t bytes_used() const { return n_used_ * layout_.page_bytes() + n_states_ * layout_.state_bytes(); }
   // Bytes of the budget that snapshots take which no sequence needs. They may exceed it.
   void set_snapshot_bytes(uint64_t bytes) { snapshot_bytes_ = bytes; }
 
-  // A page of whatever it held before. There must be a free one.
+  // A page of whatever it held before. Its bytes must be free.
   KvPage take();
   // States of zeros, as they are before the first position. For layouts that have some.
   KvStates take_states();
@@ -136,8 +136,8 @@ class KvSequence {
   // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
   void fork(const KvSequence& other);
 
-  // How many pages extend(n) takes: of a page that is begun and shared, a copy.
-  size_t pages_to_extend(size_t n) const;
+  // Bytes of the pages that extend(n) takes: of a page that is begun and shared, a copy.
+  uint64_t bytes_to_extend(size_t n) const;
   // Adds n positions, to be written by the forward pass. The cache must have the pages.
   void extend(size_t n);
   // The last position up to n that truncate() can go back to: n itself without recurrent layers, else the end, the

@@ -121,21 +121,24 @@ TEST(KvSequence, WithoutRecurrentLayersEveryPositionIsReachable) {
 
 constexpr size_t kPage = KvLayout::kPagePositions;
 
+// Whole pages that are free.
+size_t n_free(const KvCache& cache) { return cache.bytes_free() / cache.layout().page_bytes(); }
+
 TEST(KvCache, KeepsToItsBudget) {
   KvCache cache(kLayout, 3 * kLayout.page_bytes() + 1);
-  EXPECT_EQ(cache.n_free(), 3U);
+  EXPECT_EQ(n_free(cache), 3U);
   KvSequence a(cache), b(cache);
   a.extend(kPage);
   b.extend(1);
-  EXPECT_EQ(cache.n_free(), 1U);
-  EXPECT_EQ(a.pages_to_extend(0), 0U);
-  EXPECT_EQ(a.pages_to_extend(kPage + 1), 2U);  // more than there are
-  EXPECT_EQ(b.pages_to_extend(kPage - 1), 0U);
+  EXPECT_EQ(n_free(cache), 1U);
+  EXPECT_EQ(a.bytes_to_extend(0), 0 * kLayout.page_bytes());
+  EXPECT_EQ(a.bytes_to_extend(kPage + 1), 2 * kLayout.page_bytes());  // more than there are
+  EXPECT_EQ(b.bytes_to_extend(kPage - 1), 0 * kLayout.page_bytes());
   a.extend(1);
-  EXPECT_EQ(cache.n_free(), 0U);
-  EXPECT_DEATH(b.extend(kPage), "all 3 pages are taken");
+  EXPECT_EQ(n_free(cache), 0U);
+  EXPECT_DEATH(b.extend(kPage), "3 pages are taken, and 1 bytes free");
   a.truncate(0);
-  EXPECT_EQ(cache.n_free(), 2U);
+  EXPECT_EQ(n_free(cache), 2U);
 }
 
 void write(KvSequence& sequence, size_t position, int value) {
@@ -158,12 +161,12 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   third.fork(first);
   EXPECT_EQ(third.n_positions(), kPage + 3);
   EXPECT_EQ(cache.n_used(), 2U);
-  EXPECT_EQ(third.pages_to_extend(1), 1U);  // the copy
+  EXPECT_EQ(third.bytes_to_extend(1), 1 * kLayout.page_bytes());  // the copy
   third.extend(1);
   write(third, kPage + 3, 70);
   EXPECT_EQ(read(third, kPage + 1), 60);
   EXPECT_EQ(cache.n_used(), 3U);
-  EXPECT_EQ(first.pages_to_extend(1), 0U);  // it is alone there again
+  EXPECT_EQ(first.bytes_to_extend(1), 0 * kLayout.page_bytes());  // it is alone there again
   first.extend(1);
   write(first, kPage + 3, 80);
   EXPECT_EQ(read(third, kPage + 3), 70);
@@ -204,10 +207,10 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
         break;
       }
       default:
-        if (it.kv->pages_to_extend(n) > cache.n_free() || it.values.size() > 2'000) break;
-        const size_t n_free = cache.n_free(), n_taken = it.kv->pages_to_extend(n);
+        if (it.kv->bytes_to_extend(n) > cache.bytes_free() || it.values.size() > 2'000) break;
+        const uint64_t n_free = cache.bytes_free(), n_taken = it.kv->bytes_to_extend(n);
         it.kv->extend(n);
-        ASSERT_EQ(cache.n_free(), n_free - n_taken);
+        ASSERT_EQ(cache.bytes_free(), n_free - n_taken);
         for (size_t idx = 0; idx < n; ++idx) {
           it.values.push_back(static_cast<int>(random() % 256));
           write(*it.kv, it.values.size() - 1, it.values.back());
@@ -219,7 +222,7 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
     for (size_t p = 0; p < tracked.values.size(); ++p) ASSERT_EQ(read(*tracked.kv, p), tracked.values[p]);
   all.clear();
   EXPECT_EQ(cache.n_used(), 0U);
-  EXPECT_EQ(cache.n_free(), 400U);
+  EXPECT_EQ(n_free(cache), 400U);
 }
 
 // As the prefix cache has it: a sequence that continues from a snapshot has what was computed up to there, and writes
@@ -297,16 +300,16 @@ TEST(KvSequence, ASnapshotWithinAPassIsKeptOnceItIsComputed) {
 TEST(KvCache, OtherBytesOfTheBudgetLeaveFewerPages) {
   const uint64_t page = kRecurrent.page_bytes();
   KvCache cache(kRecurrent, 4 * page + page / 2);
-  EXPECT_EQ(cache.n_free(), 4U);
+  EXPECT_EQ(n_free(cache), 4U);
   cache.set_snapshot_bytes(page);
-  EXPECT_EQ(cache.n_free(), 3U);
+  EXPECT_EQ(n_free(cache), 3U);
   const KvPage one = cache.take();
   cache.set_snapshot_bytes(2 * page + page / 2 + 1);
-  EXPECT_EQ(cache.n_free(), 0U);
+  EXPECT_EQ(n_free(cache), 0U);
   cache.set_snapshot_bytes(9 * page);  // more than there is
-  EXPECT_EQ(cache.n_free(), 0U);
+  EXPECT_EQ(n_free(cache), 0U);
   cache.set_snapshot_bytes(0);
-  EXPECT_EQ(cache.n_free(), 3U);
+  EXPECT_EQ(n_free(cache), 3U);
 }
 
 TEST(KvSequence, AForkHasItsOwnState) {
