@@ -76,10 +76,13 @@ PageBuffer::~PageBuffer() {
   if (data_) ::munmap(data_, size_);
 }
 
-void PageBuffer::release_from(size_t offset) const {
+void PageBuffer::release(size_t offset, size_t n) const {
+  check_range(offset, n);
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t begin = (offset + page - 1) / page * page;
-  if (begin < size_) ::madvise(data_ + begin, size_ - begin, MADV_DONTNEED);
+  // The last page belongs to the buffer as a whole.
+  const size_t begin = (offset + page - 1) / page * page,
+               end = offset + n == size_ ? size_ : (offset + n) / page * page;
+  if (begin < end) ::madvise(data_ + begin, end - begin, MADV_DONTNEED);
 }
 
 void PageBuffer::prefer_huge_pages() const {

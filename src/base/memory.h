@@ -36,8 +36,9 @@ class PageBuffer {
   }
   ~PageBuffer();
 
-  // Returns whole pages from this byte on to the system; they read as zeros afterwards.
-  void release_from(size_t offset) const;
+  // Returns whole pages from this byte on, or within n bytes from it on, to the system; they read as zeros afterwards.
+  void release_from(size_t offset) const { release(offset, size_ - offset); }
+  void release(size_t offset, size_t n) const;
   // Asks for huge pages, for memory that is read sequentially.
   void prefer_huge_pages() const;
   std::byte* data() const { return data_; }

@@ -59,11 +59,11 @@ Result<Answer> Engine::generate(Session& session, const Request& request) {
 
 Result<std::span<const float>> Engine::extend(Session& session, std::span<const TokenId> tokens, RowKind kind) {
   OGAS_TRY(check_item(core_->model, {&session, tokens, kind}));
-  OGAS_TRY(core_->kv.reserve_positions(session.kv, tokens.size()));
   const size_t n_batch = options().n_batch;
   std::span<const float> logits;
   for (size_t begin = 0; begin < tokens.size(); begin += n_batch) {
     const size_t n = std::min(n_batch, tokens.size() - begin);
+    OGAS_TRY(core_->kv.reserve_positions(session.kv, n));
     const BatchItem part{&session, tokens.subspan(begin, n), kind, /*n_logits=*/begin + n == tokens.size() ? 1U : 0U};
     logits = OGAS_TRY(core_->runner.compute({&part, 1})).logits();
   }
@@ -75,6 +75,7 @@ Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) 
   uint64_t n_bytes = 0;
   for (const BatchItem& item : items) {
     OGAS_TRY(check_item(core_->model, item));
+    item.session->kv.release_windows();
     n_bytes += item.session->kv.bytes_to_extend(item.tokens.size());
     sessions.push_back(item.session);
   }

@@ -21,6 +21,11 @@ Result<> KvManager::reserve(uint64_t n_bytes) {
               format_bytes(n_bytes), format_bytes(budget_), format_bytes(cache_.bytes_free()));
 }
 
+Result<> KvManager::reserve_positions(KvSequence& kv, size_t n) {
+  kv.release_windows();
+  return reserve(kv.bytes_to_extend(n));
+}
+
 size_t KvManager::n_cacheable(const Session& session) const {
   return reuses_generated_ ? session.tokens.size() : session.n_prompt_tokens;
 }
@@ -30,9 +35,9 @@ size_t KvManager::match_prefix(Session& session, std::span<const TokenId> tokens
   if (!prefixes_ || n_cacheable(session) < session.tokens.size()) return 0;
   const PrefixMatch match = prefixes_->find(tokens);
   if (match.pages.size() * kPage > session.tokens.size()) {
-    const size_t n_kept = match.states ? 0 : session.tokens.size() / kPage;  // pages
+    const size_t n_kept = match.snapshot ? 0 : session.tokens.size() / kPage;  // pages
     session.truncate(n_kept * kPage);
-    session.add_pages(std::span(match.pages).subspan(n_kept), match.states ? &*match.states : nullptr,
+    session.add_pages(std::span(match.pages).subspan(n_kept), match.snapshot ? &*match.snapshot : nullptr,
                       tokens.subspan(n_kept * kPage, (match.pages.size() - n_kept) * kPage));
     session.n_in_prefix_cache = session.tokens.size();
   }
@@ -46,8 +51,13 @@ void KvManager::insert_prefix(Session& session, size_t n_tokens) {
   session.n_in_prefix_cache = n;
 }
 
-void KvManager::insert_snapshot(const Session& session) {
-  if (prefixes_) prefixes_->add_snapshot(session.kv, std::span(session.tokens).first(n_cacheable(session)));
+void KvManager::insert_snapshot(const Session& session, size_t position) {
+  if (prefixes_) prefixes_->add_snapshot(session.kv, std::span(session.tokens).first(n_cacheable(session)), position);
+}
+
+void KvManager::insert_last_snapshot(const Session& session) {
+  const bool is_recurrent = layout().n_states() > 0;
+  insert_snapshot(session, is_recurrent ? session.kv.snapshot_position() : session.n_in_prefix_cache);
 }
 
 void KvManager::save_prefix(Session& session, size_t n_tokens) {

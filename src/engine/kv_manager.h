@@ -31,7 +31,7 @@ class KvManager {
   // Makes these bytes free, or those that n more positions of a sequence take, at the cost of cached prefixes. Errors:
   // out_of_memory.
   Result<> reserve(uint64_t n_bytes);
-  Result<> reserve_positions(const KvSequence& kv, size_t n) { return reserve(kv.bytes_to_extend(n)); }
+  Result<> reserve_positions(KvSequence& kv, size_t n);
   // Bytes that are free or can be made free.
   uint64_t bytes_available() const { return cache_.bytes_free() + (prefixes_ ? prefixes_->bytes_evictable() : 0); }
   // Bytes that sessions hold, and those that only the prefix cache holds.
@@ -39,12 +39,14 @@ class KvManager {
   uint64_t bytes_cached() const { return prefixes_ ? prefixes_->bytes_reclaimable() : 0; }
 
   // Lets a session that holds the beginning of these tokens continue from the prefix cache, where that has more of
-  // them. Returns how many of them are cached at all: with recurrent layers, also after the last snapshot.
+  // them. Returns how many of them are cached at all: where snapshots are needed, also after the last one.
   size_t match_prefix(Session& session, std::span<const TokenId> tokens);
   // Puts the first n_tokens of a session into the prefix cache, as far as an answer would have the same bits from them.
   void insert_prefix(Session& session, size_t n_tokens);
-  // Also a session's snapshot of recurrent layers, as far as the tokens before it were put there.
-  void insert_snapshot(const Session& session);
+  // Also a session's snapshot of a position, where it has one and the tokens before it were put there.
+  void insert_snapshot(const Session& session, size_t position);
+  // The same of the last position that it can have one of.
+  void insert_last_snapshot(const Session& session);
   // As PrefixCache.
   size_t snapshot_stride() const { return prefixes_ ? prefixes_->snapshot_stride() : 0; }
   // Also writes them to disk, in the background, where there is a folder for them.

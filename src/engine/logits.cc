@@ -17,9 +17,9 @@ Result<> compute_rows(EngineCore& core, size_t n_rows, uint32_t batch, ComputeRo
   const size_t n_vocab = core.facts().n_vocab;
   const size_t n_batch = batch > 0 ? batch : core.options().n_batch;
   KvSequence kv(core.kv.cache());
-  OGAS_TRY(core.kv.reserve_positions(kv, n_rows));
   for (size_t begin = 0; begin < n_rows; begin += n_batch) {
     const size_t n = std::min(n_batch, n_rows - begin);
+    OGAS_TRY(core.kv.reserve_positions(kv, n));
     const auto logits = OGAS_TRY(compute_some(begin, n, kv));
     for (size_t idx = 0; idx < n; ++idx) row(begin + idx, logits.subspan(idx * n_vocab, n_vocab));
   }

@@ -39,7 +39,7 @@ uint64_t batch_bytes_of_page(const Model& model, const CpuKernels& kernels, cons
 // What the model, a full context and a batch take, in bytes.
 uint64_t bytes_needed(const Model& model, const ModelFacts& facts, const CpuKernels& kernels,
                       const EngineOptions& options) {
-  return facts.weight_bytes + kv_layout(facts, options).sequence_bytes(options.n_ctx) +
+  return facts.weight_bytes + kv_layout(facts, options).sequence_bytes(options.n_ctx, options.n_batch) +
          batch_bytes(model, kernels, options, options.n_ctx);
 }
 
@@ -75,18 +75,18 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   if (options.n_threads == 0) options.n_threads = usable_cores();
 
   const bool chosen_by_us = options.n_ctx == 0;
-  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0);
+  const uint64_t fixed = facts.weight_bytes + kv.sequence_bytes(0, 0);
   const uint64_t share = available > fixed ? (available - fixed) / kv_share : 0;
   if (chosen_by_us) {
     // The model's own limit, or what the budget holds.
-    const uint64_t pages = options.kv_budget > 0
-                               ? options.kv_budget / kv.page_bytes()
-                               : share / (kv.page_bytes() + batch_bytes_of_page(model, kernels, options));
-    const uint64_t fitting = std::max<uint64_t>(kMinContext, pages * KvLayout::kPagePositions);
-    options.n_ctx = static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, fitting));
+    const uint64_t bytes = options.kv_budget > 0 ? options.kv_budget : share;
+    const uint64_t bytes_a_page = options.kv_budget > 0 ? 0 : batch_bytes_of_page(model, kernels, options);
+    const uint64_t max = uint64_t{facts.n_ctx_train} + KvLayout::kPagePositions;
+    const uint64_t fitting = kv.positions_within(bytes, options.n_batch, bytes_a_page, max);
+    options.n_ctx =
+        static_cast<uint32_t>(std::min<uint64_t>(facts.n_ctx_train, std::max<uint64_t>(kMinContext, fitting)));
   }
-  const uint64_t context_bytes =
-      (uint64_t{options.n_ctx} + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions * kv.page_bytes();
+  const uint64_t context_bytes = kv.bytes_of_pages(options.n_ctx, options.n_batch);
   if (options.kv_budget == 0)
     options.kv_budget = std::max(takes_share ? share : 0, context_bytes);
   else if (options.kv_budget < context_bytes)
@@ -96,8 +96,8 @@ Result<EngineOptions> resolve(EngineOptions options, const Model& model, const M
   if (needed <= available) return options;
   return fail(ErrorCode::out_of_memory,
               "the model needs {} ({} of weights, {} for {} positions of context); {} {} free", format_bytes(needed),
-              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx)), options.n_ctx,
-              format_bytes(available),
+              format_bytes(facts.weight_bytes), format_bytes(kv.sequence_bytes(options.n_ctx, options.n_batch)),
+              options.n_ctx, format_bytes(available),
               chosen_by_us || facts.weight_bytes > available ? "is" : "(try a smaller context) is");
 }
 
@@ -105,8 +105,9 @@ void fill_in(MemoryPlan& plan, const Model& model, const CpuKernels& kernels) {
   const ModelFacts& facts = model.facts();
   plan.has_panels =
       std::ranges::any_of(model.linears(), [&](const Linear* linear) { return linear->panel_bytes(kernels) > 0; });
-  plan.context_bytes = plan.leaves_experts_on_disk ? plan.options.kv_budget
-                                                   : kv_layout(facts, plan.options).sequence_bytes(plan.options.n_ctx);
+  plan.context_bytes = plan.leaves_experts_on_disk
+                           ? plan.options.kv_budget
+                           : kv_layout(facts, plan.options).sequence_bytes(plan.options.n_ctx, plan.options.n_batch);
   plan.batch_bytes = batch_bytes(model, kernels, plan.options, plan.options.n_ctx);
 }
 

@@ -33,10 +33,14 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
       budget_(std::max<uint64_t>(kv_cache.bytes_free(), 1)),
       store_(std::move(store)) {
   const KvLayout& kv = kv_cache.layout();
-  if (kv.state_bytes() == 0) return;
+  if (!kv.needs_snapshots()) return;
   constexpr size_t kMinPages = 16, kMaxPages = 64;
-  snapshot_pages_ = (kv.state_bytes() - 1) / std::max<uint64_t>(kv.page_bytes(), 1) + 1;
-  snapshot_stride_ = std::clamp(std::bit_ceil(snapshot_pages_) / 2, kMinPages, kMaxPages) * kPage;
+  snapshot_pages_ = (kv.snapshot_bytes() - 1) / std::max<uint64_t>(kv.page_bytes(), 1) + 1;
+  const size_t window_pages = std::bit_ceil(std::max<size_t>((kv.window() + kPage - 1) / kPage, 1));
+  const size_t pages = has_states() ? std::clamp(std::bit_ceil(snapshot_pages_) / 2, kMinPages, kMaxPages)
+                                    : std::clamp<size_t>(window_pages / 4, 1, kMinPages);
+  snapshot_stride_ = pages * kPage;
+  saved_stride_ = std::max(pages, window_pages) * kPage;
 }
 
 PrefixCache::~PrefixCache() { kv_cache_.set_snapshot_bytes(0); }
@@ -73,18 +77,18 @@ void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
     unlist_if_leaf(page.parent, before);
     ++before.n_children;
   }
-  advance_time(kv_cache_.layout().page_bytes());
+  advance_time(kv_cache_.layout().page_bytes(KvPageKind::full));
   Node node{.parent = page.parent, .tokens = {}, .page = share, .snapshot = {}, .depth = page.depth, .used = time_};
   std::ranges::copy(page.tokens, node.tokens.begin());
   list_if_leaf(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
 }
 
-void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvStates& states) {
+void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvSnapshot& snapshot) {
   unlist_if_leaf(key, node);
-  node.snapshot = states;
+  node.snapshot = snapshot;
   snapshots_.push_back(key);
   kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
-  advance_time(kv_cache_.layout().state_bytes());
+  advance_time(kv_cache_.layout().snapshot_bytes());
   node.used = time_;
 }
 
@@ -94,9 +98,9 @@ PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
   const Lookup lookup = look_up(page, node);
   if (lookup == Lookup::other) return nullptr;
   if (lookup == Lookup::absent) {
-    if (!store_ || !reserve(kv_cache_.layout().page_bytes())) return nullptr;
+    if (!store_ || !reserve(kv_cache_.layout().page_bytes(KvPageKind::full))) return nullptr;
     const KvPage share = kv_cache_.take();
-    if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes()})) return nullptr;
+    if (!store_->load(page, {share.data(), kv_cache_.layout().page_bytes(KvPageKind::full)})) return nullptr;
     insert(page, share);
     return &nodes_.at(page.key);
   }
@@ -104,22 +108,45 @@ PrefixCache::Node* PrefixCache::get_page(const PrefixPage& page) {
   return node;
 }
 
-// The same for the snapshot of a page that is in memory, and shared by others.
-const KvStates* PrefixCache::get_snapshot(const PrefixPage& page) {
-  Node& node = nodes_.at(page.key);
-  if (node.snapshot) return &*node.snapshot;
-  if (!store_ || !reserve_snapshot()) return nullptr;
-  const KvStates states = kv_cache_.take_states();
-  if (!store_->load_states(page, states.bytes())) return nullptr;
-  put_snapshot(page.key, node, states);
-  return &*node.snapshot;
+// Those whose windows a sequence needs that continues after the last of these.
+std::span<const PrefixPage> PrefixCache::in_windows(std::span<const PrefixPage> pages) const {
+  return pages.last(kv_cache_.layout().n_window_pages(pages.size() * kPage));
 }
 
-// Whether a sequence can continue after this page, as far as is known without reading it.
-bool PrefixCache::may_continue_after(const PrefixPage& page) const {
+std::optional<KvSnapshot> PrefixCache::load_snapshot(std::span<const PrefixPage> pages) {
+  const KvLayout& kv = kv_cache_.layout();
+  const std::span<const PrefixPage> windows = in_windows(pages);
+  const uint64_t window_bytes = kv.page_bytes(KvPageKind::window);
+  if (!store_ || !reserve_if_possible(kv.state_bytes() + windows.size() * window_bytes)) return std::nullopt;
+  KvSnapshot snapshot;
+  if (has_states()) {
+    snapshot.states = kv_cache_.take_states();
+    if (!store_->load_states(pages.back(), snapshot.states->bytes())) return std::nullopt;
+  }
+  for (const PrefixPage& page : windows) {
+    snapshot.window_pages.push_back(kv_cache_.take(KvPageKind::window));
+    if (!store_->load_window(page, {snapshot.window_pages.back().data(), window_bytes})) return std::nullopt;
+  }
+  return snapshot;
+}
+
+// The same for the snapshot of the last page, which is in memory, and shared by others.
+const KvSnapshot* PrefixCache::get_snapshot(std::span<const PrefixPage> pages) {
+  const PrefixKey& key = pages.back().key;
+  Node& node = nodes_.at(key);
+  if (!node.snapshot)
+    if (const auto loaded = load_snapshot(pages)) put_snapshot(key, node, *loaded);
+  return node.snapshot ? &*node.snapshot : nullptr;
+}
+
+// Whether a sequence can continue after the last of these pages, as far as is known without reading it.
+bool PrefixCache::may_continue_after(std::span<const PrefixPage> pages) const {
   if (snapshot_pages_ == 0) return true;
-  const auto found = nodes_.find(page.key);
-  return (found != nodes_.end() && found->second.snapshot) || (store_ && store_->may_have_states(page.key));
+  const auto found = nodes_.find(pages.back().key);
+  if (found != nodes_.end() && found->second.snapshot) return true;
+  return store_ && (!has_states() || store_->may_have_states(pages.back().key)) &&
+         std::ranges::all_of(in_windows(pages),
+                             [&](const PrefixPage& page) { return store_->may_have_window(page.key); });
 }
 
 PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
@@ -131,19 +158,19 @@ PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
     known.push_back(page);
     return true;
   });
-  PrefixMatch match{.pages = {}, .states = {}, .n_known = known.size()};
-  while (!known.empty() && !may_continue_after(known.back())) known.pop_back();
+  PrefixMatch match{.pages = {}, .snapshot = {}, .n_known = known.size()};
+  while (!known.empty() && !may_continue_after(known)) known.pop_back();
   for (const PrefixPage& page : known) {
     const Node* node = get_page(page);
     if (!node) break;
     match.pages.push_back(node->page);
   }
   for (; !match.pages.empty(); match.pages.pop_back()) {
-    const PrefixPage& last = known[match.pages.size() - 1];
-    if (!may_continue_after(last)) continue;
+    const auto pages = std::span(known).first(match.pages.size());
+    if (!may_continue_after(pages)) continue;
     if (snapshot_pages_ == 0) break;
-    if (const KvStates* states = get_snapshot(last)) {
-      match.states = *states;
+    if (const KvSnapshot* snapshot = get_snapshot(pages)) {
+      match.snapshot = *snapshot;
       break;
     }
   }
@@ -161,8 +188,7 @@ void PrefixCache::add(KvSequence& kv, std::span<const TokenId> tokens) {
   });
 }
 
-void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens) {
-  const size_t position = kv.snapshot_position();
+void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens, size_t position) {
   if (position == 0 || position % kPage != 0 || position > tokens.size()) return;
   Node* node = nullptr;
   PrefixKey key;
@@ -173,24 +199,37 @@ void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> to
   // The sequence shares the page: it is not evicted here.
   const bool is_its_own =
       node && (node->depth + 1) * kPage == position && node->page.data() == kv.page(node->depth).data();
-  if (is_its_own && !node->snapshot && reserve_snapshot()) put_snapshot(key, *node, *kv.snapshot_at(position));
+  if (!is_its_own || node->snapshot) return;
+  const auto snapshot = kv.snapshot_at(position);
+  if (snapshot && reserve_if_possible(kv_cache_.layout().state_bytes())) put_snapshot(key, *node, *snapshot);
 }
 
 void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
   if (!store_) return;
   const auto now = std::filesystem::file_time_type::clock::now();
-  std::vector<PrefixPage> with_snapshot;
+  std::vector<PrefixPage> pages, with_snapshot;
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     const KvPage& share = kv.page(page.depth);
-    store_->save(page, share, {share.data(), kv_cache_.layout().page_bytes()}, now);
+    store_->save(page, share, {share.data(), kv_cache_.layout().page_bytes(KvPageKind::full)}, now);
+    pages.push_back(page);
     Node* node = nullptr;
     if (look_up(page, node) == Lookup::found && node->snapshot) with_snapshot.push_back(page);
     return true;
   });
   for (const PrefixPage& page : with_snapshot) {
     const Node& node = nodes_.at(page.key);
-    if (&page == &with_snapshot.back() || (page.depth + 1) * kPage % snapshot_stride_ == 0 || node.n_children > 1)
-      store_->save_states(page, *node.snapshot, now);
+    if (&page == &with_snapshot.back() || (page.depth + 1) * kPage % saved_stride_ == 0 || node.n_children > 1)
+      save_snapshot(std::span(pages).first(page.depth + 1), *node.snapshot, now);
+  }
+}
+
+void PrefixCache::save_snapshot(std::span<const PrefixPage> pages, const KvSnapshot& snapshot,
+                                std::filesystem::file_time_type now) {
+  if (snapshot.states) store_->save_states(pages.back(), *snapshot.states, now);
+  const std::span<const PrefixPage> windows = in_windows(pages);
+  for (size_t idx = 0; idx < windows.size(); ++idx) {
+    const KvPage& share = snapshot.window_pages[idx];
+    store_->save_window(windows[idx], share, {share.data(), kv_cache_.layout().page_bytes(KvPageKind::window)}, now);
   }
 }
 
@@ -229,7 +268,7 @@ PrefixCache::WorstSnapshot PrefixCache::worst_snapshot(bool also_shared) const {
   for (size_t idx = 0; idx < snapshots_.size(); ++idx) {
     const PrefixKey& key = snapshots_[idx];
     const Node& node = nodes_.at(key);
-    if (node.snapshot->is_shared() && !also_shared) continue;
+    if (node.snapshot->states && node.snapshot->states->is_shared() && !also_shared) continue;
     const double worth = node.used + worths[idx] * (have_others_after.contains(key) ? kGoesBack : 1);
     if (!worst.key || worth < worst.worth) worst = {&key, worth};
   }
@@ -279,27 +318,35 @@ bool PrefixCache::reserve(uint64_t n_bytes) {
   return true;
 }
 
-// Nothing is evicted for a snapshot that would not fit anyway.
-bool PrefixCache::reserve_snapshot() {
-  const uint64_t n_bytes = kv_cache_.layout().state_bytes();
+// Nothing is evicted for what would not fit anyway.
+bool PrefixCache::reserve_if_possible(uint64_t n_bytes) {
   return kv_cache_.bytes_free() + bytes_evictable() >= n_bytes && reserve(n_bytes);
+}
+
+// Of pages that only snapshots hold.
+uint64_t PrefixCache::bytes_of_windows() const {
+  std::unordered_map<const std::byte*, uint32_t> n_held;
+  uint64_t n_pages = 0;
+  for (const PrefixKey& key : snapshots_)
+    for (const KvPage& page : nodes_.at(key).snapshot->window_pages)
+      n_pages += ++n_held[page.data()] == page.n_shares() ? 1 : 0;
+  return n_pages * kv_cache_.layout().page_bytes(KvPageKind::window);
 }
 
 uint64_t PrefixCache::bytes_evictable() {
   if (store_) store_->collect();
   const auto n_pages = std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); });
   const KvLayout& kv = kv_cache_.layout();
-  return static_cast<uint64_t>(n_pages) * kv.page_bytes() + snapshots_.size() * kv.state_bytes();
+  return static_cast<uint64_t>(n_pages) * kv.page_bytes(KvPageKind::full) + snapshots_.size() * kv.state_bytes() +
+         bytes_of_windows();
 }
 
 uint64_t PrefixCache::bytes_reclaimable() {
-  if (store_) store_->collect();
-  uint64_t bytes = 0;
-  for (const auto& [key, node] : nodes_) {
-    if (!node.page.is_shared()) bytes += kv_cache_.layout().page_bytes();
-    if (node.snapshot && !node.snapshot->is_shared()) bytes += kv_cache_.layout().state_bytes();
-  }
-  return bytes;
+  const auto n_shared = std::ranges::count_if(snapshots_, [&](const PrefixKey& key) {
+    const auto& states = nodes_.at(key).snapshot->states;
+    return states && states->is_shared();
+  });
+  return bytes_evictable() - static_cast<uint64_t>(n_shared) * kv_cache_.layout().state_bytes();
 }
 
 void PrefixCache::flush() {

@@ -1,8 +1,9 @@
 // Pages of the KV cache by the tokens they were computed from, so that a request continues where another began alike: a
 // tree of pages, each named by all tokens up to its end (prefix_key.h).
 //
-// A page alone does not say what recurrent layers made of its tokens. With such layers some pages have a snapshot, the
-// states at the page's end, and a request continues from the last of these: what follows it is computed again.
+// A page alone does not say what recurrent layers made of its tokens, and has no keys and values of layers with a
+// window. With such layers some pages have a snapshot (KvSnapshot) of the page's end, and a request continues from the
+// last of these: what follows it is computed again.
 //
 // Pages stay as long as there is space for them. Evicted first is what was not used for long and is fast to compute
 // again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where time
@@ -30,9 +31,9 @@ namespace ogas {
 
 // What is known of some tokens.
 struct PrefixMatch {
-  std::vector<KvPage> pages;       // that hold the beginning of them, up to where a sequence can continue
-  std::optional<KvStates> states;  // at the end of these; none without recurrent layers
-  size_t n_known = 0;              // pages that are known, also those after the last snapshot
+  std::vector<KvPage> pages;           // that hold the beginning of them, up to where a sequence can continue
+  std::optional<KvSnapshot> snapshot;  // of the end of these; none where KvLayout needs none
+  size_t n_known = 0;                  // pages that are known, also those after the last snapshot
 };
 
 class PrefixCache {
@@ -47,13 +48,15 @@ class PrefixCache {
   // Caches all whole pages of these tokens, which the sequence holds. Of those that were computed twice the sequence
   // gives up its own.
   void add(KvSequence& kv, std::span<const TokenId> tokens);
-  // Caches the sequence's snapshot, if that is of the end of one of these pages, once they were added.
-  void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens);
+  // Caches the sequence's snapshot of a position, if it has one and that is the end of one of these pages, once they
+  // were added.
+  void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens, size_t position);
   // Also puts them into the store, in the background: all pages, and of their snapshots the last one, those at
   // snapshot_stride() and those where other tokens followed.
   void save(const KvSequence& kv, std::span<const TokenId> tokens);
-  // Positions from one regular snapshot to the next, a multiple of a page, chosen so that snapshots take about the
-  // memory that pages do. 0 without recurrent layers.
+  // Positions from one regular snapshot to the next, a multiple of a page. With recurrent layers it is chosen so that
+  // snapshots take about the memory that pages do. Else it is a quarter of the window, since snapshots share its pages.
+  // 0 where none are needed.
   size_t snapshot_stride() const { return snapshot_stride_; }
 
   // Evicts pages and snapshots until these bytes are free. False where there is too little to evict.
@@ -73,8 +76,8 @@ class PrefixCache {
     PrefixKey parent;
     std::array<TokenId, KvLayout::kPagePositions> tokens;
     KvPage page;
-    std::optional<KvStates> snapshot;  // at its end
-    size_t depth;                      // pages before it
+    std::optional<KvSnapshot> snapshot;  // of its end
+    size_t depth;                        // pages before it
     size_t n_children = 0;
     double used = 0;  // the time of its last use
   };
@@ -82,12 +85,17 @@ class PrefixCache {
 
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
   Lookup look_up(const PrefixPage& page, Node*& node);
-  bool may_continue_after(const PrefixPage& page) const;
+  // Of the last of these pages, which are all from the first on.
+  bool may_continue_after(std::span<const PrefixPage> pages) const;
   Node* get_page(const PrefixPage& page);
-  const KvStates* get_snapshot(const PrefixPage& page);
+  const KvSnapshot* get_snapshot(std::span<const PrefixPage> pages);
+  std::optional<KvSnapshot> load_snapshot(std::span<const PrefixPage> pages);
+  std::span<const PrefixPage> in_windows(std::span<const PrefixPage> pages) const;
   void insert(const PrefixPage& page, const KvPage& share);
   void advance_time(uint64_t n_bytes) { time_ += static_cast<double>(n_bytes) / static_cast<double>(budget_); }
-  void put_snapshot(const PrefixKey& key, Node& node, const KvStates& states);
+  void put_snapshot(const PrefixKey& key, Node& node, const KvSnapshot& snapshot);
+  void save_snapshot(std::span<const PrefixPage> pages, const KvSnapshot& snapshot,
+                     std::filesystem::file_time_type now);
   void use(const PrefixKey& key, Node& node);
   // Leaves are listed by their worth, but for those that have a snapshot: it goes first.
   double worth_of_page(const Node& node) const;
@@ -102,15 +110,18 @@ class PrefixCache {
   WorstSnapshot worst_snapshot(bool also_shared) const;
   void drop_page(const PrefixKey& key);
   void drop_snapshot(const PrefixKey& key);
-  bool reserve_snapshot();
+  bool reserve_if_possible(uint64_t n_bytes);
+  uint64_t bytes_of_windows() const;
+  bool has_states() const { return kv_cache_.layout().state_bytes() > 0; }
   bool drop_one(bool also_shared_snapshots);
 
   KvCache& kv_cache_;
   PrefixKey model_;
   double cost_growth_;
   uint64_t budget_;            // bytes there are
-  size_t snapshot_pages_ = 0;  // that would fit in place of a snapshot; 0 without recurrent layers
+  size_t snapshot_pages_ = 0;  // that would fit in place of a snapshot; 0 where none are needed
   size_t snapshot_stride_ = 0;
+  size_t saved_stride_ = 0;  // of snapshots that the store has, a multiple: there they share nothing
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;
   std::set<std::pair<double, PrefixKey>> leaves_;  // by worth

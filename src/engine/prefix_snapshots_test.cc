@@ -1,4 +1,4 @@
-// The prefix cache of models with recurrent layers: where a sequence can continue, in memory and on disk.
+// The prefix cache of models with recurrent layers or windows: where a sequence can continue, in memory and on disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 #include <random>
+#include <ranges>
 #include <set>
 
 #include "base/log.h"
@@ -22,17 +23,24 @@ using Cache = testing::PrefixTestCache;
 
 // A page takes 4 KiB, and a snapshot as much as two of them and a bit.
 constexpr uint64_t kValues = 2100;
+// A window reaches two pages back.
+const KvLayout kWindows = testing::layout_of_window(kPage + 9);
 const KvLayout kRecurrent = testing::layout_of_states(kValues);
 
 // Pages a sequence can continue from; these and their states must be right.
 size_t n_found(PrefixCache& prefixes, std::span<const TokenId> tokens) {
   const PrefixMatch match = prefixes.find(tokens);
   testing::expect_pages(match.pages, tokens);
-  EXPECT_EQ(match.states.has_value(), !match.pages.empty());
+  EXPECT_EQ(match.snapshot.has_value(), !match.pages.empty());
   EXPECT_GE(match.n_known, match.pages.size());
-  if (match.states) {
-    EXPECT_TRUE(testing::has_mark(match.states->bytes(), tokens.first(match.pages.size() * kPage)));
+  if (!match.snapshot) return 0;
+  if (match.snapshot->states) {
+    EXPECT_TRUE(testing::has_mark(match.snapshot->states->bytes(), tokens.first(match.pages.size() * kPage)));
   }
+  const size_t n_windows = match.snapshot->window_pages.size();
+  for (size_t idx = 0; idx < n_windows; ++idx)
+    testing::expect_page(match.snapshot->window_pages[idx],
+                         tokens.first((match.pages.size() - n_windows + idx + 1) * kPage));
   return match.pages.size();
 }
 
@@ -66,12 +74,12 @@ TEST(PrefixSnapshots, OnlyThoseAtTheEndOfACachedPageAreTaken) {
   KvSequence sequence(cache.kv);
   ASSERT_TRUE(cache.compute(sequence, std::span(tokens).first(kPage + 9)));
   sequence.snapshot();
-  cache.prefixes.add_snapshot(sequence, std::span(tokens).first(kPage + 9));
+  cache.prefixes.add_snapshot(sequence, std::span(tokens).first(kPage + 9), kPage + 9);
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
   KvSequence unknown(cache.kv);
   unknown.extend(2 * kPage);  // its second page was not added
   unknown.snapshot();
-  cache.prefixes.add_snapshot(unknown, std::span(tokens).first(2 * kPage));
+  cache.prefixes.add_snapshot(unknown, std::span(tokens).first(2 * kPage), 2 * kPage);
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
 }
 
@@ -86,7 +94,7 @@ TEST(PrefixSnapshots, CountInTheBudget) {
   EXPECT_TRUE(cache.prefixes.reserve(8 * kRecurrent.page_bytes()));
   EXPECT_EQ(n_found(cache.prefixes, tokens), 0U);
   EXPECT_EQ(cache.kv.n_used(), 4U);
-  EXPECT_NE(sequence.snapshot_at(4 * kPage), nullptr);
+  EXPECT_TRUE(sequence.snapshot_at(4 * kPage));
   EXPECT_FALSE(cache.prefixes.reserve(9 * kRecurrent.page_bytes()));
   // Where a snapshot does not fit, none is taken, and nothing fails.
   KvSequence large(cache.kv);
@@ -119,13 +127,15 @@ TEST(PrefixSnapshots, ThoseInTheMiddleAreDroppedFirst) {
 
 // Random prompts over few letters, so that they begin alike in all ways, snapshots anywhere and a budget that is never
 // enough.
-TEST(PrefixSnapshots, RandomSequencesFindOnlyTheirOwn) {
+class RandomSnapshots : public ::testing::TestWithParam<KvLayout> {};
+
+TEST_P(RandomSnapshots, AreFoundByTheirOwn) {
+  const KvLayout& layout = GetParam();
   std::mt19937 random(5);
   for (const bool with_disk : {false, true}) {
     const Folder folder;
     const auto new_cache = [&] {
-      return std::make_unique<Cache>(kRecurrent, 16,
-                                     with_disk ? Cache::store(folder, 60 * kRecurrent.page_bytes()) : nullptr);
+      return std::make_unique<Cache>(layout, 16, with_disk ? Cache::store(folder, 60 * layout.page_bytes()) : nullptr);
     };
     auto cache = new_cache();
     std::vector<std::unique_ptr<KvSequence>> running;
@@ -149,7 +159,7 @@ TEST(PrefixSnapshots, RandomSequencesFindOnlyTheirOwn) {
       std::vector<KvPage> pages;
       for (size_t idx = 0; idx < tokens.size() / kPage; ++idx) pages.push_back(sequence->page(idx));
       testing::expect_pages(pages, tokens);
-      if (!tokens.empty()) {
+      if (!tokens.empty() && layout.n_states() > 0) {
         EXPECT_TRUE(testing::has_mark(std::as_bytes(sequence->state(KvStateId{0})), tokens));
       }
       if (::testing::Test::HasFailure()) return;
@@ -161,9 +171,50 @@ TEST(PrefixSnapshots, RandomSequencesFindOnlyTheirOwn) {
     running.clear();
     cache->prefixes.flush();
     EXPECT_EQ(cache->prefixes.bytes_reclaimable(), cache->kv.bytes_used());
-    EXPECT_TRUE(cache->prefixes.reserve(16 * kRecurrent.page_bytes()));
+    EXPECT_TRUE(cache->prefixes.reserve(16 * layout.page_bytes()));
     EXPECT_EQ(cache->kv.bytes_used(), 0U);
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, RandomSnapshots, ::testing::Values(kRecurrent, kWindows),
+                         [](const auto& layout) { return layout.param.window() > 0 ? "Windows" : "Recurrent"; });
+
+TEST(PrefixSnapshots, OfWindowsShareTheirPages) {
+  Cache cache(kWindows, 100);
+  EXPECT_EQ(cache.prefixes.snapshot_stride(), kPage);
+  const Tokens tokens = tokens_of(8 * kPage + 5, 1);
+  {
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, {2, 3, 7}));
+  }
+  EXPECT_EQ(cache.kv.n_used(KvPageKind::full), 8U);
+  EXPECT_EQ(cache.kv.n_used(KvPageKind::window), 2U + 1 + 2);
+  EXPECT_EQ(cache.prefixes.bytes_reclaimable(), cache.kv.bytes_used());
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 7U);
+  EXPECT_EQ(n_found(cache.prefixes, std::span(tokens).first(7 * kPage - 1)), 3U);
+  Tokens other = tokens;
+  other[2 * kPage] += 1;
+  EXPECT_EQ(n_found(cache.prefixes, other), 2U);
+  KvSequence sequence(cache.kv);
+  ASSERT_TRUE(cache.compute(sequence, other, {8}));
+  EXPECT_EQ(n_found(cache.prefixes, other), 8U);
+  // A sequence further on holds no windows of earlier pages.
+  cache.prefixes.add_snapshot(sequence, other, 4 * kPage);
+  EXPECT_EQ(n_found(cache.prefixes, std::span(other).first(7 * kPage)), 2U);
+}
+
+TEST(PrefixSnapshots, OfWindowsLeaveTheMemoryWhereOthersNeedIt) {
+  Cache cache(kWindows, 12);
+  const Tokens tokens = tokens_of(6 * kPage, 1);
+  {
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, {1, 2, 3, 4, 5, 6}));
+  }
+  const uint64_t page = kWindows.page_bytes(KvPageKind::full);
+  EXPECT_EQ(cache.kv.bytes_used(), 12 * page);
+  ASSERT_TRUE(cache.prefixes.reserve(24 * page - 8 * page));
+  EXPECT_EQ(n_found(cache.prefixes, tokens), 6U);  // the end stays longest
+  EXPECT_EQ(cache.kv.bytes_used(), 8 * page);
 }
 
 class SnapshotStoreTest : public ::testing::Test {
@@ -195,6 +246,44 @@ TEST_F(SnapshotStoreTest, AreFoundAgain) {
   EXPECT_THAT(folder_.files(), SizeIs(5 + 1));
   EXPECT_EQ(n_restored(tokens), 4U);
   EXPECT_EQ(n_restored(tokens_of(3 * kPage, 1)), 0U);
+}
+
+TEST_F(SnapshotStoreTest, WindowsAreFoundAgainAndWrittenOnce) {
+  const Tokens tokens = tokens_of(8 * kPage + 9, 1);
+  const auto n_restored = [&](std::span<const TokenId> prompt) {
+    Cache cache(kWindows, 300, Cache::store(folder_));
+    return n_found(cache.prefixes, prompt);
+  };
+  {
+    Cache cache(kWindows, 300, Cache::store(folder_));
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens, {2, 3, 4, 7, 8}));
+    cache.prefixes.save(sequence, tokens);
+    cache.prefixes.flush();
+  }
+  // Of the stride, two pages, and the last: pages 1, 2, 3, 4, 7 and 8.
+  EXPECT_THAT(folder_.files(), SizeIs(8 + 6));
+  EXPECT_EQ(n_restored(tokens), 8U);
+  EXPECT_EQ(n_restored(std::span(tokens).first(8 * kPage - 1)), 4U);
+  EXPECT_EQ(n_restored(std::span(tokens).first(3 * kPage)), 3U);  // of what was written for others
+  // Without one of its windows a snapshot is none.
+  const auto is_window = [](const fs::path& file) { return file.extension() == ".window"; };
+  const auto files = folder_.files();
+  size_t n_without_end = 0;
+  for (const fs::path& file : files | std::views::filter(is_window)) {
+    const fs::path moved = folder_.path / "moved";
+    fs::rename(file, moved);
+    const size_t n = n_restored(tokens);
+    EXPECT_THAT(n, ::testing::AnyOf(8U, 4U));
+    n_without_end += n == 4 ? 1 : 0;
+    fs::rename(moved, file);
+  }
+  EXPECT_EQ(n_without_end, 2U);
+  for (const fs::path& file : files | std::views::filter(is_window)) std::ofstream(file, std::ios::app) << "x";
+  const auto level = spdlog::get_level();
+  spdlog::set_level(spdlog::level::off);
+  EXPECT_EQ(n_restored(tokens), 0U);
+  spdlog::set_level(level);
 }
 
 // Every turn of a conversation leaves one at its end: on disk only the last of these stays in use, next to those at the

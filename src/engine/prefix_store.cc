@@ -23,8 +23,11 @@ struct FileKind {
   std::string_view extension;
   Magic magic;
 };
-constexpr FileKind kPageFile = {".page", {'o', 'g', 'a', 's', 'K', 'V', '0', '1'}};
-constexpr FileKind kStatesFile = {".states", {'o', 'g', 'a', 's', 'S', 'T', '0', '1'}};
+constexpr FileKind kFileKinds[] = {
+    {".page", {'o', 'g', 'a', 's', 'K', 'V', '0', '1'}},
+    {".window", {'o', 'g', 'a', 's', 'K', 'W', '0', '1'}},
+    {".states", {'o', 'g', 'a', 's', 'S', 'T', '0', '1'}},
+};
 
 // In front of the bytes. Files never leave the machine that wrote them: its own order of bytes.
 struct Header {
@@ -78,7 +81,7 @@ std::vector<Stored> list_stored(const fs::path& folder) {
     const uint64_t n_bytes = at->file_size(gone);
     if (gone) continue;
     const fs::path extension = at->path().extension();
-    if (extension == kPageFile.extension || extension == kStatesFile.extension)
+    if (std::ranges::find(kFileKinds, extension, &FileKind::extension) != std::end(kFileKinds))
       all.push_back({time, n_bytes, at->path()});
     else if (extension == ".tmp" && fs::file_time_type::clock::now() - time > 1h)
       fs::remove(at->path(), gone);
@@ -102,28 +105,20 @@ PrefixStore::~PrefixStore() {
 }
 
 fs::path PrefixStore::path_of(Kind kind, const PrefixKey& key) const {
-  return model_folder_ / (key.hex() + std::string((kind == Kind::page ? kPageFile : kStatesFile).extension));
+  return model_folder_ / (key.hex() + std::string(kFileKinds[static_cast<size_t>(kind)].extension));
 }
 
-bool PrefixStore::may_have(const PrefixKey& key) const { return ::access(path_of(Kind::page, key).c_str(), F_OK) == 0; }
-
-bool PrefixStore::may_have_states(const PrefixKey& key) const {
-  return ::access(path_of(Kind::states, key).c_str(), F_OK) == 0;
+bool PrefixStore::has_file(Kind kind, const PrefixKey& key) const {
+  return ::access(path_of(kind, key).c_str(), F_OK) == 0;
 }
 
 void PrefixStore::warn_once(std::string_view what) {
   if (!has_warned_.exchange(true)) spdlog::warn("prefix cache: {}", what);
 }
 
-bool PrefixStore::load(const PrefixPage& page, std::span<std::byte> bytes) { return load(Kind::page, page, bytes); }
-
-bool PrefixStore::load_states(const PrefixPage& page, std::span<std::byte> bytes) {
-  return load(Kind::states, page, bytes);
-}
-
 bool PrefixStore::load(Kind kind, const PrefixPage& page, std::span<std::byte> bytes) {
   const fs::path path = path_of(kind, page.key);
-  const Magic& magic = (kind == Kind::page ? kPageFile : kStatesFile).magic;
+  const Magic& magic = kFileKinds[static_cast<size_t>(kind)].magic;
   const auto is_sound = [&]() -> Result<> {
     const std::string file = OGAS_TRY(read_file(path, sizeof(Header) + bytes.size()));
     if (file.size() != sizeof(Header) + bytes.size())
@@ -153,6 +148,10 @@ void PrefixStore::save(const PrefixPage& page, const KvPage& share, Bytes bytes,
   save(Kind::page, page, share, bytes, used);
 }
 
+void PrefixStore::save_window(const PrefixPage& page, const KvPage& share, Bytes bytes, fs::file_time_type used) {
+  save(Kind::window, page, share, bytes, used);
+}
+
 void PrefixStore::save_states(const PrefixPage& page, const KvStates& share, fs::file_time_type used) {
   save(Kind::states, page, share, share.bytes(), used);
 }
@@ -160,6 +159,7 @@ void PrefixStore::save_states(const PrefixPage& page, const KvStates& share, fs:
 template <class Share>
 void PrefixStore::save(Kind kind, const PrefixPage& page, const Share& share, Bytes bytes, fs::file_time_type used) {
   if (has_failed_) return;
+  if (has_removed_.exchange(false)) saved_ = {};  // the writer finds those that are still there
   Write write{.kind = kind,
               .key = page.key,
               .parent = page.parent,
@@ -228,7 +228,7 @@ Result<> PrefixStore::write(const Write& page) {
   if (error) return fail(ErrorCode::io, "cannot create {}: {}", model_folder_.string(), error.message());
   fs::permissions(folder_, fs::perms::owner_all, error);  // what people say is theirs to read alone
   keep_budget(n_bytes);
-  const Magic& magic = (page.kind == Kind::page ? kPageFile : kStatesFile).magic;
+  const Magic& magic = kFileKinds[static_cast<size_t>(page.kind)].magic;
   const Header header = header_of(magic, page.key, page.parent, page.tokens, page.bytes);
   const Bytes parts[] = {std::as_bytes(std::span(&header, 1)), page.bytes};
   // Damage is found by the checksum: nobody need wait for the disk.
@@ -250,6 +250,7 @@ void PrefixStore::keep_budget(uint64_t n_more) {
       if (total + n_more <= budget_ - budget_ / 8) break;
       std::error_code ignored;
       if (fs::remove(file.path, ignored)) total -= file.n_bytes;
+      has_removed_ = true;
     }
   }
   bytes_in_folder_ = total;

@@ -1,15 +1,16 @@
-// Prefixes on disk, a file for each page of the KV cache and for each snapshot of recurrent layers' states at the
-// end of a page, found again after a restart.
+// Prefixes on disk, found again after a restart: a file for each page of the KV cache, for each page of windows that a
+// snapshot needs, and for the states of recurrent layers in each snapshot.
 //
-// FOLDER/MODEL/KEY.page and KEY.states: MODEL and KEY are prefix keys, so that a changed model, another instruction set
-// or version finds nothing of another's. Files are written in the background, complete or not at all (rename), and read
-// with everything checked: what is damaged or foreign is removed and not used. Beyond its budget, for all models
-// together, the folder loses what was not used for longest, a prefix from its end. Several processes may share a
-// folder.
+// FOLDER/MODEL/KEY.page, KEY.window and KEY.states: MODEL and KEY are prefix keys, so that a changed model, another
+// instruction set or version finds nothing of another's. Files are written in the background, complete or not at all
+// (rename), and read with everything checked: what is damaged or foreign is removed and not used. Beyond its budget,
+// for all models together, the folder loses what was not used for longest, a prefix from its end. Several processes may
+// share a folder.
 //
 // A failure is logged once, as a warning, and costs nothing but the cache.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
@@ -48,15 +49,18 @@ class PrefixStore {
   PrefixStore& operator=(const PrefixStore&) = delete;
 
   // False where the store is known not to have it. A look at the folder, no more.
-  bool may_have(const PrefixKey& key) const;
-  bool may_have_states(const PrefixKey& key) const;
-  // Reads a page, or the states at its end. False where it is not there, or was damaged and is now
-  // gone.
-  bool load(const PrefixPage& page, std::span<std::byte> bytes);
-  bool load_states(const PrefixPage& page, std::span<std::byte> bytes);
+  bool may_have(const PrefixKey& key) const { return has_file(Kind::page, key); }
+  bool may_have_window(const PrefixKey& key) const { return has_file(Kind::window, key); }
+  bool may_have_states(const PrefixKey& key) const { return has_file(Kind::states, key); }
+  // Reads a full page, that of windows for the same tokens, or the states at its end. False where it is not there, or
+  // was damaged and is now gone.
+  bool load(const PrefixPage& page, std::span<std::byte> bytes) { return load(Kind::page, page, bytes); }
+  bool load_window(const PrefixPage& page, std::span<std::byte> bytes) { return load(Kind::window, page, bytes); }
+  bool load_states(const PrefixPage& page, std::span<std::byte> bytes) { return load(Kind::states, page, bytes); }
   // Has it written; the share is held until then. What is there already counts as used. used: now, the same for all
   // pages of a prefix, however long writing takes.
   void save(const PrefixPage& page, const KvPage& share, Bytes bytes, std::filesystem::file_time_type used);
+  void save_window(const PrefixPage& page, const KvPage& share, Bytes bytes, std::filesystem::file_time_type used);
   void save_states(const PrefixPage& page, const KvStates& share, std::filesystem::file_time_type used);
   // Lets go of what has been written.
   void collect();
@@ -67,7 +71,7 @@ class PrefixStore {
   const std::filesystem::path& folder() const { return model_folder_; }
 
  private:
-  enum class Kind { page, states };
+  enum class Kind : uint8_t { page, window, states };
   struct Write {
     Kind kind;
     PrefixKey key, parent;
@@ -80,10 +84,11 @@ class PrefixStore {
   using Keys = std::unordered_set<PrefixKey, PrefixKeyHash>;
 
   std::filesystem::path path_of(Kind kind, const PrefixKey& key) const;
+  bool has_file(Kind kind, const PrefixKey& key) const;
   bool load(Kind kind, const PrefixPage& page, std::span<std::byte> bytes);
   template <class Share>
   void save(Kind kind, const PrefixPage& page, const Share& share, Bytes bytes, std::filesystem::file_time_type used);
-  Keys& saved(Kind kind) { return kind == Kind::page ? saved_pages_ : saved_states_; }
+  Keys& saved(Kind kind) { return saved_[static_cast<size_t>(kind)]; }
   void write_pending();  // the writer's
   Result<> write(const Write& page);
   void keep_budget(uint64_t n_more);
@@ -91,8 +96,8 @@ class PrefixStore {
 
   std::filesystem::path folder_, model_folder_;
   uint64_t budget_;
-  Keys saved_pages_, saved_states_;  // known to be there, or being written
-  std::atomic<bool> has_failed_ = false, has_met_damage_ = false, has_warned_ = false;
+  std::array<Keys, 3> saved_;  // [Kind] known to be there, or being written
+  std::atomic<bool> has_failed_ = false, has_met_damage_ = false, has_removed_ = false, has_warned_ = false;
 
   mutable std::mutex mutex_;  // of all that follows
   std::condition_variable changed_;

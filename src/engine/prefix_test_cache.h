@@ -31,6 +31,14 @@ inline KvLayout layout_of_states(uint64_t n_values) {
   return layout;
 }
 
+// A stream of all positions, and one within a window, whose pages are as large.
+inline constexpr KvStreamId kWindowStream{1};
+inline KvLayout layout_of_window(uint32_t window) {
+  KvLayout layout = layout_of_states(0);
+  layout.add({.n_heads = 1, .k_dim = 8, .v_dim = 8, .window = window});
+  return layout;
+}
+
 class Folder {
  public:
   Folder() {
@@ -71,10 +79,11 @@ inline bool has_mark(std::span<const std::byte> bytes, std::span<const TokenId> 
     if (std::memcmp(bytes.data() + at, &mark, sizeof mark) != 0) return false;
   return true;
 }
+inline void expect_page(const KvPage& page, std::span<const TokenId> tokens) {
+  ASSERT_TRUE(has_mark({page.data(), layout_of_states(0).page_bytes()}, tokens)) << "at " << tokens.size();
+}
 inline void expect_pages(std::span<const KvPage> pages, std::span<const TokenId> tokens) {
-  const uint64_t n_bytes = layout_of_states(0).page_bytes();
-  for (size_t idx = 0; idx < pages.size(); ++idx)
-    ASSERT_TRUE(has_mark({pages[idx].data(), n_bytes}, tokens.first((idx + 1) * kPage))) << "page " << idx;
+  for (size_t idx = 0; idx < pages.size(); ++idx) expect_page(pages[idx], tokens.first((idx + 1) * kPage));
 }
 
 inline Tokens tokens_of(size_t n, TokenId seed) {
@@ -94,21 +103,29 @@ struct PrefixTestCache {
   // Continues from what is known. Snapshots are taken after these numbers of pages. False where memory is short.
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens, const std::set<size_t>& snapshots = {}) {
     const PrefixMatch match = prefixes.find(tokens);
-    if (!match.pages.empty()) sequence.add_pages(match.pages, match.states ? &*match.states : nullptr);
+    if (!match.pages.empty()) sequence.add_pages(match.pages, match.snapshot ? &*match.snapshot : nullptr);
     while (sequence.n_positions() < tokens.size()) {
       const size_t end = std::min(tokens.size(), (sequence.n_positions() / kPage + 1) * kPage);
       const size_t n = end - sequence.n_positions();
       if (!prefixes.reserve(sequence.bytes_to_extend(n))) return false;
       sequence.extend(n);
       const std::span<const TokenId> so_far = tokens.first(end);
-      if (end % kPage == 0) fill_with_mark({sequence.page(end / kPage - 1).data(), kv.layout().page_bytes()}, so_far);
+      if (end % kPage == 0) write_page(sequence, so_far);
       if (kv.layout().n_states() > 0) fill_with_mark(std::as_writable_bytes(sequence.state(KvStateId{0})), so_far);
       prefixes.add(sequence, so_far);
       if (end % kPage != 0 || !snapshots.contains(end / kPage)) continue;
-      sequence.snapshot();
-      prefixes.add_snapshot(sequence, so_far);
+      if (kv.layout().n_states() > 0) sequence.snapshot();
+      prefixes.add_snapshot(sequence, so_far, end);
     }
     return true;
+  }
+  // What was computed of the page at the end of these tokens.
+  void write_page(const KvSequence& sequence, std::span<const TokenId> tokens) const {
+    const KvLayout& layout = kv.layout();
+    const size_t idx = tokens.size() / kPage - 1;
+    fill_with_mark({sequence.page(idx).data(), layout.page_bytes(KvPageKind::full)}, tokens);
+    if (layout.window() > 0)
+      fill_with_mark({sequence.pages(kWindowStream)[idx], layout.page_bytes(KvPageKind::window)}, tokens);
   }
 
   KvCache kv;

@@ -197,7 +197,7 @@ TEST_F(RecurrentState, IsCountedAndGivenBack) {
   {
     const auto session = used_session();
     const size_t n_pages = (session->tokens.size() + kPage - 1) / kPage;
-    EXPECT_EQ(engine_->kv().bytes_used(), kv.sequence_bytes(n_pages * kPage));
+    EXPECT_EQ(engine_->kv().bytes_used(), kv.sequence_bytes(n_pages * kPage, kPage));
   }
   EXPECT_EQ(engine_->kv().bytes_cached(), 2 * kv.page_bytes() + kv.state_bytes());
   EXPECT_EQ(engine_->kv().bytes_used(), 0U);

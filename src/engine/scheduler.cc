@@ -159,7 +159,7 @@ bool Scheduler::comes_before(const Job& a, const Job& b) const {
 // Whether there is memory for all that a request has to compute before it decodes.
 bool Scheduler::fits(const Job& job) const {
   const size_t n = job.sequence ? job.sequence->tokens().size() : job.request.prompt.size();
-  return job.session.kv.bytes_to_extend(n + 1) <= core_.kv.bytes_available();
+  return core_.kv.layout().bytes_of_pages(n + 1, options_.n_batch) <= core_.kv.bytes_available();
 }
 
 // The first in rank, and none after one that does not fit yet: that one would wait for ever.
@@ -182,7 +182,7 @@ void Scheduler::admit() {
   }
 }
 
-// With recurrent layers only a snapshot is shared: chunks end where prompts differ, and the first one there takes one.
+// Where snapshots are needed only these are shared: the first one to come where prompts differ takes one.
 void Scheduler::share_beginning(Job& job) {
   for (const JobPtr& other : running_) {
     if (other.get() == &job || other->sequence->is_decoding()) continue;
@@ -208,8 +208,8 @@ void Scheduler::preempt(size_t running_idx) {
   ++n_preemptions_;
 }
 
-// Whether one of those before it is about to compute the page that the job needs next, or with recurrent layers all
-// that both have.
+// Whether one of those before it is about to compute the page that the job needs next, or where snapshots are needed
+// all that both have.
 bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   constexpr size_t kPage = KvLayout::kPagePositions;
   const KvManager& kv = core_.kv;
@@ -219,7 +219,7 @@ bool Scheduler::waits_for_shared_page(Job& job, std::span<Job* const> before) {
   const size_t n_computed = job.sequence->n_computed();
   return std::ranges::any_of(before, [&](const Job* other) {
     const size_t n = n_shared(job.sequence->tokens(), other->sequence->tokens());
-    const size_t end = kv.layout().n_states() > 0 ? n : n_computed + kPage;
+    const size_t end = kv.layout().needs_snapshots() ? n : n_computed + kPage;
     return n > n_computed && other->sequence->n_computed() < end;
   });
 }

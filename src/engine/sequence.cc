@@ -69,7 +69,7 @@ void Sequence::match_prefix() {
   const size_t n_before = session_.tokens.size();
   const size_t n_cached =
       core_.kv.match_prefix(session_, std::span(sequence_).first(std::min(n, sequence_.size() - 1)));
-  if (is_recurrent()) end_of_cached_ = n_cached;  // where this one parts from others, more may do so
+  if (needs_snapshots()) end_of_cached_ = n_cached;  // where this one parts from others, more may do so
   if (answer_.tokens.empty()) answer_.stats.n_cached += static_cast<uint32_t>(session_.tokens.size() - n_before);
 }
 
@@ -77,16 +77,16 @@ void Sequence::choose_prompt_snapshot() {
   end_of_cached_ = 0;
   wanted_.clear();
   last_in_prompt_ =
-      is_recurrent() && n_prompt_ > kPromptTail ? (n_prompt_ - kPromptTail) / kPagePositions * kPagePositions : 0;
+      needs_snapshots() && n_prompt_ > kPromptTail ? (n_prompt_ - kPromptTail) / kPagePositions * kPagePositions : 0;
 }
 
 void Sequence::want_snapshot(size_t position) {
-  if (is_recurrent() && position > session_.tokens.size() && position <= n_prompt_) wanted_.push_back(position);
+  if (needs_snapshots() && position > session_.tokens.size() && position <= n_prompt_) wanted_.push_back(position);
 }
 
 void Sequence::preempt() {
   if (session_.tokens.size() % kPagePositions == 0) session_.kv.snapshot();
-  core_.kv.insert_snapshot(session_);
+  core_.kv.insert_last_snapshot(session_);
   session_.truncate(0);
 }
 
@@ -103,24 +103,35 @@ size_t Sequence::next_snapshot(size_t begin) const {
   return next;
 }
 
+// Windows of all positions that were just computed are still held; states are those at the end, or where that was
+// planned.
+void Sequence::take_snapshots() {
+  if (is_recurrent()) return take_snapshot_of_states();
+  const size_t end = session_.tokens.size(), begin = end - planned_.tokens.size();
+  for (size_t position = next_snapshot(begin); position <= end; position = next_snapshot(position))
+    core_.kv.insert_snapshot(session_, position);
+}
+
 // Of the prompt where that was planned. Of the answer at the end of each page, and the last one is cached once the
 // answer ends.
-void Sequence::take_snapshot() {
-  if (session_.kv.keep_snapshot_within()) core_.kv.insert_snapshot(session_);
+void Sequence::take_snapshot_of_states() {
+  if (session_.kv.keep_snapshot_within()) core_.kv.insert_last_snapshot(session_);
   const size_t position = session_.tokens.size();
   if (position % kPagePositions != 0) return;
   const bool is_planned = next_snapshot(position - 1) == position;
   if (!is_planned && (position <= n_prompt_ || !core_.kv.reuses_generated())) return;
   session_.kv.snapshot();
-  if (is_planned) core_.kv.insert_snapshot(session_);
+  if (is_planned) core_.kv.insert_last_snapshot(session_);
 }
 
 const BatchItem& Sequence::plan(size_t n_max) {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
-  // One snapshot within a chunk costs no further pass; a second one ends it.
-  const size_t snapshot = is_prompt ? std::min(n_prompt_, next_snapshot(begin)) : sequence_.size();
+  session_.kv.release_windows();
+  // One snapshot of states within a chunk costs no further pass; a second one ends it.
+  const size_t end_of_kind = is_prompt ? n_prompt_ : sequence_.size();
+  const size_t snapshot = is_prompt && is_recurrent() ? std::min(n_prompt_, next_snapshot(begin)) : end_of_kind;
   const size_t end = snapshot < n_prompt_ ? std::min(n_prompt_, next_snapshot(snapshot)) : snapshot;
   const size_t n = std::min(n_max, end - begin);
   session_.kv.plan_snapshot(snapshot < begin + n ? snapshot : 0);
@@ -161,7 +172,7 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 
 void Sequence::take(std::span<const float> logits) {
   core_.kv.insert_prefix(session_, session_.tokens.size() - n_drafts());
-  if (is_recurrent()) take_snapshot();
+  if (needs_snapshots()) take_snapshots();
   if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
   size_t n_accepted = 0;
@@ -234,7 +245,7 @@ void Sequence::end(FinishReason reason) {
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
   done_ = true;
-  core_.kv.insert_snapshot(session_);
+  core_.kv.insert_last_snapshot(session_);
   core_.kv.save_prefix(session_, n_prompt_);
 }
 

@@ -65,9 +65,11 @@ class Sequence {
   void reserve();
   size_t max_drafts(size_t n_max) const;
   bool is_recurrent() const { return session_.kv.layout().n_states() > 0; }
+  bool needs_snapshots() const { return session_.kv.layout().needs_snapshots(); }
   void choose_prompt_snapshot();
   size_t next_snapshot(size_t begin) const;
-  void take_snapshot();
+  void take_snapshots();
+  void take_snapshot_of_states();
   // Of planned(), whose rows after the last token they are.
   size_t n_drafts() const { return planned_.n_logits > 1 ? planned_.n_logits - 1 : 0; }
   void take_next(std::span<const float> logits);

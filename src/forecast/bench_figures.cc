@@ -92,9 +92,9 @@ MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logi
           .ops_by_kind = kernels};
 }
 
-MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth) {
+MinWork work_of_token(const ModelFacts& facts, const KvLayout& kv, uint32_t depth) {
   MinWork work = work_of_pass(facts, 1, 1);
-  work.bytes += static_cast<double>(position_bytes) * depth;
+  work.bytes += static_cast<double>(kv.read_bytes(depth));
   return work;
 }
 
@@ -178,7 +178,7 @@ Result<> Bench::decode(uint32_t depth) {
   constexpr uint32_t kSteps = 16;  // of one repetition
   KvLayout kv = engine_.facts().kv;
   OGAS_TRY(kv.set_format(engine_.options().kv_cache_type));
-  Figure figure{.name = decode_name(depth), .work = work_of_token(facts_, kv.position_bytes(), depth)};
+  Figure figure{.name = decode_name(depth), .work = work_of_token(facts_, kv, depth)};
   if (!is_wanted(figure.name)) return {};
   // Even depth 0 starts with a prompt of one token.
   const uint32_t n_prompt = std::max(depth, 1U);

@@ -116,6 +116,6 @@ std::vector<TokenId> make_tokens(size_t n, uint32_t n_vocab);
 // after `depth` others. A prompt counts as one pass, however it is split. Counted are the file's bytes, the KV cache,
 // and recurrent states once a pass. Scores of attention are not counted.
 MinWork work_of_pass(const ModelFacts& facts, uint32_t n_tokens, uint32_t n_logits);
-MinWork work_of_token(const ModelFacts& facts, uint64_t position_bytes, uint32_t depth);
+MinWork work_of_token(const ModelFacts& facts, const KvLayout& kv, uint32_t depth);
 
 }  // namespace ogas

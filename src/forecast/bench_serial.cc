@@ -77,7 +77,7 @@ SerialSpeed measure_serial(const Engine& engine) {
   speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, kernels, kPrompt);
   const ModelFacts& facts = engine.facts();
   speed.prefill_rate = kPrompt * speed.prefill_ops / work_of_pass(facts, kPrompt, 1).kernels();
-  speed.decode_rate = speed.decode_ops / work_of_token(facts, 0, 0).kernels();
+  speed.decode_rate = speed.decode_ops / work_of_token(facts, facts.kv, 0).kernels();
   speed.slice = fmt::format("rows of {} matrices, {:.2f}% of the weights that a token is multiplied with",
                             slice.parts.size(), 100 * slice.n_weights / slice.n_all);
   return speed;

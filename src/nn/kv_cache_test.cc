@@ -136,7 +136,7 @@ TEST(KvCache, KeepsToItsBudget) {
   EXPECT_EQ(b.bytes_to_extend(kPage - 1), 0 * kLayout.page_bytes());
   a.extend(1);
   EXPECT_EQ(n_free(cache), 0U);
-  EXPECT_DEATH(b.extend(kPage), "3 pages are taken, and 1 bytes free");
+  EXPECT_DEATH(b.extend(kPage), "bytes; 1 are free");
   a.truncate(0);
   EXPECT_EQ(n_free(cache), 2U);
 }
@@ -180,9 +180,110 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   EXPECT_EQ(read(third, 6), 91);
 }
 
+constexpr uint32_t kWindow = 100;
+const KvLayout kWindows = [] {
+  KvLayout layout;
+  layout.add({.n_heads = 2, .k_dim = 8, .v_dim = 8});
+  layout.add({.n_heads = 3, .k_dim = 8, .v_dim = 8, .window = kWindow});
+  return layout;
+}();
+
+TEST(KvSequence, GivesBackPagesThatNoWindowReaches) {
+  for (const size_t n_batch : {1, 7, 64, 200}) {
+    KvCache cache(kWindows);
+    KvSequence sequence(cache);
+    for (size_t n = 0; n < 2'000; n += n_batch) {
+      const size_t begin = sequence.n_positions();
+      sequence.extend(n_batch);
+      const auto pages = sequence.pages(kLast);
+      ASSERT_EQ(pages.size(), (n + n_batch + kPage - 1) / kPage);
+      for (size_t p = begin + 1 > kWindow ? begin + 1 - kWindow : 0; p < begin + n_batch; ++p)
+        ASSERT_NE(pages[p / kPage], nullptr) << p << " of " << n;
+      ASSERT_LE(cache.bytes_used(), kWindows.bytes_of_pages(sequence.n_positions(), n_batch));
+      for (std::byte* page : sequence.pages(kFirst)) ASSERT_NE(page, nullptr);
+    }
+    EXPECT_EQ(sequence.pages(kLast)[0], nullptr);
+    EXPECT_LE(cache.n_used(KvPageKind::window), 4 + n_batch / kPage);
+    sequence.truncate(0);
+    EXPECT_EQ(cache.bytes_used(), 0U);
+  }
+}
+
+TEST(KvSequence, GoesBackAsFarAsItsWindowsAreHeld) {
+  KvCache cache(kWindows);
+  KvSequence sequence(cache);
+  sequence.extend(600);
+  EXPECT_EQ(sequence.rewindable_to(10), 10U);  // a pass that was computed at once holds all it needed
+  sequence.release_windows();
+  EXPECT_EQ(sequence.rewindable_to(576), 576U);  // the start of the page where the next position is
+  sequence.extend(1);
+  EXPECT_EQ(sequence.rewindable_to(576), 576U);
+  EXPECT_EQ(sequence.rewindable_to(490), 0U);
+  EXPECT_FALSE(sequence.snapshot_at(7 * kPage));
+  const auto snapshot = sequence.snapshot_at(9 * kPage);
+  ASSERT_TRUE(snapshot);
+  EXPECT_FALSE(snapshot->states);
+  EXPECT_EQ(snapshot->window_pages.size(), 2U);
+  sequence.snapshot();
+  sequence.extend(500);
+  sequence.extend(1);
+  EXPECT_EQ(sequence.rewindable_to(700), 601U);
+  sequence.truncate(601);
+  EXPECT_EQ(sequence.n_positions(), 601U);
+  EXPECT_EQ(sequence.pages(kLast)[6], nullptr);
+  EXPECT_NE(sequence.pages(kLast)[7], nullptr);
+  sequence.truncate(590);  // other tokens follow: the snapshot is of no use
+  sequence.extend(300);
+  sequence.extend(1);
+  EXPECT_EQ(sequence.snapshot_position(), 0U);
+}
+
+TEST(KvCache, MemoryOfOneKindOfPagesIsUsedForTheOther) {
+  KvLayout layout;
+  layout.add({.k_dim = 16, .v_dim = 16});
+  layout.add({.k_dim = 16, .v_dim = 16, .window = 9});
+  const uint64_t page = layout.page_bytes(KvPageKind::full);
+  ASSERT_EQ(page, 4096U);  // what the system gives and takes
+  KvCache cache(layout, 4 * page);
+  std::vector<KvPage> pages;
+  for (int n = 0; n < 4; ++n) {
+    pages.push_back(cache.take(KvPageKind::window));
+    std::memset(pages.back().data(), 1, page);
+  }
+  EXPECT_EQ(cache.bytes_free(), 0U);
+  pages.clear();
+  EXPECT_EQ(cache.bytes_free(), 4 * page);
+  for (int n = 0; n < 3; ++n) pages.push_back(cache.take());
+  pages.push_back(cache.take(KvPageKind::window));
+  EXPECT_EQ(*pages.back().data(), std::byte{1});  // the one whose memory nobody needed
+  pages.erase(pages.begin(), pages.begin() + 3);
+  for (int n = 0; n < 3; ++n) {
+    pages.push_back(cache.take(KvPageKind::window));
+    EXPECT_EQ(*pages.back().data(), std::byte{0});  // new from the system
+  }
+}
+
 // Whatever sequences do, each reads what it wrote or took over, and pages come back.
-TEST(KvSequence, RandomForksKeepTheirOwn) {
-  KvCache cache(kLayout, 400 * kLayout.page_bytes());
+class KvSequenceTest : public ::testing::TestWithParam<KvLayout> {
+ protected:
+  void write(KvSequence& sequence, size_t position, int value) {
+    for (const KvStreamId stream : {kFirst, kLast})
+      std::memset(k_of(sequence, stream, 1, position), value, GetParam().k_bytes(stream));
+  }
+  // All positions that the next token sees.
+  void expect_values(const KvSequence& sequence, const std::vector<int>& values) {
+    ASSERT_EQ(sequence.n_positions(), values.size());
+    for (const KvStreamId stream : {kFirst, kLast}) {
+      const size_t window = GetParam().stream(stream).window, n = values.size();
+      for (size_t p = window > 0 && n + 1 > window ? n + 1 - window : 0; p < n; ++p)
+        ASSERT_EQ(static_cast<int>(*k_of(sequence, stream, 1, p)), values[p]) << "stream " << stream.idx << " at " << p;
+    }
+  }
+};
+
+TEST_P(KvSequenceTest, RandomForksKeepTheirOwn) {
+  const KvLayout& layout = GetParam();
+  KvCache cache(layout, 400 * layout.page_bytes());
   std::mt19937 random(3);
   struct Tracked {
     std::unique_ptr<KvSequence> kv;
@@ -193,9 +294,9 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
   for (int step = 0; step < 3'000; ++step) {
     Tracked& it = all[random() % all.size()];
     const size_t n = random() % 100;
-    switch (random() % 4) {
+    switch (random() % 6) {
       case 0:
-        it.kv->truncate(std::min(n, it.values.size()));
+        it.kv->truncate(it.kv->rewindable_to(random() % 3 == 0 || it.values.size() < n ? n : it.values.size() - n));
         it.values.resize(it.kv->n_positions());
         break;
       case 1: {
@@ -206,40 +307,56 @@ TEST(KvSequence, RandomForksKeepTheirOwn) {
         it.values = from.values;
         break;
       }
+      case 2: {  // from a snapshot of another
+        Tracked& from = all[random() % all.size()];
+        const size_t end = (from.values.size() - std::min(n, from.values.size())) / kPage * kPage;
+        const auto snapshot = from.kv->snapshot_at(end);
+        if (&from == &it || end == 0 || (layout.needs_snapshots() && !snapshot)) break;
+        it.kv->truncate(0);
+        std::vector<KvPage> pages;
+        for (size_t idx = 0; idx < end / kPage; ++idx) pages.push_back(from.kv->page(idx));
+        it.kv->add_pages(pages, snapshot ? &*snapshot : nullptr);
+        it.values.assign(from.values.begin(), from.values.begin() + end);
+        break;
+      }
+      case 3: it.kv->snapshot(); break;
       default:
-        if (it.kv->bytes_to_extend(n) > cache.bytes_free() || it.values.size() > 2'000) break;
         const uint64_t n_free = cache.bytes_free(), n_taken = it.kv->bytes_to_extend(n);
+        if (n_taken > n_free || it.values.size() > 2'000) break;
         it.kv->extend(n);
-        ASSERT_EQ(cache.bytes_free(), n_free - n_taken);
+        ASSERT_GE(cache.bytes_free(), n_free - n_taken);
         for (size_t idx = 0; idx < n; ++idx) {
           it.values.push_back(static_cast<int>(random() % 256));
           write(*it.kv, it.values.size() - 1, it.values.back());
         }
     }
-    for (size_t p = 0; p < it.values.size(); ++p) ASSERT_EQ(read(*it.kv, p), it.values[p]) << "step " << step;
+    for (const Tracked& tracked : all) {
+      expect_values(*tracked.kv, tracked.values);
+      if (HasFatalFailure()) FAIL() << "step " << step;
+    }
   }
-  for (const Tracked& tracked : all)
-    for (size_t p = 0; p < tracked.values.size(); ++p) ASSERT_EQ(read(*tracked.kv, p), tracked.values[p]);
   all.clear();
-  EXPECT_EQ(cache.n_used(), 0U);
-  EXPECT_EQ(n_free(cache), 400U);
+  EXPECT_EQ(cache.bytes_used(), 0U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Layouts, KvSequenceTest, ::testing::Values(kLayout, kWindows),
+                         [](const auto& layout) { return layout.param.window() > 0 ? "Windows" : "Full"; });
 
 // As the prefix cache has it: a sequence that continues from a snapshot has what was computed up to there, and writes
 // its own.
 TEST(KvSequence, OthersGoOnFromASnapshot) {
   KvCache cache(kRecurrent);
-  std::optional<KvStates> kept;
+  std::optional<KvSnapshot> kept;
   std::vector<KvPage> pages;
   {
     KvSequence first(cache);
-    EXPECT_EQ(first.snapshot_at(0), nullptr);
+    EXPECT_FALSE(first.snapshot_at(0));
     first.extend(kPage);
     std::ranges::fill(first.state(kState), 5.0F);
     first.snapshot();
-    EXPECT_EQ(first.snapshot_at(kPage - 1), nullptr);
-    ASSERT_NE(first.snapshot_at(kPage), nullptr);
-    kept = *first.snapshot_at(kPage);
+    EXPECT_FALSE(first.snapshot_at(kPage - 1));
+    kept = first.snapshot_at(kPage);
+    ASSERT_TRUE(kept);
     pages.push_back(first.page(0));
     EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());  // nothing is copied yet
     first.extend(1);
@@ -248,7 +365,7 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
     EXPECT_EQ(first.snapshot_position(), kPage + 1);
     EXPECT_TRUE(cache.bytes_used() == 2 * (kRecurrent.page_bytes() + kRecurrent.state_bytes()));
   }
-  EXPECT_FALSE(kept->is_shared());
+  EXPECT_FALSE(kept->states->is_shared());
   EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());
   for (const float value : {7.0F, 8.0F}) {
     KvSequence next(cache);
@@ -261,7 +378,7 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
     std::ranges::fill(next.state(kState), value);
   }
   KvSequence wrong(cache);
-  EXPECT_DEATH(wrong.add_pages(pages, nullptr), "bytes of states");
+  EXPECT_DEATH(wrong.add_pages(pages, nullptr), "no snapshot, of a layout that needs one");
 }
 
 // A pass may go past the position of a snapshot: its layers write the states there into memory of their own.
@@ -289,7 +406,7 @@ TEST(KvSequence, ASnapshotWithinAPassIsKeptOnceItIsComputed) {
   pass(8);
   EXPECT_TRUE(sequence.keep_snapshot_within());
   EXPECT_FALSE(sequence.keep_snapshot_within());
-  ASSERT_NE(sequence.snapshot_at(2 * kPage), nullptr);
+  ASSERT_TRUE(sequence.snapshot_at(2 * kPage));
   EXPECT_EQ(sequence.state(kLastState)[0], 9);
   sequence.truncate(2 * kPage);
   EXPECT_EQ(sequence.state(kLastState)[0], 8);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "ops/kv_view.h"
 
@@ -12,6 +14,7 @@ KvStreamId KvLayout::add(const KvStream& stream) {
   OGAS_CHECK(stream.positions_per_entry > 0 && kPagePositions % stream.positions_per_entry == 0,
              "{} positions an entry do not divide a page of {}", stream.positions_per_entry, kPagePositions);
   streams_.push_back(stream);
+  window_ = std::max(window_, stream.window);
   place_streams();
   return {static_cast<uint32_t>(streams_.size() - 1)};
 }
@@ -41,12 +44,60 @@ Result<> KvLayout::set_format(Format format) {
 
 void KvLayout::place_streams() {
   offsets_.clear();
-  page_bytes_ = 0;
+  page_bytes_ = {};
   for (uint32_t idx = 0; idx < streams_.size(); ++idx) {
     const KvStreamId id{idx};
-    offsets_.push_back(page_bytes_);
-    page_bytes_ += streams_[idx].n_heads * (k_bytes(id) + v_bytes(id)) * n_entries(id);
+    uint64_t& n_bytes = page_bytes_[static_cast<size_t>(kind_of(id))];
+    offsets_.push_back(n_bytes);
+    n_bytes += streams_[idx].n_heads * (k_bytes(id) + v_bytes(id)) * n_entries(id);
   }
+}
+
+std::span<const KvPageKind> KvLayout::page_kinds() const {
+  static constexpr KvPageKind kAll[] = {KvPageKind::full, KvPageKind::window};
+  return std::span(kAll).first(window_ > 0 ? 2 : 1);
+}
+
+uint64_t KvLayout::read_bytes(uint64_t position) const {
+  uint64_t n_bytes = 0;
+  for (uint32_t idx = 0; idx < streams_.size(); ++idx) {
+    const KvStreamId id{idx};
+    const uint64_t n_seen =
+        streams_[idx].window > 0 ? std::min<uint64_t>(position, streams_[idx].window - 1) : position;
+    n_bytes += streams_[idx].n_heads * (k_bytes(id) + v_bytes(id)) * n_seen / streams_[idx].positions_per_entry;
+  }
+  return n_bytes;
+}
+
+size_t KvLayout::n_window_pages(size_t position) const {
+  if (window_ == 0) return 0;
+  return (position + kPagePositions - 1) / kPagePositions - first_window_page(position);
+}
+
+uint64_t KvLayout::snapshot_bytes() const {
+  const uint64_t n_pages = window_ > 0 ? (window_ - 1 + kPagePositions - 1) / kPagePositions : 0;
+  return state_bytes() + n_pages * page_bytes(KvPageKind::window);
+}
+
+// A pass begins with the pages that windows reach from the start of the page it begins in
+// (KvSequence::release_windows).
+uint64_t KvLayout::bytes_of_pages(uint64_t n, uint64_t n_batch) const {
+  const uint64_t n_pages = (n + kPagePositions - 1) / kPagePositions;
+  uint64_t n_bytes = n_pages * page_bytes(KvPageKind::full);
+  if (window_ == 0) return n_bytes;
+  const uint64_t n_before = (window_ - 1 + kPagePositions - 1) / kPagePositions;
+  const uint64_t n_in_batch = (kPagePositions - 1 + n_batch + kPagePositions - 1) / kPagePositions;
+  return n_bytes + std::min(n_pages, n_before + n_in_batch) * page_bytes(KvPageKind::window);
+}
+
+uint64_t KvLayout::positions_within(uint64_t bytes, uint64_t n_batch, uint64_t bytes_a_page, uint64_t max) const {
+  uint64_t fits = 0, too_many = max / kPagePositions + 1;  // pages
+  while (fits + 1 < too_many) {
+    const uint64_t n_pages = fits + (too_many - fits) / 2;
+    const bool does_fit = bytes_of_pages(n_pages * kPagePositions, n_batch) + n_pages * bytes_a_page <= bytes;
+    (does_fit ? fits : too_many) = n_pages;
+  }
+  return fits * kPagePositions;
 }
 
 KvStreamView KvLayout::view(KvStreamId id) const {
@@ -69,6 +120,7 @@ std::string KvLayout::describe() const {
   for (const KvStream& s : streams_)
     text += fmt::format(" {}x{}+{}:{}/{}", s.n_heads, s.k_dim, s.v_dim, s.window, s.positions_per_entry);
   for (const uint64_t n : state_values_) text += fmt::format(" {}", n);
+  if (window_ > 0) text += " windows apart";  // in pages of their own
   return text;
 }
 

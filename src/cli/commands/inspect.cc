@@ -81,6 +81,14 @@ class Table {
 };
 
 // Of keys; where layers differ, of the first that has any.
+std::string describe_kv(const KvLayout& kv) {
+  std::string text = fmt::format("{} a token in F16", format_bytes(kv.position_bytes()));
+  if (kv.window() > 0)
+    text += fmt::format(", {} of them only for the last {} tokens",
+                        format_bytes(kv.page_bytes(KvPageKind::window) / KvLayout::kPagePositions), kv.window());
+  return text;
+}
+
 uint32_t head_dim(const ModelFacts& facts) { return facts.kv.streams().empty() ? 0 : facts.kv.streams().front().k_dim; }
 
 void show_model(Table& table, const ModelHeaders& model) {
@@ -115,7 +123,7 @@ void show_model(Table& table, const ModelHeaders& model) {
   if (facts->indexer_dim > 0)
     table.row("attention", fmt::format("sparse: an indexer with keys of {} chooses positions", facts->indexer_dim));
   table.row("context", fmt::format("{} tokens", facts->n_ctx_train));
-  table.row("keys and values", fmt::format("{} a token in F16", format_bytes(facts->kv.position_bytes())));
+  table.row("keys and values", describe_kv(facts->kv));
   if (facts->kv.n_states() > 0)
     table.row("recurrent state", fmt::format("{} a conversation in {} of the layers, and as much for a snapshot",
                                              format_bytes(facts->kv.state_bytes()), facts->kv.n_states()));
@@ -172,6 +180,8 @@ Json facts_as_json(const ModelFacts& facts) {
           {"mtp_heads", facts.n_mtp},
           {"weight_bytes", facts.weight_bytes},
           {"kv_bytes_per_token", facts.kv.position_bytes()},
+          {"kv_bytes_per_token_in_window", facts.kv.page_bytes(KvPageKind::window) / KvLayout::kPagePositions},
+          {"window", facts.kv.window()},
           {"recurrent_layers", facts.kv.n_states()},
           {"recurrent_state_bytes", facts.kv.state_bytes()}};
 }
