@@ -228,6 +228,23 @@ TEST_F(PrefixStoreTest, StaysWithinItsBudgetAndLosesTheOldestFromTheirEnds) {
   EXPECT_EQ(n_pages, folder_.files().size());
 }
 
+TEST_F(PrefixStoreTest, WhatItLostIsWrittenAgain) {
+  const uint64_t page = kLayout.page_bytes() + 400;
+  Cache cache(kLayout, 100, Cache::store(folder_, 5 * page));
+  const Tokens first = tokens_of(4 * kPage, 1), second = tokens_of(4 * kPage, 2);
+  const auto save = [&](const Tokens& tokens) {
+    KvSequence sequence(cache.kv);
+    ASSERT_TRUE(cache.compute(sequence, tokens));
+    cache.prefixes.save(sequence, tokens);
+    cache.prefixes.flush();
+  };
+  save(first);
+  save(second);
+  EXPECT_EQ(n_found(first), 0U);
+  save(first);
+  EXPECT_EQ(n_found(first), 4U);
+}
+
 TEST_F(PrefixStoreTest, AFolderThatCannotBeWrittenCostsNothing) {
   Cache cache(kLayout, 100, std::make_unique<PrefixStore>("/dev/null/prefixes", 1 << 20, kModel));
   KvSequence sequence(cache.kv);
