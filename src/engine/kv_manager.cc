@@ -34,12 +34,12 @@ size_t KvManager::match_prefix(Session& session, std::span<const TokenId> tokens
   constexpr size_t kPage = KvLayout::kPagePositions;
   if (!prefixes_ || n_cacheable(session) < session.tokens.size()) return 0;
   const PrefixMatch match = prefixes_->find(tokens);
-  if (match.pages.size() * kPage > session.tokens.size()) {
+  if (match.n_positions > session.tokens.size()) {
     const size_t n_kept = match.snapshot ? 0 : session.tokens.size() / kPage;  // pages
     session.truncate(n_kept * kPage);
     session.add_pages(std::span(match.pages).subspan(n_kept), match.snapshot ? &*match.snapshot : nullptr,
-                      tokens.subspan(n_kept * kPage, (match.pages.size() - n_kept) * kPage));
-    session.n_in_prefix_cache = session.tokens.size();
+                      tokens.first(match.n_positions).subspan(n_kept * kPage));
+    session.n_in_prefix_cache = session.tokens.size() / kPage * kPage;
   }
   return match.n_known * kPage;
 }
@@ -58,6 +58,10 @@ void KvManager::insert_snapshot(const Session& session, size_t position) {
 void KvManager::insert_last_snapshot(const Session& session) {
   const bool is_recurrent = layout().n_states() > 0;
   insert_snapshot(session, is_recurrent ? session.kv.snapshot_position() : session.n_in_prefix_cache);
+}
+
+void KvManager::insert_end(const Session& session) {
+  if (prefixes_ && session.tokens.size() <= n_cacheable(session)) prefixes_->add_end(session.kv, session.tokens);
 }
 
 void KvManager::save_prefix(Session& session, size_t n_tokens) {

@@ -49,7 +49,9 @@ class KvManager {
   void insert_last_snapshot(const Session& session);
   // As PrefixCache.
   size_t snapshot_stride() const { return prefixes_ ? prefixes_->snapshot_stride() : 0; }
-  // Also writes them to disk, in the background, where there is a folder for them.
+  // Puts all tokens of a session there, also those of the page that is begun, for one that continues from all of them.
+  void insert_end(const Session& session);
+  // Also writes whole pages to disk, in the background, where there is a folder for them.
   void save_prefix(Session& session, size_t n_tokens);
   // Waits until they are written.
   void flush_prefixes();

@@ -102,6 +102,25 @@ TEST_F(KvManagerTest, CachesGeneratedTokensOnlyWhereTheyHaveThePromptsBits) {
   }
 }
 
+// The next turn of a conversation, in another session.
+TEST_F(KvManagerTest, ContinuesFromTheEndOfWhatWasComputed) {
+  for (const bool reuses_generated : {false, true}) {
+    KvManager kv = manager(12, reuses_generated);
+    kv.enable_prefix_cache({}, 0, nullptr);
+    Session session(kv.cache()), next(kv.cache());
+    compute(kv, session, kPage + 9);
+    kv.insert_prefix(session, session.tokens.size());
+    kv.insert_end(session);
+    compute(kv, session, kPage + 20, RowKind::decode);
+    kv.insert_end(session);
+    EXPECT_EQ(kv.match_prefix(next, tokens_), kPage);
+    EXPECT_EQ(next.tokens.size(), reuses_generated ? kPage + 20 : kPage + 9);
+    EXPECT_EQ(next.n_in_prefix_cache, kPage);
+    compute(kv, next, 2 * kPage + 1);
+    EXPECT_NE(next.kv.page(1).data(), session.kv.page(1).data()) << "a copy";
+  }
+}
+
 TEST_F(KvManagerTest, CachesNothingUnlessItIsEnabled) {
   KvManager kv = manager(8);
   Session session(kv.cache()), next(kv.cache());

@@ -83,11 +83,11 @@ void PrefixCache::insert(const PrefixPage& page, const KvPage& share) {
   list_if_leaf(page.key, nodes_.emplace(page.key, std::move(node)).first->second);
 }
 
-void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, const KvSnapshot& snapshot) {
+void PrefixCache::put_snapshot(const PrefixKey& key, Node& node, KvSnapshot snapshot) {
   unlist_if_leaf(key, node);
-  node.snapshot = snapshot;
+  node.snapshot = std::move(snapshot);
   snapshots_.push_back(key);
-  kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
+  count_snapshots();
   advance_time(kv_cache_.layout().snapshot_bytes());
   node.used = time_;
 }
@@ -135,7 +135,7 @@ const KvSnapshot* PrefixCache::get_snapshot(std::span<const PrefixPage> pages) {
   const PrefixKey& key = pages.back().key;
   Node& node = nodes_.at(key);
   if (!node.snapshot)
-    if (const auto loaded = load_snapshot(pages)) put_snapshot(key, node, *loaded);
+    if (auto loaded = load_snapshot(pages)) put_snapshot(key, node, *std::move(loaded));
   return node.snapshot ? &*node.snapshot : nullptr;
 }
 
@@ -149,6 +149,16 @@ bool PrefixCache::may_continue_after(std::span<const PrefixPage> pages) const {
                              [&](const PrefixPage& page) { return store_->may_have_window(page.key); });
 }
 
+// The longest one after these whole pages whose tokens come next.
+PrefixCache::End* PrefixCache::find_end(const PrefixKey& parent, std::span<const TokenId> tokens) {
+  End* longest = nullptr;
+  for (End& end : ends_)
+    if (end.parent == parent && end.tokens.size() > (longest ? longest->tokens.size() : 0) &&
+        end.tokens.size() <= tokens.size() && std::ranges::equal(end.tokens, tokens.first(end.tokens.size())))
+      longest = &end;
+  return longest;
+}
+
 PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
   std::vector<PrefixPage> known;
   for_pages(model_, tokens, [&](const PrefixPage& page) {
@@ -159,11 +169,24 @@ PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
     return true;
   });
   PrefixMatch match{.pages = {}, .snapshot = {}, .n_known = known.size()};
-  while (!known.empty() && !may_continue_after(known)) known.pop_back();
+  std::optional<End> end;  // a copy, whose shares keep it in memory
+  for (;; known.pop_back()) {
+    if (End* found = find_end(known.empty() ? model_ : known.back().key, tokens.subspan(known.size() * kPage))) {
+      found->used = ++n_uses_of_ends_;
+      end = *found;
+    }
+    if (end || known.empty() || may_continue_after(known)) break;
+  }
   for (const PrefixPage& page : known) {
     const Node* node = get_page(page);
     if (!node) break;
     match.pages.push_back(node->page);
+  }
+  if (end && match.pages.size() == known.size()) {
+    match.n_positions = match.pages.size() * kPage + end->tokens.size();
+    match.pages.push_back(end->page);
+    match.snapshot = std::move(end->snapshot);
+    return match;
   }
   for (; !match.pages.empty(); match.pages.pop_back()) {
     const auto pages = std::span(known).first(match.pages.size());
@@ -174,6 +197,7 @@ PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
       break;
     }
   }
+  match.n_positions = match.pages.size() * kPage;
   return match;
 }
 
@@ -200,8 +224,44 @@ void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> to
   const bool is_its_own =
       node && (node->depth + 1) * kPage == position && node->page.data() == kv.page(node->depth).data();
   if (!is_its_own || node->snapshot) return;
-  const auto snapshot = kv.snapshot_at(position);
-  if (snapshot && reserve_if_possible(kv_cache_.layout().state_bytes())) put_snapshot(key, *node, *snapshot);
+  auto snapshot = kv.snapshot_at(position);
+  if (snapshot && reserve_if_possible(kv_cache_.layout().state_bytes())) put_snapshot(key, *node, *std::move(snapshot));
+}
+
+// The sequence has copies of the pages and states as soon as it continues: there must be memory for these, too.
+void PrefixCache::add_end(const KvSequence& kv, std::span<const TokenId> tokens) {
+  OGAS_CHECK(tokens.size() == kv.n_positions(), "{} tokens of {}", tokens.size(), kv.n_positions());
+  const std::span<const TokenId> begun = tokens.subspan(tokens.size() / kPage * kPage);
+  if (begun.empty()) return;
+  PrefixKey parent = model_;
+  for_pages(model_, tokens, [&](const PrefixPage& page) {
+    parent = page.key;
+    return true;
+  });
+  const KvLayout& layout = kv_cache_.layout();
+  const uint64_t n_bytes = 2 * (layout.page_bytes() + layout.state_bytes());
+  const End* known = find_end(parent, begun);
+  if (known && known->tokens.size() == begun.size()) return;
+  while (kv_cache_.bytes_free() < n_bytes)
+    if (!drop_oldest_end()) return;
+  ends_.push_back({.parent = parent,
+                   .tokens = {begun.begin(), begun.end()},
+                   .page = kv.page(tokens.size() / kPage),
+                   .snapshot = kv.snapshot_at(tokens.size()),
+                   .used = ++n_uses_of_ends_});
+  count_snapshots();
+}
+
+bool PrefixCache::drop_oldest_end() {
+  if (ends_.empty()) return false;
+  ends_.erase(std::ranges::min_element(ends_, {}, &End::used));
+  count_snapshots();
+  return true;
+}
+
+// Their states take bytes of the budget.
+void PrefixCache::count_snapshots() {
+  kv_cache_.set_snapshot_bytes((snapshots_.size() + ends_.size()) * kv_cache_.layout().state_bytes());
 }
 
 void PrefixCache::save(const KvSequence& kv, std::span<const TokenId> tokens) {
@@ -292,10 +352,11 @@ void PrefixCache::drop_snapshot(const PrefixKey& key) {
   node.snapshot.reset();
   list_if_leaf(key, node);
   std::erase(snapshots_, key);
-  kv_cache_.set_snapshot_bytes(snapshots_.size() * kv_cache_.layout().state_bytes());
+  count_snapshots();
 }
 
 bool PrefixCache::drop_one(bool also_shared_snapshots) {
+  if (drop_oldest_end()) return true;
   const PrefixKey* leaf = worst_leaf();
   const WorstSnapshot snapshot = worst_snapshot(also_shared_snapshots);
   if (!leaf && !snapshot.key) return false;
@@ -320,33 +381,46 @@ bool PrefixCache::reserve(uint64_t n_bytes) {
 
 // Nothing is evicted for what would not fit anyway.
 bool PrefixCache::reserve_if_possible(uint64_t n_bytes) {
-  return kv_cache_.bytes_free() + bytes_evictable() >= n_bytes && reserve(n_bytes);
+  const uint64_t n_free = kv_cache_.bytes_free();
+  return n_bytes <= n_free || (n_bytes <= n_free + bytes_evictable() && reserve(n_bytes));
 }
 
-// Of pages that only snapshots hold.
-uint64_t PrefixCache::bytes_of_windows() const {
+// What ends and snapshots alone hold.
+uint64_t PrefixCache::bytes_of_ends_and_windows() const {
+  const KvLayout& kv = kv_cache_.layout();
+  uint64_t n_bytes = 0;
   std::unordered_map<const std::byte*, uint32_t> n_held;
-  uint64_t n_pages = 0;
-  for (const PrefixKey& key : snapshots_)
-    for (const KvPage& page : nodes_.at(key).snapshot->window_pages)
-      n_pages += ++n_held[page.data()] == page.n_shares() ? 1 : 0;
-  return n_pages * kv_cache_.layout().page_bytes(KvPageKind::window);
+  const auto add_share = [&](const KvPage& page, KvPageKind kind) {
+    if (++n_held[page.data()] == page.n_shares()) n_bytes += kv.page_bytes(kind);
+  };
+  const auto add_windows = [&](const std::optional<KvSnapshot>& snapshot) {
+    if (!snapshot) return;
+    for (const KvPage& page : snapshot->window_pages) add_share(page, KvPageKind::window);
+  };
+  for (const PrefixKey& key : snapshots_) add_windows(nodes_.at(key).snapshot);
+  for (const End& end : ends_) {
+    add_share(end.page, KvPageKind::full);
+    add_windows(end.snapshot);
+  }
+  return n_bytes;
 }
 
 uint64_t PrefixCache::bytes_evictable() {
   if (store_) store_->collect();
   const auto n_pages = std::ranges::count_if(nodes_, [](const auto& entry) { return !entry.second.page.is_shared(); });
   const KvLayout& kv = kv_cache_.layout();
-  return static_cast<uint64_t>(n_pages) * kv.page_bytes(KvPageKind::full) + snapshots_.size() * kv.state_bytes() +
-         bytes_of_windows();
+  return static_cast<uint64_t>(n_pages) * kv.page_bytes(KvPageKind::full) +
+         (snapshots_.size() + ends_.size()) * kv.state_bytes() + bytes_of_ends_and_windows();
 }
 
 uint64_t PrefixCache::bytes_reclaimable() {
-  const auto n_shared = std::ranges::count_if(snapshots_, [&](const PrefixKey& key) {
-    const auto& states = nodes_.at(key).snapshot->states;
-    return states && states->is_shared();
-  });
-  return bytes_evictable() - static_cast<uint64_t>(n_shared) * kv_cache_.layout().state_bytes();
+  uint64_t n_shared = 0;
+  const auto count = [&](const std::optional<KvSnapshot>& snapshot) {
+    n_shared += snapshot && snapshot->states && snapshot->states->is_shared() ? 1 : 0;
+  };
+  for (const PrefixKey& key : snapshots_) count(nodes_.at(key).snapshot);
+  for (const End& end : ends_) count(end.snapshot);
+  return bytes_evictable() - n_shared * kv_cache_.layout().state_bytes();
 }
 
 void PrefixCache::flush() {

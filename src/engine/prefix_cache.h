@@ -5,6 +5,9 @@
 // window. With such layers some pages have a snapshot (KvSnapshot) of the page's end, and a request continues from the
 // last of these: what follows it is computed again.
 //
+// Where a prompt or an answer ends, the page that is begun is cached, too, with a snapshot where one is needed (End):
+// the next turn of a conversation computes its own tokens only. Ends are in memory alone, and evicted before all else.
+//
 // Pages stay as long as there is space for them. Evicted first is what was not used for long and is fast to compute
 // again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where time
 // advances by one as all pages are filled again, and the first page of a prefix costs one. Pages that a sequence still
@@ -32,7 +35,8 @@ namespace ogas {
 // What is known of some tokens.
 struct PrefixMatch {
   std::vector<KvPage> pages;           // that hold the beginning of them, up to where a sequence can continue
-  std::optional<KvSnapshot> snapshot;  // of the end of these; none where KvLayout needs none
+  size_t n_positions = 0;              // of these, where the last page may be one that is begun
+  std::optional<KvSnapshot> snapshot;  // of the last of them; none where KvLayout needs none
   size_t n_known = 0;                  // pages that are known, also those after the last snapshot
 };
 
@@ -51,7 +55,10 @@ class PrefixCache {
   // Caches the sequence's snapshot of a position, if it has one and that is the end of one of these pages, once they
   // were added.
   void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens, size_t position);
-  // Also puts them into the store, in the background: all pages, and of their snapshots the last one, those at
+  // Caches the page that is begun at the end of these tokens, which are all that the sequence holds. Nothing else is
+  // evicted for it but other ends.
+  void add_end(const KvSequence& kv, std::span<const TokenId> tokens);
+  // Also puts whole pages into the store, in the background: all pages, and of their snapshots the last one, those at
   // snapshot_stride() and those where other tokens followed.
   void save(const KvSequence& kv, std::span<const TokenId> tokens);
   // Positions from one regular snapshot to the next, a multiple of a page. With recurrent layers it is chosen so that
@@ -81,11 +88,21 @@ class PrefixCache {
     size_t n_children = 0;
     double used = 0;  // the time of its last use
   };
+  // Tokens of a page that is begun, after those of whole pages.
+  struct End {
+    PrefixKey parent;
+    std::vector<TokenId> tokens;
+    KvPage page;
+    std::optional<KvSnapshot> snapshot;
+    uint64_t used = 0;  // number of its last use
+  };
   using Nodes = std::unordered_map<PrefixKey, Node, PrefixKeyHash>;
 
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
   Lookup look_up(const PrefixPage& page, Node*& node);
   // Of the last of these pages, which are all from the first on.
+  End* find_end(const PrefixKey& parent, std::span<const TokenId> tokens);
+  bool drop_oldest_end();
   bool may_continue_after(std::span<const PrefixPage> pages) const;
   Node* get_page(const PrefixPage& page);
   const KvSnapshot* get_snapshot(std::span<const PrefixPage> pages);
@@ -93,7 +110,7 @@ class PrefixCache {
   std::span<const PrefixPage> in_windows(std::span<const PrefixPage> pages) const;
   void insert(const PrefixPage& page, const KvPage& share);
   void advance_time(uint64_t n_bytes) { time_ += static_cast<double>(n_bytes) / static_cast<double>(budget_); }
-  void put_snapshot(const PrefixKey& key, Node& node, const KvSnapshot& snapshot);
+  void put_snapshot(const PrefixKey& key, Node& node, KvSnapshot snapshot);
   void save_snapshot(std::span<const PrefixPage> pages, const KvSnapshot& snapshot,
                      std::filesystem::file_time_type now);
   void use(const PrefixKey& key, Node& node);
@@ -111,7 +128,8 @@ class PrefixCache {
   void drop_page(const PrefixKey& key);
   void drop_snapshot(const PrefixKey& key);
   bool reserve_if_possible(uint64_t n_bytes);
-  uint64_t bytes_of_windows() const;
+  uint64_t bytes_of_ends_and_windows() const;
+  void count_snapshots();
   bool has_states() const { return kv_cache_.layout().state_bytes() > 0; }
   bool drop_one(bool also_shared_snapshots);
 
@@ -124,6 +142,8 @@ class PrefixCache {
   size_t saved_stride_ = 0;  // of snapshots that the store has, a multiple: there they share nothing
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;
+  std::vector<End> ends_;
+  uint64_t n_uses_of_ends_ = 0;
   std::set<std::pair<double, PrefixKey>> leaves_;  // by worth
   std::vector<PrefixKey> snapshots_;               // pages that have one
   double time_ = 0;

@@ -125,6 +125,81 @@ TEST(PrefixSnapshots, ThoseInTheMiddleAreDroppedFirst) {
   EXPECT_EQ(cache.kv.n_used(), 0U);
 }
 
+// Of all layouts: pages alone, with windows, with states.
+class PrefixEnds : public ::testing::TestWithParam<KvLayout> {
+ protected:
+  static constexpr size_t kEnd = 3 * kPage + 20;
+  PrefixEnds() : cache_(GetParam(), 40) {}
+
+  // Computes the tokens and caches their end.
+  void compute(std::span<const TokenId> tokens) {
+    KvSequence sequence(cache_.kv);
+    ASSERT_TRUE(cache_.compute(sequence, tokens));
+    cache_.write_begun_page(sequence, tokens);
+    cache_.prefixes.add_end(sequence, tokens);
+  }
+  // Positions a sequence continues from; the page that is begun must hold what was computed.
+  size_t n_found(std::span<const TokenId> tokens) {
+    const PrefixMatch match = cache_.prefixes.find(tokens);
+    if (match.pages.empty()) return 0;
+    KvSequence sequence(cache_.kv);
+    sequence.add_pages(match.pages, match.n_positions, match.snapshot ? &*match.snapshot : nullptr);
+    const std::span<const TokenId> alike = tokens.first(match.n_positions);
+    if (match.n_positions % kPage != 0) cache_.expect_begun_page(sequence, alike);
+    if (GetParam().n_states() > 0) {
+      EXPECT_TRUE(testing::has_mark(std::as_bytes(sequence.state(KvStateId{0})), alike));
+    }
+    return match.n_positions;
+  }
+
+  Cache cache_;
+  Tokens tokens_ = tokens_of(6 * kPage, 1);
+};
+
+TEST_P(PrefixEnds, AreContinued) {
+  const size_t whole = GetParam().needs_snapshots() ? 0 : 3 * kPage;
+  compute(std::span(tokens_).first(kEnd));
+  EXPECT_EQ(n_found(tokens_), kEnd);
+  EXPECT_EQ(n_found(std::span(tokens_).first(kEnd)), kEnd);
+  EXPECT_EQ(n_found(std::span(tokens_).first(kEnd - 1)), whole);
+  Tokens other = tokens_;
+  other[kEnd - 1] += 1;
+  EXPECT_EQ(n_found(other), whole);
+  compute(std::span(tokens_).first(kEnd + 7));
+  compute(std::span(tokens_).first(kEnd + 7));  // once is enough
+  EXPECT_EQ(n_found(tokens_), kEnd + 7);
+  EXPECT_EQ(n_found(std::span(tokens_).first(kEnd + 6)), kEnd);
+  EXPECT_EQ(cache_.kv.n_used(), 3U + 2);
+  EXPECT_EQ(cache_.prefixes.bytes_reclaimable(), cache_.kv.bytes_used());
+  compute(std::span(tokens_).first(9));  // a short prompt has no whole page
+  EXPECT_EQ(n_found(std::span(tokens_).first(30)), 9U);
+}
+
+TEST_P(PrefixEnds, AreEvictedFirst) {
+  compute(std::span(tokens_).first(kEnd));
+  const uint64_t n_all = 40 * GetParam().page_bytes(), n_whole = 3 * GetParam().page_bytes(KvPageKind::full);
+  EXPECT_EQ(cache_.prefixes.bytes_evictable(), cache_.kv.bytes_used());
+  ASSERT_TRUE(cache_.prefixes.reserve(n_all - n_whole));
+  EXPECT_EQ(cache_.kv.bytes_used(), n_whole);
+  EXPECT_EQ(cache_.kv.bytes_free(), n_all - cache_.kv.bytes_used());
+}
+
+// A sequence that continues needs a copy of what is shared: without memory for it none is cached.
+TEST_P(PrefixEnds, AreNotCachedWhereMemoryIsShort) {
+  Cache small(GetParam(), 5);
+  KvSequence sequence(small.kv);
+  ASSERT_TRUE(small.compute(sequence, std::span(tokens_).first(kEnd)));
+  small.prefixes.add_end(sequence, std::span(tokens_).first(kEnd));
+  EXPECT_EQ(small.prefixes.find(tokens_).n_positions % kPage, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, PrefixEnds, ::testing::Values(testing::layout_of_states(0), kWindows, kRecurrent),
+                         [](const auto& layout) {
+                           return layout.param.window() > 0     ? "Windows"
+                                  : layout.param.n_states() > 0 ? "Recurrent"
+                                                                : "Full";
+                         });
+
 // Random prompts over few letters, so that they begin alike in all ways, snapshots anywhere and a budget that is never
 // enough.
 class RandomSnapshots : public ::testing::TestWithParam<KvLayout> {};

@@ -103,7 +103,8 @@ struct PrefixTestCache {
   // Continues from what is known. Snapshots are taken after these numbers of pages. False where memory is short.
   bool compute(KvSequence& sequence, std::span<const TokenId> tokens, const std::set<size_t>& snapshots = {}) {
     const PrefixMatch match = prefixes.find(tokens);
-    if (!match.pages.empty()) sequence.add_pages(match.pages, match.snapshot ? &*match.snapshot : nullptr);
+    if (!match.pages.empty())
+      sequence.add_pages(match.pages, match.n_positions, match.snapshot ? &*match.snapshot : nullptr);
     while (sequence.n_positions() < tokens.size()) {
       const size_t end = std::min(tokens.size(), (sequence.n_positions() / kPage + 1) * kPage);
       const size_t n = end - sequence.n_positions();
@@ -126,6 +127,20 @@ struct PrefixTestCache {
     fill_with_mark({sequence.page(idx).data(), layout.page_bytes(KvPageKind::full)}, tokens);
     if (layout.window() > 0)
       fill_with_mark({sequence.pages(kWindowStream)[idx], layout.page_bytes(KvPageKind::window)}, tokens);
+  }
+  // The same of one that is begun: its first position.
+  void write_begun_page(const KvSequence& sequence, std::span<const TokenId> tokens) const {
+    for (const auto bytes : begun_page(sequence, tokens.size())) fill_with_mark(bytes, tokens);
+  }
+  void expect_begun_page(const KvSequence& sequence, std::span<const TokenId> tokens) const {
+    for (const auto bytes : begun_page(sequence, tokens.size())) EXPECT_TRUE(has_mark(bytes, tokens));
+  }
+  std::vector<std::span<std::byte>> begun_page(const KvSequence& sequence, size_t n) const {
+    std::vector<std::span<std::byte>> found;
+    for (const KvStreamId stream : {KvStreamId{0}, kWindowStream})
+      if (stream.idx < kv.layout().streams().size())
+        found.push_back({sequence.pages(stream)[n / kPage], kv.layout().k_bytes(stream)});
+    return found;
   }
 
   KvCache kv;

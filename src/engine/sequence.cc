@@ -173,6 +173,7 @@ void Sequence::take_prompt_rows(const Pass& pass, size_t row, size_t n_rows) {
 void Sequence::take(std::span<const float> logits) {
   core_.kv.insert_prefix(session_, session_.tokens.size() - n_drafts());
   if (needs_snapshots()) take_snapshots();
+  if (session_.tokens.size() == n_prompt_) core_.kv.insert_end(session_);
   if (planned_.n_logits == 0) return;  // not all is there yet
   const size_t n_vocab = logits.size() / planned_.n_logits;
   size_t n_accepted = 0;
@@ -181,9 +182,9 @@ void Sequence::take(std::span<const float> logits) {
     ++n_accepted;
     take_next(logits.subspan(n_accepted * n_vocab, n_vocab));
   }
-  if (n_drafts() == 0) return;
-  drafter_->learn(n_accepted);
+  if (n_drafts() > 0) drafter_->learn(n_accepted);
   if (n_accepted < n_drafts()) session_.truncate(session_.tokens.size() - (n_drafts() - n_accepted));
+  if (done_) core_.kv.insert_end(session_);
 }
 
 // With the logits after the last token of the sequence.

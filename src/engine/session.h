@@ -25,7 +25,7 @@ class Session {
   // Continues with pages that were computed elsewhere, from these tokens, as append() would have it; as
   // KvSequence::add_pages().
   void add_pages(std::span<const KvPage> pages, const KvSnapshot* snapshot, std::span<const TokenId> page_tokens) {
-    kv.add_pages(pages, snapshot);
+    kv.add_pages(pages, page_tokens.size(), snapshot);
     append(page_tokens, RowKind::prefill);
   }
   // Forgets all from token n on, which the layers must be able to go back to.

@@ -81,6 +81,8 @@ void KvCache::add_page(Pool& pool) {
   if (idx / pool.slab_pages == pool.slabs.size())
     pool.slabs.emplace_back(pool.slab_pages * pool.page_bytes).prefer_huge_pages();
   pool.shares.push_back(0);
+  for (auto* unused : {&pool.free, &pool.released})
+    unused->reserve(pool.shares.capacity());  // drop() does not allocate
   pool.released.push_back(idx);
 }
 
@@ -120,15 +122,15 @@ void KvSequence::PageList::shrink_to(size_t n_pages) {
   n_released = std::min(n_released, n_pages);
 }
 
-void KvSequence::add_pages(std::span<const KvPage> pages, const KvSnapshot* snapshot) {
-  OGAS_CHECK(n_positions_ % kPage == 0, "pages after {} positions", n_positions_);
+void KvSequence::add_pages(std::span<const KvPage> pages, size_t n, const KvSnapshot* snapshot) {
+  OGAS_CHECK(n_positions_ % kPage == 0 && n_pages_for(n) == pages.size(), "{} positions of {} pages after {}", n,
+             pages.size(), n_positions_);
   OGAS_CHECK((snapshot != nullptr) == layout().needs_snapshots(), "{} snapshot, of a layout that needs {}",
              snapshot ? "a" : "no", layout().needs_snapshots() ? "one" : "none");
   for (const KvPage& page : pages) list(KvPageKind::full).append(page);
-  n_positions_ += pages.size() * kPage;
+  n_positions_ += n;
   if (!snapshot) return;
-  OGAS_CHECK(n_positions_ == pages.size() * kPage, "a snapshot after {} of {} pages", pages.size(),
-             n_positions_ / kPage);
+  OGAS_CHECK(n_positions_ == n, "a snapshot after {} of {} positions", n, n_positions_);
   states_ = snapshot->states;
   use_windows_of(*snapshot, n_positions_);
 }
@@ -248,9 +250,10 @@ bool KvSequence::keep_snapshot_within() {
 
 std::optional<KvSnapshot> KvSequence::snapshot_at(size_t position) const {
   if (snapshot_ && snapshot_position_ == position) return snapshot_;
-  const bool is_held = position > 0 && position <= n_positions_ && holds_windows_of(position);
-  if (layout().window() == 0 || layout().state_bytes() > 0 || !is_held) return std::nullopt;
-  return KvSnapshot{.states = {}, .window_pages = window_pages_of(position)};
+  const bool is_end = position == n_positions_, has_states = layout().state_bytes() > 0;
+  if (!layout().needs_snapshots() || position == 0 || position > n_positions_) return std::nullopt;
+  if ((has_states && !is_end) || !holds_windows_of(position)) return std::nullopt;
+  return KvSnapshot{.states = states_, .window_pages = window_pages_of(position)};
 }
 
 void KvSequence::truncate(size_t n) {

@@ -152,9 +152,10 @@ class KvSequence {
   std::span<std::byte* const> pages(KvStreamId id) const { return list(layout().kind_of(id)).data; }
   // Full page idx, to be shared with others once all of its positions are written.
   const KvPage& page(size_t idx) const { return *list(KvPageKind::full).shares[idx]; }
-  // Adds the positions of full pages that another sequence wrote; those so far must be whole pages. snapshot: of the
-  // end of these, null where KvLayout needs none. With one there must be no positions so far.
-  void add_pages(std::span<const KvPage> pages, const KvSnapshot* snapshot);
+  // Adds n positions of full pages that another sequence wrote, of the last page perhaps only the first; those so far
+  // must be whole pages. snapshot: of the end of these, null where KvLayout needs none. With one there must be no
+  // positions so far.
+  void add_pages(std::span<const KvPage> pages, size_t n, const KvSnapshot* snapshot);
   // Shares this full page in place of its own page idx, which holds the same.
   void use_page(size_t idx, const KvPage& page);
   // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
@@ -179,8 +180,8 @@ class KvSequence {
   // returns whether there was one. It replaces what was planned before; 0: nothing is.
   void plan_snapshot(size_t position) { planned_position_ = position; }
   bool keep_snapshot_within();
-  // A snapshot of a position, to be shared with others: the one that was kept or, without recurrent layers, of any
-  // whose windows are held. None where there is none.
+  // A snapshot of a position, to be shared with others: the one that was kept, of the end or, without recurrent layers,
+  // of any whose windows are held. None where there is none.
   std::optional<KvSnapshot> snapshot_at(size_t position) const;
   // Of the snapshot that was kept; 0: none.
   size_t snapshot_position() const { return snapshot_ ? snapshot_position_ : 0; }

@@ -153,7 +153,7 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   write(first, 5, 50);
   write(first, kPage + 1, 60);
   KvSequence second(cache);
-  second.add_pages({&first.page(0), 1}, nullptr);
+  second.add_pages({&first.page(0), 1}, kPage, nullptr);
   EXPECT_EQ(second.n_positions(), kPage);
   EXPECT_EQ(read(second, 5), 50);
   EXPECT_EQ(cache.n_used(), 2U);
@@ -309,13 +309,14 @@ TEST_P(KvSequenceTest, RandomForksKeepTheirOwn) {
       }
       case 2: {  // from a snapshot of another
         Tracked& from = all[random() % all.size()];
-        const size_t end = (from.values.size() - std::min(n, from.values.size())) / kPage * kPage;
+        size_t end = from.values.size() - std::min(n, from.values.size());
+        if (random() % 2 == 0) end = end / kPage * kPage;
         const auto snapshot = from.kv->snapshot_at(end);
         if (&from == &it || end == 0 || (layout.needs_snapshots() && !snapshot)) break;
         it.kv->truncate(0);
         std::vector<KvPage> pages;
-        for (size_t idx = 0; idx < end / kPage; ++idx) pages.push_back(from.kv->page(idx));
-        it.kv->add_pages(pages, snapshot ? &*snapshot : nullptr);
+        for (size_t idx = 0; idx * kPage < end; ++idx) pages.push_back(from.kv->page(idx));
+        it.kv->add_pages(pages, end, snapshot ? &*snapshot : nullptr);
         it.values.assign(from.values.begin(), from.values.begin() + end);
         break;
       }
@@ -369,7 +370,7 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
   EXPECT_EQ(cache.bytes_used(), kRecurrent.page_bytes() + kRecurrent.state_bytes());
   for (const float value : {7.0F, 8.0F}) {
     KvSequence next(cache);
-    next.add_pages(pages, &*kept);
+    next.add_pages(pages, kPage, &*kept);
     EXPECT_EQ(next.n_positions(), kPage);
     EXPECT_EQ(next.rewindable_to(kPage - 1), 0U);
     next.extend(1);
@@ -378,7 +379,7 @@ TEST(KvSequence, OthersGoOnFromASnapshot) {
     std::ranges::fill(next.state(kState), value);
   }
   KvSequence wrong(cache);
-  EXPECT_DEATH(wrong.add_pages(pages, nullptr), "no snapshot, of a layout that needs one");
+  EXPECT_DEATH(wrong.add_pages(pages, kPage, nullptr), "no snapshot, of a layout that needs one");
 }
 
 // A pass may go past the position of a snapshot: its layers write the states there into memory of their own.
