@@ -106,7 +106,7 @@ def measure_prefix(library, options, tokens):
         restored = engine.answer(tokens, 2)
         engine.close()
         options.engine.prefix_folder, options.engine.prefix_budget = None, 0
-    assert cold.n_cached == 0 and warm.n_cached == restored.n_cached > 0
+    assert cold.n_cached == 0 and warm.n_cached >= restored.n_cached > 0
     return {"tokens": len(tokens), "cold_s": cold.first_token_seconds, "memory_s": warm.first_token_seconds,
             "restart_s": restored.first_token_seconds, "bytes_on_disk": stored}
 
