@@ -232,7 +232,7 @@ void PrefixCache::add_snapshot(const KvSequence& kv, std::span<const TokenId> to
 void PrefixCache::add_end(const KvSequence& kv, std::span<const TokenId> tokens) {
   OGAS_CHECK(tokens.size() == kv.n_positions(), "{} tokens of {}", tokens.size(), kv.n_positions());
   const std::span<const TokenId> begun = tokens.subspan(tokens.size() / kPage * kPage);
-  if (begun.empty()) return;
+  if (begun.empty()) return add_snapshot(kv, tokens, tokens.size());
   PrefixKey parent = model_;
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     parent = page.key;

@@ -55,8 +55,8 @@ class PrefixCache {
   // Caches the sequence's snapshot of a position, if it has one and that is the end of one of these pages, once they
   // were added.
   void add_snapshot(const KvSequence& kv, std::span<const TokenId> tokens, size_t position);
-  // Caches the page that is begun at the end of these tokens, which are all that the sequence holds. Nothing else is
-  // evicted for it but other ends.
+  // Caches the page that is begun at the end of these tokens, which are all that the sequence holds, once their whole
+  // pages were added. Nothing else is evicted for it but other ends. Where no page is begun, a snapshot is all.
   void add_end(const KvSequence& kv, std::span<const TokenId> tokens);
   // Also puts whole pages into the store, in the background: all pages, and of their snapshots the last one, those at
   // snapshot_stride() and those where other tokens followed.

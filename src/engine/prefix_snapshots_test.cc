@@ -135,7 +135,7 @@ class PrefixEnds : public ::testing::TestWithParam<KvLayout> {
   void compute(std::span<const TokenId> tokens) {
     KvSequence sequence(cache_.kv);
     ASSERT_TRUE(cache_.compute(sequence, tokens));
-    cache_.write_begun_page(sequence, tokens);
+    if (tokens.size() % kPage != 0) cache_.write_begun_page(sequence, tokens);
     cache_.prefixes.add_end(sequence, tokens);
   }
   // Positions a sequence continues from; the page that is begun must hold what was computed.
@@ -173,6 +173,11 @@ TEST_P(PrefixEnds, AreContinued) {
   EXPECT_EQ(cache_.prefixes.bytes_reclaimable(), cache_.kv.bytes_used());
   compute(std::span(tokens_).first(9));  // a short prompt has no whole page
   EXPECT_EQ(n_found(std::span(tokens_).first(30)), 9U);
+}
+
+TEST_P(PrefixEnds, MayBeThatOfAPage) {
+  compute(std::span(tokens_).first(3 * kPage));
+  EXPECT_EQ(n_found(tokens_), 3 * kPage);
 }
 
 TEST_P(PrefixEnds, AreEvictedFirst) {
