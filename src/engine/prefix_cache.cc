@@ -33,6 +33,9 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
       budget_(std::max<uint64_t>(kv_cache.bytes_free(), 1)),
       store_(std::move(store)) {
   const KvLayout& kv = kv_cache.layout();
+  constexpr size_t kMinEnds = 16, kShareOfEnds = 16;
+  const uint64_t end_bytes = std::max<uint64_t>(kv.page_bytes() + kv.state_bytes(), 1);
+  max_ends_ = std::max<size_t>(kMinEnds, budget_ / kShareOfEnds / end_bytes);
   if (!kv.needs_snapshots()) return;
   constexpr size_t kMinPages = 16, kMaxPages = 64;
   snapshot_pages_ = (kv.snapshot_bytes() - 1) / std::max<uint64_t>(kv.page_bytes(), 1) + 1;
@@ -242,7 +245,7 @@ void PrefixCache::add_end(const KvSequence& kv, std::span<const TokenId> tokens)
   const uint64_t n_bytes = 2 * (layout.page_bytes() + layout.state_bytes());
   const End* known = find_end(parent, begun);
   if (known && known->tokens.size() == begun.size()) return;
-  while (kv_cache_.bytes_free() < n_bytes)
+  while (ends_.size() >= max_ends_ || kv_cache_.bytes_free() < n_bytes)
     if (!drop_oldest_end()) return;
   ends_.push_back({.parent = parent,
                    .tokens = {begun.begin(), begun.end()},

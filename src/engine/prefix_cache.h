@@ -6,7 +6,8 @@
 // last of these: what follows it is computed again.
 //
 // Where a prompt or an answer ends, the page that is begun is cached, too, with a snapshot where one is needed (End):
-// the next turn of a conversation computes its own tokens only. Ends are in memory alone, and evicted before all else.
+// the next turn of a conversation computes its own tokens only. Ends are in memory alone, take a sixteenth of it, and
+// are evicted before all else.
 //
 // Pages stay as long as there is space for them. Evicted first is what was not used for long and is fast to compute
 // again, from the end of a prefix: a page is worth the time of its last use and what it costs to compute, where time
@@ -143,6 +144,7 @@ class PrefixCache {
   std::unique_ptr<PrefixStore> store_;
   Nodes nodes_;
   std::vector<End> ends_;
+  size_t max_ends_ = 0;
   uint64_t n_uses_of_ends_ = 0;
   std::set<std::pair<double, PrefixKey>> leaves_;  // by worth
   std::vector<PrefixKey> snapshots_;               // pages that have one

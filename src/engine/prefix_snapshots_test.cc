@@ -189,6 +189,15 @@ TEST_P(PrefixEnds, AreEvictedFirst) {
   EXPECT_EQ(cache_.kv.bytes_free(), n_all - cache_.kv.bytes_used());
 }
 
+// Short requests do not fill the whole budget.
+TEST_P(PrefixEnds, TakeAShareOfTheMemory) {
+  for (TokenId seed = 100; seed < 130; ++seed) compute(tokens_of(30, seed));
+  EXPECT_LE(cache_.kv.n_used(), 16U);
+  const Tokens first = tokens_of(40, 100), last = tokens_of(40, 129);
+  EXPECT_EQ(n_found(first), 0U);
+  EXPECT_EQ(n_found(last), 30U);
+}
+
 // A sequence that continues needs a copy of what is shared: without memory for it none is cached.
 TEST_P(PrefixEnds, AreNotCachedWhereMemoryIsShort) {
   Cache small(GetParam(), 5);
