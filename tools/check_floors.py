@@ -63,6 +63,8 @@ DEBTS = {"below"}
 KNOTS = [
     ({"server/http/exchange", "server/http/http_connection", "server/http/http_server"},
      "a connection knows its server, which makes connections and exchanges on them"),
+    ({"grammar/schema_expansion", "grammar/schema_solver", "grammar/shape_builder"},
+     "whether a shape can be satisfied depends on its values, whose shapes are built by the same solver"),
     ({"text/bpe_tokenizer", "text/tokenizer"}, "Tokenizer makes its implementations"),
     ({"files/gguf", "files/tensor_file"}, "TensorFile makes its readers"),
     ({"chat/answer_splitter", "chat/call_reader", "chat/output_parser", "chat/output_writer"},

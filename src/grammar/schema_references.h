@@ -1,0 +1,40 @@
+// What `$ref` and its relatives point to within one schema document.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "grammar/json_document.h"
+
+namespace ogas::grammar {
+
+class SchemaReferences {
+ public:
+  // Finds the identifiers and anchors of the document, which must outlive this.
+  explicit SchemaReferences(const JsonValue& root);
+
+  struct Target {
+    const JsonValue* schema;
+    std::string pointer;  // for messages
+  };
+  // What a reference that is written in `from` points to. Throws Refusal: nothing, or another document.
+  Target find(const JsonValue& from, std::string_view reference) const;
+  // $dynamicRef and $recursiveRef, where no dynamic scope can change what they point to. Throws Refusal if one can.
+  Target find_dynamic(const JsonValue& from, std::string_view reference) const;
+  Target find_recursive(const JsonValue& from, std::string_view reference) const;
+
+ private:
+  void collect(const JsonValue& value, std::string pointer, const std::string& base, size_t depth);
+  Target follow(const Target& start, std::string_view pointer) const;
+
+  const JsonValue& root_;
+  std::unordered_map<const JsonValue*, std::string> bases_;  // of each object, its base URI
+  std::map<std::string, Target, std::less<>> resources_;     // by URI without fragment
+  std::map<std::string, Target, std::less<>> anchors_;       // by URI + '#' + name
+  std::map<std::string, int, std::less<>> n_dynamic_;        // dynamic anchors of a name
+  bool has_recursive_anchor_ = false;
+};
+
+}  // namespace ogas::grammar

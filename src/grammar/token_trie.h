@@ -1,0 +1,61 @@
+// A tokenizer's tokens, so that those which a grammar allows are found together.
+//
+// There are three tries. Most tokens hold nothing but characters that any JSON string may hold; inside a string that
+// allows them all, they are taken at once, by their number of characters (`plain_up_to`). The trie `other` has the
+// tokens left.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/tokenizer.h"
+#include "text/vocab.h"
+
+namespace ogas::grammar {
+
+// In the order of a walk that enters each node before its children.
+struct TrieNode {
+  uint32_t end;    // the first node after its subtree
+  TokenId token;   // that ends here, or -1
+  uint16_t depth;  // bytes before its own
+  uint8_t byte;
+};
+using Trie = std::vector<TrieNode>;
+
+class TokenTrie {
+ public:
+  // tokens: the bytes of each, by id; empty for those that are never allowed, as control tokens. ends: tokens that end
+  // an answer, allowed where the text is complete.
+  TokenTrie(std::span<const std::string_view> tokens, std::vector<TokenId> ends);
+  static std::shared_ptr<const TokenTrie> of(const Tokenizer& tokenizer, std::vector<TokenId> ends);
+
+  size_t n_tokens() const { return bytes_.size(); }
+  size_t n_words() const { return (n_tokens() + 31) / 32; }
+  std::string_view bytes_of(TokenId id) const;
+  bool is_end(TokenId id) const;
+  std::span<const TokenId> ends() const { return ends_; }
+
+  static constexpr size_t kMaxPlain = 16;
+  const Trie& plain_short() const { return plain_short_; }  // plain tokens of up to kMaxPlain characters
+  const Trie& plain_long() const { return plain_long_; }
+  const Trie& other() const { return other_; }
+  // Bits of plain tokens of up to this many characters; kMaxPlain + 1: of all.
+  std::span<const uint32_t> plain_up_to(size_t n_characters) const { return plain_masks_[n_characters]; }
+  size_t max_depth() const { return max_depth_; }
+  // Tokens with the same bytes as another that is in a trie: (that one, token).
+  std::span<const std::pair<TokenId, TokenId>> duplicates() const { return duplicates_; }
+
+ private:
+  std::vector<std::string> bytes_;
+  std::vector<TokenId> ends_;
+  Trie plain_short_, plain_long_, other_;
+  std::vector<std::vector<uint32_t>> plain_masks_;
+  std::vector<std::pair<TokenId, TokenId>> duplicates_;
+  size_t max_depth_ = 0;
+};
+
+}  // namespace ogas::grammar
