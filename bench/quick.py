@@ -75,6 +75,7 @@ SERVER = ("--ogas", "{ogas}", "--model", "{model}")
 PROGRAMS = {
     # C++
     "expert_cache_bench": Program(("{root}/bench/data/trained_moe.trace",)),
+    "grammar_bench": Program(commands='{{"tokenizer":"{tokenizer}"}}\n{{"schema":{{"type":"integer"}},"instances":["12"]}}\n'),
     "matmul_bench": Program(("--format", "Q4_0", "--tokens", "4")),
     "open_bench": Program(),
     "sampler_bench": Program(("5000",)),
@@ -83,6 +84,7 @@ PROGRAMS = {
     "cycles_arm64.py": Program(needs=needs_arm64, takes_seconds=False),
     "cycles_x86.py": Program(needs=needs_mca, takes_seconds=False),
     "first_answer.py": Program(("--ogas", "{ogas}", "--quick")),
+    "grammar_bench.py": Program(("{folder}", "--quick", "--tokenizer", "{tokenizer}", "--program", "{build}/bench/grammar_bench")),
     "jinja_bench.py": Program(("--program", "{build}/tests/jinja_render"), modules=("jinja2",), runs=((), ("--hostile",))),
     "larger_than_memory.py": Program(("--ogas", "{ogas}", "--model", "{root}/tests/data/arch/qwen3_moe/model.gguf", "--bytes",
                                       "1e9", "--repeat", "1"), needs=needs_cgroup),
