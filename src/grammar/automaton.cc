@@ -9,6 +9,7 @@ namespace ogas::grammar {
 Automaton::Row& Automaton::row(NodeId id) {
   if (id < rows_.size() && rows_[id]) return *rows_[id];
   if (n_rows_ >= max_rows_) refuse("it is too complex: its automaton has more than {} states", max_rows_);
+  regexes_.spend(100);
   auto made = std::make_unique<Row>();
   const ByteClasses classes = byte_classes(regexes_, id);
   std::array<uint32_t, 256> derived;
@@ -80,6 +81,7 @@ bool Automaton::search_live(NodeId id) {
   for (size_t idx = 0; idx < reached.size(); ++idx) {
     if (reached.size() > kMaxStates) refuse("it is too complex: a search for a text that it allows took too long");
     const Row& found = row(reached[idx]);
+    regexes_.spend(10);
     if (seen.size() < regexes_.size()) seen.resize(regexes_.size());
     for (const NodeId successor : found.successors) {
       if (seen[successor]) continue;

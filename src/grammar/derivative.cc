@@ -64,6 +64,7 @@ void refine_classes(const Regexes& regexes, NodeId id, ByteClasses& classes) {
 
 NodeId derive(Regexes& regexes, NodeId id, uint8_t byte) {
   const Node node = regexes[id];
+  regexes.spend(1);
   switch (node.kind) {
     case NodeKind::nothing:
     case NodeKind::empty:

@@ -24,9 +24,12 @@ class Engine {
   ItemId root() const { return root_; }
   MaskBuilder& masks(const std::shared_ptr<const TokenTrie>& trie);
   size_t footprint() const;
+  // To be called before each mask, token or other operation: it may take this much work and no more.
+  void begin_operation() { pushdown_->automaton().regexes().set_work_limit(kOperationWork); }
 
  protected:
   static constexpr size_t kMaxNodes = 1'500'000, kMaxRows = 60'000;
+  static constexpr uint64_t kCompileWork = 10'000'000, kOperationWork = 2'000'000;
   void set_parser(Automaton& automaton, ItemSource& source, ItemId root);
 
  private:

@@ -24,7 +24,10 @@ constexpr std::string_view kDuration =
 constexpr std::string_view kIpv4 =
     "(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\\.){3}"
     "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
-constexpr std::string_view kLabel = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+// Without "--" as the third and fourth letter: what such labels encode is not checked here, so they are left out.
+constexpr std::string_view kLabel =
+    "[A-Za-z0-9](?:[A-Za-z0-9]|[A-Za-z0-9-](?:[A-Za-z0-9]|(?:[A-Za-z0-9][A-Za-z0-9-]|-[A-Za-z0-9])"
+    "(?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?))?";
 constexpr std::string_view kUuid = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}";
 constexpr std::string_view kAtom = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+";
 constexpr std::string_view kPointer = "(?:/(?:[^~/]|~[01])*)*";
@@ -56,7 +59,8 @@ std::string uri(bool is_reference, std::string_view other) {
   const std::string absolute = "/(?:(?:" + letter + ")+(?:/(?:" + letter + ")*)*)?";
   const std::string rootless = "(?:" + letter + ")+(?:/(?:" + letter + ")*)*";
   const std::string relative = "(?:" + no_colon + ")+(?:/(?:" + letter + ")*)*";
-  const std::string tail = "(?:\\?(?:" + letter + "|[/?])*)?(?:#(?:" + letter + "|[/?])*)?";
+  const std::string in_query = other.empty() ? "" : "\\uE000-\\uF8FF\\u{F0000}-\\u{FFFFD}\\u{100000}-\\u{10FFFD}";
+  const std::string tail = "(?:\\?(?:" + letter + "|[/?" + in_query + "])*)?(?:#(?:" + letter + "|[/?])*)?";
   const std::string full = "[A-Za-z][A-Za-z0-9+.-]*:(?:" + authority + "|" + absolute + "|" + rootless + ")?" + tail;
   if (!is_reference) return full;
   return full + "|(?:" + authority + "|" + absolute + "|" + relative + ")?" + tail;
@@ -64,7 +68,8 @@ std::string uri(bool is_reference, std::string_view other) {
 
 std::string email(bool is_international) {
   const std::string atom = is_international ? "(?:[^\\x00-\\x20\\x7F()<>@,;:\\\\\".\\[\\]])+" : std::string(kAtom);
-  const std::string quoted = "\"(?:[\\x20\\x21\\x23-\\x5B\\x5D-\\x7E]|\\\\[\\x20-\\x7E])*\"";
+  const std::string beyond = is_international ? "\\u00A0-\\u{10FFFF}" : "";
+  const std::string quoted = "\"(?:[\\x20\\x21\\x23-\\x5B\\x5D-\\x7E" + beyond + "]|\\\\[\\x20-\\x7E])*\"";
   const std::string label = is_international ? "[^\\x00-\\x2C./:-@\\[-`{-\\x7F]+" : std::string(kLabel);
   const std::string domain = label + "(?:\\." + label + ")*|\\[(?:" + std::string(kIpv4) + "|IPv6:" + ipv6() + ")\\]";
   return "(?:" + atom + "(?:\\." + atom + ")*|" + quoted + ")@(?:" + domain + ")";

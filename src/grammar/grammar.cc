@@ -23,6 +23,7 @@ class SchemaEngine final : public Engine {
         numbers_(automaton_.regexes()),
         solver_(automaton_, formulas_, strings_, numbers_),
         items_(solver_, {.has_spaces = options.has_spaces, .keeps_order = options.keeps_order}) {
+    automaton_.regexes().set_work_limit(kCompileWork);
     automaton_.regexes().set_text_universe(strings_.universe());
     const JsonValue document = parse_json(schema);
     const JsonValue* lenient = document.find("x-ogas-lenient");
@@ -62,6 +63,7 @@ class LexemeEngine final : public Engine {
   template <class MakeTexts>
   explicit LexemeEngine(const MakeTexts& make_texts)
       : automaton_(kMaxNodes, kMaxRows), encoding_(automaton_.regexes(), TextEncoding::Kind::utf8) {
+    automaton_.regexes().set_work_limit(kCompileWork);
     automaton_.regexes().set_text_universe(encoding_.universe());
     const NodeId lexeme = automaton_.regexes().concat(make_texts(encoding_), automaton_.regexes().accept(0));
     if (!automaton_.is_live(lexeme)) refuse_broken("it matches no text");
@@ -81,6 +83,7 @@ class GbnfEngine final : public Engine {
       : automaton_(kMaxNodes, kMaxRows),
         encoding_(automaton_.regexes(), TextEncoding::Kind::utf8),
         items_(automaton_, encoding_, parse_gbnf(grammar)) {
+    automaton_.regexes().set_work_limit(kCompileWork);
     set_parser(automaton_, items_, items_.root());
   }
 

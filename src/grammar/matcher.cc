@@ -17,6 +17,7 @@ bool is_stuck(const ParserState& state) { return state.configurations.empty() &&
 GrammarMatcher::GrammarMatcher(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie)
     : grammar_(std::move(grammar)), trie_(std::move(trie)), engine_(grammar_->engine()), sizes_{0} {
   const std::lock_guard lock(engine_->mutex());
+  engine_->begin_operation();
   try {
     states_.push_back(engine_->pushdown().start(engine_->root()));
   } catch (const Refusal&) {  // the grammar's engine has grown too large since it was compiled
@@ -26,6 +27,7 @@ GrammarMatcher::GrammarMatcher(std::shared_ptr<const Grammar> grammar, std::shar
 
 Result<> GrammarMatcher::extend(std::string_view bytes) {
   const std::lock_guard lock(engine_->mutex());
+  engine_->begin_operation();
   ParserState state = states_.back();
   const size_t size = written_.size();
   for (const char byte : bytes) {
@@ -74,6 +76,7 @@ Result<> GrammarMatcher::mask(std::span<uint32_t> bits) {
     return {};
   }
   const std::lock_guard lock(engine_->mutex());
+  engine_->begin_operation();
   try {
     engine_->masks(trie_).build(states_.back(), bits);
   } catch (const Refusal& refusal) {
@@ -110,6 +113,7 @@ int GrammarMatcher::forced_byte(const ParserState& state) {
 
 Result<std::string> GrammarMatcher::forced_bytes(size_t max) {
   const std::lock_guard lock(engine_->mutex());
+  engine_->begin_operation();
   std::string forced, written = written_;
   ParserState state = states_.back();
   try {

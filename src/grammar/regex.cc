@@ -41,6 +41,8 @@ NodeId Regexes::add(const Node& node, uint64_t hash) {
   return id;
 }
 
+void Regexes::refuse_work() { refuse("it is too complex: working it out takes too long"); }
+
 void Regexes::grow_table() {
   table_.assign(table_.size() * 2, kFree);
   for (NodeId id = 0; id < nodes_.size(); ++id) {
@@ -133,18 +135,16 @@ NodeId Regexes::concat(std::initializer_list<NodeId> nodes) {
   return node;
 }
 
-void Regexes::flatten(NodeKind kind, std::vector<NodeId>& nodes) const {
+void Regexes::flatten(NodeKind kind, std::vector<NodeId>& nodes) {
   const size_t size = nodes.size();
-  bool found = false;
   for (size_t idx = 0; idx < size; ++idx) {
     const Node& node = nodes_[nodes[idx]];
     if (node.kind != kind) continue;
     const auto list = children(node);
     nodes[idx] = list[0];
     nodes.insert(nodes.end(), list.begin() + 1, list.end());
-    found = true;
   }
-  (void)found;
+  spend(nodes.size());
   std::ranges::sort(nodes);
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
 }

@@ -97,6 +97,14 @@ class Regexes {
   // other texts, which keeps automata of patterns small.
   void set_text_universe(NodeId node) { text_universe_ = node; }
   void mark_text(NodeId node) { nodes_[node].is_text = true; }
+  // How much work may be done from now on, in steps of some 20 ns; what takes more is refused. So neither compiling nor
+  // a mask takes long, however a grammar is made, and the limit does not depend on the clock.
+  void set_work_limit(uint64_t n_steps) { n_steps_left_ = n_steps; }
+  void spend(uint64_t n_steps) {
+    if (n_steps > n_steps_left_) refuse_work();
+    n_steps_left_ -= n_steps;
+  }
+
   // Bytes of memory, about.
   size_t footprint() const;
 
@@ -107,11 +115,13 @@ class Regexes {
   bool equals(NodeId id, const Node& node, std::span<const NodeId> list, std::span<const Edge> edges) const;
   NodeId find_or_add(Node node, uint64_t hash, std::span<const NodeId> list, std::span<const Edge> edges);
   void grow_table();
+  [[noreturn]] static void refuse_work();
   uint32_t set_index(const ByteSet& set);
-  void flatten(NodeKind kind, std::vector<NodeId>& nodes) const;
+  void flatten(NodeKind kind, std::vector<NodeId>& nodes);
   void merge_bytes(NodeKind kind, std::vector<NodeId>& nodes);
 
   size_t max_nodes_;
+  uint64_t n_steps_left_ = UINT64_MAX;
   NodeId text_universe_ = kNothing;
   std::vector<Node> nodes_;
   std::vector<uint64_t> hashes_;  // by node

@@ -14,6 +14,16 @@ std::string pointer_token(std::string_view key) {
   return result;
 }
 
+std::string_view draft_of(const JsonValue& root) {
+  const JsonValue* draft = root.find("$schema");
+  return draft && draft->is_string() ? std::string_view(draft->text) : "";
+}
+
+bool is_old_draft(const JsonValue& root) {
+  const std::string_view uri = draft_of(root);
+  return uri.contains("draft-04") || uri.contains("draft-06") || uri.contains("draft-07");
+}
+
 }  // namespace
 
 // What is read is at this token of the JSON pointer until the end of the scope.
@@ -37,13 +47,11 @@ SchemaReader::SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLang
       strings_(strings),
       numbers_(numbers),
       root_(root),
-      references_(root),
+      ref_has_no_siblings_(is_old_draft(root)),
+      references_(root, ref_has_no_siblings_),
       is_lenient_(is_lenient),
       keeps_names_(keeps_names) {
-  const JsonValue* draft = root.find("$schema");
-  const std::string_view uri = draft && draft->is_string() ? std::string_view(draft->text) : "";
-  for (const std::string_view old : {"draft-04", "draft-06", "draft-07", "json-schema.org/schema#"})
-    ref_has_no_siblings_ |= uri.contains(old);
+  const std::string_view uri = draft_of(root);
   integers_have_no_point_ = uri.contains("draft-04");
   for (const std::string_view old : {"draft-03", "draft-02", "draft-01", "draft-00"})
     if (uri.contains(old)) refuse("{} is not supported: the oldest draft that is read is draft-04", in_quotes(uri));

@@ -93,9 +93,9 @@ class SchemaReader {
   TextEncoding& strings_;
   NumberLanguage& numbers_;
   const JsonValue& root_;
+  bool ref_has_no_siblings_;  // drafts up to 7: what is next to a $ref does not count
   SchemaReferences references_;
   bool is_lenient_, keeps_names_;
-  bool ref_has_no_siblings_ = false;     // drafts up to 7: what is next to a $ref does not count
   bool integers_have_no_point_ = false;  // draft 4: 1.0 is not an integer
   std::string pointer_;                  // of what is read
   std::unordered_map<const JsonValue*, FormulaId> known_;

@@ -9,9 +9,30 @@
 namespace ogas::grammar {
 namespace {
 
-// Where a schema document holds values that are not schemas.
-bool holds_values(std::string_view key) {
-  return key == "enum" || key == "const" || key == "default" || key == "examples" || key == "example";
+// Keywords whose value is a schema or a list of schemas, and those whose value is an object of schemas.
+bool holds_schema(std::string_view key) {
+  constexpr std::string_view kKeywords[] = {"allOf",
+                                            "anyOf",
+                                            "oneOf",
+                                            "not",
+                                            "if",
+                                            "then",
+                                            "else",
+                                            "items",
+                                            "prefixItems",
+                                            "additionalItems",
+                                            "unevaluatedItems",
+                                            "contains",
+                                            "additionalProperties",
+                                            "unevaluatedProperties",
+                                            "propertyNames",
+                                            "contentSchema"};
+  return std::ranges::find(kKeywords, key) != std::end(kKeywords);
+}
+bool holds_schemas_by_name(std::string_view key) {
+  constexpr std::string_view kKeywords[] = {"$defs",        "definitions",     "properties", "patternProperties",
+                                            "dependencies", "dependentSchemas"};
+  return std::ranges::find(kKeywords, key) != std::end(kKeywords);
 }
 
 size_t end_of_scheme(std::string_view uri) {
@@ -85,18 +106,23 @@ std::string encode_token(std::string_view key) {
 
 }  // namespace
 
-SchemaReferences::SchemaReferences(const JsonValue& root) : root_(root) {
+SchemaReferences::SchemaReferences(const JsonValue& root, bool ref_has_no_siblings)
+    : root_(root), ref_has_no_siblings_(ref_has_no_siblings) {
   resources_[""] = {&root, ""};
-  collect(root, "", "", 0);
+  collect(root, "", "");
 }
 
-void SchemaReferences::collect(const JsonValue& value, std::string pointer, const std::string& base, size_t depth) {
+void SchemaReferences::collect(const JsonValue& value, const std::string& pointer, const std::string& base) {
   if (value.is_array()) {
     for (size_t idx = 0; idx < value.items.size(); ++idx)
-      collect(value.items[idx], pointer + "/" + std::to_string(idx), base, depth + 1);
+      collect(value.items[idx], pointer + "/" + std::to_string(idx), base);
     return;
   }
   if (!value.is_object()) return;
+  if (ref_has_no_siblings_ && value.find("$ref")) {
+    bases_[&value] = base;
+    return collect_children(value, pointer, base);
+  }
   std::string own = base;
   for (const std::string_view key : {"$id", "id"}) {
     const JsonValue* id = value.find(key);
@@ -116,8 +142,16 @@ void SchemaReferences::collect(const JsonValue& value, std::string pointer, cons
   }
   if (value.find("$recursiveAnchor")) has_recursive_anchor_ = true;
   bases_[&value] = own;
-  for (const auto& [key, child] : value.members)
-    if (!holds_values(key)) collect(child, pointer + "/" + encode_token(key), own, depth + 1);
+  collect_children(value, pointer, own);
+}
+
+void SchemaReferences::collect_children(const JsonValue& value, const std::string& pointer, const std::string& base) {
+  for (const auto& [key, child] : value.members) {
+    const std::string inner = pointer + "/" + encode_token(key);
+    if (holds_schema(key)) collect(child, inner, base);
+    if (!holds_schemas_by_name(key)) continue;
+    for (const auto& [name, schema] : child.members) collect(schema, inner + "/" + encode_token(name), base);
+  }
 }
 
 SchemaReferences::Target SchemaReferences::follow(const Target& start, std::string_view pointer) const {
@@ -141,7 +175,7 @@ SchemaReferences::Target SchemaReferences::follow(const Target& start, std::stri
 
 SchemaReferences::Target SchemaReferences::find(const JsonValue& from, std::string_view reference) const {
   const auto known = bases_.find(&from);
-  const std::string base = known == bases_.end() ? "" : known->second;
+  const std::string& base = known == bases_.end() ? bases_.at(&root_) : known->second;
   const size_t hash = reference.find('#');
   const std::string uri = resolve_uri(base, reference.substr(0, hash));
   const std::string fragment = hash == std::string_view::npos ? "" : decode_percent(reference.substr(hash + 1));

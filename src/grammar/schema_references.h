@@ -13,7 +13,8 @@ namespace ogas::grammar {
 class SchemaReferences {
  public:
   // Finds the identifiers and anchors of the document, which must outlive this.
-  explicit SchemaReferences(const JsonValue& root);
+  // ref_has_no_siblings: an identifier next to a $ref does not count.
+  SchemaReferences(const JsonValue& root, bool ref_has_no_siblings);
 
   struct Target {
     const JsonValue* schema;
@@ -26,10 +27,12 @@ class SchemaReferences {
   Target find_recursive(const JsonValue& from, std::string_view reference) const;
 
  private:
-  void collect(const JsonValue& value, std::string pointer, const std::string& base, size_t depth);
+  void collect(const JsonValue& value, const std::string& pointer, const std::string& base);
+  void collect_children(const JsonValue& value, const std::string& pointer, const std::string& base);
   Target follow(const Target& start, std::string_view pointer) const;
 
   const JsonValue& root_;
+  bool ref_has_no_siblings_;
   std::unordered_map<const JsonValue*, std::string> bases_;  // of each object, its base URI
   std::map<std::string, Target, std::less<>> resources_;     // by URI without fragment
   std::map<std::string, Target, std::less<>> anchors_;       // by URI + '#' + name

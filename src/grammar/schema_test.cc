@@ -161,6 +161,38 @@ TEST(Schema, IsRefusedWithItsPointerAndReason) {
         << schema << ": " << refusal_of(compile_json_schema(schema));
 }
 
+TEST(Schema, IdentifiersCountInSchemasOnly) {
+  check({
+      // An $id inside a keyword that is not known is not an identifier.
+      {R"({"anyOf":[{"$ref":"http://x/a"},{"$id":"http://x/a","type":"null"}],"unknown":{"$id":"http://x/a","type":"string"}})",
+       {"null"},
+       {"\"\""}},
+      // Up to draft 7, neither is one next to a $ref.
+      {R"({"$schema":"http://json-schema.org/draft-07/schema#","$id":"http://x/root","allOf":[{"$id":"http://y/","$ref":"#/definitions/s"}],
+           "definitions":{"s":{"type":"string"}}})",
+       {"\"\""},
+       {"1"}},
+  });
+}
+
+// What would take long is refused after a number of steps, at once or by the matcher.
+TEST(Schema, CostlySchemasAreRefused) {
+  const std::vector<std::string> schemas = {
+      R"({"allOf":[{"pattern":"a.{15}b"},{"pattern":"c.{17}d"},{"not":{"pattern":"e.{12}f"}}],"type":"string"})",
+      R"({"type":"array","contains":{"type":"string"},"minContains":1000000000})",
+      R"({"allOf":[{"multipleOf":999983},{"multipleOf":999979},{"multipleOf":999961}],"type":"integer"})",
+  };
+  for (const std::string& schema : schemas) EXPECT_NE(refusal_of(compile_json_schema(schema)), "") << schema;
+  const auto grammar = compile_json_schema(R"({"type":"string","pattern":"a.{200}$"})");
+  GrammarMatcher matcher(*grammar, make_test_trie());
+  std::string text = "\"";
+  while (text.size() < 500) text += "ab";
+  const auto taken = matcher.accept_bytes(text);
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, ErrorCode::unsupported) << taken.error().message;
+  EXPECT_FALSE(matcher.accept_bytes("a"));  // it allows nothing further
+}
+
 TEST(Schema, LenientLeavesOutWhatCannotBeEnforced) {
   EXPECT_TRUE(takes(compile_json_schema(R"({"x-ogas-lenient":true,"type":"string","pattern":"(a)\\1"})"), "\"b\""));
   EXPECT_TRUE(takes(compile_json_schema(R"({"type":"string","pattern":"(a)\\1"})", {.is_lenient = true}), "\"b\""));
