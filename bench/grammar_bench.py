@@ -4,9 +4,10 @@
     bench/grammar_bench.py FOLDER [--tokenizer NAME] [--only PATTERN] [--every N] [--walks N] [--peer llguidance|xgrammar]
 
 FOLDER has MaskBench's files (guidance-ai/jsonschemabench): {"schema": ..., "tests": [{"valid": ..., "data": ...}]}.
-Needs build/release/bench/grammar_bench. NAME is a tokenizer of tools/get_tokenizers, or a tokenizer.json. With --walks, texts are drawn from masks and
-checked by PyPI jsonschema. With --peer, that package does the same work in the same way; needs PyPI llguidance or xgrammar,
-tokenizers and numpy. --quick takes three schemas of its own instead of the folder's.
+Needs build/release/bench/grammar_bench. NAME is a tokenizer of tools/get_tokenizers, or a tokenizer.json. With --walks, texts
+are drawn from masks and checked by PyPI jsonschema. With --peer, that package does the same work in the same way; needs PyPI
+llguidance or xgrammar, tokenizers and numpy. Times are those of the processor, so that what else runs on the machine does not
+count. --quick takes three schemas of its own instead of the folder's.
 """
 
 import argparse
@@ -14,7 +15,6 @@ import collections
 import json
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -50,24 +50,23 @@ class Ogas:
 class Llguidance:
     def __init__(self, tokenizer, _):
         import llguidance
-        import llguidance.hf
         import tokenizers
         self.library = llguidance
         self.tokens = tokenizers.Tokenizer.from_file(str(tokenizer))
         self.tokenizer = llguidance.LLTokenizer(tokenizer.read_text())
 
     def run(self, schema, instances, walk=None):
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             grammar = self.library.LLMatcher.grammar_from_json_schema(json.dumps(schema))
             matcher = self.library.LLMatcher(self.tokenizer, grammar, log_level=0)
             if matcher.is_error():
                 return {"refused": matcher.get_error()}
-            compiled = time.perf_counter()
+            compiled = time.thread_time()
             matcher.compute_bitmask()
         except Exception as error:  # whatever the library raises is a refusal
             return {"refused": str(error)}
-        result = {"compile_us": (compiled - started) * 1e6, "first_mask_us": (time.perf_counter() - started) * 1e6,
+        result = {"compile_us": (compiled - started) * 1e6, "first_mask_us": (time.thread_time() - started) * 1e6,
                   "instances": [], "mask_us": []}
         for text in instances:
             result["instances"].append(self.follow(matcher.deep_copy(), text, result["mask_us"]))
@@ -75,9 +74,9 @@ class Llguidance:
 
     def follow(self, matcher, text, times):
         for token in self.tokens.encode(text, add_special_tokens=False).ids:
-            started = time.perf_counter()
+            started = time.thread_time()
             mask = matcher.compute_bitmask()
-            times.append((time.perf_counter() - started) * 1e6)
+            times.append((time.thread_time() - started) * 1e6)
             if not (mask[token // 8] >> (token % 8)) & 1 or not matcher.consume_token(token):
                 return "refuses a token"
         return True if matcher.is_accepting() else "not complete at its end"
@@ -96,14 +95,14 @@ class Xgrammar:
         self.bitmask = xgrammar.allocate_token_bitmask(1, size)
 
     def run(self, schema, instances, walk=None):
-        started = time.perf_counter()
+        started = time.thread_time()
         try:
             grammar = self.compiler.compile_json_schema(json.dumps(schema))
-            compiled = time.perf_counter()
+            compiled = time.thread_time()
             self.library.GrammarMatcher(grammar).fill_next_token_bitmask(self.bitmask)
         except Exception as error:  # whatever the library raises is a refusal
             return {"refused": str(error)}
-        result = {"compile_us": (compiled - started) * 1e6, "first_mask_us": (time.perf_counter() - started) * 1e6,
+        result = {"compile_us": (compiled - started) * 1e6, "first_mask_us": (time.thread_time() - started) * 1e6,
                   "instances": [], "mask_us": []}
         for text in instances:
             matcher = self.library.GrammarMatcher(grammar, terminate_without_stop_token=True)
@@ -112,9 +111,9 @@ class Xgrammar:
 
     def follow(self, matcher, text, times):
         for token in self.tokens.encode(text, add_special_tokens=False).ids:
-            started = time.perf_counter()
+            started = time.thread_time()
             matcher.fill_next_token_bitmask(self.bitmask)
-            times.append((time.perf_counter() - started) * 1e6)
+            times.append((time.thread_time() - started) * 1e6)
             if not matcher.accept_token(token):
                 return "refuses a token"
         return True if matcher.is_terminated() or matcher.is_completed() else "not complete at its end"
