@@ -236,8 +236,8 @@ FormulaId SchemaReader::constant(const JsonValue& value) {
     case JsonValue::Kind::array: {
       const auto size = static_cast<uint32_t>(value.items.size());
       std::vector<FormulaId> parts = {formulas_.types(kArrayType),
-                                      formulas_.atom({.kind = FormulaKind::min_items, .a = size}),
                                       formulas_.atom({.kind = FormulaKind::max_items, .a = size})};
+      if (size > 0) parts.push_back(formulas_.atom({.kind = FormulaKind::min_items, .a = size}));
       for (uint32_t idx = 0; idx < size; ++idx)
         parts.push_back(formulas_.atom(
             {.kind = FormulaKind::item_values, .a = idx, .b = idx + 1, .c = constant(value.items[idx])}));

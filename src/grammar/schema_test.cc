@@ -114,6 +114,7 @@ TEST(Schema, Logic) {
       {R"({"allOf":[{"type":"object","properties":{"a":{"type":"number"}}},{"properties":{"a":{"minimum":2}},"required":["a"]}]})",
        {R"({"a":2})"},
        {R"({"a":1})", "{}"}},
+      {R"({"not":{"enum":[[],{}]}})", {"[1]", "1", R"({"a":1})"}, {"[]", "{}"}},
       {R"({"type":"object","not":{"patternProperties":{"^x":{"type":"string"}}}})",
        {R"({"xa":1})", R"({"a":"","xb":null})"},
        {"{}", R"({"xa":"s"})"}},

@@ -256,7 +256,7 @@ class ArrayBuilder {
                        negated ? Demand{.min = formula.d + 1} : Demand{.max = formula.d}});
       case FormulaKind::min_items:
         if (negated)
-          shape_.max_items = std::min(shape_.max_items, formula.a - 1);
+          shape_.max_items = std::min(shape_.max_items, formula.a - 1);  // a minimum of 0 never becomes an atom
         else
           shape_.min_items = std::max(shape_.min_items, formula.a);
         return;
