@@ -45,6 +45,11 @@ execute_process(COMMAND ${Python3_EXECUTABLE} ${quick} --list OUTPUT_VARIABLE na
 string(REGEX MATCHALL "[^\n]+" names "${names}")
 ogas_check(bench_programs ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target bench_programs)
 set_tests_properties(bench_programs PROPERTIES FIXTURES_SETUP bench_programs TIMEOUT 900)
+# Compares grammars with jsonschema on generated cases; the full run is tools/fuzz_grammar.py with --cases 1000000.
+ogas_check(fuzz_grammar ${PROJECT_SOURCE_DIR}/tests/with_clients ${PROJECT_SOURCE_DIR}/tools/fuzz_grammar.py
+           tests/data/tokenizers/small_byte_level.tokenizer.json --cases 3000 --seed 7
+           --program ${PROJECT_BINARY_DIR}/bench/grammar_bench)
+set_tests_properties(fuzz_grammar PROPERTIES FIXTURES_REQUIRED bench_programs TIMEOUT 600)
 foreach(name IN LISTS names)
   ogas_check(bench_${name} ${Python3_EXECUTABLE} ${quick} ${name} --build ${PROJECT_BINARY_DIR})
   set_tests_properties(bench_${name} PROPERTIES FIXTURES_REQUIRED bench_programs LABELS bench)
