@@ -24,6 +24,7 @@ void Attention::add_to(TensorTable& table, const AttentionDims& d) {
 
 void Attention::add_to(KvLayout& layout) {
   kv_stream = layout.add({.n_heads = dims.n_head_kv, .k_dim = dims.head_dim, .v_dim = dims.head_dim, .window = window});
+  stores_kv = true;
 }
 
 void Attention::add_qkv_bias(TensorTable& table) {
@@ -48,31 +49,52 @@ void Attention::add_qk_norm(TensorTable& table, float eps) {
   table.vector({"attn_k_norm.weight", "self_attn.k_norm.weight"}, attn_k_norm, dims.head_dim, kReplicated);
 }
 
+void Attention::project(Device& device, const AttentionCall& call, const StoredRows& stored,
+                        const AttentionWorkspace& s) const {
+  const size_t n = call.rows.size(), n_head_kv = dims.n_head_kv, dim = dims.head_dim;
+  const HeadNorm q_norm{.weight = attn_q_norm, .eps = norm_eps}, k_norm{.weight = attn_k_norm, .eps = norm_eps};
+  const HeadsOfRows queries{.x = s.q,
+                            .n_heads = dims.n_head,
+                            .dim = dim,
+                            .gates = dims.has_gate ? &s.gate : nullptr,
+                            .bias = q_bias,
+                            .norm = q_norm,
+                            .rope = rope};
+  if (!stores_kv) {
+    device.multiply(call.x, n, {{attn_q, s.q}});
+    return device.rope_and_store({queries}, stored);
+  }
+  device.multiply(call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
+  device.rope_and_store({queries,
+                         {.x = s.k, .n_heads = n_head_kv, .dim = dim, .bias = k_bias, .norm = k_norm, .rope = rope},
+                         {.x = s.v, .n_heads = n_head_kv, .dim = dim, .bias = v_bias}},
+                        stored);
+}
+
 void Attention::forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& s) const {
-  const size_t n = call.rows.size(), n_head = dims.n_head, n_head_kv = dims.n_head_kv, dim = dims.head_dim;
+  const size_t n = call.rows.size(), dim = dims.head_dim;
   const ScratchArena::Frame frame(exec.scratch.shared());
   const KvRows rows = call.rows.in_stream(kv_stream, exec.scratch.shared());
   const KvStreamView stream = call.rows.stream(kv_stream);
-  OGAS_CHECK(stream.k_dim == dim && stream.v_dim == dim && stream.n_heads == n_head_kv,
+  OGAS_CHECK(stream.k_dim == dim && stream.v_dim == dim && stream.n_heads == dims.n_head_kv,
              "a stream of {} heads of {} and {}", stream.n_heads, stream.k_dim, stream.v_dim);
-  const Matrix* gates = dims.has_gate ? &s.gate : nullptr;
   Device& device = exec.device;
-  device.multiply(call.x, n, {{attn_q, s.q}, {attn_k, s.k}, {attn_v, s.v}});
-  const HeadNorm q_norm{.weight = attn_q_norm, .eps = norm_eps}, k_norm{.weight = attn_k_norm, .eps = norm_eps};
-  device.rope_and_store(
-      {{.x = s.q, .n_heads = n_head, .dim = dim, .gates = gates, .bias = q_bias, .norm = q_norm, .rope = rope},
-       {.x = s.k, .n_heads = n_head_kv, .dim = dim, .bias = k_bias, .norm = k_norm, .rope = rope},
-       {.x = s.v, .n_heads = n_head_kv, .dim = dim, .bias = v_bias}},
-      {.rows = rows, .angles = call.angles, .stream = stream, .keys = &s.k, .values = &s.v});
+  project(device, call,
+          {.rows = rows,
+           .angles = call.angles,
+           .stream = stream,
+           .keys = stores_kv ? &s.k : nullptr,
+           .values = stores_kv ? &s.v : nullptr},
+          s);
   device.attend({.q = s.q,
-                 .n_head = n_head,
+                 .n_head = dims.n_head,
                  .rows = rows,
                  .stream = stream,
                  .scale = scale > 0 ? scale : 1 / std::sqrt(static_cast<float>(dim)),
                  .window = window,
                  .soft_cap = soft_cap,
                  .sinks = attn_sinks,
-                 .gates = gates},
+                 .gates = dims.has_gate ? &s.gate : nullptr},
                 s.attended);
   device.multiply(s.attended, n, {{attn_output, call.y}});
   if (!output_bias.empty()) device.add_bias(call.y, output_bias, n);

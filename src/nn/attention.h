@@ -65,9 +65,10 @@ struct Attention {
   float norm_eps = 0;                           // of attn_q_norm and attn_k_norm
   const Rope* rope = nullptr;                   // one of the model's; null: positions are not rotated
   uint32_t window = 0;                          // positions a token sees, itself included; 0: all
-  KvStreamId kv_stream;                         // of its keys and values
-  float scale = 0;                              // of scores; 0: 1 / sqrt(head_dim)
-  float soft_cap = 0;                           // of scores (kernels/cpu_kernels.h); 0: none
+  KvStreamId kv_stream;                         // of the keys and values that it attends to
+  bool stores_kv = false;  // it makes them; else another layer does, and attn_k and attn_v are empty
+  float scale = 0;         // of scores; 0: 1 / sqrt(head_dim)
+  float soft_cap = 0;      // of scores (kernels/cpu_kernels.h); 0: none
 
   // The four matrices by the names everybody uses; the rest is added by those who have it.
   void add_to(TensorTable& table, const AttentionDims& dims);
@@ -75,10 +76,15 @@ struct Attention {
   void add_output_bias(TensorTable& table);
   void add_qk_norm(TensorTable& table, float eps);
   void add_sinks(TensorTable& table);
-  // Declares its stream: once dims and window are known. Without, it reads the stream that kv_stream names.
+  // Declares a stream, which it stores: once dims and window are known. A layer that reads the stream of another takes
+  // that one's kv_stream instead.
   void add_to(KvLayout& layout);
 
   void forward(Exec& exec, const AttentionCall& call, const AttentionWorkspace& workspace) const;
+
+ private:
+  // Queries, ready to attend, and keys and values where they belong, if it stores them.
+  void project(Device& device, const AttentionCall& call, const StoredRows& stored, const AttentionWorkspace& s) const;
 };
 
 }  // namespace ogas
