@@ -29,6 +29,8 @@ const EngineOptions& Engine::options() const { return core_->options(); }
 const ModelText& Engine::text() const { return core_->model.text; }
 std::string_view Engine::isa() const { return core_->model.kernels.name; }
 const ExpertStore* Engine::experts() const { return core_->model.experts.get(); }
+std::span<const Linear* const> Engine::linears_of_token() const { return core_->model.model->linears_of_token(); }
+std::span<const std::byte> Engine::weight_panels() const { return core_->model.packed.panels(); }
 KvManager& Engine::kv() { return core_->kv; }
 const KvManager& Engine::kv() const { return core_->kv; }
 Engine::SessionPtr Engine::new_session() { return std::make_unique<Session>(kv().cache()); }

@@ -9,6 +9,7 @@
 // handler) may call, and text(), which does not change.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -28,6 +29,7 @@ namespace ogas {
 class EngineCore;
 class ExpertStore;
 class KvManager;
+class Linear;
 
 class Engine {
  public:
@@ -68,10 +70,15 @@ class Engine {
   // grows with the tokens of all. Errors: as above, or a session that is there twice; nothing is computed then.
   Result<std::span<const float>> extend(std::span<const BatchItem> items);
 
+  // For those who measure: the matrices that a token is multiplied with, and what of the weights was rearranged in
+  // memory for the kernels.
+  std::span<const Linear* const> linears_of_token() const;
+  std::span<const std::byte> weight_panels() const;
+
   // Between two passes: gives memory for experts back where the process's limit on it was lowered (memory_limit.h).
   // Passes do so themselves; this is for those who wait between them.
   void follow_memory_limit();
-  // What the other modules of engine/, and those who measure, work with.
+  // What the other modules of engine/ work with.
   EngineCore& core() { return *core_; }
   const EngineCore& core() const { return *core_; }
 

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "base/check.h"
-#include "engine/engine_core.h"
+#include "engine/engine.h"
 #include "kernels/dispatch.h"
 
 namespace ogas {
@@ -71,7 +71,7 @@ SerialSpeed measure_serial(const Engine& engine) {
   OGAS_CHECK(!kernels.quantizes_activations, "{} is not the reference", kernels.name);
   // A GFLOP or so of prefill at a time, of which plain code does one or two a second.
   constexpr double kWeights = 1.0e6;
-  const Slice slice = cut_slice(engine.core().model.model->linears_of_token(), kWeights);
+  const Slice slice = cut_slice(engine.linears_of_token(), kWeights);
   SerialSpeed speed;
   speed.decode_ops = 2 * slice.n_weights / seconds_of(slice, kernels, 1);
   speed.prefill_ops = 2 * slice.n_weights * kPrompt / seconds_of(slice, kernels, kPrompt);

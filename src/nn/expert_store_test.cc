@@ -103,8 +103,7 @@ TEST_P(ExpertStoreTest, FewerExpertsAreAnotherAnswerAndTheSameFromDisk) {
   EXPECT_EQ(facts.n_expert_used_min, n_used - 1);
   EXPECT_EQ(facts.n_expert_trained, n_used);
   EXPECT_LT(facts.n_params_active, own.n_params_active);
-  EXPECT_LT((*in_memory)->core().model.model->linears_of_token().size(),
-            whole->core().model.model->linears_of_token().size());
+  EXPECT_LT((*in_memory)->linears_of_token().size(), whole->linears_of_token().size());
   const auto fewer = logits_of(**in_memory, prompt).values;
   EXPECT_NE(fewer, logits_of(*whole, prompt).values);
   EXPECT_EQ(fewer, logits_of(**on_disk, prompt).values);

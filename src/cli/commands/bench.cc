@@ -14,7 +14,6 @@
 #include "cli/report/experts_report.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/terminal.h"
-#include "engine/engine_core.h"
 #include "forecast/bench_figures.h"
 #include "forecast/bench_serial.h"
 #include "forecast/roofline_svg.h"
@@ -71,7 +70,7 @@ Result<BenchReport> measure_model(const BenchOptions& options, unsigned n_thread
   report.peak_memory_bytes = peak_memory();
   const auto experts = expert_stats(*engine);
   if (experts) report.experts = experts_json(*experts);
-  report.machine = measure_machine(engine->isa(), n_threads, engine->core().model.packed.panels(),
+  report.machine = measure_machine(engine->isa(), n_threads, engine->weight_panels(),
                                    /*may_allocate=*/!experts, options.figures.show);
   if (options.against_serial) report.serial = measure_serial(*engine);
   return report;
