@@ -127,6 +127,7 @@ class DeepSeek : public Decoder {
   DeepSeek(std::string_view architecture, const DeepSeekConfig& config)
       : Decoder(config.decoder), config_(config), layers_(config.decoder.n_layer + config.n_mtp) {
     facts_.architecture = architecture;
+    if (config_.n_dense == 0) config_.ffn.n_ff = 0;
   }
 
   Result<> bind(const TensorFile& file) {

@@ -8,6 +8,8 @@ namespace ogas {
 GqaDecoder::GqaDecoder(std::string_view architecture, GqaConfig config)
     : Decoder(config.decoder), config_(std::move(config)), layers_(c_.n_layer + config_.n_mtp) {
   facts_.architecture = architecture;
+  const auto& has_experts = config_.has_experts;
+  if (!has_experts.empty() && std::ranges::find(has_experts, false) == has_experts.end()) config_.ffn.n_ff = 0;
 }
 
 Result<> GqaDecoder::bind(const TensorFile& file) {

@@ -130,6 +130,10 @@ TEST_P(Architectures, FactsAreThoseOfTheConfig) {
     EXPECT_EQ(facts.n_vocab, config["vocab_size"]);
     EXPECT_EQ(facts.n_mtp, config.value("num_nextn_predict_layers", config.value("mtp_num_hidden_layers", 0U)));
     EXPECT_EQ(facts.n_params_active < facts.n_params, facts.n_expert > 0);
+    const auto is_dense = [](const auto& tensor) {
+      return tensor.first.ends_with(".ffn_down.weight") || tensor.first.ends_with(".mlp.down_proj.weight");
+    };
+    EXPECT_EQ(facts.n_ff > 0, std::ranges::any_of(engine->file().tensors(), is_dense)) << path;
   }
 }
 
