@@ -315,6 +315,11 @@ Result<> Decoder::embed_drafts(const Step& step) {
   return {};
 }
 
+uint64_t Decoder::hidden_bytes_per_token() const {
+  const uint64_t bytes = HiddenWorkspace::bytes_per_token(c_, ropes_);
+  return facts_.n_mtp == 0 ? bytes : 2 * bytes + Activations::bytes_for(2 * uint64_t{c_.n_embd});
+}
+
 Result<std::span<const float>> Decoder::draft(Exec& exec, std::span<const DraftPart> parts) {
   OGAS_CHECK(facts_.n_mtp > 0, "{} has no MTP head", facts_.architecture);
   take_draft_rows(parts);

@@ -155,6 +155,8 @@ class Decoder : public Model, private PassSource {
     add_residual(step, post_norm);
     return {};
   }
+  // Of ModelFacts::token_bytes what lies between blocks, and what the MTP head takes if there is one (facts_.n_mtp).
+  uint64_t hidden_bytes_per_token() const;
   AttentionCall attention_call(const Step& step) const {
     return {.rows = step.rows, .angles = step.s.angles, .x = step.s.normed, .y = step.s.delta};
   }

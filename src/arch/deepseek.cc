@@ -185,8 +185,7 @@ class DeepSeek : public Decoder {
     for (DeepSeekLayer& layer : layers_) layer.attn.add_to(facts_.kv);
     facts_.latent_dim = config_.mla.latent_dim();
     facts_.indexer_dim = config_.indexer.head_dim;
-    facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
-                         MlaWorkspace::bytes_per_token(config_.mla, config_.indexer) +
+    facts_.token_bytes = hidden_bytes_per_token() + MlaWorkspace::bytes_per_token(config_.mla, config_.indexer) +
                          FfnWorkspace::bytes_per_token(config_.ffn);
   }
 

@@ -44,8 +44,8 @@ Result<> GqaDecoder::bind(const TensorFile& file) {
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   if (!config_.has_experts.empty()) add_expert_facts(facts_, table, config_.ffn, moes_);
   linears_of_token_ = table.linears_of_token(facts_.n_expert_used);
-  facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
-                       AttentionWorkspace::bytes_per_token(config_.attn) + FfnWorkspace::bytes_per_token(config_.ffn);
+  facts_.token_bytes = hidden_bytes_per_token() + AttentionWorkspace::bytes_per_token(config_.attn) +
+                       FfnWorkspace::bytes_per_token(config_.ffn);
   return {};
 }
 

@@ -148,8 +148,7 @@ void HybridDecoder::make_facts(const TensorFile& file, const TensorTable& table)
   facts_.n_ff = static_cast<uint32_t>(config_.ffn.n_ff);
   facts_.n_mtp = config_.n_mtp;
   facts_.kv = std::move(kv_);
-  facts_.token_bytes = HiddenWorkspace::bytes_per_token(c_, ropes_) +
-                       AttentionWorkspace::bytes_per_token(config_.attn) +
+  facts_.token_bytes = hidden_bytes_per_token() + AttentionWorkspace::bytes_per_token(config_.attn) +
                        DeltaNetWorkspace::bytes_per_token(config_.delta) + FfnWorkspace::bytes_per_token(config_.ffn);
 }
 

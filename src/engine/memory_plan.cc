@@ -25,7 +25,8 @@ uint64_t batch_bytes(const Model& model, const CpuKernels& kernels, const Engine
                                                     .kv_format = options.kv_cache_type,
                                                     .n_ctx = n_ctx,
                                                     .n_batch = options.n_batch});
-  return facts.token_bytes * options.n_batch + uint64_t{facts.n_vocab} * sizeof(float) +
+  const uint64_t n_logits = facts.n_mtp > 0 ? 2 : 1;  // rows: the model's, and those of its MTP head
+  return facts.token_bytes * options.n_batch + n_logits * facts.n_vocab * sizeof(float) +
          scratch.total(options.n_threads);
 }
 

@@ -135,5 +135,37 @@ TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   EXPECT_GE(taken, planned * 0.97) << format_bytes(plan->batch_bytes);
 }
 
+// A pass and what the head that predicts further tokens makes of each of its rows.
+TEST(PlannedMemory, HoldsAnMtpHead) {
+  constexpr uint32_t kBatch = 8192, kThreads = 2;
+  const auto file = TensorFile::open(testing::kArchitectures / "qwen3_5");
+  ASSERT_TRUE(file) << file.error().message;
+  auto model = create_model(*file);
+  ASSERT_TRUE(model) << model.error().message;
+  ASSERT_EQ((*model)->facts().n_mtp, 1U);
+  const CpuKernels kernels = kernels_for(**model, **choose_kernels());
+  auto plan = plan_memory(**model, kernels, {.n_ctx = kBatch, .n_batch = kBatch, .n_threads = kThreads});
+  ASSERT_TRUE(plan) << plan.error().message;
+  ThreadPool pool(kThreads);
+  Scratch scratch(kThreads);
+  LocalExec exec(pool, kernels, scratch);
+  KvCache cache(kv_layout((*model)->facts(), plan->options));
+  KvSequence kv(cache);
+  kv.extend(kBatch);
+  for (std::byte* page : kv.pages(KvStreamId{0})) std::memset(page, 0, cache.layout().page_bytes());
+  const std::vector<TokenId> tokens(kBatch, 7);
+  const BatchPart part{.tokens = tokens, .kv = &kv};
+
+  reset_peak();
+  const uint64_t before = peak_resident();
+  auto pass = (*model)->forward(exec, {&part, 1});
+  ASSERT_TRUE(pass) << pass.error().message;
+  const auto without = static_cast<double>(peak_resident() - before);
+  ASSERT_TRUE(pass->draft({.part_idx = 0, .tokens = tokens}));
+  const auto taken = static_cast<double>(peak_resident() - before), planned = static_cast<double>(plan->batch_bytes);
+  EXPECT_LE(taken, planned * 1.03) << format_bytes(plan->batch_bytes) << ", of the pass alone " << without;
+  EXPECT_GT(taken, without * 1.1) << "the head takes nothing";
+}
+
 }  // namespace
 }  // namespace ogas
