@@ -45,6 +45,49 @@ TEST(SamplingSettings, AreShownAsTheyAreWritten) {
   EXPECT_LE(options.seed, UINT32_MAX);
 }
 
+// What people may rely on: other values are refused on every face, and requests over HTTP may have narrower ranges.
+TEST(SamplingSettings, RangesAreThosePublished) {
+  using Range = SamplingSetting::Range;
+  struct Row {
+    std::string_view name;
+    Range range, json_range;
+  };
+  for (const auto& [name, range, json_range] :
+       std::initializer_list<Row>{{"temperature", {0, 100}, {0, 2}},
+                                  {"top_p", {0, 1}, {0, 1}},
+                                  {"min_p", {0, 1}, {0, 1}},
+                                  {"typical_p", {0, 1}, {0, 1}},
+                                  {"repetition_penalty", {0.01, 100}, {0.01, 100}},
+                                  {"frequency_penalty", {-100, 100}, {-2, 2}},
+                                  {"presence_penalty", {-100, 100}, {-2, 2}},
+                                  {"xtc_probability", {0, 1}, {0, 1}},
+                                  {"xtc_threshold", {0, 1}, {0, 1}},
+                                  {"dry_multiplier", {0, 100}, {0, 100}},
+                                  {"dry_base", {1, 100}, {1, 100}},
+                                  {"dry_penalty_last_n", {-1, INT32_MAX}, {-1, INT32_MAX}},
+                                  {"mirostat_tau", {0, 100}, {0, 100}},
+                                  {"mirostat_eta", {0, 1}, {0, 1}}}) {
+    const SamplingSetting* setting = find_sampling_setting(name);
+    ASSERT_NE(setting, nullptr) << name;
+    EXPECT_EQ(setting->range.min, range.min) << name;
+    EXPECT_EQ(setting->range.max, range.max) << name;
+    EXPECT_EQ(setting->json_range.min, json_range.min) << name;
+    EXPECT_EQ(setting->json_range.max, json_range.max) << name;
+  }
+}
+
+// Names that requests and callers of the C API have used.
+TEST(SamplingSettings, KeepTheirFormerNames) {
+  for (const auto& [name, alias] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"repetition_penalty", "repeat_penalty"}, {"repeat_last_n", "penalty_window"}})
+    EXPECT_EQ(find_sampling_setting(name)->json_alias, alias);
+  for (const auto& [name, alias] :
+       std::initializer_list<std::pair<std::string_view, std::string_view>>{{"repeat_last_n", "penalty_window"},
+                                                                            {"dry_penalty_last_n", "dry_window"},
+                                                                            {"dry_sequence_breakers", "dry_breakers"}})
+    EXPECT_EQ(find_sampling_setting(name)->c_alias, alias);
+}
+
 TEST(SamplingSettings, RangesHold) {
   SamplingOptions options;
   for (const SamplingSetting& setting : sampling_settings()) {
