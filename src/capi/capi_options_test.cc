@@ -17,7 +17,7 @@
 #include "capi/stats.h"
 #include "engine/answer_figures.h"
 #include "engine/engine_settings.h"
-#include "sampling/sampling_settings.h"
+#include "engine/request_settings.h"
 
 namespace ogas::capi {
 namespace {
@@ -127,6 +127,43 @@ TEST_F(CApi, HasAllSettingsOfSampling) {
   }
 }
 
+// Each option of a request is a field of the header, also by its former name, and each value comes through.
+TEST_F(CApi, HasAllSettingsOfRequests) {
+  const std::string fields = fields_of("ogas_generate_options");
+  const Engine& engine = *engine_->loaded->engine;
+  for (const RequestSetting& setting : request_settings()) {
+    const std::string name(setting.name), former(setting.c_alias.empty() ? setting.name : setting.c_alias);
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + name + ";"));
+    EXPECT_THAT(fields, ::testing::ContainsRegex("[ *]" + former + ";")) << name;
+    if (setting.is_list()) continue;
+    const auto found = std::ranges::find(request_fields(), setting.name, &RequestField::name);
+    ASSERT_NE(found, request_fields().end()) << name;
+    Request expected;
+    ASSERT_TRUE(setting.set(expected, setting.is_flag() ? "true" : "7")) << name;
+    auto options = recommended_options(engine);
+    std::visit(
+        [&](auto field) {
+          if constexpr (std::is_pointer_v<std::remove_cvref_t<decltype(options.*field)>>)
+            options.*field = "7";
+          else
+            options.*field = 7;
+        },
+        found->field);
+    options.size = sizeof(options);
+    const Request usual = make_request(engine, nullptr).value(), made = make_request(engine, &options).value();
+    std::visit(
+        [&](auto member) {
+          EXPECT_EQ(usual.*member, Request{}.*member) << name << " that is not set";
+          EXPECT_EQ(made.*member, expected.*member) << name;
+        },
+        setting.member);
+  }
+  auto options = recommended_options(engine);
+  options.size = sizeof(options);
+  options.n_keep = SIZE_MAX;
+  EXPECT_EQ(make_request(engine, &options)->n_keep, UINT32_MAX);
+}
+
 // Each option of an engine is a field of the header, also by its former name, and each comes through.
 TEST(CApiEngineOptions, AreThoseOfTheTable) {
   const std::string fields = fields_of("ogas_engine_options");
@@ -153,6 +190,19 @@ TEST(CApiEngineOptions, AreThoseOfTheTable) {
     const EngineOptions made = make_engine_options(options).value();
     std::visit([&](auto member) { EXPECT_EQ(made.*member, expected.*member) << name; }, setting.member);
   }
+}
+
+TEST(CApiEngineOptions, HaveThoseOfTheScheduler) {
+  ogas_engine_options options{};
+  const SchedulerOptions usual = make_scheduler_options(options).value();
+  EXPECT_EQ(usual.n_running, SchedulerOptions{}.n_running);
+  EXPECT_EQ(usual.n_waiting, SchedulerOptions{}.n_waiting);
+  options.n_running = 3;
+  options.n_waiting = 7;
+  EXPECT_EQ(make_scheduler_options(options)->n_running, 3U);
+  EXPECT_EQ(make_scheduler_options(options)->n_waiting, 7U);
+  options.n_running = 5000;
+  EXPECT_EQ(make_scheduler_options(options).error().message, "n_running is 5000; it must lie between 1 and 4096");
 }
 
 TEST(CApiEngineOptions, AreRefusedOutOfRange) {

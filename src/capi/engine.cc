@@ -1,4 +1,6 @@
 // Engines: loading, facts, freeing.
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -20,13 +22,14 @@ constexpr EngineField kEngineFields[] = {
     OGAS_FIELD(kv_budget),       OGAS_FIELD(kv_cache_type),  OGAS_FIELD(chat_template),
     OGAS_FIELD(prefix_folder),   OGAS_FIELD(prefix_cache),   OGAS_FIELD(ram),
     OGAS_FIELD(expert_cache),    OGAS_FIELD(n_expert_used),  OGAS_FIELD(min_expert_weight),
-    OGAS_FIELD(expert_prefetch), OGAS_FIELD(experts_folder),
+    OGAS_FIELD(expert_prefetch), OGAS_FIELD(experts_folder), OGAS_FIELD(n_running),
+    OGAS_FIELD(n_waiting),
 };
 #undef OGAS_FIELD
 
 // A value of C's as the row's: NULL and 0 leave the default. Errors: usage.
-template <class Member>
-Result<> take(const EngineSetting& setting, EngineOptions& options, Member member, auto value) {
+template <class Options, class Member>
+Result<> take(const SettingOf<Options>& setting, Options& options, Member member, auto value) {
   if (!value) return {};
   using Value = decltype(value);
   using Ours = std::remove_cvref_t<decltype(options.*member)>;
@@ -37,21 +40,34 @@ Result<> take(const EngineSetting& setting, EngineOptions& options, Member membe
   return {};
 }
 
+template <class Options>
+Result<> take_all(std::span<const SettingOf<Options>> settings, const ogas_engine_options& given, Options& options) {
+  for (const SettingOf<Options>& setting : settings) {
+    if (setting.is_list()) continue;
+    const auto* field = std::ranges::find(kEngineFields, setting.name, &EngineField::name);
+    OGAS_CHECK(field != std::end(kEngineFields), "ogas_engine_options lacks {}", setting.name);
+    OGAS_TRY(std::visit([&](auto member, auto where) { return take(setting, options, member, given.*where); },
+                        setting.member, field->field));
+    OGAS_TRY(setting.check(options));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const EngineField> engine_fields() { return kEngineFields; }
 
 Result<EngineOptions> make_engine_options(const ogas_engine_options& given) {
   EngineOptions options;
-  for (const EngineField& field : kEngineFields) {
-    const EngineSetting* setting = find_engine_setting(field.name);
-    OGAS_CHECK(setting, "engine_settings() lacks {}", field.name);
-    OGAS_TRY(std::visit([&](auto member, auto where) { return take(*setting, options, member, given.*where); },
-                        setting->member, field.field));
-    OGAS_TRY(setting->check(options));
-  }
+  OGAS_TRY(take_all(engine_settings(), given, options));
   for (const std::string& folder : OGAS_TRY(read_strings(given.mirrors, given.n_mirrors, "mirrors")))
     options.mirrors.emplace_back(folder);
+  return options;
+}
+
+Result<SchedulerOptions> make_scheduler_options(const ogas_engine_options& given) {
+  SchedulerOptions options;
+  OGAS_TRY(take_all(scheduler_settings(), given, options));
   return options;
 }
 
@@ -61,9 +77,7 @@ Result<> load(const char* path, const ogas_engine_options* given, const LoadProg
   OGAS_TRY(need(path, "path"));
   OGAS_TRY(need(engine, "engine"));
   const auto options = OGAS_TRY(read_struct(given, {}, "ogas_engine_options"));
-  SchedulerOptions scheduling;
-  if (options.n_running > 0) scheduling.n_running = options.n_running;
-  if (options.n_waiting > 0) scheduling.n_waiting = options.n_waiting;
+  const SchedulerOptions scheduling = OGAS_TRY(make_scheduler_options(options));
   auto loaded = OGAS_TRY(Engine::load(path, OGAS_TRY(make_engine_options(options)), progress));
   auto handle = std::make_unique<ogas_engine>();
   handle->loaded = std::make_shared<LoadedEngine>(std::move(loaded), scheduling);

@@ -1,10 +1,13 @@
 #include "capi/request.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "base/check.h"
 #include "capi/boundary.h"
 #include "engine/request_settings.h"
 
@@ -35,6 +38,37 @@ constexpr SamplingField kFields[] = {
     OGAS_FIELD(mirostat_eta),
 };
 #undef OGAS_FIELD
+#define OGAS_FIELD(name) \
+  RequestField { #name, &ogas_generate_options::name }
+constexpr RequestField kRequestFields[] = {
+    OGAS_FIELD(max_tokens), OGAS_FIELD(ignore_eos), OGAS_FIELD(context_shift),    OGAS_FIELD(n_keep),
+    OGAS_FIELD(priority),   OGAS_FIELD(client),     OGAS_FIELD(deadline_seconds),
+};
+#undef OGAS_FIELD
+
+// From here to there: text that may be NULL, switches, numbers that may not fit.
+template <class Value, class Target>
+void convert(const Value& value, Target& target) {
+  if constexpr (std::is_same_v<Target, std::string> && std::is_same_v<Value, const char*>)
+    target = value ? value : "";
+  else if constexpr (std::is_same_v<Target, bool> && std::is_integral_v<Value>)
+    target = value != 0;
+  else if constexpr (std::is_unsigned_v<Target> && std::is_unsigned_v<Value>)
+    target = static_cast<Target>(std::min<uint64_t>(value, std::numeric_limits<Target>::max()));
+  else if constexpr (std::is_arithmetic_v<Target> && std::is_arithmetic_v<Value>)
+    target = static_cast<Target>(value);
+}
+
+// Calls copy(option, its counterpart) for all that is one value here and there.
+template <class Options, class OurRequest, class Copy>
+void for_request(Options& options, OurRequest& request, const Copy& copy) {
+  for (const RequestSetting& setting : request_settings()) {
+    if (setting.is_list()) continue;
+    const auto* found = std::ranges::find(kRequestFields, setting.name, &RequestField::name);
+    OGAS_CHECK(found != std::end(kRequestFields), "ogas_generate_options lacks {}", setting.name);
+    std::visit([&](auto member, auto field) { copy(options.*field, request.*member); }, setting.member, found->field);
+  }
+}
 
 // Calls copy(option, its counterpart) for all that is one number here and there, in whichever direction. The two differ
 // in type where they differ in meaning (dry_penalty_last_n).
@@ -88,23 +122,20 @@ Result<> read_dry(const Engine& engine, const ogas_generate_options& options, Sa
 
 std::span<const SamplingField> sampling_fields() { return kFields; }
 
+std::span<const RequestField> request_fields() { return kRequestFields; }
+
 ogas_generate_options recommended_options(const Engine& engine) {
   ogas_generate_options options{};
   for_sampling(options, engine.text().recommended_sampling(), [](auto& option, const auto& value) { option = value; });
-  options.n_keep = Request{}.n_keep;
+  const Request usual;
+  for_request(options, usual, [](auto& option, const auto& value) { convert(value, option); });
   return options;
 }
 
 Result<Request> make_request(const Engine& engine, const ogas_generate_options* given) {
   const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
   Request request;
-  request.max_tokens = options.max_tokens;
-  request.ignore_eos = options.ignore_eos != 0;
-  request.context_shift = options.context_shift != 0;
-  request.n_keep = static_cast<uint32_t>(std::min<size_t>(options.n_keep, UINT32_MAX));
-  request.priority = options.priority;
-  if (options.client) request.client = options.client;
-  request.deadline_seconds = options.deadline_seconds;
+  for_request(options, request, [](const auto& option, auto& value) { convert(option, value); });
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
   request.sampling = engine.text().recommended_sampling();
   for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });

@@ -19,6 +19,15 @@ struct SamplingField {
 };
 std::span<const SamplingField> sampling_fields();
 
+// A field that a row of request_settings() describes; stop, an array, is none of them.
+struct RequestField {
+  std::string_view name;
+  std::variant<int ogas_generate_options::*, uint32_t ogas_generate_options::*, size_t ogas_generate_options::*,
+               double ogas_generate_options::*, const char * ogas_generate_options::*>
+      field;
+};
+std::span<const RequestField> request_fields();
+
 // The model's publisher's, else the engine's defaults.
 ogas_generate_options recommended_options(const Engine& engine);
 

@@ -1,16 +1,7 @@
 #include "engine/engine_settings.h"
 
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <ranges>
-#include <type_traits>
-#include <utility>
-
-#include "base/ascii.h"
-#include "base/parse_number.h"
-#include "base/parse_size.h"
-#include "quant/format.h"
+#include <iterator>
 
 namespace ogas {
 namespace {
@@ -101,111 +92,22 @@ constexpr EngineSetting kEngineSettings[] = {
     {.name = "chat_template", .member = &Values::chat_template, .help = "Jinja source instead of the model's own"},
 };
 
-constexpr std::pair<ExpertPrefetch, std::string_view> kPrefetch[] = {
-    {ExpertPrefetch::automatic, "auto"}, {ExpertPrefetch::on, "on"}, {ExpertPrefetch::off, "off"}};
-
-std::unexpected<Error> none_of_the_choices(const EngineSetting& setting, std::string_view text) {
-  return fail(ErrorCode::usage, "{} is '{}'; one of {} is expected", setting.name, text,
-              fmt::join(setting.choices(), ", "));
-}
-
-Result<> check_range(const EngineSetting& setting, uint32_t value) {
-  if (value >= setting.range.min && value <= setting.range.max) return {};
-  return fail(ErrorCode::usage, "{} is {}; it must lie between {} and {}", setting.name, value, setting.range.min,
-              setting.range.max);
-}
-
-// One function for each type of member; the text is a value of it.
-Result<> read_value(const EngineSetting& setting, std::string_view text, uint32_t& value) {
-  const auto number = OGAS_TRY(parse_number<uint32_t>(setting.name, text));
-  OGAS_TRY(check_range(setting, number));
-  value = number;
-  return {};
-}
-
-Result<> read_value(const EngineSetting& setting, std::string_view text, float& value) {
-  value = OGAS_TRY(parse_number<float>(setting.name, text));
-  return {};
-}
-
-Result<> read_value(const EngineSetting& setting, std::string_view text, uint64_t& value) {
-  value = OGAS_TRY(parse_size(setting.name, text));
-  return {};
-}
-
-Result<> read_value(const EngineSetting& setting, std::string_view text, std::optional<uint64_t>& value) {
-  value = OGAS_TRY(parse_size(setting.name, text));
-  return {};
-}
-
-Result<> read_value(const EngineSetting& setting, std::string_view text, Format& value) {
-  const auto format = format_from_name(text);
-  const std::vector<std::string> choices = setting.choices();
-  if (!format || std::ranges::find(choices, lower_ascii(text)) == choices.end())
-    return none_of_the_choices(setting, text);
-  value = *format;
-  return {};
-}
-
-Result<> read_value(const EngineSetting& setting, std::string_view text, ExpertPrefetch& value) {
-  const auto* found = std::ranges::find(kPrefetch, text, [](const auto& one) { return one.second; });
-  if (found == std::end(kPrefetch)) return none_of_the_choices(setting, text);
-  value = found->first;
-  return {};
-}
-
-Result<> read_value(const EngineSetting&, std::string_view text, std::string& value) {
-  value = text;
-  return {};
-}
-
-Result<> read_value(const EngineSetting&, std::string_view text, std::filesystem::path& value) {
-  value = text;
-  return {};
-}
-
-Result<> read_value(const EngineSetting&, std::string_view text, std::vector<std::filesystem::path>& values) {
-  values.emplace_back(text);
-  return {};
-}
-
-std::string show_value(uint32_t value) { return fmt::format("{}", value); }
-std::string show_value(float value) { return fmt::format("{}", value); }
-std::string show_value(uint64_t value) { return value == 0 ? "" : fmt::format("{}", value); }
-std::string show_value(const std::optional<uint64_t>& value) { return value ? fmt::format("{}", *value) : ""; }
-std::string show_value(Format value) { return lower_ascii(facts_of(value).name); }
-std::string show_value(ExpertPrefetch value) {
-  return std::string(std::ranges::find(kPrefetch, value, [](const auto& one) { return one.first; })->second);
-}
-std::string show_value(const auto&) { return {}; }
+constexpr SchedulerSetting kSchedulerSettings[] = {
+    {.name = "n_running",
+     .member = &SchedulerOptions::n_running,
+     .help = "Maximum number of requests in a batch",
+     .flags = "--parallel",
+     .type = "N",
+     .range = {1, 4096}},
+    {.name = "n_waiting",
+     .member = &SchedulerOptions::n_waiting,
+     .help = "Maximum number of waiting requests; more are refused",
+     .flags = "--queue",
+     .type = "N",
+     .range = {0, std::numeric_limits<uint32_t>::max()}},
+};
 
 }  // namespace
-
-bool EngineSetting::is_size() const {
-  return std::holds_alternative<uint64_t EngineOptions::*>(member) ||
-         std::holds_alternative<std::optional<uint64_t> EngineOptions::*>(member);
-}
-
-std::vector<std::string> EngineSetting::choices() const {
-  std::vector<std::string> choices;
-  if (type.find('|') == std::string_view::npos) return choices;
-  for (const auto one : std::views::split(type, '|')) choices.emplace_back(std::string_view(one));
-  return choices;
-}
-
-Result<> EngineSetting::set(EngineOptions& options, std::string_view text) const {
-  return std::visit([&](auto where) { return read_value(*this, text, options.*where); }, member);
-}
-
-Result<> EngineSetting::check(const EngineOptions& options) const {
-  const auto* whole = std::get_if<uint32_t EngineOptions::*>(&member);
-  const uint32_t value = whole ? options.*(*whole) : 0;
-  return value == 0 ? Result<>() : check_range(*this, value);
-}
-
-std::string EngineSetting::show(const EngineOptions& options) const {
-  return std::visit([&](auto where) { return show_value(options.*where); }, member);
-}
 
 std::span<const EngineSetting> engine_settings() { return kEngineSettings; }
 
@@ -213,5 +115,7 @@ const EngineSetting* find_engine_setting(std::string_view name) {
   const auto* found = std::ranges::find(kEngineSettings, name, &EngineSetting::name);
   return found == std::end(kEngineSettings) ? nullptr : found;
 }
+
+std::span<const SchedulerSetting> scheduler_settings() { return kSchedulerSettings; }
 
 }  // namespace ogas

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "base/parse_number.h"
 #include "base/quote.h"
 #include "cli/options/did_you_mean.h"
 
@@ -14,13 +13,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The one setting that is not of sampling.
-constexpr Setting kMaxTokens = {"max_tokens", "longest answer in tokens; 0 or -1: until the context is full"};
-
-Result<> set_max_tokens(AnswerOptions& options, std::string_view value) {
-  const bool has_none = value == "-1" || value == "-2";
-  options.max_tokens = has_none ? 0 : OGAS_TRY(parse_number<uint32_t>(kMaxTokens.name, value));
-  return {};
+// Of the settings that are not of sampling: numbers that servers know, too.
+bool is_kept(const RequestSetting& setting) {
+  return setting.is_whole() && setting.is_in_json && !setting.flags.empty();
 }
 
 // The end of "there is no such setting; ...".
@@ -60,18 +55,20 @@ std::span<const Setting> all_settings() {
     std::vector<Setting> all;
     for (const SamplingSetting& setting : sampling_settings())
       if (!setting.is_list()) all.push_back({setting.name, setting.help});
-    all.push_back(kMaxTokens);
+    for (const RequestSetting& setting : request_settings())
+      if (is_kept(setting)) all.push_back({setting.name, setting.help});
     return all;
   }();
   return settings;
 }
 
 Result<> change_setting(AnswerOptions& options, std::string_view name, std::string_view value) {
-  const SamplingSetting* setting = find_sampling_setting(name);
-  if (setting && !setting->is_list())
-    OGAS_TRY(setting->set(options.sampling, value));
-  else if (name == kMaxTokens.name)
-    OGAS_TRY(set_max_tokens(options, value));
+  const SamplingSetting* of_sampling = find_sampling_setting(name);
+  const RequestSetting* setting = find_request_setting(name);
+  if (of_sampling && !of_sampling->is_list())
+    OGAS_TRY(of_sampling->set(options.request.sampling, value));
+  else if (setting && is_kept(*setting))
+    OGAS_TRY(setting->set(options.request, value));
   else
     return fail(ErrorCode::usage, "there is no setting {}; {}", in_quotes(name), what_there_is(name));
   options.given.emplace(name);
@@ -81,9 +78,9 @@ Result<> change_setting(AnswerOptions& options, std::string_view name, std::stri
 
 std::string show_setting(const AnswerOptions& options, std::string_view name) {
   if (name == "temperature" && options.greedy) return "0";
-  if (name == kMaxTokens.name) return fmt::format("{}", options.max_tokens);
-  const SamplingSetting* setting = find_sampling_setting(name);
-  return setting ? setting->show(options.sampling) : std::string();
+  if (const SamplingSetting* setting = find_sampling_setting(name)) return setting->show(options.request.sampling);
+  const RequestSetting* setting = find_request_setting(name);
+  return setting ? setting->show(options.request) : std::string();
 }
 
 Json Conversation::all_messages() const {

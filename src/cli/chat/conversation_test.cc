@@ -26,8 +26,8 @@ TEST(Conversation, SurvivesBeingSaved) {
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->system, saved.system);
   EXPECT_EQ(loaded->messages, saved.messages);
-  EXPECT_EQ(loaded->settings.sampling.top_p, 0.5F);
-  EXPECT_EQ(loaded->settings.sampling.seed, 42U);
+  EXPECT_EQ(loaded->settings.request.sampling.top_p, 0.5F);
+  EXPECT_EQ(loaded->settings.request.sampling.seed, 42U);
   EXPECT_EQ(loaded->to_json("m"), saved.to_json("m"));
 }
 
@@ -37,7 +37,7 @@ TEST(Conversation, SettingsAreChecked) {
   EXPECT_THAT(change_setting(options, "top_p", "much").error().message, HasSubstr("'much' is not a number"));
   EXPECT_THAT(change_setting(options, "top_p", "1.5").error().message, HasSubstr("between 0 and 1"));
   EXPECT_THAT(change_setting(options, "top_k", "-3").error().message, HasSubstr("whole number"));
-  EXPECT_EQ(options.sampling.top_p, SamplingOptions{}.top_p);
+  EXPECT_EQ(options.request.sampling.top_p, SamplingOptions{}.top_p);
   EXPECT_THAT(change_setting(options, "mirostat", "1").error().message, HasSubstr("must be 0 or 2"));
   ASSERT_TRUE(change_setting(options, "dry_penalty_last_n", "-1"));
   EXPECT_THAT(change_setting(options, "dry_penalty_last_n", "-2").error().message, HasSubstr("-1 or more"));

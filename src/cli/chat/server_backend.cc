@@ -29,8 +29,19 @@ nlohmann::json bias_fields(const AnswerOptions& settings) {
     std::from_chars(number.data(), number.data() + number.size(), bias);
     biases[text.substr(0, sign)] = std::clamp(bias, kBan, -kBan);
   }
-  for (const TokenId id : settings.sampling.banned_tokens) biases[std::to_string(id)] = kBan;
+  for (const TokenId id : settings.request.sampling.banned_tokens) biases[std::to_string(id)] = kBan;
   return biases;
+}
+
+// A switch that is on, or a list that is not empty.
+void add_field(nlohmann::json& fields, const RequestSetting& setting, const Request& request) {
+  const auto add = [&](auto member) {
+    const auto& value = request.*member;
+    using Value = std::remove_cvref_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, bool> || std::is_same_v<Value, std::vector<std::string>>)
+      if (value != Value{}) fields[std::string(setting.name)] = value;
+  };
+  std::visit(add, setting.member);
 }
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
@@ -43,12 +54,12 @@ nlohmann::json settings_as_fields(const AnswerOptions& settings) {
   nlohmann::json fields = nlohmann::json::object();
   for (const Setting& setting : all_settings()) {
     if (!settings.given.contains(setting.name)) continue;
-    if (setting.name == "seed" && settings.sampling.seed == SamplingOptions::kRandomSeed) continue;
-    if (setting.name == "max_tokens" && settings.max_tokens == 0) continue;
+    if (setting.name == "seed" && settings.request.sampling.seed == SamplingOptions::kRandomSeed) continue;
+    if (setting.name == "max_tokens" && settings.request.max_tokens == 0) continue;
     fields[std::string(setting.name)] = nlohmann::json::parse(show_setting(settings, setting.name), nullptr, false);
   }
-  if (!settings.stop.empty()) fields["stop"] = settings.stop;
-  if (settings.ignore_eos) fields["ignore_eos"] = true;
+  for (const RequestSetting& setting : request_settings())
+    if (setting.is_in_json) add_field(fields, setting, settings.request);
   if (settings.given.contains("dry_multiplier")) fields["dry_sequence_breakers"] = settings.dry_sequence_breakers;
   if (auto biases = bias_fields(settings); !biases.empty()) fields["logit_bias"] = std::move(biases);
   return fields;

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/quote.h"
 #include "cli/commands/commands.h"
+#include "cli/options/add_setting.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"

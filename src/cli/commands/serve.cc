@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/quote.h"
 #include "cli/commands/commands.h"
+#include "cli/options/add_setting.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/terminal/exit_code.h"
@@ -134,16 +135,8 @@ void add_address(CLI::App& app, ServeOptions& options) {
 }
 
 void add_limits(CLI::App& app, ServeOptions& options) {
-  app.add_option("--parallel", options.server.scheduler.n_running, "Maximum number of requests in a batch")
-      ->group(kGroup)
-      ->type_name("N")
-      ->check(whole_number(1, 4096))
-      ->capture_default_str();
-  app.add_option("--queue", options.server.scheduler.n_waiting, "Maximum number of waiting requests; more are refused")
-      ->group(kGroup)
-      ->type_name("N")
-      ->check(whole_number(0, 1'000'000))
-      ->capture_default_str();
+  for (const SchedulerSetting& setting : scheduler_settings())
+    add_setting(app, setting, options.server.scheduler)->group(kGroup);
   app.add_option("--connections", options.n_connections, "Maximum number of connections")
       ->group(kGroup)
       ->type_name("N")

@@ -9,12 +9,11 @@
 #include <optional>
 #include <sstream>
 
-#include "base/check.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/parse_size.h"
 #include "base/quote.h"
 #include "cli/chat/conversation.h"
+#include "cli/options/add_setting.h"
 #include "cli/options/help.h"
 #include "cli/options/model_path.h"
 #include "cli/options/setting_flags.h"
@@ -27,8 +26,6 @@ namespace {
 
 // When this program's code begins to run. The process may be older: ./run builds first, then executes ogas.
 const auto kStart = std::chrono::steady_clock::now();
-
-constexpr int64_t kMaxUint32 = std::numeric_limits<uint32_t>::max();
 
 // The groups of options in help.
 constexpr const char* kGroup = "Answer";
@@ -52,11 +49,6 @@ CLI::Option* add_number(CLI::App& app, const SamplingSetting& setting, T& value)
     if (!setting.minus_one) return option->check(whole_number(min, kMax));
     return option->transform(whole_number_or_unbounded(min, kMax, *setting.minus_one));
   }
-}
-
-// An option whose values are read as they come, by each().
-CLI::Option* add_text(CLI::App& app, const std::string& names, const std::string& text) {
-  return app.add_option(names, CLI::callback_t([](const CLI::results_t&) { return true; }), text);
 }
 
 // Options that may be given several times, one value each.
@@ -99,57 +91,20 @@ CLI::Validator a_logit_bias() {
           ""};
 }
 
-CLI::Validator a_size() {
-  return {[](const std::string& text) {
-            return parse_size("", text) ? "" : in_quotes(text) + " is not a size such as 800M or 4G";
-          },
-          ""};
-}
-
-// As its type has it; the message does not name it.
-CLI::Validator a_value_of(const EngineSetting& setting) {
-  if (const auto choices = setting.choices(); !choices.empty()) return one_of(choices);
-  if (setting.is_size()) return a_size();
-  if (std::holds_alternative<uint32_t EngineOptions::*>(setting.member))
-    return whole_number(setting.range.min, setting.range.max);
-  if (std::holds_alternative<float EngineOptions::*>(setting.member)) return any_number();
-  return {[](const std::string&) { return std::string(); }, ""};
-}
-
 }  // namespace
 
 CLI::Validator some_text() {
   return {[](const std::string& text) { return std::string(text.empty() ? "the text is empty" : ""); }, ""};
 }
 
-void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text) {
-  add_text(app, name, text)->type_name("SIZE")->check(a_size())->each([&value](const std::string& given) {
-    value = *parse_size("", given);
-  });
-}
-
 void ModelOptions::add_to(CLI::App& app) {
   for (const EngineSetting& setting : engine_settings())
-    if (!setting.flags.empty() && setting.name != "prefix_cache") add_setting_to(app, setting);
+    if (!setting.flags.empty() && setting.name != "prefix_cache") add_setting(app, setting, settings);
 }
 
 void ModelOptions::add_prefix_cache_to(CLI::App& app) {
   keeps_prefixes_ = true;
-  add_setting_to(app, *find_engine_setting("prefix_cache"));
-  prefix_cache_ = app.get_option("--prefix-cache");
-}
-
-void ModelOptions::add_setting_to(CLI::App& app, const EngineSetting& setting) {
-  CLI::Option* option =
-      add_text(app, all_flags(setting.flags, setting.aliases, setting.name), std::string(setting.help));
-  option->type_name(std::string(setting.type))->check(a_value_of(setting));
-  const std::string usual = setting.choices().empty() ? std::string(setting.usual) : setting.show(settings);
-  if (!usual.empty()) option->default_str(usual);
-  if (setting.is_list()) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
-  option->each([this, &setting](const std::string& text) {
-    const auto set = setting.set(settings, text);
-    OGAS_CHECK(set, "a value that was checked: {}", set.error().message);
-  });
+  prefix_cache_ = add_setting(app, *find_engine_setting("prefix_cache"), settings);
 }
 
 void TemplateOptions::add_to(CLI::App& app) {
@@ -237,21 +192,11 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 }
 
 void AnswerOptions::add_to(CLI::App& app) {
-  app.add_option("-n,--max-tokens,--n-predict", max_tokens,
-                 "Maximum number of tokens to generate; -1: until the context is full (default)")
-      ->group(kGroup)
-      ->type_name("N")
-      ->transform(whole_number_or_unbounded(1, kMaxUint32, 0))
-      ->each([this](const std::string&) { given.emplace("max_tokens"); });
-  add_list(app, "--stop", stop, "End the answer before this text; may be given several times")->group(kGroup);
-  app.add_flag("--ignore-eos", ignore_eos, "Continue after the model ends its answer")->group(kGroup);
-  app.add_flag("--context-shift", context_shift, "When the context is full, drop its older half and continue")
-      ->group(kGroup);
-  app.add_option("--keep", n_keep, "With --context-shift: number of first tokens that are kept")
-      ->type_name("N")
-      ->check(whole_number(0, kMaxUint32))
-      ->group(kGroup)
-      ->capture_default_str();
+  for (const RequestSetting& setting : request_settings()) {
+    if (setting.flags.empty()) continue;
+    CLI::Option* option = add_setting(app, setting, request)->group(kGroup);
+    option->each([this, name = setting.name](const std::string&) { given.emplace(name); });
+  }
   for (const SamplingSetting& setting : sampling_settings()) add_setting_to(app, setting);
   add_lists_to(app);
   app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(kGroup)->each([this](const std::string&) {
@@ -262,9 +207,8 @@ void AnswerOptions::add_to(CLI::App& app) {
 void AnswerOptions::add_setting_to(CLI::App& app, const SamplingSetting& setting) {
   const auto add = [&]<class Member>(Member member) {
     if constexpr (!std::is_same_v<Member, std::monostate>) {
-      auto& value = sampling.*member;
-      CLI::Option* option = add_number(app, setting, value);
-      option->default_str(setting.show(sampling) + (setting.is_recommended() ? " or the model's" : ""));
+      CLI::Option* option = add_number(app, setting, request.sampling.*member);
+      option->default_str(setting.show(request.sampling) + (setting.is_recommended() ? " or the model's" : ""));
       option->each([this, name = setting.name](const std::string&) { given.emplace(name); });
       option->group(setting.is_rare ? kRareGroup : kGroup);
       if (!setting.is_recommended()) return;
@@ -289,35 +233,29 @@ void AnswerOptions::add_lists_to(CLI::App& app) {
       ->check(some_text());
   list("logit_bias", logit_bias)->type_name("ID+X")->check(a_logit_bias());
   const CLI::Validator an_id = whole_number(0, std::numeric_limits<TokenId>::max());
-  list("banned_tokens", sampling.banned_tokens)->type_name("ID")->check(an_id);
-  list("required_tokens", sampling.required_tokens)->type_name("ID")->check(an_id);
+  list("banned_tokens", request.sampling.banned_tokens)->type_name("ID")->check(an_id);
+  list("required_tokens", request.sampling.required_tokens)->type_name("ID")->check(an_id);
 }
 
 void AnswerOptions::take_recommended(const SamplingOptions& recommended) {
-  for (const Take& take : take_if_not_given_) take(sampling, recommended);
+  for (const Take& take : take_if_not_given_) take(request.sampling, recommended);
 }
 
 Request AnswerOptions::make_request(std::vector<TokenId> prompt, const Tokenizer& tokenizer) const {
-  Request request{.prompt = std::move(prompt),
-                  .max_tokens = max_tokens,
-                  .sampling = sampling,
-                  .stop = stop,
-                  .ignore_eos = ignore_eos,
-                  .context_shift = context_shift,
-                  .n_keep = n_keep,
-                  .on_text = {}};
-  if (greedy) request.sampling.temperature = 0;
-  request.sampling.draw_seed();
+  Request made = request;
+  made.prompt = std::move(prompt);
+  if (greedy) made.sampling.temperature = 0;
+  made.sampling.draw_seed();
   for (const std::string& text : logit_bias) {
     const LogitBias bias = *parse_logit_bias(text);
     if (bias.bias == -INFINITY)
-      request.sampling.banned_tokens.push_back(bias.id);
+      made.sampling.banned_tokens.push_back(bias.id);
     else
-      request.sampling.logit_bias.push_back(bias);
+      made.sampling.logit_bias.push_back(bias);
   }
   if (dry_sequence_breakers != std::vector<std::string>{"none"})
-    set_dry_breakers(request.sampling, tokenizer, dry_sequence_breakers);
-  return request;
+    set_dry_breakers(made.sampling, tokenizer, dry_sequence_breakers);
+  return made;
 }
 
 double seconds_since_start() {

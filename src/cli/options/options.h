@@ -38,9 +38,6 @@ struct TemplateOptions {
 // A check of a value: not empty.
 CLI::Validator some_text();
 
-// A number of bytes, with a unit or without.
-void add_size(CLI::App& app, const char* name, std::optional<uint64_t>& value, const char* text);
-
 struct ModelOptions {
   std::string model;  // path or name; empty: the default model
   EngineOptions settings = {};
@@ -61,7 +58,6 @@ struct ModelOptions {
   SamplingOptions recommended_sampling(const Engine& engine) const;
 
  private:
-  void add_setting_to(CLI::App& app, const EngineSetting& setting);
   Result<std::unique_ptr<Engine>> load_with(const EngineOptions& options) const;
 
   bool keeps_prefixes_ = false;                // on disk
@@ -69,13 +65,8 @@ struct ModelOptions {
 };
 
 struct AnswerOptions {
-  SamplingOptions sampling = {.seed = SamplingOptions::kRandomSeed};
+  Request request = {.sampling = {.seed = SamplingOptions::kRandomSeed}};  // without a prompt
   bool greedy = false;
-  uint32_t max_tokens = 0;
-  std::vector<std::string> stop;
-  bool ignore_eos = false;
-  bool context_shift = false;
-  uint32_t n_keep = Request{}.n_keep;
   std::vector<std::string> logit_bias;                                      // "15043-1.5"; -inf bans the token
   std::vector<std::string> dry_sequence_breakers = default_dry_breakers();  // or one "none"
 

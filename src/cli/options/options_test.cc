@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "cli/options/add_setting.h"
 #include "cli/options/help.h"
 #include "cli/options/setting_flags.h"
 
@@ -54,6 +55,67 @@ TEST(ModelOptions, TakeEveryEngineSetting) {
   }
   EXPECT_EQ(parse({"--ctx", "8", "-c", "9"}).n_ctx, 9U) << "the last one counts";
   EXPECT_EQ(parse({"--mirror", "/a", "--mirror", "/b"}).mirrors.size(), 2U);
+}
+
+// What a command line makes of the rows of a table.
+template <class Options>
+Options parse_rows(std::span<const SettingOf<Options>> settings, std::vector<std::string> arguments) {
+  CLI::App app;
+  Options options;
+  for (const auto& setting : settings)
+    if (!setting.flags.empty()) add_setting(app, setting, options);
+  std::ranges::reverse(arguments);
+  app.parse(arguments);
+  return options;
+}
+
+template <class Options>
+void expect_all_names_taken(std::span<const SettingOf<Options>> settings) {
+  for (const auto& setting : settings) {
+    if (setting.flags.empty()) continue;
+    const std::string value = setting.is_flag() ? "true" : "3";
+    Options expected;
+    ASSERT_TRUE(setting.set(expected, value));
+    for (const std::string& name : names_of(all_flags(setting.flags, setting.aliases, setting.name))) {
+      const Options made = parse_rows(settings, setting.is_flag() ? std::vector{name} : std::vector{name, value});
+      std::visit([&](auto member) { EXPECT_EQ(made.*member, expected.*member) << name; }, setting.member);
+    }
+    if (setting.is_whole()) {
+      EXPECT_THROW(parse_rows(settings, {names_of(setting.flags).front(), "much"}), CLI::ValidationError);
+    }
+  }
+}
+
+TEST(RowsAsOptions, AreTakenByAllNames) {
+  expect_all_names_taken(scheduler_settings());
+  expect_all_names_taken(request_settings());
+}
+
+TEST(RowsAsOptions, MinusOneIsNoLimit) {
+  EXPECT_EQ(parse_rows(request_settings(), {"--n-predict", "-1"}).max_tokens, 0U);
+  EXPECT_THROW(parse_rows(request_settings(), {"--n-predict", "0"}), CLI::ValidationError);
+}
+
+// Spellings that people and scripts use: a row may get more, and loses none.
+TEST(RowsAsOptions, KeepTheirSpellings) {
+  CLI::App app;
+  ModelOptions model;
+  AnswerOptions answer;
+  SchedulerOptions scheduler;
+  model.add_to(app);
+  model.add_prefix_cache_to(app);
+  answer.add_to(app);
+  for (const SchedulerSetting& setting : scheduler_settings()) add_setting(app, setting, scheduler);
+  for (const char* flags :
+       {"-c,--ctx,--ctx-size,-t,--threads,-b,--batch,--batch-size,--kv-cache-type,--kv-type,--ram,--expert-cache",
+        "--n-expert-used,--experts,--min-expert-weight,--min-weight,--mirror,--expert-prefetch,--look-ahead",
+        "--kv-budget,--prefix-cache,-n,--max-tokens,--n-predict,--stop,--ignore-eos,--context-shift,--keep,--parallel",
+        "--queue,--temp,--temperature,--top-k,--top-p,--min-p,--repeat-penalty,--repetition-penalty",
+        "--frequency-penalty,--presence-penalty,--repeat-last-n,-s,--seed,--typical,--typical-p,--xtc-probability",
+        "--xtc-threshold,--dry-multiplier,--dry-base,--dry-allowed-length,--dry-penalty-last-n",
+        "--dry-sequence-breaker,--mirostat,--mirostat-ent,--mirostat-tau,--mirostat-lr,--mirostat-eta,--logit-bias",
+        "--ban-token,--require-token,--greedy"})
+    for (const std::string& flag : names_of(flags)) EXPECT_NO_THROW(app.get_option(flag)) << flag;
 }
 
 TEST(ModelOptions, HelpShowsOneSpelling) {

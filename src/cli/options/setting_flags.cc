@@ -37,9 +37,14 @@ bool is_hidden_flag(std::string_view flag) {
       for (const auto one : std::views::split(all_flags(setting.flags, setting.aliases, setting.name), ','))
         if (!is_among(std::string_view(one), setting.flags)) flags.emplace(std::string_view(one));
     };
-    for (const EngineSetting& setting : engine_settings())
-      if (!setting.flags.empty()) add(setting);
-    for (const SamplingSetting& setting : sampling_settings()) add(setting);
+    const auto add_all = [&](const auto& settings) {
+      for (const auto& setting : settings)
+        if (!setting.flags.empty()) add(setting);
+    };
+    add_all(engine_settings());
+    add_all(scheduler_settings());
+    add_all(request_settings());
+    add_all(sampling_settings());
     return flags;
   }();
   return hidden.contains(flag);

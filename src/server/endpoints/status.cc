@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "engine/expert_stats.h"
 #include "engine/kv_manager.h"
-#include "sampling/sampling_settings.h"
+#include "engine/request_settings.h"
 #include "server/endpoints/endpoints.h"
 
 namespace ogas::server {
@@ -46,16 +46,36 @@ Json schema_of(const SamplingSetting& setting) {
   return schema;
 }
 
+Json schema_of(const RequestSetting& setting) {
+  const auto [min, max] = setting.json_range;
+  Json schema = {{"type", {setting.is_flag() ? "boolean" : "integer", "null"}}};
+  if (setting.is_whole()) {
+    schema["minimum"] = min;
+    schema["maximum"] = max;
+  }
+  if (setting.is_list()) {
+    const Json text = {{"type", "string"}, {"minLength", 1}}, null = {{"type", "null"}};
+    const Json texts = {{"type", "array"}, {"items", text}, {"maxItems", max}};
+    schema = {{"anyOf", Json::array({text, texts, null})}};
+  }
+  schema["description"] = setting.help;
+  return schema;
+}
+
 }  // namespace
 
-// openapi.json with the numbers of sampling_settings(), where a schema of it asks for them. Their other names are taken
-// and not described: a request may not have both.
+// openapi.json with the rows of sampling_settings() and request_settings(), where a schema of it asks for them. Their
+// other names are taken and not described: a request may not have both. max_tokens has other names and meanings of 0 at
+// each endpoint, and is described there.
 std::string api_description() {
   Json description = Json::parse(kOpenApiJson);
   for (auto& [name, schema] : description["components"]["schemas"].items()) {
-    if (schema.erase("x-sampling-settings") == 0) continue;
+    if (schema.erase("x-settings") == 0) continue;
     for (const SamplingSetting& setting : sampling_settings())
       if (!setting.is_list()) schema["properties"][std::string(setting.name)] = schema_of(setting);
+    for (const RequestSetting& setting : request_settings())
+      if (setting.is_in_json && setting.name != "max_tokens")
+        schema["properties"][std::string(setting.name)] = schema_of(setting);
   }
   return to_text(description);
 }

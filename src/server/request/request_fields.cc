@@ -64,6 +64,39 @@ ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, Samplin
   return std::visit(read, setting.member);
 }
 
+// One row of request_settings().
+ApiResult<> read_setting(Fields& fields, const RequestSetting& setting, Request& request) {
+  const auto [min, max] = setting.json_range;
+  const auto read = [&](auto member) -> ApiResult<> {
+    auto& value = request.*member;
+    using Value = std::remove_reference_t<decltype(value)>;
+    if constexpr (std::is_same_v<Value, bool>) {
+      value = OGAS_TRY(fields.boolean(setting.name)).value_or(value);
+    } else if constexpr (std::is_same_v<Value, int> || std::is_same_v<Value, uint32_t>) {
+      if (const auto given = OGAS_TRY(fields.integer(setting.name, min, max))) value = static_cast<Value>(*given);
+    } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
+      value = OGAS_TRY(fields.texts(setting.name, static_cast<size_t>(max)));
+      if (std::ranges::find(value, "") != value.end()) return refuse(setting.name, "a {} text is empty", setting.name);
+    }
+    return {};
+  };
+  return std::visit(read, setting.member);
+}
+
+// By one of the endpoint's names for it. 0: only the prompt is computed; -1: there is no limit.
+ApiResult<> read_max_tokens(Fields& fields, const RequestSetting& setting,
+                            std::initializer_list<std::string_view> names, Request& request) {
+  bool is_given = false;
+  for (const std::string_view name : names)
+    if (const auto n = OGAS_TRY(fields.integer(name, setting.json_range.min, setting.json_range.max))) {
+      if (std::exchange(is_given, true))
+        return refuse(name, "{} are two names for one thing; one is enough", fmt::join(names, " and "));
+      request.max_tokens = static_cast<uint32_t>(std::max<int64_t>(*n, 0));
+      request.only_prompt = *n == 0;
+    }
+  return {};
+}
+
 ApiResult<> read_breakers(const Api& api, Fields& fields, SamplingOptions& sampling) {
   const std::vector<std::string> breakers = OGAS_TRY(fields.texts("dry_sequence_breakers", 32));
   if (sampling.dry_multiplier > 0) set_dry_breakers(sampling, *OGAS_TRY(api.tokenizer()), breakers);
@@ -76,25 +109,17 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
                                 std::initializer_list<std::string_view> names_of_max_tokens) {
   Request request{.sampling = api.options.sampling, .client = client.share()};
   SamplingOptions& sampling = request.sampling;
-  bool has_max_tokens = false;
-  for (const std::string_view name : names_of_max_tokens)
-    if (const auto n = OGAS_TRY(fields.integer(name, -1, std::numeric_limits<uint32_t>::max()))) {
-      if (std::exchange(has_max_tokens, true))
-        return refuse(name, "{} are two names for one thing; one is enough", fmt::join(names_of_max_tokens, " and "));
-      request.max_tokens = static_cast<uint32_t>(std::max<int64_t>(*n, 0));
-      request.only_prompt = *n == 0;
-    }
   sampling.seed = SamplingOptions::kRandomSeed;
   for (const SamplingSetting& setting : sampling_settings()) OGAS_TRY(read_setting(fields, setting, sampling));
   OGAS_TRY(read_breakers(api, fields, sampling));
   OGAS_TRY(read_logit_bias(api, fields, sampling));
   sampling.draw_seed();
-  request.stop = OGAS_TRY(fields.texts("stop", 16));
-  for (size_t idx = 0; idx < request.stop.size(); ++idx)
-    if (request.stop[idx].empty()) return refuse("stop", "a stop text is empty");
-  request.ignore_eos = OGAS_TRY(fields.boolean("ignore_eos")).value_or(false);
-  if (const auto priority = OGAS_TRY(fields.integer("priority", -100, 0)))
-    request.priority = static_cast<int>(*priority);
+  for (const RequestSetting& setting : request_settings()) {
+    if (setting.name == "max_tokens")
+      OGAS_TRY(read_max_tokens(fields, setting, names_of_max_tokens, request));
+    else if (setting.is_in_json)
+      OGAS_TRY(read_setting(fields, setting, request));
+  }
   OGAS_TRY(sampling.validate());
   return request;
 }
