@@ -35,7 +35,7 @@ bool runs_avx512bf16() { return runs_avx512vnni() && __builtin_cpu_supports("avx
 bool runs_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 #endif
 
-// Best first. Adding an instruction set is one line here, its isa_<name>.{h,cc}, and its flags in OgasKernels.cmake.
+// Best first. Adding one: docs/design/extending.md.
 constexpr Implementation kImplementations[] = {
 #if defined(__x86_64__)
     {&kAmxKernels, [] { return runs_avx512bf16() && may_use_amx(); }},
