@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Compares ogas with llama.cpp on the same files, threads and machine, interleaved. See --help.
+"""Compares ogas with llama.cpp, and with ik_llama.cpp, on the same files, threads and machine, interleaved. See --help.
 
   bench/peers.py                                                the default model
   bench/peers.py --shape llama-3.1-8b --layers 8 --type q4_k_m  a shape, written by ogas synth if it does not exist yet
   bench/peers.py --busy --rounds 5                              also with one busy process on each core
+  bench/peers.py --ik-llama-bench ~/ik_llama.cpp/build/bin/llama-bench   also with ik_llama.cpp
 
-Every round starts each program again, ogas first in odd rounds. It measures a prompt of 512 tokens, decoding 16 tokens after
+Every round starts each program again, another one first. It measures a prompt of 512 tokens, decoding 16 tokens after
 one (or at the depths of --depth), and steps of several consecutive tokens with the logits of each, three times after a
 warm-up. Printed is a Markdown table: medians over the rounds with half the interquartile range, the median of the rounds'
 ratios, and the share of the machine's limit that each program reaches. `ogas bench` measures the limit in the same round,
@@ -13,6 +14,8 @@ reading its own weights where they are: on a shared machine memory may be twice 
 
 llama.cpp runs through its C API, with the same number of threads for prompts and tokens, batches of 512, and its defaults
 otherwise (flash attention, mapped files, repacking). Nothing is sampled, and the clock runs around llama_decode alone.
+ik_llama.cpp runs through its llama-bench, with weights repacked at load and fused experts (-rtr 1 -fmoe 1). It has no figures
+for steps of several tokens. OGAS_ISA chooses the instruction set of ogas alone; build the others to match.
 ogas chooses its own batch, which is smaller for models cut to a few layers; --batch sets it. Its clock includes the choice
 of the most probable token.
 Needs: llama-cpp-python numpy
@@ -103,6 +106,21 @@ def run_llama_cpp(path, args):
                      args.repeat, "--depth", *args.depth])
 
 
+def run_ik_llama_cpp(path, args):
+    """{figure: tokens a second}, without those of several tokens a step."""
+    names = {f"pp{N_PREFILL}": PREFILL}
+    names |= {f"tg{N_DECODE}@pp{depth}" if depth else f"tg{N_DECODE}": decode_at(depth) for depth in args.depth}
+    depths = [word for depth in args.depth if depth for word in ("-gp", f"{depth},{N_DECODE}")]
+    tests = run_json([args.ik_llama_bench, "-m", path, "-t", args.threads, "-r", args.repeat, "-p", N_PREFILL, "-n",
+                      N_DECODE if 0 in args.depth else 0, *depths, "-rtr", 1, "-fmoe", 1, "-o", "json"])
+    return {names[test["test"]]: statistics.median(test["samples_ts"]) for test in tests}
+
+
+def peers_of(args):
+    """{name: its run}."""
+    return {"llama.cpp": run_llama_cpp} | ({"ik_llama.cpp": run_ik_llama_cpp} if args.ik_llama_bench else {})
+
+
 @contextlib.contextmanager
 def busy_cores(cores):
     """One process for each core, which never sleeps, at nice 0."""
@@ -127,16 +145,28 @@ def median_and_spread(values):
 
 
 def summarize(figures, rounds):
-    """rounds: [{"ogas": {figure: rate}, "llama.cpp": the same, "limits": the same}]."""
+    """rounds: [{"ogas": {figure: rate}, peer: the same with some of the figures, "limits": {figure: rate}}]."""
     rows = {}
     for name in figures:
-        ours, theirs, limits = ([one[what][name] for one in rounds] for what in ("ogas", "llama.cpp", "limits"))
-        row = {"ogas": median_and_spread(ours), "llama.cpp": median_and_spread(theirs),
-               "ratio": median_and_spread([a / b for a, b in zip(ours, theirs)]), "limit": statistics.median(limits)}
-        for who, rates in (("ogas", ours), ("llama.cpp", theirs)):
+        ours, limits = ([one[what][name] for one in rounds] for what in ("ogas", "limits"))
+        row = {"limit": statistics.median(limits)}
+        for who in rounds[0].keys() - {"limits"}:
+            if name not in rounds[0][who]:
+                continue
+            rates = [one[who][name] for one in rounds]
+            row[who] = median_and_spread(rates)
             row[who]["fraction"] = statistics.median(rate / limit for rate, limit in zip(rates, limits))
+            if who != "ogas":
+                row[who]["ratio"] = median_and_spread([a / b for a, b in zip(ours, rates)])
         rows[name] = row
     return rows
+
+
+def run_round(path, args, first):
+    """{"ogas": its report, peer: {figure: rate}}, one after the other; `first` is the number of the one that begins."""
+    programs = list(({"ogas": run_ogas} | peers_of(args)).items())
+    first %= len(programs)
+    return {who: run(path, args) for who, run in programs[first:] + programs[:first]}
 
 
 def measure(path, args):
@@ -149,9 +179,8 @@ def measure(path, args):
         for condition, rounds in conditions.items():
             print(f"{path.name}: round {idx + 1} of {args.rounds}, {condition}", file=sys.stderr, flush=True)
             with busy_cores(cores if condition == "disturbed" else []):
-                theirs = run_llama_cpp(path, args) if idx % 2 else None
-                report = run_ogas(path, args)
-                theirs = theirs or run_llama_cpp(path, args)
+                rates = run_round(path, args, first=idx)
+            report = rates["ogas"]
             skipped = [name for name in figures if "skipped" in report["figures"][name]]
             if skipped:
                 sys.exit(f"ogas left {skipped[0]} out: {report['figures'][skipped[0]]['skipped']}")
@@ -159,13 +188,13 @@ def measure(path, args):
                 isa = report["isa"]
                 limits = {name: report["figures"][name]["limit"] for name in figures}
                 machines.append(report["machine"])
-            rounds.append({"ogas": {name: report["figures"][name]["tokens_per_s"] for name in figures},
-                           "llama.cpp": theirs, "limits": limits})
+            rates["ogas"] = {name: report["figures"][name]["tokens_per_s"] for name in figures}
+            rounds.append(rates | {"limits": limits})
     machine = {"read_bytes_per_s": [one["read_bytes_per_s"][-1] for one in machines],
                "products": {kind: max(one["products"][kind]["ops_per_s"] for one in machines)
                             for kind in machines[0]["products"]}}
     return {"file": path.name, "bytes": path.stat().st_size, "threads": args.threads, "rounds": args.rounds, "isa": isa,
-            "machine": machine, "conditions": {name: summarize(figures, rounds) for name, rounds in conditions.items()}}
+            "peers": list(peers_of(args)), "machine": machine, "conditions": {name: summarize(figures, rounds) for name, rounds in conditions.items()}}
 
 
 def figure_text(value, digits):
@@ -173,20 +202,28 @@ def figure_text(value, digits):
     return f"{value['median']:.{digits}f}{spread}"
 
 
+def row_text(name, row, peers):
+    theirs = [row.get(peer) for peer in peers]
+    cells = [name, figure_text(row["ogas"], 1)]
+    for one in theirs:
+        cells += [figure_text(one, 1), figure_text(one["ratio"], 2)] if one else ["", ""]
+    cells += [f"{row['limit']:.1f}"]
+    cells += [f"{100 * one['fraction']:.0f}%" if one else "" for one in (row["ogas"], *theirs)]
+    return f"| {' | '.join(cells)} |\n"
+
+
 def as_markdown(result):
-    machine = result["machine"]
+    machine, peers = result["machine"], result["peers"]
+    header = ["tokens/s", "ogas", *(word for peer in peers for word in (peer, "ratio")), "limit", "ogas of limit",
+              *(f"{peer} of limit" for peer in peers)]
     text = (f"{result['file']} ({result['bytes'] / 1e9:.2f} GB), {result['threads']} threads, {result['isa']}, "
             f"{result['rounds']} rounds; memory {' '.join(f'{rate / 1e9:.1f}' for rate in machine['read_bytes_per_s'])} "
             f"GB/s by rounds, peak of 4-bit weights "
             f"{machine['products']['4-bit'] / 1e12:.2f} Top/s\n\n"
-            "| tokens/s | ogas | llama.cpp | ratio | limit | ogas of limit | llama.cpp of limit |\n"
-            "|---|---|---|---|---|---|---|\n")
+            f"| {' | '.join(header)} |\n{'|---' * len(header)}|\n")
     for condition, rows in result["conditions"].items():
         for name, row in rows.items():
-            ours, theirs = row["ogas"], row["llama.cpp"]
-            text += (f"| {name}{', cores busy' if condition == 'disturbed' else ''} | {figure_text(ours, 1)} "
-                     f"| {figure_text(theirs, 1)} | {figure_text(row['ratio'], 2)} | {row['limit']:.1f} "
-                     f"| {100 * ours['fraction']:.0f}% | {100 * theirs['fraction']:.0f}% |\n")
+            text += row_text(f"{name}{', cores busy' if condition == 'disturbed' else ''}", row, peers)
     return text
 
 
@@ -232,6 +269,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="a list of results instead of tables")
     parser.add_argument("--cache", default=f"{home}/ogas/peers", metavar="FOLDER", help="where shapes are written")
     parser.add_argument("--ogas", default=str(ROOT / "build/release/ogas"), metavar="FILE", help="the program")
+    parser.add_argument("--ik-llama-bench", metavar="FILE", help="the llama-bench of ik_llama.cpp; measures that, too")
     parser.add_argument("--no-repack", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -243,6 +281,8 @@ def main():
         return print(json.dumps(measure_llama_cpp(args.model[0], args)))
     if not pathlib.Path(args.ogas).is_file():
         sys.exit(f"{args.ogas} is not there: ninja -C build/release ogas")
+    if args.ik_llama_bench and not pathlib.Path(args.ik_llama_bench).is_file():
+        sys.exit(f"{args.ik_llama_bench} is not there: build llama-bench of ik_llama.cpp")
     results = [measure(path, args) for path in files_of(args)]
     print(json.dumps(results, indent=2) if args.json else "\n".join(map(as_markdown, results)))
 
