@@ -1,8 +1,8 @@
 # A unity build: several sources are compiled as one. Most of a file's time goes into headers and what the standard library
 # instantiates for them, so a clean build takes a third of the time. Names in a floor's unnamed namespaces must differ.
-# Batches are small enough that two processors share a floor.
+# A floor's sources are divided evenly: a batch of one or two files would cost nearly what one of twelve does.
 option(OGAS_UNITY "Compile several sources of a floor together" ON)
-set(ogas_unity_batch 8)
+set(ogas_max_batch 12)
 
 # ogas_floor(name NEEDS floors... LIBRARIES targets... [TEST_NEEDS floors...] [NOT_HOT])
 #   Every .cc below src/<name>/, also in subfolders, but for main.cc and tests, becomes the library ogas_<name>. Tests,
@@ -17,7 +17,7 @@ function(ogas_floor name)
   add_library(ogas_${name} STATIC)
   ogas_floor_sources(${name} ogas_${name})
   target_link_libraries(ogas_${name} PUBLIC ogas_options ${arg_NEEDS} ${arg_LIBRARIES})
-  set_target_properties(ogas_${name} PROPERTIES UNITY_BUILD ${OGAS_UNITY} UNITY_BUILD_BATCH_SIZE ${ogas_unity_batch})
+  ogas_compile_together(ogas_${name})
   if(arg_NOT_HOT)
     # With less inlining GCC 12 mistakes coroutines' frames for objects that another function allocated.
     target_compile_options(ogas_${name} PRIVATE $<$<CONFIG:Release>:-O1 -Wno-mismatched-new-delete>)
@@ -27,6 +27,15 @@ function(ogas_floor name)
   if(tests)
     ogas_test(${name}_test SOURCES ${tests} LIBRARIES ogas_${name} ${arg_TEST_NEEDS})
   endif()
+endfunction()
+
+# Divides the sources of `target` into as few batches as possible, all of about the same size.
+function(ogas_compile_together target)
+  get_target_property(sources ${target} SOURCES)
+  list(LENGTH sources n_sources)
+  math(EXPR n_batches "(${n_sources} + ${ogas_max_batch} - 1) / ${ogas_max_batch}")
+  math(EXPR batch "(${n_sources} + ${n_batches} - 1) / ${n_batches}")
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${OGAS_UNITY} UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
 # Gives `target` every source below src/<floor>/ that is neither a test nor a program.

@@ -35,7 +35,7 @@ JsonTypes type_of(const Json& value) {
 // By "type", else by the values an "enum" allows, else by the alternatives; an alternative that says nothing allows
 // all.
 JsonTypes types_of_schema(const Json& schema, int depth = 0) {
-  constexpr int kMaxDepth = 4;
+  constexpr int kMaxSchemaDepth = 4;
   JsonTypes types = 0;
   const Json& type = member(schema, "type");
   if (!type.is_array()) types = type_called(type);
@@ -44,7 +44,7 @@ JsonTypes types_of_schema(const Json& schema, int depth = 0) {
   if (types != 0) return types;
   if (const Json& values = member(schema, "enum"); values.is_array())
     for (const auto& value : values) types |= type_of(value);
-  if (types != 0 || depth == kMaxDepth) return types;
+  if (types != 0 || depth == kMaxSchemaDepth) return types;
   for (const char* name : {"anyOf", "oneOf"}) {
     const Json& alternatives = member(schema, name);
     if (!alternatives.is_array()) continue;

@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr std::string_view kKey = "tokenizer.chat_template";
+constexpr std::string_view kTemplateKey = "tokenizer.chat_template";
 constexpr uint64_t kMaxTemplateBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxTokenizerConfigBytes = uint64_t{64} << 20;
 
@@ -52,8 +52,8 @@ Result<NamedTemplates> read_json_templates(const fs::path& path) {
 Result<NamedTemplates> read_chat_templates(const Metadata& metadata) {
   NamedTemplates templates;
   for (const auto& [key, value] : metadata.all()) {
-    if (!key.starts_with(kKey)) continue;
-    const std::string_view rest = key.substr(kKey.size());
+    if (!key.starts_with(kTemplateKey)) continue;
+    const std::string_view rest = key.substr(kTemplateKey.size());
     if (!rest.empty() && (rest[0] != '.' || rest.size() == 1)) continue;
     templates[rest.empty() ? "default" : std::string(rest.substr(1))] = OGAS_TRY(metadata.get_string(key));
   }

@@ -10,7 +10,7 @@
 namespace ogas::grammar {
 namespace {
 
-constexpr size_t kMaxDepth = 200;
+constexpr size_t kMaxDocumentDepth = 200;
 
 // Called by nlohmann's parser for each value.
 class JsonBuilder {
@@ -61,7 +61,7 @@ class JsonBuilder {
     return &parent.members.back().second;
   }
   bool open(JsonValue value) {
-    if (open_.size() >= kMaxDepth) refuse("JSON nested more than {} deep is not supported", kMaxDepth);
+    if (open_.size() >= kMaxDocumentDepth) refuse("JSON nested more than {} deep is not supported", kMaxDocumentDepth);
     // A parent's list does not grow while one of its values is open, so the pointer stays good.
     open_.push_back(insert(std::move(value)));
     return true;

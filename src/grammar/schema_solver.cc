@@ -11,7 +11,7 @@
 namespace ogas::grammar {
 namespace {
 
-constexpr int kMaxDepth = 300;
+constexpr int kMaxSolverDepth = 300;
 
 uint64_t key_of(uint32_t id, TypeBit type) { return uint64_t{id} << 8 | type; }
 
@@ -38,7 +38,7 @@ void SchemaSolver::count_step() {
 
 FormulaId SchemaSolver::resolve(FormulaId formula) const {
   for (int n_steps = 0; formulas_[formula].kind == FormulaKind::reference; ++n_steps) {
-    if (n_steps > kMaxDepth) refuse("a reference leads back to itself");
+    if (n_steps > kMaxSolverDepth) refuse("a reference leads back to itself");
     formula = targets_[formulas_[formula].a];
   }
   return formula;
@@ -90,7 +90,7 @@ NodeId SchemaSolver::atom_language(const Formula& formula, bool negated) {
 }
 
 NodeId SchemaSolver::literal_language(Literal literal, TypeBit type, int depth) {
-  if (depth > kMaxDepth) refuse_depth();
+  if (depth > kMaxSolverDepth) refuse_depth();
   const auto known = languages_.find(key_of(literal, type));
   if (known != languages_.end()) return known->second;
   count_step();
@@ -199,7 +199,7 @@ bool SchemaSolver::allows(ValueId value, TypeBit constant_type) {
 }
 
 std::optional<bool> SchemaSolver::constant(Literal literal, TypeBit type, int depth) {
-  if (depth > kMaxDepth) refuse_depth();
+  if (depth > kMaxSolverDepth) refuse_depth();
   const auto known = constants_.find(key_of(literal, type));
   if (known != constants_.end()) return known->second;
   count_step();
@@ -291,7 +291,7 @@ bool SchemaSolver::check(ValueId value) {
     case Verdict::in_progress: is_provisional_ = true; return false;
     case Verdict::unknown: break;
   }
-  if (++depth_ > kMaxDepth) refuse("values that require each other are nested too deeply");
+  if (++depth_ > kMaxSolverDepth) refuse("values that require each other are nested too deeply");
   count_step();
   values_[value].verdict = Verdict::in_progress;
   const bool was_provisional = std::exchange(is_provisional_, false);

@@ -103,14 +103,14 @@ Result<int> serve(const ServeOptions& options) {
   return kSuccess;
 }
 
-constexpr const char* kGroup = "Server";
+constexpr const char* kServerGroup = "Server";
 
 void add_address(CLI::App& app, ServeOptions& options) {
   app.add_option("--host", options.server.http.host, "Address to listen on; 0.0.0.0: all addresses of this machine")
-      ->group(kGroup)
+      ->group(kServerGroup)
       ->capture_default_str();
   app.add_option("-p,--port", options.server.http.port, "Port to listen on; 0: any free one")
-      ->group(kGroup)
+      ->group(kServerGroup)
       ->type_name("N")
       ->check(whole_number(0, 65535))
       ->capture_default_str();
@@ -118,17 +118,17 @@ void add_address(CLI::App& app, ServeOptions& options) {
     return app.add_option(name, values, text)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false)
-        ->group(kGroup);
+        ->group(kServerGroup);
   };
   add_names("--alias", options.aliases,
             "Further name of the model, listed before its file's name; may be given several times");
   app.add_option("--api-keys", options.key_file, "File of keys, a line each: KEY name=... tokens_per_minute=...")
-      ->group(kGroup)
+      ->group(kServerGroup)
       ->type_name("FILE");
   app.add_option("--tls-cert", options.certificate, "Certificate chain (PEM): HTTPS instead of HTTP")
-      ->group(kGroup)
+      ->group(kServerGroup)
       ->type_name("FILE");
-  app.add_option("--tls-key", options.certificate_key, "Its key (PEM)")->group(kGroup)->type_name("FILE");
+  app.add_option("--tls-key", options.certificate_key, "Its key (PEM)")->group(kServerGroup)->type_name("FILE");
   add_names("--cors-origin", options.server.origins,
             "Origin of web pages that may send requests; *: all (default: none of the web)");
   add_names("--allow-host", options.server.hosts, "Host name that requests may use; *: any");
@@ -136,16 +136,16 @@ void add_address(CLI::App& app, ServeOptions& options) {
 
 void add_limits(CLI::App& app, ServeOptions& options) {
   for (const SchedulerSetting& setting : scheduler_settings())
-    add_setting(app, setting, options.server.scheduler)->group(kGroup);
+    add_setting(app, setting, options.server.scheduler)->group(kServerGroup);
   app.add_option("--connections", options.n_connections, "Maximum number of connections")
-      ->group(kGroup)
+      ->group(kServerGroup)
       ->type_name("N")
       ->check(whole_number(1, 1'000'000))
       ->capture_default_str();
   add_size(app, "--max-body", options.body_bytes, "Maximum size of a request body (default: 32M)");
   const auto add_seconds = [&](const char* name, uint32_t& value, const char* text) {
     app.add_option(name, value, text)
-        ->group(kGroup)
+        ->group(kServerGroup)
         ->type_name("S")
         ->check(whole_number(1, 86400))
         ->capture_default_str();
@@ -154,9 +154,9 @@ void add_limits(CLI::App& app, ServeOptions& options) {
   add_seconds("--write-timeout", options.write_seconds, "Seconds a client may take to read a part of an answer");
   add_seconds("--idle-timeout", options.idle_seconds, "Seconds a connection stays open between two requests");
   add_seconds("--grace", options.grace_seconds, "Seconds that running answers get on shutdown");
-  app.add_flag("-q,--quiet", options.quiet, "Do not log requests")->group(kGroup);
-  app.add_flag("--log-prompts", options.server.http.logs_bodies, "Also log the prompts")->group(kGroup);
-  app.add_flag("--log-json", options.log_json, "Write these lines as JSON")->group(kGroup);
+  app.add_flag("-q,--quiet", options.quiet, "Do not log requests")->group(kServerGroup);
+  app.add_flag("--log-prompts", options.server.http.logs_bodies, "Also log the prompts")->group(kServerGroup);
+  app.add_flag("--log-json", options.log_json, "Write these lines as JSON")->group(kServerGroup);
 }
 
 }  // namespace

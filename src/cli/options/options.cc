@@ -28,7 +28,7 @@ namespace {
 const auto kStart = std::chrono::steady_clock::now();
 
 // The groups of options in help.
-constexpr const char* kGroup = "Answer";
+constexpr const char* kAnswerGroup = "Answer";
 constexpr const char* kRareGroup = "More on sampling";
 
 // An option for a setting that is a number.
@@ -194,14 +194,14 @@ SamplingOptions ModelOptions::recommended_sampling(const Engine& engine) const {
 void AnswerOptions::add_to(CLI::App& app) {
   for (const RequestSetting& setting : request_settings()) {
     if (setting.flags.empty()) continue;
-    CLI::Option* option = add_setting(app, setting, request)->group(kGroup);
+    CLI::Option* option = add_setting(app, setting, request)->group(kAnswerGroup);
     option->each([this, name = setting.name](const std::string&) { given.emplace(name); });
   }
   for (const SamplingSetting& setting : sampling_settings()) add_setting_to(app, setting);
   add_lists_to(app);
-  app.add_flag("--greedy", greedy, "The same as --temperature 0")->group(kGroup)->each([this](const std::string&) {
-    given.emplace("temperature");
-  });
+  app.add_flag("--greedy", greedy, "The same as --temperature 0")
+      ->group(kAnswerGroup)
+      ->each([this](const std::string&) { given.emplace("temperature"); });
 }
 
 void AnswerOptions::add_setting_to(CLI::App& app, const SamplingSetting& setting) {
@@ -210,7 +210,7 @@ void AnswerOptions::add_setting_to(CLI::App& app, const SamplingSetting& setting
       CLI::Option* option = add_number(app, setting, request.sampling.*member);
       option->default_str(setting.show(request.sampling) + (setting.is_recommended() ? " or the model's" : ""));
       option->each([this, name = setting.name](const std::string&) { given.emplace(name); });
-      option->group(setting.is_rare ? kRareGroup : kGroup);
+      option->group(setting.is_rare ? kRareGroup : kAnswerGroup);
       if (!setting.is_recommended()) return;
       take_if_not_given_.emplace_back([option, member](SamplingOptions& own, const SamplingOptions& recommended) {
         if (option->count() == 0) own.*member = recommended.*member;

@@ -19,7 +19,7 @@ using ::testing::Not;
 // What engine options a command line has.
 EngineOptions parse(std::vector<std::string> arguments) {
   CLI::App app;
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // as main.cc
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);  // as program.cc
   ModelOptions model;
   model.add_to(app);
   model.add_prefix_cache_to(app);
