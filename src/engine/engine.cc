@@ -77,8 +77,7 @@ Result<std::span<const float>> Engine::extend(std::span<const BatchItem> items) 
   uint64_t n_bytes = 0;
   for (const BatchItem& item : items) {
     OGAS_TRY(check_item(core_->model, item));
-    item.session->kv.release_windows();
-    n_bytes += item.session->kv.bytes_to_extend(item.tokens.size());
+    n_bytes += item.session->kv.prepare_to_extend(item.tokens.size());
     sessions.push_back(item.session);
   }
   std::ranges::sort(sessions);

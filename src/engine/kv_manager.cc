@@ -21,11 +21,6 @@ Result<> KvManager::reserve(uint64_t n_bytes) {
               format_bytes(n_bytes), format_bytes(budget_), format_bytes(cache_.bytes_free()));
 }
 
-Result<> KvManager::reserve_positions(KvSequence& kv, size_t n) {
-  kv.release_windows();
-  return reserve(kv.bytes_to_extend(n));
-}
-
 size_t KvManager::n_cacheable(const Session& session) const {
   return reuses_generated_ ? session.tokens.size() : session.n_prompt_tokens;
 }

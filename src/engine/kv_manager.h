@@ -31,7 +31,7 @@ class KvManager {
   // Makes these bytes free, or those that n more positions of a sequence take, at the cost of cached prefixes. Errors:
   // out_of_memory.
   Result<> reserve(uint64_t n_bytes);
-  Result<> reserve_positions(KvSequence& kv, size_t n);
+  Result<> reserve_positions(KvSequence& kv, size_t n) { return reserve(kv.prepare_to_extend(n)); }
   // Bytes that are free or can be made free.
   uint64_t bytes_available() const { return cache_.bytes_free() + (prefixes_ ? prefixes_->bytes_evictable() : 0); }
   // Bytes that sessions hold, and those that only the prefix cache holds.

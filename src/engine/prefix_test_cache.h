@@ -108,7 +108,7 @@ struct PrefixTestCache {
     while (sequence.n_positions() < tokens.size()) {
       const size_t end = std::min(tokens.size(), (sequence.n_positions() / kPage + 1) * kPage);
       const size_t n = end - sequence.n_positions();
-      if (!prefixes.reserve(sequence.bytes_to_extend(n))) return false;
+      if (!prefixes.reserve(sequence.prepare_to_extend(n))) return false;
       sequence.extend(n);
       const std::span<const TokenId> so_far = tokens.first(end);
       if (end % kPage == 0) write_page(sequence, so_far);

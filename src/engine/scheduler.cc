@@ -257,7 +257,7 @@ std::span<Scheduler::Job* const> Scheduler::schedule() {
     size_t rest = options_.n_batch;
     uint64_t n_bytes = 0;
     const auto choose = [&](Job& job, size_t n_max) {
-      n_bytes += job.session.kv.bytes_to_extend(job.sequence->plan(n_max).tokens.size());
+      n_bytes += job.session.kv.prepare_to_extend(job.sequence->plan(n_max).tokens.size());
       chosen_.push_back(&job);
     };
     for (const JobPtr& job : running_)

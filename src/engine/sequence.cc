@@ -128,7 +128,6 @@ const BatchItem& Sequence::plan(size_t n_max) {
   const size_t begin = session_.tokens.size();
   OGAS_CHECK(!done_ && begin < sequence_.size(), "{} of {} tokens", begin, sequence_.size());
   const bool is_prompt = begin < n_prompt_;
-  session_.kv.release_windows();
   // One snapshot of states within a chunk costs no further pass; a second one ends it.
   const size_t end_of_kind = is_prompt ? n_prompt_ : sequence_.size();
   const size_t snapshot = is_prompt && is_recurrent() ? std::min(n_prompt_, next_snapshot(begin)) : end_of_kind;

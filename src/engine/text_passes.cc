@@ -25,8 +25,7 @@ class Texts {
       const TextPass& text = texts_[text_idx_];
       KvSequence& kv = sequence_of(text);
       const size_t n = std::min(core_.options().n_batch - n_tokens, text.tokens.size() - n_done_);
-      kv.release_windows();
-      n_bytes += kv.bytes_to_extend(n);
+      n_bytes += kv.prepare_to_extend(n);
       if (auto reserved = core_.kv.reserve(n_bytes); !reserved) {
         if (parts_.empty()) return reserved;
         return {};  // when the texts of this pass have given theirs back

@@ -161,7 +161,8 @@ void KvSequence::release_windows() {
     list(KvPageKind::window).release_before(layout().first_window_page(n_positions_ / kPage * kPage));
 }
 
-uint64_t KvSequence::bytes_to_extend(size_t n) const {
+uint64_t KvSequence::prepare_to_extend(size_t n) {
+  release_windows();
   if (n == 0) return 0;
   uint64_t n_bytes = 0;
   for (const KvPageKind kind : layout().page_kinds()) {

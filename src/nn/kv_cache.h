@@ -161,11 +161,10 @@ class KvSequence {
   // Becomes what another sequence is, states included; must be empty. What either of them writes later is its own.
   void fork(const KvSequence& other);
 
-  // Gives back pages that windows no longer reach from the start of the page where the next position is.
-  void release_windows();
-  // Bytes of the pages that extend(n) takes: of a page that is begun and shared, a copy.
-  uint64_t bytes_to_extend(size_t n) const;
-  // Adds n positions, to be written by the forward pass, after release_windows(). The cache must have the pages.
+  // Gives back pages that windows no longer reach from the start of the page where the next position is. Returns the
+  // bytes of the pages that extend(n) takes: of a page that is begun and shared, a copy.
+  uint64_t prepare_to_extend(size_t n);
+  // Adds n positions, to be written by the forward pass, as after prepare_to_extend(). The cache must have the pages.
   void extend(size_t n);
   // The last position up to n that truncate() can go back to. n itself while all windows are held, and without
   // recurrent layers; else the end, the position of the snapshot, or 0.
@@ -209,6 +208,7 @@ class KvSequence {
   };
   PageList& list(KvPageKind kind) { return lists_[static_cast<size_t>(kind)]; }
   const PageList& list(KvPageKind kind) const { return lists_[static_cast<size_t>(kind)]; }
+  void release_windows();
   bool has_shared_end(KvPageKind kind) const;
   void own_end(KvPageKind kind);
   void own_states();

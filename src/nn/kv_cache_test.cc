@@ -131,9 +131,9 @@ TEST(KvCache, KeepsToItsBudget) {
   a.extend(kPage);
   b.extend(1);
   EXPECT_EQ(n_free(cache), 1U);
-  EXPECT_EQ(a.bytes_to_extend(0), 0 * kLayout.page_bytes());
-  EXPECT_EQ(a.bytes_to_extend(kPage + 1), 2 * kLayout.page_bytes());  // more than there are
-  EXPECT_EQ(b.bytes_to_extend(kPage - 1), 0 * kLayout.page_bytes());
+  EXPECT_EQ(a.prepare_to_extend(0), 0 * kLayout.page_bytes());
+  EXPECT_EQ(a.prepare_to_extend(kPage + 1), 2 * kLayout.page_bytes());  // more than there are
+  EXPECT_EQ(b.prepare_to_extend(kPage - 1), 0 * kLayout.page_bytes());
   a.extend(1);
   EXPECT_EQ(n_free(cache), 0U);
   EXPECT_DEATH(b.extend(kPage), "bytes; 1 are free");
@@ -161,12 +161,12 @@ TEST(KvSequence, PagesOfOthersAreReadAndNotWritten) {
   third.fork(first);
   EXPECT_EQ(third.n_positions(), kPage + 3);
   EXPECT_EQ(cache.n_used(), 2U);
-  EXPECT_EQ(third.bytes_to_extend(1), 1 * kLayout.page_bytes());  // the copy
+  EXPECT_EQ(third.prepare_to_extend(1), 1 * kLayout.page_bytes());  // the copy
   third.extend(1);
   write(third, kPage + 3, 70);
   EXPECT_EQ(read(third, kPage + 1), 60);
   EXPECT_EQ(cache.n_used(), 3U);
-  EXPECT_EQ(first.bytes_to_extend(1), 0 * kLayout.page_bytes());  // it is alone there again
+  EXPECT_EQ(first.prepare_to_extend(1), 0 * kLayout.page_bytes());  // it is alone there again
   first.extend(1);
   write(first, kPage + 3, 80);
   EXPECT_EQ(read(third, kPage + 3), 70);
@@ -214,7 +214,7 @@ TEST(KvSequence, GoesBackAsFarAsItsWindowsAreHeld) {
   KvSequence sequence(cache);
   sequence.extend(600);
   EXPECT_EQ(sequence.rewindable_to(10), 10U);  // a pass that was computed at once holds all it needed
-  sequence.release_windows();
+  sequence.prepare_to_extend(1);
   EXPECT_EQ(sequence.rewindable_to(576), 576U);  // the start of the page where the next position is
   sequence.extend(1);
   EXPECT_EQ(sequence.rewindable_to(576), 576U);
@@ -322,7 +322,7 @@ TEST_P(KvSequenceTest, RandomForksKeepTheirOwn) {
       }
       case 3: it.kv->snapshot(); break;
       default:
-        const uint64_t n_free = cache.bytes_free(), n_taken = it.kv->bytes_to_extend(n);
+        const uint64_t n_free = cache.bytes_free(), n_taken = it.kv->prepare_to_extend(n);
         if (n_taken > n_free || it.values.size() > 2'000) break;
         it.kv->extend(n);
         ASSERT_GE(cache.bytes_free(), n_free - n_taken);

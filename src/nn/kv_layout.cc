@@ -80,7 +80,7 @@ uint64_t KvLayout::snapshot_bytes() const {
 }
 
 // A pass begins with the pages that windows reach from the start of the page it begins in
-// (KvSequence::release_windows).
+// (KvSequence::prepare_to_extend).
 uint64_t KvLayout::bytes_of_pages(uint64_t n, uint64_t n_batch) const {
   const uint64_t n_pages = (n + kPagePositions - 1) / kPagePositions;
   uint64_t n_bytes = n_pages * page_bytes(KvPageKind::full);
