@@ -4,28 +4,31 @@
 
 namespace ogas {
 
-std::byte* ScratchArena::take_bytes(size_t n_bytes) {
+// Blocks never move while something in them is in use.
+void ScratchArena::use_next_block(size_t n_bytes) {
   constexpr size_t kMinBlock = size_t{1} << 16;
   OGAS_CHECK(n_frames_ > 0, "{} bytes of scratch outside of any frame", n_bytes);
-  // Blocks never move while something in them is in use.
-  while (top_.block < blocks_.size() && blocks_[top_.block].size() - top_.offset < n_bytes) {
-    ++top_.block;
-    top_.offset = 0;
-  }
-  if (top_.block == blocks_.size()) blocks_.emplace_back(std::max(n_bytes, kMinBlock));
-  std::byte* const taken = blocks_[top_.block].data() + top_.offset;
-  top_.offset += n_bytes;
-  top_.n_bytes += n_bytes;
-  peak_bytes_ = std::max(peak_bytes_, top_.n_bytes);
-  return taken;
+  if (top_.next != nullptr) ++top_.block_idx;
+  while (top_.block_idx < blocks_.size() && blocks_[top_.block_idx].size() < n_bytes) ++top_.block_idx;
+  if (top_.block_idx == blocks_.size()) blocks_.emplace_back(std::max(n_bytes, kMinBlock));
+  begin_block(top_.block_idx);
 }
 
-void ScratchArena::pop(const Frame::Top& top) {
-  top_ = top;
-  if (--n_frames_ > 0 || blocks_.size() <= 1) return;
-  // The next pass finds everything in one block.
-  blocks_.clear();
-  blocks_.emplace_back(peak_bytes_);
+// The next pass finds everything in one block.
+void ScratchArena::join_blocks() {
+  if (blocks_.empty()) return;
+  if (blocks_.size() > 1) {
+    blocks_.clear();
+    blocks_.emplace_back(peak_bytes_);
+  }
+  begin_block(0);
+}
+
+void ScratchArena::begin_block(size_t block_idx) {
+  const PageBuffer& block = blocks_[block_idx];
+  top_.next = block.data();
+  top_.block_end = block.data() + block.size();
+  top_.block_idx = block_idx;
 }
 
 Scratch::Scratch(unsigned n_threads) : n_threads_(n_threads), arenas_(std::make_unique<Own[]>(1 + n_threads)) {}

@@ -42,6 +42,12 @@ struct PassLimits {
 
 // A stack of buffers. Not thread-safe.
 class ScratchArena {
+  struct Top {
+    std::byte *next = nullptr, *block_end = nullptr;
+    size_t block_idx = 0;
+    uint64_t n_bytes = 0;  // taken, in all blocks
+  };
+
  public:
   static constexpr size_t kAlignment = 64;  // a cache line, and the widest vector
   // Bytes that take<T>(n) takes.
@@ -59,12 +65,8 @@ class ScratchArena {
     Frame& operator=(const Frame&) = delete;
 
    private:
-    friend class ScratchArena;
     ScratchArena& arena_;
-    const struct Top {
-      size_t block = 0, offset = 0;
-      uint64_t n_bytes = 0;  // in all blocks
-    } top_;
+    const Top top_;
   };
 
   // n values with undefined contents, aligned to kAlignment, valid until the innermost frame ends. There must be one.
@@ -73,15 +75,29 @@ class ScratchArena {
     static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
     return {reinterpret_cast<T*>(take_bytes(bytes_for<T>(n))), n};
   }
-  // The largest sum of bytes that were taken at a time.
+  // The largest sum of bytes that were taken at a time, of the frames that have ended.
   uint64_t peak_bytes() const { return peak_bytes_; }
 
  private:
-  std::byte* take_bytes(size_t n_bytes);
-  void pop(const Frame::Top& top);
+  std::byte* take_bytes(size_t n_bytes) {
+    if (n_frames_ == 0 || static_cast<size_t>(top_.block_end - top_.next) < n_bytes) use_next_block(n_bytes);
+    std::byte* const taken = top_.next;
+    top_.next += n_bytes;
+    top_.n_bytes += n_bytes;
+    return taken;
+  }
+  // What is taken is the most when a frame ends.
+  void pop(const Top& top) {
+    peak_bytes_ = std::max(peak_bytes_, top_.n_bytes);
+    top_ = top;
+    if (--n_frames_ == 0 && (blocks_.size() != 1 || top_.next == nullptr)) join_blocks();
+  }
+  void use_next_block(size_t n_bytes);
+  void join_blocks();
+  void begin_block(size_t block_idx);
 
   std::vector<PageBuffer> blocks_;
-  Frame::Top top_;
+  Top top_;
   size_t n_frames_ = 0;
   uint64_t peak_bytes_ = 0;
 };
