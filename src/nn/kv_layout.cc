@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "ops/kv_view.h"
 
 namespace ogas {
 
@@ -44,12 +43,24 @@ Result<> KvLayout::set_format(Format format) {
 
 void KvLayout::place_streams() {
   offsets_.clear();
+  views_.clear();
   page_bytes_ = {};
   for (uint32_t idx = 0; idx < streams_.size(); ++idx) {
     const KvStreamId id{idx};
+    const KvStream& stream = streams_[idx];
     uint64_t& n_bytes = page_bytes_[static_cast<size_t>(kind_of(id))];
     offsets_.push_back(n_bytes);
-    n_bytes += streams_[idx].n_heads * (k_bytes(id) + v_bytes(id)) * n_entries(id);
+    n_bytes += stream.n_heads * (k_bytes(id) + v_bytes(id)) * n_entries(id);
+    views_.push_back({.format = format_,
+                      .page_size = kPagePositions,
+                      .n_heads = stream.n_heads,
+                      .k_dim = stream.k_dim,
+                      .v_dim = stream.v_dim,
+                      .k_bytes = k_bytes(id),
+                      .v_bytes = v_bytes(id),
+                      .k_offset = k_offset(id, 0),
+                      .v_offset = v_offset(id, 0),
+                      .head_bytes = k_offset(id, 1) - k_offset(id, 0)});
   }
 }
 
@@ -71,22 +82,22 @@ uint64_t KvLayout::read_bytes(uint64_t position) const {
 
 size_t KvLayout::n_window_pages(size_t position) const {
   if (window_ == 0) return 0;
-  return (position + kPagePositions - 1) / kPagePositions - first_window_page(position);
+  return pages_for(position) - first_window_page(position);
 }
 
 uint64_t KvLayout::snapshot_bytes() const {
-  const uint64_t n_pages = window_ > 0 ? (window_ - 1 + kPagePositions - 1) / kPagePositions : 0;
+  const uint64_t n_pages = window_ > 0 ? pages_for(window_ - 1) : 0;
   return state_bytes() + n_pages * page_bytes(KvPageKind::window);
 }
 
 // A pass begins with the pages that windows reach from the start of the page it begins in
 // (KvSequence::prepare_to_extend).
 uint64_t KvLayout::bytes_of_pages(uint64_t n, uint64_t n_batch) const {
-  const uint64_t n_pages = (n + kPagePositions - 1) / kPagePositions;
+  const uint64_t n_pages = pages_for(n);
   uint64_t n_bytes = n_pages * page_bytes(KvPageKind::full);
   if (window_ == 0) return n_bytes;
-  const uint64_t n_before = (window_ - 1 + kPagePositions - 1) / kPagePositions;
-  const uint64_t n_in_batch = (kPagePositions - 1 + n_batch + kPagePositions - 1) / kPagePositions;
+  const uint64_t n_before = pages_for(window_ - 1);
+  const uint64_t n_in_batch = pages_for(kPagePositions - 1 + n_batch);
   return n_bytes + std::min(n_pages, n_before + n_in_batch) * page_bytes(KvPageKind::window);
 }
 
@@ -100,19 +111,9 @@ uint64_t KvLayout::positions_within(uint64_t bytes, uint64_t n_batch, uint64_t b
   return fits * kPagePositions;
 }
 
-KvStreamView KvLayout::view(KvStreamId id) const {
-  const KvStream& stream = this->stream(id);
-  OGAS_CHECK(stream.positions_per_entry == 1, "entries of {} positions", stream.positions_per_entry);
-  return {.format = format_,
-          .page_size = kPagePositions,
-          .n_heads = stream.n_heads,
-          .k_dim = stream.k_dim,
-          .v_dim = stream.v_dim,
-          .k_bytes = k_bytes(id),
-          .v_bytes = v_bytes(id),
-          .k_offset = k_offset(id, 0),
-          .v_offset = v_offset(id, 0),
-          .head_bytes = k_offset(id, 1) - k_offset(id, 0)};
+const KvStreamView& KvLayout::view(KvStreamId id) const {
+  OGAS_CHECK(stream(id).positions_per_entry == 1, "entries of {} positions", stream(id).positions_per_entry);
+  return views_[id.idx];
 }
 
 std::string KvLayout::describe() const {

@@ -13,11 +13,10 @@
 #include <vector>
 
 #include "base/result.h"
+#include "ops/kv_view.h"
 #include "quant/format.h"
 
 namespace ogas {
-
-struct KvStreamView;
 
 // Names a stream, and a state, of a layout. A layer that reads what another one stores has the same id.
 struct KvStreamId {
@@ -43,6 +42,8 @@ enum class KvPageKind : uint8_t { full, window };
 class KvLayout {
  public:
   static constexpr uint32_t kPagePositions = 64;
+  // Pages that hold positions 0 to n - 1.
+  static uint64_t pages_for(uint64_t n) { return (n + kPagePositions - 1) / kPagePositions; }
 
   KvStreamId add(const KvStream& stream);
   // Floats that a recurrent layer keeps of a sequence, however long it is.
@@ -72,7 +73,7 @@ class KvLayout {
   }
 
   // What operations need to know of a stream, one position an entry, to find keys and values in its pages.
-  KvStreamView view(KvStreamId id) const;
+  const KvStreamView& view(KvStreamId id) const;
 
   // The kinds of pages that a sequence has: always full ones.
   std::span<const KvPageKind> page_kinds() const;
@@ -120,6 +121,7 @@ class KvLayout {
   Format format_ = Format::f16;
   std::vector<KvStream> streams_;
   std::vector<uint64_t> offsets_;  // of each stream in a page of its kind
+  std::vector<KvStreamView> views_;
   std::vector<uint64_t> state_values_, state_offsets_;
   std::array<uint64_t, 2> page_bytes_ = {};  // [KvPageKind]
   uint32_t window_ = 0;

@@ -48,7 +48,7 @@ ScratchBytes MlaWorkspace::scratch_bytes(const MlaDims& d, const IndexerDims& in
   ScratchBytes any = absorbed;
   if (d.expands()) any = max(any, expanded_scratch_bytes(limits, sizes, n_all));
   if (n_top == 0) return together + any;
-  const uint64_t n_pages = (n_top + KvLayout::kPagePositions - 1) / KvLayout::kPagePositions;
+  const uint64_t n_pages = KvLayout::pages_for(n_top);
   const ScratchBytes chosen = {.shared = ScratchArena::bytes_for<std::byte*>(n_pages) +
                                          ScratchArena::bytes_for<uint32_t>(n_top)};
   const ScratchBytes choice = IndexerWorkspace::scratch_bytes(indexer_dims, limits);

@@ -18,7 +18,7 @@ void Rows::add(KvSequence& kv, size_t position, size_t n, RowKind kind) {
   kinds_.insert(kinds_.end(), n, kind);
 }
 
-KvStreamView Rows::stream(KvStreamId id) const { return kv_layout().view(id); }
+const KvStreamView& Rows::stream(KvStreamId id) const { return kv_layout().view(id); }
 
 KvRows Rows::in_stream(KvStreamId id, ScratchArena& arena) const {
   const std::span<KvRun> runs = arena.take<KvRun>(runs_.size());

@@ -43,7 +43,7 @@ class Rows {
   // Of the cache that all sequences share.
   const KvLayout& kv_layout() const { return runs_.front().kv->layout(); }
   // What operations need to know of one of its streams, and of the rows; the runs lie in the arena.
-  KvStreamView stream(KvStreamId id) const;
+  const KvStreamView& stream(KvStreamId id) const;
   KvRows in_stream(KvStreamId id, ScratchArena& arena) const;
   // The same of one of its states. Each run must be the last positions that its sequence has space for.
   StateRows with_state(KvStateId id, ScratchArena& arena) const;
