@@ -39,7 +39,7 @@ PrefixCache::PrefixCache(KvCache& kv_cache, const PrefixKey& model, double cost_
   if (!kv.needs_snapshots()) return;
   constexpr size_t kMinPages = 16, kMaxPages = 64;
   snapshot_pages_ = (kv.snapshot_bytes() - 1) / std::max<uint64_t>(kv.page_bytes(), 1) + 1;
-  const size_t window_pages = std::bit_ceil(std::max<size_t>((kv.window() + kPage - 1) / kPage, 1));
+  const size_t window_pages = std::bit_ceil(std::max<size_t>(KvLayout::pages_for(kv.window()), 1));
   const size_t pages = has_states() ? std::clamp(std::bit_ceil(snapshot_pages_) / 2, kMinPages, kMaxPages)
                                     : std::clamp<size_t>(window_pages / 4, 1, kMinPages);
   snapshot_stride_ = pages * kPage;
@@ -162,7 +162,8 @@ PrefixCache::End* PrefixCache::find_end(const PrefixKey& parent, std::span<const
   return longest;
 }
 
-PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
+// Pages of these tokens that are in memory or may be in the store, up to the first that is in neither.
+std::vector<PrefixPage> PrefixCache::known_pages(std::span<const TokenId> tokens) {
   std::vector<PrefixPage> known;
   for_pages(model_, tokens, [&](const PrefixPage& page) {
     Node* node = nullptr;
@@ -171,6 +172,24 @@ PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
     known.push_back(page);
     return true;
   });
+  return known;
+}
+
+// Takes pages off a match of these until a sequence can continue after the last one.
+void PrefixCache::shorten_to_snapshot(std::span<const PrefixPage> known, PrefixMatch& match) {
+  for (; !match.pages.empty(); match.pages.pop_back()) {
+    const auto pages = known.first(match.pages.size());
+    if (!may_continue_after(pages)) continue;
+    if (snapshot_pages_ == 0) return;
+    if (const KvSnapshot* snapshot = get_snapshot(pages)) {
+      match.snapshot = *snapshot;
+      return;
+    }
+  }
+}
+
+PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
+  std::vector<PrefixPage> known = known_pages(tokens);
   PrefixMatch match{.pages = {}, .snapshot = {}, .n_known = known.size()};
   std::optional<End> end;  // a copy, whose shares keep it in memory
   for (;; known.pop_back()) {
@@ -191,15 +210,7 @@ PrefixMatch PrefixCache::find(std::span<const TokenId> tokens) {
     match.snapshot = std::move(end->snapshot);
     return match;
   }
-  for (; !match.pages.empty(); match.pages.pop_back()) {
-    const auto pages = std::span(known).first(match.pages.size());
-    if (!may_continue_after(pages)) continue;
-    if (snapshot_pages_ == 0) break;
-    if (const KvSnapshot* snapshot = get_snapshot(pages)) {
-      match.snapshot = *snapshot;
-      break;
-    }
-  }
+  shorten_to_snapshot(known, match);
   match.n_positions = match.pages.size() * kPage;
   return match;
 }

@@ -102,6 +102,8 @@ class PrefixCache {
   enum class Lookup { found, absent, other };  // other: tokens that only hash alike
   Lookup look_up(const PrefixPage& page, Node*& node);
   // Of the last of these pages, which are all from the first on.
+  std::vector<PrefixPage> known_pages(std::span<const TokenId> tokens);
+  void shorten_to_snapshot(std::span<const PrefixPage> known, PrefixMatch& match);
   End* find_end(const PrefixKey& parent, std::span<const TokenId> tokens);
   bool drop_oldest_end();
   bool may_continue_after(std::span<const PrefixPage> pages) const;
