@@ -101,69 +101,81 @@ uint64_t peak_resident() {
   return 0;
 }
 
+// A model, the plan of its memory, and a sequence whose last n_batch positions are still to be computed.
+class PlannedMemory : public ::testing::Test {
+ protected:
+  static constexpr uint32_t kThreads = 2;
+
+  void open(const std::filesystem::path& path, uint32_t n_ctx, uint32_t n_batch) {
+    auto opened = TensorFile::open(path);
+    ASSERT_TRUE(opened) << opened.error().message;
+    file_.emplace(*std::move(opened));
+    auto created = create_model(*file_);
+    ASSERT_TRUE(created) << created.error().message;
+    model_ = *std::move(created);
+    kernels_ = kernels_for(*model_, **choose_kernels());
+    auto plan = plan_memory(*model_, kernels_, {.n_ctx = n_ctx, .n_batch = n_batch, .n_threads = kThreads});
+    ASSERT_TRUE(plan) << plan.error().message;
+    planned_ = plan->batch_bytes;
+    cache_.emplace(kv_layout(model_->facts(), plan->options));
+    kv_.emplace(*cache_);
+    kv_->extend(n_ctx - n_batch);
+    tokens_.assign(n_batch, 7);
+    part_ = {.tokens = tokens_, .kv = &*kv_};
+  }
+  // Memory that is touched here is not counted as taken by a pass.
+  void touch_pages() {
+    for (std::byte* page : kv_->pages(KvStreamId{0})) std::memset(page, 0, cache_->layout().page_bytes());
+  }
+
+  std::optional<TensorFile> file_;
+  std::unique_ptr<Model> model_;
+  CpuKernels kernels_;
+  uint64_t planned_ = 0;
+  ThreadPool pool_{kThreads};
+  Scratch scratch_{kThreads};
+  LocalExec exec_{pool_, kernels_, scratch_};
+  std::optional<KvCache> cache_;
+  std::optional<KvSequence> kv_;
+  std::vector<TokenId> tokens_;
+  BatchPart part_;
+};
+
 // The last batch of a prompt of 32k tokens takes the most. The tokens before it are in the cache already.
-TEST(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
-  constexpr uint32_t kPositions = 32768, kBatch = 128, kThreads = 2;
+TEST_F(PlannedMemory, OfALongPromptOfLatentAttentionIsWhatItTakes) {
   const LatentModel file_of_model;
-  const auto file = TensorFile::open(file_of_model.path());
-  ASSERT_TRUE(file) << file.error().message;
-  auto model = create_model(*file);
-  ASSERT_TRUE(model) << model.error().message;
-  const CpuKernels kernels = kernels_for(**model, **choose_kernels());
-  auto plan = plan_memory(**model, kernels, {.n_ctx = kPositions, .n_batch = kBatch, .n_threads = kThreads});
-  ASSERT_TRUE(plan) << plan.error().message;
-  ThreadPool pool(kThreads);
-  Scratch scratch(kThreads);
-  LocalExec exec(pool, kernels, scratch);
-  KvCache cache(kv_layout((*model)->facts(), plan->options));
-  KvSequence kv(cache);
-  kv.extend(kPositions - kBatch);
-  for (std::byte* page : kv.pages(KvStreamId{0})) std::memset(page, 0, cache.layout().page_bytes());
-  const std::vector<TokenId> tokens(kBatch, 7);
-  const BatchPart part{.tokens = tokens, .kv = &kv};
-  for (const MappedFile& shard : file->shards()) ASSERT_TRUE(shard.populate(shard.bytes()));
+  ASSERT_NO_FATAL_FAILURE(open(file_of_model.path(), 32768, 128));
+  touch_pages();
+  for (const MappedFile& shard : file_->shards()) ASSERT_TRUE(shard.populate(shard.bytes()));
   const PackedWeights::Mapping mapping{.read = [](std::span<const std::byte>) { return Result<>(); },
                                        .release = [](std::span<const std::byte>) {}};
-  PackedWeights packed(kernels, (*model)->linears());
-  ASSERT_TRUE(packed.pack(pool, mapping, nullptr));
+  PackedWeights packed(kernels_, model_->linears());
+  ASSERT_TRUE(packed.pack(pool_, mapping, nullptr));
 
   reset_peak();
   const uint64_t before = peak_resident();
-  (*model)->forward(exec, {&part, 1});
-  const auto taken = static_cast<double>(peak_resident() - before), planned = static_cast<double>(plan->batch_bytes);
-  EXPECT_LE(taken, planned * 1.03) << format_bytes(plan->batch_bytes);
-  EXPECT_GE(taken, planned * 0.97) << format_bytes(plan->batch_bytes);
+  model_->forward(exec_, {&part_, 1});
+  const auto taken = static_cast<double>(peak_resident() - before), planned = static_cast<double>(planned_);
+  EXPECT_LE(taken, planned * 1.03) << format_bytes(planned_);
+  EXPECT_GE(taken, planned * 0.97) << format_bytes(planned_);
 }
 
 // A pass and what the head that predicts further tokens makes of each of its rows.
-TEST(PlannedMemory, HoldsAnMtpHead) {
-  constexpr uint32_t kBatch = 8192, kThreads = 2;
-  const auto file = TensorFile::open(testing::kArchitectures / "qwen3_5");
-  ASSERT_TRUE(file) << file.error().message;
-  auto model = create_model(*file);
-  ASSERT_TRUE(model) << model.error().message;
-  ASSERT_EQ((*model)->facts().n_mtp, 1U);
-  const CpuKernels kernels = kernels_for(**model, **choose_kernels());
-  auto plan = plan_memory(**model, kernels, {.n_ctx = kBatch, .n_batch = kBatch, .n_threads = kThreads});
-  ASSERT_TRUE(plan) << plan.error().message;
-  ThreadPool pool(kThreads);
-  Scratch scratch(kThreads);
-  LocalExec exec(pool, kernels, scratch);
-  KvCache cache(kv_layout((*model)->facts(), plan->options));
-  KvSequence kv(cache);
-  kv.extend(kBatch);
-  for (std::byte* page : kv.pages(KvStreamId{0})) std::memset(page, 0, cache.layout().page_bytes());
-  const std::vector<TokenId> tokens(kBatch, 7);
-  const BatchPart part{.tokens = tokens, .kv = &kv};
+TEST_F(PlannedMemory, HoldsAnMtpHead) {
+  constexpr uint32_t kBatch = 8192;
+  ASSERT_NO_FATAL_FAILURE(open(testing::kArchitectures / "qwen3_5", kBatch, kBatch));
+  ASSERT_EQ(model_->facts().n_mtp, 1U);
+  kv_->extend(kBatch);
+  touch_pages();
 
   reset_peak();
   const uint64_t before = peak_resident();
-  auto pass = (*model)->forward(exec, {&part, 1});
+  auto pass = model_->forward(exec_, {&part_, 1});
   ASSERT_TRUE(pass) << pass.error().message;
   const auto without = static_cast<double>(peak_resident() - before);
-  ASSERT_TRUE(pass->draft({.part_idx = 0, .tokens = tokens}));
-  const auto taken = static_cast<double>(peak_resident() - before), planned = static_cast<double>(plan->batch_bytes);
-  EXPECT_LE(taken, planned * 1.03) << format_bytes(plan->batch_bytes) << ", of the pass alone " << without;
+  ASSERT_TRUE(pass->draft({.part_idx = 0, .tokens = tokens_}));
+  const auto taken = static_cast<double>(peak_resident() - before), planned = static_cast<double>(planned_);
+  EXPECT_LE(taken, planned * 1.03) << format_bytes(planned_) << ", of the pass alone " << without;
   EXPECT_GT(taken, without * 1.1) << "the head takes nothing";
 }
 
