@@ -187,7 +187,7 @@ using UnpackTile = void (*)(Format format, const std::byte* blocks, const std::b
                             UnpackedTile& tile);
 
 struct CpuKernels {
-  std::string_view name;
+  std::string_view name = {};
   // Whether matmul needs QuantizedRows for block formats. The reference does not: it works in F32 throughout.
   bool quantizes_activations = false;
   // Whether matmul rounds activations to BF16 where weights are BF16.
