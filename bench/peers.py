@@ -103,7 +103,7 @@ def run_ogas(path, args):
 
 def run_llama_cpp(path, args):
     return run_json([sys.executable, __file__, "--worker", "--model", path, "--threads", args.threads, "--repeat",
-                     args.repeat, "--depth", *args.depth])
+                     args.repeat, *(["--no-repack"] if args.no_repack else []), "--depth", *args.depth])
 
 
 def run_ik_llama_cpp(path, args):
