@@ -68,6 +68,7 @@ const Matrix& Activations::write(size_t first_row, size_t n_rows) const {
 }
 
 bool Activations::are_quantized(size_t first_row, size_t n_rows) const {
+  if (n_rows == 1) return states_.data()[first_row] != std::byte{kStale};  // as in decoding
   return n_rows == 0 || !std::memchr(states_.data() + first_row, kStale, n_rows);
 }
 
