@@ -24,6 +24,8 @@ struct SchemaOptions {
   bool keeps_order = false;
   // What cannot be enforced is left out instead of refused, as with "x-ogas-lenient": true in the schema.
   bool is_lenient = false;
+
+  bool operator==(const SchemaOptions&) const = default;
 };
 
 // Safe to share between threads.

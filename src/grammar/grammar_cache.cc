@@ -1,0 +1,47 @@
+#include "grammar/grammar_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ogas::grammar {
+namespace {
+
+size_t bytes_of(const GrammarSource& source) {
+  size_t n_bytes = source.text.size();
+  for (const std::string& choice : source.choices) n_bytes += choice.size();
+  return n_bytes;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source) {
+  switch (source.kind) {
+    case GrammarSource::Kind::json_schema: return compile_json_schema(source.text, source.json);
+    case GrammarSource::Kind::regex: return compile_regex(source.text);
+    case GrammarSource::Kind::gbnf: return compile_gbnf(source.text);
+    case GrammarSource::Kind::choice: return compile_choice(source.choices);
+  }
+  std::unreachable();
+}
+
+Result<std::shared_ptr<const Grammar>> GrammarCache::get(const GrammarSource& source) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(entries_, source, &Entry::source);
+    if (found != entries_.end()) {
+      entries_.splice(entries_.begin(), entries_, found);
+      return found->grammar;
+    }
+  }
+  auto grammar = OGAS_TRY(compile(source));
+  const std::lock_guard lock(mutex_);
+  n_bytes_ += bytes_of(source);
+  entries_.push_front({source, grammar});
+  while (entries_.size() > 1 && (entries_.size() > kMaxGrammars || n_bytes_ > kMaxBytes)) {
+    n_bytes_ -= bytes_of(entries_.back().source);
+    entries_.pop_back();
+  }
+  return grammar;
+}
+
+}  // namespace ogas::grammar
