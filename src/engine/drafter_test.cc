@@ -97,8 +97,9 @@ TEST_F(DrafterTest, AFullContextEndsTheAnswerAtTheSameToken) {
 // A mask that lets a token come once, so that an answer has no token twice.
 class OnceEach final : public TokenMask {
  public:
-  void apply(std::span<float> logits) override {
+  Result<> apply(std::span<float> logits) override {
     for (const TokenId id : seen_) logits[static_cast<size_t>(id)] = -INFINITY;
+    return {};
   }
   void accept(TokenId id) override { seen_.push_back(id); }
 

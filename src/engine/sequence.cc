@@ -183,6 +183,7 @@ void Sequence::take(std::span<const float> logits) {
   }
   if (n_drafts() > 0) drafter_->learn(n_accepted);
   if (n_accepted < n_drafts()) session_.truncate(session_.tokens.size() - (n_drafts() - n_accepted));
+  take_forced();
   if (done_) core_.kv.insert_end(session_);
 }
 
@@ -190,10 +191,46 @@ void Sequence::take(std::span<const float> logits) {
 void Sequence::take_next(std::span<const float> logits) {
   if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
   if (request_.only_prompt) return end(FinishReason::length);
-  const TokenId id = sampler_.sample(logits, sequence_);
-  if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
+  std::optional<TokenId> id = next_forced();
+  if (!id) {
+    const auto drawn = sampler_.sample(logits, sequence_);
+    if (!drawn) {
+      error_ = drawn.error();
+      return end(FinishReason::cancelled);
+    }
+    id = *drawn;
+    asked_for_forced_ = false;
+  }
   std::optional<Logprobs> logprobs;
-  if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, id, request_.sampling.n_logprobs);
+  if (request_.sampling.wants_logprobs()) logprobs = logprobs_of(logits, *id, request_.sampling.n_logprobs);
+  add_token(*id, std::move(logprobs));
+}
+
+// The next token where it need not be drawn.
+std::optional<TokenId> Sequence::next_forced() {
+  if (n_forced_ == forced_.size() && !asked_for_forced_) {
+    forced_ = sampler_.forced();
+    n_forced_ = 0;
+    asked_for_forced_ = forced_.empty();
+  }
+  if (n_forced_ == forced_.size()) return std::nullopt;
+  const TokenId id = forced_[n_forced_++];
+  sampler_.accept(id);
+  return id;
+}
+
+// All that come next without being drawn, so that one pass computes them. Log-probabilities take the logits of each.
+void Sequence::take_forced() {
+  if (request_.sampling.wants_logprobs()) return;
+  while (!done_) {
+    const std::optional<TokenId> id = next_forced();
+    if (!id) return;
+    add_token(*id, std::nullopt);
+  }
+}
+
+void Sequence::add_token(TokenId id, std::optional<Logprobs> logprobs) {
+  if (++answer_.stats.n_generated == 1) answer_.stats.first_token_seconds = seconds_between(start_, Clock::now());
   if (request_.on_token) request_.on_token(id, logprobs ? &*logprobs : nullptr);
   if (!request_.ignore_eos && core_.model.text.answer_ends().contains(id)) return end(FinishReason::stop);
   if (logprobs) answer_.logprobs.push_back(*std::move(logprobs));
@@ -249,7 +286,8 @@ void Sequence::end(FinishReason reason) {
   core_.kv.save_prefix(session_, n_prompt_);
 }
 
-Answer Sequence::take_answer() {
+Result<Answer> Sequence::take_answer() {
+  if (error_) return std::unexpected(*std::move(error_));
   const auto now = Clock::now();
   if (answer_.stats.n_generated == 0) prefilled_ = now;
   answer_.stats.prefill_seconds = seconds_between(start_, prefilled_);

@@ -53,8 +53,8 @@ class Sequence {
   void end(FinishReason reason);
 
   bool done() const { return done_; }
-  // Once done.
-  Answer take_answer();
+  // Once done. Errors: those of the request's mask.
+  Result<Answer> take_answer();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -73,6 +73,9 @@ class Sequence {
   // Of planned(), whose rows after the last token they are.
   size_t n_drafts() const { return planned_.n_logits > 1 ? planned_.n_logits - 1 : 0; }
   void take_next(std::span<const float> logits);
+  std::optional<TokenId> next_forced();
+  void take_forced();
+  void add_token(TokenId id, std::optional<Logprobs> logprobs);
   bool shows(TokenId id) const;
   void accept(TokenId id);
   void shift_context();
@@ -91,6 +94,10 @@ class Sequence {
   BatchItem planned_;
   std::vector<TokenId> with_drafts_;  // the last token and drafts of those after it, where planned() has any
   Sampler sampler_;
+  std::vector<TokenId> forced_;  // tokens that come next without being drawn, of which the first n_forced_ were taken
+  size_t n_forced_ = 0;
+  bool asked_for_forced_ = false;  // since the last token; there are no more
+  std::optional<Error> error_;
   std::unique_ptr<Drafter> drafter_;
   std::optional<StreamDecoder> decoder_;
   StopFilter filter_;

@@ -120,8 +120,8 @@ TEST(Dry, IsPartOfSampling) {
   SamplingOptions options = options_of({.multiplier = 5});
   options.temperature = 0;
   const std::vector<float> logits = {0, 1, 0, 3};
-  EXPECT_EQ(Sampler(options).sample(logits, std::vector<TokenId>{2, 0, 3, 2, 0}), 1);
-  EXPECT_EQ(Sampler(options).sample(logits, std::vector<TokenId>{2, 0, 3, 0, 2}), 3);
+  EXPECT_EQ(*Sampler(options).sample(logits, std::vector<TokenId>{2, 0, 3, 2, 0}), 1);
+  EXPECT_EQ(*Sampler(options).sample(logits, std::vector<TokenId>{2, 0, 3, 0, 2}), 3);
 }
 
 // All bytes, and "a\n".

@@ -49,7 +49,7 @@ TEST(Logprobs, OfTheGreedyTokenIsExactlyTheLargest) {
   for (int round = 0; round < 200; ++round) {
     std::vector<float> logits(300);
     for (float& logit : logits) logit = std::normal_distribution<float>(0, 5)(random);
-    const TokenId id = sampler.sample(logits, {});
+    const TokenId id = *sampler.sample(logits, {});
     const Logprobs found = logprobs_of(logits, id, 3);
     EXPECT_EQ(found.top.front().id, id);
     EXPECT_EQ(found.top.front().logprob, found.chosen);

@@ -17,15 +17,15 @@ Sampler::Sampler(const SamplingOptions& options, std::unique_ptr<TokenMask> mask
       dry_(options),
       mirostat_mu_(2 * static_cast<double>(options.mirostat_tau)) {}
 
-TokenId Sampler::sample(std::span<const float> logits, std::span<const TokenId> sequence) {
-  const TokenId id = choose(logits, sequence);
-  if (mask_) mask_->accept(id);
+Result<TokenId> Sampler::sample(std::span<const float> logits, std::span<const TokenId> sequence) {
+  const TokenId id = OGAS_TRY(choose(logits, sequence));
+  accept(id);
   return id;
 }
 
-TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> sequence) {
+Result<TokenId> Sampler::choose(std::span<const float> logits, std::span<const TokenId> sequence) {
   OGAS_CHECK(!logits.empty());
-  adjust(logits, sequence);
+  OGAS_TRY(adjust(logits, sequence));
   if (options_.temperature <= 0) {
     const auto largest = std::ranges::max_element(adjusted_);
     return *largest > -INFINITY ? static_cast<TokenId>(largest - adjusted_.begin()) : first_allowed();
@@ -36,15 +36,16 @@ TokenId Sampler::choose(std::span<const float> logits, std::span<const TokenId> 
 }
 
 // Logits with all that depends on single tokens and on the sequence.
-void Sampler::adjust(std::span<const float> logits, std::span<const TokenId> sequence) {
+Result<> Sampler::adjust(std::span<const float> logits, std::span<const TokenId> sequence) {
   // A damaged model may give NaN, which cannot be ordered.
   adjusted_.resize(logits.size());
   std::ranges::transform(logits, adjusted_.begin(), [](float x) { return std::isnan(x) ? -INFINITY : x; });
   for (const auto& [id, bias] : options_.logit_bias) adjusted_[static_cast<size_t>(id)] += bias;
-  lists_.apply(adjusted_);
-  if (mask_) mask_->apply(adjusted_);
+  OGAS_TRY(lists_.apply(adjusted_));
+  if (mask_) OGAS_TRY(mask_->apply(adjusted_));
   penalise(sequence);
   dry_.apply(adjusted_, sequence);
+  return {};
 }
 
 void Sampler::penalise(std::span<const TokenId> sequence) {
@@ -63,12 +64,15 @@ void Sampler::penalise(std::span<const TokenId> sequence) {
   }
 }
 
-TokenId Sampler::first_allowed() {
+Result<TokenId> Sampler::first_allowed() {
   std::ranges::fill(adjusted_, 0.0F);
-  lists_.apply(adjusted_);
-  if (mask_) mask_->apply(adjusted_);
+  OGAS_TRY(lists_.apply(adjusted_));
+  if (mask_) OGAS_TRY(mask_->apply(adjusted_));
   const auto first = std::ranges::find(adjusted_, 0.0F);
-  return first == adjusted_.end() ? 0 : static_cast<TokenId>(first - adjusted_.begin());
+  if (first != adjusted_.end()) return static_cast<TokenId>(first - adjusted_.begin());
+  if (!mask_) return 0;
+  return fail(ErrorCode::unsupported,
+              "no token may come next: the request's grammar allows none that its lists of tokens leave");
 }
 
 // The weight of a logit relative to the largest one's.
@@ -115,13 +119,13 @@ size_t Sampler::draw() {
 }
 
 // Nothing left out: no order is needed, and none is made of 150,000 tokens.
-TokenId Sampler::draw_from_all() {
+Result<TokenId> Sampler::draw_from_all() {
   if (weigh_all() == 0) return first_allowed();
   exclude_top_choices();
   return static_cast<TokenId>(draw());
 }
 
-TokenId Sampler::draw_from_candidates() {
+Result<TokenId> Sampler::draw_from_candidates() {
   choose_candidates();
   if (candidates_.empty()) return first_allowed();
   if (options_.top_k == 1) return candidates_.front().id;
@@ -131,7 +135,7 @@ TokenId Sampler::draw_from_candidates() {
 
 // Tokens of more surprise than mu are left out; mu then moves against the error of the one drawn. Surprise is by the
 // distribution before the cut, as algorithm 2 has it. The likeliest always stays.
-TokenId Sampler::draw_mirostat() {
+Result<TokenId> Sampler::draw_mirostat() {
   const double total = weigh_all();
   if (total == 0) return first_allowed();
   const double min = std::min(1.0, total * std::exp2(-mirostat_mu_));

@@ -27,8 +27,13 @@ class Sampler {
 
   // logits: [n_vocab], left as they are; options.check_tokens(n_vocab) must hold. sequence: prompt and answer so far.
   // NaN counts as -inf. What has probability 0 is never drawn; where no token has any, it is the first that
-  // the masks allow.
-  TokenId sample(std::span<const float> logits, std::span<const TokenId> sequence);
+  // the masks allow. Errors: those of the mask; unsupported (the mask and the lists of the options leave no token).
+  Result<TokenId> sample(std::span<const float> logits, std::span<const TokenId> sequence);
+  // Tokens that come next without being drawn; accept() is told of each that is taken.
+  std::vector<TokenId> forced() { return mask_ ? mask_->forced() : std::vector<TokenId>(); }
+  void accept(TokenId id) {
+    if (mask_) mask_->accept(id);
+  }
 
  private:
   struct Surprise {
@@ -37,10 +42,10 @@ class Sampler {
     double from_entropy;  // natural units
   };
 
-  TokenId choose(std::span<const float> logits, std::span<const TokenId> sequence);
-  void adjust(std::span<const float> logits, std::span<const TokenId> sequence);
+  Result<TokenId> choose(std::span<const float> logits, std::span<const TokenId> sequence);
+  Result<> adjust(std::span<const float> logits, std::span<const TokenId> sequence);
   void penalise(std::span<const TokenId> sequence);
-  TokenId first_allowed();
+  Result<TokenId> first_allowed();
 
   double weight_of(float logit, float largest) const;
   double total_weight() const;
@@ -52,9 +57,9 @@ class Sampler {
   bool keep_nucleus(double total, bool are_all);
   void exclude_top_choices();
   size_t draw();
-  TokenId draw_from_all();
-  TokenId draw_from_candidates();
-  TokenId draw_mirostat();
+  Result<TokenId> draw_from_all();
+  Result<TokenId> draw_from_candidates();
+  Result<TokenId> draw_mirostat();
 
   SamplingOptions options_;
   TokenListMask lists_;  // required_tokens and banned_tokens

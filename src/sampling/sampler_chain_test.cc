@@ -123,7 +123,7 @@ void compare(const SamplingOptions& options, const std::vector<float>& logits, i
   const Probabilities p = expected(options, logits);
   std::vector<int> counts(logits.size());
   Sampler sampler(options);
-  for (int idx = 0; idx < n; ++idx) ++counts[static_cast<size_t>(sampler.sample(logits, {}))];
+  for (int idx = 0; idx < n; ++idx) ++counts[static_cast<size_t>(*sampler.sample(logits, {}))];
   for (size_t id = 0; id < p.size(); ++id) {
     if (p[id] == 0) {
       EXPECT_EQ(counts[id], 0) << "token " << id << " is cut";
@@ -153,7 +153,7 @@ TEST(SamplerChain, TypicalMayLeaveOutTheLikeliest) {
   const std::vector<float> logits = {std::log(0.55F), std::log(0.3F), std::log(0.05F), std::log(0.1F)};
   for (uint64_t seed = 0; seed < 20; ++seed) {
     options.seed = seed;
-    EXPECT_EQ(Sampler(options).sample(logits, {}), 1);
+    EXPECT_EQ(*Sampler(options).sample(logits, {}), 1);
   }
 }
 
@@ -176,7 +176,7 @@ TEST(SamplerChain, XtcTakesNothingFromASingleLikelyToken) {
   SamplingOptions options = kOff;
   options.xtc_probability = 1;
   options.min_p = 0.5F;
-  EXPECT_EQ(Sampler(options).sample(std::vector<float>{0, 5, 0}, {}), 1);
+  EXPECT_EQ(*Sampler(options).sample(std::vector<float>{0, 5, 0}, {}), 1);
 }
 
 TEST(SamplerChain, XtcOfEqualsSparesTheLast) {
@@ -187,7 +187,7 @@ TEST(SamplerChain, XtcOfEqualsSparesTheLast) {
     options.xtc_threshold = 0.3F;
     for (uint64_t seed = 0; seed < 20; ++seed) {
       options.seed = seed;
-      EXPECT_EQ(Sampler(options).sample(std::vector<float>{1, 1, 1}, {}), 2);
+      EXPECT_EQ(*Sampler(options).sample(std::vector<float>{1, 1, 1}, {}), 2);
     }
   }
 }
@@ -263,7 +263,7 @@ TEST(SamplerMirostat, CutsAtTwiceTheTargetFirst) {
     std::vector<int> counts(p.size());
     Sampler sampler(options);
     constexpr int kDraws = 20'000;
-    for (int idx = 0; idx < kDraws; ++idx) ++counts[static_cast<size_t>(sampler.sample(logits, {}))];
+    for (int idx = 0; idx < kDraws; ++idx) ++counts[static_cast<size_t>(*sampler.sample(logits, {}))];
     for (size_t id = 0; id < p.size(); ++id)
       EXPECT_NEAR(counts[id], kDraws * p[id], 5 * std::sqrt(kDraws * p[id] * (1 - p[id]))) << id;
   }
@@ -278,7 +278,7 @@ TEST(SamplerMirostat, LearnsAsItsPaperSays) {
     const auto logits = random_logits(random, 30);
     const Probabilities p = softmax(logits, 1);
     const Probabilities allowed = literal.cut(p);
-    const TokenId id = sampler.sample(logits, {});
+    const TokenId id = *sampler.sample(logits, {});
     ASSERT_GT(allowed[static_cast<size_t>(id)], 0) << "step " << step;
     // A wrong bar shows where tokens are drawn that lie close to it.
     const double min = std::ranges::min(allowed, {}, [](double share) { return share > 0 ? share : 1; });
@@ -298,7 +298,7 @@ TEST(SamplerMirostat, SteersToItsTarget) {
     double total = 0;
     constexpr int kSteps = 2000, kLearning = 200;
     for (int step = 0; step < kSteps + kLearning; ++step) {
-      const double surprise = -std::log2(p[static_cast<size_t>(sampler.sample(logits, {}))]);
+      const double surprise = -std::log2(p[static_cast<size_t>(*sampler.sample(logits, {}))]);
       if (step >= kLearning) total += surprise;
     }
     EXPECT_NEAR(total / kSteps, static_cast<double>(tau), 0.1) << tau;
@@ -317,8 +317,8 @@ TEST(SamplerReproducible, TheSeedDecidesWhateverTheMethod) {
       Sampler sampler(options), neighbour(options);
       std::vector<TokenId> ids;
       for (int idx = 0; idx < 20; ++idx) {
-        ids.push_back(sampler.sample(logits, {}));
-        if (seed % 2 == 0) neighbour.sample(random_logits(random, 10), {});  // another sequence of the batch
+        ids.push_back(*sampler.sample(logits, {}));
+        if (seed % 2 == 0) *neighbour.sample(random_logits(random, 10), {});  // another sequence of the batch
       }
       return ids;
     };

@@ -19,7 +19,7 @@ std::map<TokenId, int> draw(SamplingOptions options, const std::vector<float>& l
                             const std::vector<TokenId>& recent = {}) {
   Sampler sampler(options);
   std::map<TokenId, int> counts;
-  for (int idx = 0; idx < n; ++idx) ++counts[sampler.sample(logits, recent)];
+  for (int idx = 0; idx < n; ++idx) ++counts[*sampler.sample(logits, recent)];
   return counts;
 }
 
@@ -30,8 +30,8 @@ std::vector<float> log_of(std::vector<float> probabilities) {
 
 TEST(Sampler, TemperatureZeroTakesTheLargest) {
   Sampler sampler({.temperature = 0});
-  EXPECT_EQ(sampler.sample(std::vector<float>{1, 5, 3}, {}), 1);
-  EXPECT_EQ(sampler.sample(std::vector<float>{2, 2, 2}, {}), 0);  // the first of equals
+  EXPECT_EQ(*sampler.sample(std::vector<float>{1, 5, 3}, {}), 1);
+  EXPECT_EQ(*sampler.sample(std::vector<float>{2, 2, 2}, {}), 0);  // the first of equals
 }
 
 TEST(Sampler, DrawsInProportion) {
@@ -120,19 +120,19 @@ TEST(Sampler, MinPIsRelativeToTheLikeliest) {
 TEST(Sampler, PenaltiesFollowTheirPapers) {
   Sampler repetition({.temperature = 0, .repetition_penalty = 2});
   // 3 / 2 < 2, and -1 * 2 < -1.5.
-  EXPECT_EQ(repetition.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0}), 1);
-  EXPECT_EQ(repetition.sample(std::vector<float>{-1, -1.5F}, std::vector<TokenId>{0}), 1);
+  EXPECT_EQ(*repetition.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0}), 1);
+  EXPECT_EQ(*repetition.sample(std::vector<float>{-1, -1.5F}, std::vector<TokenId>{0}), 1);
   Sampler frequency({.temperature = 0, .frequency_penalty = 0.6F});
-  EXPECT_EQ(frequency.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0}), 0);
-  EXPECT_EQ(frequency.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0, 0}), 1);
+  EXPECT_EQ(*frequency.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0}), 0);
+  EXPECT_EQ(*frequency.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0, 0}), 1);
   Sampler presence({.temperature = 0, .presence_penalty = 0.6F});
-  EXPECT_EQ(presence.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0, 0, 0}), 0);
+  EXPECT_EQ(*presence.sample(std::vector<float>{3, 2}, std::vector<TokenId>{0, 0, 0}), 0);
 }
 
 TEST(Sampler, PenaltiesLookBackOnlySoFar) {
   Sampler sampler({.temperature = 0, .presence_penalty = 10, .repeat_last_n = 2});
-  EXPECT_EQ(sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{0, 1, 2}), 0);
-  EXPECT_EQ(sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{1, 2, 0}), 1);
+  EXPECT_EQ(*sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{0, 1, 2}), 0);
+  EXPECT_EQ(*sampler.sample(std::vector<float>{3, 2, 1}, std::vector<TokenId>{1, 2, 0}), 1);
 }
 
 TEST(Sampler, TheSeedDecides) {
@@ -142,7 +142,7 @@ TEST(Sampler, TheSeedDecides) {
     options.seed = seed;
     Sampler sampler(options);
     std::vector<TokenId> ids;
-    for (int idx = 0; idx < 8; ++idx) ids.push_back(sampler.sample(logits, {}));
+    for (int idx = 0; idx < 8; ++idx) ids.push_back(*sampler.sample(logits, {}));
     return ids;
   };
   EXPECT_EQ(first_draws(1), first_draws(1));
@@ -151,10 +151,10 @@ TEST(Sampler, TheSeedDecides) {
 
 TEST(Sampler, SurvivesDamagedLogits) {
   Sampler sampler(kPlain);
-  EXPECT_EQ(sampler.sample(std::vector<float>{NAN, 1, NAN}, {}), 1);
-  const TokenId id = sampler.sample(std::vector<float>{NAN, NAN}, {});
+  EXPECT_EQ(*sampler.sample(std::vector<float>{NAN, 1, NAN}, {}), 1);
+  const TokenId id = *sampler.sample(std::vector<float>{NAN, NAN}, {});
   EXPECT_TRUE(id == 0 || id == 1);
-  const TokenId infinite = sampler.sample(std::vector<float>{INFINITY, INFINITY, 0}, {});
+  const TokenId infinite = *sampler.sample(std::vector<float>{INFINITY, INFINITY, 0}, {});
   EXPECT_TRUE(infinite >= 0 && infinite < 3);
 }
 

@@ -30,7 +30,7 @@ std::set<TokenId> drawn(const SamplingOptions& options, const std::vector<float>
   for (SamplingOptions way : {options, cut, unlimited, typical, mirostat, zero}) {
     for (int idx = 0; idx < n; ++idx) {
       way.seed = static_cast<uint64_t>(idx);
-      ids.insert(Sampler(way).sample(logits, {}));
+      ids.insert(*Sampler(way).sample(logits, {}));
     }
   }
   return ids;
@@ -45,16 +45,16 @@ std::string error_of(const SamplingOptions& options) {
 TEST(SamplerTokens, BiasIsAddedToTheLogits) {
   SamplingOptions options = greedy();
   options.logit_bias = {{0, 1.5F}, {2, -100}, {0, 0.6F}};
-  EXPECT_EQ(Sampler(options).sample(std::vector<float>{1, 3, 9}, {}), 0);  // 3.1, 3, -91
+  EXPECT_EQ(*Sampler(options).sample(std::vector<float>{1, 3, 9}, {}), 0);  // 3.1, 3, -91
   options.logit_bias = {{0, 1.5F}, {2, -100}};
-  EXPECT_EQ(Sampler(options).sample(std::vector<float>{1, 3, 9}, {}), 1);
+  EXPECT_EQ(*Sampler(options).sample(std::vector<float>{1, 3, 9}, {}), 1);
 }
 
 TEST(SamplerTokens, BiasComesBeforePenalties) {
   SamplingOptions options = greedy();
   options.repetition_penalty = 2;
   options.logit_bias = {{0, 4}};
-  EXPECT_EQ(Sampler(options).sample(std::vector<float>{2, 3.5F}, std::vector<TokenId>{0}), 1);  // (2 + 4) / 2
+  EXPECT_EQ(*Sampler(options).sample(std::vector<float>{2, 3.5F}, std::vector<TokenId>{0}), 1);  // (2 + 4) / 2
 }
 
 TEST(SamplerTokens, BannedTokensAreNeverDrawn) {
@@ -64,7 +64,7 @@ TEST(SamplerTokens, BannedTokensAreNeverDrawn) {
   options.xtc_probability = 1;
   options.xtc_threshold = 0;  // spares the least likely of those that can be drawn
   options.temperature = 0.5F;
-  EXPECT_EQ(Sampler(options).sample(std::vector<float>{3, 9, 1, 1, 2}, {}), 2);
+  EXPECT_EQ(*Sampler(options).sample(std::vector<float>{3, 9, 1, 1, 2}, {}), 2);
 }
 
 TEST(SamplerTokens, OnlyRequiredTokensAreDrawn) {

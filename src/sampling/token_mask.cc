@@ -9,7 +9,7 @@ namespace ogas {
 TokenListMask::TokenListMask(std::vector<TokenId> required, std::vector<TokenId> banned)
     : required_(std::move(required)), banned_(std::move(banned)) {}
 
-void TokenListMask::apply(std::span<float> logits) {
+Result<> TokenListMask::apply(std::span<float> logits) {
   if (!required_.empty()) {
     kept_.clear();
     for (const TokenId id : required_) kept_.push_back(logits[static_cast<size_t>(id)]);
@@ -17,6 +17,7 @@ void TokenListMask::apply(std::span<float> logits) {
     for (size_t idx = 0; idx < required_.size(); ++idx) logits[static_cast<size_t>(required_[idx])] = kept_[idx];
   }
   for (const TokenId id : banned_) logits[static_cast<size_t>(id)] = -INFINITY;
+  return {};
 }
 
 }  // namespace ogas

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "base/result.h"
 #include "text/vocab.h"
 
 namespace ogas {
@@ -12,17 +13,20 @@ namespace ogas {
 class TokenMask {
  public:
   virtual ~TokenMask() = default;
-  // Sets the logits [n_vocab] of tokens that may not come next to -infinity, and leaves the others.
-  virtual void apply(std::span<float> logits) = 0;
-  // The token that was drawn.
+  // Sets the logits [n_vocab] of tokens that may not come next to -infinity, and leaves the others. Errors: it cannot
+  // be said which may (unsupported); the answer ends with this error.
+  virtual Result<> apply(std::span<float> logits) = 0;
+  // The token that was taken: drawn, or the next one of forced().
   virtual void accept(TokenId id) = 0;
+  // Tokens that come next whatever the logits are, as far as they are known. They depend on the tokens so far alone.
+  virtual std::vector<TokenId> forced() { return {}; }
 };
 
 // The same tokens at every step: none but those required, unless that list is empty, and none of those banned.
 class TokenListMask final : public TokenMask {
  public:
   TokenListMask(std::vector<TokenId> required, std::vector<TokenId> banned);
-  void apply(std::span<float> logits) override;
+  Result<> apply(std::span<float> logits) override;
   void accept(TokenId) override {}
 
  private:
