@@ -6,6 +6,7 @@
 
 #include "engine/drafter.h"
 #include "engine/model_test_tools.h"
+#include "grammar/grammar_cache.h"
 
 namespace ogas {
 namespace {
@@ -116,6 +117,18 @@ TEST_F(DrafterTest, AMaskOfTheRequestHoldsWithDraftsToo) {
   ASSERT_TRUE(answer);
   std::ranges::sort(answer->tokens);
   EXPECT_EQ(std::ranges::adjacent_find(answer->tokens), answer->tokens.end());
+}
+
+TEST_F(DrafterTest, AnswersOfAGrammarAreTheSame) {
+  request_.sampling.temperature = 0;
+  request_.max_tokens = 100;
+  const auto done = engine_->text().constrain(
+      request_, {.text = R"({"type": "object", "required": ["name", "text"], "additionalProperties": false,
+                             "properties": {"name": {"type": "string", "minLength": 20, "maxLength": 60},
+                                            "text": {"type": "string", "minLength": 60, "maxLength": 90}}})",
+                 .json = {.keeps_order = true}});
+  ASSERT_TRUE(done) << done.error().message;
+  expect_same_answer();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/answer_grammars.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
 #include "sampling/recommended_sampling.h"
@@ -14,6 +15,8 @@ std::string text_of(const Tokenizer& tokenizer, std::optional<TokenId> id) {
 }
 
 }  // namespace
+
+ModelText::ModelText() : grammars_(std::make_shared<AnswerGrammars>()) {}
 
 Result<ModelText> ModelText::read(const TensorFile& file, const std::string& template_source) {
   ModelText text;
@@ -71,6 +74,12 @@ Result<RenderedChat> ModelText::render(const ChatTemplateInput& input) const {
   complete.eos_token = text_of(tokenizer, tokenizer.vocab().eos);
   const bool has_tools = input.tools.is_array() && !input.tools.empty();
   return (has_tools && tool_template_ ? tool_template_ : template_)->render(complete);
+}
+
+Result<> ModelText::constrain(Request& request, const grammar::GrammarSource& source) const {
+  const Tokenizer& tokenizer = *OGAS_TRY(tokenizer_or_error());
+  const AnswerStart start = template_ ? start_of_answer(tokenizer, template_->source(), request.prompt) : AnswerStart();
+  return grammars_->constrain(request, source, tokenizer, ends_.ids(), start);
 }
 
 std::vector<TokenId> ModelText::encode(const RenderedChat& chat, ChatOptions options) const {

@@ -17,6 +17,12 @@
 
 namespace ogas {
 
+namespace grammar {
+struct GrammarSource;
+}
+class AnswerGrammars;
+struct Request;
+
 struct ChatOptions {
   // Parse special tokens ("<|im_end|>") in what the conversation's messages say, too. Without it they stay text, so
   // that nobody can end a turn or write as the system by typing.
@@ -26,7 +32,7 @@ struct ChatOptions {
 class ModelText {
  public:
   // Of a file without a tokenizer and templates.
-  ModelText() = default;
+  ModelText();
   // template_source: Jinja in place of the file's templates; empty: its own. A tokenizer or a template that cannot be
   // used is not an error here. Errors: bad_file, in the publisher's sampling options.
   static Result<ModelText> read(const TensorFile& file, const std::string& template_source);
@@ -40,6 +46,9 @@ class ModelText {
   bool templates_mention(std::string_view name) const;
   const AnswerEnds& answer_ends() const { return ends_; }  // none without a tokenizer
   const SamplingOptions& recommended_sampling() const { return sampling_; }
+  // Has answers to the request, which has its prompt, match a grammar. Errors: as AnswerGrammars::constrain;
+  // unsupported (no tokenizer).
+  Result<> constrain(Request& request, const grammar::GrammarSource& source) const;
 
   // A conversation by the model's template. Errors: unsupported (no template or no tokenizer), bad_file (the template
   // fails).
@@ -59,6 +68,7 @@ class ModelText {
   std::string template_error_ = "the model file has no chat template";
   AnswerEnds ends_;
   SamplingOptions sampling_;
+  std::shared_ptr<AnswerGrammars> grammars_;
 };
 
 }  // namespace ogas

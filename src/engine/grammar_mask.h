@@ -1,0 +1,62 @@
+// Holds what a model says after its reasoning to a grammar.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "grammar/matcher.h"
+#include "sampling/token_mask.h"
+#include "text/tokenizer.h"
+
+namespace ogas {
+
+// How an answer begins: with reasoning, which no grammar constrains, or with what the grammar constrains.
+struct AnswerStart {
+  enum class Phase : uint8_t {
+    reasoning,  // until `end`
+    open,       // reasoning if it begins with the token `begin`
+    gap,        // after reasoning: one token of `gap`, or content
+    content,
+  };
+  Phase phase = Phase::content;
+  std::optional<TokenId> begin = {};
+  std::string end = {};           // the text after which content begins
+  std::vector<TokenId> gap = {};  // new lines that may follow it
+};
+
+class GrammarMask final : public TokenMask {
+ public:
+  // The tokenizer must outlive this.
+  GrammarMask(std::shared_ptr<const grammar::Grammar> grammar, std::shared_ptr<const grammar::TokenTrie> trie,
+              const Tokenizer& tokenizer, AnswerStart start);
+
+  // While the model reasons, all tokens but those that end an answer. Errors: unsupported (the grammar became too
+  // complex here, or reasoning ended in the middle of a token that is not what the grammar allows).
+  Result<> apply(std::span<float> logits) override;
+  void accept(TokenId id) override;
+  // The text that the grammar leaves no choice about, in the tokens that the tokenizer makes of it. The last token is
+  // left out, since it may be longer with what follows.
+  std::vector<TokenId> forced() override;
+
+ private:
+  using Phase = AnswerStart::Phase;
+  bool allows(TokenId id) const { return (bits_[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; }
+  void allow(TokenId id) { bits_[static_cast<size_t>(id) / 32] |= 1U << (id % 32); }
+  void add_reasoning(TokenId id);
+
+  std::shared_ptr<const grammar::TokenTrie> trie_;
+  const Tokenizer& tokenizer_;
+  AnswerStart start_;
+  grammar::GrammarMatcher matcher_;
+  Phase phase_;
+  std::string reasoning_;        // its last bytes, where the mark may be
+  std::optional<TokenId> last_;  // of the content
+  std::vector<uint32_t> bits_;   // the mask of the grammar; kept for its capacity
+  Result<> status_ = {};
+};
+
+}  // namespace ogas
