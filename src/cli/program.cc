@@ -76,6 +76,7 @@ int run_program(int argc, char** argv) {
   add_chat(app, chosen);
   add_inspect(app, chosen);
   add_tokenize(app, chosen);
+  add_grammar(app, chosen);
   add_logits(app, chosen);
   add_score(app, chosen);
   add_embed(app, chosen);

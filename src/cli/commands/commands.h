@@ -25,6 +25,7 @@ void add_chat(CLI::App& app, Command& chosen);
 void add_inspect(CLI::App& app, Command& chosen);
 void add_logits(CLI::App& app, Command& chosen);
 void add_tokenize(CLI::App& app, Command& chosen);
+void add_grammar(CLI::App& app, Command& chosen);
 void add_score(CLI::App& app, Command& chosen);
 void add_embed(CLI::App& app, Command& chosen);
 void add_synth(CLI::App& app, Command& chosen);

@@ -6,6 +6,7 @@
 #include "base/quote.h"
 #include "cli/chat/model_reply.h"
 #include "cli/commands/commands.h"
+#include "cli/options/grammar_options.h"
 #include "cli/options/help.h"
 #include "cli/options/input_text.h"
 #include "cli/options/model_path.h"
@@ -25,6 +26,7 @@ struct RunOptions {
   ModelOptions model;
   TemplateOptions chat;
   AnswerOptions answer;
+  GrammarOptions grammar;
   std::vector<std::string> positional;  // MODEL, prompt, or both
   std::string prompt, system;
   bool raw = false, json = false, quiet = false, hides_thinking = false;
@@ -138,13 +140,15 @@ void print_json(const Engine& engine, const Request& request, const Answer& answ
 
 Result<int> run(RunOptions& options, bool prompt_given) {
   OGAS_TRY(sort_positional(options, prompt_given));
+  const auto grammar = OGAS_TRY(options.grammar.source());
   const auto engine = OGAS_TRY(options.model.load(options.chat));
   const double load_seconds = seconds_since_start() - options.asked_at;
   options.answer.take_recommended(options.model.recommended_sampling(*engine));
   Request request = options.answer.make_request(OGAS_TRY(make_prompt(*engine, options)), *engine->text().tokenizer());
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
-  if (options.chat.is_plain()) request.stop.emplace_back(kPlainStop);
+  if (options.chat.is_plain() && !grammar) request.stop.emplace_back(kPlainStop);
+  if (grammar) OGAS_TRY(engine->text().constrain(request, *grammar));
   ReplyPrinter printer(options.hides_thinking);
   AnswerReader reader = options.raw ? AnswerReader() : AnswerReader(*engine, request.prompt);
   ModelReply reply(std::move(reader), [&](std::string_view reasoning, std::string_view content) {
@@ -171,7 +175,11 @@ Result<int> run(RunOptions& options, bool prompt_given) {
     write_stderr(style_stderr(Style::dim, text) + "\n");
   }
   engine->kv().flush_prefixes();
-  return answer.finish == FinishReason::cancelled ? kInterrupted : kSuccess;
+  if (answer.finish == FinishReason::cancelled) return kInterrupted;
+  if (!grammar || answer.finish == FinishReason::stop) return kSuccess;
+  write_stderr(fmt::format("ogas: error: the answer was cut ({}) before it had the form that was asked for\n",
+                           name_of(answer.finish)));
+  return kFailure;
 }
 
 }  // namespace
@@ -200,6 +208,7 @@ void add_run(CLI::App& app, Command& chosen) {
   options->model.add_prefix_cache_to(*run_app);
   options->chat.add_to(*run_app);
   options->answer.add_to(*run_app);
+  options->grammar.add_to(*run_app);
   run_app->footer(
       "Text on stdin, from a pipe or a file, is put before the prompt, with a blank line between them. A pipe in "
       "which\n"
@@ -210,6 +219,8 @@ void add_run(CLI::App& app, Command& chosen) {
       "  ogas run model.gguf \"Write a haiku\" --seed 7 -n 64\n"
       "  git diff | ogas run \"Summarise this change:\" --json\n"
       "  ogas run -p - --system \"Be brief.\" < question.txt\n"
+      "  ogas run \"Who wrote Faust?\" --schema person.json\n"
+      "  ogas run \"Is the sky blue?\" --choice yes --choice no\n"
       "  ogas run --raw --greedy \"The capital of France is\" -n 8");
   run_app->callback([options, prompt, &chosen] {
     chosen = [options, given = prompt->count() > 0] {
