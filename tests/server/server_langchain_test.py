@@ -2,11 +2,18 @@
 """ogas serve with LangChain: chats, streams, and embeddings."""
 
 import asyncio
+from typing import Literal
 
 import openai
+import pydantic
+from langchain_core.exceptions import OutputParserException
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 
 from server_program import ENDLESS, NAME, RUN_ENDLESS, SERVES_RESPONSES, ServerTest, main
+
+
+class City(pydantic.BaseModel):
+    name: Literal["Rome", "Oslo"]
 
 
 class LangChainTest(ServerTest):
@@ -60,6 +67,18 @@ class LangChainTest(ServerTest):
         reply = self.chat().bind_tools([add], tool_choice="none").invoke("Say hi")
         self.assertEqual(reply.tool_calls, [])
         self.assertTrue(reply.content)
+
+    def test_structured_output(self):
+        for method in ("json_schema", "json_mode"):
+            with self.subTest(method):
+                city = self.model(temperature=1, seed=3, max_tokens=200).with_structured_output(City, method=method)
+                if method == "json_schema":
+                    self.assertIn(city.invoke("Name a city.").name, ("Rome", "Oslo"))
+                else:
+                    try:
+                        city.invoke("Name a city, as a JSON object.")
+                    except OutputParserException as error:  # JSON, and not a City
+                        self.assertIn("City", str(error))
 
     def test_completions(self):
         reply = self.model(OpenAI, temperature=0, max_tokens=8).invoke("The capital of France is")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """ogas serve with Ollama's Python client, as desktop tools speak to it."""
 
+import json
 import unittest
 
 import ollama
@@ -38,6 +39,18 @@ class OllamaTest(ServerTest):
         self.assertEqual("".join(piece.response for piece in pieces), expected)
         raw = self.client.generate(model=NAME, prompt="The capital of France is", raw=True, options=GREEDY)
         self.assertEqual(raw.response, self.greedy("The capital of France is", 12, "--raw", *RUN_ENDLESS)["text"])
+
+    def test_formats(self):
+        schema = {"type": "object", "properties": {"city": {"enum": ["Rome", "Oslo"]}}, "required": ["city"],
+                  "additionalProperties": False}
+        reply = self.client.chat(model=NAME, messages=SAY_HI, format=schema, options={"temperature": 1, "seed": 3})
+        self.assertIn(json.loads(reply.message.content)["city"], ("Rome", "Oslo"))
+        reply = self.client.generate(model=NAME, prompt="A city, as JSON", format=schema)
+        self.assertIn(json.loads(reply.response)["city"], ("Rome", "Oslo"))
+        reply = self.client.chat(model=NAME, messages=SAY_HI, format="json", options={"num_predict": 20})
+        self.assertTrue(reply.message.content.startswith("{"))
+        status, reply = self.ask("POST", "/api/chat", {"model": NAME, "messages": SAY_HI, "format": "yaml"})
+        self.assertEqual((status, "json" in reply["error"]), (400, True))
 
     def test_models(self):
         self.assertIn(NAME, [model.model.removesuffix(":latest") for model in self.client.list().models])

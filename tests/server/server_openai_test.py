@@ -12,8 +12,10 @@ import math
 import pathlib
 import sys
 import unittest
+from typing import Annotated, Literal, get_args
 
 import openai
+import pydantic
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from program import END, MODEL, SECONDS  # noqa: E402
@@ -24,6 +26,14 @@ ADD = "What is 2+2? Answer with a number."  # a short answer that ends by itself
 FRANCE = "The capital of France is"
 BREAD = "Write about bread."
 N_CONTEXT = 1024
+Trade = Literal["poet", "painter", "other"]
+
+
+class Person(pydantic.BaseModel):
+    name: Annotated[str, pydantic.StringConstraints(max_length=30)]
+    born: Annotated[int, pydantic.Field(ge=1, le=2026)]
+    trade: Trade
+    nicknames: Annotated[list[Annotated[str, pydantic.StringConstraints(max_length=10)]], pydantic.Field(max_length=2)]
 
 
 class OpenAiTest(ServerTest):
@@ -289,7 +299,7 @@ class ChatTest(OpenAiTest):
                 "max_tokens": {"max_tokens": -2},
                 "top_logprobs": {"top_logprobs": 2},
                 "logit_bias.99999999": {"logit_bias": {"99999999": 1}},
-                "response_format.type": {"response_format": {"type": "json_object"}},
+                "response_format.type": {"response_format": {"type": "xml"}},
                 "tool_choice": {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"},
                 "tools[0].type": {"tools": [{"type": "web_search"}]},
                 "tools[0].function.name": {"tools": [{"type": "function", "function": {}}]},
@@ -301,10 +311,43 @@ class ChatTest(OpenAiTest):
             with self.subTest(param):
                 self.assertRefused(openai.BadRequestError, param, None, lambda: self.chat(**fields), param.rpartition(".")[2])
 
-    def test_a_schema_is_not_half_obeyed(self):
-        schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
-        self.assertRefused(openai.BadRequestError, "response_format.type", None, lambda: self.chat(response_format=schema))
+    def test_an_answer_parses_into_a_class(self):
+        for seed in (1, 2, 3):
+            reply = self.client.chat.completions.parse(model=NAME, messages=[{"role": "user", "content": "Who wrote Faust?"}],
+                                                       response_format=Person, seed=seed, temperature=1)
+            self.assertEqual(reply.choices[0].finish_reason, "stop")
+            person = reply.choices[0].message.parsed
+            self.assertIsInstance(person, Person)
+            self.assertIn(person.trade, get_args(Trade))
+        with self.client.chat.completions.stream(model=NAME, messages=SAY_HI, response_format=Person, seed=4) as stream:
+            for _ in stream:
+                pass
+            self.assertIsInstance(stream.get_final_completion().choices[0].message.parsed, Person)
+
+    def test_a_cut_answer_is_not_handed_over_as_whole(self):
+        with self.assertRaises(openai.LengthFinishReasonError):
+            self.client.chat.completions.parse(model=NAME, messages=SAY_HI, response_format=Person, max_tokens=5)
+
+    def test_any_object(self):
+        reply = self.chat(response_format={"type": "json_object"}, max_tokens=300, temperature=1, seed=1)
+        if reply.choices[0].finish_reason == "stop":
+            self.assertIsInstance(json.loads(reply.choices[0].message.content), dict)
+        self.assertRegex(reply.choices[0].message.content, r"\A\{")
         self.assertEqual(self.chat(response_format={"type": "text"}, max_tokens=1).usage.completion_tokens, 1)
+
+    def test_what_cannot_be_enforced_is_refused(self):
+        schema = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": {"pattern": "(a)\\1"}}}
+        self.assertRefused(openai.BadRequestError, "response_format.json_schema.schema", None,
+                           lambda: self.chat(response_format=schema), "back reference")
+
+    def test_several_answers_and_log_probabilities(self):
+        reply = self.chat(response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {
+            "type": "object", "properties": {"number": {"type": "integer", "minimum": 1, "maximum": 99}},
+            "required": ["number"], "additionalProperties": False}}}, n=3, temperature=1.5, seed=7, logprobs=True)
+        for choice in reply.choices:
+            self.assertIn(json.loads(choice.message.content)["number"], range(1, 100))
+            tokens = [one.token for one in choice.logprobs.content]
+            self.assertEqual("".join(tokens).removesuffix("<|im_end|>"), choice.message.content)
 
     def test_bodies_that_are_no_requests(self):
         for body in (b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b'{"messages": [{"role": "user", "content": "\xff"}]}',
@@ -549,11 +592,16 @@ class ResponsesTest(OpenAiTest):
                 numbers = [json.loads(event)["sequence_number"] for event in exchange.events() if event != "[DONE]"]
                 self.assertEqual(numbers, list(range(len(numbers))))
 
+    def test_an_answer_parses_into_a_class(self):
+        reply = self.client.responses.parse(model=NAME, input="Who wrote Faust?", text_format=Person, temperature=1)
+        self.assertIsInstance(reply.output_parsed, Person)
+        self.assertEqual(reply.text.format.type, "json_schema")
+
     def test_what_is_refused(self):
         for param, fields in {"previous_response_id": {"previous_response_id": "resp_1"},
                               "frobnicate": {"extra_body": {"frobnicate": 1}},
                               "input[0].frob": {"input": [{"role": "user", "content": "x", "frob": 1}]},
-                              "text.format.type": {"text": {"format": {"type": "json_object"}}}}.items():
+                              "text.format.type": {"text": {"format": {"type": "xml"}}}}.items():
             with self.subTest(param):
                 self.assertRefused(openai.BadRequestError, param, None, lambda: self.respond(**fields))
         self.assertRefused(openai.NotFoundError, "model", "model_not_found", lambda: self.respond(model="gpt-9"))

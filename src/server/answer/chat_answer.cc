@@ -1,4 +1,5 @@
 #include "server/answer/chat_answer.h"
+#include "server/request/request_fields.h"
 
 #include <iterator>
 #include <utility>
@@ -74,6 +75,7 @@ ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, s
                                 HttpReply stream_head) {
   request.prompt = std::move(prompt.tokens);
   request.shown_control = marks_of(api.format);
+  if (form) OGAS_TRY(constrain(api, request, *form));
   answer->parallel_calls_ = tools.parallel;
   answer->n_open_ = n;
   std::vector<Request> requests(n, request);

@@ -10,6 +10,7 @@
 
 #include "chat/output_parser.h"
 #include "server/answer/answer_feed.h"
+#include "server/request/answer_form.h"
 #include "server/request/chat_prompt.h"
 
 namespace ogas::server {
@@ -69,6 +70,7 @@ struct ChatRun {
   ChatInput input = {};
   ToolFields tools = {};
   Request request = {};
+  std::optional<AnswerForm> form = {};
   uint32_t n = 1;
   bool streams = false;
   CallDelivery calls = CallDelivery::streamed;

@@ -2,8 +2,9 @@
 //
 // Fields: messages, model, max_tokens or max_completion_tokens, n, stream, stream_options, logprobs, top_logprobs,
 // stop, seed, temperature and the other ways to choose tokens (request_fields.cc), tools, tool_choice ("auto", "none"),
-// parallel_tool_calls, response_format ("text"), reasoning_effort, chat_template_kwargs. A conversation that ends with
-// the assistant's message is continued. Fields that would have to be enforced and are not are refused.
+// parallel_tool_calls, response_format and the other forms of an answer (answer_form.h), reasoning_effort,
+// chat_template_kwargs. A conversation that ends with the assistant's message is continued. Fields that would have to
+// be enforced and are not are refused.
 #include <utility>
 
 #include "server/answer/chat_answer.h"
@@ -43,7 +44,7 @@ ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
   run.n = OGAS_TRY(read_n(api, fields));
   chat.stream = OGAS_TRY(read_stream(fields));
   run.streams = chat.stream.stream;
-  OGAS_TRY(check_text_format(fields, "response_format"));
+  run.form = OGAS_TRY(read_answer_form(fields));
   OGAS_TRY(read_logprobs(fields, run.request.sampling));
   if (const Json* modalities = fields.find("modalities"); modalities && *modalities != Json::array({"text"}))
     return refuse("modalities", "modalities is {}, and only [\"text\"] is supported", to_text(*modalities));

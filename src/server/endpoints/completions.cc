@@ -22,6 +22,7 @@ constexpr size_t kMaxPrompts = 2048;
 struct CompletionRequest {
   std::vector<PromptText> prompts;
   Request request;
+  std::optional<AnswerForm> form;
   StreamFields stream;
   uint32_t n = 1, best_of = 1;
   bool echo = false;
@@ -54,6 +55,7 @@ ApiResult<CompletionRequest> read_completion(const Api& api, const Call& call) {
     return refuse("best_of", "the best of several answers cannot be streamed");
   if (const auto suffix = OGAS_TRY(fields.text("suffix")); suffix && !suffix->empty())
     return refuse("suffix", "suffix: text after the answer is not supported");
+  result.form = OGAS_TRY(read_answer_form(fields));
   ignore_bookkeeping(fields);
   OGAS_TRY(fields.finish());
   return result;
@@ -185,6 +187,7 @@ ApiResult<> completions(Api& api, Call& call) {
     for (uint32_t sample = 0; sample < asked.best_of; ++sample) {
       requests.push_back(asked.request);
       requests.back().prompt = prompt.tokens;
+      if (asked.form) OGAS_TRY(constrain(api, requests.back(), *asked.form));
       requests.back().sampling.seed += sample;
     }
   if (asked.stream.stream) call.exchange->expect_stream(events_head());

@@ -61,8 +61,7 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
   OGAS_TRY(check_name(api, fields));
   run.request = OGAS_TRY(read_options(api, call.client, fields));
   run.streams = OGAS_TRY(fields.boolean("stream")).value_or(true);
-  if (const Json* format = fields.find("format"); format && *format != "")
-    return refuse("format", "format would have to be enforced, which is not supported yet");
+  run.form = OGAS_TRY(read_ollama_form(fields));
   if (const Json* think = fields.find("think")) {
     if (!think->is_boolean() && !think->is_string())
       return refuse("think", "think is {}, where a boolean or a string is expected", kind_of(*think));

@@ -2,7 +2,7 @@
 //
 // Fields: input (a text, or messages, calls of functions and their outputs), instructions, model, max_output_tokens,
 // stream, temperature and the other ways to choose tokens (request_fields.cc), tools (functions), tool_choice ("auto",
-// "none"), parallel_tool_calls, text.format ("text"), reasoning.effort, truncation ("disabled"), metadata. What needs a
+// "none"), parallel_tool_calls, text.format, reasoning.effort, truncation ("disabled"), metadata. What needs a
 // memory (previous_response_id, background, conversation) or would have to be enforced is refused.
 #include "engine/answer_figures.h"
 #include "server/answer/chat_answer.h"
@@ -138,13 +138,14 @@ ApiResult<ToolFields> read_response_tools(Fields& fields) {
   return read_tools(chat_fields);
 }
 
-ApiResult<> read_text_format(Fields& fields) {
+ApiResult<std::optional<AnswerForm>> read_text_form(Fields& fields) {
   const Json* given = fields.find("text");
-  if (!given) return {};
+  if (!given) return std::nullopt;
   Fields text = OGAS_TRY(Fields::of(*given, "text"));
-  OGAS_TRY(check_text_format(text, "format"));
+  auto form = OGAS_TRY(read_openai_form(text, "format"));
   text.ignore({"verbosity"});
-  return text.finish();
+  OGAS_TRY(text.finish());
+  return form;
 }
 
 ApiResult<> read_reasoning(const Api& api, Fields& fields, Json& variables) {
@@ -187,7 +188,7 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
   run.tools = OGAS_TRY(read_response_tools(fields));
   run.input.extra = OGAS_TRY(read_template_variables(api, fields));
   OGAS_TRY(read_reasoning(api, fields, run.input.extra));
-  OGAS_TRY(read_text_format(fields));
+  run.form = OGAS_TRY(read_text_form(fields));
   OGAS_TRY(refuse_memory(fields));
   run.streams = OGAS_TRY(read_stream(fields)).stream;
   if (OGAS_TRY(fields.integer("top_logprobs", 0, 20)).value_or(0) > 0)
@@ -207,7 +208,7 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
                     {"previous_response_id", nullptr},
                     {"reasoning", {{"effort", nullptr}, {"summary", nullptr}}},
                     {"temperature", run.request.sampling.temperature},
-                    {"text", {{"format", {{"type", "text"}}}}},
+                    {"text", {{"format", run.form ? body["text"]["format"] : Json({{"type", "text"}})}}},
                     {"tool_choice", given("tool_choice", "auto")},
                     {"tools", given("tools", Json::array())},
                     {"top_p", run.request.sampling.top_p},

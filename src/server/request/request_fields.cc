@@ -141,15 +141,11 @@ ApiResult<uint32_t> read_n(const Api& api, Fields& fields) {
   return static_cast<uint32_t>(OGAS_TRY(fields.integer("n", 1, api.options.max_choices)).value_or(1));
 }
 
-ApiResult<> check_text_format(Fields& fields, std::string_view name) {
-  const Json* given = fields.find(name);
-  if (!given) return {};
-  Fields format = OGAS_TRY(Fields::of(*given, fields.path_of(name)));
-  const std::string type = OGAS_TRY(format.needed_text("type"));
-  if (type != "text")
-    return refuse(format.path_of("type"), "{} '{}' would have to be enforced, which is not supported yet; 'text' is",
-                  format.path_of("type"), type);
-  return format.finish();
+// All of them are the request's, which asks for something that cannot be done.
+ApiResult<> constrain(const Api& api, Request& request, const AnswerForm& form) {
+  const auto done = api.engine.text().constrain(request, form.source);
+  if (done) return {};
+  return refuse(form.path, "{}: {}", form.path, done.error().message);
 }
 
 void ignore_bookkeeping(Fields& fields) {

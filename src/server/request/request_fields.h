@@ -3,6 +3,7 @@
 
 #include "engine/request.h"
 #include "server/api.h"
+#include "server/request/answer_form.h"
 
 namespace ogas::server {
 
@@ -20,8 +21,8 @@ ApiResult<StreamFields> read_stream(Fields& fields);
 // How many answers: 1 to the most that the server allows.
 ApiResult<uint32_t> read_n(const Api& api, Fields& fields);
 
-// Of field `name`, the form that answers have to have: {"type": "text"} is all that needs no enforcing.
-ApiResult<> check_text_format(Fields& fields, std::string_view name);
+// Has the answers of a request, which has its prompt, match a form. Errors: as AnswerGrammars::constrain.
+ApiResult<> constrain(const Api& api, Request& request, const AnswerForm& form);
 
 // What OpenAI's API has and changes nothing here: who asks and where it is stored.
 void ignore_bookkeeping(Fields& fields);
