@@ -282,6 +282,15 @@ typedef struct ogas_generate_options {
                         model; NULL: none */
   ogas_text_callback on_reasoning; /* gets further reasoning, as on_text gets content, with the same `user`; may be
                                       NULL */
+
+  /* What the answer must look like (docs/STRUCTURED.md): at most one of these; NULL: anything. A model's reasoning
+   * before the answer stays free. Where the answer is cut, it does not have its form. Errors: OGAS_ERROR_USAGE,
+   * OGAS_ERROR_BAD_FILE (broken), OGAS_ERROR_UNSUPPORTED (cannot be enforced). */
+  const char* json_schema;    /* the text of a JSON Schema that the answer satisfies; "{}": any JSON */
+  const char* regex;          /* a pattern of ECMA 262 that the whole answer matches */
+  const char* grammar;        /* a GBNF grammar */
+  const char* const* choices; /* n_choices texts, of which the answer is one */
+  size_t n_choices;
 } ogas_generate_options;
 
 /* Fills in what the model's publisher recommends, seed 0 and no limit; what has to do with DRY, XTC and Mirostat is off

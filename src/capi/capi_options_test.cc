@@ -52,6 +52,37 @@ struct Asker {
   Tokens prompt;
 };
 
+TEST_F(CApi, AnswersKeepToAForm) {
+  const Asker asker(engine_, tokenize(engine_, "The capital of France is"));
+  ogas_generate_options options = greedy(engine_, 60);
+  const auto text = [&] {
+    asker.answer(options);
+    size_t n_bytes = 0;
+    const char* found = ogas_session_text(asker.session.get(), &n_bytes);
+    return std::string(found, n_bytes);
+  };
+  options.json_schema = R"({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1, "maximum": 9}},
+                            "required": ["n"], "additionalProperties": false})";
+  EXPECT_THAT(text(), ::testing::MatchesRegex("\\{[ \n]*\"n\": ?[1-9][ \n]*\\}"));
+  options.regex = "[a-c]{3}";
+  asker.refuses(options, "one of them may be");
+  options.json_schema = nullptr;
+  EXPECT_THAT(text(), ::testing::MatchesRegex("[a-c][a-c][a-c]"));
+  options.regex = nullptr;
+  options.grammar = R"(root ::= "yes" | "no")";
+  EXPECT_THAT(text(), ::testing::AnyOf("yes", "no"));
+  options.grammar = nullptr;
+  const char* const choices[] = {"Rome", "Oslo"};
+  options.choices = choices;
+  options.n_choices = 2;
+  EXPECT_THAT(text(), ::testing::AnyOf("Rome", "Oslo"));
+  options.choices = nullptr;
+  options.n_choices = 0;
+  options.regex = "(a";
+  EXPECT_EQ(asker.ask(options), OGAS_ERROR_BAD_FILE);
+  EXPECT_THAT(ogas_last_error(), HasSubstr("never closed"));
+}
+
 TEST_F(CApi, TokensCanBeBannedRequiredAndBiased) {
   const Asker asker(engine_, tokenize(engine_, "The capital of France is"));
   const ogas_generate_options plain = greedy(engine_, 4);

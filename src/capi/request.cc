@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "capi/boundary.h"
 #include "engine/request_settings.h"
+#include "grammar/grammar_cache.h"
 
 namespace ogas::capi {
 namespace {
@@ -145,6 +146,24 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   OGAS_TRY(read_tokens(options, request.sampling));
   OGAS_TRY(read_dry(engine, options, request.sampling));
   return request;
+}
+
+Result<> set_form(const Engine& engine, const ogas_generate_options* given, Request& request) {
+  using Kind = grammar::GrammarSource::Kind;
+  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
+  std::vector<grammar::GrammarSource> forms;
+  const auto add = [&](const char* text, Kind kind) {
+    if (text) forms.push_back({.kind = kind, .text = text, .json = {.keeps_order = true}});
+  };
+  add(options.json_schema, Kind::json_schema);
+  add(options.regex, Kind::regex);
+  add(options.grammar, Kind::gbnf);
+  if (options.choices || options.n_choices > 0)
+    forms.push_back(
+        {.kind = Kind::choice, .choices = OGAS_TRY(read_strings(options.choices, options.n_choices, "choices"))});
+  if (forms.size() > 1)
+    return fail(ErrorCode::usage, "two of json_schema, regex, grammar and choices are set; one of them may be");
+  return forms.empty() ? Result<>() : engine.text().constrain(request, forms.front());
 }
 
 }  // namespace ogas::capi

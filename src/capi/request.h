@@ -34,5 +34,8 @@ ogas_generate_options recommended_options(const Engine& engine);
 // A request without a prompt; nothing of what the options point to is kept. given: NULL for the recommended ones; of a
 // shorter struct those stand for what it lacks. Errors: usage, unsupported.
 Result<Request> make_request(const Engine& engine, const ogas_generate_options* given);
+// Has a request, which has its prompt, keep to the form that the options ask for, where they do. Errors: usage (two
+// forms), and those of ModelText::constrain.
+Result<> set_form(const Engine& engine, const ogas_generate_options* given, Request& request);
 
 }  // namespace ogas::capi
