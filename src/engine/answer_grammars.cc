@@ -17,12 +17,16 @@ std::optional<TokenId> token_of(const Tokenizer& tokenizer, std::string_view mar
 
 }  // namespace
 
+std::string end_of_prompt(const Tokenizer& tokenizer, std::span<const TokenId> prompt) {
+  constexpr size_t kTokens = 16;
+  return tokenizer.decode_text(prompt.last(std::min(prompt.size(), kTokens)));
+}
+
 AnswerStart start_of_answer(const Tokenizer& tokenizer, std::string_view chat_template,
                             std::span<const TokenId> prompt) {
   using Phase = AnswerStart::Phase;
-  constexpr size_t kEnd = 16;  // tokens: more than any mark with the white space after it
   const OutputFormat format = output_format_of(chat_template);
-  const std::string end = tokenizer.decode_text(prompt.last(std::min(prompt.size(), kEnd)));
+  const std::string end = end_of_prompt(tokenizer, prompt);
   // The message on the channel "final" is the content.
   if (format.channels) {
     const bool is_final = end.ends_with("<|channel|>final<|message|>");

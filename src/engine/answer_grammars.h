@@ -29,6 +29,9 @@ class AnswerGrammars {
   grammar::GrammarCache cache_;
 };
 
+// The last tokens of a prompt as text: more than any mark with the white space after it.
+std::string end_of_prompt(const Tokenizer& tokenizer, std::span<const TokenId> prompt);
+
 // How an answer to this prompt begins, by the marks of a chat template (its source).
 AnswerStart start_of_answer(const Tokenizer& tokenizer, std::string_view chat_template,
                             std::span<const TokenId> prompt);
