@@ -13,7 +13,7 @@
 namespace ogas::grammar {
 namespace {
 
-using Kind = GbnfNode::Kind;
+using Kind = GrammarNode::Kind;
 
 bool is_name_character(char32_t c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
@@ -23,10 +23,10 @@ class GbnfParser {
  public:
   explicit GbnfParser(std::string_view text) : text_(decode_utf8(text)) {}
 
-  std::vector<GbnfRule> run() {
+  std::vector<GrammarRule> run() {
     skip_space(true);
     while (at_ < text_.size()) rule();
-    for (const GbnfRule& each : rules_)
+    for (const GrammarRule& each : rules_)
       if (!each.is_defined) refuse_broken("the rule {} is not defined", in_quotes(each.name));
     if (!indices_.contains("root")) refuse_broken("it has no rule 'root'");
     return std::move(rules_);
@@ -79,7 +79,7 @@ class GbnfParser {
     if (!take(U':') || !take(U':') || !take(U'=')) fail("'::=' is missing after the name " + in_quotes(own));
     skip_space(true);
     const uint32_t index = index_of(own);
-    GbnfNode body = alternatives(/*is_nested=*/false);
+    GrammarNode body = alternatives(/*is_nested=*/false);
     if (rules_[index].is_defined) fail("the rule " + in_quotes(own) + " is defined twice");
     rules_[index].body = std::move(body);
     rules_[index].is_defined = true;
@@ -87,10 +87,10 @@ class GbnfParser {
     skip_space(true);
   }
 
-  GbnfNode alternatives(bool is_nested) {
+  GrammarNode alternatives(bool is_nested) {
     constexpr int kMaxDepth = 200;
     if (++depth_ > kMaxDepth) fail("it is nested too deeply");
-    GbnfNode node{.kind = Kind::alternatives};
+    GrammarNode node{.kind = Kind::alternatives};
     node.children.push_back(sequence(is_nested));
     while (take(U'|')) {
       skip_space(true);
@@ -98,12 +98,12 @@ class GbnfParser {
     }
     --depth_;
     if (node.children.size() > 1) return node;
-    GbnfNode only = std::move(node.children[0]);
+    GrammarNode only = std::move(node.children[0]);
     return only;
   }
 
-  GbnfNode sequence(bool is_nested) {
-    GbnfNode node{.kind = Kind::sequence};
+  GrammarNode sequence(bool is_nested) {
+    GrammarNode node{.kind = Kind::sequence};
     for (;;) {
       auto next = item();
       if (!next) return node;
@@ -112,8 +112,8 @@ class GbnfParser {
     }
   }
 
-  std::optional<GbnfNode> item() {
-    GbnfNode node;
+  std::optional<GrammarNode> item() {
+    GrammarNode node;
     if (take(U'"')) {
       node = {.kind = Kind::text};
       while (!take(U'"')) node.text += character();
@@ -126,7 +126,7 @@ class GbnfParser {
       node = alternatives(/*is_nested=*/true);
       if (!take(U')')) fail("a '(' is never closed");
     } else if (is_name_character(peek())) {
-      node = {.kind = Kind::rule, .rule = index_of(name())};
+      node = {.kind = Kind::rule, .index = index_of(name())};
     } else if (peek() == '<' || peek() == '!') {
       refuse("tokens in a grammar ('<...>') are not supported");
     } else {
@@ -135,7 +135,7 @@ class GbnfParser {
     return repeated(std::move(node));
   }
 
-  GbnfNode repeated(GbnfNode node) {
+  GrammarNode repeated(GrammarNode node) {
     for (;;) {
       uint32_t min = 0, max = kUnbounded;
       if (take(U'+')) {
@@ -147,7 +147,7 @@ class GbnfParser {
       } else if (!take(U'*')) {
         return node;
       }
-      GbnfNode outer{.kind = Kind::repeat, .min = min, .max = max};
+      GrammarNode outer{.kind = Kind::repeat, .min = min, .max = max};
       outer.children.push_back(std::move(node));
       node = std::move(outer);
       if (++n_repeats_ > 10'000) fail("it has too many repetitions");
@@ -239,13 +239,13 @@ class GbnfParser {
   size_t at_ = 0;
   int depth_ = 0;
   size_t n_repeats_ = 0;
-  std::vector<GbnfRule> rules_;
+  std::vector<GrammarRule> rules_;
   std::unordered_map<std::string, uint32_t> indices_;
 };
 
 }  // namespace
 
-std::vector<GbnfRule> parse_gbnf(std::string_view text) {
+std::vector<GrammarRule> parse_gbnf(std::string_view text) {
   constexpr size_t kMaxSize = 1u << 20;
   if (text.size() > kMaxSize) refuse("a grammar of more than {} bytes is not supported", kMaxSize);
   return GbnfParser(text).run();

@@ -5,12 +5,11 @@
 #include <vector>
 
 #include "grammar/engine.h"
-#include "grammar/gbnf_items.h"
-#include "grammar/json_items.h"
+#include "grammar/gbnf_syntax.h"
 #include "grammar/pattern.h"
 #include "grammar/refusal.h"
-#include "grammar/schema_reader.h"
-#include "grammar/schema_solver.h"
+#include "grammar/schema_items.h"
+#include "grammar/tree_items.h"
 
 namespace ogas::grammar {
 namespace {
@@ -20,30 +19,19 @@ class SchemaEngine final : public Engine {
   SchemaEngine(std::string_view schema, const SchemaOptions& options)
       : automaton_(kMaxNodes, kMaxRows),
         strings_(automaton_.regexes(), TextEncoding::Kind::json_string),
-        numbers_(automaton_.regexes()),
-        solver_(automaton_, formulas_, strings_, numbers_),
-        items_(solver_, {.has_spaces = options.has_spaces, .keeps_order = options.keeps_order}) {
+        numbers_(automaton_.regexes()) {
     automaton_.regexes().set_work_limit(kCompileWork);
-    automaton_.regexes().set_text_universe(strings_.universe());
-    const JsonValue document = parse_json(schema);
-    const JsonValue* lenient = document.find("x-ogas-lenient");
-    const bool is_lenient = options.is_lenient || (lenient && lenient->boolean);
-    SchemaReader reader(formulas_, strings_, numbers_, document, is_lenient, options.keeps_order);
-    const FormulaId root = reader.read();
-    solver_.set_references(reader.targets(), reader.unique_pointers());
-    const ValueId value = solver_.value({literal(root)});
-    if (!solver_.is_satisfiable(value)) refuse("no JSON value satisfies it");
-    items_.explore(value);
-    set_parser(automaton_, items_, items_.root(value));
+    schema_.emplace(automaton_, strings_, numbers_, schema, options);
+    const auto root = schema_->values_at("");
+    if (!root) refuse("no JSON value satisfies it");
+    set_parser(automaton_, schema_->items(), *root);
   }
 
  private:
   Automaton automaton_;
   TextEncoding strings_;
   NumberLanguage numbers_;
-  Formulas formulas_;
-  SchemaSolver solver_;
-  JsonItems items_;
+  std::optional<SchemaItems> schema_;
 };
 
 // The whole text is one lexeme.
@@ -52,7 +40,6 @@ class LexemeItems final : public ItemSource {
   explicit LexemeItems(NodeId lexeme) : lexeme_(lexeme) {}
   ItemExpansion expand(ItemId) override { return {.lexemes = {lexeme_}}; }
   std::vector<ItemId> follow(Tag, ItemId, std::optional<std::string_view>) override { return {}; }
-  bool looks_back(Tag) const override { return false; }
 
  private:
   NodeId lexeme_;
@@ -64,7 +51,6 @@ class LexemeEngine final : public Engine {
   explicit LexemeEngine(const MakeTexts& make_texts)
       : automaton_(kMaxNodes, kMaxRows), encoding_(automaton_.regexes(), TextEncoding::Kind::utf8) {
     automaton_.regexes().set_work_limit(kCompileWork);
-    automaton_.regexes().set_text_universe(encoding_.universe());
     const NodeId lexeme = automaton_.regexes().concat(make_texts(encoding_), automaton_.regexes().accept(0));
     if (!automaton_.is_live(lexeme)) refuse_broken("it matches no text");
     items_.emplace(lexeme);
@@ -77,20 +63,20 @@ class LexemeEngine final : public Engine {
   std::optional<LexemeItems> items_;
 };
 
-class GbnfEngine final : public Engine {
+class TreeEngine final : public Engine {
  public:
-  explicit GbnfEngine(std::string_view grammar)
-      : automaton_(kMaxNodes, kMaxRows),
-        encoding_(automaton_.regexes(), TextEncoding::Kind::utf8),
-        items_(automaton_, encoding_, parse_gbnf(grammar)) {
-    automaton_.regexes().set_work_limit(kCompileWork);
-    set_parser(automaton_, items_, items_.root());
+  explicit TreeEngine(const GrammarTree& tree)
+      : automaton_(kMaxNodes, kMaxRows), encoding_(automaton_.regexes(), TextEncoding::Kind::utf8) {
+    constexpr size_t kMaxShares = 4;  // of the work that one schema may take
+    automaton_.regexes().set_work_limit(kCompileWork * std::clamp<size_t>(tree.schemas.size(), 1, kMaxShares));
+    items_.emplace(automaton_, encoding_, tree);
+    set_parser(automaton_, *items_, items_->root());
   }
 
  private:
   Automaton automaton_;
   TextEncoding encoding_;
-  GbnfItems items_;
+  std::optional<TreeItems> items_;
 };
 
 Result<std::shared_ptr<const Grammar>> compile(Grammar::MakeEngine make_engine) {
@@ -133,7 +119,12 @@ Result<std::shared_ptr<const Grammar>> compile_regex(std::string_view pattern) {
 }
 
 Result<std::shared_ptr<const Grammar>> compile_gbnf(std::string_view grammar) {
-  return compile([text = std::string(grammar)] { return std::make_shared<GbnfEngine>(text); });
+  return compile(
+      [text = std::string(grammar)] { return std::make_shared<TreeEngine>(GrammarTree{.rules = parse_gbnf(text)}); });
+}
+
+Result<std::shared_ptr<const Grammar>> compile_tree(const GrammarTree& tree) {
+  return compile([tree] { return std::make_shared<TreeEngine>(tree); });
 }
 
 Result<std::shared_ptr<const Grammar>> compile_choice(std::span<const std::string> choices) {

@@ -12,21 +12,12 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "grammar/schema_options.h"
 
 namespace ogas::grammar {
 
 class Engine;
-
-struct SchemaOptions {
-  // Between the parts of JSON a space, or a line's end with at most 32 spaces or tabs, may be written; else nothing.
-  bool has_spaces = true;
-  // Members with a name of their own come in the order of the schema, and before all others. Else in any order.
-  bool keeps_order = false;
-  // What cannot be enforced is left out instead of refused, as with "x-ogas-lenient": true in the schema.
-  bool is_lenient = false;
-
-  bool operator==(const SchemaOptions&) const = default;
-};
+struct GrammarTree;
 
 // Safe to share between threads.
 class Grammar {
@@ -50,5 +41,8 @@ Result<std::shared_ptr<const Grammar>> compile_regex(std::string_view pattern);
 Result<std::shared_ptr<const Grammar>> compile_gbnf(std::string_view grammar);
 // The text is one of these.
 Result<std::shared_ptr<const Grammar>> compile_choice(std::span<const std::string> choices);
+
+// Errors: as those of its schemas.
+Result<std::shared_ptr<const Grammar>> compile_tree(const GrammarTree& tree);
 
 }  // namespace ogas::grammar

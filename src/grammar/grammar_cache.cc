@@ -6,9 +6,17 @@
 namespace ogas::grammar {
 namespace {
 
+size_t bytes_of(const GrammarNode& node) {
+  size_t n_bytes = sizeof(node) + node.text.size() * sizeof(char32_t);
+  for (const GrammarNode& child : node.children) n_bytes += bytes_of(child);
+  return n_bytes;
+}
+
 size_t bytes_of(const GrammarSource& source) {
   size_t n_bytes = source.text.size();
   for (const std::string& choice : source.choices) n_bytes += choice.size();
+  for (const GrammarTree::Schema& schema : source.tree.schemas) n_bytes += schema.text.size();
+  for (const GrammarRule& rule : source.tree.rules) n_bytes += bytes_of(rule.body);
   return n_bytes;
 }
 
@@ -20,6 +28,7 @@ Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source) {
     case GrammarSource::Kind::regex: return compile_regex(source.text);
     case GrammarSource::Kind::gbnf: return compile_gbnf(source.text);
     case GrammarSource::Kind::choice: return compile_choice(source.choices);
+    case GrammarSource::Kind::tree: return compile_tree(source.tree);
   }
   std::unreachable();
 }

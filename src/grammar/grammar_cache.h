@@ -9,16 +9,18 @@
 #include <vector>
 
 #include "grammar/grammar.h"
+#include "grammar/grammar_tree.h"
 
 namespace ogas::grammar {
 
 // What a text must look like, as it was asked for.
 struct GrammarSource {
-  enum class Kind : uint8_t { json_schema, regex, gbnf, choice };
+  enum class Kind : uint8_t { json_schema, regex, gbnf, choice, tree };
   Kind kind = Kind::json_schema;
-  std::string text = {};                  // of all but choices
+  std::string text = {};                  // of all but choices and trees
   std::vector<std::string> choices = {};  // of Kind::choice
   SchemaOptions json = {};                // of Kind::json_schema
+  GrammarTree tree = {};                  // of Kind::tree
 
   bool operator==(const GrammarSource&) const = default;
 };

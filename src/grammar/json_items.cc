@@ -256,8 +256,6 @@ ItemExpansion JsonItems::expand(ItemId id) {
   return result;
 }
 
-bool JsonItems::looks_back(Tag tag) const { return kind_of(tag) == TagKind::key_class; }
-
 // written ends with a key, its quotes and a colon.
 uint32_t JsonItems::extra_key(std::string_view written) {
   const std::string_view before_quote = written.substr(0, written.size() - 2);

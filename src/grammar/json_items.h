@@ -30,7 +30,6 @@ class JsonItems final : public ItemSource {
 
   ItemExpansion expand(ItemId item) override;
   std::vector<ItemId> follow(Tag tag, ItemId item, std::optional<std::string_view> written) override;
-  bool looks_back(Tag tag) const override;
 
  private:
   enum class Kind : uint8_t { value, spaced_value, object, array };

@@ -33,8 +33,6 @@ class ItemSource {
   // What follows a lexeme of the item that ended with the tag. written: all that was written, where it is known; a
   // lookahead (a mask) does not know it, and then what follows allows no more than it would.
   virtual std::vector<ItemId> follow(Tag tag, ItemId item, std::optional<std::string_view> written) = 0;
-  // Whether follow() depends on what was written.
-  virtual bool looks_back(Tag tag) const = 0;
 };
 
 struct Configuration {

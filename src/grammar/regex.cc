@@ -9,6 +9,7 @@ namespace ogas::grammar {
 namespace {
 
 constexpr uint32_t kFree = UINT32_MAX;
+constexpr uint8_t kAllUniverses = (1u << kUniverses) - 1;
 
 uint64_t hash_of(const ByteSet& set) {
   uint64_t hash = 7;
@@ -22,7 +23,7 @@ uint64_t hash_of(const Node& node) { return mix(mix(mix(static_cast<uint64_t>(no
 
 Regexes::Regexes(size_t max_nodes) : max_nodes_(max_nodes), table_(1024, kFree), set_table_(64, kFree) {
   add_simple({.kind = NodeKind::nothing});
-  add_simple({.kind = NodeKind::empty, .is_nullable = true, .is_text = true});
+  add_simple({.kind = NodeKind::empty, .is_nullable = true, .universes = kAllUniverses});
   add_simple({.kind = NodeKind::complement, .is_nullable = true, .a = kNothing});
 }
 
@@ -124,7 +125,7 @@ NodeId Regexes::concat(NodeId first, NodeId second) {
   return add_simple({.kind = NodeKind::concat,
                      .is_nullable = head.is_nullable && tail.is_nullable,
                      .is_searched = head.is_searched || tail.is_searched,
-                     .is_text = head.is_text && tail.is_text,
+                     .universes = static_cast<uint8_t>(head.universes & tail.universes),
                      .a = first,
                      .b = second});
 }
@@ -155,35 +156,42 @@ void Regexes::merge_bytes(NodeKind kind, std::vector<NodeId>& nodes) {
   const auto first = std::ranges::find_if(nodes, is_bytes);
   if (first == nodes.end() || std::find_if(first + 1, nodes.end(), is_bytes) == nodes.end()) return;
   ByteSet merged = set_of(nodes_[*first]);
-  bool is_text = true;
+  uint8_t universes = kAllUniverses;
   for (const NodeId id : nodes) {
     if (!is_bytes(id)) continue;
     merged = kind == NodeKind::alternative ? merged | set_of(nodes_[id]) : merged & set_of(nodes_[id]);
-    is_text = is_text && nodes_[id].is_text;
+    universes &= nodes_[id].universes;
   }
   std::erase_if(nodes, is_bytes);
   const NodeId node = bytes(merged);
-  if (is_text && node != kNothing) mark_text(node);
+  if (node != kNothing) nodes_[node].universes |= universes;
   nodes.insert(std::ranges::lower_bound(nodes, node), node);
 }
 
 NodeId Regexes::add_list(NodeKind kind, const std::vector<NodeId>& nodes) {
   const bool is_alternative = kind == NodeKind::alternative;
-  Node result{.kind = kind, .is_nullable = !is_alternative, .is_searched = !is_alternative, .is_text = is_alternative};
+  Node result{.kind = kind,
+              .is_nullable = !is_alternative,
+              .is_searched = !is_alternative,
+              .universes = is_alternative ? kAllUniverses : uint8_t{0}};
   uint64_t hash = static_cast<uint64_t>(kind);
   for (const NodeId id : nodes) {
     const Node& node = nodes_[id];
     if (is_alternative) {
       result.is_nullable |= node.is_nullable;
       result.is_searched |= node.is_searched;
-      result.is_text &= node.is_text;
+      result.universes &= node.universes;
     } else {
       result.is_nullable &= node.is_nullable;
-      result.is_text |= node.is_text;
+      result.universes |= node.universes;
     }
     hash = mix(hash, id);
   }
   return find_or_add(result, hash, nodes, {});
+}
+
+bool Regexes::holds_universe(unsigned universe, const std::vector<NodeId>& nodes) const {
+  return text_universes_[universe] != kNothing && std::ranges::binary_search(nodes, text_universes_[universe]);
 }
 
 NodeId Regexes::alternative(NodeId first, NodeId second) {
@@ -197,8 +205,9 @@ NodeId Regexes::alternative(std::vector<NodeId> nodes) {
   merge_bytes(NodeKind::alternative, nodes);
   std::erase(nodes, kNothing);
   if (std::ranges::binary_search(nodes, kAnything)) return kAnything;
-  if (nodes.size() > 1 && text_universe_ != kNothing && std::ranges::binary_search(nodes, text_universe_))
-    std::erase_if(nodes, [&](NodeId id) { return id != text_universe_ && nodes_[id].is_text; });
+  for (unsigned universe = 0; universe < kUniverses; ++universe)
+    if (nodes.size() > 1 && holds_universe(universe, nodes))
+      std::erase_if(nodes, [&](NodeId id) { return is_part_of(universe, id); });
   // The empty text is in one of the others already.
   if (nodes.size() > 1 && nodes[0] == kEmpty && std::any_of(nodes.begin() + 1, nodes.end(), [&](NodeId id) {
         return nodes_[id].is_nullable && nodes_[id].kind != NodeKind::accept;
@@ -224,9 +233,10 @@ NodeId Regexes::intersection(std::vector<NodeId> nodes) {
   if (nodes.size() == 1) return nodes[0];
   if (std::ranges::binary_search(nodes, kEmpty))
     return std::ranges::all_of(nodes, [&](NodeId id) { return nodes_[id].is_nullable; }) ? kEmpty : kNothing;
-  if (text_universe_ != kNothing && std::ranges::binary_search(nodes, text_universe_) &&
-      std::ranges::any_of(nodes, [&](NodeId id) { return id != text_universe_ && nodes_[id].is_text; })) {
-    std::erase(nodes, text_universe_);
+  for (unsigned universe = 0; universe < kUniverses; ++universe) {
+    if (!holds_universe(universe, nodes)) continue;
+    if (std::ranges::none_of(nodes, [&](NodeId id) { return is_part_of(universe, id); })) continue;
+    std::erase(nodes, text_universes_[universe]);
     if (nodes.size() == 1) return nodes[0];
   }
   for (const NodeId id : nodes)  // a text and its complement
@@ -251,7 +261,7 @@ NodeId Regexes::repeat(NodeId node, uint32_t min, uint32_t max) {
   return add_simple({.kind = NodeKind::repeat,
                      .is_nullable = min == 0,
                      .is_searched = inner.is_searched,
-                     .is_text = inner.is_text,
+                     .universes = inner.universes,
                      .a = node,
                      .b = min,
                      .c = max});

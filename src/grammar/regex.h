@@ -6,6 +6,7 @@
 // tag; `branch`, a node of a trie; and `multiple`, decimal numbers that are multiples of a number.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -23,6 +24,7 @@ inline constexpr NodeId kNothing = 0;   // matches no text
 inline constexpr NodeId kEmpty = 1;     // matches the empty text
 inline constexpr NodeId kAnything = 2;  // matches every text
 inline constexpr uint32_t kUnbounded = UINT32_MAX;
+inline constexpr unsigned kUniverses = 2;
 
 enum class NodeKind : uint8_t {
   nothing,
@@ -42,7 +44,7 @@ struct Node {
   NodeKind kind = NodeKind::nothing;
   bool is_nullable = false;
   bool is_searched = false;  // holds intersection or complement: whether it matches anything takes a search
-  bool is_text = false;      // matches only texts of the universe set by set_text_universe()
+  uint8_t universes = 0;     // bits: matches only texts of these universes (set_text_universe())
   uint32_t a = 0, b = 0, c = 0;
   bool operator==(const Node&) const = default;
 };
@@ -95,8 +97,9 @@ class Regexes {
 
   // The texts of whole characters: node is any character, any number of times. An alternative with all of them absorbs
   // other texts, which keeps automata of patterns small.
-  void set_text_universe(NodeId node) { text_universe_ = node; }
-  void mark_text(NodeId node) { nodes_[node].is_text = true; }
+  // There may be two: texts as they are, and as JSON strings have them.
+  void set_text_universe(unsigned universe, NodeId node) { text_universes_[universe] = node; }
+  void mark_text(unsigned universe, NodeId node) { nodes_[node].universes |= static_cast<uint8_t>(1u << universe); }
   // How much work may be done from now on, in steps of some 20 ns; what takes more is refused. So neither compiling nor
   // a mask takes long, however a grammar is made, and the limit does not depend on the clock.
   void set_work_limit(uint64_t n_steps) { n_steps_left_ = n_steps; }
@@ -119,10 +122,16 @@ class Regexes {
   uint32_t set_index(const ByteSet& set);
   void flatten(NodeKind kind, std::vector<NodeId>& nodes);
   void merge_bytes(NodeKind kind, std::vector<NodeId>& nodes);
+  // nodes: in order.
+  bool holds_universe(unsigned universe, const std::vector<NodeId>& nodes) const;
+  // Whether it matches only texts of a universe, but not all of them as one node.
+  bool is_part_of(unsigned universe, NodeId id) const {
+    return id != text_universes_[universe] && (nodes_[id].universes >> universe & 1) != 0;
+  }
 
   size_t max_nodes_;
   uint64_t n_steps_left_ = UINT64_MAX;
-  NodeId text_universe_ = kNothing;
+  std::array<NodeId, kUniverses> text_universes_{kNothing, kNothing};
   std::vector<Node> nodes_;
   std::vector<uint64_t> hashes_;  // by node
   std::vector<NodeId> children_;

@@ -46,7 +46,6 @@ SchemaReader::SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLang
     : formulas_(formulas),
       strings_(strings),
       numbers_(numbers),
-      root_(root),
       ref_has_no_siblings_(is_old_draft(root)),
       references_(root, ref_has_no_siblings_),
       is_lenient_(is_lenient),
@@ -103,11 +102,14 @@ const std::unordered_map<std::string_view, SchemaReader::Keyword>& SchemaReader:
   return table;
 }
 
-FormulaId SchemaReader::read() {
+FormulaId SchemaReader::read(std::string_view pointer) {
   FormulaId result = kNever;
+  const auto start = references_.at(pointer);
   try {
-    result = read_object(root_);
-    for (size_t idx = 0; idx < targets_.size(); ++idx) {  // reading one may add others
+    pointer_ = start.pointer;
+    result = read_object(*start.schema);
+    for (; n_targets_read_ < targets_.size(); ++n_targets_read_) {  // reading one may add others
+      const size_t idx = n_targets_read_;
       pointer_ = targets_[idx].where.pointer;
       const FormulaId formula = read_object(*targets_[idx].where.schema);
       targets_[idx].formula = formula;

@@ -20,8 +20,9 @@ class SchemaReader {
   SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLanguage& numbers, const JsonValue& root,
                bool is_lenient, bool keeps_names);
 
-  // Reads everything that can be reached. Throws Refusal with the JSON pointer of what is refused.
-  FormulaId read();
+  // Reads the part of the document that a JSON pointer names ("": all of it), and everything that can be reached from
+  // there. Throws Refusal with the JSON pointer of what is refused.
+  FormulaId read(std::string_view pointer = {});
   // What references refer to, by their index, once read() is done.
   std::vector<FormulaId> targets() const;
   // Where each `uniqueItems` is, by its atom's number.
@@ -92,7 +93,6 @@ class SchemaReader {
   Formulas& formulas_;
   TextEncoding& strings_;
   NumberLanguage& numbers_;
-  const JsonValue& root_;
   bool ref_has_no_siblings_;  // drafts up to 7: what is next to a $ref does not count
   SchemaReferences references_;
   bool is_lenient_, keeps_names_;
@@ -102,6 +102,7 @@ class SchemaReader {
   std::unordered_map<std::string, NodeId> patterns_;
   std::unordered_map<const JsonValue*, uint32_t> target_index_;
   std::vector<Target> targets_;
+  size_t n_targets_read_ = 0;
   std::vector<std::string> unique_pointers_;
 };
 

@@ -108,7 +108,7 @@ FormulaId SchemaReader::contains(const JsonValue& schema, const JsonValue& value
 }
 
 FormulaId SchemaReader::unique_items(const JsonValue&, const JsonValue& value) {
-  if (!value.is_boolean() || !value.boolean) return kAlways;
+  if (!value.is_boolean() || !value.boolean || is_lenient_) return kAlways;
   unique_pointers_.push_back(pointer_);
   return formulas_.atom({.kind = FormulaKind::unique_items, .a = static_cast<uint32_t>(unique_pointers_.size() - 1)});
 }

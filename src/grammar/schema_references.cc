@@ -173,6 +173,12 @@ SchemaReferences::Target SchemaReferences::follow(const Target& start, std::stri
   return at;
 }
 
+SchemaReferences::Target SchemaReferences::at(std::string_view pointer) const {
+  Target target = follow({&root_, ""}, pointer);
+  if (!target.schema) refuse_broken("'#{}' is not in this schema", pointer);
+  return target;
+}
+
 SchemaReferences::Target SchemaReferences::find(const JsonValue& from, std::string_view reference) const {
   const auto known = bases_.find(&from);
   const std::string& base = known == bases_.end() ? bases_.at(&root_) : known->second;

@@ -20,6 +20,8 @@ class SchemaReferences {
     const JsonValue* schema;
     std::string pointer;  // for messages
   };
+  // What a JSON pointer from the document's root names. Throws Refusal: nothing.
+  Target at(std::string_view pointer) const;
   // What a reference that is written in `from` points to. Throws Refusal: nothing, or another document.
   Target find(const JsonValue& from, std::string_view reference) const;
   // $dynamicRef and $recursiveRef, where no dynamic scope can change what they point to. Throws Refusal if one can.

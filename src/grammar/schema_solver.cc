@@ -24,7 +24,7 @@ SchemaSolver::SchemaSolver(Automaton& automaton, Formulas& formulas, TextEncodin
       formulas_(formulas),
       strings_(strings),
       numbers_(numbers),
-      free_string_(strings.free_json_string()) {}
+      free_string_(strings.free_text()) {}
 
 void SchemaSolver::set_references(std::vector<FormulaId> targets, std::vector<std::string> unique_pointers) {
   targets_ = std::move(targets);

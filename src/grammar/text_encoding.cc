@@ -46,6 +46,7 @@ std::u32string decode_utf8(std::string_view text) {
 TextEncoding::TextEncoding(Regexes& regexes, Kind kind) : regexes_(regexes), kind_(kind) {
   any_character_ = characters(CodePoints::all());
   universe_ = regexes_.repeat(any_character_, 0);
+  regexes_.set_text_universe(static_cast<unsigned>(kind_), universe_);
 }
 
 NodeId TextEncoding::characters(const CodePoints& set) {
@@ -70,7 +71,7 @@ NodeId TextEncoding::characters(const CodePoints& set) {
     }
   }
   const NodeId node = regexes_.alternative(std::move(parts));
-  if (node != kNothing) regexes_.mark_text(node);
+  if (node != kNothing) regexes_.mark_text(static_cast<unsigned>(kind_), node);
   known_.emplace(set, node);
   return node;
 }
@@ -124,14 +125,12 @@ NodeId TextEncoding::surrogate_pairs(CharacterRange range) {
   return digit_range(regexes_, halves(range.first), halves(range.last), 0xDC00, 0xDFFF, node_of);
 }
 
-NodeId TextEncoding::free_json_string() {
-  const ByteSet hex = hex_digits(0, 15);
-  const NodeId digit = regexes_.bytes(hex);
+NodeId TextEncoding::free_text() {
+  if (kind_ == Kind::utf8) return universe_;
   const NodeId unit = regexes_.alternative({hex_range(0, 0xD7FF), hex_range(0xE000, 0xFFFF)});
   const NodeId pair = regexes_.concat({hex_range(0xD800, 0xDBFF), regexes_.literal("\\u"), hex_range(0xDC00, 0xDFFF)});
   const NodeId escape = regexes_.alternative({regexes_.bytes(ByteSet::of({'"', '\\', '/', 'b', 'f', 'n', 'r', 't'})),
                                               regexes_.concat(regexes_.byte('u'), regexes_.alternative(unit, pair))});
-  (void)digit;
   return regexes_.repeat(regexes_.alternative(any_character_, regexes_.concat(regexes_.byte('\\'), escape)), 0);
 }
 

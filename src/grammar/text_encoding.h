@@ -41,8 +41,8 @@ class TextEncoding {
   NodeId texts(const std::vector<std::u32string>& texts);
   // One spelling of a text.
   std::string spell(std::u32string_view text) const;
-  // Every JSON string's content, also with escapes that no constraint could see through.
-  NodeId free_json_string();
+  // Every text, of JSON strings also with escapes that no constraint could see through.
+  NodeId free_text();
 
   Regexes& regexes() { return regexes_; }
 

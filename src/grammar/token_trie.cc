@@ -57,8 +57,11 @@ class TrieBuilder {
 
 }  // namespace
 
-TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::vector<TokenId> ends)
-    : bytes_(tokens.begin(), tokens.end()), ends_(std::move(ends)) {
+TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::vector<TokenId> ends, std::vector<TokenId> controls)
+    : bytes_(tokens.begin(), tokens.end()), ends_(std::move(ends)), controls_(std::move(controls)) {
+  OGAS_CHECK(controls_.size() <= kMaxControls, "{} control tokens", controls_.size());
+  for (size_t idx = 0; idx < controls_.size(); ++idx)
+    bytes_.at(static_cast<size_t>(controls_[idx])) = control_bytes(idx);
   constexpr size_t kMaxBytes = 4096;  // longer tokens are never allowed
   for (std::string& bytes : bytes_) {
     if (bytes.size() > kMaxBytes) bytes.clear();
@@ -95,7 +98,8 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::vector<Token
   other_ = TrieBuilder(bytes_).build(other);
 }
 
-std::shared_ptr<const TokenTrie> TokenTrie::of(const Tokenizer& tokenizer, std::vector<TokenId> ends) {
+std::shared_ptr<const TokenTrie> TokenTrie::of(const Tokenizer& tokenizer, std::vector<TokenId> ends,
+                                               std::vector<TokenId> controls) {
   std::vector<std::string_view> tokens;
   const auto n_tokens = static_cast<TokenId>(tokenizer.vocab().tokens.size());
   for (TokenId id = 0; id < n_tokens; ++id) {
@@ -103,7 +107,7 @@ std::shared_ptr<const TokenTrie> TokenTrie::of(const Tokenizer& tokenizer, std::
     const bool is_text = kind == TokenKind::normal || kind == TokenKind::byte || kind == TokenKind::user_defined;
     tokens.push_back(is_text && !tokenizer.is_control(id) ? tokenizer.bytes_of(id) : "");
   }
-  return std::make_shared<const TokenTrie>(tokens, std::move(ends));
+  return std::make_shared<const TokenTrie>(tokens, std::move(ends), std::move(controls));
 }
 
 std::string_view TokenTrie::bytes_of(TokenId id) const {

@@ -28,16 +28,22 @@ using Trie = std::vector<TrieNode>;
 
 class TokenTrie {
  public:
-  // tokens: the bytes of each, by id; empty for those that are never allowed, as control tokens. ends: tokens that end
-  // an answer, allowed where the text is complete.
-  TokenTrie(std::span<const std::string_view> tokens, std::vector<TokenId> ends);
-  static std::shared_ptr<const TokenTrie> of(const Tokenizer& tokenizer, std::vector<TokenId> ends);
+  // tokens: the bytes of each, by id; empty for those that are never allowed. ends: tokens that end an answer, allowed
+  // where the text is complete. controls: control tokens that a grammar may name by their index here. They stand for
+  // control_bytes(), which are in no text.
+  TokenTrie(std::span<const std::string_view> tokens, std::vector<TokenId> ends, std::vector<TokenId> controls = {});
+  static std::shared_ptr<const TokenTrie> of(const Tokenizer& tokenizer, std::vector<TokenId> ends,
+                                             std::vector<TokenId> controls = {});
+  static constexpr char kControlByte = '\xFF';
+  static std::string control_bytes(size_t control) { return {kControlByte, static_cast<char>(control)}; }
+  static constexpr size_t kMaxControls = 256;
 
   size_t n_tokens() const { return bytes_.size(); }
   size_t n_words() const { return (n_tokens() + 31) / 32; }
   std::string_view bytes_of(TokenId id) const;
   bool is_end(TokenId id) const;
   std::span<const TokenId> ends() const { return ends_; }
+  std::span<const TokenId> controls() const { return controls_; }
 
   static constexpr size_t kMaxPlain = 16;
   const Trie& plain_short() const { return plain_short_; }  // plain tokens of up to kMaxPlain characters
@@ -51,7 +57,7 @@ class TokenTrie {
 
  private:
   std::vector<std::string> bytes_;
-  std::vector<TokenId> ends_;
+  std::vector<TokenId> ends_, controls_;
   Trie plain_short_, plain_long_, other_;
   std::vector<std::vector<uint32_t>> plain_masks_;
   std::vector<std::pair<TokenId, TokenId>> duplicates_;

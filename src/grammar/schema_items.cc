@@ -1,0 +1,47 @@
+#include "grammar/schema_items.h"
+
+#include <utility>
+
+#include "grammar/refusal.h"
+
+namespace ogas::grammar {
+namespace {
+
+bool is_lenient(const JsonValue& document, const SchemaOptions& options) {
+  const JsonValue* asked = document.find("x-ogas-lenient");
+  return options.is_lenient || (asked && asked->boolean);
+}
+
+}  // namespace
+
+SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, std::string_view schema,
+                         const SchemaOptions& options)
+    : SchemaItems(automaton, strings, numbers, parse_json(schema), options) {}
+
+SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, JsonValue document,
+                         const SchemaOptions& options)
+    : document_(std::move(document)),
+      reader_(formulas_, strings, numbers, document_, is_lenient(document_, options), options.keeps_order),
+      solver_(automaton, formulas_, strings, numbers),
+      items_(solver_, {.has_spaces = options.has_spaces, .keeps_order = options.keeps_order}) {}
+
+std::vector<Literal> SchemaItems::literals_at(std::string_view pointer) {
+  const FormulaId formula = reader_.read(pointer);
+  solver_.set_references(reader_.targets(), reader_.unique_pointers());
+  return {literal(formula)};
+}
+
+std::optional<ItemId> SchemaItems::values_at(std::string_view pointer, bool has_strings) {
+  std::vector<Literal> literals = literals_at(pointer);
+  if (!has_strings) literals.push_back(literal(formulas_.types(kAllTypes & ~kStringType)));
+  const ValueId value = solver_.value(std::move(literals));
+  if (!solver_.is_satisfiable(value)) return std::nullopt;
+  items_.explore(value);
+  return items_.root(value);
+}
+
+NodeId SchemaItems::strings_at(std::string_view pointer) {
+  return solver_.strings(solver_.value(literals_at(pointer)));
+}
+
+}  // namespace ogas::grammar

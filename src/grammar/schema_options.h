@@ -1,0 +1,17 @@
+// How JSON by a schema is written, and how strictly the schema is read.
+#pragma once
+
+namespace ogas::grammar {
+
+struct SchemaOptions {
+  // Between the parts of JSON a space, or a line's end with at most 32 spaces or tabs, may be written; else nothing.
+  bool has_spaces = true;
+  // Members with a name of their own come in the order of the schema, and before all others. Else in any order.
+  bool keeps_order = false;
+  // What cannot be enforced is left out instead of refused, as with "x-ogas-lenient": true in the schema.
+  bool is_lenient = false;
+
+  bool operator==(const SchemaOptions&) const = default;
+};
+
+}  // namespace ogas::grammar
