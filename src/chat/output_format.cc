@@ -55,6 +55,7 @@ void find_calls(OutputFormat& format, std::string_view source) {
     format.calls_begin = "<｜tool▁calls▁begin｜>";
     format.call_separator = "<｜tool▁sep｜>";
     format.calls_end = "<｜tool▁calls▁end｜>";
+    format.fences_arguments = has(source, "```json");
   } else if (has(source, "<|start_header_id|>ipython") && has(source, "\"parameters\": ")) {
     set_calls(format, CallSyntax::bare_json, "<|python_tag|>", "");
   }

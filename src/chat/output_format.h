@@ -27,7 +27,8 @@ struct OutputFormat {
   CallSyntax call_syntax = CallSyntax::none;
   std::string call_begin = {}, call_end = {};
   std::string calls_begin = {}, call_separator = {}, calls_end = {};  // of call_tokens
-  bool values_on_lines = false;  // of function_tags: a new line before and after each value
+  bool values_on_lines = false;   // of function_tags: a new line before and after each value
+  bool fences_arguments = false;  // of call_tokens: they are a fenced block of JSON
 
   bool operator==(const OutputFormat&) const = default;
 };
