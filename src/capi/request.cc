@@ -9,8 +9,8 @@
 
 #include "base/check.h"
 #include "capi/boundary.h"
+#include "engine/answer_grammars.h"
 #include "engine/request_settings.h"
-#include "grammar/grammar_cache.h"
 
 namespace ogas::capi {
 namespace {
@@ -163,7 +163,7 @@ Result<> set_form(const Engine& engine, const ogas_generate_options* given, Requ
         {.kind = Kind::choice, .choices = OGAS_TRY(read_strings(options.choices, options.n_choices, "choices"))});
   if (forms.size() > 1)
     return fail(ErrorCode::usage, "two of json_schema, regex, grammar and choices are set; one of them may be");
-  return forms.empty() ? Result<>() : engine.text().constrain(request, forms.front());
+  return forms.empty() ? Result<>() : engine.text().constrain(request, {.content = forms.front()});
 }
 
 }  // namespace ogas::capi

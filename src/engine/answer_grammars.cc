@@ -22,10 +22,8 @@ std::string end_of_prompt(const Tokenizer& tokenizer, std::span<const TokenId> p
   return tokenizer.decode_text(prompt.last(std::min(prompt.size(), kTokens)));
 }
 
-AnswerStart start_of_answer(const Tokenizer& tokenizer, std::string_view chat_template,
-                            std::span<const TokenId> prompt) {
+AnswerStart start_of_answer(const Tokenizer& tokenizer, const OutputFormat& format, std::span<const TokenId> prompt) {
   using Phase = AnswerStart::Phase;
-  const OutputFormat format = output_format_of(chat_template);
   const std::string end = end_of_prompt(tokenizer, prompt);
   // The message on the channel "final" is the content.
   if (format.channels) {
@@ -46,21 +44,60 @@ AnswerStart start_of_answer(const Tokenizer& tokenizer, std::string_view chat_te
   return {.phase = Phase::open, .begin = begin, .end = format.think_end, .gap = gap};
 }
 
-std::shared_ptr<const grammar::TokenTrie> AnswerGrammars::trie_of(const Tokenizer& tokenizer,
-                                                                  std::span<const TokenId> ends) {
+const AnswerGrammars::Vocabulary& AnswerGrammars::vocabulary(const AnswerContext& context) {
   const std::lock_guard lock(mutex_);
-  if (!trie_) trie_ = grammar::TokenTrie::of(tokenizer, {ends.begin(), ends.end()});
-  return trie_;
+  if (vocabulary_) return *vocabulary_;
+  std::vector<std::string> controls;
+  std::vector<TokenId> ids;
+  for (const std::string& mark : context.marks) {
+    const auto token = token_of(context.tokenizer, mark);
+    if (!token || !context.tokenizer.is_control(*token) || std::ranges::count(context.ends, *token) > 0) continue;
+    if (std::ranges::count(ids, *token) > 0) continue;
+    controls.push_back(mark);
+    ids.push_back(*token);
+  }
+  auto trie = grammar::TokenTrie::of(context.tokenizer, {context.ends.begin(), context.ends.end()}, std::move(ids));
+  vocabulary_ = {std::move(trie), std::move(controls)};
+  return *vocabulary_;
 }
 
-Result<> AnswerGrammars::constrain(Request& request, const grammar::GrammarSource& source, const Tokenizer& tokenizer,
-                                   std::span<const TokenId> ends, const AnswerStart& start) {
+namespace {
+
+// Where the grammar of an answer with calls begins: that of messages covers their headers, and reasoning, too.
+AnswerBegin begin_of(std::string_view end_of_prompt) {
+  if (end_of_prompt.ends_with("<|channel|>analysis<|message|>")) return AnswerBegin::reasoning;
+  return end_of_prompt.ends_with(ChannelMarks::kMessage) ? AnswerBegin::content : AnswerBegin::message;
+}
+
+Result<std::optional<grammar::GrammarTree::Schema>> schema_of(const AnswerRules& rules) {
+  using Schema = std::optional<grammar::GrammarTree::Schema>;
+  if (!rules.content) return Schema();
+  if (rules.content->kind != grammar::GrammarSource::Kind::json_schema)
+    return fail(ErrorCode::unsupported, "next to tools, an answer can have the form of a JSON Schema only");
+  return Schema({.text = rules.content->text, .options = rules.content->json});
+}
+
+}  // namespace
+
+Result<> AnswerGrammars::constrain(Request& request, const AnswerRules& rules, const AnswerContext& context) {
   if (request.ignore_eos)
     return fail(ErrorCode::usage, "ignore_eos and a grammar: an answer of this grammar ends, and nothing may follow");
-  if (ends.empty())
+  if (context.ends.empty())
     return fail(ErrorCode::unsupported, "the model has no token that ends an answer, which a grammar needs");
+  const Vocabulary& words = vocabulary(context);
+  AnswerStart start = start_of_answer(context.tokenizer, context.format, request.prompt);
+  grammar::GrammarSource source;
+  if (rules.calls) {
+    const AnswerBegin begin = begin_of(end_of_prompt(context.tokenizer, request.prompt));
+    const auto content = OGAS_TRY(schema_of(rules));
+    source = {.kind = grammar::GrammarSource::Kind::tree,
+              .tree = OGAS_TRY(make_call_grammar(context.format, words.controls, *rules.calls, content, begin))};
+    if (context.format.channels) start = {};
+  } else {
+    source = *rules.content;
+  }
   auto grammar = OGAS_TRY(cache_.get(source));
-  request.make_mask = [grammar = std::move(grammar), trie = trie_of(tokenizer, ends), &tokenizer, start] {
+  request.make_mask = [grammar = std::move(grammar), trie = words.trie, &tokenizer = context.tokenizer, start] {
     return std::make_unique<GrammarMask>(grammar, trie, tokenizer, start);
   };
   return {};

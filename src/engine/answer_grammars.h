@@ -1,9 +1,13 @@
-// Holds the answers of a model to grammars: JSON Schema, regular expressions, GBNF, choices.
+// Holds the answers of a model to grammars: JSON Schema, regular expressions, GBNF, choices, and calls of tools.
 #pragma once
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "chat/call_grammar.h"
 #include "engine/grammar_mask.h"
 #include "engine/request.h"
 #include "grammar/grammar_cache.h"
@@ -11,29 +15,45 @@
 
 namespace ogas {
 
+// What an answer must look like: its text, its calls of tools, or both.
+struct AnswerRules {
+  std::optional<grammar::GrammarSource> content = {};  // of what is neither reasoning nor a call
+  std::optional<CallRules> calls = {};
+};
+
+// What is the same for all answers in one format of a model. What it names must outlive what is made of it.
+struct AnswerContext {
+  const Tokenizer& tokenizer;
+  std::span<const TokenId> ends;  // tokens that end an answer
+  const OutputFormat& format;
+  std::span<const std::string> marks;  // of all formats of the model
+};
+
 // What answers of the model need: the trie of its tokens, made when it is first used, and the latest grammars. Safe to
 // share between threads.
 class AnswerGrammars {
  public:
-  // Has the content of the request's answers match a grammar. ends: the tokens that end an answer. Tokenizer and ends
-  // are those of the model, the same in every call. Errors: as grammar::compile(); usage (ignore_eos: such an answer
-  // would have no end); unsupported (no token ends an answer).
-  Result<> constrain(Request& request, const grammar::GrammarSource& source, const Tokenizer& tokenizer,
-                     std::span<const TokenId> ends, const AnswerStart& start);
+  // Has the answers to the request, which has its prompt, keep to the rules. But for the format, the context is the
+  // same in every call. Errors: as grammar::compile(); usage (ignore_eos: such an answer would have no end);
+  // unsupported (no token ends an answer; as make_call_grammar()).
+  Result<> constrain(Request& request, const AnswerRules& rules, const AnswerContext& context);
 
  private:
-  std::shared_ptr<const grammar::TokenTrie> trie_of(const Tokenizer& tokenizer, std::span<const TokenId> ends);
+  struct Vocabulary {
+    std::shared_ptr<const grammar::TokenTrie> trie;
+    std::vector<std::string> controls;  // marks that are control tokens, as the trie has them
+  };
+  const Vocabulary& vocabulary(const AnswerContext& context);
 
   std::mutex mutex_;
-  std::shared_ptr<const grammar::TokenTrie> trie_;
+  std::optional<Vocabulary> vocabulary_;
   grammar::GrammarCache cache_;
 };
 
 // The last tokens of a prompt as text: more than any mark with the white space after it.
 std::string end_of_prompt(const Tokenizer& tokenizer, std::span<const TokenId> prompt);
 
-// How an answer to this prompt begins, by the marks of a chat template (its source).
-AnswerStart start_of_answer(const Tokenizer& tokenizer, std::string_view chat_template,
-                            std::span<const TokenId> prompt);
+// How an answer to this prompt begins, by the marks of its format.
+AnswerStart start_of_answer(const Tokenizer& tokenizer, const OutputFormat& format, std::span<const TokenId> prompt);
 
 }  // namespace ogas

@@ -6,7 +6,7 @@
 namespace ogas {
 AnswerReader::AnswerReader(const Engine& engine, std::span<const TokenId> prompt, const nlohmann::ordered_json& tools) {
   if (!engine.text().chat_template()) return;
-  const OutputFormat format = output_format_of(engine.text().chat_template()->source());
+  const OutputFormat& format = engine.text().output_format(/*has_tools=*/!tools.is_null());
   if (format == OutputFormat{}) return;
   shown_control_ = marks_of(format);
   const Tokenizer* tokenizer = engine.text().tokenizer();

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
+#include "engine/answer_grammars.h"
 #include "engine/drafter.h"
 #include "engine/model_test_tools.h"
-#include "grammar/grammar_cache.h"
 
 namespace ogas {
 namespace {
@@ -122,11 +122,12 @@ TEST_F(DrafterTest, AMaskOfTheRequestHoldsWithDraftsToo) {
 TEST_F(DrafterTest, AnswersOfAGrammarAreTheSame) {
   request_.sampling.temperature = 0;
   request_.max_tokens = 100;
-  const auto done = engine_->text().constrain(
-      request_, {.text = R"({"type": "object", "required": ["name", "text"], "additionalProperties": false,
-                             "properties": {"name": {"type": "string", "minLength": 20, "maxLength": 60},
-                                            "text": {"type": "string", "minLength": 60, "maxLength": 90}}})",
-                 .json = {.keeps_order = true}});
+  const grammar::GrammarSource source{
+      .text = R"({"type": "object", "required": ["name", "text"], "additionalProperties": false,
+                  "properties": {"name": {"type": "string", "minLength": 20, "maxLength": 60},
+                                 "text": {"type": "string", "minLength": 60, "maxLength": 90}}})",
+      .json = {.keeps_order = true}};
+  const auto done = engine_->text().constrain(request_, {.content = source});
   ASSERT_TRUE(done) << done.error().message;
   expect_same_answer();
 }

@@ -5,9 +5,13 @@
 #include <utility>
 
 namespace ogas {
+
+using grammar::TokenTrie;
+
 namespace {
 
 constexpr size_t kBits = 32;  // of a word of a mask
+constexpr TokenId kNoToken = -1;
 
 void keep_only(std::span<const uint32_t> bits, std::span<float> logits) {
   for (size_t word_idx = 0; word_idx < bits.size(); ++word_idx) {
@@ -75,24 +79,42 @@ void GrammarMask::add_reasoning(TokenId id) {
 std::vector<TokenId> GrammarMask::forced() {
   if (!status_ || phase_ != Phase::content || matcher_.is_ended()) return {};
   const auto bytes = matcher_.forced_bytes();
-  if (!bytes || bytes->empty()) return {};
-  // The token before decides where the first one begins.
-  const std::string before(last_ ? tokenizer_.bytes_of(*last_) : std::string_view());
-  std::vector<TokenId> tokens = tokenizer_.encode(before + *bytes);
-  if (tokens.empty() || (last_ && tokens.front() != *last_)) return {};
-  if (last_) tokens.erase(tokens.begin());
-  if (!tokens.empty()) tokens.pop_back();
-  // What a tokenizer changes, or has no token for, is left to the mask.
-  std::string_view rest = *bytes;
-  for (size_t idx = 0; idx < tokens.size(); ++idx) {
-    const std::string_view text = trie_->bytes_of(tokens[idx]);
-    if (text.empty() || !rest.starts_with(text)) {
-      tokens.resize(idx);
-      break;
+  if (!bytes) return {};
+  std::vector<TokenId> tokens;
+  TokenId before = last_.value_or(kNoToken);
+  for (std::string_view rest = *bytes; !rest.empty();) {
+    const size_t control = rest.find(TokenTrie::kControlByte);
+    if (control > 0) {
+      const std::string_view text = rest.substr(0, control);
+      if (!add_forced(text, before, /*is_last=*/text.size() == rest.size(), tokens)) break;
+      rest.remove_prefix(text.size());
+    } else {
+      if (rest.size() < 2) break;
+      tokens.push_back(trie_->controls()[static_cast<uint8_t>(rest[1])]);
+      rest.remove_prefix(2);
     }
-    rest.remove_prefix(text.size());
+    if (!tokens.empty()) before = tokens.back();
   }
   return tokens;
+}
+
+// The token before decides where the first one begins, unless it is a control token. The last one may be longer with
+// what follows, unless a control token does. Whether all of the text became tokens: what a tokenizer changes, or has no
+// token for, is left to the mask.
+bool GrammarMask::add_forced(std::string_view text, TokenId before, bool is_last, std::vector<TokenId>& tokens) const {
+  const bool is_joined = before != kNoToken && !trie_->bytes_of(before).starts_with(TokenTrie::kControlByte);
+  const std::string beginning(is_joined ? tokenizer_.bytes_of(before) : std::string_view());
+  std::vector<TokenId> found = tokenizer_.encode(beginning + std::string(text));
+  if (found.empty() || (is_joined && found.front() != before)) return false;
+  if (is_joined) found.erase(found.begin());
+  if (is_last && !found.empty()) found.pop_back();
+  for (const TokenId token : found) {
+    const std::string_view bytes = trie_->bytes_of(token);
+    if (bytes.empty() || !text.starts_with(bytes)) return false;
+    text.remove_prefix(bytes.size());
+    tokens.push_back(token);
+  }
+  return text.empty();
 }
 
 }  // namespace ogas

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grammar/matcher.h"
@@ -38,8 +39,8 @@ class GrammarMask final : public TokenMask {
   // complex here, or reasoning ended in the middle of a token that is not what the grammar allows).
   Result<> apply(std::span<float> logits) override;
   void accept(TokenId id) override;
-  // The text that the grammar leaves no choice about, in the tokens that the tokenizer makes of it. The last token is
-  // left out, since it may be longer with what follows.
+  // The text that the grammar leaves no choice about, in the tokens that the tokenizer makes of it. A token of text at
+  // its end is left out, since it may be longer with what follows.
   std::vector<TokenId> forced() override;
 
  private:
@@ -47,6 +48,7 @@ class GrammarMask final : public TokenMask {
   bool allows(TokenId id) const { return (bits_[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; }
   void allow(TokenId id) { bits_[static_cast<size_t>(id) / 32] |= 1U << (id % 32); }
   void add_reasoning(TokenId id);
+  bool add_forced(std::string_view text, TokenId before, bool is_last, std::vector<TokenId>& tokens) const;
 
   std::shared_ptr<const grammar::TokenTrie> trie_;
   const Tokenizer& tokenizer_;

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/answer_grammars.h"
 #include "engine/answers_test_tools.h"
 #include "engine/model_test_tools.h"
-#include "grammar/grammar_cache.h"
 
 namespace ogas {
 namespace {
@@ -32,7 +32,7 @@ class GrammarAnswers : public ::testing::Test {
     request_.sampling = {.temperature = 0.8F, .seed = 3};
   }
   void constrain(const GrammarSource& source) {
-    const auto done = engine_->text().constrain(request_, source);
+    const auto done = engine_->text().constrain(request_, {.content = source});
     ASSERT_TRUE(done) << done.error().message;
   }
   Answer answer() { return testing::answer_alone(*engine_, request_); }
@@ -123,7 +123,7 @@ TEST_F(GrammarAnswers, ThatCannotGoOnEndWithAnError) {
 
 TEST_F(GrammarAnswers, NeedAnEnd) {
   request_.ignore_eos = true;
-  const auto done = engine_->text().constrain(request_, {.text = "true"});
+  const auto done = engine_->text().constrain(request_, {.content = GrammarSource{.text = "true"}});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, ErrorCode::usage);
 }

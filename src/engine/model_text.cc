@@ -1,7 +1,11 @@
 #include "engine/model_text.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "chat/generic_tools.h"
+#include "chat/template_support.h"
 #include "engine/answer_grammars.h"
 #include "files/template_reader.h"
 #include "files/vocab_reader.h"
@@ -14,6 +18,11 @@ std::string text_of(const Tokenizer& tokenizer, std::optional<TokenId> id) {
   return id ? std::string(tokenizer.bytes_of(*id)) : std::string();
 }
 
+bool has_calls(const nlohmann::ordered_json& messages) {
+  return std::ranges::any_of(
+      messages, [](const auto& message) { return message.contains("tool_calls") || message["role"] == "tool"; });
+}
+
 }  // namespace
 
 ModelText::ModelText() : grammars_(std::make_shared<AnswerGrammars>()) {}
@@ -24,6 +33,7 @@ Result<ModelText> ModelText::read(const TensorFile& file, const std::string& tem
   auto vocab = read_vocab(file);
   text.tokenizer_ = vocab ? Tokenizer::create(*std::move(vocab)) : std::unexpected(std::move(vocab).error());
   text.read_templates(file, template_source);
+  text.find_formats();
   text.find_ends();
   return text;
 }
@@ -46,6 +56,19 @@ void ModelText::read_templates(const TensorFile& file, const std::string& given)
   };
   parse_into(plain, template_);
   if (with_tools != plain) parse_into(with_tools, tool_template_);
+}
+
+void ModelText::find_formats() {
+  if (!template_) return;
+  const ChatTemplate& for_tools = tool_template_ ? *tool_template_ : *template_;
+  const TemplateSupport support = support_of(for_tools);
+  format_ = output_format_of(template_->source());
+  tool_format_ = output_format_of(for_tools.source());
+  has_system_role_ = support_of(*template_).system;
+  has_generic_tools_ = !support.tools || (!tool_format_.channels && tool_format_.call_syntax == CallSyntax::none);
+  if (has_generic_tools_) tool_format_ = with_generic_calls(format_);
+  marks_ = marks_of(format_);
+  std::ranges::move(marks_of(tool_format_), std::back_inserter(marks_));
 }
 
 void ModelText::find_ends() {
@@ -73,13 +96,15 @@ Result<RenderedChat> ModelText::render(const ChatTemplateInput& input) const {
   complete.bos_token = text_of(tokenizer, tokenizer.vocab().bos);
   complete.eos_token = text_of(tokenizer, tokenizer.vocab().eos);
   const bool has_tools = input.tools.is_array() && !input.tools.empty();
+  if (has_generic_tools_ && (has_tools || has_calls(input.messages)))
+    return template_->render(with_generic_tools(complete, has_system_role_));
   return (has_tools && tool_template_ ? tool_template_ : template_)->render(complete);
 }
 
-Result<> ModelText::constrain(Request& request, const grammar::GrammarSource& source) const {
+Result<> ModelText::constrain(Request& request, const AnswerRules& rules) const {
   const Tokenizer& tokenizer = *OGAS_TRY(tokenizer_or_error());
-  const AnswerStart start = template_ ? start_of_answer(tokenizer, template_->source(), request.prompt) : AnswerStart();
-  return grammars_->constrain(request, source, tokenizer, ends_.ids(), start);
+  const OutputFormat& format = output_format(/*has_tools=*/rules.calls.has_value());
+  return grammars_->constrain(request, rules, {tokenizer, ends_.ids(), format, marks_});
 }
 
 std::vector<TokenId> ModelText::encode(const RenderedChat& chat, ChatOptions options) const {

@@ -11,16 +11,15 @@
 #include "base/result.h"
 #include "chat/answer_ends.h"
 #include "chat/chat_template.h"
+#include "chat/output_format.h"
 #include "files/tensor_file.h"
 #include "sampling/sampling_options.h"
 #include "text/tokenizer.h"
 
 namespace ogas {
 
-namespace grammar {
-struct GrammarSource;
-}
 class AnswerGrammars;
+struct AnswerRules;
 struct Request;
 
 struct ChatOptions {
@@ -46,9 +45,14 @@ class ModelText {
   bool templates_mention(std::string_view name) const;
   const AnswerEnds& answer_ends() const { return ends_; }  // none without a tokenizer
   const SamplingOptions& recommended_sampling() const { return sampling_; }
-  // Has answers to the request, which has its prompt, match a grammar. Errors: as AnswerGrammars::constrain;
+  // How answers are written, as the templates show it; has_tools: in conversations with tools.
+  const OutputFormat& output_format(bool has_tools) const { return has_tools ? tool_format_ : format_; }
+  // Whether no template supports tools, or shows how they are called: the system's message describes them then
+  // (generic_tools.h).
+  bool has_generic_tools() const { return has_generic_tools_; }
+  // Has answers to the request, which has its prompt, keep to the rules. Errors: as AnswerGrammars::constrain;
   // unsupported (no tokenizer).
-  Result<> constrain(Request& request, const grammar::GrammarSource& source) const;
+  Result<> constrain(Request& request, const AnswerRules& rules) const;
 
   // A conversation by the model's template. Errors: unsupported (no template or no tokenizer), bad_file (the template
   // fails).
@@ -60,12 +64,16 @@ class ModelText {
 
  private:
   void read_templates(const TensorFile& file, const std::string& given);
+  void find_formats();
   void find_ends();
 
   Result<std::unique_ptr<Tokenizer>> tokenizer_ = fail(ErrorCode::unsupported, "no tokenizer");
   std::optional<ChatTemplate> template_;
   std::optional<ChatTemplate> tool_template_;  // where there is another for conversations with tools
   std::string template_error_ = "the model file has no chat template";
+  OutputFormat format_, tool_format_;
+  std::vector<std::string> marks_;  // of both
+  bool has_generic_tools_ = false, has_system_role_ = false;
   AnswerEnds ends_;
   SamplingOptions sampling_;
   std::shared_ptr<AnswerGrammars> grammars_;

@@ -72,10 +72,14 @@ TEST_F(ModelTextTest, NamesTheErrorOfATemplate) {
   EXPECT_EQ(rendered.error().message, text.chat_template_error());
 }
 
+// What a template must show for its tools to be used.
+constexpr std::string_view kCallMarks = "{# <tool_call> \"arguments\" </tool_call> #}";
+
 TEST_F(ModelTextTest, RendersToolsByTheirOwnTemplate) {
   add_tokenizer();
-  add_templates({{{"name", "default"}, {"template", "plain {{ messages[0].content }}"}},
-                 {{"name", "tool_use"}, {"template", "{{ tools | length }} tools, {{ eos_token }}"}}});
+  add_templates(
+      {{{"name", "default"}, {"template", "plain {{ messages[0].content }}"}},
+       {{"name", "tool_use"}, {"template", std::string(kCallMarks) + "{{ tools | length }} tools, {{ eos_token }}"}}});
   const ModelText text = read();
   ChatTemplateInput input = says("hi");
   EXPECT_EQ(text.render(input)->text, "plain hi");
@@ -88,13 +92,42 @@ TEST_F(ModelTextTest, RendersToolsByTheirOwnTemplate) {
   EXPECT_FALSE(text.templates_mention("documents"));
 }
 
+// A system's message describes them where the template takes one, else the user's does.
+TEST_F(ModelTextTest, TellsOfToolsThatNoTemplateSupports) {
+  add_tokenizer();
+  ChatTemplateInput input = says("hi");
+  input.tools = Json::parse(R"([{"type": "function", "function": {"name": "ring", "description": "rings"}}])");
+  const auto rendered = [&](const std::string& source) {
+    const ModelText text = read(source);
+    EXPECT_TRUE(text.has_generic_tools());
+    EXPECT_EQ(text.output_format(true).call_begin, "<tool_call>");
+    EXPECT_EQ(text.output_format(false).call_begin, "");
+    return text.render(input)->text;
+  };
+  const std::string any_role = rendered("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}");
+  EXPECT_TRUE(any_role.starts_with("[system]You can call functions.")) << any_role;
+  EXPECT_TRUE(any_role.contains("{\"name\":\"ring\",\"description\":\"rings\"}\n")) << any_role;
+  EXPECT_TRUE(any_role.ends_with("[user]hi")) << any_role;
+  const std::string no_system = rendered(
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}{% endif %}[{{ m.role }}]{{ "
+      "m.content "
+      "}}{% endfor %}");
+  EXPECT_TRUE(no_system.starts_with("[user]You can call functions.")) << no_system;
+  EXPECT_TRUE(no_system.ends_with("\n\nhi")) << no_system;
+  input.messages = Json::parse(R"([{"role": "user", "content": "a"},
+      {"role": "assistant", "content": "b", "tool_calls": [{"function": {"name": "ring", "arguments": {"n": 1}}}]},
+      {"role": "tool", "content": "c"}, {"role": "tool", "content": "d"}, {"role": "user", "content": "e"}])");
+  EXPECT_TRUE(rendered("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}")
+                  .ends_with("[user]a[assistant]b\n<tool_call>\n{\"name\": \"ring\", \"arguments\": {\"n\":1}}\n"
+                             "</tool_call>[user]<tool_response>\nc\n</tool_response>\n<tool_response>\nd\n"
+                             "</tool_response>\ne"));
+}
+
 TEST_F(ModelTextTest, UsesTheGivenTemplateInsteadOfItsOwn) {
   add_tokenizer();
   add_templates({{{"name", "default"}, {"template", "own"}}, {{"name", "tool_use"}, {"template", "own with tools"}}});
   const ModelText text = read("given {{ messages[0].content }}");
-  ChatTemplateInput input = says("hi");
-  input.tools = Json::array({{{"type", "function"}}});
-  EXPECT_EQ(text.render(input)->text, "given hi");
+  EXPECT_EQ(text.render(says("hi"))->text, "given hi");
 }
 
 TEST_F(ModelTextTest, KeepsSpecialTokensOfTheInputAsText) {

@@ -13,8 +13,6 @@ Api::Api(Engine& served, EngineThread& thread, ApiKeys& api_keys, ApiOptions api
       engine_thread(thread),
       keys(api_keys),
       options(std::move(api_options)),
-      format(served.text().chat_template() ? output_format_of(served.text().chat_template()->source())
-                                           : OutputFormat{}),
       created(unix_time()),
       fingerprint(fmt::format("ogas-{}-{}", version(), served.isa())) {}
 

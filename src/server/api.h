@@ -22,6 +22,7 @@ struct ApiOptions {
   std::vector<std::string> names;  // of the model, as clients ask for it; the first is told
   SamplingOptions sampling;        // where a request says nothing
   uint32_t max_choices = 16;       // answers to one request
+  bool native_tools_only = false;  // refuse tools where the model's templates do not support them
 };
 
 // A request that is being answered, and its client.
@@ -41,12 +42,13 @@ class Api {
   ApiKeys& keys;
   Metrics metrics;
   const ApiOptions options;
-  const OutputFormat format;      // of the model's answers
   const int64_t created;          // when the model was loaded, in seconds since 1970
   const std::string fingerprint;  // of what makes answers what they are: program, instruction set, model
   std::atomic<bool> draining = false;
   std::function<size_t()> n_connections = {};  // from any thread
 
+  // Of the model's answers.
+  const OutputFormat& format(bool has_tools) const { return engine.text().output_format(has_tools); }
   const std::string& model() const { return options.names.front(); }
   // Errors: not the model that is served.
   ApiResult<> check_model(Fields& fields) const;

@@ -138,7 +138,8 @@ class GivenBackTest(ScriptedTest):
     """What clients give back of earlier answers, as a template sees it: this one tells all of it as its error."""
 
     TELLS = ("{% for m in messages %}{% if m.role == 'assistant' %}{{ raise_exception('thought ' ~ m.reasoning_content ~ "
-             "', said ' ~ m.content ~ ', called ' ~ (m.tool_calls or [])|length) }}{% endif %}{% endfor %}")
+             "', said ' ~ m.content ~ ', called ' ~ (m.tool_calls or [])|length) }}{% endif %}{% endfor %}"
+             "{{ tools }}{# <tool_call> \"arguments\" </tool_call> #}")
     REASONING = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}
     CALL = {"type": "function_call", "call_id": "c", "name": "write_file", "arguments": "{}"}
     SAID = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi"}]}
@@ -213,11 +214,6 @@ class CallsTest(ScriptedTest):
         reply = self.ollama()
         self.assertEqual((reply["message"]["tool_calls"][0]["function"]["arguments"], reply["done_reason"]), (arguments, "stop"))
 
-    def test_a_brace_too_many_is_not_shown(self):
-        self.start(["<tool_call>\n", '{"name": "write_file", "arguments": {}}}', "\n</tool_call>"], template=QWEN)
-        choice, = self.chat(tools=TOOLS)["choices"]
-        self.assertEqual((choice["message"]["content"], choice["finish_reason"]), (None, "tool_calls"))
-
     def test_usage_of_an_answer_that_the_server_ends(self):
         call = '<tool_call>\n{"name": "write_file", "arguments": {}}\n</tool_call>'
         self.start([call, "\n", call[:20], call[20:], "more", "and more"], template=QWEN)
@@ -251,19 +247,31 @@ class EffectTest(ScriptedTest):
         message = reply["error"] if path.startswith("/api/") else reply["error"]["message"]
         self.assertIn(text, message)
 
+    USERS_AND_ASSISTANTS = ("{% for m in messages %}{% if m.role in ['user', 'assistant'] %}<|im_start|>{{ m.role }}\n"
+                            "{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}")
+    HISTORY = [{"role": "user", "content": "Go"}, {"role": "assistant", "content": None, "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "user", "content": "Go"}]
+
+    def test_a_template_without_tools(self):
+        self.start(["Hello"], "--native-tools-only", template=self.USERS_AND_ASSISTANTS)
+        completions, chat = "/v1/chat/completions", {"messages": [{"role": "user", "content": "Go"}]}
+        self.refused(completions, {**chat, "tools": TOOLS}, "tools", "does not support tools")
+        self.refused("/v1/responses", {"input": "Go", "tools": [{"type": "function", **WRITE_FILE}]}, "tools", "does not support")
+        self.refused("/api/chat", {**chat, "tools": TOOLS}, "tools", "does not support tools")
+        self.ok(completions, {**chat, "tools": TOOLS, "tool_choice": "none"})
+
+    def test_a_template_that_shows_tools_and_no_calls(self):
+        self.start(["Hello"], template="{{ tools }}{# <tool_call> \"arguments\" </tool_call> #}" + self.USERS_AND_ASSISTANTS)
+        self.refused("/v1/chat/completions", {"messages": self.HISTORY}, "messages[1].tool_calls", "ignores tool calls")
+
     def test_a_template_without_a_place_for_it(self):
-        self.start(["Hello"], template="{% for m in messages %}{% if m.role in ['user', 'assistant'] %}<|im_start|>{{ m.role }}\n"
-                                       "{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}")
+        self.start(["Hello"], template=self.USERS_AND_ASSISTANTS)
         user = {"role": "user", "content": "Go"}
         chat = {"messages": [user]}
         completions = "/v1/chat/completions"
-        self.refused(completions, {**chat, "tools": TOOLS}, "tools", "does not support tools")
-        self.refused("/v1/responses", {"input": "Go", "tools": [{"type": "function", **WRITE_FILE}]}, "tools", "not support tools")
-        self.refused("/api/chat", {**chat, "tools": TOOLS}, "tools", "does not support tools")
-        self.ok(completions, {**chat, "tools": TOOLS, "tool_choice": "none"})
-        history = [user, {"role": "assistant", "content": None, "tool_calls": [
-            {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, user]
-        self.refused(completions, {"messages": history}, "messages[1].tool_calls", "ignores tool calls")
+        n_tokens = self.ok(completions, chat)["usage"]["prompt_tokens"]
+        self.assertGreater(self.ok(completions, {**chat, "tools": TOOLS})["usage"]["prompt_tokens"], n_tokens + 100)
+        self.assertGreater(self.ok(completions, {"messages": self.HISTORY})["usage"]["prompt_tokens"], n_tokens + 30)
         self.refused(completions, {"messages": [{"role": "system", "content": "Be brief."}, user]}, "messages[0]", "'system'")
         self.refused("/api/generate", {"prompt": "Go", "system": "Be brief."}, "messages[0]", "'system'")
         self.refused("/api/generate", {"prompt": "Go", "context": [1, 2]}, "context", "context")

@@ -215,10 +215,14 @@ class BadRequestsTest(ServerTest):
             ({"messages": [message], "guided_json": 7}, "guided_json", "JSON Schema"),
             ({"messages": [message], "json_schema": {}, "ignore_eos": True}, "json_schema", "ignore_eos"),
             ({"messages": [message], "structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag", "no field"),
+            ({"messages": [message], "tool_choice": "required"}, "tool_choice", "no tools"),
             ({"messages": [message], "tools": [{"type": "function", "function": {"name": "f"}}],
-              "tool_choice": "required"}, "tool_choice", "not supported"),
-            ({"messages": [message], "tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
-             "tools[0].function.strict", "not supported"),
+              "tool_choice": "always"}, "tool_choice", "'required' or an object"),
+            ({"messages": [message], "tools": [{"type": "function", "function": {
+                "name": "f", "strict": True, "parameters": {"properties": {"a": {"pattern": "(a)\\1"}}}}}]},
+             "tools", "'#/properties/a/pattern'"),
+            ({"messages": [message], "tools": [{"type": "function", "function": {"name": "f"}}], "guided_regex": "a"},
+             "tools", "JSON Schema only"),
             ({"messages": [message], "functions": [{}]}, "functions", "no field"),
         ]:
             with self.subTest(str(body)[:80]):

@@ -58,21 +58,23 @@ class LangChainTest(ServerTest):
         self.assertNotIn("I", reply.content)
         self.assertTrue(all(len(one["top_logprobs"]) == 2 for one in reply.response_metadata["logprobs"]["content"]))
 
-    def test_tools_that_the_model_would_not_see(self):
+    def test_tools(self):
         def add(a: int, b: int) -> int:
             """Adds two numbers."""
             return a + b
-        with self.assertRaisesRegex(openai.BadRequestError, "does not support tools"):
-            self.chat().bind_tools([add]).invoke("Say hi")
+        for choice in ("required", "any", "add"):
+            model = self.model(temperature=0, max_tokens=100).bind_tools([add], tool_choice=choice, parallel_tool_calls=False)
+            call, = model.invoke("Add 2 and 3").tool_calls
+            self.assertEqual((call["name"], {type(value) for value in call["args"].values()}), ("add", {int}))
         reply = self.chat().bind_tools([add], tool_choice="none").invoke("Say hi")
         self.assertEqual(reply.tool_calls, [])
         self.assertTrue(reply.content)
 
     def test_structured_output(self):
-        for method in ("json_schema", "json_mode"):
+        for method in ("json_schema", "function_calling", "json_mode"):
             with self.subTest(method):
                 city = self.model(temperature=1, seed=3, max_tokens=200).with_structured_output(City, method=method)
-                if method == "json_schema":
+                if method != "json_mode":
                     self.assertIn(city.invoke("Name a city.").name, ("Rome", "Oslo"))
                 else:
                     try:

@@ -232,12 +232,12 @@ class ChatTest(OpenAiTest):
         text = self.ask_ok("POST", "/detokenize", {"tokens": [other]})["prompt"]
         self.assertEqual(self.chat(max_tokens=3, logit_bias={str(other): 100}).choices[0].message.content, text * 3)
 
-    def test_tools_that_the_model_would_not_see(self):
+    def test_tools_that_the_template_does_not_support(self):
         parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
         tools = [{"type": "function", "function": {"name": "get_weather", "description": "Tells the weather",
                                                    "parameters": parameters}}]
-        with self.assertRaisesRegex(openai.BadRequestError, "does not support tools"):
-            self.chat(max_tokens=8, tools=tools)
+        usages = [self.chat(max_tokens=8, **fields).usage for fields in ({}, {"tools": tools})]
+        self.assertGreater(usages[1].prompt_tokens, usages[0].prompt_tokens + 100)
         message = self.chat(max_tokens=8, tools=tools, tool_choice="none", extra_body=ENDLESS).choices[0].message
         self.assertTrue(message.content)
         self.assertIsNone(message.tool_calls)
@@ -300,7 +300,7 @@ class ChatTest(OpenAiTest):
                 "top_logprobs": {"top_logprobs": 2},
                 "logit_bias.99999999": {"logit_bias": {"99999999": 1}},
                 "response_format.type": {"response_format": {"type": "xml"}},
-                "tool_choice": {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"},
+                "tool_choice": {"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "always"},
                 "tools[0].type": {"tools": [{"type": "web_search"}]},
                 "tools[0].function.name": {"tools": [{"type": "function", "function": {}}]},
                 "tools[0].function.frob": {"tools": [{"type": "function", "function": {"name": "f", "frob": 1}}]},

@@ -99,11 +99,17 @@ class ToolsTest(ServerTest):
         self.assertEqual([(name, json.loads(text)) for _, name, text in calls.values()], [("add", ARGUMENTS)] * 2)
 
     def test_calls_of_what_was_not_offered_stay_text(self):
-        for fields in ({"tools": openai.NOT_GIVEN}, {"tool_choice": "none"},
-                       {"tools": [{"type": "function", "function": {"name": "other"}}]}):
+        for fields in ({"tools": openai.NOT_GIVEN}, {"tool_choice": "none"}):
             choice = self.ask(history(), **fields).choices[0]
             self.assertEqual((choice.finish_reason, choice.message.tool_calls), ("stop", None))
             self.assertTrue(choice.message.content.startswith("<tool_call>"), choice)
+
+    def test_a_call_that_has_begun_keeps_to_the_tools(self):
+        other = {"type": "function", "function": {"name": "other", "parameters": {
+            "type": "object", "required": ["a"], "properties": {"a": {"enum": ["x", "y"]}}, "additionalProperties": False}}}
+        call = self.ask(history(), tools=[other], parallel_tool_calls=False).choices[0].message.tool_calls[0]
+        self.assertEqual(call.function.name, "other")
+        self.assertIn(json.loads(call.function.arguments)["a"], ("x", "y"))
 
     def test_responses(self):
         items = []

@@ -21,11 +21,11 @@ struct CheckOptions {
 };
 
 struct Instance {
-  std::string file;
-  bool is_valid;
-  size_t byte, line, column;  // of what breaks it; line and column from 1
-  std::string found;          // there
-  std::vector<std::string> expected;
+  std::string file = {};
+  bool is_valid = false;
+  size_t byte = 0, line = 0, column = 0;  // of what breaks it; line and column from 1
+  std::string found = {};                 // there
+  std::vector<std::string> expected = {};
 };
 
 // "a" to "z" for stretches of bytes, "\xE2" for those that are not a character.

@@ -17,6 +17,7 @@
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
 #include "engine/answer_figures.h"
+#include "engine/answer_grammars.h"
 #include "engine/kv_manager.h"
 
 namespace ogas::cli {
@@ -148,7 +149,7 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain() && !grammar) request.stop.emplace_back(kPlainStop);
-  if (grammar) OGAS_TRY(engine->text().constrain(request, *grammar));
+  if (grammar) OGAS_TRY(engine->text().constrain(request, {.content = *grammar}));
   ReplyPrinter printer(options.hides_thinking);
   AnswerReader reader = options.raw ? AnswerReader() : AnswerReader(*engine, request.prompt);
   ModelReply reply(std::move(reader), [&](std::string_view reasoning, std::string_view content) {

@@ -154,6 +154,10 @@ void add_limits(CLI::App& app, ServeOptions& options) {
   add_seconds("--write-timeout", options.write_seconds, "Seconds a client may take to read a part of an answer");
   add_seconds("--idle-timeout", options.idle_seconds, "Seconds a connection stays open between two requests");
   add_seconds("--grace", options.grace_seconds, "Seconds that running answers get on shutdown");
+  app.add_flag("--native-tools-only", options.server.api.native_tools_only,
+               "Refuse tools where the model's chat template does not support them (default: describe them in the "
+               "system's message)")
+      ->group(kServerGroup);
   app.add_flag("-q,--quiet", options.quiet, "Do not log requests")->group(kServerGroup);
   app.add_flag("--log-prompts", options.server.http.logs_bodies, "Also log the prompts")->group(kServerGroup);
   app.add_flag("--log-json", options.log_json, "Write these lines as JSON")->group(kServerGroup);

@@ -1,7 +1,6 @@
 #include "server/answer/chat_answer.h"
 #include "server/request/request_fields.h"
 
-#include <iterator>
 #include <utility>
 
 namespace ogas::server {
@@ -10,7 +9,14 @@ namespace {
 void append(OutputPiece& piece, OutputPiece more) {
   piece.reasoning += more.reasoning;
   piece.content += more.content;
-  std::ranges::move(more.calls, std::back_inserter(piece.calls));
+  for (ToolCallPiece& call : more.calls) {
+    if (piece.calls.empty() || piece.calls.back().index != call.index) {
+      piece.calls.push_back(std::move(call));
+      continue;
+    }
+    piece.calls.back().arguments += call.arguments;
+    piece.calls.back().is_last |= call.is_last;
+  }
 }
 
 }  // namespace
@@ -67,6 +73,8 @@ bool ChatAnswer::take(std::span<FeedEvent> events) {
 }
 
 ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head) {
+  if (!tools.tools.is_null() && api.options.native_tools_only && api.engine.text().has_generic_tools())
+    return refuse("tools", "this model's chat template does not support tools (and --native-tools-only is set)");
   input.tools = tools.tools;
   return start_with(api, call, OGAS_TRY(make_prompt(api, input)), std::move(answer), std::move(stream_head));
 }
@@ -74,14 +82,15 @@ ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswe
 ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
                                 HttpReply stream_head) {
   request.prompt = std::move(prompt.tokens);
-  request.shown_control = marks_of(api.format);
-  if (form) OGAS_TRY(constrain(api, request, *form));
+  const OutputFormat& format = api.format(/*has_tools=*/!tools.tools.is_null());
+  request.shown_control = marks_of(format);
+  OGAS_TRY(constrain(api, request, form, tools));
   answer->parallel_calls_ = tools.parallel;
   answer->n_open_ = n;
   std::vector<Request> requests(n, request);
   for (uint32_t idx = 0; idx < n; ++idx) {
     requests[idx].sampling.seed += idx;
-    answer->choices.push_back({.parser = OutputParser(api.format, tools.tools, prompt.starts_in_reasoning, calls)});
+    answer->choices.push_back({.parser = OutputParser(format, tools.tools, prompt.starts_in_reasoning, calls)});
   }
   if (streams) call.exchange->expect_stream(std::move(stream_head));
   feed_answers(api, call, std::move(requests),

@@ -287,8 +287,9 @@ ApiResult<> ollama_show(Api& api, Call& call) {
   OGAS_TRY(fields.finish());
   const ModelFacts& facts = api.engine.facts();
   Json capabilities = {"completion"};
-  if (api.format.call_syntax != CallSyntax::none) capabilities.push_back("tools");
-  if (!api.format.think_begin.empty()) capabilities.push_back("thinking");
+  const OutputFormat& format = api.format(/*has_tools=*/false);
+  if (api.engine.text().chat_template()) capabilities.push_back("tools");
+  if (format.channels || !format.think_end.empty()) capabilities.push_back("thinking");
   reply_json(*call.exchange,
              {{"details", details_of(api)},
               {"template", api.engine.text().chat_template() ? api.engine.text().chat_template()->source() : ""},

@@ -130,39 +130,105 @@ ApiResult<> check_tool(const Json& tool, const std::string& path) {
   if (const Json* parameters = function.find("parameters"); parameters && !parameters->is_object())
     return refuse(function.path_of("parameters"), "{} is {}, where an object is expected",
                   function.path_of("parameters"), kind_of(*parameters));
-  if (OGAS_TRY(function.boolean("strict")).value_or(false))
-    return refuse(function.path_of("strict"), "calls that must follow their schema are not supported yet");
+  OGAS_TRY(function.boolean("strict"));
   return function.finish();
 }
 
-// Whether the model may call any.
-ApiResult<bool> read_tool_choice(Fields& fields) {
+// What "tool_choice" says of the tools.
+struct ToolChoice {
+  bool may_call = true, must_call = false;
+  std::optional<std::vector<std::string>> names = {};  // that may be called; none: all
+};
+
+// {"name"}, next to the type or, in the chat API, in an object of the type's name.
+ApiResult<std::string> read_choice_name(const Json& json, const std::string& path) {
+  Fields choice = OGAS_TRY(Fields::of(json, path));
+  const std::string type = OGAS_TRY(choice.needed_text("type"));
+  if (type != "function")
+    return refuse(choice.path_of("type"), "{} is '{}', and only functions are supported", choice.path_of("type"), type);
+  const Json* function = choice.find("function");
+  if (!function) {
+    std::string name = OGAS_TRY(choice.needed_text("name"));
+    OGAS_TRY(choice.finish());
+    return name;
+  }
+  OGAS_TRY(choice.finish());
+  Fields fields = OGAS_TRY(Fields::of(*function, choice.path_of("function")));
+  std::string name = OGAS_TRY(fields.needed_text("name"));
+  OGAS_TRY(fields.finish());
+  return name;
+}
+
+// {"type": "allowed_tools", "mode", "tools"}, or with these two in an object of the type's name.
+ApiResult<ToolChoice> read_allowed_tools(const Json& json, const std::string& path) {
+  Fields choice = OGAS_TRY(Fields::of(json, path));
+  OGAS_TRY(choice.text("type"));
+  const Json* inner = choice.find("allowed_tools");
+  Fields allowed = inner ? OGAS_TRY(Fields::of(*inner, choice.path_of("allowed_tools"))) : choice;
+  const std::string mode = OGAS_TRY(allowed.needed_text("mode"));
+  if (mode != "auto" && mode != "required")
+    return refuse(allowed.path_of("mode"), "{} is '{}', where 'auto' or 'required' is expected",
+                  allowed.path_of("mode"), mode);
+  const Json* tools = allowed.find("tools");
+  const std::string tools_path = allowed.path_of("tools");
+  if (!tools || !tools->is_array() || tools->empty())
+    return refuse(tools_path, "{} is {}, where an array of tools is expected", tools_path,
+                  tools ? tools->is_array() ? "an empty array" : kind_of(*tools) : "missing");
+  ToolChoice result{.must_call = mode == "required", .names = std::vector<std::string>()};
+  for (size_t idx = 0; idx < tools->size(); ++idx)
+    result.names->push_back(OGAS_TRY(read_choice_name((*tools)[idx], fmt::format("{}[{}]", tools_path, idx))));
+  OGAS_TRY(allowed.finish());
+  if (inner) OGAS_TRY(choice.finish());
+  return result;
+}
+
+ApiResult<ToolChoice> read_tool_choice(Fields& fields) {
   const Json* choice = fields.find("tool_choice");
-  if (!choice) return true;
-  if (*choice == "none") return false;
-  if (*choice == "auto") return true;
   const std::string path = fields.path_of("tool_choice");
-  if (*choice == "required" || choice->is_object())
-    return refuse(path, "{} is {}: calls that the model has to make are not supported yet; 'auto' and 'none' are", path,
-                  choice->is_object() ? "an object" : "'required'");
-  return refuse(path, "{} is {}, where 'auto' or 'none' is expected", path, to_text(*choice));
+  if (!choice || *choice == "auto") return ToolChoice{};
+  if (*choice == "none") return ToolChoice{.may_call = false};
+  if (*choice == "required") return ToolChoice{.must_call = true};
+  if (!choice->is_object())
+    return refuse(path, "{} is {}, where 'auto', 'none', 'required' or an object is expected", path, to_text(*choice));
+  if (choice->value("type", Json()) == "allowed_tools") return read_allowed_tools(*choice, path);
+  return ToolChoice{.must_call = true, .names = std::vector{OGAS_TRY(read_choice_name(*choice, path))}};
+}
+
+// Those of the tools that may be called.
+ApiResult<std::vector<CallableTool>> chosen_tools(const Json& tools, const ToolChoice& choice,
+                                                  const std::string& path) {
+  std::vector<CallableTool> all = callable_tools(tools);
+  if (!choice.names) return all;
+  std::vector<CallableTool> chosen;
+  for (const std::string& name : *choice.names) {
+    const auto found = std::ranges::find(all, name, &CallableTool::name);
+    if (found == all.end()) return refuse(path, "{} names '{}', which is none of the tools", path, name);
+    chosen.push_back(*found);
+  }
+  return chosen;
 }
 
 }  // namespace
 
 ApiResult<ToolFields> read_tools(Fields& fields) {
   ToolFields result;
-  const bool may_call = OGAS_TRY(read_tool_choice(fields));
+  const ToolChoice choice = OGAS_TRY(read_tool_choice(fields));
   result.parallel = OGAS_TRY(fields.boolean("parallel_tool_calls")).value_or(true);
   const Json* given = fields.find("tools");
+  const std::string path = fields.path_of("tools"), choice_path = fields.path_of("tool_choice");
+  if (choice.must_call && (!given || given->empty()))
+    return refuse(choice_path, "{} asks for a call, and there are no tools", choice_path);
   if (!given) return result;
-  const std::string path = fields.path_of("tools");
   if (!given->is_array() || given->size() > kMaxTools)
     return refuse(path, "{} is {}, where an array of at most {} tools is expected", path,
                   given->is_array() ? fmt::format("an array of {}", given->size()) : kind_of(*given), kMaxTools);
   for (size_t idx = 0; idx < given->size(); ++idx)
     OGAS_TRY(check_tool((*given)[idx], fmt::format("{}[{}]", path, idx)));
-  if (may_call && !given->empty()) result.tools = *given;
+  if (!choice.may_call || given->empty()) return result;
+  result.tools = *given;
+  result.rules = {.tools = OGAS_TRY(chosen_tools(*given, choice, choice_path)),
+                  .is_required = choice.must_call,
+                  .parallel = result.parallel};
   return result;
 }
 
@@ -207,7 +273,7 @@ ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
     chat.text += begun;
   }
   ChatPrompt prompt{.tokens = api.engine.text().encode(chat),
-                    .starts_in_reasoning = ends_in_reasoning(api.format, chat.text)};
+                    .starts_in_reasoning = ends_in_reasoning(api.format(!input.tools.is_null()), chat.text)};
   if (prompt.tokens.empty()) return refuse(input.path, "the conversation has no tokens");
   OGAS_TRY(api.check_length(prompt.tokens.size(), input.path));
   return prompt;

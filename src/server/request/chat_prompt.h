@@ -1,8 +1,10 @@
 // Messages and tools as clients send them, to what the model's template takes, and to tokens.
 #pragma once
 
+#include <optional>
 #include <vector>
 
+#include "chat/call_grammar.h"
 #include "server/api.h"
 
 namespace ogas::server {
@@ -26,11 +28,11 @@ ApiResult<Json> read_messages(Fields& fields);
 ApiResult<Json> read_message(const Json& message, const std::string& path);
 // A text, or an array of parts {"type": "text", "text": ...} (or another name of that type), put together.
 ApiResult<std::string> read_content(const Json& content, const std::string& path, std::string_view type = "text");
-// "tools", "tool_choice" and "parallel_tool_calls" of OpenAI's chat API. Those that would have to be enforced are
-// refused.
+// "tools", "tool_choice" and "parallel_tool_calls" of OpenAI's chat API.
 struct ToolFields {
-  Json tools = {};  // null where there are none, or the model is not to see them
-  bool parallel = true;
+  Json tools = {};                      // that the model sees; null where there are none
+  std::optional<CallRules> rules = {};  // which of them it may call, or has to; none without tools
+  bool parallel = true;                 // several calls in one answer
 };
 ApiResult<ToolFields> read_tools(Fields& fields);
 // "chat_template_kwargs" and "reasoning_effort": further variables for the template.

@@ -61,7 +61,8 @@ ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, 
 
 ApiResult<> check_variable(const Api& api, const std::string& path, std::string_view name, const Json& value) {
   if (!api.engine.text().chat_template() || api.engine.text().templates_mention(name)) return {};
-  const bool reasons = api.format.channels || !api.format.think_end.empty();
+  const OutputFormat& format = api.format(/*has_tools=*/false);
+  const bool reasons = format.channels || !format.think_end.empty();
   const bool is_switch = name == "enable_thinking" || name == "thinking";
   const bool asks_for_none = (is_switch && value == false) || (name == "reasoning_effort" && value == "none");
   if (asks_for_none && !reasons) return {};

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "engine/answer_grammars.h"
 #include "engine/request_settings.h"
 
 namespace ogas::server {
@@ -143,9 +144,18 @@ ApiResult<uint32_t> read_n(const Api& api, Fields& fields) {
 
 // All of them are the request's, which asks for something that cannot be done.
 ApiResult<> constrain(const Api& api, Request& request, const AnswerForm& form) {
-  const auto done = api.engine.text().constrain(request, form.source);
+  const auto done = api.engine.text().constrain(request, {.content = form.source});
   if (done) return {};
   return refuse(form.path, "{}: {}", form.path, done.error().message);
+}
+
+ApiResult<> constrain(const Api& api, Request& request, const std::optional<AnswerForm>& form,
+                      const ToolFields& tools) {
+  if (!tools.rules) return form ? constrain(api, request, *form) : ApiResult<>();
+  const auto done = api.engine.text().constrain(
+      request, {.content = form ? std::optional(form->source) : std::nullopt, .calls = tools.rules});
+  if (done) return {};
+  return refuse("tools", "tools: {}", done.error().message);
 }
 
 void ignore_bookkeeping(Fields& fields) {

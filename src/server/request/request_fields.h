@@ -4,6 +4,7 @@
 #include "engine/request.h"
 #include "server/api.h"
 #include "server/request/answer_form.h"
+#include "server/request/chat_prompt.h"
 
 namespace ogas::server {
 
@@ -23,6 +24,8 @@ ApiResult<uint32_t> read_n(const Api& api, Fields& fields);
 
 // Has the answers of a request, which has its prompt, match a form. Errors: as AnswerGrammars::constrain.
 ApiResult<> constrain(const Api& api, Request& request, const AnswerForm& form);
+// The same with tools, where there are some.
+ApiResult<> constrain(const Api& api, Request& request, const std::optional<AnswerForm>& form, const ToolFields& tools);
 
 // What OpenAI's API has and changes nothing here: who asks and where it is stored.
 void ignore_bookkeeping(Fields& fields);
