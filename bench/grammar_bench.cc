@@ -90,7 +90,7 @@ class Bench {
       const auto masked = matcher.mask(bits);
       times.push_back(microseconds(since));
       if (!masked) return masked.error().message;
-      const bool is_allowed = (bits[static_cast<size_t>(id) / 32] >> (id % 32)) & 1;
+      const bool is_allowed = ogas::grammar::mask_has(bits, id);
       const auto accepted = matcher.accept(id);
       if (is_allowed != accepted.has_value()) return "MASK DIFFERS at byte " + std::to_string(at);
       if (!accepted) return "at byte " + std::to_string(at) + ": " + accepted.error().message;
@@ -108,7 +108,8 @@ class Bench {
       if (const auto masked = matcher.mask(bits); !masked) return {{"error", masked.error().message}};
       std::vector<ogas::TokenId> allowed;
       for (size_t id = 0; id < trie_->n_tokens(); ++id)
-        if ((bits[id / 32] >> (id % 32)) & 1) allowed.push_back(static_cast<ogas::TokenId>(id));
+        if (ogas::grammar::mask_has(bits, static_cast<ogas::TokenId>(id)))
+          allowed.push_back(static_cast<ogas::TokenId>(id));
       if (allowed.empty()) return {{"error", "DEAD END"}, {"text", matcher.written()}};
       ogas::TokenId id = allowed[random() % allowed.size()];
       if (matcher.is_complete() && (step > 20 || random() % 2)) return {{"text", matcher.written()}};

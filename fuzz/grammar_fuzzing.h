@@ -44,7 +44,7 @@ inline void follow_text(const Result<std::shared_ptr<const grammar::Grammar>>& c
     for (const uint32_t word : bits) is_any_allowed |= word != 0;
     if (!is_any_allowed) std::abort();  // a dead end
     const auto id = static_cast<TokenId>(static_cast<uint8_t>(c));
-    const bool is_allowed = (bits[static_cast<size_t>(id) / 32] >> (id % 32)) & 1;
+    const bool is_allowed = grammar::mask_has(bits, id);
     const auto accepted = matcher.accept(id);
     if (!accepted && accepted.error().code != ErrorCode::usage) return;
     if (accepted.has_value() != is_allowed) std::abort();

@@ -10,10 +10,10 @@ using grammar::TokenTrie;
 
 namespace {
 
-constexpr size_t kBits = 32;  // of a word of a mask
 constexpr TokenId kNoToken = -1;
 
 void keep_only(std::span<const uint32_t> bits, std::span<float> logits) {
+  constexpr size_t kBits = grammar::kMaskBits;
   for (size_t word_idx = 0; word_idx < bits.size(); ++word_idx) {
     const auto some = logits.subspan(std::min(word_idx * kBits, logits.size()));
     const size_t n = std::min(kBits, some.size());
@@ -45,9 +45,10 @@ Result<> GrammarMask::apply(std::span<float> logits) {
     return {};
   }
   OGAS_TRY(matcher_.mask(bits_));
-  if (phase_ == Phase::gap) std::erase_if(start_.gap, [&](TokenId id) { return allows(id); });  // then it is content
-  if (phase_ == Phase::open) allow(*start_.begin);
-  if (phase_ == Phase::gap) std::ranges::for_each(start_.gap, [&](TokenId id) { allow(id); });
+  if (phase_ == Phase::gap)
+    std::erase_if(start_.gap, [&](TokenId id) { return grammar::mask_has(bits_, id); });  // then it is content
+  if (phase_ == Phase::open) grammar::add_to_mask(bits_, *start_.begin);
+  if (phase_ == Phase::gap) std::ranges::for_each(start_.gap, [&](TokenId id) { grammar::add_to_mask(bits_, id); });
   keep_only(bits_, logits);
   return {};
 }

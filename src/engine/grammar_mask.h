@@ -45,8 +45,6 @@ class GrammarMask final : public TokenMask {
 
  private:
   using Phase = AnswerStart::Phase;
-  bool allows(TokenId id) const { return (bits_[static_cast<size_t>(id) / 32] >> (id % 32) & 1) != 0; }
-  void allow(TokenId id) { bits_[static_cast<size_t>(id) / 32] |= 1U << (id % 32); }
   void add_reasoning(TokenId id);
   bool add_forced(std::string_view text, TokenId before, bool is_last, std::vector<TokenId>& tokens) const;
 

@@ -37,7 +37,7 @@ inline bool takes(const GrammarResult& grammar, std::string_view text) {
   for (const char c : text) {
     EXPECT_TRUE(matcher.mask(bits));
     const auto id = static_cast<TokenId>(static_cast<uint8_t>(c));
-    const bool is_allowed = (bits[static_cast<size_t>(id) / 32] >> (id % 32)) & 1;
+    const bool is_allowed = mask_has(bits, id);
     const bool is_taken = matcher.accept(id).has_value();
     EXPECT_EQ(is_allowed, is_taken) << text;
     if (!is_taken) return false;

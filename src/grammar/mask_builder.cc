@@ -7,8 +7,6 @@
 namespace ogas::grammar {
 namespace {
 
-void set_bit(std::span<uint32_t> bits, TokenId id) { bits[static_cast<size_t>(id) / 32] |= 1u << (id % 32); }
-
 void add_bits(std::span<uint32_t> bits, std::span<const uint32_t> others) {
   for (size_t idx = 0; idx < others.size(); ++idx) bits[idx] |= others[idx];
 }
@@ -22,15 +20,15 @@ void MaskBuilder::build(const ParserState& state, std::span<uint32_t> bits) {
   std::ranges::fill(bits, 0);
   for (const Configuration& configuration : state.configurations) add(configuration, bits);
   for (const auto& [first, second] : trie_->duplicates())
-    if ((bits[static_cast<size_t>(first) / 32] >> (first % 32)) & 1) set_bit(bits, second);
+    if (mask_has(bits, first)) add_to_mask(bits, second);
   if (state.is_complete)
-    for (const TokenId id : trie_->ends()) set_bit(bits, id);
+    for (const TokenId id : trie_->ends()) add_to_mask(bits, id);
 }
 
 void MaskBuilder::add(const Configuration& configuration, std::span<uint32_t> bits) {
   const LexemeMask& mask = lexeme_mask(configuration.lexeme);
   add_bits(bits, mask.bits);
-  for (const TokenId id : mask.tokens) set_bit(bits, id);
+  for (const TokenId id : mask.tokens) add_to_mask(bits, id);
   if (&mask == &scratch_) {
     const std::vector<Crossing> crossings = std::move(scratch_.crossings);
     follow(crossings, configuration.stack, bits);
@@ -42,7 +40,7 @@ void MaskBuilder::add(const Configuration& configuration, std::span<uint32_t> bi
 // Tokens that go beyond a lexeme's end.
 void MaskBuilder::follow(const std::vector<Crossing>& crossings, StackId stack, std::span<uint32_t> bits) {
   std::vector<Crossing> further;
-  const auto take = [&](TokenId id) { set_bit(bits, id); };
+  const auto take = [&](TokenId id) { add_to_mask(bits, id); };
   const ParserState* after = nullptr;
   NodeId last = kNothing;
   for (const Crossing& crossing : crossings) {
@@ -94,7 +92,7 @@ size_t MaskBuilder::compute(NodeId lexeme, LexemeMask& mask) {
   }
   if (mask.bits.empty() && mask.tokens.size() * 2 > trie_->n_words()) mask.bits.resize(trie_->n_words());
   if (!mask.bits.empty()) {
-    for (const TokenId id : mask.tokens) set_bit(mask.bits, id);
+    for (const TokenId id : mask.tokens) add_to_mask(mask.bits, id);
     mask.tokens = {};
   }
   std::ranges::stable_sort(mask.crossings, {}, &Crossing::lexeme);

@@ -24,7 +24,7 @@ class GrammarMatcher {
   Result<> accept(TokenId id);
   // The same for text that is not cut into tokens; rollback() takes it as one.
   Result<> accept_bytes(std::string_view bytes);
-  // Bit i % 32 of bits[i / 32]: whether token i may come next; trie.n_words() words.
+  // mask_has(bits, i): whether token i may come next; trie.n_words() words.
   Result<> mask(std::span<uint32_t> bits);
   // Whether the text may end here.
   bool is_complete() const { return states_.back().is_complete; }

@@ -12,7 +12,7 @@ std::vector<std::string> allowed_tokens(GrammarMatcher& matcher, const TokenTrie
   EXPECT_TRUE(matcher.mask(bits));
   std::vector<std::string> result;
   for (size_t id = 256; id < trie.n_tokens(); ++id)
-    if ((bits[id / 32] >> (id % 32)) & 1)
+    if (mask_has(bits, static_cast<TokenId>(id)))
       result.push_back(trie.is_end(static_cast<TokenId>(id)) ? "<end>"
                                                              : std::string(trie.bytes_of(static_cast<TokenId>(id))));
   return result;

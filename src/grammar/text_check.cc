@@ -35,7 +35,7 @@ Result<TextCheck> check_text(std::shared_ptr<const Grammar> grammar, std::string
   std::vector<uint32_t> bits(trie->n_words());
   OGAS_TRY(matcher.mask(bits));
   for (uint32_t byte = 0; byte < 256; ++byte)
-    if ((bits[byte / 32] >> (byte % 32) & 1) != 0) check.next.push_back(static_cast<uint8_t>(byte));
+    if (mask_has(bits, static_cast<TokenId>(byte))) check.next.push_back(static_cast<uint8_t>(byte));
   return check;
 }
 

@@ -91,7 +91,7 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::vector<Token
     (n_characters == 0 ? other : n_characters <= kMaxPlain ? plain_short : plain_long).push_back(id);
     if (n_characters == 0) continue;
     for (size_t idx = std::min(n_characters, kMaxPlain + 1); idx < plain_masks_.size(); ++idx)
-      plain_masks_[idx][static_cast<size_t>(id) / 32] |= 1u << (id % 32);
+      add_to_mask(plain_masks_[idx], id);
   }
   plain_short_ = TrieBuilder(bytes_).build(plain_short);
   plain_long_ = TrieBuilder(bytes_).build(plain_long);

@@ -26,6 +26,15 @@ struct TrieNode {
 };
 using Trie = std::vector<TrieNode>;
 
+// A mask has a bit for each token, in words of this many.
+inline constexpr size_t kMaskBits = 32;
+inline bool mask_has(std::span<const uint32_t> bits, TokenId id) {
+  return (bits[static_cast<size_t>(id) / kMaskBits] >> (static_cast<size_t>(id) % kMaskBits) & 1) != 0;
+}
+inline void add_to_mask(std::span<uint32_t> bits, TokenId id) {
+  bits[static_cast<size_t>(id) / kMaskBits] |= uint32_t{1} << (static_cast<size_t>(id) % kMaskBits);
+}
+
 class TokenTrie {
  public:
   // tokens: the bytes of each, by id; empty for those that are never allowed. ends: tokens that end an answer, allowed
@@ -39,7 +48,7 @@ class TokenTrie {
   static constexpr size_t kMaxControls = 256;
 
   size_t n_tokens() const { return bytes_.size(); }
-  size_t n_words() const { return (n_tokens() + 31) / 32; }
+  size_t n_words() const { return (n_tokens() + kMaskBits - 1) / kMaskBits; }
   std::string_view bytes_of(TokenId id) const;
   bool is_end(TokenId id) const;
   std::span<const TokenId> ends() const { return ends_; }
