@@ -22,6 +22,10 @@ size_t bytes_of(const GrammarSource& source) {
 
 }  // namespace
 
+GrammarSource GrammarSource::json_schema(std::string schema) {
+  return {.text = std::move(schema), .json = {.keeps_order = true}};
+}
+
 Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source) {
   switch (source.kind) {
     case GrammarSource::Kind::json_schema: return compile_json_schema(source.text, source.json);

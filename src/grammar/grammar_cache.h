@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grammar/grammar.h"
@@ -21,6 +22,15 @@ struct GrammarSource {
   std::vector<std::string> choices = {};  // of Kind::choice
   SchemaOptions json = {};                // of Kind::json_schema
   GrammarTree tree = {};                  // of Kind::tree
+
+  // Of answers: members come in the order of the schema.
+  static GrammarSource json_schema(std::string schema);
+  static GrammarSource any_object() { return json_schema(R"({"type": "object"})"); }
+  static GrammarSource regex(std::string pattern) { return {.kind = Kind::regex, .text = std::move(pattern)}; }
+  static GrammarSource gbnf(std::string grammar) { return {.kind = Kind::gbnf, .text = std::move(grammar)}; }
+  static GrammarSource choice(std::vector<std::string> texts) {
+    return {.kind = Kind::choice, .choices = std::move(texts)};
+  }
 
   bool operator==(const GrammarSource&) const = default;
 };

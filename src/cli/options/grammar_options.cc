@@ -1,5 +1,7 @@
 #include "cli/options/grammar_options.h"
 
+#include <utility>
+
 #include "base/file.h"
 #include "cli/options/options.h"
 
@@ -39,27 +41,25 @@ void GrammarOptions::add_to(CLI::App& app) {
 }
 
 Result<std::optional<grammar::GrammarSource>> GrammarOptions::source() const {
-  using Kind = grammar::GrammarSource::Kind;
-  grammar::GrammarSource source;
-  source.json = {.has_spaces = !is_compact, .keeps_order = true, .is_lenient = is_lenient};
-  std::string file;  // that the text came from
-  if (!schema_file.empty()) {
-    file = schema_file;
-  } else if (json_object) {
-    source.text = R"({"type": "object"})";
-  } else if (!regex.empty()) {
-    source.kind = Kind::regex;
-    source.text = regex;
-  } else if (!grammar_file.empty()) {
-    source.kind = Kind::gbnf;
-    file = grammar_file;
-  } else if (!choices.empty()) {
-    source.kind = Kind::choice;
-    source.choices = choices;
-  } else {
+  using grammar::GrammarSource;
+  GrammarSource source;
+  const std::string& file = schema_file.empty() ? grammar_file : schema_file;  // that the text comes from
+  std::string text;
+  if (!file.empty()) text = OGAS_TRY(read_file(file, kMaxFile));
+  if (!schema_file.empty())
+    source = GrammarSource::json_schema(std::move(text));
+  else if (json_object)
+    source = GrammarSource::any_object();
+  else if (!regex.empty())
+    source = GrammarSource::regex(regex);
+  else if (!grammar_file.empty())
+    source = GrammarSource::gbnf(std::move(text));
+  else if (!choices.empty())
+    source = GrammarSource::choice(choices);
+  else
     return std::nullopt;
-  }
-  if (!file.empty()) source.text = OGAS_TRY(read_file(file, kMaxFile));
+  source.json.has_spaces = !is_compact;
+  source.json.is_lenient = is_lenient;
   const auto compiled = grammar::compile(source);
   if (compiled) return source;
   return fail(ErrorCode::usage, "{}{}", file.empty() ? "" : file + ": ", compiled.error().message);

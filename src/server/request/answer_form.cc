@@ -6,21 +6,15 @@
 namespace ogas::server {
 namespace {
 
-using SourceKind = grammar::GrammarSource::Kind;
+using grammar::GrammarSource;
 using Form = std::optional<AnswerForm>;
-
-constexpr std::string_view kAnyObject = R"({"type": "object"})";
-
-AnswerForm form_of(SourceKind kind, std::string text, std::string path) {
-  return {.source = {.kind = kind, .text = std::move(text), .json = {.keeps_order = true}}, .path = std::move(path)};
-}
 
 // A schema as an object, or as its text.
 ApiResult<AnswerForm> schema_form(const Json& schema, std::string path) {
-  if (schema.is_string()) return form_of(SourceKind::json_schema, schema.get<std::string>(), std::move(path));
+  if (schema.is_string()) return AnswerForm{GrammarSource::json_schema(schema.get<std::string>()), std::move(path)};
   if (!schema.is_object() && !schema.is_boolean())
     return refuse(path, "{} is {}, where a JSON Schema is expected", path, kind_of(schema));
-  return form_of(SourceKind::json_schema, to_text(schema), std::move(path));
+  return AnswerForm{GrammarSource::json_schema(to_text(schema)), std::move(path)};
 }
 
 // {"name", "description", "strict", "schema"}. It is enforced whether or not strict is true.
@@ -44,16 +38,14 @@ ApiResult<> read_ways(Fields& fields, const WayNames& names, std::vector<AnswerF
   if (const Json* schema = fields.find(names.json))
     forms.push_back(OGAS_TRY(schema_form(*schema, fields.path_of(names.json))));
   if (has(names.regex))
-    forms.push_back(form_of(SourceKind::regex, OGAS_TRY(fields.needed_text(names.regex)), fields.path_of(names.regex)));
+    forms.push_back({GrammarSource::regex(OGAS_TRY(fields.needed_text(names.regex))), fields.path_of(names.regex)});
   if (auto gbnf = OGAS_TRY(fields.text(names.gbnf)); gbnf && !gbnf->empty())
-    forms.push_back(form_of(SourceKind::gbnf, *std::move(gbnf), fields.path_of(names.gbnf)));
-  if (has(names.choice)) {
-    AnswerForm form = form_of(SourceKind::choice, "", fields.path_of(names.choice));
-    form.source.choices = OGAS_TRY(fields.texts(names.choice, kMaxChoices));
-    forms.push_back(std::move(form));
-  }
+    forms.push_back({GrammarSource::gbnf(*std::move(gbnf)), fields.path_of(names.gbnf)});
+  if (has(names.choice))
+    forms.push_back(
+        {GrammarSource::choice(OGAS_TRY(fields.texts(names.choice, kMaxChoices))), fields.path_of(names.choice)});
   if (has(names.json_object) && OGAS_TRY(fields.boolean(names.json_object)).value_or(false))
-    forms.push_back(form_of(SourceKind::json_schema, std::string(kAnyObject), fields.path_of(names.json_object)));
+    forms.push_back({GrammarSource::any_object(), fields.path_of(names.json_object)});
   return {};
 }
 
@@ -69,7 +61,7 @@ ApiResult<Form> read_openai_form(Fields& fields, std::string_view name) {
     // llama.cpp and others take a schema here.
     const Json* schema = format.find("schema");
     form = schema ? OGAS_TRY(schema_form(*schema, format.path_of("schema")))
-                  : form_of(SourceKind::json_schema, std::string(kAnyObject), format.path());
+                  : AnswerForm{GrammarSource::any_object(), format.path()};
   } else if (type == "json_schema") {
     if (const Json* object = format.find("json_schema")) {
       Fields named = OGAS_TRY(Fields::of(*object, format.path_of("json_schema")));
@@ -106,7 +98,7 @@ ApiResult<Form> read_answer_form(Fields& fields) {
 ApiResult<Form> read_ollama_form(Fields& fields) {
   const Json* format = fields.find("format");
   if (!format || *format == "") return Form();
-  if (*format == "json") return form_of(SourceKind::json_schema, std::string(kAnyObject), fields.path_of("format"));
+  if (*format == "json") return AnswerForm{GrammarSource::any_object(), fields.path_of("format")};
   if (format->is_string())
     return refuse("format", "format is '{}', where \"json\" or a JSON Schema is expected", format->get<std::string>());
   return schema_form(*format, fields.path_of("format"));
