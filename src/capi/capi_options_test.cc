@@ -151,9 +151,8 @@ TEST_F(CApi, HasAllSettingsOfSampling) {
     std::visit([&](auto field) { changed.*field = static_cast<std::remove_reference_t<decltype(changed.*field)>>(2); },
                found->field);
     const auto shown = [&](const ogas_generate_options& options) {
-      return setting.show(make_request(*engine_->loaded->engine, &options)->sampling);
+      return setting.show(make_request(*engine_->loaded->engine, options)->sampling);
     };
-    changed.size = sizeof(changed);
     EXPECT_EQ(shown(changed), "2") << name;
   }
 }
@@ -180,8 +179,8 @@ TEST_F(CApi, HasAllSettingsOfRequests) {
             options.*field = 7;
         },
         found->field);
-    options.size = sizeof(options);
-    const Request usual = make_request(engine, nullptr).value(), made = make_request(engine, &options).value();
+    const Request usual = make_request(engine, read_options(engine, nullptr).value()).value(),
+                  made = make_request(engine, options).value();
     std::visit(
         [&](auto member) {
           EXPECT_EQ(usual.*member, Request{}.*member) << name << " that is not set";
@@ -190,9 +189,8 @@ TEST_F(CApi, HasAllSettingsOfRequests) {
         setting.member);
   }
   auto options = recommended_options(engine);
-  options.size = sizeof(options);
   options.n_keep = SIZE_MAX;
-  EXPECT_EQ(make_request(engine, &options)->n_keep, UINT32_MAX);
+  EXPECT_EQ(make_request(engine, options)->n_keep, UINT32_MAX);
 }
 
 // Each option of an engine is a field of the header, also by its former name, and each comes through.

@@ -4,9 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "capi/boundary.h"
-#include "capi/request.h"
-
 namespace ogas::capi {
 Json Reply::message() const {
   Json message = {{"role", "assistant"}, {"content", content}};
@@ -20,8 +17,7 @@ Json Reply::message() const {
   return message;
 }
 
-Result<ReplyOptions> read_reply_options(const Engine& engine, const ogas_generate_options* given) {
-  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
+Result<ReplyOptions> read_reply_options(const ogas_generate_options& options) {
   ReplyOptions reply{.is_split = options.splits_reply != 0, .tools = {}, .on_reasoning = options.on_reasoning};
   reply.tools = OGAS_TRY(parse_json(options.tools, "tools", Json::value_t::array));
   if (!reply.is_split && (options.tools || options.on_reasoning))

@@ -35,8 +35,8 @@ struct ReplyOptions {
   Json tools;
   ogas_text_callback on_reasoning = nullptr;
 };
-// given: NULL for the defaults. Errors: usage, unsupported.
-Result<ReplyOptions> read_reply_options(const Engine& engine, const ogas_generate_options* given);
+// Errors: usage.
+Result<ReplyOptions> read_reply_options(const ogas_generate_options& options);
 
 // JSON of a kind; NULL is null. Errors: usage, with where it breaks.
 Result<Json> parse_json(const char* text, std::string_view name, Json::value_t expected);

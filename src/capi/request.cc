@@ -133,8 +133,11 @@ ogas_generate_options recommended_options(const Engine& engine) {
   return options;
 }
 
-Result<Request> make_request(const Engine& engine, const ogas_generate_options* given) {
-  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
+Result<ogas_generate_options> read_options(const Engine& engine, const ogas_generate_options* given) {
+  return read_struct(given, recommended_options(engine), "ogas_generate_options");
+}
+
+Result<Request> make_request(const Engine& engine, const ogas_generate_options& options) {
   Request request;
   for_request(options, request, [](const auto& option, auto& value) { convert(option, value); });
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
@@ -148,19 +151,14 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options* 
   return request;
 }
 
-Result<> set_form(const Engine& engine, const ogas_generate_options* given, Request& request) {
-  using Kind = grammar::GrammarSource::Kind;
-  const auto options = OGAS_TRY(read_struct(given, recommended_options(engine), "ogas_generate_options"));
-  std::vector<grammar::GrammarSource> forms;
-  const auto add = [&](const char* text, Kind kind) {
-    if (text) forms.push_back({.kind = kind, .text = text, .json = {.keeps_order = true}});
-  };
-  add(options.json_schema, Kind::json_schema);
-  add(options.regex, Kind::regex);
-  add(options.grammar, Kind::gbnf);
+Result<> set_form(const Engine& engine, const ogas_generate_options& options, Request& request) {
+  using grammar::GrammarSource;
+  std::vector<GrammarSource> forms;
+  if (options.json_schema) forms.push_back(GrammarSource::json_schema(options.json_schema));
+  if (options.regex) forms.push_back(GrammarSource::regex(options.regex));
+  if (options.grammar) forms.push_back(GrammarSource::gbnf(options.grammar));
   if (options.choices || options.n_choices > 0)
-    forms.push_back(
-        {.kind = Kind::choice, .choices = OGAS_TRY(read_strings(options.choices, options.n_choices, "choices"))});
+    forms.push_back(GrammarSource::choice(OGAS_TRY(read_strings(options.choices, options.n_choices, "choices"))));
   if (forms.size() > 1)
     return fail(ErrorCode::usage, "two of json_schema, regex, grammar and choices are set; one of them may be");
   return forms.empty() ? Result<>() : engine.text().constrain(request, {.content = forms.front()});

@@ -31,11 +31,13 @@ std::span<const RequestField> request_fields();
 // The model's publisher's, else the engine's defaults.
 ogas_generate_options recommended_options(const Engine& engine);
 
-// A request without a prompt; nothing of what the options point to is kept. given: NULL for the recommended ones; of a
-// shorter struct those stand for what it lacks. Errors: usage, unsupported.
-Result<Request> make_request(const Engine& engine, const ogas_generate_options* given);
+// given: NULL for the recommended ones; of a shorter struct those stand for what it lacks. Errors: usage, unsupported.
+Result<ogas_generate_options> read_options(const Engine& engine, const ogas_generate_options* given);
+
+// A request without a prompt; nothing of what the options point to is kept. Errors: usage, unsupported.
+Result<Request> make_request(const Engine& engine, const ogas_generate_options& options);
 // Has a request, which has its prompt, keep to the form that the options ask for, where they do. Errors: usage (two
 // forms), and those of ModelText::constrain.
-Result<> set_form(const Engine& engine, const ogas_generate_options* given, Request& request);
+Result<> set_form(const Engine& engine, const ogas_generate_options& options, Request& request);
 
 }  // namespace ogas::capi

@@ -171,29 +171,31 @@ ogas_status ogas_session_new(ogas_engine* engine, ogas_session** session) {
 void ogas_session_free(ogas_session* session) { delete session; }
 
 ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n_tokens,
-                          const ogas_generate_options* options, ogas_text_callback on_text, void* user) {
+                          const ogas_generate_options* given, ogas_text_callback on_text, void* user) {
   return capi::claimed(session, [&](const std::shared_ptr<capi::Exchange>& exchange) -> Result<> {
     capi::forget_answer(*session);
     OGAS_TRY(capi::need(tokens, "tokens"));
+    const auto options = OGAS_TRY(capi::read_options(*session->loaded->engine, given));
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
-    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
+    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     request.prompt.assign(tokens, tokens + n_tokens);
     OGAS_TRY(capi::set_form(*session->loaded->engine, options, request));
     return capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user);
   });
 }
 
-ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_generate_options* options,
+ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_generate_options* given,
                       ogas_text_callback on_text, void* user) {
   return capi::claimed(session, [&](const std::shared_ptr<capi::Exchange>& exchange) -> Result<> {
     capi::forget_answer(*session);
     OGAS_TRY(capi::need(text, "text"));
     OGAS_TRY(capi::check_utf8(text, "text"));
+    const auto options = OGAS_TRY(capi::read_options(*session->loaded->engine, given));
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
     ChatTemplateInput input{};
     input.messages = session->messages;
     input.messages.push_back(capi::message("user", text));
-    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(*session->loaded->engine, options));
+    const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     input.tools = options_of_reply.tools;
     request.prompt = OGAS_TRY(session->loaded->engine->text().encode_chat(input));
     OGAS_TRY(capi::set_form(*session->loaded->engine, options, request));
