@@ -168,7 +168,7 @@ uint32_t CallGrammar::add_schema(GrammarTree::Schema schema) {
 
 uint32_t CallGrammar::schema_of(const CallableTool& tool) {
   return add_schema({.text = arguments_schema(tool.schema),
-                     .options = {.keeps_order = tool.is_strict},
+                     .options = {.keeps_order = tool.is_strict, .plain_integers = true},
                      .name = tool.name,
                      .may_loosen = !tool.is_strict});
 }

@@ -23,7 +23,7 @@ size_t bytes_of(const GrammarSource& source) {
 }  // namespace
 
 GrammarSource GrammarSource::json_schema(std::string schema) {
-  return {.text = std::move(schema), .json = {.keeps_order = true}};
+  return {.text = std::move(schema), .json = answer_options()};
 }
 
 Result<std::shared_ptr<const Grammar>> compile(const GrammarSource& source) {

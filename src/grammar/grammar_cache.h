@@ -23,7 +23,7 @@ struct GrammarSource {
   SchemaOptions json = {};                // of Kind::json_schema
   GrammarTree tree = {};                  // of Kind::tree
 
-  // Of answers: members come in the order of the schema.
+  // Of answers (answer_options()).
   static GrammarSource json_schema(std::string schema);
   static GrammarSource any_object() { return json_schema(R"({"type": "object"})"); }
   static GrammarSource regex(std::string pattern) { return {.kind = Kind::regex, .text = std::move(pattern)}; }

@@ -7,9 +7,10 @@
 namespace ogas::grammar {
 namespace {
 
-bool is_lenient(const JsonValue& document, const SchemaOptions& options) {
+SchemaOptions options_of(const JsonValue& document, SchemaOptions options) {
   const JsonValue* asked = document.find("x-ogas-lenient");
-  return options.is_lenient || (asked && asked->boolean);
+  options.is_lenient |= asked && asked->boolean;
+  return options;
 }
 
 }  // namespace
@@ -21,7 +22,7 @@ SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLang
 SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, JsonValue document,
                          const SchemaOptions& options)
     : document_(std::move(document)),
-      reader_(formulas_, strings, numbers, document_, is_lenient(document_, options), options.keeps_order),
+      reader_(formulas_, strings, numbers, document_, options_of(document_, options)),
       solver_(automaton, formulas_, strings, numbers),
       items_(solver_, {.has_spaces = options.has_spaces, .keeps_order = options.keeps_order}) {}
 

@@ -8,10 +8,15 @@ struct SchemaOptions {
   bool has_spaces = true;
   // Members with a name of their own come in the order of the schema, and before all others. Else in any order.
   bool keeps_order = false;
+  // Integers have no decimal point. Else 20.00 is one, as the specification says.
+  bool plain_integers = false;
   // What cannot be enforced is left out instead of refused, as with "x-ogas-lenient": true in the schema.
   bool is_lenient = false;
 
   bool operator==(const SchemaOptions&) const = default;
 };
+
+// Of what models write, in the order that their prompts show it.
+constexpr SchemaOptions answer_options() { return {.keeps_order = true, .plain_integers = true}; }
 
 }  // namespace ogas::grammar

@@ -42,16 +42,16 @@ class SchemaReader::Location {
 };
 
 SchemaReader::SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLanguage& numbers, const JsonValue& root,
-                           bool is_lenient, bool keeps_names)
+                           const SchemaOptions& options)
     : formulas_(formulas),
       strings_(strings),
       numbers_(numbers),
       ref_has_no_siblings_(is_old_draft(root)),
       references_(root, ref_has_no_siblings_),
-      is_lenient_(is_lenient),
-      keeps_names_(keeps_names) {
+      is_lenient_(options.is_lenient),
+      keeps_names_(options.keeps_order) {
   const std::string_view uri = draft_of(root);
-  integers_have_no_point_ = uri.contains("draft-04");
+  integers_have_no_point_ = options.plain_integers || uri.contains("draft-04");
   for (const std::string_view old : {"draft-03", "draft-02", "draft-01", "draft-00"})
     if (uri.contains(old)) refuse("{} is not supported: the oldest draft that is read is draft-04", in_quotes(uri));
 }

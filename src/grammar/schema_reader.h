@@ -8,6 +8,7 @@
 
 #include "grammar/formula.h"
 #include "grammar/refusal.h"
+#include "grammar/schema_options.h"
 #include "grammar/schema_references.h"
 #include "grammar/text_encoding.h"
 
@@ -15,10 +16,9 @@ namespace ogas::grammar {
 
 class SchemaReader {
  public:
-  // is_lenient: what cannot be enforced is left out instead of refused. keeps_names: properties that may be anything
-  // are atoms, too, so that their order is known.
+  // Where order is kept, properties that may be anything are atoms, too, so that their order is known.
   SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLanguage& numbers, const JsonValue& root,
-               bool is_lenient, bool keeps_names);
+               const SchemaOptions& options);
 
   // Reads the part of the document that a JSON pointer names ("": all of it), and everything that can be reached from
   // there. Throws Refusal with the JSON pointer of what is refused.

@@ -194,6 +194,14 @@ TEST(Schema, CostlySchemasAreRefused) {
   EXPECT_FALSE(matcher.accept_bytes("a"));  // it allows nothing further
 }
 
+TEST(Schema, PlainIntegersHaveNoPoint) {
+  const SchemaOptions plain{.plain_integers = true};
+  EXPECT_TRUE(takes(compile_json_schema(R"({"type": "integer"})"), "20.0"));
+  EXPECT_FALSE(takes(compile_json_schema(R"({"type": "integer"})", plain), "20.0"));
+  EXPECT_TRUE(takes(compile_json_schema(R"({"type": ["integer", "string"], "minimum": 3})", plain), "20"));
+  EXPECT_TRUE(takes(compile_json_schema(R"({"type": "number"})", plain), "20.0"));
+}
+
 TEST(Schema, LenientLeavesOutWhatCannotBeEnforced) {
   EXPECT_TRUE(takes(compile_json_schema(R"({"x-ogas-lenient":true,"type":"string","pattern":"(a)\\1"})"), "\"b\""));
   EXPECT_TRUE(takes(compile_json_schema(R"({"type":"string","pattern":"(a)\\1"})", {.is_lenient = true}), "\"b\""));
