@@ -28,7 +28,7 @@ foreach(name cli/cli_test cli/model_names_test cli/chat_test cli/remote_chat_tes
 endforeach()
 # The server with real clients. OGAS_TEST_CLIENTS names the folder that tools/get_clients prints.
 foreach(name openai_schema_test server_openai_test server_node_test server_curl_test server_langchain_test server_ollama_test
-             server_lm_eval_test server_tools_test server_schemathesis_test)
+             server_lm_eval_test server_tools_test server_tool_choice_test server_schemathesis_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> ${PROJECT_SOURCE_DIR}/tests/with_clients
              ${PROJECT_SOURCE_DIR}/tests/server/${name}.py)
 endforeach()

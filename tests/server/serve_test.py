@@ -214,7 +214,12 @@ class BadRequestsTest(ServerTest):
             ({"messages": [message], "guided_regex": "a", "grammar": "root ::= \"a\""}, "grammar", "both"),
             ({"messages": [message], "guided_json": 7}, "guided_json", "JSON Schema"),
             ({"messages": [message], "json_schema": {}, "ignore_eos": True}, "json_schema", "ignore_eos"),
-            ({"messages": [message], "structured_outputs": {"structural_tag": "x"}}, "structured_outputs.structural_tag", "no field"),
+            ({"messages": [message], "structured_outputs": {"structural_tag": "{}"}},
+             "structured_outputs.structural_tag.structures", "missing"),
+            ({"messages": [message], "response_format": {"type": "structural_tag", "triggers": ["<a"], "structures": [
+                {"begin": "<b>", "schema": {}, "end": "</b>"}]}}, "response_format.structures[0].begin", "none of the triggers"),
+            ({"messages": [message], "response_format": {"type": "structural_tag", "triggers": [""], "structures": [
+                {"begin": "<b>", "schema": {}, "end": "</b>"}]}}, "response_format.triggers", "an empty one"),
             ({"messages": [message], "tool_choice": "required"}, "tool_choice", "no tools"),
             ({"messages": [message], "tools": [{"type": "function", "function": {"name": "f"}}],
               "tool_choice": "always"}, "tool_choice", "'required' or an object"),

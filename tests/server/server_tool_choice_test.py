@@ -6,6 +6,7 @@ The small model's template does not support tools, so that they are described in
 
 import json
 import pathlib
+import re
 import sys
 
 import jsonschema
@@ -107,6 +108,20 @@ class ToolChoiceTest(ServerTest):
             self.assertIn(json.loads(message.content)["sky"], ("blue", "grey"))
         self.check(self.ask(response_format=form, tool_choice="required", parallel_tool_calls=False)
                    .choices[0].message.tool_calls, SCHEMAS)
+
+    def test_structural_tags(self):
+        # The bias makes the model write the trigger; what follows has to keep to one of the structures.
+        tag = {"type": "structural_tag", "triggers": ["<n"], "structures": [
+            {"begin": "<num>", "schema": {"type": "integer", "minimum": 10, "maximum": 99}, "end": "</num>"}]}
+        begun = [*QUESTION, {"role": "assistant", "content": "It will be"}]
+        for seed in range(3):
+            text = self.ask(messages=begun, tools=openai.NOT_GIVEN, response_format=tag, temperature=1.5, seed=seed,
+                            max_tokens=40).choices[0].message.content
+            self.assertEqual(re.sub(r"<num>[1-9][0-9]</num>", "", text).count("<n"), 0, text)
+        forced = {"type": "structural_tag", "triggers": [" "], "structures": [
+            {"begin": " <num>", "schema": {"type": "integer", "minimum": 10, "maximum": 99}, "end": "</num>"}]}
+        text = self.ask(messages=begun, tools=openai.NOT_GIVEN, response_format=forced, max_tokens=40).choices[0].message.content
+        self.assertRegex(text, r"\A[^ ]*( <num>[1-9][0-9]</num>[^ ]*)+")
 
     def test_a_conversation_goes_on(self):
         call, = self.ask(tool_choice=named("weather"), parallel_tool_calls=False).choices[0].message.tool_calls

@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "server/request/structural_tag.h"
+
 namespace ogas::server {
 namespace {
 
@@ -25,6 +27,12 @@ ApiResult<AnswerForm> read_named_schema(Fields& fields) {
   OGAS_TRY(fields.text("description"));
   OGAS_TRY(fields.boolean("strict"));
   return schema_form(*schema, fields.path_of("schema"));
+}
+
+// A structural tag as an object, or as its text.
+ApiResult<AnswerForm> structural_form(const Json& tag, std::string path) {
+  const Json parsed = tag.is_string() ? OGAS_TRY(parse_json(tag.get<std::string>())) : tag;
+  return AnswerForm{.source = OGAS_TRY(read_structural_tag(parsed, path)), .path = std::move(path)};
 }
 
 // One of vLLM's ways, under the names that it has in `fields`.
@@ -56,6 +64,7 @@ ApiResult<Form> read_openai_form(Fields& fields, std::string_view name) {
   if (!given) return Form();
   Fields format = OGAS_TRY(Fields::of(*given, fields.path_of(name)));
   const std::string type = OGAS_TRY(format.needed_text("type"));
+  if (type == "structural_tag") return OGAS_TRY(structural_form(*given, format.path()));
   Form form;
   if (type == "json_object") {
     // llama.cpp and others take a schema here.
@@ -71,7 +80,7 @@ ApiResult<Form> read_openai_form(Fields& fields, std::string_view name) {
       form = OGAS_TRY(read_named_schema(format));
     }
   } else if (type != "text") {
-    return refuse(format.path_of("type"), "{} is '{}', which is none of text, json_object, json_schema",
+    return refuse(format.path_of("type"), "{} is '{}', which is none of text, json_object, json_schema, structural_tag",
                   format.path_of("type"), type);
   }
   OGAS_TRY(format.finish());
@@ -86,6 +95,8 @@ ApiResult<Form> read_answer_form(Fields& fields) {
   if (const Json* given = fields.find("structured_outputs")) {
     Fields outputs = OGAS_TRY(Fields::of(*given, fields.path_of("structured_outputs")));
     OGAS_TRY(read_ways(outputs, {"json", "regex", "grammar", "choice", "json_object"}, forms));
+    if (const Json* tag = outputs.find("structural_tag"))
+      forms.push_back(OGAS_TRY(structural_form(*tag, outputs.path_of("structural_tag"))));
     OGAS_TRY(outputs.finish());
   }
   if (forms.empty()) return Form();

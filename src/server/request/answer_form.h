@@ -15,8 +15,8 @@ struct AnswerForm {
   std::string path;
 };
 
-// Of field `name`, which is {"type": "text"}, {"type": "json_object"} or {"type": "json_schema", ...} with the schema
-// in an object of that name (chat) or next to the type (responses).
+// Of field `name`, which is {"type": "text"}, {"type": "json_object"}, {"type": "json_schema", ...} with the schema
+// in an object of that name (chat) or next to the type (responses), or {"type": "structural_tag", ...}.
 ApiResult<std::optional<AnswerForm>> read_openai_form(Fields& fields, std::string_view name);
 // Of response_format, and of the fields of vLLM and llama.cpp. Errors: more than one of them asks for a form.
 ApiResult<std::optional<AnswerForm>> read_answer_form(Fields& fields);
