@@ -291,6 +291,11 @@ typedef struct ogas_generate_options {
   const char* grammar;        /* a GBNF grammar */
   const char* const* choices; /* n_choices texts, of which the answer is one */
   size_t n_choices;
+
+  /* Of `tools`. A call that has begun keeps to one of them, and to the schema of its arguments (docs/STRUCTURED.md). */
+  const char* tool_choice; /* "auto" or NULL: text, calls, or both; "required": calls; else the name of the tool that is
+                              called */
+  size_t max_tool_calls;   /* in one answer; 0: any number */
 } ogas_generate_options;
 
 /* Fills in what the model's publisher recommends, seed 0 and no limit; what has to do with DRY, XTC and Mirostat is off

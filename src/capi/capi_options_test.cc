@@ -83,6 +83,29 @@ TEST_F(CApi, AnswersKeepToAForm) {
   EXPECT_THAT(ogas_last_error(), HasSubstr("never closed"));
 }
 
+TEST_F(CApi, CallsKeepToTheirTools) {
+  const Asker asker(engine_, tokenize(engine_, "How is the weather?"));
+  ogas_generate_options options = greedy(engine_, 100);
+  options.ignore_eos = 0;
+  options.splits_reply = 1;
+  options.tools =
+      R"([{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties":
+      {"days": {"type": "integer", "minimum": 1, "maximum": 9}}, "required": ["days"]}}},
+      {"type": "function", "function": {"name": "ring"}}])";
+  options.tool_choice = "weather";
+  options.max_tool_calls = 1;
+  ASSERT_EQ(asker.ask(options), OGAS_OK) << ogas_last_error();
+  ASSERT_EQ(ogas_session_n_tool_calls(asker.session.get()), 1u);
+  ogas_tool_call call{};
+  ASSERT_EQ(ogas_session_tool_call(asker.session.get(), 0, &call, sizeof call), OGAS_OK);
+  EXPECT_STREQ(call.name, "weather");
+  EXPECT_THAT(call.arguments, ::testing::MatchesRegex("\\{[ \n\t]*\"days\": ?[1-9][ \n\t]*\\}"));
+  options.tool_choice = "storm";
+  asker.refuses(options, "'storm', which is none of the tools");
+  options.tools = nullptr;
+  asker.refuses(options, "there are no tools");
+}
+
 TEST_F(CApi, TokensCanBeBannedRequiredAndBiased) {
   const Asker asker(engine_, tokenize(engine_, "The capital of France is"));
   const ogas_generate_options plain = greedy(engine_, 4);

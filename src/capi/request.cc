@@ -151,7 +151,9 @@ Result<Request> make_request(const Engine& engine, const ogas_generate_options& 
   return request;
 }
 
-Result<> set_form(const Engine& engine, const ogas_generate_options& options, Request& request) {
+namespace {
+
+Result<std::optional<grammar::GrammarSource>> read_form(const ogas_generate_options& options) {
   using grammar::GrammarSource;
   std::vector<GrammarSource> forms;
   if (options.json_schema) forms.push_back(GrammarSource::json_schema(options.json_schema));
@@ -161,7 +163,31 @@ Result<> set_form(const Engine& engine, const ogas_generate_options& options, Re
     forms.push_back(GrammarSource::choice(OGAS_TRY(read_strings(options.choices, options.n_choices, "choices"))));
   if (forms.size() > 1)
     return fail(ErrorCode::usage, "two of json_schema, regex, grammar and choices are set; one of them may be");
-  return forms.empty() ? Result<>() : engine.text().constrain(request, {.content = forms.front()});
+  return forms.empty() ? std::nullopt : std::optional(std::move(forms.front()));
+}
+
+Result<std::optional<CallRules>> read_calls(const ogas_generate_options& options, const nlohmann::ordered_json& tools) {
+  const std::string_view choice = options.tool_choice ? options.tool_choice : "auto";
+  CallRules rules{.tools = callable_tools(tools), .is_required = choice != "auto"};
+  if (rules.tools.empty()) {
+    if (rules.is_required) return fail(ErrorCode::usage, "tool_choice is '{}', and there are no tools", choice);
+    return std::nullopt;
+  }
+  if (rules.is_required && choice != "required") {
+    std::erase_if(rules.tools, [&](const CallableTool& tool) { return tool.name != choice; });
+    if (rules.tools.empty()) return fail(ErrorCode::usage, "tool_choice is '{}', which is none of the tools", choice);
+  }
+  if (options.max_tool_calls > 0)
+    rules.max_calls = static_cast<uint32_t>(std::min<size_t>(options.max_tool_calls, UINT32_MAX));
+  return rules;
+}
+
+}  // namespace
+
+Result<> set_form(const Engine& engine, const ogas_generate_options& options, const nlohmann::ordered_json& tools,
+                  Request& request) {
+  const AnswerRules rules{.content = OGAS_TRY(read_form(options)), .calls = OGAS_TRY(read_calls(options, tools))};
+  return rules.content || rules.calls ? engine.text().constrain(request, rules) : Result<>();
 }
 
 }  // namespace ogas::capi

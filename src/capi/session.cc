@@ -179,7 +179,7 @@ ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     request.prompt.assign(tokens, tokens + n_tokens);
-    OGAS_TRY(capi::set_form(*session->loaded->engine, options, request));
+    OGAS_TRY(capi::set_form(*session->loaded->engine, options, options_of_reply.tools, request));
     return capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user);
   });
 }
@@ -198,7 +198,7 @@ ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_genera
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     input.tools = options_of_reply.tools;
     request.prompt = OGAS_TRY(session->loaded->engine->text().encode_chat(input));
-    OGAS_TRY(capi::set_form(*session->loaded->engine, options, request));
+    OGAS_TRY(capi::set_form(*session->loaded->engine, options, options_of_reply.tools, request));
     OGAS_TRY(capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user));
     input.messages.push_back(session->reply.message());
     session->messages = std::move(input.messages);

@@ -267,7 +267,8 @@ Result<GrammarNode> CallGrammar::calls() {
   const bool is_bare = format_.call_syntax == CallSyntax::bare_json;
   const GrammarNode between = is_bare ? tree::sequence({tree::literal(";"), gap()}) : gap();
   Nodes nodes = {one};
-  if (rules_.parallel) nodes.push_back(tree::repeat(tree::sequence({between, one}), 0, UINT32_MAX));
+  const uint32_t n_more = rules_.max_calls == UINT32_MAX ? UINT32_MAX : rules_.max_calls - 1;
+  if (n_more > 0) nodes.push_back(tree::repeat(tree::sequence({between, one}), 0, n_more));
   if (!format_.calls_begin.empty()) {
     nodes.insert(nodes.begin(), mark(format_.calls_begin));
     nodes.push_back(mark(format_.calls_end));
@@ -301,7 +302,7 @@ Result<GrammarNode> CallGrammar::with_tags(const std::optional<GrammarTree::Sche
   if (content) return tree::alternatives({tree::json(add_schema(*content)), only_calls});
   if (format_.call_syntax == CallSyntax::bare_json) return tree::alternatives({bare_text(), only_calls});
   const GrammarNode text = text_without_calls();
-  if (!rules_.parallel) return tree::sequence({text, tree::optional(tree::sequence({calls, gap()}))});
+  if (rules_.max_calls != UINT32_MAX) return tree::sequence({text, tree::optional(tree::sequence({calls, gap()}))});
   return tree::sequence({text, tree::repeat(tree::sequence({calls, text}), 0, UINT32_MAX)});
 }
 

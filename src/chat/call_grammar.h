@@ -27,7 +27,7 @@ struct CallableTool {
 struct CallRules {
   std::vector<CallableTool> tools = {};  // that may be called; at least one
   bool is_required = false;              // the answer is a call, or several
-  bool parallel = true;                  // several calls
+  uint32_t max_calls = UINT32_MAX;       // in one answer; at least one
 };
 
 // Tools in the form of OpenAI's API; of another shape: none.

@@ -65,8 +65,8 @@ grammar::GrammarResult grammar_of(const OutputFormat& format, const CallRules& r
   return grammar::compile_tree(*tree);
 }
 
-CallRules rules_of(bool is_required, bool parallel = true) {
-  return {.tools = callable_tools(kTools), .is_required = is_required, .parallel = parallel};
+CallRules rules_of(bool is_required, uint32_t max_calls = UINT32_MAX) {
+  return {.tools = callable_tools(kTools), .is_required = is_required, .max_calls = max_calls};
 }
 
 TEST(CallGrammar, TextIsFreeAndCallsAreNot) {
@@ -102,16 +102,17 @@ TEST(CallGrammar, TheParserReadsWhatItTakes) {
   }
 }
 
-TEST(CallGrammar, OneCall) {
+TEST(CallGrammar, NoMoreCallsThanMayCome) {
   for (const Example& example : examples()) {
     SCOPED_TRACE(example.calls);
-    EXPECT_FALSE(takes(grammar_of(example.format, rules_of(true, false)), example.calls));
-    EXPECT_FALSE(takes(grammar_of(example.format, rules_of(false, false)), example.calls));
+    EXPECT_FALSE(takes(grammar_of(example.format, rules_of(true, 1)), example.calls));
+    EXPECT_FALSE(takes(grammar_of(example.format, rules_of(false, 1)), example.calls));
+    EXPECT_TRUE(takes(grammar_of(example.format, rules_of(false, 2)), example.calls));
   }
   const Example json = examples().front();
   const std::string one = json.calls.substr(0, json.calls.find("\n<tool_call>\n{\"name\": \"ring"));
-  EXPECT_TRUE(takes(grammar_of(json.format, rules_of(true, false)), one));
-  EXPECT_TRUE(takes(grammar_of(json.format, rules_of(false, false)), "Yes: " + one + "\n"));
+  EXPECT_TRUE(takes(grammar_of(json.format, rules_of(true, 1)), one));
+  EXPECT_TRUE(takes(grammar_of(json.format, rules_of(false, 1)), "Yes: " + one + "\n"));
 }
 
 TEST(CallGrammar, OnlyToolsThatMayBeCalled) {

@@ -228,7 +228,7 @@ ApiResult<ToolFields> read_tools(Fields& fields) {
   result.tools = *given;
   result.rules = {.tools = OGAS_TRY(chosen_tools(*given, choice, choice_path)),
                   .is_required = choice.must_call,
-                  .parallel = result.parallel};
+                  .max_calls = result.parallel ? UINT32_MAX : 1};
   return result;
 }
 
