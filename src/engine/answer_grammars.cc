@@ -97,8 +97,9 @@ Result<> AnswerGrammars::constrain(Request& request, const AnswerRules& rules, c
     source = *rules.content;
   }
   auto grammar = OGAS_TRY(cache_.get(source));
-  request.make_mask = [grammar = std::move(grammar), trie = words.trie, &tokenizer = context.tokenizer, start] {
-    return std::make_unique<GrammarMask>(grammar, trie, tokenizer, start);
+  request.make_mask = [grammar = std::move(grammar), trie = words.trie, &tokenizer = context.tokenizer, start,
+                       worker = worker_] {
+    return std::make_unique<GrammarMask>(grammar, trie, tokenizer, start, worker);
   };
   return {};
 }

@@ -48,6 +48,7 @@ class AnswerGrammars {
   std::mutex mutex_;
   std::optional<Vocabulary> vocabulary_;
   grammar::GrammarCache cache_;
+  std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
 };
 
 // The last tokens of a prompt as text: more than any mark with the white space after it.

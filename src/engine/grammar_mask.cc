@@ -30,13 +30,32 @@ void keep_only(std::span<const uint32_t> bits, std::span<float> logits) {
 }  // namespace
 
 GrammarMask::GrammarMask(std::shared_ptr<const grammar::Grammar> grammar,
-                         std::shared_ptr<const grammar::TokenTrie> trie, const Tokenizer& tokenizer, AnswerStart start)
+                         std::shared_ptr<const grammar::TokenTrie> trie, const Tokenizer& tokenizer, AnswerStart start,
+                         std::shared_ptr<Worker> worker)
     : trie_(std::move(trie)),
       tokenizer_(tokenizer),
       start_(std::move(start)),
       matcher_(std::move(grammar), trie_),
       phase_(start_.phase),
-      bits_(trie_->n_words()) {}
+      bits_(trie_->n_words()),
+      worker_(std::move(worker)) {}
+
+GrammarMask::~GrammarMask() { join(); }
+
+void GrammarMask::join() {
+  if (mask_ != Mask::in_work) return;
+  is_computed_.acquire();
+  mask_ = Mask::ready;
+}
+
+void GrammarMask::prepare() {
+  if (!status_ || phase_ == Phase::reasoning || mask_ != Mask::none) return;
+  mask_ = Mask::in_work;
+  worker_->post([this] {
+    computed_ = matcher_.mask(bits_);
+    is_computed_.release();
+  });
+}
 
 Result<> GrammarMask::apply(std::span<float> logits) {
   OGAS_TRY(status_);
@@ -44,7 +63,10 @@ Result<> GrammarMask::apply(std::span<float> logits) {
     for (const TokenId id : trie_->ends()) logits[static_cast<size_t>(id)] = -INFINITY;
     return {};
   }
-  OGAS_TRY(matcher_.mask(bits_));
+  join();
+  if (mask_ == Mask::none) computed_ = matcher_.mask(bits_);
+  mask_ = Mask::none;
+  OGAS_TRY(computed_);
   if (phase_ == Phase::gap)
     std::erase_if(start_.gap, [&](TokenId id) { return grammar::mask_has(bits_, id); });  // then it is content
   if (phase_ == Phase::open) grammar::add_to_mask(bits_, *start_.begin);
@@ -54,6 +76,8 @@ Result<> GrammarMask::apply(std::span<float> logits) {
 }
 
 void GrammarMask::accept(TokenId id) {
+  join();
+  mask_ = Mask::none;
   if (!status_) return;
   if (phase_ == Phase::open) phase_ = id == *start_.begin ? Phase::reasoning : Phase::content;
   if (phase_ == Phase::reasoning) return add_reasoning(id);
@@ -78,6 +102,7 @@ void GrammarMask::add_reasoning(TokenId id) {
 }
 
 std::vector<TokenId> GrammarMask::forced() {
+  join();
   if (!status_ || phase_ != Phase::content || matcher_.is_ended()) return {};
   const auto bytes = matcher_.forced_bytes();
   if (!bytes) return {};

@@ -139,7 +139,7 @@ class MaskOfReasoning : public ::testing::Test {
   }
   const Tokenizer& tokenizer() { return *engine_->text().tokenizer(); }
   GrammarMask mask(AnswerStart start) {
-    return {*grammar::compile_regex("\\{\\}"), trie_, tokenizer(), std::move(start)};
+    return {*grammar::compile_regex("\\{\\}"), trie_, tokenizer(), std::move(start), std::make_shared<Worker>()};
   }
   bool allows(GrammarMask& mask, TokenId id) {
     std::vector<float> logits(engine_->facts().n_vocab, 1);
@@ -191,6 +191,30 @@ TEST_F(MaskOfReasoning, WhiteSpaceAfterTheMarkIsNotContent) {
   open.accept(lines);
   EXPECT_TRUE(allows(open, one("{")));
   EXPECT_FALSE(allows(open, line));
+}
+
+// At any time, also more than once, and where the mask ends while the worker computes.
+TEST_F(MaskOfReasoning, MasksComputedAheadAreTheSame) {
+  const auto allowed = [&](GrammarMask& mask) {
+    std::vector<float> logits(engine_->facts().n_vocab, 1);
+    EXPECT_TRUE(mask.apply(logits));
+    return logits;
+  };
+  GrammarMask plain = mask({}), ahead = mask({});
+  for (const char* text : {"{", "}"}) {
+    ahead.prepare();
+    ahead.prepare();
+    EXPECT_EQ(allowed(plain), allowed(ahead));
+    EXPECT_EQ(allowed(plain), allowed(ahead));
+    ahead.prepare();
+    EXPECT_EQ(plain.forced(), ahead.forced());
+    plain.accept(one(text));
+    ahead.accept(one(text));
+  }
+  ahead.prepare();
+  EXPECT_EQ(allowed(plain), allowed(ahead));
+  GrammarMask dropped = mask({});
+  dropped.prepare();
 }
 
 TEST_F(MaskOfReasoning, ATokenThatIsNotTheContentsIsAnError) {

@@ -184,7 +184,10 @@ void Sequence::take(std::span<const float> logits) {
   if (n_drafts() > 0) drafter_->learn(n_accepted);
   if (n_accepted < n_drafts()) session_.truncate(session_.tokens.size() - (n_drafts() - n_accepted));
   take_forced();
-  if (done_) core_.kv.insert_end(session_);
+  if (done_)
+    core_.kv.insert_end(session_);
+  else
+    sampler_.prepare();
 }
 
 // With the logits after the last token of the sequence.

@@ -18,6 +18,8 @@ class TokenMask {
   virtual Result<> apply(std::span<float> logits) = 0;
   // The token that was taken: drawn, or the next one of forced().
   virtual void accept(TokenId id) = 0;
+  // Nothing more is accepted before the next apply(), so that another thread may begin with its work.
+  virtual void prepare() {}
   // Tokens that come next whatever the logits are, as far as they are known. They depend on the tokens so far alone.
   virtual std::vector<TokenId> forced() { return {}; }
 };
