@@ -77,9 +77,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (Json::parse(one.arguments[idx], nullptr, /*allow_exceptions=*/false).is_object() != one.whole[idx])
       std::abort();
   if (!is_subsequence(one.shown, text)) std::abort();
-  const bool has_mark = text.find(format.channels            ? "<|"
-                                  : format.think_end.empty() ? "{"
-                                                             : "<") != std::string_view::npos;
+  const auto marks = ogas::marks_of(format);
+  const bool has_mark = text.find_first_of("{[") != std::string_view::npos ||
+                        text.find(format.channels ? "<|" : "<") != std::string_view::npos ||
+                        std::ranges::any_of(marks, [&](const auto& mark) { return text.contains(mark); });
   if (!has_mark && !starts_in_reasoning) {
     const std::string_view own = text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
     if (!one.shown.ends_with(own)) std::abort();

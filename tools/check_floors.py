@@ -45,6 +45,7 @@ EXCEPTIONS = [
      "names of pre-tokenizers (tokenizer.ggml.pre) and kinds of tokenizer are values of the file format"),
     ("architecture", r"files/vocab_reader\.(cc|h)", r"\"[^\"]*\"",
      "tokenizer.ggml.model \"llama\" is how GGUF calls SentencePiece BPE"),
+    ("architecture", r"chat/output_format\.cc", r"\"[^\"]*\"", "marks of tool calls that hold their model's name"),
     ("architecture", r"synth/shapes\.cc", r".*", "shapes are called after the models that have them"),
     ("architecture", r"cli/commands/synth\.cc", r"\"[^\"]*\"", "shapes in examples"),
     ("architecture", r"cli/.*", r".*\.gguf.*", "file names of models: the default one, and examples in help"),

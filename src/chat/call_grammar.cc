@@ -5,7 +5,6 @@
 #include <string_view>
 #include <utility>
 
-#include "chat/call_reader.h"
 #include "chat/json_scanner.h"
 
 namespace ogas {
@@ -135,7 +134,8 @@ class CallGrammar {
   GrammarNode mark(std::string_view text) const;
   uint32_t add_schema(GrammarTree::Schema schema);
   uint32_t schema_of(const CallableTool& tool);
-  GrammarNode json_object(const CallableTool& tool, std::string_view arguments_key, bool may_have_type);
+  GrammarNode json_object(const CallableTool& tool, bool may_have_type);
+  GrammarNode named_json(const CallableTool& tool);
   Result<GrammarNode> tagged_members(const CallableTool& tool);
   GrammarNode argument(GrammarNode key, GrammarNode value) const;
   GrammarNode any_argument();
@@ -174,11 +174,25 @@ uint32_t CallGrammar::schema_of(const CallableTool& tool) {
 }
 
 // {"name": "f", "arguments": {...}}
-GrammarNode CallGrammar::json_object(const CallableTool& tool, std::string_view arguments_key, bool may_have_type) {
+GrammarNode CallGrammar::json_object(const CallableTool& tool, bool may_have_type) {
   const GrammarNode type = tree::optional(spaced({"\"type\":", "\"function\","}));
   return tree::sequence({spaced({"{"}), may_have_type ? type : tree::sequence({}),
-                         spaced({"\"name\":", quoted_json(tool.name) + ",", quoted_json(arguments_key) + ":"}),
+                         spaced({"\"name\":", quoted_json(tool.name) + ",", quoted_json(format_.arguments_key) + ":"}),
                          tree::json(schema_of(tool)), json_space(), tree::literal("}")});
+}
+
+// A name, perhaps with an id, and the arguments.
+GrammarNode CallGrammar::named_json(const CallableTool& tool) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr std::string_view kAll = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  Nodes nodes = {mark(format_.call_begin), mark(format_.name_begin), tree::literal(tool.name)};
+  if (!format_.id_begin.empty()) {
+    const bool is_number = format_.id_begin == ":";
+    nodes.push_back(mark(format_.id_begin));
+    nodes.push_back(is_number ? one_of(kDigits, 1, 4) : one_of(kAll, 9, 9));
+  }
+  nodes.insert(nodes.end(), {mark(format_.call_separator), tree::json(schema_of(tool)), mark(format_.call_end)});
+  return tree::sequence(std::move(nodes));
 }
 
 // One argument with its tags.
@@ -233,10 +247,11 @@ Result<GrammarNode> CallGrammar::tagged_members(const CallableTool& tool) {
 Result<GrammarNode> CallGrammar::call(const CallableTool& tool) {
   const GrammarNode begin = mark(format_.call_begin), end = mark(format_.call_end);
   switch (format_.call_syntax) {
-    case CallSyntax::json: return tree::sequence({begin, gap(), json_object(tool, "arguments", false), gap(), end});
-    case CallSyntax::bare_json: return tree::sequence({tree::optional(begin), json_object(tool, "parameters", true)});
+    case CallSyntax::json: return tree::sequence({begin, gap(), json_object(tool, false), gap(), end});
+    case CallSyntax::bare_json: return tree::sequence({tree::optional(begin), json_object(tool, true)});
+    case CallSyntax::json_list: return json_object(tool, false);
     case CallSyntax::function_tags: {
-      const GrammarNode function = tree::sequence({tree::literal(std::string(kFunctionTag) + tool.name + ">"),
+      const GrammarNode function = tree::sequence({tree::literal(format_.tags.name_begin + tool.name + ">"),
                                                    OGAS_TRY(tagged_members(tool)), tree::literal("</function>")});
       // Some leave out the outer marks.
       return tree::alternatives({tree::sequence({begin, gap(), function, gap(), end}), function});
@@ -244,13 +259,12 @@ Result<GrammarNode> CallGrammar::call(const CallableTool& tool) {
     case CallSyntax::argument_tags:
       return tree::sequence({begin, gap(), tree::literal(tool.name), OGAS_TRY(tagged_members(tool)), end});
     case CallSyntax::call_tokens: {
-      const GrammarNode arguments = tree::json(schema_of(tool)), separator = mark(format_.call_separator);
-      const GrammarNode named = tree::sequence({begin, tree::literal(tool.name), separator, arguments, end});
-      if (!format_.fences_arguments) return named;
-      return tree::sequence({begin, tree::literal("function"), separator, tree::literal(tool.name + "\n```json\n"),
-                             arguments, tree::literal("\n```"), end});
+      if (!format_.fences_arguments) return named_json(tool);
+      return tree::sequence({begin, tree::literal("function"), mark(format_.call_separator),
+                             tree::literal(tool.name + "\n```json\n"), tree::json(schema_of(tool)),
+                             tree::literal("\n```"), end});
     }
-    case CallSyntax::none: break;
+    default: break;
   }
   return fail(ErrorCode::unsupported, "this model's chat template shows no calls of tools");
 }
@@ -264,11 +278,17 @@ Result<GrammarNode> CallGrammar::one_call() {
 // One call or, where several may come, more, each after the one before.
 Result<GrammarNode> CallGrammar::calls() {
   const GrammarNode one = OGAS_TRY(one_call());
+  const bool is_list = format_.call_syntax == CallSyntax::json_list;
   const bool is_bare = format_.call_syntax == CallSyntax::bare_json;
-  const GrammarNode between = is_bare ? tree::sequence({tree::literal(";"), gap()}) : gap();
+  const std::string_view separator = is_list ? "," : is_bare ? ";" : "";
+  const GrammarNode between = tree::sequence({tree::literal(separator), gap()});
   Nodes nodes = {one};
   const uint32_t n_more = rules_.max_calls == UINT32_MAX ? UINT32_MAX : rules_.max_calls - 1;
   if (n_more > 0) nodes.push_back(tree::repeat(tree::sequence({between, one}), 0, n_more));
+  if (is_list) {
+    nodes.insert(nodes.begin(), tree::literal("["));
+    nodes.push_back(tree::literal("]"));
+  }
   if (!format_.calls_begin.empty()) {
     nodes.insert(nodes.begin(), mark(format_.calls_begin));
     nodes.push_back(mark(format_.calls_end));
@@ -278,8 +298,7 @@ Result<GrammarNode> CallGrammar::calls() {
 
 GrammarNode CallGrammar::text_without_calls() const {
   std::vector<std::string> marks;
-  for (const std::string& mark :
-       {format_.calls_begin, format_.call_begin, std::string(has_function_tags() ? kFunctionTag : "")})
+  for (const std::string& mark : {format_.calls_begin, format_.call_begin, format_.tags.name_begin})
     if (!mark.empty()) marks.push_back(mark);
   return tree::free_text(marks);
 }
@@ -346,6 +365,22 @@ Result<GrammarTree> CallGrammar::make(const std::optional<GrammarTree::Schema>& 
 }
 
 }  // namespace
+
+bool has_call_grammar(const OutputFormat& format) {
+  // Control tokens within the text, or calls within reasoning, are beyond the grammar.
+  if (!format.message_begin.empty() || !format.message_end.empty() || format.response_begin.starts_with("<|") ||
+      format.calls_end_reasoning)
+    return false;
+  switch (format.call_syntax) {
+    case CallSyntax::json:
+    case CallSyntax::bare_json:
+    case CallSyntax::function_tags:
+    case CallSyntax::call_tokens: return true;
+    case CallSyntax::json_list: return format.calls_end != "```";
+    case CallSyntax::argument_tags: return format.calls_begin.empty();
+    default: return format.channels;
+  }
+}
 
 std::vector<CallableTool> callable_tools(const Json& tools) {
   std::vector<CallableTool> result;

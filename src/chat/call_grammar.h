@@ -30,6 +30,9 @@ struct CallRules {
   uint32_t max_calls = UINT32_MAX;       // in one answer; at least one
 };
 
+// Whether calls in this format can be put in a grammar. Those of other formats are read all the same.
+bool has_call_grammar(const OutputFormat& format);
+
 // Tools in the form of OpenAI's API; of another shape: none.
 std::vector<CallableTool> callable_tools(const nlohmann::ordered_json& tools);
 

@@ -34,6 +34,13 @@ std::vector<Example> examples() {
   const auto bare = [](const std::string& arguments) {
     return "{\"name\": \"weather\", \"parameters\": " + arguments + "}";
   };
+  const auto bare_in_list = [](const std::string& arguments) {
+    return "{\"name\": \"weather\", \"arguments\": " + arguments + "}";
+  };
+  const auto kimi = [](const std::string& arguments) {
+    return "<|tool_calls_section_begin|><|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>" +
+           arguments + "<|tool_call_end|>";
+  };
   const auto qwen = [](const std::string& days) {
     return "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n" + days +
            "\n</parameter>\n</function>\n</tool_call>";
@@ -54,6 +61,15 @@ std::vector<Example> examples() {
       {call_tokens(),
        tokens(city) + "\n<｜tool▁call▁begin｜>ring<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
        tokens(wrong)},
+      {json_list("[TOOL_CALLS]", ""), "[TOOL_CALLS][" + bare_in_list(city) + R"(, {"name": "ring", "arguments": {}}])",
+       "[TOOL_CALLS][" + bare_in_list(wrong) + "]"},
+      {mistral_tokens(),
+       "[TOOL_CALLS]weather[CALL_ID]call00001[ARGS]" + city + "[TOOL_CALLS]ring[CALL_ID]call00002[ARGS]{}",
+       "[TOOL_CALLS]weather[CALL_ID]call00001[ARGS]" + wrong},
+      {kimi_tokens(),
+       kimi(city) + "<|tool_call_begin|>functions.ring:1<|tool_call_argument_begin|>{}<|tool_call_end|>"
+                    "<|tool_calls_section_end|>",
+       kimi(wrong)},
   };
 }
 
@@ -100,6 +116,15 @@ TEST(CallGrammar, TheParserReadsWhatItTakes) {
     EXPECT_EQ(Json::parse(piece.calls[0].arguments), Json::parse(R"({"city": "Oslo", "days": 2})"));
     EXPECT_EQ(piece.calls[1].name, "ring");
   }
+}
+
+TEST(CallGrammar, OfFormats) {
+  for (const Example& example : examples()) EXPECT_TRUE(has_call_grammar(example.format)) << example.calls;
+  EXPECT_TRUE(has_call_grammar(channels()));
+  EXPECT_FALSE(has_call_grammar({}));
+  for (const OutputFormat& format : {cohere_list(), fenced_list(), solar_tokens(), json_by_name(), kimi_k3_tags(),
+                                     hunyuan_tags(), nested_tags(), python_calls(), brace_calls()})
+    EXPECT_FALSE(has_call_grammar(format)) << static_cast<int>(format.call_syntax);
 }
 
 TEST(CallGrammar, NoMoreCallsThanMayCome) {

@@ -9,10 +9,16 @@ namespace ogas {
 std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning) {
   switch (context.format.call_syntax) {
     case CallSyntax::json:
-    case CallSyntax::bare_json: return make_json_call_reader(context);
+    case CallSyntax::bare_json:
+    case CallSyntax::json_list:
+    case CallSyntax::json_by_name: return make_json_call_reader(context);
     case CallSyntax::function_tags:
-    case CallSyntax::argument_tags: return make_tagged_call_reader(context, beginning == CallBeginning::function_tag);
-    case CallSyntax::call_tokens: return make_token_call_reader(context, beginning == CallBeginning::calls_begin);
+    case CallSyntax::argument_tags:
+    case CallSyntax::attribute_tags: return make_tagged_call_reader(context, beginning);
+    case CallSyntax::nested_tags: return make_nested_call_reader(context, beginning);
+    case CallSyntax::call_tokens: return make_token_call_reader(context, beginning);
+    case CallSyntax::python_calls: return make_python_call_reader(context);
+    case CallSyntax::brace_calls: return make_brace_call_reader(context);
     case CallSyntax::none: break;
   }
   OGAS_CHECK(false, "a call in a format without calls");

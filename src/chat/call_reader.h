@@ -35,9 +35,12 @@ class CallReader {
 };
 
 // Where a call's text begins: which mark was read.
-enum class CallBeginning { call_begin, calls_begin, function_tag, json };
-
-constexpr std::string_view kFunctionTag = "<function=";
+enum class CallBeginning {
+  call_begin,
+  calls_begin,
+  name_tag,  // of the tags
+  none,      // the call's own first byte follows
+};
 
 // All that is given must outlive the reader.
 struct CallContext {
@@ -49,8 +52,11 @@ struct CallContext {
 
 std::unique_ptr<CallReader> make_call_reader(const CallContext& context, CallBeginning beginning);
 std::unique_ptr<CallReader> make_json_call_reader(const CallContext& context);
-std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, bool after_function_tag);
-std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool after_calls_begin);
+std::unique_ptr<CallReader> make_tagged_call_reader(const CallContext& context, CallBeginning beginning);
+std::unique_ptr<CallReader> make_nested_call_reader(const CallContext& context, CallBeginning beginning);
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, CallBeginning beginning);
+std::unique_ptr<CallReader> make_python_call_reader(const CallContext& context);
+std::unique_ptr<CallReader> make_brace_call_reader(const CallContext& context);
 
 // A JSON object as the arguments of a call, written while it arrives, or at its end.
 class ArgumentsStream {

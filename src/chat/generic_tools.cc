@@ -72,8 +72,12 @@ void add_description(Json& messages, const std::string& text, bool has_system_ro
 
 OutputFormat with_generic_calls(OutputFormat format) {
   format.call_syntax = CallSyntax::json;
+  format.calls_begin = format.calls_end = "";
   format.call_begin = kCallBegin;
   format.call_end = kCallEnd;
+  format.name_key = "name";
+  format.arguments_key = "arguments";
+  format.tags = {};
   return format;
 }
 

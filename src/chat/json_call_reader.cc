@@ -1,4 +1,5 @@
-// {"name": "f", "arguments": {...}} or {"name": "f", "parameters": {...}}, members in any order.
+// {"name": "f", "arguments": {...}} or {"name": "f", "parameters": {...}}, members in any order, or {"f": {...}}. The
+// first object may follow the bracket that opens a list.
 #include <utility>
 
 #include "chat/call_reader.h"
@@ -24,7 +25,10 @@ class JsonCallReader : public CallReader {
   bool end_key();
   bool end_value();
   CallState finish();
-  bool is_arguments() const { return key_ == "arguments" || key_ == "parameters"; }
+  bool is_by_name() const { return context_.format.call_syntax == CallSyntax::json_by_name; }
+  bool is_name() const { return !is_by_name() && key_ == context_.format.name_key; }
+  bool is_arguments() const { return is_by_name() || key_ == "arguments" || key_ == "parameters"; }
+  bool takes_bracket(char c);
 
   CallContext context_;
   At at_ = At::object;
@@ -32,7 +36,7 @@ class JsonCallReader : public CallReader {
   std::string token_;  // the key or value in scanner_
   std::string key_, name_, arguments_;
   ArgumentsStream stream_;
-  bool has_arguments_ = false, streams_ = false, written_ = false;
+  bool has_arguments_ = false, streams_ = false, written_ = false, has_bracket_ = false;
 };
 
 CallState JsonCallReader::push(char c) {
@@ -44,7 +48,7 @@ CallState JsonCallReader::push(char c) {
     return c == expected ? CallState::open : CallState::broken;
   };
   switch (at_) {
-    case At::object: return expect('{', At::first_key);
+    case At::object: return takes_bracket(c) ? CallState::open : expect('{', At::first_key);
     case At::colon: return expect(':', At::value);
     case At::value: return begin_value(c);
     case At::after_value: return c == '}' ? finish() : expect(',', At::next_key);
@@ -56,6 +60,12 @@ CallState JsonCallReader::push(char c) {
       return scan(c);
     default: return CallState::broken;
   }
+}
+
+bool JsonCallReader::takes_bracket(char c) {
+  const CallSyntax syntax = context_.format.call_syntax;
+  const bool is_list = syntax == CallSyntax::json_list || syntax == CallSyntax::json_by_name;
+  return c == '[' && is_list && !std::exchange(has_bracket_, true);
 }
 
 CallState JsonCallReader::begin_value(char c) {
@@ -92,7 +102,11 @@ CallState JsonCallReader::scan(char c) {
 bool JsonCallReader::end_key() {
   key_ = unquoted_json(token_);
   at_ = At::colon;
-  if (key_ == "name") return name_.empty();
+  if (is_by_name()) {
+    name_ = key_;
+    return context_.tools.contains(name_) && !std::exchange(has_arguments_, true);
+  }
+  if (is_name()) return name_.empty();
   if (is_arguments()) return !std::exchange(has_arguments_, true);
   return context_.format.call_syntax != CallSyntax::bare_json || key_ == "type" || key_ == "id";
 }
@@ -100,7 +114,7 @@ bool JsonCallReader::end_key() {
 bool JsonCallReader::end_value() {
   at_ = At::after_value;
   if (is_arguments()) arguments_ = std::exchange(token_, {});
-  if (key_ != "name") return true;
+  if (!is_name()) return true;
   name_ = unquoted_json(token_);
   return context_.tools.contains(name_);
 }

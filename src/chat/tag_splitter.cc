@@ -11,31 +11,52 @@
 namespace ogas {
 namespace {
 
+constexpr std::string_view kClosingFence = "```";
+
 enum TagMark : size_t {
   kThinkBegin,
   kResponseBegin,
   kResponseEnd,
+  kMessageBegin,
+  kMessageEnd,
   kCallBegin,
   kCallsBegin,
-  kFunctionBegin,
+  kNameBegin,
   kCallEnd,
   kCallsEnd
 };
 
+bool has_calls(const CallContext& context) {
+  return !context.tools.empty() && context.format.call_syntax != CallSyntax::none;
+}
+
 std::vector<std::string> content_marks(const CallContext& context) {
   const OutputFormat& format = context.format;
-  std::vector<std::string> marks = {format.think_begin, format.response_begin, format.response_end};
-  if (context.tools.empty() || format.call_syntax == CallSyntax::none) return marks;
-  const bool has_function_tags = format.call_syntax == CallSyntax::function_tags;
-  marks.insert(marks.end(), {format.call_begin, format.calls_begin, std::string(has_function_tags ? kFunctionTag : ""),
-                             format.call_end, format.calls_end});
+  std::vector<std::string> marks = {format.think_begin, format.response_begin, format.response_end,
+                                    format.message_begin, format.message_end};
+  if (!has_calls(context)) return marks;
+  // Fences occur in text, too.
+  const std::string calls_end = format.calls_end == kClosingFence ? "" : format.calls_end;
+  marks.insert(marks.end(),
+               {format.call_begin, format.calls_begin, format.tags.name_begin, format.call_end, calls_end});
   return marks;
 }
+
+std::vector<std::string> reasoning_marks(const CallContext& context) {
+  const OutputFormat& format = context.format;
+  const bool has_beginnings = format.calls_end_reasoning && has_calls(context);
+  return {format.think_end, has_beginnings ? format.calls_begin : ""};
+}
+
+// A control token is never an answer's own text.
+bool is_control(std::string_view mark) { return mark.starts_with("<|"); }
+
+bool begins_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 class TagSplitter : public AnswerSplitter {
  public:
   TagSplitter(const CallContext& context, bool starts_in_reasoning)
-      : context_(context), content_marks_(content_marks(context)), reasoning_marks_({context.format.think_end}) {
+      : context_(context), content_marks_(content_marks(context)), reasoning_marks_(reasoning_marks(context)) {
     if (starts_in_reasoning && !context.format.think_end.empty()) mode_ = Mode::reasoning;
     keeps_new_lines_ = context.format.think_begin.empty();
   }
@@ -48,9 +69,11 @@ class TagSplitter : public AnswerSplitter {
 
   void step(char c);
   void text(char c);
-  bool begins_call() const;
+  bool begins_call(char c) const;
   bool is_separator(char c) const;
   void on_mark(size_t mark);
+  void on_reasoning_mark(size_t mark);
+  void on_response_mark(bool begins, std::string_view mark);
   void drop_mark();
   void show(std::string_view text);
   void write(std::string_view text);
@@ -74,6 +97,7 @@ class TagSplitter : public AnswerSplitter {
 
   bool in_response_ = false;
   bool after_call_ = false;  // marks that end calls are due
+  bool in_list_ = false;     // of calls, whose bracket is open
   std::unique_ptr<CallReader> reader_;
   std::string unsent_;  // the call's text as the model wrote it, from what was not sent on
   bool sent_ = false;   // something of the call
@@ -95,11 +119,17 @@ void TagSplitter::step(char c) {
   if (found.mark) on_mark(*found.mark);
 }
 
-// Several objects in a row are calls, too. "{" begins no mark, so nothing is held back after it.
-bool TagSplitter::begins_call() const {
+// Several objects in a row are calls, too. What begins a call so begins no mark, so nothing is held back after it.
+bool TagSplitter::begins_call(char c) const {
   if (mode_ != Mode::content || !at_gap_ || context_.tools.empty()) return false;
-  const CallSyntax syntax = context_.format.call_syntax;
-  return syntax == CallSyntax::bare_json || (syntax == CallSyntax::json && after_call_);
+  switch (context_.format.call_syntax) {
+    case CallSyntax::bare_json: return c == '{';
+    case CallSyntax::json:
+    case CallSyntax::json_list:
+    case CallSyntax::json_by_name: return c == '{' && after_call_;
+    case CallSyntax::python_calls: return in_list_ ? begins_name(c) : c == '[' && context_.format.calls_begin.empty();
+    default: return false;
+  }
 }
 
 // Separators between and after calls, and surplus braces. They belong to the calls if only marks, calls or the end
@@ -107,16 +137,22 @@ bool TagSplitter::begins_call() const {
 bool TagSplitter::is_separator(char c) const {
   if (!after_call_) return false;
   const CallSyntax syntax = context_.format.call_syntax;
+  if (c == ',') return in_list_;
   if (c == ';') return syntax == CallSyntax::bare_json;
+  if (c == kClosingFence.front()) return context_.format.calls_end == kClosingFence;
   return c == '}' &&
-         (syntax == CallSyntax::json || syntax == CallSyntax::bare_json || syntax == CallSyntax::call_tokens);
+         (syntax == CallSyntax::json || syntax == CallSyntax::bare_json || syntax == CallSyntax::json_list ||
+          syntax == CallSyntax::json_by_name || syntax == CallSyntax::call_tokens);
 }
 
 void TagSplitter::text(char c) {
-  if (at_gap_ ? is_blank(c) || is_separator(c) : c == '\n' || c == '\r') {
+  if (c == ']' && in_list_ && at_gap_) {
+    in_list_ = false;
+    drop_mark();
+  } else if (at_gap_ ? is_blank(c) || is_separator(c) : c == '\n' || c == '\r') {
     blanks_ += c;
-  } else if (c == '{' && begins_call()) {
-    begin_call("", CallBeginning::json);
+  } else if (begins_call(c)) {
+    begin_call("", CallBeginning::none);
     step_call(c);
   } else {
     show({&c, 1});
@@ -124,26 +160,35 @@ void TagSplitter::text(char c) {
 }
 
 void TagSplitter::on_mark(size_t mark) {
-  if (mode_ == Mode::reasoning) {
-    mode_ = Mode::content;
-    return drop_mark();
-  }
+  if (mode_ == Mode::reasoning) return on_reasoning_mark(mark);
   const std::string& text = content_marks_.mark(mark);
   switch (mark) {
     case kCallBegin: return begin_call(text, CallBeginning::call_begin);
     case kCallsBegin: return begin_call(text, CallBeginning::calls_begin);
-    case kFunctionBegin: return begin_call(text, CallBeginning::function_tag);
+    case kNameBegin: return begin_call(text, CallBeginning::name_tag);
     case kThinkBegin:
       if (!at_gap_) return show(text);
       mode_ = Mode::reasoning;
       return drop_mark();
-    case kResponseBegin:
-      if (!at_gap_) return show(text);
-      in_response_ = true;
-      return drop_mark();
-    case kResponseEnd: return std::exchange(in_response_, false) ? drop_mark() : show(text);
+    case kResponseBegin: return on_response_mark(/*begins=*/true, text);
+    case kResponseEnd: return on_response_mark(/*begins=*/false, text);
+    case kMessageBegin:
+    case kMessageEnd: return drop_mark();
     default: return after_call_ ? drop_mark() : show(text);
   }
+}
+
+void TagSplitter::on_reasoning_mark(size_t mark) {
+  mode_ = Mode::content;
+  if (mark == 0) return drop_mark();
+  begin_call(reasoning_marks_.mark(mark), CallBeginning::calls_begin);
+}
+
+void TagSplitter::on_response_mark(bool begins, std::string_view mark) {
+  const bool is_due = begins ? at_gap_ : in_response_ || context_.format.response_begin.empty();
+  if (!is_due && !is_control(mark)) return show(mark);
+  in_response_ = begins;
+  drop_mark();
 }
 
 void TagSplitter::drop_mark() {
@@ -165,6 +210,7 @@ void TagSplitter::flush_blanks() {
 
 void TagSplitter::show(std::string_view text) {
   flush_blanks();
+  in_list_ = false;
   at_gap_ = false;
   write(text);
 }
@@ -222,6 +268,9 @@ void TagSplitter::end_call() {
   reader_.reset();
   unsent_.clear();
   after_call_ = true;
+  const CallSyntax syntax = context_.format.call_syntax;
+  in_list_ =
+      syntax == CallSyntax::json_list || syntax == CallSyntax::json_by_name || syntax == CallSyntax::python_calls;
   drop_mark();
 }
 
@@ -229,7 +278,7 @@ void TagSplitter::finish() {
   if (mode_ == Mode::call) return cut_call();
   for (const char c : (mode_ == Mode::reasoning ? reasoning_marks_ : content_marks_).flush()) text(c);
   const bool belongs_to_mark = at_gap_ && !keeps_new_lines_ && std::ranges::all_of(blanks_, [&](char c) {
-                                 return is_blank(c) || (c == '}' && is_separator(c));
+                                 return is_blank(c) || (c != ';' && is_separator(c));
                                });
   if (!belongs_to_mark) flush_blanks();
 }

@@ -16,13 +16,21 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+// The name without the marks and the id next to it.
+std::string_view without_id(std::string_view text, const OutputFormat& format) {
+  const size_t begin = format.name_begin.empty() ? std::string_view::npos : text.find(format.name_begin);
+  if (begin != std::string_view::npos) text.remove_prefix(begin + format.name_begin.size());
+  const size_t id = format.id_begin.empty() ? std::string_view::npos : text.rfind(format.id_begin);
+  return trimmed(text.substr(0, std::min(id, text.size())));
+}
+
 // The name in the text between call_begin and the object: `f SEPARATOR`, or `function SEPARATOR f` and a new line,
 // perhaps with the beginning of a fenced block. "" for anything else.
-std::string_view name_in_header(std::string_view header, std::string_view separator) {
-  const size_t at = header.find(separator);
+std::string_view name_in_header(std::string_view header, const OutputFormat& format) {
+  const size_t at = header.find(format.call_separator);
   if (at == std::string_view::npos) return {};
-  const std::string_view after = trimmed(header.substr(at + separator.size()));
-  if (after.empty()) return trimmed(header.substr(0, at));
+  const std::string_view after = trimmed(header.substr(at + format.call_separator.size()));
+  if (after.empty()) return without_id(header.substr(0, at), format);
   const size_t line = std::min(after.find('\n'), after.size());
   const std::string_view rest = trimmed(after.substr(line));
   return rest.empty() || rest == "```json" || rest == kFence ? trimmed(after.substr(0, line)) : std::string_view();
@@ -30,8 +38,10 @@ std::string_view name_in_header(std::string_view header, std::string_view separa
 
 class TokenCallReader : public CallReader {
  public:
-  TokenCallReader(const CallContext& context, bool after_calls_begin)
-      : context_(context), at_(after_calls_begin ? At::before_call : At::header), stream_(context) {}
+  TokenCallReader(const CallContext& context, CallBeginning beginning)
+      : context_(context),
+        at_(beginning == CallBeginning::calls_begin ? At::before_call : At::header),
+        stream_(context) {}
 
   CallState push(char c) override;
   size_t n_unread() const override { return at_ == At::header ? header_.size() : literal_.n_unread(); }
@@ -63,7 +73,7 @@ CallState TokenCallReader::push(char c) {
     case At::header: return in_header(c);
     case At::arguments: {
       const CallState state = stream_.push(c);
-      if (state != CallState::done) return state;
+      if (state != CallState::done || context_.format.call_end.empty()) return state;
       at_ = At::after_arguments;
       return CallState::open;
     }
@@ -78,7 +88,7 @@ CallState TokenCallReader::in_header(char c) {
     header_ += c;
     return CallState::open;
   }
-  const std::string name(name_in_header(header_, context_.format.call_separator));
+  const std::string name(name_in_header(header_, context_.format));
   if (!context_.tools.contains(name)) return CallState::broken;
   at_ = At::arguments;
   stream_.begin(name);
@@ -93,8 +103,8 @@ CallState TokenCallReader::after_arguments(char c) {
 
 }  // namespace
 
-std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, bool after_calls_begin) {
-  return std::make_unique<TokenCallReader>(context, after_calls_begin);
+std::unique_ptr<CallReader> make_token_call_reader(const CallContext& context, CallBeginning beginning) {
+  return std::make_unique<TokenCallReader>(context, beginning);
 }
 
 }  // namespace ogas

@@ -77,9 +77,21 @@ Result<std::optional<grammar::GrammarTree::Schema>> schema_of(const AnswerRules&
   return Schema({.text = rules.content->text, .options = rules.content->json});
 }
 
+// Calls that are not put in a grammar come as the model writes them.
+Result<> check_unconstrained(const AnswerRules& rules) {
+  constexpr std::string_view kFormat = "is not enforced in the way that this model's chat template writes calls";
+  if (rules.calls->is_required) return fail(ErrorCode::unsupported, "tool_choice that asks for a call {}", kFormat);
+  if (rules.calls->max_calls != UINT32_MAX) return fail(ErrorCode::unsupported, "a limit on calls {}", kFormat);
+  if (rules.content) return fail(ErrorCode::unsupported, "the form of an answer next to tools {}", kFormat);
+  for (const CallableTool& tool : rules.calls->tools)
+    if (tool.is_strict) return fail(ErrorCode::unsupported, "the function '{}': 'strict' {}", tool.name, kFormat);
+  return {};
+}
+
 }  // namespace
 
 Result<> AnswerGrammars::constrain(Request& request, const AnswerRules& rules, const AnswerContext& context) {
+  if (rules.calls && !has_call_grammar(context.format)) return check_unconstrained(rules);
   if (request.ignore_eos)
     return fail(ErrorCode::usage, "ignore_eos and a grammar: an answer of this grammar ends, and nothing may follow");
   if (context.ends.empty())
