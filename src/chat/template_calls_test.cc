@@ -9,8 +9,10 @@
 #include <set>
 
 #include "base/file.h"
+#include "chat/call_grammar.h"
 #include "chat/chat_template.h"
 #include "chat/output_parser.h"
+#include "grammar/grammar_test_tools.h"
 
 namespace ogas {
 namespace {
@@ -301,6 +303,54 @@ void expect_own_calls(const std::string& name, const Expected& expected) {
 
 TEST(TemplateCalls, AreReadAsTheTemplateWritesThem) {
   for (const auto& [name, expected] : templates_with_calls()) expect_own_calls(name, expected);
+}
+
+// Of the answer without its reasoning, where that is apart from the grammar.
+std::string without_reasoning(const OutputFormat& format, const Turn& turn) {
+  const size_t end = format.think_end.empty() ? std::string::npos : turn.text.find(format.think_end);
+  // The token that ends a call ends the answer.
+  if (format.channels) return turn.text.substr(0, turn.text.rfind(ChannelMarks::kCall));
+  if (format.calls_end_reasoning || end == std::string::npos) return turn.text;
+  std::string text = turn.text.substr(end + format.think_end.size());
+  text.erase(0, std::min(text.find_first_not_of(" \n"), text.size()));
+  return text;
+}
+
+// What the grammar does not take of a text, or "(not whole)".
+std::string left_by(const std::shared_ptr<const grammar::Grammar>& grammar, std::string_view text) {
+  grammar::GrammarMatcher matcher(grammar, grammar::make_test_trie());
+  for (size_t idx = 0; idx < text.size(); ++idx)
+    if (!matcher.accept_bytes(text.substr(idx, 1))) return std::string(text.substr(idx));
+  return matcher.is_complete() ? "" : "(not whole)";
+}
+
+// Every format but those whose values are trees of elements.
+TEST(TemplateCalls, KeepToTheirGrammar) {
+  size_t n_grammars = 0;
+  for (const auto& [name, expected] : templates_with_calls()) {
+    SCOPED_TRACE(name);
+    const ChatTemplate source = template_called(name);
+    const OutputFormat format = output_format_of(source.source());
+    // Strings of Python are between double quotation marks, which this one does not write.
+    if (!has_call_grammar(format) || (expected.lossy & kPlainText) != 0) continue;
+    ++n_grammars;
+    Wanted wanted{.first_arguments = arguments(format, expected.lossy | kNoMarks),
+                  .has_second_call = (expected.lossy & kOneCall) == 0};
+    wanted.first_arguments["z"] = "x";
+    wanted.first_arguments["o"] = {{"k", "it's"}};
+    wanted.first_arguments["l"] = {"p", "q r"};
+    // These write lists of their history as Python does, which the model is not asked to do.
+    if (name == "ByteDance-Seed-OSS" || name == "openbmb-MiniCPM5-1B")
+      for (const char* key : {"o", "l"}) wanted.first_arguments.erase(key);
+    const auto turn = turn_of(source, format, expected, wanted);
+    ASSERT_TRUE(turn);
+    const CallRules rules{.tools = callable_tools(tools())};
+    const auto tree = make_call_grammar(format, {}, rules, {}, AnswerBegin::message);
+    ASSERT_TRUE(tree) << tree.error().message;
+    const auto grammar = grammar::compile_tree(*tree);
+    EXPECT_EQ(left_by(*grammar, without_reasoning(format, *turn)), "") << turn->text;
+  }
+  EXPECT_GT(n_grammars, 50U);
 }
 
 // No template that shows calls is left out above, but two whose answers are messages to recipients.

@@ -49,13 +49,13 @@ const AnswerGrammars::Vocabulary& AnswerGrammars::vocabulary(const AnswerContext
   if (vocabulary_) return *vocabulary_;
   std::vector<std::string> controls;
   std::vector<TokenId> ids;
-  for (const std::string& mark : context.marks) {
-    const auto token = token_of(context.tokenizer, mark);
-    if (!token || !context.tokenizer.is_control(*token) || std::ranges::count(context.ends, *token) > 0) continue;
-    if (std::ranges::count(ids, *token) > 0) continue;
-    controls.push_back(mark);
-    ids.push_back(*token);
-  }
+  for (const std::string& mark : context.marks)
+    for (const TokenId token : context.tokenizer.encode(mark, {.parse_special = true})) {
+      if (!context.tokenizer.is_control(token) || std::ranges::count(context.ends, token) > 0) continue;
+      if (std::ranges::count(ids, token) > 0 || ids.size() == grammar::TokenTrie::kMaxControls) continue;
+      controls.emplace_back(context.tokenizer.bytes_of(token));
+      ids.push_back(token);
+    }
   auto trie = grammar::TokenTrie::of(context.tokenizer, {context.ends.begin(), context.ends.end()}, std::move(ids));
   vocabulary_ = {std::move(trie), std::move(controls)};
   return *vocabulary_;
@@ -64,7 +64,8 @@ const AnswerGrammars::Vocabulary& AnswerGrammars::vocabulary(const AnswerContext
 namespace {
 
 // Where the grammar of an answer with calls begins: that of messages covers their headers, and reasoning, too.
-AnswerBegin begin_of(std::string_view end_of_prompt) {
+AnswerBegin begin_of(const OutputFormat& format, std::string_view end_of_prompt) {
+  if (!format.channels) return ends_in_reasoning(format, end_of_prompt) ? AnswerBegin::reasoning : AnswerBegin::message;
   if (end_of_prompt.ends_with("<|channel|>analysis<|message|>")) return AnswerBegin::reasoning;
   return end_of_prompt.ends_with(ChannelMarks::kMessage) ? AnswerBegin::content : AnswerBegin::message;
 }
@@ -81,7 +82,6 @@ Result<std::optional<grammar::GrammarTree::Schema>> schema_of(const AnswerRules&
 Result<> check_unconstrained(const AnswerRules& rules) {
   constexpr std::string_view kFormat = "is not enforced in the way that this model's chat template writes calls";
   if (rules.calls->is_required) return fail(ErrorCode::unsupported, "tool_choice that asks for a call {}", kFormat);
-  if (rules.calls->max_calls != UINT32_MAX) return fail(ErrorCode::unsupported, "a limit on calls {}", kFormat);
   if (rules.content) return fail(ErrorCode::unsupported, "the form of an answer next to tools {}", kFormat);
   for (const CallableTool& tool : rules.calls->tools)
     if (tool.is_strict) return fail(ErrorCode::unsupported, "the function '{}': 'strict' {}", tool.name, kFormat);
@@ -100,11 +100,11 @@ Result<> AnswerGrammars::constrain(Request& request, const AnswerRules& rules, c
   AnswerStart start = start_of_answer(context.tokenizer, context.format, request.prompt);
   grammar::GrammarSource source;
   if (rules.calls) {
-    const AnswerBegin begin = begin_of(end_of_prompt(context.tokenizer, request.prompt));
+    const AnswerBegin begin = begin_of(context.format, end_of_prompt(context.tokenizer, request.prompt));
     const auto content = OGAS_TRY(schema_of(rules));
     source = {.kind = grammar::GrammarSource::Kind::tree,
               .tree = OGAS_TRY(make_call_grammar(context.format, words.controls, *rules.calls, content, begin))};
-    if (context.format.channels) start = {};
+    if (context.format.channels || context.format.calls_end_reasoning) start = {};
   } else {
     source = *rules.content;
   }

@@ -20,12 +20,14 @@ struct GrammarNode {
     sequence,       // all children
     alternatives,   // one of the children
     repeat,         // the only child, min to max times
-    members,        // each child at most once, in any order; those of `required` must come
+    members,        // each child at most once, in any order, `text` between them; those of `required` must come
     free_text,      // any text in which none of `marks` occurs
     not_beginning,  // any text that does not begin with a text of the only child, which holds no JSON
     control,        // the control token `index` (TokenTrie)
-    json,           // JSON by the schema `index`, or by a part of it
-    raw_string,     // a string by the same, written without quotes and escapes; none of `marks` occurs in it
+    // JSON by the schema `index`, or by a part of it. With a child, which is the same in the whole tree, strings are as
+    // they are between two of it, without `marks`, and keys are words.
+    json,
+    raw_string,  // a string by the same, written without quotes and escapes; none of `marks` occurs in it
   };
   Kind kind = Kind::sequence;
   std::u32string text = {};

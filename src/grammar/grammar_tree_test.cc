@@ -71,6 +71,23 @@ TEST(GrammarTree, RawStrings) {
   EXPECT_EQ(refusal_of(compile_tree(tree_of(value("n"), schemas))), "the rule 'root' matches no text that ends");
 }
 
+TEST(GrammarTree, JsonWithMarksOfItsOwn) {
+  GrammarNode value = tree::json(0);
+  value.children = {tree::literal("<q>")};
+  value.marks = {U"<q>"};
+  GrammarTree grammar = tree_of(value);
+  grammar.schemas = {{.text = R"({"properties": {"s": {"type": "string", "maxLength": 5}},
+                                 "additionalProperties": {"type": ["null", "boolean"]}})",
+                      .options = {.has_spaces = false, .words = SchemaOptions::Words::json_with_none}}};
+  const auto compiled = compile_tree(grammar);
+  EXPECT_TRUE(takes(compiled, R"({s:<q>a"b\n<q>,x_1:true,y:None})"));
+  EXPECT_TRUE(takes(compiled, R"([<q>a<q>])"));
+  EXPECT_FALSE(takes(compiled, R"({s:<q>abcdef<q>})"));
+  EXPECT_FALSE(takes(compiled, R"({s:<q>a<q>b<q>})"));
+  EXPECT_FALSE(takes(compiled, R"({x:None,x:None})"));
+  EXPECT_FALSE(takes(compiled, R"({"s":<q>a<q>})"));
+}
+
 TEST(GrammarTree, MembersComeInAnyOrderOnce) {
   GrammarNode members{.kind = GrammarNode::Kind::members};
   for (const char* text : {"a,", "b,", "bb,"}) members.children.push_back(tree::literal(text));
@@ -81,6 +98,12 @@ TEST(GrammarTree, MembersComeInAnyOrderOnce) {
   EXPECT_FALSE(tree_takes(members, "a,bb,a,"));
   members.required = {false, false, false};
   EXPECT_TRUE(tree_takes(tree::sequence({members, tree::literal("!")}), "!"));
+  members.text = U"; ";
+  members.required = {false, false, true};
+  EXPECT_TRUE(tree_takes(members, "bb,; a,"));
+  EXPECT_FALSE(tree_takes(members, "bb,a,"));
+  EXPECT_FALSE(tree_takes(members, "; bb,"));
+  EXPECT_FALSE(tree_takes(members, "bb,; "));
 }
 
 // A control token is a token of its own: its name as text is not the token.

@@ -51,7 +51,7 @@ class JsonItems::KeyLexemes {
       parts.push_back(regexes_.concat({space, regexes_.byte('}'), regexes_.accept(make_tag(TagKind::value_end, 0))}));
     const NodeId comma = state_.is_first ? kEmpty : regexes_.byte(',');
     const NodeId keys = regexes_.alternative(names(), classes());
-    parts.push_back(regexes_.concat({comma, space, items_.quote_, keys}));
+    parts.push_back(regexes_.concat({comma, space, items_.key_quote_, keys}));
     return regexes_.alternative(std::move(parts));
   }
 
@@ -68,7 +68,7 @@ class JsonItems::KeyLexemes {
     for (size_t idx = 0; idx < options.size(); ++idx)
       if (is_satisfiable(options[idx].value) && after(options[idx]))
         accepts.push_back(regexes_.accept(make_tag(kind, index, idx)));
-    return regexes_.concat({items_.quote_, regexes_.byte(':'), regexes_.alternative(std::move(accepts))});
+    return regexes_.concat({items_.key_quote_, regexes_.byte(':'), regexes_.alternative(std::move(accepts))});
   }
 
   // Without demands, one optional key is like another, and a required key leads where the object must go anyway.
@@ -110,7 +110,8 @@ class JsonItems::KeyLexemes {
                can_complete_after(after_class(shape_, state_.progress, idx, option));
       };
       const NodeId end = tail(TagKind::key_class, idx, keys.options, after);
-      if (end != kNothing) parts.push_back(regexes_.concat(without_seen(keys.texts), end));
+      const NodeId texts = regexes_.intersection(keys.texts, items_.key_texts_of_layout());
+      if (end != kNothing) parts.push_back(regexes_.concat(without_seen(texts), end));
     }
     return regexes_.alternative(std::move(parts));
   }
@@ -134,7 +135,8 @@ JsonItems::JsonItems(SchemaSolver& solver, const JsonLayout& layout)
       regexes_(solver.automaton().regexes()),
       layout_(layout),
       space_(kEmpty),
-      quote_(regexes_.byte('"')) {
+      quote_(layout.string_mark == kNothing ? regexes_.byte('"') : layout.string_mark),
+      key_quote_(layout.string_mark == kNothing ? quote_ : kEmpty) {
   if (!layout.has_spaces) return;
   constexpr uint32_t kMaxIndentation = 32;
   const NodeId indentation = regexes_.repeat(regexes_.bytes(ByteSet::of({' ', '\t'})), 0, kMaxIndentation);
@@ -196,10 +198,11 @@ void JsonItems::explore(ValueId value) {
 NodeId JsonItems::value_lexeme(ValueId value) {
   const NodeId end = regexes_.accept(make_tag(TagKind::value_end, 0));
   std::vector<NodeId> parts, objects, arrays;
-  parts.push_back(regexes_.concat({quote_, solver_.strings(value), quote_, end}));
+  const NodeId strings = regexes_.intersection(solver_.strings(value), layout_.strings);
+  parts.push_back(regexes_.concat({quote_, strings, quote_, end}));
   parts.push_back(regexes_.concat(solver_.numbers(value), end));
-  for (const auto& [type, text] :
-       {std::pair(kNullType, "null"), std::pair(kTrueType, "true"), std::pair(kFalseType, "false")})
+  for (const auto& [type, text] : {std::pair(kNullType, layout_.null_word), std::pair(kTrueType, layout_.true_word),
+                                   std::pair(kFalseType, layout_.false_word)})
     if (solver_.allows(value, type)) parts.push_back(regexes_.concat(regexes_.literal(text), end));
   for (const uint32_t shape : solver_.objects(value))
     objects.push_back(regexes_.accept(make_tag(TagKind::object_begin, shape)));
@@ -256,8 +259,21 @@ ItemExpansion JsonItems::expand(ItemId id) {
   return result;
 }
 
-// written ends with a key, its quotes and a colon.
-uint32_t JsonItems::extra_key(std::string_view written) {
+// Keys with nothing around them are words.
+NodeId JsonItems::key_texts_of_layout() {
+  if (key_quote_ != kEmpty) return kAnything;
+  ByteSet word = ByteSet::of({'_', '-', '.'});
+  for (const auto& [first, last] : {std::pair('a', 'z'), std::pair('A', 'Z'), std::pair('0', '9')})
+    word = word | ByteSet::range(static_cast<uint8_t>(first), static_cast<uint8_t>(last));
+  return regexes_.repeat(regexes_.bytes(word), 1);
+}
+
+// written ends with a key, its quotes and a colon; or with a word and a colon.
+std::string JsonItems::last_key(std::string_view written) const {
+  if (key_quote_ == kEmpty) {
+    const std::string_view before_colon = written.substr(0, written.size() - 1);
+    return "\"" + std::string(before_colon.substr(before_colon.find_last_of("{, \n\t") + 1)) + "\"";
+  }
   const std::string_view before_quote = written.substr(0, written.size() - 2);
   size_t begin = before_quote.size();
   for (;;) {
@@ -266,7 +282,11 @@ uint32_t JsonItems::extra_key(std::string_view written) {
     while (n_backslashes < begin && before_quote[begin - 1 - n_backslashes] == '\\') ++n_backslashes;
     if (n_backslashes % 2 == 0) break;
   }
-  const std::string text(written.substr(begin, written.size() - 1 - begin));
+  return std::string(written.substr(begin, written.size() - 1 - begin));
+}
+
+uint32_t JsonItems::extra_key(std::string_view written) {
+  const std::string text = last_key(written);
   const auto [found, is_new] = known_keys_.try_emplace(text, static_cast<uint32_t>(key_texts_.size()));
   if (is_new) {
     const auto decoded = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);

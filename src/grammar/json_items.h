@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +19,10 @@ namespace ogas::grammar {
 struct JsonLayout {
   bool has_spaces = true;    // a space, or a line's end and an indentation, where JSON allows some
   bool keeps_order = false;  // named members in the order of the schema, before all others
+  std::string_view null_word = "null", true_word = "true", false_word = "false";
+  // Around strings: kNothing for quotation marks. Else keys are words with nothing around them.
+  NodeId string_mark = kNothing;
+  NodeId strings = kAnything;  // those that can be written
 };
 
 class JsonItems final : public ItemSource {
@@ -64,6 +69,8 @@ class JsonItems final : public ItemSource {
   NodeId value_lexeme(ValueId value);
   NodeId object_lexeme(const ObjectState& state);
   ItemExpansion expand_array(const ArrayState& state);
+  NodeId key_texts_of_layout();
+  std::string last_key(std::string_view written) const;
   uint32_t extra_key(std::string_view written);
   bool is_satisfiable(ValueId value) { return solver_.is_satisfiable(value); }
   std::vector<ItemId> follow_key(Tag tag, const ObjectState& state, std::optional<std::string_view> written);
@@ -71,7 +78,7 @@ class JsonItems final : public ItemSource {
   SchemaSolver& solver_;
   Regexes& regexes_;
   JsonLayout layout_;
-  NodeId space_, quote_;
+  NodeId space_, quote_, key_quote_;
   std::vector<Item> items_;
   std::unordered_map<uint64_t, ItemId> known_items_;
   std::vector<ItemExpansion> expansions_;  // by item, where is_expanded_

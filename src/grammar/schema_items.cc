@@ -13,18 +13,32 @@ SchemaOptions options_of(const JsonValue& document, SchemaOptions options) {
   return options;
 }
 
+JsonLayout layout_of(const SchemaOptions& options, NodeId string_mark, NodeId writable) {
+  JsonLayout layout{.has_spaces = options.has_spaces,
+                    .keeps_order = options.keeps_order,
+                    .string_mark = string_mark,
+                    .strings = writable};
+  if (options.words == SchemaOptions::Words::python) {
+    layout.true_word = "True";
+    layout.false_word = "False";
+  }
+  if (options.words != SchemaOptions::Words::json) layout.null_word = "None";
+  return layout;
+}
+
 }  // namespace
 
 SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, std::string_view schema,
-                         const SchemaOptions& options)
-    : SchemaItems(automaton, strings, numbers, parse_json(schema), options) {}
+                         const SchemaOptions& options, NodeId string_mark, NodeId writable)
+    : SchemaItems(automaton, strings, numbers, parse_json(schema), options, layout_of(options, string_mark, writable)) {
+}
 
 SchemaItems::SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, JsonValue document,
-                         const SchemaOptions& options)
+                         const SchemaOptions& options, const JsonLayout& layout)
     : document_(std::move(document)),
       reader_(formulas_, strings, numbers, document_, options_of(document_, options)),
       solver_(automaton, formulas_, strings, numbers),
-      items_(solver_, {.has_spaces = options.has_spaces, .keeps_order = options.keeps_order}) {}
+      items_(solver_, layout) {}
 
 std::vector<Literal> SchemaItems::literals_at(std::string_view pointer) {
   const FormulaId formula = reader_.read(pointer);

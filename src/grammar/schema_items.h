@@ -14,9 +14,10 @@ namespace ogas::grammar {
 
 class SchemaItems {
  public:
-  // strings: how contents of strings are written, and with them what patterns mean. Throws Refusal.
+  // strings: how contents of strings are written, and with them what patterns mean. string_mark, writable: as in
+  // JsonLayout. Throws Refusal.
   SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, std::string_view schema,
-              const SchemaOptions& options);
+              const SchemaOptions& options, NodeId string_mark = kNothing, NodeId writable = kAnything);
 
   // The values that a part of the schema allows, by its JSON pointer; none where there are none. has_strings: else no
   // strings. Throws Refusal.
@@ -27,7 +28,7 @@ class SchemaItems {
 
  private:
   SchemaItems(Automaton& automaton, TextEncoding& strings, NumberLanguage& numbers, JsonValue document,
-              const SchemaOptions& options);
+              const SchemaOptions& options, const JsonLayout& layout);
   std::vector<Literal> literals_at(std::string_view pointer);
 
   JsonValue document_;

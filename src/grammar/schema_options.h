@@ -10,6 +10,8 @@ struct SchemaOptions {
   bool keeps_order = false;
   // Integers have no decimal point. Else 20.00 is one, as the specification says.
   bool plain_integers = false;
+  // How true, false and null are written: so, as True, False and None, or with None alone.
+  enum class Words { json, python, json_with_none } words = Words::json;
   // What cannot be enforced is left out instead of refused, as with "x-ogas-lenient": true in the schema.
   bool is_lenient = false;
 

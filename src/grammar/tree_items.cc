@@ -70,7 +70,9 @@ void TreeItems::read_schemas(const GrammarNode& node) {
 }
 
 void TreeItems::read_schema(const GrammarNode& node, Enforcement enforcement) {
-  const SchemaReading reading{.schema = node.index, .enforcement = enforcement};
+  const bool has_marks = node.kind == Kind::json && !node.children.empty();
+  const SchemaReading reading{.schema = node.index, .enforcement = enforcement, .has_marks = has_marks};
+  if (has_marks) schemas_.set_string_mark(regular(node.children[0]), without_marks(encoding_.universe(), node.marks));
   const bool is_whole = node.kind == Kind::json && node.pointer.empty();
   const std::string_view loose = is_whole ? TreeSchemas::kAnyObject : std::string_view();
   const std::string_view pointer = enforcement == Enforcement::nothing ? loose : std::string_view(node.pointer);
@@ -295,6 +297,9 @@ ItemExpansion TreeItems::expand_repeat(const Part& part) {
 
 ItemExpansion TreeItems::expand_members(const Part& part) {
   ItemExpansion result;
+  const bool is_later = !part.node->text.empty() && std::ranges::find(part.seen, true) != part.seen.end();
+  const ItemId separator =
+      is_later ? item({.kind = Part::Kind::lexeme, .lexeme = encoding_.text(part.node->text)}) : ItemId{};
   bool may_end = true;
   for (size_t idx = 0; idx < part.seen.size(); ++idx) {
     if (part.seen[idx]) continue;
@@ -302,7 +307,9 @@ ItemExpansion TreeItems::expand_members(const Part& part) {
     if (!is_productive(part.node->children[idx])) continue;
     Part rest = part;
     rest.seen[idx] = true;
-    result.sequences.push_back({item({.node = &part.node->children[idx]}), item(rest)});
+    std::vector<ItemId> sequence = {item({.node = &part.node->children[idx]}), item(rest)};
+    if (is_later) sequence.insert(sequence.begin(), separator);
+    result.sequences.push_back(std::move(sequence));
   }
   if (may_end) result.sequences.push_back({});
   return result;

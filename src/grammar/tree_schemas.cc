@@ -16,7 +16,9 @@ TreeSchemas::TreeSchemas(Automaton& automaton, TextEncoding& texts, std::vector<
   numbers_.emplace(automaton.regexes());
 }
 
-SchemaItems& TreeSchemas::of_json(SchemaReading reading) { return find(of_json_, *json_strings_, reading); }
+SchemaItems& TreeSchemas::of_json(SchemaReading reading) {
+  return find(of_json_, reading.has_marks ? texts_ : *json_strings_, reading);
+}
 
 SchemaItems& TreeSchemas::of_texts(SchemaReading reading) { return find(of_texts_, texts_, reading); }
 
@@ -28,7 +30,9 @@ SchemaItems& TreeSchemas::find(Readings& readings, TextEncoding& strings, Schema
   options.is_lenient |= reading.enforcement != Enforcement::all;
   const std::string_view text =
       reading.enforcement == Enforcement::nothing ? kNothingEnforced : std::string_view(schema.text);
-  items = std::make_unique<SchemaItems>(automaton_, strings, *numbers_, text, options);
+  items = std::make_unique<SchemaItems>(automaton_, strings, *numbers_, text, options,
+                                        reading.has_marks ? string_mark_ : kNothing,
+                                        reading.has_marks ? writable_ : kAnything);
   return *items;
 }
 

@@ -22,6 +22,7 @@ inline constexpr Enforcement kEnforcements[] = {Enforcement::all, Enforcement::w
 struct SchemaReading {
   uint32_t schema = 0;
   Enforcement enforcement = Enforcement::all;
+  bool has_marks = false;  // strings are between marks of the tree's own (TreeSchemas::set_string_mark)
   auto operator<=>(const SchemaReading&) const = default;
 };
 
@@ -36,6 +37,11 @@ class TreeSchemas {
   const GrammarTree::Schema& schema(uint32_t index) const { return schemas_[index]; }
   // What it says of JSON. Throws Refusal.
   SchemaItems& of_json(SchemaReading reading);
+  // Of readings that have marks: what is around strings, and those that can be written.
+  void set_string_mark(NodeId mark, NodeId writable) {
+    string_mark_ = mark;
+    writable_ = writable;
+  }
   // What it says of strings that are written as they are.
   SchemaItems& of_texts(SchemaReading reading);
 
@@ -49,6 +55,7 @@ class TreeSchemas {
   std::optional<TextEncoding> json_strings_;
   std::optional<NumberLanguage> numbers_;
   Readings of_json_, of_texts_;
+  NodeId string_mark_ = kNothing, writable_ = kAnything;
 };
 
 }  // namespace ogas::grammar
