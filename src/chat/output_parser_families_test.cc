@@ -193,6 +193,9 @@ TEST(OutputParser, ReadsCallsInPython) {
 TEST(OutputParser, ReadsBareCallsInPython) {
   expect({bare_python_calls(), "[time(a=1), time()]", {"", "", {{"time", R"({"a": 1})"}, {"time", "{}"}}}});
   expect({bare_python_calls(), "<|python_start|>[time()]<|python_end|>", {"", "", {{"time", "{}"}}}});
+  // The list holds something else.
+  expect({bare_python_calls(), "[time()k time()]", {"", "k time()]", {{"time", "{}"}}}});
+  expect({bare_python_calls(), "[time(), other()]", {"", ", other()]", {{"time", "{}"}}}});
   for (const char* text : {"[time] is a link", "[1, 2]", "I say [time()]", "[", "[other()]", "time()"})
     expect({bare_python_calls(), text, {"", text}});
   OutputParser parser(bare_python_calls(), tools(), false);

@@ -259,6 +259,7 @@ void TagSplitter::give_up_call() {
     mode_ = Mode::content;
     reader_.reset();
     after_call_ = false;
+    in_list_ = false;  // its first byte, read once more, must not begin a call again
   }
   if (!rest.empty()) show(rest);
 }
