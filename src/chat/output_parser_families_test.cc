@@ -80,6 +80,7 @@ TEST(OutputParser, ReadsNamesWithIds) {
           "<|tool_call:args|>{}<|tool_call:end|><|calls|>",
           {"Hm", "", {{"time", "{}"}}}});
   expect({solar_tokens(), "<|think|>Hm<|end|><|begin|>assistant<|content|>Yes.<|end|>", {"Hm", "Yes."}});
+  expect({solar_tokens(), "a<|end|><|begin|>assistant<|think|>b", {"", "a<|think|>b"}});  // not in this order
   expect({functionary_tokens(),
           "a<function=time>{}</function><function=time>{\"a\": 1}</function>",
           {"", "a", {{"time", "{}"}, {"time", "{\"a\": 1}"}}}});

@@ -95,6 +95,7 @@ class TagSplitter : public AnswerSplitter {
   bool keeps_new_lines_ = false;  // at the gap: leading ones are the answer's own
   std::string blanks_;
 
+  bool has_content_ = false;  // since the beginning, reasoning or a call: no reasoning may follow
   bool in_response_ = false;
   bool after_call_ = false;  // marks that end calls are due
   bool in_list_ = false;     // of calls, whose bracket is open
@@ -167,7 +168,7 @@ void TagSplitter::on_mark(size_t mark) {
     case kCallsBegin: return begin_call(text, CallBeginning::calls_begin);
     case kNameBegin: return begin_call(text, CallBeginning::name_tag);
     case kThinkBegin:
-      if (!at_gap_) return show(text);
+      if (!at_gap_ || has_content_) return show(text);
       mode_ = Mode::reasoning;
       return drop_mark();
     case kResponseBegin: return on_response_mark(/*begins=*/true, text);
@@ -180,6 +181,7 @@ void TagSplitter::on_mark(size_t mark) {
 
 void TagSplitter::on_reasoning_mark(size_t mark) {
   mode_ = Mode::content;
+  has_content_ = false;
   if (mark == 0) return drop_mark();
   begin_call(reasoning_marks_.mark(mark), CallBeginning::calls_begin);
 }
@@ -211,6 +213,7 @@ void TagSplitter::flush_blanks() {
 void TagSplitter::show(std::string_view text) {
   flush_blanks();
   in_list_ = false;
+  has_content_ = mode_ == Mode::content;
   at_gap_ = false;
   write(text);
 }
@@ -269,6 +272,7 @@ void TagSplitter::end_call() {
   reader_.reset();
   unsent_.clear();
   after_call_ = true;
+  has_content_ = false;
   const CallSyntax syntax = context_.format.call_syntax;
   in_list_ =
       syntax == CallSyntax::json_list || syntax == CallSyntax::json_by_name || syntax == CallSyntax::python_calls;
