@@ -1,6 +1,6 @@
 // One row for each figure of an answer: what it took. Every face that prints figures takes them from here, by the name
 // that it has for them: the line below an answer of `ogas run` and `ogas chat`, `ogas run --json`, `ogas bench --json`,
-// OpenAI's usage, Ollama's durations, Prometheus' metrics, the C API.
+// OpenAI's and Anthropic's usage, Ollama's durations, Prometheus' metrics, the C API.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,7 @@ struct AnswerFigure {
   std::string_view bench_json = {};  // path in the report of `ogas bench --json`, of its first pass
   std::string_view usage = {};       // path in OpenAI's usage
   std::string_view responses = {};   // path in that of OpenAI's responses
+  std::string_view anthropic = {};   // path in Anthropic's usage
   std::string_view ollama = {};      // field in Ollama's answers, which have nanoseconds for seconds
   std::string_view metric = {};      // of Prometheus
   Metric metric_kind = Metric::none;

@@ -31,14 +31,15 @@ TEST(AnswerFigures, RowsAreWhole) {
     EXPECT_EQ(figure.metric.empty(), figure.metric_kind == AnswerFigure::Metric::none) << figure.name;
     EXPECT_TRUE(figure.metric.empty() || metrics.insert(figure.metric).second) << figure.metric;
     EXPECT_EQ(figure.metric.ends_with("_total"), figure.metric_kind == AnswerFigure::Metric::counter) << figure.metric;
-    EXPECT_TRUE(figure.is_in_c || !figure.metric.empty() || !figure.run_json.empty() || !figure.usage.empty())
+    EXPECT_TRUE(figure.is_in_c || !figure.metric.empty() || !figure.run_json.empty() || !figure.usage.empty() ||
+                !figure.anthropic.empty())
         << "no face prints " << figure.name;
   }
 }
 
 TEST(AnswerFigures, EachFaceHasItsOwn) {
   for (const FigureFace face : {&AnswerFigure::run_json, &AnswerFigure::bench_json, &AnswerFigure::usage,
-                                &AnswerFigure::responses, &AnswerFigure::ollama}) {
+                                &AnswerFigure::responses, &AnswerFigure::anthropic, &AnswerFigure::ollama}) {
     nlohmann::ordered_json object = {{"other", 1}};
     add_figures(object, some_stats(), face);
     EXPECT_EQ(object["other"], 1);

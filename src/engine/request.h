@@ -26,6 +26,8 @@ enum class FinishReason {
 };
 std::string_view name_of(FinishReason reason);
 
+struct AnswerStats;
+
 struct Request {
   std::vector<TokenId> prompt = {};  // the whole sequence; what the session already holds of it is not computed again
   uint32_t max_tokens = 0;           // 0: until the context is full
@@ -51,6 +53,8 @@ struct Request {
   std::function<std::unique_ptr<TokenMask>()> make_mask = {};
   // What drafts further tokens, one drafter for each answer; empty: nothing does.
   std::function<std::unique_ptr<Drafter>()> make_drafter = {};
+  // Once the prompt is computed, before the first token: what is known of it.
+  std::function<void(const AnswerStats&)> on_prompt = {};
   // Text as it becomes certain: valid UTF-8, never half a character, never part of a stop string. May be empty.
   std::function<void(std::string_view)> on_text = {};
   // Each token that is sampled, the ending one included, before its text; the log-probabilities where `sampling` asks
@@ -88,6 +92,7 @@ struct Answer {
   std::vector<Logprobs> logprobs;         // of each of the tokens; empty unless the request's sampling asks for them
   std::vector<Logprobs> prompt_logprobs;  // of each token of the prompt but the first; empty unless asked for
   FinishReason finish = FinishReason::stop;
+  std::string stop_text;  // of the request's stop strings, the one that ended it; else empty
   AnswerStats stats;
 
   // Of its tokens, by which the best of several is chosen; -infinity where nothing is known of any.

@@ -133,8 +133,17 @@ TEST_P(SchedulerTest, TokensAreToldAsTheyAreDrawn) {
     told.push_back(id);
     logprobs.push_back(one->chosen);
   };
+  std::vector<AnswerStats> prompts;
+  request.on_prompt = [&](const AnswerStats& stats) {
+    EXPECT_TRUE(told.empty());
+    prompts.push_back(stats);
+  };
   const Answer answer = answer_alone(*engine, request);
   EXPECT_EQ(told, answer.tokens);
+  ASSERT_EQ(prompts.size(), 1U);
+  EXPECT_EQ(prompts[0].n_prompt, request.prompt.size());
+  EXPECT_EQ(prompts[0].n_cached, answer.stats.n_cached);
+  EXPECT_EQ(prompts[0].n_generated, 0U);
   ASSERT_EQ(logprobs.size(), answer.logprobs.size());
   for (size_t idx = 0; idx < logprobs.size(); ++idx) EXPECT_EQ(logprobs[idx], answer.logprobs[idx].chosen);
 }

@@ -192,7 +192,10 @@ void Sequence::take(std::span<const float> logits) {
 
 // With the logits after the last token of the sequence.
 void Sequence::take_next(std::span<const float> logits) {
-  if (answer_.stats.n_generated == 0) prefilled_ = Clock::now();
+  if (answer_.stats.n_generated == 0) {
+    prefilled_ = Clock::now();
+    if (request_.on_prompt) request_.on_prompt(answer_.stats);
+  }
   if (request_.only_prompt) return end(FinishReason::length);
   std::optional<TokenId> id = next_forced();
   if (!id) {
@@ -284,6 +287,7 @@ void Sequence::end(FinishReason reason) {
   if (decoder_ && is_models_own) emit(filter_.push(decoder_->flush()));
   if (!filter_.found()) emit(filter_.flush());
   answer_.finish = reason;
+  if (reason == FinishReason::stop_text) answer_.stop_text = filter_.stop();
   done_ = true;
   core_.kv.insert_last_snapshot(session_);
   core_.kv.save_prefix(session_, n_prompt_);

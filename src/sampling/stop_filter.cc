@@ -25,9 +25,15 @@ std::string_view StopFilter::push(std::string_view text) {
   if (found_) return {};
   held_ += text;
   size_t cut = std::string::npos;
-  for (const auto& stop : stops_) cut = std::min(cut, held_.find(stop));
-  if (cut != std::string::npos) {
+  const std::string* found = nullptr;
+  for (const auto& stop : stops_)
+    if (const size_t begin = held_.find(stop); begin < cut) {
+      cut = begin;
+      found = &stop;
+    }
+  if (found) {
     found_ = true;
+    stop_ = *found;
     held_.resize(cut);
     return show(cut);
   }

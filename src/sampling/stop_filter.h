@@ -18,6 +18,8 @@ class StopFilter {
   // What was held back, at the end of an answer that no stop string ended. Valid until the next call.
   std::string_view flush();
   bool found() const { return found_; }
+  // The one that was found; "" while none was. Of several that begin at one position the first in the list.
+  const std::string& stop() const { return stop_; }
 
  private:
   std::string_view show(size_t n);
@@ -26,6 +28,7 @@ class StopFilter {
   std::string held_;
   size_t n_shown_ = 0;  // of held_, by the last call
   bool found_ = false;
+  std::string stop_;
 };
 
 }  // namespace ogas

@@ -38,6 +38,14 @@ TEST(StopFilter, TheEarliestWins) {
   EXPECT_EQ(filter({"abc", "b"}, {"xab"}), "xa");
 }
 
+TEST(StopFilter, TellsWhichOneItFound) {
+  StopFilter filter({"abd", "ab", "abc"});
+  EXPECT_EQ(filter.push("xa"), "x");
+  EXPECT_EQ(filter.stop(), "");
+  filter.push("bc");
+  EXPECT_EQ(filter.stop(), "ab");
+}
+
 TEST(StopFilter, HoldsBackNoMoreThanNeeded) {
   StopFilter filter({"stop"});
   EXPECT_EQ(filter.push("a st"), "a ");
