@@ -42,8 +42,7 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
       if (!self.head)
         self.head = std::move(reply);
       else if (self.is_stream && !self.ended)  // the stream was begun while this was posted
-        self.unsent +=
-            self.head->content_type == "text/event-stream" ? "data: " + reply.body + "\n\n" : reply.body + "\n";
+        self.unsent += self.as_last_piece(reply);
       self.ended = true;
     });
   }
@@ -76,6 +75,11 @@ class Exchange final : public HttpExchange, public std::enable_shared_from_this<
     });
   }
   void post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
+
+  std::string as_last_piece(const HttpReply& reply) const {
+    if (head->content_type != "text/event-stream") return reply.body + "\n";
+    return (reply.event.empty() ? "" : "event: " + reply.event + "\n") + "data: " + reply.body + "\n\n";
+  }
 
   void start_stream(HttpReply reply) {
     if (head) return;

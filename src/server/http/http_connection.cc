@@ -336,7 +336,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
       co_await exchange.wake.async_wait(redirect(error));
       if (error) continue;  // woken
       if (!exchange.head && exchange.expected_head) exchange.start_stream(*std::move(exchange.expected_head));
-      if (exchange.is_stream && exchange.head->content_type == "text/event-stream") exchange.unsent += ": waiting\n\n";
+      if (exchange.is_stream && exchange.head->content_type == "text/event-stream")
+        exchange.unsent += exchange.head->keep_alive;
       break;
     }
   }

@@ -37,6 +37,9 @@ struct HttpReply {
   std::string content_type = "application/json";
   std::string body = {};
   Headers headers = {};
+  // Of events ("text/event-stream"): what a stream says when it has said nothing for a while, and the name that a reply
+  // has as the last event of one that has begun.
+  std::string keep_alive = ": waiting\n\n", event = {};
 };
 
 // The way back to one client: one reply, or a stream. Members may be called from any thread, and do nothing once the
@@ -45,7 +48,7 @@ class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
   virtual void reply(HttpReply reply) = 0;
-  // Status, headers and nothing else yet. content_type "text/event-stream" keeps the connection alive by comments.
+  // Status, headers and nothing else yet. content_type "text/event-stream" keeps the connection alive.
   virtual void begin_stream(HttpReply head) = 0;
   virtual void write(std::string piece) = 0;
   virtual void end_stream() = 0;
