@@ -60,7 +60,7 @@ void reply_json(HttpExchange& exchange, const Json& json, unsigned status) {
   exchange.reply({.status = status, .body = to_text(json)});
 }
 
-HttpReply reply_of(const ApiError& error) {
+HttpReply reply_of(const ApiError& error, std::string_view) {
   return {.status = error.status, .body = error.json(), .headers = error.headers};
 }
 

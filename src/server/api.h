@@ -25,12 +25,18 @@ struct ApiOptions {
   bool native_tools_only = false;  // refuse tools where the model's templates do not support them
 };
 
+// How an API writes an error. id: the request's.
+using ErrorReply = HttpReply (*)(const ApiError& error, std::string_view id);
+// As OpenAI's does.
+HttpReply reply_of(const ApiError& error, std::string_view id = {});
+
 // A request that is being answered, and its client.
 struct Call {
   HttpRequest request;
   HttpExchangePtr exchange;
   Client client;
   std::chrono::steady_clock::time_point received = std::chrono::steady_clock::now();
+  ErrorReply error_reply = reply_of;
 };
 
 class Api {
@@ -67,7 +73,6 @@ std::string time_text(int64_t unix_seconds);
 // "chatcmpl-" and 24 letters and digits.
 std::string new_id(std::string_view prefix);
 void reply_json(HttpExchange& exchange, const Json& json, unsigned status = 200);
-HttpReply reply_of(const ApiError& error);
 void reply_error(HttpExchange& exchange, const ApiError& error);
 // What begins a stream of events, each written by event().
 HttpReply events_head();

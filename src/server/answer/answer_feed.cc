@@ -12,12 +12,21 @@ namespace {
 class Feed : public std::enable_shared_from_this<Feed> {
  public:
   Feed(Api& api, const Call& call, TakeEvents take)
-      : api_(api), exchange_(call.exchange), client_(call.client), take_(std::move(take)) {}
+      : api_(api),
+        exchange_(call.exchange),
+        client_(call.client),
+        request_id_(call.request.id),
+        error_reply_(call.error_reply),
+        take_(std::move(take)) {}
 
-  void start(std::vector<Request> requests) {
+  void start(std::vector<Request> requests, bool tells_prompts) {
     n_open_ = requests.size();
     for (size_t idx = 0; idx < requests.size(); ++idx) {
       Request& request = requests[idx];
+      if (tells_prompts)
+        request.on_prompt = [self = shared_from_this(), idx](const AnswerStats& stats) {
+          self->push(idx, [&](FeedEvent& events) { events.prompt = stats; });
+        };
       request.on_text = [self = shared_from_this(), idx](std::string_view text) {
         self->push(idx, [&](FeedEvent& events) { events.text += text; });
       };
@@ -79,7 +88,7 @@ class Feed : public std::enable_shared_from_this<Feed> {
       return take_(events);
     } catch (const std::exception& exception) {
       spdlog::error("an answer: {}", exception.what());
-      reply_error(*exchange_, ApiError(500, "the server failed"));
+      exchange_->reply(error_reply_(ApiError(500, "the server failed"), request_id_));
       return false;
     }
   }
@@ -91,6 +100,8 @@ class Feed : public std::enable_shared_from_this<Feed> {
   Api& api_;
   HttpExchangePtr exchange_;
   Client client_;
+  std::string request_id_;
+  ErrorReply error_reply_;
   TakeEvents take_;
   std::vector<EngineThread::RequestId> ids_;
   size_t n_open_ = 0;
@@ -102,10 +113,10 @@ class Feed : public std::enable_shared_from_this<Feed> {
 }  // namespace
 
 // On the I/O thread from the beginning, so that only the events are shared with the engine's thread.
-void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take) {
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take, bool tells_prompts) {
   auto feed = std::make_shared<Feed>(api, call, std::move(take));
   auto shared = std::make_shared<std::vector<Request>>(std::move(requests));
-  call.exchange->post([feed, shared] { feed->start(std::move(*shared)); });
+  call.exchange->post([feed, shared, tells_prompts] { feed->start(std::move(*shared), tells_prompts); });
 }
 
 }  // namespace ogas::server

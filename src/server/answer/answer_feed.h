@@ -20,6 +20,7 @@ struct DrawnToken {
 // What came of one of them since the last time.
 struct FeedEvent {
   size_t answer_idx = 0;
+  std::optional<AnswerStats> prompt = {};  // once it is computed, where that was asked for
   std::string text = {};
   std::vector<DrawnToken> tokens = {};        // where log-probabilities were asked for; the ending one, too
   std::optional<Result<Answer>> answer = {};  // once it is done; the last event
@@ -31,6 +32,8 @@ struct FeedEvent {
 using TakeEvents = std::move_only_function<bool(std::span<FeedEvent> events)>;
 
 // Computes these requests together. They end if the client disconnects. Tokens are charged to the call's client.
-void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take);
+// tells_prompts: there is an event once a prompt is computed, which may have no text yet.
+void feed_answers(Api& api, const Call& call, std::vector<Request> requests, TakeEvents take,
+                  bool tells_prompts = false);
 
 }  // namespace ogas::server

@@ -6,39 +6,48 @@
 namespace ogas::server {
 namespace {
 
-void append(OutputPiece& piece, OutputPiece more) {
-  piece.reasoning += more.reasoning;
-  piece.content += more.content;
-  for (ToolCallPiece& call : more.calls) {
-    if (piece.calls.empty() || piece.calls.back().index != call.index) {
-      piece.calls.push_back(std::move(call));
-      continue;
-    }
-    piece.calls.back().arguments += call.arguments;
-    piece.calls.back().is_last |= call.is_last;
-  }
+bool is_empty(const OutputPiece& piece) {
+  return piece.reasoning.empty() && piece.content.empty() && piece.calls.empty();
+}
+
+// Whether it can be part of that piece, whose reasoning comes before its content, and that before its calls.
+bool keeps_order(const OutputPiece& piece, const OutputPiece& more) {
+  if (!more.reasoning.empty()) return piece.content.empty() && piece.calls.empty();
+  return more.content.empty() || piece.calls.empty();
+}
+
+void append_call(std::vector<ToolCallPiece>& calls, ToolCallPiece more) {
+  if (calls.empty() || calls.back().index != more.index) return calls.push_back(std::move(more));
+  calls.back().arguments += more.arguments;
+  calls.back().is_last |= more.is_last;
+}
+
+void append(std::vector<OutputPiece>& pieces, OutputPiece more) {
+  if (is_empty(more)) return;
+  if (pieces.empty() || !keeps_order(pieces.back(), more)) return pieces.push_back(std::move(more));
+  pieces.back().reasoning += more.reasoning;
+  pieces.back().content += more.content;
+  for (ToolCallPiece& call : more.calls) append_call(pieces.back().calls, std::move(call));
 }
 
 }  // namespace
 
-// Where one call is wanted at most, the second one is the answer's end, whatever else has come with it.
-OutputPiece ChatAnswer::read(ChatChoice& choice, std::string_view text) const {
-  if (parallel_calls_) return choice.parser.push(text);
-  OutputPiece piece;
-  for (; !text.empty() && !choice.has_enough; text.remove_prefix(1)) {
-    append(piece, choice.parser.push(text.substr(0, 1)));
-    choice.has_enough = choice.parser.n_calls() > 1;
-  }
-  std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
-  return piece;
+// Byte by byte, since a piece does not say in which order its parts came. Where one call is wanted at most, the second
+// one is the answer's end, whatever else has come with it.
+std::vector<OutputPiece> ChatAnswer::read(ChatChoice& choice, std::string_view text, bool is_last) const {
+  std::vector<OutputPiece> pieces;
+  const auto take_in = [&](OutputPiece piece) {
+    choice.has_enough = !parallel_calls_ && choice.parser.n_calls() > 1;
+    if (choice.has_enough) std::erase_if(piece.calls, [](const ToolCallPiece& call) { return call.index > 0; });
+    append(pieces, std::move(piece));
+  };
+  for (; !text.empty() && !choice.has_enough; text.remove_prefix(1)) take_in(choice.parser.push(text.substr(0, 1)));
+  if (is_last && !choice.has_enough) take_in(choice.parser.finish());
+  return pieces;
 }
 
-void ChatAnswer::take_piece(FeedEvent& events) {
-  ChatChoice& choice = choices[events.answer_idx];
-  const bool had_enough = choice.has_enough;
-  OutputPiece piece = read(choice, events.text);
-  if (events.answer && !choice.has_enough) append(piece, choice.parser.finish());
-  events.is_enough = choice.has_enough;
+void ChatAnswer::add_piece(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) {
+  ChatChoice& choice = choices[idx];
   choice.content += piece.content;
   choice.reasoning += piece.reasoning;
   for (const ToolCallPiece& call : piece.calls) {
@@ -46,13 +55,22 @@ void ChatAnswer::take_piece(FeedEvent& events) {
     choice.calls[call.index].arguments += call.arguments;
     choice.calls[call.index].is_whole |= call.is_last;
   }
+  add(idx, piece, std::move(tokens));
+}
+
+void ChatAnswer::take_piece(FeedEvent& events) {
+  ChatChoice& choice = choices[events.answer_idx];
+  if (events.prompt) begin(*events.prompt);
+  const bool had_enough = choice.has_enough;
+  std::vector<OutputPiece> pieces = read(choice, events.text, events.answer.has_value());
+  events.is_enough = choice.has_enough;
   // What ends an answer is none of it.
   std::erase_if(events.tokens, [&](const DrawnToken& drawn) {
     return events.answer && *events.answer && (*events.answer)->finish == FinishReason::stop &&
            api.engine.text().answer_ends().contains(drawn.id);
   });
-  const bool is_empty = piece.content.empty() && piece.reasoning.empty() && piece.calls.empty();
-  if (!had_enough && (!is_empty || !events.tokens.empty())) add(events.answer_idx, piece, std::move(events.tokens));
+  if (pieces.empty() && !events.tokens.empty() && !had_enough) pieces.emplace_back();
+  for (const OutputPiece& piece : pieces) add_piece(events.answer_idx, piece, std::exchange(events.tokens, {}));
   if (!events.answer) return;
   choice.is_done = true;
   --n_open_;
@@ -93,8 +111,9 @@ ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, s
     answer->choices.push_back({.parser = OutputParser(format, tools.tools, prompt.starts_in_reasoning, calls)});
   }
   if (streams) call.exchange->expect_stream(std::move(stream_head));
-  feed_answers(api, call, std::move(requests),
-               [answer = std::move(answer)](std::span<FeedEvent> events) { return answer->take(events); });
+  feed_answers(
+      api, call, std::move(requests),
+      [answer = std::move(answer)](std::span<FeedEvent> events) { return answer->take(events); }, tells_prompts);
   return {};
 }
 

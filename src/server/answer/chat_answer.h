@@ -44,6 +44,8 @@ class ChatAnswer {
  protected:
   ChatAnswer(Api& served, HttpExchangePtr reply_channel) : api(served), exchange(std::move(reply_channel)) {}
 
+  // A prompt is computed; only where ChatRun::tells_prompts.
+  virtual void begin(const AnswerStats&) {}
   // What has just come of an answer; the choice has it already. `tokens`: those drawn for it, where log-probabilities
   // were asked for.
   virtual void add(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens) = 0;
@@ -59,7 +61,8 @@ class ChatAnswer {
 
  private:
   friend struct ChatRun;
-  OutputPiece read(ChatChoice& choice, std::string_view text) const;
+  std::vector<OutputPiece> read(ChatChoice& choice, std::string_view text, bool is_last) const;
+  void add_piece(size_t idx, const OutputPiece& piece, std::vector<DrawnToken> tokens);
   void take_piece(FeedEvent& events);
   size_t n_open_ = 0;
   bool parallel_calls_ = true;
@@ -73,6 +76,7 @@ struct ChatRun {
   std::optional<AnswerForm> form = {};
   uint32_t n = 1;
   bool streams = false;
+  bool tells_prompts = false;  // to ChatAnswer::begin()
   CallDelivery calls = CallDelivery::streamed;
 
   // Has it computed; what comes of it is the answer's. Errors: as make_prompt().
