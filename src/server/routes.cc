@@ -13,6 +13,8 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/completions", completions, true, true},
     {"POST", "/v1/responses", responses, true, true},
     {"POST", "/v1/embeddings", embeddings, true, true},
+    {"POST", "/v1/messages", create_message, true, true},
+    {"POST", "/v1/messages/count_tokens", count_message_tokens},
     {"GET", "/v1/models", list_models},
     {"GET", "/v1/models/", show_model},
     {"POST", "/api/chat", ollama_chat, true, true},

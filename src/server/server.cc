@@ -35,6 +35,19 @@ std::string_view name_of_host(std::string_view host) {
   return host.substr(0, host.find(':'));
 }
 
+bool is_anthropic(std::string_view path) { return path == "/v1/messages" || path.starts_with("/v1/messages/"); }
+
+// As the API writes them that has this path.
+ErrorReply error_reply_at(std::string_view path) {
+  if (path.starts_with("/api/")) return ollama_reply_of;
+  return is_anthropic(path) ? anthropic_reply_of : reply_of;
+}
+
+// Of the API that has this path. Anthropic's clients look for the request's id under this name.
+void add_own_headers(const HttpRequest& request, Headers& headers) {
+  if (is_anthropic(request.path)) headers.emplace_back("Request-Id", request.id);
+}
+
 class HttpApi final : public Server {
  public:
   HttpApi(Engine& engine, ServerOptions options, std::unique_ptr<ApiKeys> keys)
@@ -64,7 +77,8 @@ class HttpApi final : public Server {
 
  private:
   HttpReply refusal(const ApiError& error, const HttpRequest& request) const {
-    HttpReply reply = request.path.starts_with("/api/") ? ollama_reply_of(error) : reply_of(error);
+    HttpReply reply = error_reply_at(request.path)(error, request.id);
+    add_own_headers(request, reply.headers);
     add_cors(request, reply.headers);
     return reply;
   }
@@ -149,17 +163,19 @@ class HttpApi final : public Server {
 
   // On a worker thread.
   void handle(HttpRequest request, HttpExchangePtr exchange) {
-    const bool is_ollama = request.path.starts_with("/api/");
-    Headers cors;
-    add_cors(request, cors);
-    if (!cors.empty()) exchange->add_headers(std::move(cors));
+    const ErrorReply error_reply = error_reply_at(request.path);
+    const std::string id = request.id;
+    Headers headers;
+    add_own_headers(request, headers);
+    add_cors(request, headers);
+    if (!headers.empty()) exchange->add_headers(std::move(headers));
     if (const auto done = handle_or_fail(std::move(request), exchange); !done)
-      exchange->reply(is_ollama ? ollama_reply_of(done.error()) : reply_of(done.error()));
+      exchange->reply(error_reply(done.error(), id));
   }
 
   ApiResult<> handle_or_fail(HttpRequest request, const HttpExchangePtr& exchange) {
     const Route* route = OGAS_TRY(find_route(request.method, request.path));
-    Call call{.request = {}, .exchange = exchange, .client = {}};
+    Call call{.request = {}, .exchange = exchange, .client = {}, .error_reply = error_reply_at(request.path)};
     if (route->needs_key) call.client = OGAS_TRY(client_of(request));
     call.client.address = request.peer;
     exchange->set_client(call.client.name);

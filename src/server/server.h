@@ -1,4 +1,4 @@
-// `ogas serve`: an engine over HTTP, with OpenAI's API.
+// `ogas serve`: an engine over HTTP, with OpenAI's API, Anthropic's and Ollama's.
 #pragma once
 
 #include <filesystem>

@@ -37,8 +37,8 @@ DEVIATIONS = [
      "facts of the file, by the name that llama.cpp has for them"),
 ]
 
-# Not OpenAI's: as vLLM, Ollama, Kubernetes and Prometheus have them.
-NOT_OPENAI = ("/tokenize", "/detokenize", "/tokenizer_info", "/health", "/ready", "/metrics", "/api/", "/v1/responses/")
+# Not OpenAI's: as Anthropic, vLLM, Ollama, Kubernetes and Prometheus have them.
+NOT_OPENAI = ("/v1/messages", "/tokenize", "/detokenize", "/tokenizer_info", "/health", "/ready", "/metrics", "/api/", "/v1/responses/")
 
 
 def is_missing():
@@ -140,7 +140,7 @@ def check(exchange):
     if exchange.status >= 400:
         if exchange.content_type != "application/json":
             return [f"an error of the type {exchange.headers.get('content-type')}"]
-        return [] if exchange.path.startswith("/api/") else faults(exchange.json(), "ErrorResponse")
+        return [] if exchange.path.startswith(("/api/", "/v1/messages")) else faults(exchange.json(), "ErrorResponse")
     if exchange.path.startswith(NOT_OPENAI):
         return []
     name = schema_of(exchange.method, exchange.path, exchange.content_type)

@@ -37,7 +37,7 @@ PR_SET_PDEATHSIG = 1
 
 # Nothing of the caller's may reach the clients: no proxies, no keys, no model downloads, no telemetry.
 for name in list(os.environ):
-    if name.lower().endswith("_proxy") or name.startswith(("OPENAI_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "HF_")):
+    if name.lower().endswith("_proxy") or name.startswith(("OPENAI_", "ANTHROPIC_", "OLLAMA_", "LANGCHAIN_", "LANGSMITH_", "HF_")):
         del os.environ[name]
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", DO_NOT_TRACK="1",
                   LANGSMITH_TRACING="false", TOKENIZERS_PARALLELISM="false", OPENAI_API_KEY="none")

@@ -91,14 +91,14 @@ bool ChatAnswer::take(std::span<FeedEvent> events) {
 }
 
 ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head) {
-  if (!tools.tools.is_null() && api.options.native_tools_only && api.engine.text().has_generic_tools())
-    return refuse("tools", "this model's chat template does not support tools (and --native-tools-only is set)");
   input.tools = tools.tools;
   return start_with(api, call, OGAS_TRY(make_prompt(api, input)), std::move(answer), std::move(stream_head));
 }
 
 ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
                                 HttpReply stream_head) {
+  if (!tools.tools.is_null() && api.options.native_tools_only && api.engine.text().has_generic_tools())
+    return refuse("tools", "this model's chat template does not support tools (and --native-tools-only is set)");
   request.prompt = std::move(prompt.tokens);
   const OutputFormat& format = api.format(/*has_tools=*/!tools.tools.is_null());
   request.shown_control = marks_of(format);

@@ -20,7 +20,12 @@ ApiResult<> ollama_tags(Api& api, Call& call);
 ApiResult<> ollama_ps(Api& api, Call& call);
 ApiResult<> ollama_show(Api& api, Call& call);
 ApiResult<> ollama_version(Api& api, Call& call);
-HttpReply ollama_reply_of(const ApiError& error);
+HttpReply ollama_reply_of(const ApiError& error, std::string_view id = {});
+
+// Anthropic's. Their errors have a shape of their own, too.
+ApiResult<> create_message(Api& api, Call& call);
+ApiResult<> count_message_tokens(Api& api, Call& call);
+HttpReply anthropic_reply_of(const ApiError& error, std::string_view id);
 
 // Tokens of texts and back, by vLLM's names; evaluation harnesses ask for them.
 ApiResult<> tokenize(Api& api, Call& call);

@@ -65,10 +65,7 @@ ApiResult<ChatRun> read_common(const Api& api, const Call& call, Fields& fields)
   if (const Json* think = fields.find("think")) {
     if (!think->is_boolean() && !think->is_string())
       return refuse("think", "think is {}, where a boolean or a string is expected", kind_of(*think));
-    // DeepSeek's templates have another name for it.
-    const bool is_thinking =
-        !api.engine.text().templates_mention("enable_thinking") && api.engine.text().templates_mention("thinking");
-    const std::string name = think->is_string() ? "reasoning_effort" : is_thinking ? "thinking" : "enable_thinking";
+    const std::string name(think->is_string() ? "reasoning_effort" : thinking_switch(api));
     OGAS_TRY(check_variable(api, "think", name, *think));
     run.input.extra[name] = *think;
   }
@@ -228,7 +225,7 @@ ApiResult<> reply_models(Api& api, const Call& call) {
 
 }  // namespace
 
-HttpReply ollama_reply_of(const ApiError& error) {
+HttpReply ollama_reply_of(const ApiError& error, std::string_view) {
   HttpReply reply = reply_of(error);
   reply.body = to_text({{"error", error.message}});
   return reply;

@@ -11,7 +11,7 @@ namespace {
 std::vector<Json> described_fields() {
   const Json description = Json::parse(api_description());
   std::vector<Json> fields;
-  for (const char* name : {"ChatRequest", "CompletionRequest", "ResponseRequest"})
+  for (const char* name : {"ChatRequest", "CompletionRequest", "ResponseRequest", "AnthropicMessageRequest"})
     fields.push_back(description["components"]["schemas"][name]["properties"]);
   return fields;
 }
@@ -51,7 +51,7 @@ TEST(ApiDescription, MaxTokensHasTheRangeOfItsRow) {
       EXPECT_EQ(fields[name]["minimum"], range.min) << name;
       EXPECT_EQ(fields[name]["maximum"], range.max) << name;
     }
-  EXPECT_EQ(n, 4U);
+  EXPECT_EQ(n, 5U);
 }
 
 TEST(ApiDescription, RangesAreThoseThatAreRead) {

@@ -255,7 +255,7 @@ ApiResult<Json> read_template_variables(const Api& api, Fields& fields) {
   return variables;
 }
 
-ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
+ApiResult<ChatPrompt> encode_prompt(const Api& api, const ChatInput& input) {
   ChatTemplateInput conversation{.messages = input.messages,
                                  .tools = input.tools,
                                  .extra = input.extra,
@@ -275,6 +275,11 @@ ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
   ChatPrompt prompt{.tokens = api.engine.text().encode(chat),
                     .starts_in_reasoning = ends_in_reasoning(api.format(!input.tools.is_null()), chat.text)};
   if (prompt.tokens.empty()) return refuse(input.path, "the conversation has no tokens");
+  return prompt;
+}
+
+ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
+  ChatPrompt prompt = OGAS_TRY(encode_prompt(api, input));
   OGAS_TRY(api.check_length(prompt.tokens.size(), input.path));
   return prompt;
 }

@@ -38,8 +38,10 @@ ApiResult<ToolFields> read_tools(Fields& fields);
 // "chat_template_kwargs" and "reasoning_effort": further variables for the template.
 ApiResult<Json> read_template_variables(const Api& api, Fields& fields);
 
-// If the last message is the assistant's, the answer continues it. Errors: the template refuses the conversation or
-// leaves out a part of it, or the prompt is longer than the context.
+// If the last message is the assistant's, the answer continues it. It may be longer than the context. Errors: the
+// template refuses the conversation or leaves out a part of it.
+ApiResult<ChatPrompt> encode_prompt(const Api& api, const ChatInput& input);
+// The same. Errors: the prompt is longer than the context, too.
 ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input);
 
 }  // namespace ogas::server

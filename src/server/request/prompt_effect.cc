@@ -59,6 +59,22 @@ ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, 
   return check_messages(api, conversation, text);
 }
 
+std::string_view thinking_switch(const Api& api) {
+  const ModelText& text = api.engine.text();
+  return !text.templates_mention("enable_thinking") && text.templates_mention("thinking") ? "thinking"
+                                                                                          : "enable_thinking";
+}
+
+bool shows_later_system_messages(const Api& api) {
+  constexpr std::string_view kWords = "which words are these";
+  const ChatTemplateInput conversation{
+      .messages = Json::array({{{"role", "user"}, {"content", "Hello"}}, {{"role", "system"}, {"content", kWords}}}),
+      .tools = {},
+      .extra = {}};
+  const auto rendered = api.engine.text().render(conversation);
+  return rendered && rendered->text.contains(kWords);
+}
+
 ApiResult<> check_variable(const Api& api, const std::string& path, std::string_view name, const Json& value) {
   if (!api.engine.text().chat_template() || api.engine.text().templates_mention(name)) return {};
   const OutputFormat& format = api.format(/*has_tools=*/false);
