@@ -63,6 +63,9 @@ class TemplateProbe {
   }
   // Control tokens between the reasoning and the rest of one answer.
   const Ids& within() const { return within_; }
+  std::string end_of_reasoning() const {
+    return std::string(between(render({user(), answer(kReasoning, kContent)}), kReasoning, kContent));
+  }
 
  private:
   std::optional<std::string> render(Json messages, const Json& with_tools = {}, const Json& extra = {},
@@ -158,6 +161,7 @@ AnswerEnds::AnswerEnds(const Tokenizer& tokenizer, std::span<const ChatTemplate*
     TemplateProbe probe(tokenizer, *one);
     add(ids_, probe.ends());
     add(within, probe.within());
+    if (one == templates.front()) end_of_reasoning_ = probe.end_of_reasoning();
   }
   for (const auto& id : {vocab.eot, vocab.eom})
     if (id) ids_.push_back(*id);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "chat/chat_template.h"
@@ -22,9 +23,13 @@ class AnswerEnds {
 
   bool contains(TokenId id) const;
   std::span<const TokenId> ids() const { return ids_; }  // sorted
+  // The text between the reasoning and the content of an answer, marks and new lines, as the first of these templates
+  // writes it; empty where it shows none.
+  const std::string& end_of_reasoning() const { return end_of_reasoning_; }
 
  private:
   std::vector<TokenId> ids_;
+  std::string end_of_reasoning_;
 };
 
 }  // namespace ogas

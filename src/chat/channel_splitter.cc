@@ -1,41 +1,20 @@
 // Splits an answer that consists of messages: a header with a channel and perhaps a recipient, then <|message|>, the
 // text, and a mark that ends it. The first header's <|start|>assistant is part of the prompt.
-#include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "chat/answer_splitter.h"
+#include "chat/channel_header.h"
 #include "chat/mark_finder.h"
 
 namespace ogas {
 namespace {
 
-constexpr size_t kMaxHeader = 512;  // bytes; they have about 60, and names of functions up to 64
-constexpr std::string_view kRecipient = "to=";
-
-enum ChannelMark : size_t { kStart, kChannel, kConstrain, kMessage, kEnd, kCall, kReturn };
-
-std::vector<std::string> channel_marks() {
-  using Marks = ChannelMarks;
-  return {std::string(Marks::kStart),   std::string(Marks::kChannel), std::string(Marks::kConstrain),
-          std::string(Marks::kMessage), std::string(Marks::kEnd),     std::string(Marks::kCall),
-          std::string(Marks::kReturn)};
-}
-
-// The word after the last `mark`.
-std::string_view word_after(std::string_view header, std::string_view mark) {
-  const size_t at = header.rfind(mark);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = header.substr(at + mark.size());
-  return rest.substr(0, std::min(rest.find_first_of(" \t\r\n<"), rest.size()));
-}
-
 class ChannelSplitter : public AnswerSplitter {
  public:
   ChannelSplitter(const CallContext& context, bool starts_in_reasoning)
-      : context_(context), marks_(channel_marks()), at_(starts_in_reasoning ? At::reasoning : At::header) {}
+      : context_(context), marks_(marks_of(context.format)), at_(starts_in_reasoning ? At::reasoning : At::header) {}
 
   void push(char c) override {
     const auto found = marks_.push(c);
@@ -107,22 +86,18 @@ void ChannelSplitter::begin_header(std::string_view mark) {
 // Text that is not a header is content: an answer that begins differently, or whose header is too long.
 void ChannelSplitter::add_to_header(std::string_view text) {
   header_ += text;
-  const std::string_view begun =
-      std::string_view(header_).substr(std::min(header_.find_first_not_of(" \t\r\n"), header_.size()));
-  const bool may_begin = begun.starts_with("<|") || begun.starts_with(kRecipient) || kRecipient.starts_with(begun);
-  if (may_begin && header_.size() <= kMaxHeader) return;
+  if (ChannelHeader::may_be(header_)) return;
   context_.writer.content(std::exchange(header_, {}));
   at_ = At::content;
   verbatim_ = false;
 }
 
 void ChannelSplitter::end_header() {
-  std::string_view recipient = word_after(header_, kRecipient);
-  const bool has_recipient = !recipient.empty();
-  if (recipient.starts_with(ChannelMarks::kNamespace)) recipient.remove_prefix(ChannelMarks::kNamespace.size());
-  const bool is_reasoning = word_after(header_, ChannelMarks::kChannel) == "analysis";
-  const bool is_call = has_recipient && context_.tools.contains(recipient);
-  std::string name(recipient);
+  const ChannelHeader header = ChannelHeader::read(header_);
+  const bool has_recipient = !header.recipient.empty();
+  const bool is_reasoning = header.is_reasoning();
+  const bool is_call = has_recipient && context_.tools.contains(header.recipient);
+  std::string name(header.recipient);
   unsent_ = std::exchange(header_, {});
   unsent_ += ChannelMarks::kMessage;
   verbatim_ = has_recipient && !is_call;
@@ -131,7 +106,7 @@ void ChannelSplitter::end_header() {
     arguments_.emplace(context_).begin(std::move(name));
     return;
   }
-  at_ = is_reasoning && !has_recipient ? At::reasoning : At::content;
+  at_ = is_reasoning ? At::reasoning : At::content;
   if (verbatim_) context_.writer.content(unsent_);
 }
 

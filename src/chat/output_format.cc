@@ -312,7 +312,7 @@ std::vector<std::string> marks_of(const OutputFormat& format) {
       if (!mark.empty()) marks.emplace_back(mark);
   };
   if (format.channels)
-    add({Marks::kStart, Marks::kChannel, Marks::kMessage, Marks::kConstrain, Marks::kEnd, Marks::kCall,
+    add({Marks::kStart, Marks::kChannel, Marks::kConstrain, Marks::kMessage, Marks::kEnd, Marks::kCall,
          Marks::kReturn});
   add({format.think_begin, format.think_end, format.response_begin, format.response_end, format.message_begin,
        format.message_end, format.calls_begin, format.calls_end, format.call_begin, format.call_end});

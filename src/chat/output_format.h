@@ -109,15 +109,19 @@ struct OutputFormat {
   bool operator==(const OutputFormat&) const = default;
 };
 
-// The marks of channels; `functions.` precedes the names of tools.
+// The marks of channels, and the names of two of them; `functions.` precedes the names of tools.
 struct ChannelMarks {
   static constexpr std::string_view kStart = "<|start|>", kChannel = "<|channel|>", kMessage = "<|message|>",
                                     kConstrain = "<|constrain|>", kEnd = "<|end|>", kCall = "<|call|>",
-                                    kReturn = "<|return|>", kNamespace = "functions.";
+                                    kReturn = "<|return|>", kNamespace = "functions.", kReasoning = "analysis",
+                                    kFinal = "final";
 };
 
 // The format whose marks the template contains. Marks that it lacks, or uses for something else, stay empty.
 OutputFormat output_format_of(std::string_view chat_template_source);
+
+// Whether answers may have reasoning that is marked as such.
+inline bool has_reasoning(const OutputFormat& format) { return format.channels || !format.think_end.empty(); }
 
 // All marks of a format. An OutputParser has to see them where they are control tokens, too.
 std::vector<std::string> marks_of(const OutputFormat& format);
