@@ -20,15 +20,15 @@ ogas_check(docs_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/docs
 ogas_check(peers_test ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/tree/peers_test.py)
 # The program as a user runs it. OGAS_TEST_MODEL names the model.
 foreach(name cli/cli_test cli/model_names_test cli/chat_test cli/remote_chat_test cli/top_test cli/score_embed_test
-             cli/reasoning_test cli/memory_limit_test cli/documented_flags_test server/serve_test server/serve_requests_test
-             server/scripted_answers_test server/scripted_messages_test)
+             cli/reasoning_test cli/structured_test cli/memory_limit_test cli/documented_flags_test server/serve_test
+             server/serve_requests_test server/scripted_answers_test server/scripted_messages_test)
   get_filename_component(test ${name} NAME)
   ogas_check(${test} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas>
              ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/${name}.py)
 endforeach()
 # The server with real clients. OGAS_TEST_CLIENTS names the folder that tools/get_clients prints.
 foreach(name openai_schema_test server_openai_test server_node_test server_curl_test server_langchain_test server_ollama_test
-             server_anthropic_test server_lm_eval_test server_tools_test server_tool_choice_test
+             server_anthropic_test server_lm_eval_test server_tools_test server_tool_choice_test server_frameworks_test
              server_schemathesis_test)
   ogas_check(${name} ${CMAKE_COMMAND} -E env OGAS_BINARY=$<TARGET_FILE:ogas> ${PROJECT_SOURCE_DIR}/tests/with_clients
              ${PROJECT_SOURCE_DIR}/tests/server/${name}.py)

@@ -72,4 +72,20 @@ if (process.env.SERVES_RESPONSES) {
     if (event.type === "response.output_text.delta") found.response_stream += event.delta;
 }
 
+const { z } = await import(pathToFileURL(require.resolve("zod")));
+const { zodResponseFormat, zodTextFormat } = await import(pathToFileURL(require.resolve("openai/helpers/zod")));
+const City = z.object({
+  name: z.enum(["Rome", "Oslo"]),
+  rivers: z.array(z.object({ length: z.number().int().min(1).max(9000), is_long: z.boolean() })).max(2),
+});
+const typed = { ...chat, max_tokens: 300, temperature: 0.5, seed: 3, logit_bias: {}, response_format: zodResponseFormat(City, "city") };
+found.typed = {};
+found.typed.parsed = (await client.chat.completions.parse(typed)).choices[0].message.parsed;
+found.typed.streamed = (await client.chat.completions.stream(typed).finalChatCompletion()).choices[0].message.parsed;
+if (process.env.SERVES_RESPONSES) {
+  const text = { format: zodTextFormat(City, "city") };
+  const asked = { model, input: "Name a city.", max_output_tokens: 300, text };
+  found.typed.response = (await client.responses.parse(asked)).output_parsed;
+}
+
 console.log(JSON.stringify(found));

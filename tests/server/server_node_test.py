@@ -43,6 +43,12 @@ class NodeTest(ServerTest):
         self.assertIn(NAME, found["models"])
         self.assertEqual(found["model"]["id"], NAME)
 
+        for way, city in found["typed"].items():
+            self.assertEqual(list(city), ["name", "rivers"], way)
+            self.assertIn(city["name"], ("Rome", "Oslo"))
+            self.assertLess(len(city["rivers"]), 3)
+        self.assertEqual(found["typed"]["streamed"], found["typed"]["parsed"])
+
         refused = {"kind": "BadRequestError", "status": 400, "type": "invalid_request_error"}
         self.assertEqual(found["errors"], {
             "model": {"kind": "NotFoundError", "status": 404, "type": "not_found_error", "code": "model_not_found",
