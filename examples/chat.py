@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A conversation through ctypes: chat.py MODEL.gguf, then one message a line. OGAS_LIBRARY may name libogas.so.1."""
+"""A conversation through ctypes: chat.py MODEL.gguf [SCHEMA.json], then one message a line. With a JSON Schema, each
+answer is JSON that satisfies it. OGAS_LIBRARY may name libogas.so.1."""
 
 import ctypes
 import os
@@ -10,11 +11,20 @@ ogas = ctypes.CDLL(os.environ.get("OGAS_LIBRARY", "libogas.so.1"))
 ABI_VERSION = 1  # what the structs below are written for
 
 
-class GenerateOptions(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("max_tokens", c_uint32), ("ignore_end", c_int), ("temperature", c_float),
+class GenerateOptions(ctypes.Structure):  # up to the last one that is used here
+    _fields_ = [("size", c_size_t), ("max_tokens", c_uint32), ("ignore_eos", c_int), ("temperature", c_float),
                 ("top_k", c_uint32), ("typical_p", c_float), ("top_p", c_float), ("min_p", c_float),
                 ("repetition_penalty", c_float), ("frequency_penalty", c_float), ("presence_penalty", c_float),
-                ("penalty_window", c_uint32), ("seed", c_uint64), ("stop", POINTER(c_char_p)), ("n_stop", c_size_t)]
+                ("repeat_last_n", c_uint32), ("seed", c_uint64), ("stop", POINTER(c_char_p)), ("n_stop", c_size_t),
+                ("deadline_seconds", c_double), ("priority", c_int), ("client", c_char_p),
+                ("logit_bias", c_void_p), ("n_logit_bias", c_size_t), ("banned_tokens", c_void_p),
+                ("n_banned_tokens", c_size_t), ("required_tokens", c_void_p), ("n_required_tokens", c_size_t),
+                ("dry_multiplier", c_float), ("dry_base", c_float), ("dry_allowed_length", c_uint32),
+                ("dry_penalty_last_n", c_uint32), ("dry_sequence_breakers", c_void_p),
+                ("n_dry_sequence_breakers", c_size_t), ("logprobs", c_int), ("n_top_logprobs", c_uint32),
+                ("xtc_probability", c_float), ("xtc_threshold", c_float), ("mirostat", c_uint32),
+                ("mirostat_tau", c_float), ("mirostat_eta", c_float), ("context_shift", c_int), ("n_keep", c_size_t),
+                ("splits_reply", c_int), ("tools", c_char_p), ("on_reasoning", c_void_p), ("json_schema", c_char_p)]
 
 
 class Stats(ctypes.Structure):
@@ -53,6 +63,9 @@ def main():
     check(ogas.ogas_generate_options_init(engine, byref(options), sizeof(options)))
     options.temperature = 0  # always the likeliest token, so that the answer is the same every time
     options.max_tokens = 100
+    if len(sys.argv) > 2:
+        with open(sys.argv[2], "rb") as schema:
+            options.json_schema = schema.read()
     for line in sys.stdin:
         check(ogas.ogas_chat(session, line.rstrip("\n").encode(), options, show, None))
         check(ogas.ogas_session_stats(session, byref(stats), sizeof(stats)))

@@ -22,8 +22,9 @@ Result<nlohmann::json> parse_json(const std::string& url, std::string_view body)
   return json;
 }
 
-std::string to_text(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+template <class Json>
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -127,7 +128,8 @@ Result<nlohmann::json> HttpClient::post_json(const std::string& url, const nlohm
   return parse_json(url, OGAS_TRY(state_->exchange(url, to_text(body), {})));
 }
 
-Result<> HttpClient::post_events(const std::string& url, const nlohmann::json& body, EventStream::TakeEvent take) {
+Result<> HttpClient::post_events(const std::string& url, const nlohmann::ordered_json& body,
+                                 EventStream::TakeEvent take) {
   const std::string reply = OGAS_TRY(state_->exchange(url, to_text(body), take));
   if (reply.empty()) return {};
   const nlohmann::json whole = OGAS_TRY(parse_json(url, reply));

@@ -57,7 +57,7 @@ class HttpClient {
   Result<Beginning> get_beginning(std::string url, size_t n);
   Result<nlohmann::json> post_json(const std::string& url, const nlohmann::json& body);
   // What is answered with a whole JSON text comes as one event. Where `take` wants no more, the connection is closed.
-  Result<> post_events(const std::string& url, const nlohmann::json& body, EventStream::TakeEvent take);
+  Result<> post_events(const std::string& url, const nlohmann::ordered_json& body, EventStream::TakeEvent take);
 
  private:
   struct State;

@@ -123,7 +123,7 @@ class ChatTest(ProgramTest):
 
     def test_commands(self):
         terminal = self.chat(*QUICK, "--system", "Be brief.")
-        for command in ("/system", "/set", "/save", "/load", "/stats", "/retry", "/clear", "/exit"):
+        for command in ("/system", "/set", "/schema", "/save", "/load", "/stats", "/retry", "/clear", "/exit"):
             self.assertIn(f"\r\n{command} ", terminal.send("/help") if command == "/system" else terminal.output)
         self.assertIn("there is no command '/hlep'; did you mean /help?", terminal.send("/hlep"))
         self.assertIn("there is no command '/frobnicate'; /help lists them", terminal.send("/frobnicate"))
@@ -156,6 +156,43 @@ class ChatTest(ProgramTest):
         self.assertIn("'hot' is not a number", terminal.send("/set temperature hot"))
         self.assertIn("between 0 and 1", terminal.send("/set top_p 7"))
         self.assertRegex(terminal.send("/set top_p"), r"top_p +0.9 ")
+
+    def test_answers_keep_to_a_schema(self):
+        schema = {"type": "object", "required": ["name", "age"], "additionalProperties": False,
+                  "properties": {"name": {"type": "string", "maxLength": 8}, "age": {"type": "integer", "minimum": 1, "maximum": 9}}}
+        (self.folder / "person.json").write_text(json.dumps(schema))
+        (self.folder / "bad.json").write_text('{"pattern": "(a)\\\\1"}')
+        terminal = self.chat("-q", "--greedy", "-n", 100)
+        self.assertIn("(no schema)", terminal.send("/schema"))
+        terminal.send(f"/schema {self.folder}/person.json")
+        self.assertIn('"maxLength": 8', terminal.send("/schema"))
+        self.assertRegex(terminal.send(f"/schema {self.folder}/bad.json"), r"bad\.json: at '#/pattern'.*back reference")
+        self.assertIn("No such file", terminal.send("/schema /nowhere/x.json"))
+        (self.folder / "bad.json").write_text("7")
+        self.assertIn("is not a JSON Schema", terminal.send(f"/schema {self.folder}/bad.json"))
+        terminal.send("Who are you?")
+        terminal.send("/set max_tokens 3")
+        self.assertIn("(cut before it satisfied the schema)", terminal.send("And you?"))
+        answer = json.loads(self.messages(terminal)[1]["content"])
+        self.assertEqual(list(answer), ["name", "age"])
+        saved = json.loads((self.folder / "saved.json").read_text())
+        self.assertEqual(saved["schema"], schema)
+        terminal.send("/schema off")
+        self.assertIn("(no schema)", terminal.send("/schema"))
+        self.messages(terminal)
+        self.assertNotIn("schema", json.loads((self.folder / "saved.json").read_text()))
+        saved["settings"]["max_tokens"] = 100
+        (self.folder / "kept.json").write_text(json.dumps(saved))
+        again = self.chat("-q", "--load", self.folder / "kept.json")
+        self.assertIn('"maxLength":8', again.send("/schema"))
+        again.send("And the next?")
+        self.assertEqual(list(json.loads(self.messages(again)[-1]["content"])), ["name", "age"])
+        saved["schema"] = {"pattern": "(a)\\1"}
+        (self.folder / "kept.json").write_text(json.dumps(saved))
+        self.assertRegex(again.send(f"/load {self.folder}/kept.json"), "schema: at '#/pattern'")
+        saved["schema"] = json.loads('{"not":' * 300 + "{}" + "}" * 300)
+        (self.folder / "kept.json").write_text(json.dumps(saved))
+        self.assertIn("not a saved conversation", again.send(f"/load {self.folder}/kept.json"))
 
     def test_a_loaded_conversation_is_remembered(self):
         terminal = self.chat("-n", 2, "--greedy")

@@ -81,6 +81,20 @@ class RemoteChatTest(ProgramTest):
         del expected["top_k"]
         self.assertEqual(second, expected)
 
+    def test_a_schema_is_sent(self):
+        server = self.server()
+        schema = {"type": "object", "properties": {"name": {"type": "string"}, "born": {"type": "integer"}}}
+        (self.folder / "x.json").write_text(json.dumps(schema))
+        self.pipe(server, "Hi\n/schema x.json\nHi\n/save a.json\n/schema off\nHi\n")
+        before, within, after = server.asked(CHAT)
+        self.assertNotIn("response_format", before)
+        self.assertNotIn("response_format", after)
+        self.assertEqual(within["response_format"],
+                         {"type": "json_schema", "json_schema": {"name": "schema", "strict": True, "schema": schema}})
+        self.assertEqual(list(within["response_format"]["json_schema"]["schema"]["properties"]), ["name", "born"])
+        self.pipe(server, "Hi\n", "--load", "a.json")
+        self.assertEqual(server.asked(CHAT)[-1]["response_format"], within["response_format"])
+
     def test_settings_are_shown(self):
         shown = self.pipe(self.server(), "/set\n/set top_q 1\n", "--temp", "0.3", code=2)
         self.assertRegex(shown.stdout.decode(), r"temperature +0.3 (?s:.*)top_p +server ")

@@ -7,6 +7,7 @@
 
 #include "base/quote.h"
 #include "cli/options/did_you_mean.h"
+#include "engine/answer_grammars.h"
 
 namespace ogas::cli {
 namespace {
@@ -16,6 +17,15 @@ using Json = nlohmann::ordered_json;
 // Of the settings that are not of sampling: numbers that servers know, too.
 bool is_kept(const RequestSetting& setting) {
   return setting.is_whole() && setting.is_in_json && !setting.flags.empty();
+}
+
+// Null where it is none, or nested more deeply than what writes it again can follow.
+Json parse_json(std::string_view text) {
+  constexpr int kMaxDepth = 200;
+  bool is_too_deep = false;
+  const auto check = [&](int depth, Json::parse_event_t, Json&) { return !(is_too_deep |= depth > kMaxDepth); };
+  Json json = Json::parse(text, check, /*allow_exceptions=*/false);
+  return is_too_deep || json.is_discarded() ? Json() : json;
 }
 
 // The end of "there is no such setting; ...".
@@ -97,14 +107,27 @@ Json Conversation::to_json(std::string_view model) const {
       numbers[std::string(setting.name)] = Json::parse(show_setting(settings, setting.name));
   Json json = {{"ogas", 1}, {"model", model}, {"messages", all_messages()}, {"settings", numbers}};
   if (!server.empty()) json["server"] = server;
+  if (!schema.empty()) json["schema"] = Json::parse(schema);
   return json;
 }
 
-Result<Conversation> Conversation::from_json(std::string_view text, const AnswerOptions& defaults) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+Result<> Conversation::set_schema(std::string text) {
+  const Json json = parse_json(text);
+  if (!json.is_object() && !json.is_boolean())
+    return fail(ErrorCode::usage, "this is not a JSON Schema: a JSON object, true or false is expected");
+  if (server.empty())
+    if (const auto compiled = grammar::compile(grammar::GrammarSource::json_schema(text)); !compiled)
+      return fail(ErrorCode::usage, "{}", compiled.error().message);
+  schema = std::move(text);
+  return {};
+}
+
+Result<Conversation> Conversation::from_json(std::string_view text, const AnswerOptions& defaults, std::string server) {
+  const Json json = parse_json(text);
   if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array())
     return fail(ErrorCode::bad_file, "this is not a saved conversation: a JSON object with 'messages' is expected");
   Conversation result;
+  result.server = std::move(server);
   result.settings = defaults;
   for (size_t idx = 0; idx < json["messages"].size(); ++idx) {
     const Json& message = json["messages"][idx];
@@ -114,6 +137,9 @@ Result<Conversation> Conversation::from_json(std::string_view text, const Answer
     else
       result.messages.push_back({{"role", message["role"]}, {"content", message["content"]}});
   }
+  if (json.contains("schema"))
+    if (const auto set = result.set_schema(json["schema"].dump()); !set)
+      return fail(ErrorCode::bad_file, "schema: {}", set.error().message);
   if (json.contains("settings")) OGAS_TRY(read_settings(json["settings"], result.settings));
   if (!json.contains("server"))
     std::erase_if(result.settings.given, [&](const std::string& name) {

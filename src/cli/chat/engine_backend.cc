@@ -11,6 +11,7 @@
 #include "cli/terminal/signals.h"
 #include "cli/terminal/terminal.h"
 #include "engine/answer_figures.h"
+#include "engine/answer_grammars.h"
 #include "engine/kv_manager.h"
 
 namespace ogas::cli {
@@ -36,9 +37,13 @@ std::vector<std::pair<std::string, std::string>> EngineBackend::facts() const {
 Result<Reply> EngineBackend::answer(const Conversation& conversation) {
   auto prompt = OGAS_TRY(encode_conversation(engine_, conversation.all_messages(), chat_));
   Request request = conversation.settings.make_request(std::move(prompt), *engine_.text().tokenizer());
-  if (chat_.is_plain()) request.stop.emplace_back(kPlainStop);
+  const bool has_form = !conversation.schema.empty();
+  if (chat_.is_plain() && !has_form) request.stop.emplace_back(kPlainStop);
+  engine_.text().start_answer(request);
+  if (has_form)
+    OGAS_TRY(engine_.text().constrain(request, {.content = grammar::GrammarSource::json_schema(conversation.schema)}));
   ReplyPrinter printer(hides_thinking_);
-  ModelReply told({engine_, request.prompt}, std::bind_front(&ReplyPrinter::print, &printer));
+  ModelReply told(AnswerReader(request.start), std::bind_front(&ReplyPrinter::print, &printer));
   told.watch(request);
   const ExpertsReport experts(engine_, request);
   const AnswerInProgress in_progress(engine_);
@@ -56,6 +61,8 @@ Result<Reply> EngineBackend::answer(const Conversation& conversation) {
               .notes = {}};
   if (answer.finish == FinishReason::cancelled)
     reply.notes.emplace_back("(stopped; what came so far stays in the conversation)");
+  else if (has_form && answer.finish != FinishReason::stop)
+    reply.notes.emplace_back("(cut before it satisfied the schema)");
   if (told.is_cut_in_reasoning(answer.finish)) reply.notes.emplace_back(kCutInReasoning);
   if (answer.finish == FinishReason::length && is_full())
     reply.notes.emplace_back("(the context is full: /clear starts a new conversation, a larger --ctx holds more)");

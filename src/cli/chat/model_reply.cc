@@ -14,7 +14,7 @@ Result<std::vector<TokenId>> encode_conversation(const Engine& engine, const nlo
 ModelReply::ModelReply(AnswerReader reader, Print print) : reader_(std::move(reader)), print_(std::move(print)) {}
 
 void ModelReply::watch(Request& request) {
-  request.shown_control = reader_.shown_control();
+  request.is_split = reader_.splits();
   request.on_text = [this](std::string_view text) { add(reader_.push(text)); };
 }
 

@@ -167,7 +167,12 @@ std::vector<std::pair<std::string, std::string>> ServerBackend::facts() const {
 }
 
 Result<> ServerBackend::ask(const Conversation& conversation, Stream& stream) {
-  nlohmann::json body = settings_as_fields(conversation.settings);
+  nlohmann::ordered_json body = settings_as_fields(conversation.settings);
+  if (!conversation.schema.empty())
+    body["response_format"] = {
+        {"type", "json_schema"},
+        {"json_schema",
+         {{"name", "schema"}, {"strict", true}, {"schema", nlohmann::ordered_json::parse(conversation.schema)}}}};
   body["model"] = model_;
   body["messages"] = conversation.all_messages();
   body["stream"] = true;

@@ -10,6 +10,7 @@
 #include "cli/chat/server_backend.h"
 #include "cli/commands/commands.h"
 #include "cli/options/did_you_mean.h"
+#include "cli/options/grammar_options.h"
 #include "cli/terminal/exit_code.h"
 #include "cli/terminal/line_editor.h"
 #include "cli/terminal/reply_printer.h"
@@ -67,6 +68,7 @@ class Chat {
   Result<> system(std::string_view text);
   Result<> save(std::string_view path);
   Result<> set(std::string_view argument);
+  Result<> schema(std::string_view path);
   Result<> stats(std::string_view);
   Result<> retry(std::string_view);
   Result<> clear(std::string_view);
@@ -87,6 +89,7 @@ const Chat::Command Chat::kCommands[] = {
     {"/help", "", "this list", &Chat::help},
     {"/system", "[TEXT]", "show the system message, or change it and start a new conversation", &Chat::system},
     {"/set", "[NAME VALUE]", "show or change settings: /set temperature 0.2", &Chat::set},
+    {"/schema", "[FILE]", "show the JSON Schema that answers keep to, or change it; /schema off: none", &Chat::schema},
     {"/retry", "", "answer the last message again", &Chat::retry},
     {"/clear", "", "forget the conversation", &Chat::clear},
     {"/save", "FILE", "write the conversation and its settings to a JSON file", &Chat::save},
@@ -137,6 +140,20 @@ Result<> Chat::set(std::string_view argument) {
   return change_setting(conversation_.settings, name, value);
 }
 
+Result<> Chat::schema(std::string_view path) {
+  if (path.empty()) {
+    const std::string_view shown = conversation_.schema.empty() ? "(no schema)" : trim_blank(conversation_.schema);
+    write_foreign(std::string(shown) + "\n");
+    return {};
+  }
+  if (path == "off") {
+    conversation_.schema.clear();
+    return {};
+  }
+  const auto set = conversation_.set_schema(OGAS_TRY(read_file(expand_home(path), kMaxGrammarFile)));
+  return set ? Result<>() : fail_within(set.error(), "{}", path);
+}
+
 Result<> Chat::save(std::string_view path) {
   if (path.empty()) return fail(ErrorCode::usage, "/save needs a file name");
   const std::string text =
@@ -154,9 +171,8 @@ Result<> Chat::save(std::string_view path) {
 Result<> Chat::load(std::string_view path) {
   if (path.empty()) return fail(ErrorCode::usage, "/load needs a file name");
   const std::string text = OGAS_TRY(read_file(expand_home(path), size_t{64} << 20));
-  auto loaded = Conversation::from_json(text, conversation_.settings);
+  auto loaded = Conversation::from_json(text, conversation_.settings, conversation_.server);
   if (!loaded) return fail_within(loaded.error(), "{}", path);
-  loaded->server = conversation_.server;
   conversation_ = *std::move(loaded);
   say(fmt::format("{} messages from {}", conversation_.messages.size(), path));
   return {};

@@ -9,7 +9,6 @@ namespace ogas::cli {
 namespace {
 
 constexpr const char* kGroup = "Form of the answer";
-constexpr size_t kMaxFile = size_t{16} << 20;
 
 }  // namespace
 
@@ -45,7 +44,7 @@ Result<std::optional<grammar::GrammarSource>> GrammarOptions::source() const {
   GrammarSource source;
   const std::string& file = schema_file.empty() ? grammar_file : schema_file;  // that the text comes from
   std::string text;
-  if (!file.empty()) text = OGAS_TRY(read_file(file, kMaxFile));
+  if (!file.empty()) text = OGAS_TRY(read_file(file, kMaxGrammarFile));
   if (!schema_file.empty())
     source = GrammarSource::json_schema(std::move(text));
   else if (json_object)

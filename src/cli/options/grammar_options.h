@@ -10,6 +10,8 @@
 
 namespace ogas::cli {
 
+inline constexpr size_t kMaxGrammarFile = size_t{16} << 20;  // bytes
+
 struct GrammarOptions {
   std::string schema_file, regex, grammar_file;
   std::vector<std::string> choices;
