@@ -208,6 +208,8 @@ typedef struct ogas_logit_bias {
   float bias; /* -100 to 100, added to the model's logit */
 } ogas_logit_bias;
 
+#define OGAS_NO_THINKING (-2147483647)
+
 typedef struct ogas_generate_options {
   size_t size;
   uint32_t max_tokens; /* longest answer; 0: until the context is full */
@@ -229,7 +231,8 @@ typedef struct ogas_generate_options {
   };
   uint64_t seed;           /* the same seed gives the same answer, whatever else is in the batch; UINT64_MAX, which
                               is -1: one is drawn */
-  const char* const* stop; /* n_stop texts that end an answer and are not part of it */
+  const char* const* stop; /* n_stop texts that end an answer and are not part of it; with splits_reply they are not
+                              looked for in reasoning */
   size_t n_stop;
   double deadline_seconds; /* the answer ends so long after it was asked for; 0: never */
   int priority;            /* higher ones are computed first */
@@ -296,6 +299,10 @@ typedef struct ogas_generate_options {
   const char* tool_choice; /* "auto" or NULL: text, calls, or both; "required": calls; else the name of the tool that is
                               called */
   size_t max_tool_calls;   /* in one answer; 0: any number */
+
+  int thinking_budget; /* tokens of reasoning at most, by the marks of the model's chat template; 0 and -1: no limit;
+                          OGAS_NO_THINKING: none */
+  int unused;          /* 0 */
 } ogas_generate_options;
 
 /* Fills in what the model's publisher recommends, seed 0 and no limit; what has to do with DRY, XTC and Mirostat is off

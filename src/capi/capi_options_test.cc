@@ -216,6 +216,21 @@ TEST_F(CApi, HasAllSettingsOfRequests) {
   EXPECT_EQ(make_request(engine, options)->n_keep, UINT32_MAX);
 }
 
+TEST_F(CApi, ABudgetOfReasoning) {
+  const Engine& engine = *engine_->loaded->engine;
+  auto options = recommended_options(engine);
+  for (const auto& [given, taken] : {std::pair(0, -1), {-1, -1}, {OGAS_NO_THINKING, 0}, {7, 7}}) {
+    options.thinking_budget = given;
+    EXPECT_EQ(make_request(engine, options)->thinking_budget, taken);
+  }
+  options.thinking_budget = -2;
+  EXPECT_THAT(make_request(engine, options).error().message, HasSubstr("thinking_budget is -2"));
+  // The default model has no marks of reasoning.
+  options.thinking_budget = 7;
+  options.size = sizeof(options);
+  Asker(engine_, tokenize(engine_, "The capital of France is")).refuses(options, "no marks of reasoning");
+}
+
 // Each option of an engine is a field of the header, also by its former name, and each comes through.
 TEST(CApiEngineOptions, AreThoseOfTheTable) {
   const std::string fields = fields_of("ogas_engine_options");

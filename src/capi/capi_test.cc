@@ -196,7 +196,7 @@ TEST(CApiStructs, DoNotEndInPadding) {
   const auto ends_at = [](size_t offset, size_t n_bytes) { return offset + n_bytes; };
   EXPECT_EQ(ends_at(offsetof(ogas_engine_options, experts_folder), sizeof(ogas_engine_options::experts_folder)),
             sizeof(ogas_engine_options));
-  EXPECT_EQ(ends_at(offsetof(ogas_generate_options, max_tool_calls), sizeof(ogas_generate_options::max_tool_calls)),
+  EXPECT_EQ(ends_at(offsetof(ogas_generate_options, unused), sizeof(ogas_generate_options::unused)),
             sizeof(ogas_generate_options));
   EXPECT_EQ(ends_at(offsetof(ogas_tool_call, unused), sizeof(ogas_tool_call::unused)), sizeof(ogas_tool_call));
   EXPECT_EQ(ends_at(offsetof(ogas_logprob, n_top), sizeof(ogas_logprob::n_top)), sizeof(ogas_logprob));

@@ -36,8 +36,8 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
   }
 }
 
-ReplyReader::ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt)
-    : reader_(options.is_split ? AnswerReader(engine, prompt, options.tools) : AnswerReader()) {}
+ReplyReader::ReplyReader(const ReplyOptions& options, const AnswerStart& start)
+    : reader_(options.is_split ? AnswerReader(start, options.tools) : AnswerReader()) {}
 
 OutputPiece ReplyReader::push(std::string_view text, bool is_last) {
   OutputPiece piece = reader_.push(text);

@@ -4,7 +4,6 @@
 #include <ogas/ogas.h>
 
 #include <nlohmann/json.hpp>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,10 +43,10 @@ Result<Json> parse_json(const char* text, std::string_view name, Json::value_t e
 // Gathers an answer as it comes.
 class ReplyReader {
  public:
-  ReplyReader(const Engine& engine, const ReplyOptions& options, std::span<const TokenId> prompt);
+  // start: the request's.
+  ReplyReader(const ReplyOptions& options, const AnswerStart& start);
 
-  // Of the request: marks may be control tokens.
-  const std::vector<std::string>& shown_control() const { return reader_.shown_control(); }
+  bool splits() const { return reader_.splits(); }
   // What has come, perhaps with the end: further reasoning and content.
   OutputPiece push(std::string_view text, bool is_last);
   Reply take() { return std::move(reply_); }

@@ -43,7 +43,7 @@ constexpr SamplingField kFields[] = {
   RequestField { #name, &ogas_generate_options::name }
 constexpr RequestField kRequestFields[] = {
     OGAS_FIELD(max_tokens), OGAS_FIELD(ignore_eos), OGAS_FIELD(context_shift),    OGAS_FIELD(n_keep),
-    OGAS_FIELD(priority),   OGAS_FIELD(client),     OGAS_FIELD(deadline_seconds),
+    OGAS_FIELD(priority),   OGAS_FIELD(client),     OGAS_FIELD(deadline_seconds), OGAS_FIELD(thinking_budget),
 };
 #undef OGAS_FIELD
 
@@ -100,6 +100,13 @@ Result<> read_tokens(const ogas_generate_options& options, SamplingOptions& samp
   return {};
 }
 
+// 0 is what was there before there was a limit. Errors: usage.
+Result<> read_thinking(const ogas_generate_options& options, Request& request) {
+  const int budget = options.thinking_budget;
+  request.thinking_budget = budget == 0 ? -1 : budget == OGAS_NO_THINKING ? 0 : budget;
+  return budget == OGAS_NO_THINKING ? Result<>() : find_request_setting("thinking_budget")->check(request);
+}
+
 // The options of DRY that are not plain numbers. Errors: usage, unsupported.
 Result<> read_dry(const Engine& engine, const ogas_generate_options& options, SamplingOptions& sampling) {
   constexpr uint32_t kMax = INT32_MAX;
@@ -140,6 +147,7 @@ Result<ogas_generate_options> read_options(const Engine& engine, const ogas_gene
 Result<Request> make_request(const Engine& engine, const ogas_generate_options& options) {
   Request request;
   for_request(options, request, [](const auto& option, auto& value) { convert(option, value); });
+  OGAS_TRY(read_thinking(options, request));
   request.stop = OGAS_TRY(read_strings(options.stop, options.n_stop, "stop"));
   request.sampling = engine.text().recommended_sampling();
   for_sampling(options, request.sampling, [](const auto& option, auto& value) { value = option; });

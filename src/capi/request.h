@@ -36,8 +36,8 @@ Result<ogas_generate_options> read_options(const Engine& engine, const ogas_gene
 
 // A request without a prompt; nothing of what the options point to is kept. Errors: usage, unsupported.
 Result<Request> make_request(const Engine& engine, const ogas_generate_options& options);
-// Has a request, which has its prompt, keep to the form that the options ask for, where they do, and to its tools.
-// Errors: usage (two forms, a choice that is none of the tools), and those of ModelText::constrain.
+// Has a request keep to the form that the options ask for, where they do, and to its tools, with which it must have its
+// start. Errors: usage (two forms, a choice that is none of the tools), and those of ModelText::constrain.
 Result<> set_form(const Engine& engine, const ogas_generate_options& options, const nlohmann::ordered_json& tools,
                   Request& request);
 

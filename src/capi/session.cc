@@ -58,7 +58,7 @@ struct Listener {
 Result<Answer> wait_for_answer(EngineThread& thread, Request request, const std::shared_ptr<Exchange>& exchange,
                                ReplyReader& reader, const Listener& listener) {
   request.on_text = [exchange](std::string_view text) { exchange->push(text); };
-  request.shown_control = reader.shown_control();
+  request.is_split = reader.splits();
   const auto id =
       thread.submit(std::move(request), [exchange](Result<Answer> answer) { exchange->finish(std::move(answer)); });
   bool shows = true;
@@ -87,7 +87,7 @@ void forget_answer(ogas_session& session) {
 
 Result<> answer(ogas_session& session, Request request, const std::shared_ptr<Exchange>& exchange,
                 const ReplyOptions& options, ogas_text_callback on_text, void* user) {
-  ReplyReader reader(*session.loaded->engine, options, request.prompt);
+  ReplyReader reader(options, request.start);
   const Listener listener{on_text, options.on_reasoning, user};
   session.answer = OGAS_TRY(wait_for_answer(session.loaded->thread, std::move(request), exchange, reader, listener));
   session.reply = reader.take();
@@ -179,6 +179,7 @@ ogas_status ogas_generate(ogas_session* session, const int32_t* tokens, size_t n
     Request request = OGAS_TRY(capi::make_request(*session->loaded->engine, options));
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     request.prompt.assign(tokens, tokens + n_tokens);
+    session->loaded->engine->text().start_answer(request, !options_of_reply.tools.is_null());
     OGAS_TRY(capi::set_form(*session->loaded->engine, options, options_of_reply.tools, request));
     return capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user);
   });
@@ -198,6 +199,7 @@ ogas_status ogas_chat(ogas_session* session, const char* text, const ogas_genera
     const auto options_of_reply = OGAS_TRY(capi::read_reply_options(options));
     input.tools = options_of_reply.tools;
     request.prompt = OGAS_TRY(session->loaded->engine->text().encode_chat(input));
+    session->loaded->engine->text().start_answer(request, !options_of_reply.tools.is_null());
     OGAS_TRY(capi::set_form(*session->loaded->engine, options, options_of_reply.tools, request));
     OGAS_TRY(capi::answer(*session, std::move(request), exchange, options_of_reply, on_text, user));
     input.messages.push_back(session->reply.message());

@@ -10,9 +10,13 @@ namespace {
 
 constexpr std::string_view kWhite = " \t\r\n", kLineEnds = "\r\n";
 
+enum ClosingMark : size_t { kEndOfThinking, kEndOfCall, kEndOfCalls, kCallsWithinThinking };
+
 std::vector<std::string> closing_marks(const OutputFormat& format) {
   if (format.channels) return marks_of(format);
-  return {format.think_end, format.call_end, format.calls_end};
+  const bool is_fence = format.calls_end == "```";  // which occurs in text, too
+  return {format.think_end, format.call_end, is_fence ? "" : format.calls_end,
+          format.calls_end_reasoning ? format.calls_begin : ""};
 }
 
 }  // namespace
@@ -33,9 +37,10 @@ ReasoningFinder::Found ReasoningFinder::push(char c) {
   if (at_ == At::open) return push_open(c);
   const bool is_content = at_ == At::content;
   shown_ = c;
-  // Marks of calls are content, and none within reasoning.
-  if (const auto mark = marks_.push(c).mark; mark && has_reasoning(format_) && is_content == (*mark > 0))
-    at_ = At::open;
+  const auto mark = has_reasoning(format_) ? marks_.push(c).mark : std::nullopt;
+  if (!mark) return {shown_, is_content};
+  if (is_content ? *mark == kEndOfCall || *mark == kEndOfCalls : *mark == kEndOfThinking) at_ = At::open;
+  if (!is_content && *mark == kCallsWithinThinking) at_ = At::content;
   return {shown_, is_content};
 }
 
@@ -47,7 +52,8 @@ ReasoningFinder::Found ReasoningFinder::push_open(char c) {
     return is_of_mark ? release(held_, false) : Found{};
   }
   const std::string_view rest = std::string_view(held_).substr(n_blank);
-  for (const std::string* mark : {&format_.think_begin, &format_.response_begin}) {
+  for (const std::string* mark :
+       {&format_.think_begin, &format_.response_begin, &format_.message_begin, &format_.message_end}) {
     if (mark->empty() || !mark->starts_with(rest)) continue;
     if (mark->size() > rest.size()) return {};
     if (mark == &format_.think_begin) at_ = At::reasoning;

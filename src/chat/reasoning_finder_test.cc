@@ -49,6 +49,9 @@ TEST(ReasoningFinder, KnowsWhereContentBegins) {
                  "<|channel|>analysis<|message|>a<|end|><|start|>assistant<|channel|>final<|message|>b<|return|>"),
       "b");
   EXPECT_EQ(content_of(channels(), At::reasoning, "a<|end|>"), "");
+  const OutputFormat calls_within{
+      .think_begin = "<think>", .think_end = "</think>", .calls_end_reasoning = true, .calls_begin = "<calls>"};
+  EXPECT_EQ(content_of(calls_within, At::reasoning, "a<calls>b</think>"), "b</think>");
 }
 
 TEST(ReasoningFinder, KnowsTheLastMessage) {

@@ -1,4 +1,4 @@
-// Holds the answers of a model to grammars: JSON Schema, regular expressions, GBNF, choices, and calls of tools.
+// Has the answers of a model match grammars: JSON Schema, regular expressions, GBNF, choices, and calls of tools.
 #pragma once
 
 #include <memory>
@@ -33,9 +33,9 @@ struct AnswerContext {
 // share between threads.
 class AnswerGrammars {
  public:
-  // Has the answers to the request, which has its prompt, keep to the rules. But for the format, the context is the
-  // same in every call. Errors: as grammar::compile(); usage (ignore_eos: such an answer would have no end);
-  // unsupported (no token ends an answer; as make_call_grammar()).
+  // Has the answers to the request keep to the rules; with calls the request must have its start. But for the format,
+  // the context is the same in every call. Errors: as grammar::compile(); usage (ignore_eos: such an answer would have
+  // no end); unsupported (no token ends an answer; as make_call_grammar()).
   Result<> constrain(Request& request, const AnswerRules& rules, const AnswerContext& context);
 
  private:
@@ -50,11 +50,5 @@ class AnswerGrammars {
   grammar::GrammarCache cache_;
   std::shared_ptr<Worker> worker_ = std::make_shared<Worker>();
 };
-
-// The last tokens of a prompt as text: more than any mark with the white space after it.
-std::string end_of_prompt(const Tokenizer& tokenizer, std::span<const TokenId> prompt);
-
-// How an answer to this prompt begins, by the marks of its format.
-AnswerStart start_of_answer(const Tokenizer& tokenizer, const OutputFormat& format, std::span<const TokenId> prompt);
 
 }  // namespace ogas

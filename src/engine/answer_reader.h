@@ -4,13 +4,10 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "chat/output_parser.h"
-#include "engine/engine.h"
+#include "engine/answer_start.h"
 
 namespace ogas {
 
@@ -18,12 +15,11 @@ class AnswerReader {
  public:
   // All of the answer is content.
   AnswerReader() = default;
-  // The end of the prompt may open a reasoning block. tools: those the request names, in OpenAI's form; null: calls are
-  // content.
-  AnswerReader(const Engine& engine, std::span<const TokenId> prompt, const nlohmann::ordered_json& tools = nullptr);
+  // start: the request's. tools: those the request names, in OpenAI's form; null: calls are content.
+  explicit AnswerReader(const AnswerStart& start, const nlohmann::ordered_json& tools = nullptr);
 
-  // For Request::shown_control: marks may be control tokens.
-  const std::vector<std::string>& shown_control() const { return shown_control_; }
+  // For Request::is_split.
+  bool splits() const { return parser_.has_value(); }
   // Further text of the answer, cut anywhere. Calls are given out whole.
   OutputPiece push(std::string_view text);
   // The end of the answer: what was held back. Nothing may be pushed afterwards.
@@ -31,7 +27,6 @@ class AnswerReader {
 
  private:
   std::optional<OutputParser> parser_;
-  std::vector<std::string> shown_control_;
 };
 
 }  // namespace ogas

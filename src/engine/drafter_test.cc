@@ -119,6 +119,16 @@ TEST_F(DrafterTest, AMaskOfTheRequestHoldsWithDraftsToo) {
   EXPECT_EQ(std::ranges::adjacent_find(answer->tokens), answer->tokens.end());
 }
 
+TEST_F(DrafterTest, LimitedReasoningIsTheSame) {
+  request_.start = {.format = {.think_begin = "<think>", .think_end = "</think>"},
+                    .at = ReasoningFinder::At::reasoning,
+                    .end = "</think>"};
+  for (const int budget : {0, 10}) {
+    request_.thinking_budget = budget;
+    expect_same_answer();
+  }
+}
+
 TEST_F(DrafterTest, AnswersOfAGrammarAreTheSame) {
   request_.sampling.temperature = 0;
   request_.max_tokens = 100;

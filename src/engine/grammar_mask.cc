@@ -30,13 +30,11 @@ void keep_only(std::span<const uint32_t> bits, std::span<float> logits) {
 }  // namespace
 
 GrammarMask::GrammarMask(std::shared_ptr<const grammar::Grammar> grammar,
-                         std::shared_ptr<const grammar::TokenTrie> trie, const Tokenizer& tokenizer, AnswerStart start,
+                         std::shared_ptr<const grammar::TokenTrie> trie, const Tokenizer& tokenizer,
                          std::shared_ptr<Worker> worker)
     : trie_(std::move(trie)),
       tokenizer_(tokenizer),
-      start_(std::move(start)),
       matcher_(std::move(grammar), trie_),
-      phase_(start_.phase),
       bits_(trie_->n_words()),
       worker_(std::move(worker)) {}
 
@@ -49,7 +47,7 @@ void GrammarMask::join() {
 }
 
 void GrammarMask::prepare() {
-  if (!status_ || phase_ == Phase::reasoning || mask_ != Mask::none) return;
+  if (!status_ || mask_ != Mask::none) return;
   mask_ = Mask::in_work;
   worker_->post([this] {
     computed_ = matcher_.mask(bits_);
@@ -59,51 +57,31 @@ void GrammarMask::prepare() {
 
 Result<> GrammarMask::apply(std::span<float> logits) {
   OGAS_TRY(status_);
-  if (phase_ == Phase::reasoning) {
-    for (const TokenId id : trie_->ends()) logits[static_cast<size_t>(id)] = -INFINITY;
-    return {};
-  }
   join();
   if (mask_ == Mask::none) computed_ = matcher_.mask(bits_);
   mask_ = Mask::none;
   OGAS_TRY(computed_);
-  if (phase_ == Phase::gap)
-    std::erase_if(start_.gap, [&](TokenId id) { return grammar::mask_has(bits_, id); });  // then it is content
-  if (phase_ == Phase::open) grammar::add_to_mask(bits_, *start_.begin);
-  if (phase_ == Phase::gap) std::ranges::for_each(start_.gap, [&](TokenId id) { grammar::add_to_mask(bits_, id); });
   keep_only(bits_, logits);
   return {};
+}
+
+void GrammarMask::begin_with(std::string_view text) {
+  join();
+  mask_ = Mask::none;
+  status_ = matcher_.accept_bytes(text);
 }
 
 void GrammarMask::accept(TokenId id) {
   join();
   mask_ = Mask::none;
   if (!status_) return;
-  if (phase_ == Phase::open) phase_ = id == *start_.begin ? Phase::reasoning : Phase::content;
-  if (phase_ == Phase::reasoning) return add_reasoning(id);
-  if (std::exchange(phase_, Phase::content) == Phase::gap && std::ranges::count(start_.gap, id) > 0) return;
   status_ = matcher_.accept(id);
   last_ = id;
 }
 
-// What a token has after the mark is content, but for the white space that models put there.
-void GrammarMask::add_reasoning(TokenId id) {
-  const size_t n_before = reasoning_.size();
-  reasoning_ += tokenizer_.bytes_of(id);
-  const size_t mark = reasoning_.find(start_.end, n_before - std::min(n_before, start_.end.size() - 1));
-  if (mark == std::string::npos) {
-    if (reasoning_.size() > start_.end.size()) reasoning_.erase(0, reasoning_.size() - start_.end.size());
-    return;
-  }
-  const std::string_view after = std::string_view(reasoning_).substr(mark + start_.end.size());
-  const size_t content = after.find_first_not_of(" \t\r\n");
-  phase_ = after.empty() && !start_.gap.empty() ? Phase::gap : Phase::content;
-  if (content != std::string_view::npos) status_ = matcher_.accept_bytes(after.substr(content));
-}
-
 std::vector<TokenId> GrammarMask::forced() {
   join();
-  if (!status_ || phase_ != Phase::content || matcher_.is_ended()) return {};
+  if (!status_ || matcher_.is_ended()) return {};
   const auto bytes = matcher_.forced_bytes();
   if (!bytes) return {};
   std::vector<TokenId> tokens;

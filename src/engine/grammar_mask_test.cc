@@ -128,79 +128,19 @@ TEST_F(GrammarAnswers, NeedAnEnd) {
   EXPECT_EQ(done.error().code, ErrorCode::usage);
 }
 
-class MaskOfReasoning : public ::testing::Test {
- protected:
-  void SetUp() override {
-    engine_ = testing::load_default_model();
-    ASSERT_TRUE(engine_);
-    const auto ends = engine_->text().answer_ends().ids();
-    ends_.assign(ends.begin(), ends.end());
-    trie_ = grammar::TokenTrie::of(tokenizer(), ends_);
-  }
-  const Tokenizer& tokenizer() { return *engine_->text().tokenizer(); }
-  GrammarMask mask(AnswerStart start) {
-    return {*grammar::compile_regex("\\{\\}"), trie_, tokenizer(), std::move(start), std::make_shared<Worker>()};
-  }
-  bool allows(GrammarMask& mask, TokenId id) {
-    std::vector<float> logits(engine_->facts().n_vocab, 1);
-    const auto done = mask.apply(logits);
-    EXPECT_TRUE(done) << done.error().message;
-    return logits[static_cast<size_t>(id)] == 1;
-  }
-  TokenId one(std::string_view text) { return tokenizer().encode(text).front(); }
-  void accept_all(GrammarMask& mask, std::string_view text) {
-    for (const TokenId id : tokenizer().encode(text)) mask.accept(id);
-  }
-
-  std::unique_ptr<Engine> engine_;
-  std::vector<TokenId> ends_;
-  std::shared_ptr<const grammar::TokenTrie> trie_;
-};
-
-TEST_F(MaskOfReasoning, ThinkingIsFreeAndHasNoEndBeforeItsMark) {
-  GrammarMask open = mask({.phase = AnswerStart::Phase::reasoning, .end = "</think>"});
-  EXPECT_TRUE(allows(open, one("Hello")));
-  EXPECT_FALSE(allows(open, ends_.front()));
-  EXPECT_TRUE(open.forced().empty());
-  accept_all(open, "I think </thin");
-  EXPECT_TRUE(allows(open, one("Hello")));
-  accept_all(open, "k>");
-  EXPECT_FALSE(allows(open, one("Hello")));
-  EXPECT_TRUE(allows(open, one("{")));
-}
-
-TEST_F(MaskOfReasoning, WhiteSpaceAfterTheMarkIsNotContent) {
-  const TokenId line = one("\n");
-  for (const bool has_line : {false, true}) {
-    GrammarMask open = mask({.phase = AnswerStart::Phase::reasoning, .end = ".", .gap = {line}});
-    open.accept(one("so"));
-    EXPECT_TRUE(allows(open, line));
-    open.accept(one("."));
-    EXPECT_TRUE(allows(open, line));
-    EXPECT_TRUE(allows(open, one("{")));
-    EXPECT_TRUE(open.forced().empty());
-    if (has_line) open.accept(line);
-    open.accept(one("{"));
-    EXPECT_FALSE(allows(open, line));
-    EXPECT_TRUE(allows(open, one("}")));
-  }
-  // In the same token as the mark.
-  const TokenId lines = one("\n\n");
-  ASSERT_EQ(tokenizer().bytes_of(lines), "\n\n");
-  GrammarMask open = mask({.phase = AnswerStart::Phase::reasoning, .end = "\n"});
-  open.accept(lines);
-  EXPECT_TRUE(allows(open, one("{")));
-  EXPECT_FALSE(allows(open, line));
-}
-
 // At any time, also more than once, and where the mask ends while the worker computes.
-TEST_F(MaskOfReasoning, MasksComputedAheadAreTheSame) {
+TEST_F(GrammarAnswers, MasksComputedAheadAreTheSame) {
+  const Tokenizer& tokenizer = *engine_->text().tokenizer();
+  const auto ends = engine_->text().answer_ends().ids();
+  const auto grammar = *grammar::compile_regex("\\{\\}");
+  const auto trie = grammar::TokenTrie::of(tokenizer, {ends.begin(), ends.end()});
+  const auto worker = std::make_shared<Worker>();
   const auto allowed = [&](GrammarMask& mask) {
     std::vector<float> logits(engine_->facts().n_vocab, 1);
     EXPECT_TRUE(mask.apply(logits));
     return logits;
   };
-  GrammarMask plain = mask({}), ahead = mask({});
+  GrammarMask plain(grammar, trie, tokenizer, worker), ahead(grammar, trie, tokenizer, worker);
   for (const char* text : {"{", "}"}) {
     ahead.prepare();
     ahead.prepare();
@@ -208,32 +148,13 @@ TEST_F(MaskOfReasoning, MasksComputedAheadAreTheSame) {
     EXPECT_EQ(allowed(plain), allowed(ahead));
     ahead.prepare();
     EXPECT_EQ(plain.forced(), ahead.forced());
-    plain.accept(one(text));
-    ahead.accept(one(text));
+    plain.accept(tokenizer.encode(text).front());
+    ahead.accept(tokenizer.encode(text).front());
   }
   ahead.prepare();
   EXPECT_EQ(allowed(plain), allowed(ahead));
-  GrammarMask dropped = mask({});
+  GrammarMask dropped(grammar, trie, tokenizer, worker);
   dropped.prepare();
-}
-
-TEST_F(MaskOfReasoning, ATokenThatIsNotTheContentsIsAnError) {
-  GrammarMask open = mask({.phase = AnswerStart::Phase::reasoning, .end = "He"});
-  open.accept(one("Hello"));
-  std::vector<float> logits(engine_->facts().n_vocab, 1);
-  EXPECT_FALSE(open.apply(logits));
-}
-
-TEST_F(MaskOfReasoning, AnswersMayBeginWithIt) {
-  const TokenId begin = ends_.front();  // stands for <think>
-  for (const bool thinks : {false, true}) {
-    GrammarMask open = mask({.phase = AnswerStart::Phase::open, .begin = begin, .end = "</think>"});
-    EXPECT_TRUE(allows(open, begin));
-    EXPECT_TRUE(allows(open, one("{")));
-    EXPECT_FALSE(allows(open, one("Hello")));
-    open.accept(thinks ? begin : one("{"));
-    EXPECT_EQ(allows(open, one("Hello")), thinks);
-  }
 }
 
 }  // namespace

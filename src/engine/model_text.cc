@@ -107,6 +107,12 @@ Result<> ModelText::constrain(Request& request, const AnswerRules& rules) const 
   return grammars_->constrain(request, rules, {tokenizer, ends_.ids(), format, marks_});
 }
 
+void ModelText::start_answer(Request& request, bool has_tools) const {
+  if (!tokenizer()) return;
+  request.start = start_of_answer(*tokenizer(), output_format(has_tools), ends_.end_of_reasoning(), request.prompt);
+  request.start.may_call = has_tools;
+}
+
 std::vector<TokenId> ModelText::encode(const RenderedChat& chat, ChatOptions options) const {
   EncodeOptions encoding{.parse_special = true};
   if (!options.special_in_input) encoding.input = chat.input;

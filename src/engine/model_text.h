@@ -50,8 +50,11 @@ class ModelText {
   // Whether no template supports tools, or shows how they are called: the system's message describes them then
   // (generic_tools.h).
   bool has_generic_tools() const { return has_generic_tools_; }
-  // Has answers to the request, which has its prompt, keep to the rules. Errors: as AnswerGrammars::constrain;
-  // unsupported (no tokenizer).
+  // Says where answers to the request, which has its prompt, begin. Without it all of an answer is content. has_tools:
+  // as in output_format().
+  void start_answer(Request& request, bool has_tools = false) const;
+  // Has answers to the request keep to the rules; with calls it must have its start. Errors: as
+  // AnswerGrammars::constrain; unsupported (no tokenizer).
   Result<> constrain(Request& request, const AnswerRules& rules) const;
 
   // A conversation by the model's template. Errors: unsupported (no template or no tokenizer), bad_file (the template

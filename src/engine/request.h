@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/answer_start.h"
 #include "engine/drafter.h"
 #include "sampling/logprobs.h"
 #include "sampling/sampling_options.h"
@@ -34,8 +35,12 @@ struct Request {
   SamplingOptions sampling = {};
   std::vector<std::string> stop = {};  // strings that end the answer; they are not part of it
   bool ignore_eos = false;             // continue past the model's own end of answer
-  // Control tokens are part of the answer's text where one of these has their name in it, and they do not end it.
-  std::vector<std::string> shown_control = {};
+  int thinking_budget = -1;            // tokens of reasoning at most, where `start` says what that is; -1: any number
+  // Where the prompt leaves the answer (ModelText::start_answer): masks are for what comes after reasoning.
+  AnswerStart start = {};
+  // The reader of the text splits it by the marks of start.format: those that are control tokens are part of the text,
+  // and stop strings count outside of reasoning only.
+  bool is_split = false;
   // Log-probabilities of the prompt's own tokens, too, with this many alternatives. The whole prompt is computed then,
   // also what is cached.
   std::optional<uint32_t> prompt_logprobs = {};
@@ -49,7 +54,7 @@ struct Request {
   int priority = 0;
   std::string client = {};
   double deadline_seconds = 0;
-  // What else may come next, one mask for each answer; empty: anything.
+  // What else may come next, after reasoning; one mask for each answer; empty: anything.
   std::function<std::unique_ptr<TokenMask>()> make_mask = {};
   // What drafts further tokens, one drafter for each answer; empty: nothing does.
   std::function<std::unique_ptr<Drafter>()> make_drafter = {};

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/reasoning_mask.h"
 
 namespace ogas {
 namespace {
@@ -16,11 +17,20 @@ double seconds_between(std::chrono::steady_clock::time_point from, std::chrono::
   return std::chrono::duration<double>(to - from).count();
 }
 
+std::unique_ptr<TokenMask> make_mask(const ModelText& text, const Request& request) {
+  auto content = request.make_mask ? request.make_mask() : nullptr;
+  if (!text.tokenizer()) return content;
+  return mask_of_answer(*text.tokenizer(), text.answer_ends().ids(), request.start, request.thinking_budget,
+                        std::move(content));
+}
+
 }  // namespace
 
 Result<> Sequence::check(const LoadedModel& model, const Request& request) {
   OGAS_TRY(model.check_tokens(request.prompt));
   OGAS_TRY(request.sampling.validate());
+  if (request.thinking_budget >= 0 && !has_reasoning(request.start.format))
+    return fail(ErrorCode::usage, "thinking_budget is {}: {}", request.thinking_budget, kNoReasoning);
   return request.sampling.check_tokens(model.facts().n_vocab);
 }
 
@@ -31,10 +41,13 @@ Sequence::Sequence(EngineCore& core, Session& session, const Request& request)
       request_(request),
       sequence_(request.prompt),
       n_prompt_(request.prompt.size()),
-      sampler_(request.sampling, request.make_mask ? request.make_mask() : nullptr),
+      sampler_(request.sampling, make_mask(core.model.text, request)),
       drafter_(request.make_drafter ? request.make_drafter() : std::make_unique<NoDrafter>()),
       filter_(request.stop) {
   if (tokenizer_) decoder_.emplace(*tokenizer_);
+  if (request.is_split) marks_ = marks_of(request.start.format);
+  if (request.is_split && !request.stop.empty() && has_reasoning(request.start.format))
+    finder_ = finder_of(request.start, request.start.may_call);
   // The last prompt token is always computed: its logits are what the answer starts from. Recurrent layers have fewer
   // positions to go back to.
   const auto common = std::ranges::mismatch(session.tokens, request.prompt).in1 - session.tokens.begin();
@@ -247,14 +260,13 @@ void Sequence::add_token(TokenId id, std::optional<Logprobs> logprobs) {
 bool Sequence::shows(TokenId id) const {
   if (!tokenizer_->is_control(id)) return true;
   const std::string_view name = tokenizer_->bytes_of(id);
-  return std::ranges::any_of(request_.shown_control,
-                             [&](const std::string& mark) { return !name.empty() && mark.contains(name); });
+  return std::ranges::any_of(marks_, [&](const std::string& mark) { return !name.empty() && mark.contains(name); });
 }
 
 void Sequence::accept(TokenId id) {
   sequence_.push_back(id);
   answer_.tokens.push_back(id);
-  if (tokenizer_ && shows(id)) emit(filter_.push(decoder_->push(id)));
+  if (tokenizer_ && shows(id)) show(decoder_->push(id));
   if (filter_.found()) return end(FinishReason::stop_text);
   const bool enough = request_.max_tokens > 0 && answer_.tokens.size() >= request_.max_tokens;
   const bool is_full = sequence_.size() > core_.options().n_ctx;
@@ -274,6 +286,23 @@ void Sequence::shift_context() {
   match_prefix();
 }
 
+// What the stop strings leave of it.
+void Sequence::show(std::string_view text) {
+  if (!finder_) return emit(filter_.push(text));
+  shown_.clear();
+  for (const char c : text) {
+    add_found(finder_->push(c));
+    if (filter_.found()) break;
+  }
+  emit(shown_);
+}
+
+void Sequence::add_found(const ReasoningFinder::Found& found) {
+  if (found.text.empty()) return;
+  shown_ += found.is_content ? filter_.push(found.text) : filter_.flush();
+  if (!found.is_content) shown_ += found.text;
+}
+
 void Sequence::emit(std::string_view text) {
   if (text.empty()) return;
   answer_.text += text;
@@ -284,8 +313,11 @@ void Sequence::end(FinishReason reason) {
   // Bytes that are not a character are shown as such where the model ended with them. A character that was cut is left
   // out.
   const bool is_models_own = reason == FinishReason::stop || reason == FinishReason::stop_text;
-  if (decoder_ && is_models_own) emit(filter_.push(decoder_->flush()));
-  if (!filter_.found()) emit(filter_.flush());
+  if (decoder_ && is_models_own) show(decoder_->flush());
+  shown_.clear();
+  if (finder_ && !filter_.found()) add_found(finder_->flush());
+  if (!filter_.found()) shown_ += filter_.flush();
+  emit(shown_);
   answer_.finish = reason;
   if (reason == FinishReason::stop_text) answer_.stop_text = filter_.stop();
   done_ = true;

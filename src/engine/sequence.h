@@ -79,6 +79,8 @@ class Sequence {
   bool shows(TokenId id) const;
   void accept(TokenId id);
   void shift_context();
+  void show(std::string_view text);
+  void add_found(const ReasoningFinder::Found& found);
   void emit(std::string_view text);
 
   EngineCore& core_;
@@ -100,7 +102,10 @@ class Sequence {
   std::optional<Error> error_;
   std::unique_ptr<Drafter> drafter_;
   std::optional<StreamDecoder> decoder_;
+  std::vector<std::string> marks_;         // control tokens with these names are text
+  std::optional<ReasoningFinder> finder_;  // where stop strings count outside of reasoning only
   StopFilter filter_;
+  std::string shown_;  // scratch
   Answer answer_;
   Clock::time_point start_ = Clock::now();
   Clock::time_point prefilled_ = start_;

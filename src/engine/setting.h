@@ -40,6 +40,7 @@ struct SettingOf {
   std::optional<uint32_t> minus_one = {};  // what -1 stands for, where other programs have it for "no limit"
   bool is_in_json = false;                 // a field of requests over HTTP, of this name
   Range json_range = range;                // there: of whole numbers; of lists, how many texts
+  std::string_view json_alias = {};        // another name there
   std::string_view c_alias = {};           // the former name of C's field
 
   template <class Value>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -16,6 +17,8 @@ class TokenMask {
   // Sets the logits [n_vocab] of tokens that may not come next to -infinity, and leaves the others. Errors: it cannot
   // be said which may (unsupported); the answer ends with this error.
   virtual Result<> apply(std::span<float> logits) = 0;
+  // Before the first token: text that came already, as the end of a token of something else.
+  virtual void begin_with(std::string_view) {}
   // The token that was taken: drawn, or the next one of forced().
   virtual void accept(TokenId id) = 0;
   // Nothing more is accepted before the next apply(), so that another thread may begin with its work.

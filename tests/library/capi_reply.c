@@ -1,4 +1,5 @@
-/* An answer split by the library. capi_reply MODEL chat|generate|raw: prints what each callback and function gave. */
+/* An answer split by the library. capi_reply MODEL chat|generate|raw [STOP [THINKING_BUDGET]]: prints what each callback
+ * and function gave. */
 #include <ogas/ogas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,13 +42,18 @@ int main(int argc, char** argv) {
   int32_t* tokens;
   size_t n_tokens, idx;
 
-  if (argc != 3) return 2;
+  if (argc < 3) return 2;
   memset(&seen, 0, sizeof(seen));
   OK(ogas_engine_load(argv[1], NULL, NULL, NULL, &engine));
   OK(ogas_session_new(engine, &session));
   OK(ogas_generate_options_init(engine, &options, sizeof(options)));
   options.temperature = 0;
   options.max_tokens = 100;
+  if (argc > 3 && *argv[3]) {
+    options.stop = (const char* const*)&argv[3];
+    options.n_stop = 1;
+  }
+  if (argc > 4) options.thinking_budget = strcmp(argv[4], "none") == 0 ? OGAS_NO_THINKING : atoi(argv[4]);
   if (strcmp(argv[2], "raw") != 0) {
     options.splits_reply = 1;
     options.tools = TOOLS;

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import unittest
+import unittest.mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scripted_model  # noqa: E402
@@ -23,6 +24,9 @@ CC, NM = os.environ.get("CC", "cc"), os.environ.get("NM", "nm")
 HEADER = (ROOT / "include/ogas/ogas.h").read_text()
 C89 = ("-std=c89", "-pedantic", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include")
 QUESTION = "Why is the sky blue?"
+# No new lines next to its marks, so that a script can follow them.
+THINKER = ("{% for m in messages %}{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+           "{{ m.content }}{% endfor %}")
 
 
 class CApiTest(ProgramTest):
@@ -62,6 +66,21 @@ class CApiTest(ProgramTest):
     def test_example_in_python(self):
         self.check_example(sys.executable, ROOT / "examples/chat.py")
 
+    def test_answers_of_the_example_in_python_satisfy_a_schema(self):
+        command = (sys.executable, ROOT / "examples/chat.py", MODEL)
+        schema = self.folder / "person.json"
+        schema.write_text(json.dumps({"type": "object", "additionalProperties": False, "required": ["name", "age"], "properties": {
+            "name": {"type": "string", "maxLength": 10}, "age": {"type": "integer", "minimum": 1, "maximum": 99}}}))
+        answers = self.run_program(*command, schema, stdin="Who are you?\nAnd who else?\n").stdout
+        decoder = json.JSONDecoder()
+        for _ in range(2):
+            person, end = decoder.raw_decode(answers)
+            self.assertEqual(list(person), ["name", "age"])
+            answers = answers[end:].lstrip()
+        self.assertEqual(answers, "")
+        schema.write_text('{"pattern": "(a)\\\\1"}')
+        self.assertIn("back reference", self.run_program(*command, schema, stdin="Hi\n", code=1).stderr)
+
     def test_an_interrupt_ends_the_answer_and_not_the_program(self):
         # Without a buffer, since communicate() does not know what read() left in it.
         program = subprocess.Popen([self.compile_example(), MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -86,7 +105,7 @@ class CApiTest(ProgramTest):
         model = scripted_model.write(self.folder / "scripted.gguf", script, **file)
         (self.folder / "libogas.so").symlink_to(LIBRARY)
         program = self.compile("tests/library/capi_reply.c", f"-L{self.folder}", "-logas", f"-Wl,-rpath,{LIBRARY.parent}")
-        return [self.run_program(program, model, way).stdout for way in ways]
+        return [self.run_program(program, model, *way.split(" ")).stdout for way in ways]
 
     def test_an_answer_is_told_apart(self):
         script = ["<think>\n", "Hm.", "\n</think>\n\n", "I write.", "\n<tool_call>\n",
@@ -104,6 +123,14 @@ class CApiTest(ProgramTest):
                                  eos="<|return|>")
         self.assertEqual(chat, "shown [Hm.] [Hello]\nwhole [Hm.] [Hello]\n")
         self.assertEqual(raw, "shown [] [{0}]\nwhole [] [{0}]\n".format("analysisHm.assistantfinalHello"))
+
+    def test_stop_texts_and_budgets_of_reasoning(self):
+        script = ["one, ", "two, ", control("</think>"), "Hello, ", "there!"]
+        with unittest.mock.patch.object(scripted_model, "START", "<think>"):
+            ways = self.replies(script, "chat ,", "chat  1", "chat  none", "chat , none", "raw ,", template=THINKER)
+        expected = [("one, two,", "Hello"), ("one,", "Hello, there!"), ("", "Hello, there!"), ("", "Hello"), ("", "one")]
+        for shown, (reasoning, text) in zip(ways, expected, strict=True):
+            self.assertRegex(shown, f"\\Ashown \\[{reasoning} ?\\] \\[{text}\\]\n")
 
     def test_it_exports_what_the_header_declares(self):
         listing = subprocess.run([NM, "--dynamic", "--defined-only", LIBRARY], check=True, capture_output=True, text=True)

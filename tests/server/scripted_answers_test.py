@@ -10,6 +10,7 @@ import pathlib
 import sys
 import unittest
 import urllib.parse
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import scripted_model  # noqa: E402
@@ -234,6 +235,150 @@ class CallsTest(ScriptedTest):
             self.assertEqual(usage["prompt_tokens"], whole["prompt_tokens"], usage)
             self.assertIn(usage["completion_tokens"], range(3, whole["completion_tokens"] + 1), usage)
             self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+
+
+class ThinkingTest(ScriptedTest):
+    """Limits on reasoning, and stop texts, which count after it."""
+
+    # No new lines next to its marks, so that a script can follow them.
+    TEMPLATE = ("{% for m in messages %}{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+                "{{ m.content }}{% endfor %}")
+    FILE = {"template": TEMPLATE}
+    SCRIPT = ["one, ", "two, ", "three ", control("</think>"), "Hello, ", "there!"]
+    OPENED = mock.patch.object(scripted_model, "START", "<think>")  # by the prompt
+
+    def split(self, reply):
+        message = reply["choices"][0]["message"]
+        return message.get("reasoning_content", "").strip(), message["content"]
+
+    def test_a_budget_on_every_face(self):
+        with self.OPENED:
+            self.start(self.SCRIPT, **self.FILE)
+        self.assertEqual(self.split(self.chat()), ("one, two, three", "Hello, there!"))
+        for budget, thought in ((0, ""), (1, "one,"), (2, "one, two,"), (3, "one, two, three"), (9, "one, two, three"),
+                                (-1, "one, two, three")):
+            for field in ("thinking_budget", "thinking_token_budget"):
+                reply = self.chat(**{field: budget})
+                self.assertEqual(self.split(reply), (thought, "Hello, there!"), budget)
+            self.assertEqual(self.split(self.chat(chat_template_kwargs={"thinking_budget": budget})), (thought, "Hello, there!"))
+            run = json.loads(self.ogas("run", self.model, "Go", "--greedy", "--json", "--thinking-budget", budget).stdout)
+            self.assertEqual((run["reasoning"].strip(), run["text"]), (thought, "Hello, there!"))
+            reply = self.ok("/api/chat", {"messages": [{"role": "user", "content": "Go"}], "stream": False,
+                                          "options": {"temperature": 0, "thinking_budget": budget}})
+            self.assertEqual((reply["message"].get("thinking", "").strip(), reply["message"]["content"]), (thought, "Hello, there!"))
+            items = self.ok("/v1/responses", {"input": "Go", "temperature": 0, "thinking_budget": budget})["output"]
+            self.assertEqual([item["content"][0]["text"].strip() for item in items], [thought, "Hello, there!"][not thought:])
+        reply = self.chat(thinking_budget=1, n=2, logprobs=True)
+        self.assertEqual([choice["message"]["content"] for choice in reply["choices"]], ["Hello, there!"] * 2)
+        tokens = [entry["token"] for entry in reply["choices"][0]["logprobs"]["content"]]
+        self.assertEqual(tokens[:4], ["one, ", "</think>", "Hello, ", "there!"])
+        self.assertEqual(self.streamed(thinking_budget=1)[0], "Hello, there!")
+        text = self.ok("/v1/completions", {"prompt": "Go<think>", "temperature": 0, "thinking_budget": 1, "max_tokens": 9})
+        self.assertEqual(text["choices"][0]["text"], "one, Hello, there!")
+
+    def test_a_conversation_has_a_budget(self):
+        with self.OPENED:
+            scripted_model.write(self.model, self.SCRIPT, **self.FILE)
+        saved = self.folder / "saved.json"
+        self.ogas("chat", self.model, "--greedy", "-q", "--thinking-budget", 1, stdin=f"/save {saved}\n".encode())
+        self.assertEqual(json.loads(saved.read_text())["settings"]["thinking_budget"], 1)
+        said = self.ogas("chat", self.model, "-q", "--load", saved,
+                         stdin=b"/set max_tokens 3\nGo\n/set thinking_budget -1\nGo\n").stdout
+        self.assertEqual(said, b"Hello, \n\n")
+
+    def test_a_model_that_begins_to_think_by_itself_does_not(self):
+        self.start([control("<think>"), *self.SCRIPT], **self.FILE)
+        self.assertEqual(self.split(self.chat(thinking_budget=1)), ("one,", "Hello, there!"))
+        reply = self.chat(thinking_budget=0)["choices"][0]["message"]
+        self.assertNotIn("reasoning_content", reply)
+
+    def test_a_budget_and_a_form(self):
+        with self.OPENED:
+            self.start(self.SCRIPT, **self.FILE)
+        for budget, thought in ((0, ""), (2, "one, two,")):
+            reply = self.chat(thinking_budget=budget, structured_outputs={"choice": ["Hello, there!", "Bye"]})
+            self.assertEqual(self.split(reply), (thought, "Hello, there!"))
+
+    def test_channels_have_a_budget(self):
+        script = [control("<|channel|>"), "analysis", control("<|message|>"), "one, ", "two", control("<|end|>"),
+                  control("<|start|>"), "assistant", control("<|channel|>"), "final", control("<|message|>"), "Hello",
+                  control("<|return|>")]
+        self.start(script, template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
+        reply = self.chat(thinking_budget=1, max_tokens=60)
+        self.assertTrue(self.split(reply)[0].startswith("one,"), reply)
+        self.assertNotIn("two", self.split(reply)[0])
+        self.assertNotIn("reasoning_content", self.chat(thinking_budget=0)["choices"][0]["message"])
+
+    def test_without_marks_it_is_refused(self):
+        self.start(["Hello"])
+        for fields, param in (({"thinking_budget": 5}, "thinking_budget"), ({"thinking_token_budget": 0}, "thinking_token_budget"),
+                              ({"chat_template_kwargs": {"thinking_budget": 5}}, "chat_template_kwargs.thinking_budget")):
+            status, reply = self.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "Go"}], **fields})
+            self.assertEqual((status, reply["error"]["param"]), (400, param))
+            self.assertIn("no marks of reasoning", reply["error"]["message"])
+        self.chat(thinking_budget=-1)
+        self.fails(2, "no marks of reasoning", "run", self.model, "Go", "--thinking-budget", 5)
+
+    def test_what_cannot_be_a_budget(self):
+        with self.OPENED:
+            self.start(self.SCRIPT, **self.FILE)
+        user = [{"role": "user", "content": "Go"}]
+        for fields, param in (({"thinking_budget": -2}, "thinking_budget"), ({"thinking_token_budget": "x"}, "thinking_token_budget"),
+                              ({"thinking_budget": 1, "thinking_token_budget": 1}, "thinking_token_budget"),
+                              ({"thinking_budget": 1, "chat_template_kwargs": {"thinking_budget": 1}},
+                               "chat_template_kwargs.thinking_budget"),
+                              ({"chat_template_kwargs": {"thinking_budget": 0.5}}, "chat_template_kwargs.thinking_budget")):
+            status, reply = self.post("/v1/chat/completions", {"messages": user, **fields})
+            self.assertEqual((status, reply["error"]["param"]), (400, param), reply)
+
+    def test_no_effort_switches_thinking_off(self):
+        self.start(["Hello"], template=published_template("Qwen-Qwen3-0.6B"))
+        off = self.chat(chat_template_kwargs={"enable_thinking": False})["usage"]["prompt_tokens"]
+        self.assertGreater(off, self.chat()["usage"]["prompt_tokens"])
+        self.assertEqual(self.chat(reasoning_effort="none")["usage"]["prompt_tokens"], off)
+        reply = self.ok("/v1/responses", {"input": "Go", "reasoning": {"effort": "none"}})
+        self.assertEqual(reply["usage"]["input_tokens"], off)
+        user = [{"role": "user", "content": "Go"}]
+        for fields, text in (({"reasoning_effort": "high"}, "no variable"),
+                             ({"reasoning_effort": "none", "chat_template_kwargs": {"enable_thinking": True}}, "is true")):
+            status, reply = self.post("/v1/chat/completions", {"messages": user, **fields})
+            self.assertEqual((status, reply["error"]["param"]), (400, "reasoning_effort"))
+            self.assertIn(text, reply["error"]["message"])
+
+    def test_stop_texts_count_after_reasoning(self):
+        with self.OPENED:
+            self.start(self.SCRIPT, **self.FILE)
+        whole = "one, two, three"
+        for stop, content in ((",", "Hello"), ("three Hel", "Hello, there!"), ("three", "Hello, there!"), ("there", "Hello, "),
+                              ("</think>", "Hello, there!")):
+            self.assertEqual(self.split(self.chat(stop=stop)), (whole, content), stop)
+            self.assertEqual(self.streamed(stop=stop)[0], content)
+            reply = self.ok("/api/chat", {"messages": [{"role": "user", "content": "Go"}], "stream": False,
+                                          "options": {"temperature": 0, "stop": [stop]}})
+            self.assertEqual(reply["message"]["content"], content)
+            self.assertEqual(self.ogas("run", self.model, "Go", "--greedy", "-q", "--stop", stop).stdout.decode(), content + "\n")
+        choice, = self.chat(stop=",")["choices"]
+        self.assertEqual(choice["finish_reason"], "stop")
+        self.assertEqual(self.split(self.chat(stop=",", thinking_budget=1)), ("one,", "Hello"))
+        said = self.ogas("chat", self.model, "--greedy", "-q", "--stop", ",", stdin=b"Go\n").stdout
+        self.assertEqual(said, b"Hello\n")
+        # Where nothing splits the text, they count in all of it.
+        text = self.ok("/v1/completions", {"prompt": "Go<think>", "temperature": 0, "stop": ",", "max_tokens": 9})
+        self.assertEqual(text["choices"][0]["text"], "one")
+        raw = self.ogas("run", self.model, "<think>", "--raw", "--parse-special", "--greedy", "-q", "--stop", ",").stdout
+        self.assertEqual(raw, b"one\n")
+
+    def test_stop_texts_and_new_lines_next_to_marks(self):
+        script = ["<think>\n", "Hm.\n", "So.", "\n</think>\n\n", "Hello\n", "there"]
+        self.start(script, template=published_template("Qwen-Qwen3-0.6B"))
+        self.assertEqual(self.split(self.chat(stop=["\n"])), ("Hm.\nSo.", "Hello"))
+
+    def test_stop_texts_in_channels(self):
+        script = [control("<|channel|>"), "analysis", control("<|message|>"), "Hm, ", "well.", control("<|end|>"),
+                  control("<|start|>"), "assistant", control("<|channel|>"), "final", control("<|message|>"), "Hello, there",
+                  control("<|return|>")]
+        self.start(script, template=HARMONY, controls=HARMONY_TOKENS, eos="<|return|>")
+        self.assertEqual(self.split(self.chat(stop=[",", "final"])), ("Hm, well.", "Hello"))
 
 
 class EffectTest(ScriptedTest):

@@ -149,9 +149,10 @@ Result<int> run(RunOptions& options, bool prompt_given) {
   request.sampling.report_logprob = options.n_logprobs.has_value();
   request.sampling.n_logprobs = options.n_logprobs.value_or(0);
   if (options.chat.is_plain() && !grammar) request.stop.emplace_back(kPlainStop);
+  engine->text().start_answer(request);
   if (grammar) OGAS_TRY(engine->text().constrain(request, {.content = *grammar}));
   ReplyPrinter printer(options.hides_thinking);
-  AnswerReader reader = options.raw ? AnswerReader() : AnswerReader(*engine, request.prompt);
+  AnswerReader reader = options.raw ? AnswerReader() : AnswerReader(request.start);
   ModelReply reply(std::move(reader), [&](std::string_view reasoning, std::string_view content) {
     if (!options.json) printer.print(reasoning, content);
   });

@@ -95,20 +95,22 @@ ApiResult<> ChatRun::start(Api& api, const Call& call, std::unique_ptr<ChatAnswe
   return start_with(api, call, OGAS_TRY(make_prompt(api, input)), std::move(answer), std::move(stream_head));
 }
 
-ApiResult<> ChatRun::start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
-                                HttpReply stream_head) {
-  if (!tools.tools.is_null() && api.options.native_tools_only && api.engine.text().has_generic_tools())
+ApiResult<> ChatRun::start_with(Api& api, const Call& call, std::vector<TokenId> prompt,
+                                std::unique_ptr<ChatAnswer> answer, HttpReply stream_head) {
+  const bool has_tools = !tools.tools.is_null();
+  if (has_tools && api.options.native_tools_only && api.engine.text().has_generic_tools())
     return refuse("tools", "this model's chat template does not support tools (and --native-tools-only is set)");
-  request.prompt = std::move(prompt.tokens);
-  const OutputFormat& format = api.format(/*has_tools=*/!tools.tools.is_null());
-  request.shown_control = marks_of(format);
+  request.prompt = std::move(prompt);
+  request.is_split = true;
+  api.engine.text().start_answer(request, has_tools);
   OGAS_TRY(constrain(api, request, form, tools));
+  const bool starts_in_reasoning = request.start.at == ReasoningFinder::At::reasoning;
   answer->parallel_calls_ = tools.parallel;
   answer->n_open_ = n;
   std::vector<Request> requests(n, request);
   for (uint32_t idx = 0; idx < n; ++idx) {
     requests[idx].sampling.seed += idx;
-    answer->choices.push_back({.parser = OutputParser(format, tools.tools, prompt.starts_in_reasoning, calls)});
+    answer->choices.push_back({.parser = OutputParser(api.format(has_tools), tools.tools, starts_in_reasoning, calls)});
   }
   if (streams) call.exchange->expect_stream(std::move(stream_head));
   feed_answers(

@@ -82,7 +82,7 @@ struct ChatRun {
   // Has it computed; what comes of it is the answer's. Errors: as make_prompt().
   ApiResult<> start(Api& api, const Call& call, std::unique_ptr<ChatAnswer> answer, HttpReply stream_head);
   // The same with a prompt in place of the input.
-  ApiResult<> start_with(Api& api, const Call& call, ChatPrompt prompt, std::unique_ptr<ChatAnswer> answer,
+  ApiResult<> start_with(Api& api, const Call& call, std::vector<TokenId> prompt, std::unique_ptr<ChatAnswer> answer,
                          HttpReply stream_head);
 };
 

@@ -20,7 +20,7 @@ namespace {
 // What is asked of the model, and how its answer is shown.
 struct MessageRequest {
   ChatRun run;
-  ChatPrompt prompt;
+  std::vector<TokenId> prompt;
   std::optional<int64_t> thinking_budget = {};
   bool hides_thinking = false, edits_context = false;
 };
@@ -140,15 +140,11 @@ ApiResult<> check_prompt_length(const Api& api, size_t n_prompt) {
   return refuse("messages", "prompt is too long: {} tokens > {} maximum", n_prompt, n_ctx);
 }
 
-// What may be thought cannot be limited to less than the whole answer yet.
-ApiResult<> check_thinking_budget(const Api& api, const MessageRequest& asked) {
+// A budget beyond the context limits nothing.
+ApiResult<> set_thinking_budget(const Api& api, MessageRequest& asked) {
   if (!asked.thinking_budget || *asked.thinking_budget >= api.engine.options().n_ctx) return {};
-  const uint32_t n_max = asked.run.request.max_tokens;
-  if (n_max > 0 && *asked.thinking_budget >= n_max) return {};
-  return refuse("thinking.budget_tokens",
-                "thinking.budget_tokens is {}, and a limit of the thinking alone is not supported yet; one of at least "
-                "max_tokens is",
-                *asked.thinking_budget);
+  asked.run.request.thinking_budget = static_cast<int32_t>(*asked.thinking_budget);
+  return check_thinking(api, "thinking.budget_tokens", asked.run.request);
 }
 
 ApiResult<Request> read_sampling(const Api& api, const Call& call, Fields& fields) {
@@ -175,9 +171,9 @@ ApiResult<MessageRequest> read_message_request(const Api& api, const Call& call)
   run.calls = CallDelivery::whole;  // the input of a tool is an object here, which cannot be shown in part
   run.tells_prompts = true;
   OGAS_TRY(fields.finish());
-  OGAS_TRY(check_thinking_budget(api, asked));
+  OGAS_TRY(set_thinking_budget(api, asked));
   asked.prompt = OGAS_TRY(encode_prompt(api, run.input));
-  OGAS_TRY(check_prompt_length(api, asked.prompt.tokens.size()));
+  OGAS_TRY(check_prompt_length(api, asked.prompt.size()));
   return asked;
 }
 
@@ -362,8 +358,8 @@ ApiResult<> count_message_tokens(Api& api, Call& call) {
   MessageRequest asked;
   OGAS_TRY(read_common_fields(api, call, fields, asked));
   OGAS_TRY(fields.finish());
-  const ChatPrompt prompt = OGAS_TRY(encode_prompt(api, asked.run.input));
-  reply_json(*call.exchange, {{"input_tokens", prompt.tokens.size()}});
+  const auto prompt = OGAS_TRY(encode_prompt(api, asked.run.input));
+  reply_json(*call.exchange, {{"input_tokens", prompt.size()}});
   return {};
 }
 

@@ -3,8 +3,8 @@
 // Fields: messages, model, max_tokens or max_completion_tokens, n, stream, stream_options, logprobs, top_logprobs,
 // stop, seed, temperature and the other ways to choose tokens (request_fields.cc), tools, tool_choice ("auto", "none"),
 // parallel_tool_calls, response_format and the other forms of an answer (answer_form.h), reasoning_effort,
-// chat_template_kwargs. A conversation that ends with the assistant's message is continued. Fields that would have to
-// be enforced and are not are refused.
+// thinking_budget, chat_template_kwargs. A conversation that ends with the assistant's message is continued. Fields
+// that would have to be enforced and are not are refused.
 #include <utility>
 
 #include "server/answer/chat_answer.h"
@@ -40,7 +40,7 @@ ApiResult<ChatRequest> read_chat(const Api& api, const Call& call) {
   run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_tokens", "max_completion_tokens"}));
   if (run.request.only_prompt) return refuse("max_tokens", "max_tokens is 0, where at least 1 is expected");
   run.tools = OGAS_TRY(read_tools(fields));
-  run.input.extra = OGAS_TRY(read_template_variables(api, fields));
+  run.input.extra = OGAS_TRY(read_template_variables(api, fields, run.request));
   run.n = OGAS_TRY(read_n(api, fields));
   chat.stream = OGAS_TRY(read_stream(fields));
   run.streams = chat.stream.stream;

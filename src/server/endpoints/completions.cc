@@ -182,14 +182,17 @@ class CompletionAnswer {
 
 ApiResult<> completions(Api& api, Call& call) {
   CompletionRequest asked = OGAS_TRY(read_completion(api, call));
+  if (asked.form) OGAS_TRY(constrain(api, asked.request, *asked.form));
   std::vector<Request> requests;
-  for (const PromptText& prompt : asked.prompts)
+  for (const PromptText& prompt : asked.prompts) {
+    Request request = asked.request;
+    request.prompt = prompt.tokens;
+    api.engine.text().start_answer(request);
     for (uint32_t sample = 0; sample < asked.best_of; ++sample) {
-      requests.push_back(asked.request);
-      requests.back().prompt = prompt.tokens;
-      if (asked.form) OGAS_TRY(constrain(api, requests.back(), *asked.form));
+      requests.push_back(request);
       requests.back().sampling.seed += sample;
     }
+  }
   if (asked.stream.stream) call.exchange->expect_stream(events_head());
   auto answer = std::make_unique<CompletionAnswer>(api, call.exchange, std::move(asked));
   feed_answers(api, call, std::move(requests),

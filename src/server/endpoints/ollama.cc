@@ -191,7 +191,7 @@ ApiResult<> generate_raw(Api& api, Call& call, ChatRun run, const std::string& p
   const Tokenizer& tokenizer = *OGAS_TRY(api.tokenizer());
   auto tokens = tokenizer.encode(prompt, {.parse_special = true, .add_special = true});
   OGAS_TRY(api.check_length(tokens.size(), "prompt"));
-  return run.start_with(api, call, {.tokens = std::move(tokens)},
+  return run.start_with(api, call, std::move(tokens),
                         std::make_unique<OllamaAnswer>(api, call, Kind::generate, run.streams),
                         OllamaAnswer::stream_head());
 }

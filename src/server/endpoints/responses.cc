@@ -152,10 +152,8 @@ ApiResult<> read_reasoning(const Api& api, Fields& fields, Json& variables) {
   const Json* given = fields.find("reasoning");
   if (!given) return {};
   Fields reasoning = OGAS_TRY(Fields::of(*given, "reasoning"));
-  if (const auto effort = OGAS_TRY(reasoning.text("effort"))) {
-    OGAS_TRY(check_variable(api, reasoning.path_of("effort"), "reasoning_effort", *effort));
-    variables["reasoning_effort"] = *effort;
-  }
+  if (const auto effort = OGAS_TRY(reasoning.text("effort")))
+    OGAS_TRY(add_effort(api, reasoning.path_of("effort"), *effort, variables));
   reasoning.ignore({"summary", "generate_summary"});
   return reasoning.finish();
 }
@@ -186,7 +184,7 @@ ApiResult<ResponseRequest> read_response(const Api& api, const Call& call) {
   run.request = OGAS_TRY(read_request(api, call.client, fields, {"max_output_tokens"}));
   if (run.request.only_prompt) return refuse("max_output_tokens", "max_output_tokens is 0");
   run.tools = OGAS_TRY(read_response_tools(fields));
-  run.input.extra = OGAS_TRY(read_template_variables(api, fields));
+  run.input.extra = OGAS_TRY(read_template_variables(api, fields, run.request));
   OGAS_TRY(read_reasoning(api, fields, run.input.extra));
   run.form = OGAS_TRY(read_text_form(fields));
   OGAS_TRY(refuse_memory(fields));

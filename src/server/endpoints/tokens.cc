@@ -20,9 +20,10 @@ ApiResult<> tokenize(Api& api, Call& call) {
   if (fields.find("messages")) {
     ChatInput input{.messages = OGAS_TRY(read_messages(fields))};
     input.tools = OGAS_TRY(read_tools(fields)).tools;
-    input.extra = OGAS_TRY(read_template_variables(api, fields));
+    Request request;  // a limit on reasoning is not the prompt's
+    input.extra = OGAS_TRY(read_template_variables(api, fields, request));
     input.add_generation_prompt = OGAS_TRY(fields.boolean("add_generation_prompt")).value_or(true);
-    tokens = OGAS_TRY(make_prompt(api, input)).tokens;
+    tokens = OGAS_TRY(make_prompt(api, input));
   } else {
     tokens =
         tokenizer.encode(OGAS_TRY(fields.needed_text("prompt")), {.parse_special = true, .add_special = adds_special});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/request_settings.h"
 #include "server/request/prompt_effect.h"
 
 namespace ogas::server {
@@ -232,30 +233,66 @@ ApiResult<ToolFields> read_tools(Fields& fields) {
   return result;
 }
 
-ApiResult<Json> read_template_variables(const Api& api, Fields& fields) {
-  Json variables;
-  if (const Json* given = fields.find("chat_template_kwargs")) {
-    if (!given->is_object())
-      return refuse(fields.path_of("chat_template_kwargs"), "chat_template_kwargs is {}, where an object is expected",
-                    kind_of(*given));
-    constexpr std::array<std::string_view, 6> kOurs{"messages",  "tools",     "add_generation_prompt",
-                                                    "bos_token", "eos_token", "tokenizer"};
-    for (const auto& [name, value] : given->items()) {
-      const std::string path = fmt::format("chat_template_kwargs.{}", name);
-      if (std::ranges::find(kOurs, name) != kOurs.end())
-        return refuse(path, "chat_template_kwargs cannot set {}", name);
-      OGAS_TRY(check_variable(api, path, name, value));
-    }
-    variables = *given;
+namespace {
+
+// Qwen's name for it; where the template does not know it, it is enforced.
+ApiResult<> read_budget(const Api& api, Fields& fields, const Json& kwargs, Request& request) {
+  constexpr std::string_view kName = "thinking_budget";
+  if (!kwargs.contains(kName)) return {};
+  const std::string path = fmt::format("chat_template_kwargs.{}", kName);
+  for (const std::string_view other : {"thinking_budget", "thinking_token_budget"})
+    if (fields.find(other)) return refuse(path, "{} and {} are two names for one thing; one is enough", other, path);
+  Fields named = OGAS_TRY(Fields::of(kwargs, "chat_template_kwargs"));
+  const auto [min, max] = find_request_setting(kName)->json_range;
+  if (const auto budget = OGAS_TRY(named.integer(kName, min, max))) request.thinking_budget = static_cast<int>(*budget);
+  return check_thinking(api, path, request);
+}
+
+ApiResult<Json> read_kwargs(const Api& api, Fields& fields, const Json& given, Request& request) {
+  if (!given.is_object())
+    return refuse(fields.path_of("chat_template_kwargs"), "chat_template_kwargs is {}, where an object is expected",
+                  kind_of(given));
+  constexpr std::array<std::string_view, 6> kOurs{"messages",  "tools",     "add_generation_prompt",
+                                                  "bos_token", "eos_token", "tokenizer"};
+  Json variables = given;
+  if (!api.engine.text().templates_mention("thinking_budget")) {
+    OGAS_TRY(read_budget(api, fields, given, request));
+    variables.erase("thinking_budget");
   }
-  if (const auto effort = OGAS_TRY(fields.text("reasoning_effort"))) {
-    OGAS_TRY(check_variable(api, fields.path_of("reasoning_effort"), "reasoning_effort", *effort));
-    variables["reasoning_effort"] = *effort;
+  for (const auto& [name, value] : variables.items()) {
+    const std::string path = fmt::format("chat_template_kwargs.{}", name);
+    if (std::ranges::find(kOurs, name) != kOurs.end()) return refuse(path, "chat_template_kwargs cannot set {}", name);
+    OGAS_TRY(check_variable(api, path, name, value));
   }
   return variables;
 }
 
-ApiResult<ChatPrompt> encode_prompt(const Api& api, const ChatInput& input) {
+}  // namespace
+
+ApiResult<> add_effort(const Api& api, const std::string& path, const std::string& effort, Json& variables) {
+  const ModelText& text = api.engine.text();
+  const std::string name(thinking_switch(api));
+  if (effort != "none" || text.templates_mention("reasoning_effort") || !text.templates_mention(name)) {
+    OGAS_TRY(check_variable(api, path, "reasoning_effort", effort));
+    variables["reasoning_effort"] = effort;
+    return {};
+  }
+  if (variables.contains(name) && variables[name] != false)
+    return refuse(path, "{} is 'none', and chat_template_kwargs.{} is {}", path, name, to_text(variables[name]));
+  variables[name] = false;
+  return {};
+}
+
+ApiResult<Json> read_template_variables(const Api& api, Fields& fields, Request& request) {
+  Json variables;
+  if (const Json* given = fields.find("chat_template_kwargs"))
+    variables = OGAS_TRY(read_kwargs(api, fields, *given, request));
+  if (const auto effort = OGAS_TRY(fields.text("reasoning_effort")))
+    OGAS_TRY(add_effort(api, fields.path_of("reasoning_effort"), *effort, variables));
+  return variables;
+}
+
+ApiResult<std::vector<TokenId>> encode_prompt(const Api& api, const ChatInput& input) {
   ChatTemplateInput conversation{.messages = input.messages,
                                  .tools = input.tools,
                                  .extra = input.extra,
@@ -272,15 +309,14 @@ ApiResult<ChatPrompt> encode_prompt(const Api& api, const ChatInput& input) {
     chat.input.push_back({chat.text.size(), chat.text.size() + begun.size()});
     chat.text += begun;
   }
-  ChatPrompt prompt{.tokens = api.engine.text().encode(chat),
-                    .starts_in_reasoning = ends_in_reasoning(api.format(!input.tools.is_null()), chat.text)};
-  if (prompt.tokens.empty()) return refuse(input.path, "the conversation has no tokens");
+  auto prompt = api.engine.text().encode(chat);
+  if (prompt.empty()) return refuse(input.path, "the conversation has no tokens");
   return prompt;
 }
 
-ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input) {
-  ChatPrompt prompt = OGAS_TRY(encode_prompt(api, input));
-  OGAS_TRY(api.check_length(prompt.tokens.size(), input.path));
+ApiResult<std::vector<TokenId>> make_prompt(const Api& api, const ChatInput& input) {
+  auto prompt = OGAS_TRY(encode_prompt(api, input));
+  OGAS_TRY(api.check_length(prompt.size(), input.path));
   return prompt;
 }
 

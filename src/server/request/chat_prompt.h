@@ -17,11 +17,6 @@ struct ChatInput {
   std::string_view path = "messages";  // of the request's field that holds the conversation
 };
 
-struct ChatPrompt {
-  std::vector<TokenId> tokens;
-  bool starts_in_reasoning = false;  // the answer
-};
-
 // "messages": roles, contents as texts or parts of text, calls of tools and their results.
 ApiResult<Json> read_messages(Fields& fields);
 // One of them, found at `path`.
@@ -35,13 +30,16 @@ struct ToolFields {
   bool parallel = true;                 // several calls in one answer
 };
 ApiResult<ToolFields> read_tools(Fields& fields);
-// "chat_template_kwargs" and "reasoning_effort": further variables for the template.
-ApiResult<Json> read_template_variables(const Api& api, Fields& fields);
+// "chat_template_kwargs" and "reasoning_effort": further variables for the template. A thinking_budget that it does not
+// know becomes the request's.
+ApiResult<Json> read_template_variables(const Api& api, Fields& fields, Request& request);
+// How much the model is to think, found at `path`. Where the template has a switch alone, "none" switches it off.
+ApiResult<> add_effort(const Api& api, const std::string& path, const std::string& effort, Json& variables);
 
 // If the last message is the assistant's, the answer continues it. It may be longer than the context. Errors: the
 // template refuses the conversation or leaves out a part of it.
-ApiResult<ChatPrompt> encode_prompt(const Api& api, const ChatInput& input);
+ApiResult<std::vector<TokenId>> encode_prompt(const Api& api, const ChatInput& input);
 // The same. Errors: the prompt is longer than the context, too.
-ApiResult<ChatPrompt> make_prompt(const Api& api, const ChatInput& input);
+ApiResult<std::vector<TokenId>> make_prompt(const Api& api, const ChatInput& input);
 
 }  // namespace ogas::server

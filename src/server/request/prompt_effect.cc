@@ -59,6 +59,11 @@ ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, 
   return check_messages(api, conversation, text);
 }
 
+ApiResult<> check_thinking(const Api& api, const std::string& path, const Request& request) {
+  if (request.thinking_budget < 0 || has_reasoning(api.format(/*has_tools=*/false))) return {};
+  return refuse(path, "{} is {}: {}", path, request.thinking_budget, kNoReasoning);
+}
+
 std::string_view thinking_switch(const Api& api) {
   const ModelText& text = api.engine.text();
   return !text.templates_mention("enable_thinking") && text.templates_mention("thinking") ? "thinking"
@@ -77,8 +82,7 @@ bool shows_later_system_messages(const Api& api) {
 
 ApiResult<> check_variable(const Api& api, const std::string& path, std::string_view name, const Json& value) {
   if (!api.engine.text().chat_template() || api.engine.text().templates_mention(name)) return {};
-  const OutputFormat& format = api.format(/*has_tools=*/false);
-  const bool reasons = format.channels || !format.think_end.empty();
+  const bool reasons = has_reasoning(api.format(/*has_tools=*/false));
   const bool is_switch = name == "enable_thinking" || name == "thinking";
   const bool asks_for_none = (is_switch && value == false) || (name == "reasoning_effort" && value == "none");
   if (asks_for_none && !reasons) return {};

@@ -13,6 +13,9 @@ namespace ogas::server {
 // is not in it, by its path.
 ApiResult<> check_effect(const Api& api, const ChatTemplateInput& conversation, std::string_view text);
 
+// Errors: the request limits reasoning, by the field `path`, and the model marks none.
+ApiResult<> check_thinking(const Api& api, const std::string& path, const Request& request);
+
 // The name that the templates have for the variable that switches thinking on and off; DeepSeek's have another one.
 std::string_view thinking_switch(const Api& api);
 

@@ -8,6 +8,7 @@
 
 #include "engine/answer_grammars.h"
 #include "engine/request_settings.h"
+#include "server/request/prompt_effect.h"
 
 namespace ogas::server {
 namespace {
@@ -36,14 +37,18 @@ ApiResult<> read_logit_bias(const Api& api, Fields& fields, SamplingOptions& sam
   return {};
 }
 
+// The one of a setting's two names that the fields have, or the first.
+template <class Setting>
+ApiResult<std::string_view> name_in(Fields& fields, const Setting& setting) {
+  if (setting.json_alias.empty() || !fields.find(setting.json_alias)) return setting.name;
+  if (!fields.find(setting.name)) return setting.json_alias;
+  return refuse(fields.path_of(setting.json_alias), "{} and {} are two names for one thing; one is enough",
+                setting.name, setting.json_alias);
+}
+
 // One number of sampling_settings(), by either of its names.
 ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, SamplingOptions& sampling) {
-  std::string_view name = setting.name;
-  if (const std::string_view alias = setting.json_alias; !alias.empty() && fields.find(alias)) {
-    if (fields.find(name))
-      return refuse(fields.path_of(alias), "{} and {} are two names for one thing; one is enough", name, alias);
-    name = alias;
-  }
+  const std::string_view name = OGAS_TRY(name_in(fields, setting));
   const auto read = [&]<class Member>(Member member) -> ApiResult<> {
     if constexpr (!std::is_same_v<Member, std::monostate>) {
       using Number = std::remove_reference_t<decltype(sampling.*member)>;
@@ -68,16 +73,17 @@ ApiResult<> read_setting(Fields& fields, const SamplingSetting& setting, Samplin
 // One row of request_settings().
 ApiResult<> read_setting(Fields& fields, const RequestSetting& setting, Request& request) {
   const auto [min, max] = setting.json_range;
+  const std::string_view name = OGAS_TRY(name_in(fields, setting));
   const auto read = [&](auto member) -> ApiResult<> {
     auto& value = request.*member;
     using Value = std::remove_reference_t<decltype(value)>;
     if constexpr (std::is_same_v<Value, bool>) {
-      value = OGAS_TRY(fields.boolean(setting.name)).value_or(value);
+      value = OGAS_TRY(fields.boolean(name)).value_or(value);
     } else if constexpr (std::is_same_v<Value, int> || std::is_same_v<Value, uint32_t>) {
-      if (const auto given = OGAS_TRY(fields.integer(setting.name, min, max))) value = static_cast<Value>(*given);
+      if (const auto given = OGAS_TRY(fields.integer(name, min, max))) value = static_cast<Value>(*given);
     } else if constexpr (std::is_same_v<Value, std::vector<std::string>>) {
-      value = OGAS_TRY(fields.texts(setting.name, static_cast<size_t>(max)));
-      if (std::ranges::find(value, "") != value.end()) return refuse(setting.name, "a {} text is empty", setting.name);
+      value = OGAS_TRY(fields.texts(name, static_cast<size_t>(max)));
+      if (std::ranges::find(value, "") != value.end()) return refuse(name, "a {} text is empty", name);
     }
     return {};
   };
@@ -121,6 +127,8 @@ ApiResult<Request> read_request(const Api& api, const Client& client, Fields& fi
     else if (setting.is_in_json)
       OGAS_TRY(read_setting(fields, setting, request));
   }
+  const std::string_view thinking = OGAS_TRY(name_in(fields, *find_request_setting("thinking_budget")));
+  OGAS_TRY(check_thinking(api, fields.path_of(thinking), request));
   OGAS_TRY(sampling.validate());
   return request;
 }
