@@ -10,9 +10,11 @@ import json
 import pathlib
 import sys
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from scripted_answers_test import HARMONY, HARMONY_TOKENS, QWEN, ScriptedTest  # noqa: E402
+import scripted_model  # noqa: E402
 from program import SECONDS  # noqa: E402
 from scripted_model import control, published_template  # noqa: E402
 
@@ -434,6 +436,16 @@ class RefusedTest(MessagesTest):
         # Nothing is thought when tokens are counted.
         body = {"messages": [USER], "thinking": {"type": "enabled", "budget_tokens": 99}}
         self.assertEqual(self.send(body, "/v1/messages/count_tokens")[0], 200)
+
+    def test_a_budget_of_thinking_is_kept(self):
+        template = ("{% for m in messages %}{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>{% endif %}"
+                    "{{ m.content }}{% endfor %}")
+        with mock.patch.object(scripted_model, "START", "<think>"):
+            self.start(["one, ", "two, ", control("</think>"), "Hello"], template=template)
+        for n, thought in ((1, "one,"), (2, "one, two,"), (5000, "one, two,")):
+            blocks, _ = self.blocks(thinking={"type": "enabled", "budget_tokens": n})
+            self.assertEqual([block["thinking"].strip() if "thinking" in block else block["text"] for block in blocks],
+                             [thought, "Hello"])
 
     def test_what_clients_always_send_is_taken(self):
         fields = {"metadata": {"user_id": "x"}, "service_tier": "auto", "cache_control": {"type": "ephemeral"}, "mcp_servers": [],
