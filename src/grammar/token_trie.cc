@@ -100,12 +100,23 @@ TokenTrie::TokenTrie(std::span<const std::string_view> tokens, std::vector<Token
 
 std::shared_ptr<const TokenTrie> TokenTrie::of(const Tokenizer& tokenizer, std::vector<TokenId> ends,
                                                std::vector<TokenId> controls) {
+  // A file may have several tokens of one name.
+  std::vector<std::string> control_texts;
+  for (size_t idx = 0; idx < controls.size(); ++idx) control_texts.push_back(control_bytes(idx));
+  const auto text_of_control = [&](std::string_view name) {
+    const auto found = std::ranges::find(controls, name, [&](TokenId id) { return tokenizer.bytes_of(id); });
+    return found == controls.end() ? ""
+                                   : std::string_view(control_texts[static_cast<size_t>(found - controls.begin())]);
+  };
   std::vector<std::string_view> tokens;
   const auto n_tokens = static_cast<TokenId>(tokenizer.vocab().tokens.size());
   for (TokenId id = 0; id < n_tokens; ++id) {
     const TokenKind kind = tokenizer.vocab().kinds[static_cast<size_t>(id)];
     const bool is_text = kind == TokenKind::normal || kind == TokenKind::byte || kind == TokenKind::user_defined;
-    tokens.push_back(is_text && !tokenizer.is_control(id) ? tokenizer.bytes_of(id) : "");
+    const bool is_control = tokenizer.is_control(id);
+    tokens.push_back(is_text && !is_control ? tokenizer.bytes_of(id)
+                     : is_control           ? text_of_control(tokenizer.bytes_of(id))
+                                            : "");
   }
   return std::make_shared<const TokenTrie>(tokens, std::move(ends), std::move(controls));
 }

@@ -117,12 +117,12 @@ class CApiTest(ProgramTest):
 
     def test_channels_are_told_apart(self):
         tokens = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|return|>", "<|call|>")
-        script = [control("<|channel|>"), "analysis", control("<|message|>"), "Hm.", control("<|end|>"), control("<|start|>"),
-                  "assistant", control("<|channel|>"), "final", control("<|message|>"), "Hello", control("<|return|>")]
+        # Names of roles would be forced, in tokens that the script does not know.
+        script = [control("<|channel|>"), "final", control("<|message|>"), "Hello", control("<|return|>")]
         chat, raw = self.replies(script, "chat", "raw", template=published_template("openai-gpt-oss-120b"), controls=tokens,
                                  eos="<|return|>")
-        self.assertEqual(chat, "shown [Hm.] [Hello]\nwhole [Hm.] [Hello]\n")
-        self.assertEqual(raw, "shown [] [{0}]\nwhole [] [{0}]\n".format("analysisHm.assistantfinalHello"))
+        self.assertEqual(chat, "shown [] [Hello]\nwhole [] [Hello]\n")
+        self.assertEqual(raw, "shown [] [{0}]\nwhole [] [{0}]\n".format("finalHello"))
 
     def test_stop_texts_and_budgets_of_reasoning(self):
         script = ["one, ", "two, ", control("</think>"), "Hello, ", "there!"]
