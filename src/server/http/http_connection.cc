@@ -330,8 +330,8 @@ class Connection final : public ConnectionBase, public std::enable_shared_from_t
   asio::awaitable<void> wait_for_output(Exchange& exchange) {
     error_code error;
     const auto silence = host_.limits().keep_alive_time;
-    const bool may_comment = exchange.is_stream || exchange.expected_head;
     while (!client_left_ && !closed_ && !exchange.ended && exchange.unsent.empty() && !(exchange.head && !head_sent_)) {
+      const bool may_comment = exchange.is_stream || exchange.expected_head;  // which may be known by now
       exchange.wake.expires_after(may_comment ? silence : std::chrono::milliseconds(std::chrono::hours(24)));
       co_await exchange.wake.async_wait(redirect(error));
       if (error) continue;  // woken
