@@ -20,12 +20,16 @@ void rules_in(const GrammarNode& node, std::vector<uint32_t>& rules) {
   for (const GrammarNode& child : node.children) rules_in(child, rules);
 }
 
-// Repeats `step` for all rules until none changes.
-template <class Step>
-void until_stable(size_t n_rules, const Step& step) {
+// Adds the rules that pass a test to those found, which the test depends on, until none is new.
+template <class Test>
+void find_rules(std::vector<bool>& found, const Test& passes) {
   for (bool has_changed = true; has_changed;) {
     has_changed = false;
-    for (size_t idx = 0; idx < n_rules; ++idx) has_changed |= step(idx);
+    for (size_t idx = 0; idx < found.size(); ++idx) {
+      if (found[idx] || !passes(idx)) continue;
+      found[idx] = true;
+      has_changed = true;
+    }
   }
 }
 
@@ -87,33 +91,23 @@ void TreeItems::read_schema(const GrammarNode& node, Enforcement enforcement) {
 
 // A rule is regular where all rules in it are; those that lead back to themselves never become it.
 void TreeItems::find_regular() {
-  is_regular_.assign(rules_.size(), false);
   std::vector<std::vector<uint32_t>> inner(rules_.size());
   for (size_t idx = 0; idx < rules_.size(); ++idx) rules_in(rules_[idx].body, inner[idx]);
-  until_stable(rules_.size(), [&](size_t idx) {
-    if (is_regular_[idx] || !std::ranges::all_of(inner[idx], [&](uint32_t rule) { return is_regular_[rule]; }))
-      return false;
-    is_regular_[idx] = is_regular(rules_[idx].body);
-    return bool{is_regular_[idx]};
+  is_regular_.assign(rules_.size(), false);
+  find_rules(is_regular_, [&](size_t idx) {
+    return std::ranges::all_of(inner[idx], [&](uint32_t rule) { return is_regular_[rule]; }) &&
+           is_regular(rules_[idx].body);
   });
 }
 
 void TreeItems::find_nullable() {
   is_nullable_.assign(rules_.size(), false);
-  until_stable(rules_.size(), [&](size_t idx) {
-    if (is_nullable_[idx]) return false;
-    is_nullable_[idx] = is_nullable(rules_[idx].body);
-    return bool{is_nullable_[idx]};
-  });
+  find_rules(is_nullable_, [&](size_t idx) { return is_nullable(rules_[idx].body); });
 }
 
 void TreeItems::find_productive() {
   is_productive_.assign(rules_.size(), false);
-  until_stable(rules_.size(), [&](size_t idx) {
-    if (is_productive_[idx]) return false;
-    is_productive_[idx] = is_productive(rules_[idx].body);
-    return bool{is_productive_[idx]};
-  });
+  find_rules(is_productive_, [&](size_t idx) { return is_productive(rules_[idx].body); });
 }
 
 bool TreeItems::is_regular(const GrammarNode& node) const {
@@ -177,10 +171,8 @@ void TreeItems::refuse_left_recursion() const {
   for (size_t idx = 0; idx < rules_.size(); ++idx) rules_first(rules_[idx].body, first[idx]);
   // Rules whose beginnings are settled; what is left in the end begins with itself.
   std::vector<bool> is_settled(rules_.size());
-  until_stable(rules_.size(), [&](size_t idx) {
-    if (is_settled[idx]) return false;
-    is_settled[idx] = std::ranges::all_of(first[idx], [&](uint32_t rule) { return is_settled[rule]; });
-    return bool{is_settled[idx]};
+  find_rules(is_settled, [&](size_t idx) {
+    return std::ranges::all_of(first[idx], [&](uint32_t rule) { return is_settled[rule]; });
   });
   const auto found = std::ranges::find(is_settled, false);
   if (found != is_settled.end())
