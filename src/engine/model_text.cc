@@ -64,7 +64,7 @@ void ModelText::find_formats() {
   const TemplateSupport support = support_of(for_tools);
   format_ = output_format_of(template_->source());
   tool_format_ = output_format_of(for_tools.source());
-  has_system_role_ = support_of(*template_).system;
+  has_system_role_ = tool_template_ ? support_of(*template_).system : support.system;
   has_generic_tools_ = !support.tools || (!tool_format_.channels && tool_format_.call_syntax == CallSyntax::none);
   if (has_generic_tools_) tool_format_ = with_generic_calls(format_);
   marks_ = marks_of(format_);

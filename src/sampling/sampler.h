@@ -29,11 +29,11 @@ class Sampler {
   // NaN counts as -inf. What has probability 0 is never drawn; where no token has any, it is the first that
   // the masks allow. Errors: those of the mask; unsupported (the mask and the lists of the options leave no token).
   Result<TokenId> sample(std::span<const float> logits, std::span<const TokenId> sequence);
-  // Tokens that come next without being drawn; accept() is told of each that is taken.
   // No token is accepted before the next is drawn.
   void prepare() {
     if (mask_) mask_->prepare();
   }
+  // Tokens that come next without being drawn; accept() is told of each that is taken.
   std::vector<TokenId> forced() { return mask_ ? mask_->forced() : std::vector<TokenId>(); }
   void accept(TokenId id) {
     if (mask_) mask_->accept(id);
