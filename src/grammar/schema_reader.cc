@@ -54,6 +54,9 @@ SchemaReader::SchemaReader(Formulas& formulas, TextEncoding& strings, NumberLang
   integers_have_no_point_ = options.plain_integers || uri.contains("draft-04");
   for (const std::string_view old : {"draft-03", "draft-02", "draft-01", "draft-00"})
     if (uri.contains(old)) refuse("{} is not supported: the oldest draft that is read is draft-04", in_quotes(uri));
+  if (!uri.empty() && !uri.contains("json-schema.org/") && !is_lenient_)
+    refuse("$schema is {}: what its keywords mean is not known; known are the drafts of json-schema.org",
+           in_quotes(uri));
 }
 
 const std::unordered_map<std::string_view, SchemaReader::Keyword>& SchemaReader::keywords() {
