@@ -431,6 +431,8 @@ class RefusedTest(MessagesTest):
     def test_budgets_of_thinking(self):
         self.start(["Hi"], template=QWEN3)
         self.refused("thinking.budget_tokens is missing", thinking={"type": "enabled"})
+        for n in (99, 5000):
+            self.refused("two names", thinking={"type": "enabled", "budget_tokens": n}, thinking_budget=99)
         for n in (99, 100, 5000):
             self.assertEqual(self.blocks(thinking={"type": "enabled", "budget_tokens": n})[1], "end_turn")
         # Nothing is thought when tokens are counted.

@@ -142,7 +142,11 @@ ApiResult<> check_prompt_length(const Api& api, size_t n_prompt) {
 
 // A budget beyond the context limits nothing.
 ApiResult<> set_thinking_budget(const Api& api, MessageRequest& asked) {
-  if (!asked.thinking_budget || *asked.thinking_budget >= api.engine.options().n_ctx) return {};
+  if (!asked.thinking_budget) return {};
+  if (asked.run.request.thinking_budget >= 0)
+    return refuse("thinking_budget",
+                  "thinking_budget and thinking.budget_tokens are two names for one thing; one is enough");
+  if (*asked.thinking_budget >= api.engine.options().n_ctx) return {};
   asked.run.request.thinking_budget = static_cast<int32_t>(*asked.thinking_budget);
   return check_thinking(api, "thinking.budget_tokens", asked.run.request);
 }
