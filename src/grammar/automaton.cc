@@ -11,18 +11,12 @@ Automaton::Row& Automaton::row(NodeId id) {
   if (n_rows_ >= max_rows_) refuse("it is too complex: its automaton has more than {} states", max_rows_);
   regexes_.spend(100);
   auto made = std::make_unique<Row>();
-  const ByteClasses classes = byte_classes(regexes_, id);
-  std::array<uint32_t, 256> derived;
-  derived.fill(UINT32_MAX);
-  for (unsigned byte = 0; byte < 256; ++byte) {
-    uint32_t& node = derived[classes.class_of[byte]];
-    if (node == UINT32_MAX) {
-      node = derive(regexes_, id, static_cast<uint8_t>(byte));
-      if (node != kNothing && std::ranges::find(made->successors, node) == made->successors.end())
-        made->successors.push_back(node);
-      if (regexes_[node].is_nullable) node |= kAccepting;
-    }
-    made->next[byte] = node;
+  for (const ByteSet& bytes : byte_classes(regexes_, id)) {
+    uint32_t next = derive(regexes_, id, bytes.first());
+    if (next != kNothing && std::ranges::find(made->successors, next) == made->successors.end())
+      made->successors.push_back(next);
+    if (regexes_[next].is_nullable) next |= kAccepting;
+    bytes.for_each([&](uint8_t byte) { made->next[byte] = next; });
   }
   if (rows_.size() <= id) rows_.resize(std::max<size_t>(regexes_.size(), id + 1));
   rows_[id] = std::move(made);

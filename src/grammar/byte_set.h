@@ -35,6 +35,12 @@ class ByteSet {
     while (words_[idx] == 0) ++idx;
     return static_cast<uint8_t>(idx * 64 + static_cast<size_t>(std::countr_zero(words_[idx])));
   }
+  template <class Use>
+  void for_each(const Use& use) const {
+    for (size_t idx = 0; idx < 4; ++idx)
+      for (uint64_t rest = words_[idx]; rest != 0; rest &= rest - 1)
+        use(static_cast<uint8_t>(idx * 64 + static_cast<size_t>(std::countr_zero(rest))));
+  }
   uint64_t word(size_t idx) const { return words_[idx]; }
 
   ByteSet operator|(const ByteSet& other) const {

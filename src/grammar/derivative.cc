@@ -31,13 +31,24 @@ NodeId derive_branch(const Regexes& regexes, const Node& node, uint8_t byte) {
   return found != edges.end() && found->byte == byte ? found->node : kNothing;
 }
 
-void refine_classes(const Regexes& regexes, NodeId id, ByteClasses& classes) {
+// A class splits where some of its bytes are in the set and some are not.
+void refine(std::vector<ByteSet>& classes, const ByteSet& set) {
+  const size_t n_before = classes.size();
+  for (size_t idx = 0; idx < n_before; ++idx) {
+    const ByteSet inside = classes[idx] & set;
+    if (inside.empty() || inside == classes[idx]) continue;
+    classes[idx] = classes[idx] & ~set;
+    classes.push_back(inside);
+  }
+}
+
+void refine_classes(const Regexes& regexes, NodeId id, std::vector<ByteSet>& classes) {
   const Node& node = regexes[id];
   switch (node.kind) {
     case NodeKind::nothing:
     case NodeKind::empty:
     case NodeKind::accept: return;
-    case NodeKind::bytes: return classes.refine(regexes.set_of(node));
+    case NodeKind::bytes: return refine(classes, regexes.set_of(node));
     case NodeKind::concat:
       refine_classes(regexes, node.a, classes);
       if (regexes[node.a].is_nullable) refine_classes(regexes, node.b, classes);
@@ -49,12 +60,13 @@ void refine_classes(const Regexes& regexes, NodeId id, ByteClasses& classes) {
     case NodeKind::complement:
     case NodeKind::repeat: return refine_classes(regexes, node.a, classes);
     case NodeKind::branch:
-      for (const Edge& edge : regexes.edges(node)) classes.refine_byte(edge.byte);
+      for (const Edge& edge : regexes.edges(node)) refine(classes, ByteSet::range(edge.byte, edge.byte));
       return;
     case NodeKind::multiple: {
       const ByteSet bytes = bytes_of_multiple();
       for (unsigned byte = '-'; byte <= '9'; ++byte)
-        if (bytes.has(static_cast<uint8_t>(byte))) classes.refine_byte(static_cast<uint8_t>(byte));
+        if (bytes.has(static_cast<uint8_t>(byte)))
+          refine(classes, ByteSet::range(static_cast<uint8_t>(byte), static_cast<uint8_t>(byte)));
       return;
     }
   }
@@ -89,26 +101,8 @@ NodeId derive(Regexes& regexes, NodeId id, uint8_t byte) {
   return kNothing;
 }
 
-void ByteClasses::refine(const ByteSet& set) {
-  // A class splits where some of its bytes are in the set and some are not.
-  constexpr uint8_t kOutside = 1, kInside = 2;
-  std::array<uint8_t, 256> found = {}, new_class = {};
-  for (unsigned byte = 0; byte < 256; ++byte)
-    found[class_of[byte]] |= set.has(static_cast<uint8_t>(byte)) ? kInside : kOutside;
-  const unsigned n_before = n_classes;
-  for (unsigned idx = 0; idx < n_before; ++idx)
-    new_class[idx] = static_cast<uint8_t>(found[idx] == (kInside | kOutside) ? n_classes++ : idx);
-  for (unsigned byte = 0; byte < 256; ++byte)
-    if (set.has(static_cast<uint8_t>(byte))) class_of[byte] = new_class[class_of[byte]];
-}
-
-void ByteClasses::refine_byte(uint8_t byte) {
-  const auto others = std::ranges::count(class_of, class_of[byte]);
-  if (others > 1) class_of[byte] = static_cast<uint8_t>(n_classes++);
-}
-
-ByteClasses byte_classes(const Regexes& regexes, NodeId id) {
-  ByteClasses classes;
+std::vector<ByteSet> byte_classes(const Regexes& regexes, NodeId id) {
+  std::vector<ByteSet> classes = {ByteSet::range(0, 255)};
   refine_classes(regexes, id, classes);
   return classes;
 }
