@@ -1,6 +1,7 @@
 #include "grammar/mask_builder.h"
 
 #include <algorithm>
+#include <array>
 
 #include "grammar/plain_text.h"
 
@@ -61,11 +62,53 @@ const MaskBuilder::LexemeMask& MaskBuilder::lexeme_mask(NodeId lexeme) {
   if (compute(lexeme, scratch_) < kWorthKeeping) return scratch_;
   if (footprint_ > kMaxFootprint) {
     kept_.clear();
+    is_free_.clear();
     footprint_ = 0;
   }
   footprint_ += scratch_.bits.size() * sizeof(uint32_t) + scratch_.tokens.size() * sizeof(TokenId) +
                 scratch_.crossings.size() * sizeof(Crossing);
   return kept_.emplace(lexeme, std::move(scratch_)).first->second;
+}
+
+// The state that most letters lead to, if all plain text may follow there.
+std::optional<NodeId> MaskBuilder::free_state_after(NodeId lexeme) {
+  const Transitions& row = automaton_.transitions(lexeme);
+  std::array<uint32_t, 26> states{};
+  std::copy_n(row.begin() + 'a', states.size(), states.begin());
+  std::ranges::sort(states);
+  const uint32_t most = states[states.size() / 2];  // if more than half are one state, the median is
+  if (most == kNothing) return std::nullopt;
+  const NodeId state = most & ~kAccepting;
+  const auto [known, is_new] = is_free_.try_emplace(state, false);
+  if (is_new) known->second = plain_text_after(automaton_, state, TokenTrie::kMaxPlain).n_characters == kUnbounded;
+  return known->second ? std::optional(state) : std::nullopt;
+}
+
+// Removes the tokens of a plain trie that leave the lexeme. Nothing is removed, nor looked at, once the free state is
+// reached: a token that could go beyond the lexeme's end there is allowed without it.
+size_t MaskBuilder::remove_tokens(const Trie& trie, NodeId lexeme, NodeId free, LexemeMask& mask) {
+  const Transitions& free_row = automaton_.transitions(free);
+  path_[0] = &automaton_.transitions(lexeme);
+  size_t n_visited = 0;
+  for (uint32_t idx = 0; idx < trie.size();) {
+    const TrieNode& node = trie[idx];
+    ++n_visited;
+    const uint32_t next = (*path_[node.depth])[node.byte];
+    if (next == kNothing) {
+      for (; idx < node.end; ++idx)
+        if (trie[idx].token >= 0) remove_from_mask(mask.bits, trie[idx].token);
+      continue;
+    }
+    if (next == free_row[node.byte]) {  // the free state, or one within a character that leads there
+      idx = node.end;
+      continue;
+    }
+    const NodeId after = next & ~kAccepting;
+    if (next & kAccepting) mask.crossings.push_back({&trie, idx, after});
+    path_[node.depth + 1u] = &automaton_.transitions(after);
+    ++idx;
+  }
+  return n_visited;
 }
 
 // Returns how many nodes were looked at.
@@ -75,20 +118,26 @@ size_t MaskBuilder::compute(NodeId lexeme, LexemeMask& mask) {
   const auto walk_all = [&](const Trie& trie) {
     n_visited += walk(trie, 0, static_cast<uint32_t>(trie.size()), lexeme, mask.crossings, take);
   };
-  const PlainText plain = plain_text_after(automaton_, lexeme, TokenTrie::kMaxPlain);
   walk_all(trie_->other());
-  if (plain.n_characters == 0) {
-    walk_all(trie_->plain_short());
-    walk_all(trie_->plain_long());
-  } else {
-    const bool is_all = plain.n_characters == kUnbounded;
+  const auto free = free_state_after(lexeme);
+  const PlainText plain = !free             ? plain_text_after(automaton_, lexeme, TokenTrie::kMaxPlain)
+                          : *free == lexeme ? PlainText{.n_characters = kUnbounded}
+                                            : PlainText{};
+  if (plain.n_characters > 0 || free) {
+    const bool is_all = plain.n_characters == kUnbounded || free;
     const size_t n_characters = is_all ? TokenTrie::kMaxPlain + 1 : plain.n_characters;
     const auto all = trie_->plain_up_to(n_characters);
     mask.bits.assign(all.begin(), all.end());
+    if (free && *free != lexeme)
+      for (const Trie* trie : {&trie_->plain_short(), &trie_->plain_long()})
+        n_visited += remove_tokens(*trie, lexeme, *free, mask);
     if (!is_all && !plain.ends_there) {
       if (n_characters < TokenTrie::kMaxPlain) walk_all(trie_->plain_short());
       walk_all(trie_->plain_long());
     }
+  } else {
+    walk_all(trie_->plain_short());
+    walk_all(trie_->plain_long());
   }
   if (mask.bits.empty() && mask.tokens.size() * 2 > trie_->n_words()) mask.bits.resize(trie_->n_words());
   if (!mask.bits.empty()) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -43,6 +44,8 @@ class MaskBuilder {
   void follow(const std::vector<Crossing>& crossings, StackId stack, std::span<uint32_t> bits);
   const LexemeMask& lexeme_mask(NodeId lexeme);
   size_t compute(NodeId lexeme, LexemeMask& mask);
+  std::optional<NodeId> free_state_after(NodeId lexeme);
+  size_t remove_tokens(const Trie& trie, NodeId lexeme, NodeId free, LexemeMask& mask);
   // Walks the nodes from begin to end, which are the children of one node, or the roots.
   template <class Take>
   size_t walk(const Trie& trie, uint32_t begin, uint32_t end, NodeId lexeme, std::vector<Crossing>& crossings,
@@ -52,6 +55,7 @@ class MaskBuilder {
   Automaton& automaton_;
   std::shared_ptr<const TokenTrie> trie_;
   std::unordered_map<NodeId, LexemeMask> kept_;
+  std::unordered_map<NodeId, bool> is_free_;
   LexemeMask scratch_;
   std::vector<const Transitions*> path_;  // of a walk: transitions of the states so far
   size_t footprint_ = 0;

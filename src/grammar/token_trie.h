@@ -34,6 +34,9 @@ inline bool mask_has(std::span<const uint32_t> bits, TokenId id) {
 inline void add_to_mask(std::span<uint32_t> bits, TokenId id) {
   bits[static_cast<size_t>(id) / kMaskBits] |= uint32_t{1} << (static_cast<size_t>(id) % kMaskBits);
 }
+inline void remove_from_mask(std::span<uint32_t> bits, TokenId id) {
+  bits[static_cast<size_t>(id) / kMaskBits] &= ~(uint32_t{1} << (static_cast<size_t>(id) % kMaskBits));
+}
 
 class TokenTrie {
  public:
