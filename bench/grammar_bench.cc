@@ -6,6 +6,8 @@
 //       drawing from masks.
 #include <time.h>
 
+#include <algorithm>
+#include <bit>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -26,6 +28,28 @@ double now_us() {
   return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
 }
 double microseconds(double since) { return now_us() - since; }
+
+// Draws from the tokens of a mask.
+class Draw {
+ public:
+  Draw(const std::vector<uint32_t>& bits, std::mt19937& random) : bits_(bits), random_(random), ends_(bits.size()) {
+    size_t sum = 0;
+    for (size_t idx = 0; idx < bits.size(); ++idx) ends_[idx] = sum += static_cast<size_t>(std::popcount(bits[idx]));
+  }
+  bool empty() const { return ends_.back() == 0; }
+  ogas::TokenId operator()() {
+    const size_t nth = random_() % ends_.back();
+    const auto idx = static_cast<size_t>(std::ranges::upper_bound(ends_, nth) - ends_.begin());
+    uint32_t word = bits_[idx];
+    for (size_t n = nth - (idx == 0 ? 0 : ends_[idx - 1]); n > 0; --n) word &= word - 1;
+    return static_cast<ogas::TokenId>(idx * ogas::grammar::kMaskBits + static_cast<size_t>(std::countr_zero(word)));
+  }
+
+ private:
+  const std::vector<uint32_t>& bits_;
+  std::mt19937& random_;
+  std::vector<size_t> ends_;  // by word: how many tokens there are up to its end
+};
 
 class Bench {
  public:
@@ -106,17 +130,14 @@ class Bench {
     GrammarMatcher matcher(grammar, trie_);
     for (int step = 0; step < 400; ++step) {
       if (const auto masked = matcher.mask(bits); !masked) return {{"error", masked.error().message}};
-      std::vector<ogas::TokenId> allowed;
-      for (size_t id = 0; id < trie_->n_tokens(); ++id)
-        if (ogas::grammar::mask_has(bits, static_cast<ogas::TokenId>(id)))
-          allowed.push_back(static_cast<ogas::TokenId>(id));
-      if (allowed.empty()) return {{"error", "DEAD END"}, {"text", matcher.written()}};
-      ogas::TokenId id = allowed[random() % allowed.size()];
+      Draw draw(bits, random);
+      if (draw.empty()) return {{"error", "DEAD END"}, {"text", matcher.written()}};
+      ogas::TokenId id = draw();
       if (matcher.is_complete() && (step > 20 || random() % 2)) return {{"text", matcher.written()}};
       // Short tokens that close things, more often than chance has them.
       if (random() % 3 == 0 || step > 60)
         for (int n_tries = 0; n_tries < 50; ++n_tries) {
-          const ogas::TokenId other = allowed[random() % allowed.size()];
+          const ogas::TokenId other = draw();
           const std::string_view bytes = trie_->bytes_of(other);
           if (!bytes.empty() && (bytes[0] == '"' || bytes[0] == '}' || bytes[0] == ']')) {
             id = other;
