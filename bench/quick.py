@@ -97,7 +97,7 @@ PROGRAMS = {
     "server_overhead.py": Program((*SERVER, "--rounds", "1", "--tokens", "8", "--users", "2", "--repeat", "1")),
     "synth_peer.py": Program(("qwen3-0.6b", "--binary", "{ogas}", "--layers", "1", "--tokens", "1", "--folder", "{folder}"),
                              modules=PEER, takes_seconds=False),
-    "tool_calls.py": Program((*SERVER, "--form", "4", "--rounds", "1"), modules=("jsonschema",)),
+    "tool_calls.py": Program((*SERVER, "--form", "4", "--masks", "20", "--rounds", "1"), modules=("jsonschema",)),
     "tokenizer_bench.py": Program(("{tokenizer}", "--quick", "--program", "{build}/bench/tokenizer_bench"),
                                   modules=("tokenizers",)),
     "users.py": Program(("--model", "{model}", "--library", "{build}/libogas.so", "--tokens", "256", "--users", "2",

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Calls of tools on the cases of BFCL (Berkeley's function-calling leaderboard): how many parse and satisfy their schema,
-and how many name the right function. Or the speed of an answer whose text is forced in part, next to a free one.
+and how many name the right function. Or the speed of an answer that has a form, next to a free one.
 
     bench/tool_calls.py --cases FOLDER [--model MODEL] [--template FILE] [--count 100] [--users 8] [--json]
-    bench/tool_calls.py --form 50 [--model MODEL]      an object of N required fields, forced and free
+    bench/tool_calls.py --form 50 [--model MODEL]      an object of N required fields
+    bench/tool_calls.py --masks 200 [--model MODEL]    N tokens of texts in JSON
 
 --cases: the folder of BFCL_v4_*.json (Apache-2.0; not part of this project). For each category the first --count cases.
 Each has to be answered by calls (tool_choice "required"). A call counts as valid if it parses and jsonschema accepts its
 arguments; answers that are cut by --max-tokens are counted apart. Exit code 1 where an answer that was not cut is invalid.
---form: names of fields are forced, and cost no pass of their own. Needs jsonschema.
+--form: names of fields are forced, and cost no pass of their own. --masks: nothing is forced, so this is what masks cost.
+Needs jsonschema.
 """
 import argparse
 import concurrent.futures
@@ -126,26 +128,43 @@ def form_schema(n_fields):
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def run_form(url, options):
-    """Seconds for each token of a form and of free text of the same length, alternately."""
-    schema = form_schema(options.form)
-    messages = [{"role": "user", "content": "Fill in the form with made-up values."}]
-    form = {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}
+def compare_with_free(url, options, text, fields, check):
+    """Tokens a second of an answer that has a form, and of free text of the same length, alternately."""
+    messages = [{"role": "user", "content": text}]
     rates = {"form": [], "free": []}
     for _ in range(options.rounds):
         n_tokens = 0
-        for name, fields in (("form", {"response_format": form, "max_tokens": 4000}), ("free", {"ignore_eos": True})):
-            if name == "free":
-                fields["max_tokens"] = n_tokens
+        for name in rates:
+            more = fields if name == "form" else {"ignore_eos": True, "max_tokens": n_tokens}
             begin = time.monotonic()
-            reply = ask(url, {"messages": messages, "temperature": 0, **fields})
+            reply = ask(url, {"messages": messages, "temperature": 0, **more})
             n_tokens = reply["usage"]["completion_tokens"]
             rates[name].append(n_tokens / (time.monotonic() - begin))
             if name == "form":
-                jsonschema.validate(json.loads(reply["choices"][0]["message"]["content"]), schema)
+                check(reply["choices"][0])
     median = {name: statistics.median(values) for name, values in rates.items()}
-    return {"fields": options.form, "tokens": n_tokens, "form_tokens_per_second": median["form"],
-            "free_tokens_per_second": median["free"], "ratio": median["form"] / median["free"]}
+    return {"tokens": n_tokens, "form_tokens_per_second": median["form"], "free_tokens_per_second": median["free"],
+            "ratio": median["form"] / median["free"]}
+
+
+def run_form(url, options):
+    schema = form_schema(options.form)
+    form = {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}
+    result = compare_with_free(url, options, "Fill in the form with made-up values.", {"response_format": form, "max_tokens": 4000},
+                               lambda choice: jsonschema.validate(json.loads(choice["message"]["content"]), schema))
+    return {"fields": options.form, **result}
+
+
+def run_masks(url, options):
+    """Texts that the answer may choose freely, so that each token needs a mask and none is forced."""
+    form = {"type": "json_schema", "json_schema": {"name": "texts", "schema": {
+        "type": "array", "minItems": 4000, "items": {"type": "string", "minLength": 3, "maxLength": 4000}}}}
+
+    def check(choice):
+        if choice["finish_reason"] != "length" or not choice["message"]["content"].startswith("["):
+            raise SystemExit("the answer does not have its form")
+
+    return compare_with_free(url, options, "Write a long list of texts.", {"response_format": form, "max_tokens": options.masks}, check)
 
 
 def main():
@@ -158,15 +177,18 @@ def main():
     parser.add_argument("--users", type=int, default=8, help="requests at the same time (default: %(default)s)")
     parser.add_argument("--max-tokens", type=int, default=400, help="of an answer (default: %(default)s)")
     parser.add_argument("--form", type=int, metavar="N", help="a form of N fields, and free text of the same length")
-    parser.add_argument("--rounds", type=int, default=3, help="of the form (default: %(default)s)")
+    parser.add_argument("--masks", type=int, metavar="N", help="N tokens with a mask for each, and free text of the same length")
+    parser.add_argument("--rounds", type=int, default=3, help="of --form and --masks (default: %(default)s)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    if not options.cases and not options.form:
-        parser.error("one of --cases and --form is needed")
+    if not options.cases and not options.form and not options.masks:
+        parser.error("one of --cases, --form and --masks is needed")
     arguments = ("--prefix-cache", "0", *(("--chat-template", options.template) if options.template else ()))
     with serving(options.ogas, options.model, arguments) as port:
         url = f"http://127.0.0.1:{port}"
         results = [run_form(url, options)] if options.form else []
+        if options.masks:
+            results.append(run_masks(url, options))
         for category in options.categories if options.cases else ():
             results.append(run_category(url, options, category))
             if not options.json:
@@ -177,9 +199,9 @@ def main():
                     print(f"    {name}: {fault}")
     if options.json:
         print(json.dumps(results))
-    elif options.form:
-        one = results[0]
-        print(f"{one['fields']} fields, {one['tokens']} tokens: {one['form_tokens_per_second']:.0f} tokens/s, free text "
+    for one in [] if options.json else [each for each in results if "ratio" in each]:
+        what = f"{one['fields']} fields" if "fields" in one else "a mask for each token"
+        print(f"{what}, {one['tokens']} tokens: {one['form_tokens_per_second']:.0f} tokens/s, free text "
               f"{one['free_tokens_per_second']:.0f} (ratio {one['ratio']:.2f})")
     if any(one.get("wrong") for one in results):
         sys.exit("calls that do not satisfy their schema")
