@@ -77,6 +77,7 @@ class SchemaReader {
   FormulaId additional_items(const JsonValue& schema, const JsonValue& value);
   FormulaId unevaluated_items(const JsonValue& schema, const JsonValue& value);
   FormulaId contains(const JsonValue& schema, const JsonValue& value);
+  std::optional<std::vector<const JsonValue*>> finite_values(const JsonValue& schema, int& n_schemas) const;
   FormulaId unique_items(const JsonValue& schema, const JsonValue& value);
   FormulaId min_items(const JsonValue& schema, const JsonValue& value);
   FormulaId max_items(const JsonValue& schema, const JsonValue& value);

@@ -107,8 +107,46 @@ FormulaId SchemaReader::contains(const JsonValue& schema, const JsonValue& value
   return formulas_.all(std::move(parts));
 }
 
-FormulaId SchemaReader::unique_items(const JsonValue&, const JsonValue& value) {
+// The values that a schema allows, and perhaps others; nullopt: there is no end of them, or it is not plain to see.
+// n_schemas: how many more may be looked at.
+std::optional<std::vector<const JsonValue*>> SchemaReader::finite_values(const JsonValue& schema,
+                                                                         int& n_schemas) const {
+  if (--n_schemas < 0 || !schema.is_object()) return std::nullopt;
+  std::vector<const JsonValue*> values;
+  if (const JsonValue* given = schema.find("const")) return std::vector{given};
+  if (const JsonValue* given = schema.find("enum"); given && given->is_array()) {
+    for (const JsonValue& each : given->items) values.push_back(&each);
+    return values;
+  }
+  if (const JsonValue* given = schema.find("$ref"); given && given->is_string())
+    return finite_values(*references_.find(schema, given->text).schema, n_schemas);
+  for (const std::string_view keyword : {"anyOf", "oneOf"}) {
+    const JsonValue* given = schema.find(keyword);
+    if (!given || !given->is_array()) continue;
+    for (const JsonValue& each : given->items) {
+      const auto some = finite_values(each, n_schemas);
+      if (!some) return std::nullopt;
+      values.insert(values.end(), some->begin(), some->end());
+    }
+    return values;
+  }
+  return std::nullopt;
+}
+
+// Items that can have few values are each counted. This holds next to `items` only, which allows no others.
+FormulaId SchemaReader::unique_items(const JsonValue& schema, const JsonValue& value) {
+  constexpr size_t kMaxValues = 8;
   if (!value.is_boolean() || !value.boolean || is_lenient_) return kAlways;
+  const JsonValue* items = schema.find("items");
+  int n_schemas = 256;
+  const auto values = items && !schema.find("prefixItems") ? finite_values(*items, n_schemas) : std::nullopt;
+  if (values && values->size() <= kMaxValues) {
+    std::vector<FormulaId> parts;
+    for (const JsonValue* each : *values)
+      parts.push_back(
+          formulas_.atom({.kind = FormulaKind::max_matching, .a = 0, .b = kUnbounded, .c = constant(*each), .d = 1}));
+    return formulas_.all(std::move(parts));
+  }
   unique_pointers_.push_back(pointer_);
   return formulas_.atom({.kind = FormulaKind::unique_items, .a = static_cast<uint32_t>(unique_pointers_.size() - 1)});
 }
