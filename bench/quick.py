@@ -85,6 +85,7 @@ PROGRAMS = {
     "cycles_x86.py": Program(needs=needs_mca, takes_seconds=False),
     "first_answer.py": Program(("--ogas", "{ogas}", "--quick")),
     "grammar_bench.py": Program(("{folder}", "--quick", "--tokenizer", "{tokenizer}", "--program", "{build}/bench/grammar_bench")),
+    "hostile_forms.py": Program((*SERVER, "--users", "2", "--seconds", "1", "--rounds", "1")),
     "jinja_bench.py": Program(("--program", "{build}/tests/jinja_render"), modules=("jinja2",), runs=((), ("--hostile",))),
     "larger_than_memory.py": Program(("--ogas", "{ogas}", "--model", "{root}/tests/data/arch/qwen3_moe/model.gguf", "--bytes",
                                       "1e9", "--repeat", "1"), needs=needs_cgroup),
